@@ -1,0 +1,41 @@
+# Every target makes .venv and installs what it needs; on a fresh clone each is the only command to type.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+PROFILE ?= default
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.PHONY: help
+help: ## show the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## ?(.*)/  make \1\t\2/' | expand -t 18
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit("make: Python 3.11 or newer is needed, $(PYTHON) is " + sys.version.split()[0] + "; give another one with PYTHON=..." if sys.version_info < (3, 11) else 0)'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+.PHONY: install
+install: $(INSTALLED) ## make .venv with everything that bench, test and lint need
+
+.PHONY: bench
+bench: $(INSTALLED) ## prove, train, time, draw into results/latest (PROFILE=quick, default or full)
+	$(BIN)/backprop-bench compare --profile $(PROFILE)
+	$(BIN)/backprop-bench micro
+
+.PHONY: test
+test: $(INSTALLED) ## run the tests
+	$(BIN)/python -m pytest
+
+.PHONY: lint
+lint: $(INSTALLED) ## check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+.PHONY: clean
+clean: ## remove what runs and builds leave, but not results/reference
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	find results -mindepth 1 -maxdepth 1 ! -name reference ! -name README.md -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""The harness: proves the twins equal, times them, shows what came out."""

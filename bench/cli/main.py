@@ -1,0 +1,44 @@
+"""The command and its subcommands."""
+
+import importlib.metadata
+from typing import Any
+
+import click
+
+from bench.cli.compare import compare
+from bench.cli.info import doctor, list_all
+from bench.cli.micro import micro
+from bench.cli.report import report
+from bench.cli.train import train
+from data import InputError
+
+
+class _Refusal(click.ClickException):
+    """Something given is wrong: one sentence, exit code 2."""
+
+    exit_code = 2
+
+
+class _Group(click.Group):
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the subcommand; what is the user's to mend ends in one sentence, without a traceback."""
+        try:
+            return super().invoke(ctx)
+        except InputError as error:
+            raise _Refusal(str(error)) from error
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(importlib.metadata.version("backprop-bench"), prog_name="backprop-bench")
+def main() -> None:
+    r"""Compare back-propagation by hand with PyTorch's.
+
+    Is it right? How fast is it, really? And why does the framework's version differ?
+
+    \b
+    Exit codes: 0 done, 1 a parity proof failed or an implementation broke, 2 wrong input, 130 stopped by Ctrl-C.
+    """
+
+
+for _command in (compare, micro, report, train, list_all, doctor):
+    main.add_command(_command)

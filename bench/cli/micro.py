@@ -1,0 +1,39 @@
+"""``backprop-bench micro``: pytest-benchmark on the parts of a training step."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+
+from bench.run.environment import thread_environment
+from data import InputError
+
+MICRO = Path(__file__).parents[1] / "micro"
+COLUMNS = "min,median,iqr,max,rounds"
+
+
+@click.command()
+@click.option("--folder", type=click.Path(path_type=Path), default="results/latest", help="Where to.")
+@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads to use.")
+def micro(folder: Path, threads: int) -> None:
+    r"""Time forward, backward, update, step and epoch with pytest-benchmark, each within one process.
+
+    Leaves micro.json, which `pytest-benchmark compare` reads, and a histogram (SVG) per group.
+
+    \b
+    Example:
+      backprop-bench micro
+      pytest-benchmark compare results/reference/micro.json results/latest/micro.json --group-by=group,name
+    """
+    json_file = folder / "micro.json"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        json_file.touch()
+    except OSError as error:
+        raise InputError(f"{folder}: cannot write results there: {error.strerror}; expected a folder") from error
+    command = [sys.executable, "-P", "-m", "pytest", str(MICRO), "-c", str(MICRO / "pytest.ini"), "-q"]
+    command += ["-p", "no:cacheprovider", "--benchmark-only", f"--benchmark-columns={COLUMNS}"]
+    command += ["--benchmark-sort=name", f"--benchmark-json={json_file}", f"--benchmark-histogram={folder / 'micro'}"]
+    raise SystemExit(subprocess.run(command, env={**os.environ, **thread_environment(threads)}, check=False).returncode)

@@ -1,0 +1,75 @@
+"""Every field of `Recipe` as an option of the command line, made from its own definition."""
+
+import dataclasses
+import re
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from data import CHOICES, RECIPES, Recipe
+
+Command = Callable[..., Any]
+
+
+class _LayerSizes(click.ParamType[Any]):
+    name = "layer sizes"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Read ``784-128-10`` or ``784,128,10``."""
+        if isinstance(value, tuple):
+            return value
+        try:
+            return tuple(int(size) for size in re.split("[-,]", str(value)))
+        except ValueError:
+            self.fail(f"{value!r} is no list of layer sizes; expected numbers such as 784-128-10", param, ctx)
+
+
+class _BatchSize(click.ParamType[Any]):
+    name = "batch size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Read a number, or ``all``."""
+        if value == "all" or isinstance(value, int):
+            return value
+        try:
+            return int(str(value))
+        except ValueError:
+            self.fail(f"{value!r} is no batch size; expected a whole number or 'all'", param, ctx)
+
+
+_SPECIAL: dict[str, dict[str, Any]] = {
+    "layer_sizes": {"type": _LayerSizes(), "metavar": "N-N-N"},
+    "batch_size": {"type": _BatchSize(), "metavar": "N|all"},
+    "input_range": {"type": float, "nargs": 2, "metavar": "LOW HIGH"},
+    "target_range": {"type": float, "nargs": 2, "metavar": "LOW HIGH"},
+}
+
+
+def recipe_options(command: Command) -> Command:
+    """Add ``--recipe`` and an option per field to a command, which gets ``recipe`` and ``changes``."""
+    for field in reversed(dataclasses.fields(Recipe)):
+        command = _option(field)(command)
+    choice = click.Choice(list(RECIPES))
+    return click.option("--recipe", type=choice, default="shared", show_default=True, help="Where to start from.")(
+        command
+    )
+
+
+def _option(field: "dataclasses.Field[Any]") -> Callable[[Command], Command]:
+    name = field.name.replace("_", "-")
+    if field.name in CHOICES:
+        return click.option(f"--{name}", field.name, type=click.Choice(CHOICES[field.name]))
+    if field.name in _SPECIAL:
+        return click.option(f"--{name}", field.name, default=None, **_SPECIAL[field.name])
+    if isinstance(field.default, bool):
+        return click.option(f"--{name}/--no-{name}", field.name, default=None)
+    return click.option(f"--{name}", field.name, type=type(field.default))
+
+
+def changes_from(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields that were given, as :meth:`data.Recipe.replace` takes them."""
+    given = {name: value for name, value in options.items() if value is not None}
+    if given.get("batch_size") == "all":
+        given["batch_size"] = None
+    return given

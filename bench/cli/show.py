@@ -1,0 +1,23 @@
+"""Tables of a run on the terminal."""
+
+from rich.console import Console
+
+from bench.compute.summary import Summary
+from bench.show.claims import answer, warnings
+from bench.show.table import to_rich
+from bench.show.tables import failures_table, parity_table, ratios_table, results_table
+
+
+def print_summary(summary: Summary, console: Console) -> None:
+    """Print the answer, what is wrong with it, and the tables behind it."""
+    tables = [parity_table(summary)]
+    for question in summary.questions:
+        tables += [results_table(question), ratios_table(question)]
+    tables.append(failures_table(summary))
+    for table in tables:
+        if table.rows:
+            console.print()
+            console.print(to_rich(table))
+    console.print()
+    for sentence in (*warnings(summary), *answer(summary)):
+        console.print(sentence, highlight=False, markup=False)

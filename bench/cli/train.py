@@ -1,0 +1,95 @@
+"""``backprop-bench train``: one implementation, one recipe."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bench.cli.progress import Bars
+from bench.cli.recipe_options import changes_from, recipe_options
+from bench.implementations import named_implementation
+from bench.records import Row
+from bench.run.workers import Worker, WorkerError
+from data import InputError, Recipe, check_fit, fit_recipe, load_dataset, named_recipe
+
+
+@click.command()
+@click.argument("implementation")
+@recipe_options
+@click.option("--dataset", default="mnist", show_default=True, help="Name or path of the dataset.")
+@click.option("--cases", type=click.IntRange(min=1), help="Train on the first cases only.")
+@click.option("--hold-out", type=click.IntRange(min=1), help="Test on the last training cases instead; for tuning.")
+@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads to use.")
+@click.option("--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Write the outcome there.")
+def train(
+    implementation: str,
+    recipe: str,
+    dataset: str,
+    cases: int | None,
+    hold_out: int | None,
+    threads: int,
+    json_file: Path | None,
+    **fields: Any,
+) -> None:
+    r"""Train IMPLEMENTATION on a recipe and print the accuracy after every epoch.
+
+    Every field of the recipe can be changed by an option of its name.
+
+    \b
+    Examples:
+      backprop-bench train scratch-numpy --epochs 3
+      backprop-bench train torch-eager --layer-sizes 784-300-10 --optimizer adam --learning-rate 0.001
+      backprop-bench train scratch-numpy --recipe article-scratch --cases 5000 --json out.json
+    """
+    reason = named_implementation(implementation).unavailable()
+    if reason is not None:
+        raise InputError(f"{implementation} is unavailable: {reason}")
+    changes = changes_from(fields)
+    loaded = load_dataset(dataset)
+    chosen = named_recipe(recipe)
+    chosen = (chosen if "layer_sizes" in changes else fit_recipe(chosen, loaded)).replace(**changes)
+    check_fit(chosen, loaded)
+    if json_file is not None:
+        _check_writable(json_file)
+    request = {"implementation": implementation, "recipe": chosen.to_dict(), "dataset": dataset}
+    try:
+        with Worker(threads) as worker:
+            worker.ask("open", **request, cases=cases, hold_out=hold_out, spawned=worker.spawned, threads=threads)
+            outcome = {**request, "cases": cases, "hold_out": hold_out, "epochs": _train(worker, chosen)}
+    except WorkerError as failure:
+        click.echo(f"Error: {implementation}: {failure}", err=True)
+        raise SystemExit(1) from None
+    if json_file is not None:
+        json_file.write_text(json.dumps(outcome, indent=2) + "\n", encoding="utf-8")
+
+
+def _check_writable(path: Path) -> None:
+    """Find out before hours of training that the outcome has no place to go."""
+    try:
+        path.touch()
+    except OSError as error:
+        raise InputError(f"{path}: cannot write: {error.strerror}") from error
+
+
+def _train(worker: Worker, recipe: Recipe) -> list[Row]:
+    """Train, print a line per epoch, return the rows."""
+    bars = Bars()
+    worker.ask("begin", seed=recipe.seed)
+    rows = [{"epoch": 0, "accuracy": worker.ask("evaluate")["accuracy"]}]
+    click.echo(f"epoch    accuracy   mean loss     wall s     CPU s\n    0 {rows[0]['accuracy']:10.2%}")
+    with bars.stage("training", recipe.epochs):
+        for epoch in range(1, recipe.epochs + 1):
+            trained = worker.ask("train", epoch=epoch)
+            row: Row = {"epoch": epoch, "accuracy": worker.ask("evaluate")["accuracy"]}
+            row |= {name: trained[name] for name in ("loss", "wall_s", "cpu_s")}
+            rows.append(row)
+            loss = math.nan if row["loss"] is None else row["loss"]
+            wall, cpu = row["wall_s"], row["cpu_s"]
+            click.echo(f"{epoch:5} {row['accuracy']:10.2%} {loss:11.5f} {wall:10.3f} {cpu:9.3f}")
+            bars.advance(f"epoch {epoch} of {recipe.epochs}")
+            if row["loss"] is None:
+                click.echo("The training has diverged: its loss is no longer a number.", err=True)
+                break
+    return rows

@@ -1,0 +1,129 @@
+"""Whether two results are the same up to rounding, and where they differ most. Pure functions of arrays."""
+
+import dataclasses
+import math
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from data import Floats, Parameters, Recipe
+
+
+@dataclasses.dataclass(frozen=True)
+class Agreement:
+    """How two results compare at the place where they are furthest apart, measured by what is allowed there.
+
+    Attributes
+    ----------
+    difference
+        |a − b| there, relative to the largest |b| of the same array; ``None`` where it is no number.
+    bound
+        What is allowed there, relative to the same.
+    where
+        The place: layer, array and index; or what is wrong where there is nothing to compare.
+    """
+
+    difference: float | None
+    bound: float
+    where: str
+
+    @property
+    def passed(self) -> bool:
+        """Whether the difference is a number within the bound."""
+        return self.difference is not None and self.difference <= self.bound
+
+
+NamedArrays = list[tuple[str, Floats]]
+
+
+def name_arrays(parameters: Parameters) -> NamedArrays:
+    """Return the arrays of all layers with what a reader calls them, layers counted from 1."""
+    return [
+        (f"layer {number} {name}", array)
+        for number, layer in enumerate(parameters, start=1)
+        for name, array in zip(("weight", "bias"), layer.arrays(), strict=False)
+    ]
+
+
+def compare_arrays(found: NamedArrays, expected: NamedArrays, allowed: Sequence[Floats | float]) -> Agreement:
+    """Compare arrays pairwise.
+
+    Parameters
+    ----------
+    found, expected
+        What is judged, and what it is judged by.
+    allowed
+        For every array the absolute difference that is allowed, for all of it or by element.
+
+    Returns
+    -------
+    Agreement
+        That of the worst place.
+    """
+    if [name for name, _ in found] != [name for name, _ in expected]:
+        names = [" and ".join(name for name, _ in arrays) or "nothing" for arrays in (found, expected)]
+        return Agreement(None, 0.0, f"has {names[0]}, expected {names[1]}")
+    compared = [
+        _compare_array(name, a, b, bound) for (name, a), (_, b), bound in zip(found, expected, allowed, strict=True)
+    ]
+    return worst(compared)
+
+
+def worst(agreements: Iterable[Agreement]) -> Agreement:
+    """Return the agreement that is furthest beyond, or closest to, its bound."""
+
+    def severity(agreement: Agreement) -> float:
+        if agreement.difference is None:
+            return math.inf
+        if agreement.difference == 0:
+            return 0.0
+        return agreement.difference / agreement.bound if agreement.bound else math.inf
+
+    return max(agreements, key=severity)
+
+
+def _compare_array(name: str, a: Floats, b: Floats, allowed: Floats | float) -> Agreement:
+    if a.shape != b.shape:
+        return Agreement(None, 0.0, f"{name} has shape {list(a.shape)}, expected {list(b.shape)}")
+    if a.dtype != b.dtype:
+        return Agreement(None, 0.0, f"{name} has dtype {a.dtype}, expected {b.dtype}")
+    a64: Floats = a.astype(np.float64)
+    b64: Floats = b.astype(np.float64)
+    sources = ((a64, ""), (b64, " in the reference"))
+    for values, whose in sources:
+        finite = np.isfinite(values)
+        if not finite.all():
+            index = np.unravel_index(int(np.argmin(finite)), a.shape)
+            place = f"{name}{_format_index(index)}{whose}"
+            return Agreement(None, 0.0, f"{place} is {values[index]}, expected a finite number")
+    difference = abs(a64 - b64)
+    bound = np.zeros_like(a64) + allowed
+    with np.errstate(divide="ignore", invalid="ignore"):
+        excess = np.where(difference == 0, 0.0, difference / bound)
+    index = np.unravel_index(int(np.argmax(excess)), a.shape)
+    scale = float(abs(b64).max()) or 1.0
+    return Agreement(float(difference[index]) / scale, float(bound[index]) / scale, f"{name}{_format_index(index)}")
+
+
+def _format_index(index: Sequence[int] | tuple[np.intp, ...]) -> str:
+    return "[" + ", ".join(str(int(i)) for i in index) + "]"
+
+
+def relative_bounds(expected: NamedArrays, tolerance: float) -> list[float]:
+    """Return for every array the tolerance times its largest absolute value."""
+    return [tolerance * float(abs(array).max()) for _, array in expected]
+
+
+def loss_from_outputs(recipe: Recipe, y: Floats, t: Floats) -> float:
+    """Return the loss of a batch from its output activations [B, C] and targets [B, C], reduced as the recipe says.
+
+    The textbook formulas, a third time: independent of what either twin computes.
+    """
+    if recipe.loss == "squared_error":
+        terms = (y - t) ** 2 / 2
+    elif recipe.output_activation == "softmax":
+        terms = -t * np.log(y)
+    else:
+        terms = -(t * np.log(y) + (1 - t) * np.log(1 - y))
+    cases = len(t) if recipe.reduction == "mean" else 1
+    return math.fsum(terms.ravel().tolist()) / cases

@@ -1,0 +1,145 @@
+"""How far rounding may move the gradient of a batch: a first-order error analysis of forward and backward pass.
+
+Every computed sum of n products differs from the exact one by at most γ_n = n u / (1 − n u) times the sum of their
+absolute values, in whatever order it is added up (Higham, *Accuracy and Stability of Numerical Algorithms*, 2002,
+section 3.1); u is half the spacing of numbers at 1. Errors are carried on through each layer by the absolute values of
+its weights and the slope of its activation. What comes out bounds the distance of any correct implementation from the
+exact gradient, so two of them are at most twice as far from each other.
+"""
+
+import dataclasses
+
+import numpy as np
+import numpy.typing as npt
+
+from data import Floats, Layer, Parameters, Recipe
+
+Float64s = npt.NDArray[np.float64]
+
+FUNCTION_ERROR = 8
+"""Units of u allowed for one activation: e^z, a sum, a division, each within a few units in the last place."""
+
+
+def unit_roundoff(dtype: str) -> float:
+    """Return u: the largest relative error of rounding to this type."""
+    return float(np.finfo(dtype).eps) / 2
+
+
+def gamma(n: int, u: float) -> float:
+    """Return γ_n."""
+    return n * u / (1 - n * u)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Known:
+    """A quantity with a bound of its error, both float64 and of one shape."""
+
+    value: Float64s
+    error: Float64s
+
+
+@dataclasses.dataclass(frozen=True)
+class ErrorBounds:
+    """Bounds of the absolute error, float64.
+
+    Attributes
+    ----------
+    outputs
+        Of the output activations [B, C].
+    gradients
+        Of dE/dw, for every weight and bias.
+    """
+
+    outputs: Float64s
+    gradients: Parameters
+
+
+def error_bounds(recipe: Recipe, parameters: Parameters, x: Floats, t: Floats) -> ErrorBounds:
+    """Bound the errors of one pass in the recipe's dtype from exact weights, inputs x [B, D] and targets t [B, C]."""
+    u = unit_roundoff(recipe.dtype)
+    activations = _forward(recipe, parameters, x.astype(np.float64), u)
+    dz = _output_dz(recipe, activations[-1], t.astype(np.float64), u)
+    bounds: list[Layer] = []
+    for layer in range(len(parameters) - 1, -1, -1):
+        y = activations[layer]
+        bounds.insert(0, _gradient_bound(recipe, y, dz, u))
+        if layer:
+            dy = _product(dz, _exact(parameters[layer].weight.T), u)
+            dz = _times(dy, _slope(recipe.hidden_activation, y, u), u)
+    return ErrorBounds(activations[-1].error, tuple(bounds))
+
+
+def _exact(value: Floats) -> _Known:
+    return _Known(value.astype(np.float64), np.zeros(value.shape))
+
+
+def _product(a: _Known, b: _Known, u: float, terms: int | None = None) -> _Known:
+    """Matrix product; ``terms`` is the length of its sums where something is added to them."""
+    length = a.value.shape[1] if terms is None else terms
+    error = gamma(length, u) * (abs(a.value) @ abs(b.value)) + a.error @ abs(b.value) + abs(a.value) @ b.error
+    return _Known(a.value @ b.value, error)
+
+
+def _times(a: _Known, b: _Known, u: float) -> _Known:
+    value = a.value * b.value
+    return _Known(value, a.error * abs(b.value) + abs(a.value) * b.error + u * abs(value))
+
+
+def _forward(recipe: Recipe, parameters: Parameters, x: Float64s, u: float) -> list[_Known]:
+    """Activations of all layers, the inputs first."""
+    ys = [_exact(x)]
+    for number, layer in enumerate(parameters, start=1):
+        z = _product(ys[-1], _exact(layer.weight), u, terms=layer.weight.shape[0] + 2)
+        if layer.bias is not None:
+            bias = layer.bias.astype(np.float64)
+            z = _Known(z.value + bias, z.error + gamma(layer.weight.shape[0] + 2, u) * abs(bias))
+        kind = recipe.output_activation if number == len(parameters) else recipe.hidden_activation
+        ys.append(_activate(kind, z, u))
+    return ys
+
+
+def _activate(kind: str, z: _Known, u: float) -> _Known:
+    if kind == "softmax":
+        e = np.exp(z.value - z.value.max(axis=1, keepdims=True))
+        y = e / e.sum(axis=1, keepdims=True)
+        spread = y * (z.error + (y * z.error).sum(axis=1, keepdims=True))
+        return _Known(y, spread + (FUNCTION_ERROR + y.shape[1]) * u * y)
+    if kind == "sigmoid":
+        with np.errstate(over="ignore"):
+            y = 1 / (1 + np.exp(-z.value))
+        return _Known(y, z.error / 4 + FUNCTION_ERROR * u * y)
+    if kind == "tanh":
+        y = np.tanh(z.value)
+        return _Known(y, z.error + FUNCTION_ERROR * u * abs(y))
+    if kind == "relu":
+        return _Known(np.maximum(z.value, 0), np.where(z.value > -z.error, z.error, 0.0))
+    return z
+
+
+def _slope(kind: str, y: _Known, u: float) -> _Known:
+    """Return the derivative of the activation, from the activation."""
+    if kind == "sigmoid":
+        slope = y.value * (1 - y.value)
+        return _Known(slope, abs(1 - 2 * y.value) * y.error + 3 * u * slope)
+    if kind == "tanh":
+        return _Known(1 - y.value**2, 2 * abs(y.value) * y.error + 2 * u)
+    if kind == "relu":  # where z is within its error of the kink, either slope is right
+        return _Known((y.value > 0).astype(np.float64), (y.value <= y.error).astype(np.float64) * (y.error > 0))
+    return _Known(np.ones_like(y.value), np.zeros_like(y.value))
+
+
+def _output_dz(recipe: Recipe, y: _Known, t: Float64s, u: float) -> _Known:
+    dz = _Known(y.value - t, y.error + u * abs(y.value - t))
+    if recipe.loss == "squared_error":
+        dz = _times(dz, _slope(recipe.output_activation, y, u), u)
+    if recipe.reduction == "mean":
+        dz = _Known(dz.value / len(t), dz.error / len(t) + u * abs(dz.value) / len(t))
+    return dz
+
+
+def _gradient_bound(recipe: Recipe, y: _Known, dz: _Known, u: float) -> Layer:
+    batch = len(dz.value)
+    weight = _product(_Known(y.value.T, y.error.T), dz, u, terms=batch + 1).error
+    if not recipe.bias:
+        return Layer(weight, None)
+    return Layer(weight, (gamma(batch + 1, u) * abs(dz.value) + dz.error).sum(axis=0))

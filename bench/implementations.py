@@ -1,0 +1,122 @@
+"""The implementations by name: where each one is, what it needs, and against which twin it is proved."""
+
+import dataclasses
+import importlib
+import importlib.util
+import sys
+import types
+from pathlib import Path
+from typing import Literal
+
+from data import InputError, Trainer
+
+Side = Literal["by hand", "PyTorch", "yours"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Implementation:
+    """One implementation of :class:`data.Trainer`.
+
+    Attributes
+    ----------
+    name
+        What the command line and the records call it.
+    side
+        On which side of the comparison it stands.
+    module, class_name
+        Where its trainer is, a module or the path of a file; imported only when it is used.
+    twin
+        Name of the implementation on the other side that it is proved against.
+    description
+        What it is, in a few words.
+    requires
+        Packages without which it is unavailable.
+    """
+
+    name: str
+    side: Side
+    module: str
+    class_name: str
+    twin: str
+    description: str
+    requires: tuple[str, ...] = ()
+
+    def unavailable(self) -> str | None:
+        """Return why it cannot be used here, or ``None`` where it can."""
+        missing = [package for package in self.requires if importlib.util.find_spec(package) is None]
+        return f"needs {' and '.join(missing)}, which is not installed" if missing else None
+
+    def load(self) -> type[Trainer]:
+        """Import the trainer; raises `InputError` where it is unavailable."""
+        reason = self.unavailable()
+        if reason is not None:
+            raise InputError(f"{self.name} is unavailable: {reason}")
+        module = _import_file(self.module) if self.side == "yours" else importlib.import_module(self.module)
+        if not hasattr(module, self.class_name):
+            raise InputError(f"{self.module} has no class {self.class_name!r}")
+        trainer: type[Trainer] = getattr(module, self.class_name)
+        return trainer
+
+
+def _import_file(path: str) -> types.ModuleType:
+    spec = importlib.util.spec_from_file_location(Path(path).stem, path)
+    if spec is None or spec.loader is None:
+        raise InputError(f"{path} is no Python file; expected path/to/file.py:ClassName")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise InputError(f"{path} cannot be imported: {type(error).__name__}: {error}") from error
+    return module
+
+
+_ALL = (
+    Implementation(
+        name="scratch-numpy",
+        side="by hand",
+        module="scratch.numpy_trainer",
+        class_name="NumpyTrainer",
+        twin="torch-eager",
+        description="readable NumPy, each line with the number of its equation",
+    ),
+    Implementation(
+        name="torch-eager",
+        side="PyTorch",
+        module="torch_impl.trainers",
+        class_name="EagerTrainer",
+        twin="scratch-numpy",
+        description="nn.Module, autograd, torch.optim; batches by index",
+        requires=("torch",),
+    ),
+    Implementation(
+        name="torch-loader",
+        side="PyTorch",
+        module="torch_impl.trainers",
+        class_name="LoaderTrainer",
+        twin="scratch-numpy",
+        description="the same through a DataLoader, as a newcomer writes it",
+        requires=("torch",),
+    ),
+)
+
+IMPLEMENTATIONS: dict[str, Implementation] = {implementation.name: implementation for implementation in _ALL}
+
+
+def named_implementation(name: str) -> Implementation:
+    """Return an implementation by its name, or one of your own by ``path/to/file.py:ClassName``.
+
+    Raises
+    ------
+    InputError
+        For an unknown name, or a file that does not exist.
+    """
+    if name in IMPLEMENTATIONS:
+        return IMPLEMENTATIONS[name]
+    path, colon, class_name = name.rpartition(":")
+    if not colon or not path.endswith(".py"):
+        known = ", ".join(IMPLEMENTATIONS)
+        raise InputError(f"no implementation is named {name!r}; expected {known} or path/to/file.py:ClassName")
+    if not Path(path).is_file():
+        raise InputError(f"{path} does not exist; expected a Python file with a class {class_name!r}")
+    return Implementation(name, "yours", path, class_name, "scratch-numpy", "your own")

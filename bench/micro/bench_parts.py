@@ -1,0 +1,89 @@
+"""The parts of a training step, the whole step and an epoch: every implementation, a small and a large batch.
+
+Every figure is taken within one process, implementations one after the other: read them for where an implementation
+spends its time. For how fast one is next to another, `backprop-bench compare` times them in turn.
+"""
+
+import functools
+from collections.abc import Callable
+
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from bench.implementations import IMPLEMENTATIONS, named_implementation
+from data import RECIPES, Cases, DividesSteps, Recipe, Trainer, initial_parameters, load_dataset, training_cases
+from data import batch_order as order_of
+
+BATCH_SIZES = (1, 512)
+STEP_PARTS = ("forward", "backward", "update")
+EPOCH_CASES = 1024
+ROUNDS, EPOCH_ROUNDS, WARMUP_ROUNDS = 300, 5, 2
+
+AVAILABLE = [name for name, implementation in IMPLEMENTATIONS.items() if implementation.unavailable() is None]
+
+
+@functools.cache
+def _cases() -> Cases:
+    return training_cases(RECIPES["shared"], load_dataset("mnist").subset(EPOCH_CASES))
+
+
+def _recipe(batch_size: int) -> Recipe:
+    return RECIPES["shared"].replace(batch_size=batch_size)
+
+
+def _trainer(name: str, batch_size: int) -> Trainer:
+    recipe = _recipe(batch_size)
+    return named_implementation(name).load()(recipe, initial_parameters(recipe))
+
+
+def _label(benchmark: BenchmarkFixture, what: str, name: str, batch_size: int) -> None:
+    benchmark.group = f"{what}, batch {batch_size}"
+    benchmark.name = name
+    benchmark.extra_info |= {"implementation": name, "part": what, "batch_size": batch_size, "within": "one process"}
+
+
+def _parts(name: str, batch_size: int) -> dict[str, Callable[[], object]]:
+    trainer, cases = _trainer(name, batch_size), _cases()
+    if not isinstance(trainer, DividesSteps):
+        pytest.skip(f"{name} does not divide its steps")
+    order = order_of(_recipe(batch_size), len(cases.x), 0)[:batch_size]
+    return dict(trainer.step_parts(cases.x, cases.t, order))
+
+
+@pytest.mark.parametrize("name", AVAILABLE)
+@pytest.mark.parametrize("batch_size", BATCH_SIZES)
+@pytest.mark.parametrize("part", STEP_PARTS)
+def bench_part(benchmark: BenchmarkFixture, part: str, batch_size: int, name: str) -> None:
+    parts = _parts(name, batch_size)
+    before = list(parts)[: list(parts).index(part)]
+
+    def prepare() -> None:
+        for earlier in before:
+            parts[earlier]()
+
+    _label(benchmark, part, name, batch_size)
+    benchmark.pedantic(parts[part], setup=prepare, rounds=ROUNDS, warmup_rounds=WARMUP_ROUNDS)
+
+
+@pytest.mark.parametrize("name", AVAILABLE)
+@pytest.mark.parametrize("batch_size", BATCH_SIZES)
+def bench_step(benchmark: BenchmarkFixture, batch_size: int, name: str) -> None:
+    parts = _parts(name, batch_size)
+
+    def step() -> None:
+        for run in parts.values():
+            run()
+
+    _label(benchmark, "step", name, batch_size)
+    benchmark.pedantic(step, rounds=ROUNDS, warmup_rounds=WARMUP_ROUNDS)
+
+
+@pytest.mark.parametrize("name", AVAILABLE)
+@pytest.mark.parametrize("batch_size", BATCH_SIZES)
+def bench_epoch(benchmark: BenchmarkFixture, batch_size: int, name: str) -> None:
+    trainer, cases = _trainer(name, batch_size), _cases()
+    order = order_of(_recipe(batch_size), len(cases.x), 0)
+    _label(benchmark, f"epoch of {EPOCH_CASES} cases", name, batch_size)
+    benchmark.pedantic(
+        trainer.train_epoch, args=(cases.x, cases.t, order), rounds=EPOCH_ROUNDS, warmup_rounds=WARMUP_ROUNDS
+    )

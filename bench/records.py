@@ -1,0 +1,165 @@
+"""What a run leaves on disk: one folder, one file that describes the run, one row per measurement.
+
+``run.json``
+    The plan of the run and the environment it was measured in, written before anything is measured.
+``records.jsonl``
+    One JSON object per line, appended and flushed to the disk as soon as it is measured. Read it with
+    ``pandas.read_json("records.jsonl", lines=True)``.
+
+Every row has a ``kind`` and a ``session``, the number of the process that measured it: 0 for the first, one more after
+every ``--resume``. The kinds and their own fields are listed in :data:`KINDS`.
+"""
+
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from data import InputError
+
+Row = dict[str, Any]
+
+KINDS: dict[str, tuple[str, ...]] = {
+    "parity": ("question", "implementation", "reference", "check", "dtype", "passed", "difference", "bound", "where"),
+    "start": ("question", "implementation", "seed", "import_s", "load_s", "prepare_s", "threads"),
+    "epoch": ("question", "implementation", "seed", "epoch", "round", "position", "cases", "wall_s", "cpu_s", "loss"),
+    "evaluation": ("question", "implementation", "seed", "epoch", "cases", "wall_s", "cpu_s", "accuracy"),
+    "memory": ("question", "implementation", "seed", "peak_rss_bytes", "data_rss_bytes"),
+    "part": ("question", "implementation", "part", "block", "steps", "batch_size", "wall_s"),
+    "failure": ("question", "implementation", "seed", "message"),
+}
+"""Fields of every kind of row, beside ``kind`` and ``session``. Times are seconds, accuracies fractions in [0, 1].
+
+``epoch`` counts finished passes: the evaluation of epoch 0 is that of the initial weights. ``round`` numbers the
+rounds of a question; in each one, every implementation trains the same epoch from the same seed, in an order of which
+``position`` is the place. ``loss`` is ``None`` where training diverged. ``wall_s`` of a part is that of all its
+``steps`` together.
+"""
+
+DESCRIPTION, RECORDS = "run.json", "records.jsonl"
+
+
+class Recorder:
+    """Appends rows to the records of a run.
+
+    Parameters
+    ----------
+    folder
+        The folder of the run, which exists.
+
+    Raises
+    ------
+    InputError
+        When the disk refuses a row. The rows before it are intact.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / RECORDS
+        self.session = 1 + max((row["session"] for row in read_rows(folder)), default=-1)
+        try:
+            self._cut_unfinished_row()
+            self._file = self.path.open("ab", buffering=0)
+        except OSError as error:
+            raise InputError(f"{self.path}: cannot write records: {error.strerror}") from error
+
+    def append(self, kind: str, *rows: Row) -> None:
+        """Write rows of one kind, all or none, and wait until they are on the disk."""
+        for row in rows:
+            if set(row) - OPTIONAL != set(KINDS[kind]):
+                raise TypeError(f"a row of kind {kind!r} has the fields {KINDS[kind]}, not {tuple(row)}")
+        tagged = ({"kind": kind, "session": self.session, **row} for row in rows)
+        lines = b"".join(json.dumps(row, allow_nan=False).encode() + b"\n" for row in tagged)
+        end = self._file.seek(0, os.SEEK_END)
+        try:
+            written = self._file.write(lines)
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            self._file.truncate(end)
+            raise InputError(f"{self.path}: cannot write records: {error.strerror}") from error
+        if written != len(lines):
+            self._file.truncate(end)
+            raise InputError(f"{self.path}: cannot write records: no space left on the disk")
+
+    def _cut_unfinished_row(self) -> None:
+        """Take off a last line that a kill cut short."""
+        if not self.path.exists():
+            return
+        content = self.path.read_bytes()
+        end = content.rfind(b"\n") + 1
+        if end < len(content):
+            os.truncate(self.path, end)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+
+DISTURBANCE = (
+    "steal_s",
+    "psi_cpu_some_us",
+    "voluntary_switches",
+    "involuntary_switches",
+    "minor_faults",
+    "major_faults",
+)
+OPTIONAL = frozenset(DISTURBANCE)
+"""Fields that a row of kind ``epoch`` has where the machine can tell: what disturbed the measurement."""
+
+
+def read_rows(folder: Path) -> list[Row]:
+    """Read the rows of a run; a last line that a kill cut short is left out.
+
+    Raises
+    ------
+    InputError
+        For a line that is no row.
+    """
+    path = folder / RECORDS
+    if not path.exists():
+        return []
+    lines = path.read_bytes().split(b"\n")[:-1]
+    return [_parse_row(path, number, line) for number, line in enumerate(lines, start=1)]
+
+
+def _parse_row(path: Path, number: int, line: bytes) -> Row:
+    try:
+        row = json.loads(line)
+        missing = [name for name in ("session", *KINDS[row["kind"]]) if name not in row]
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: line {number} is no record; expected a JSON object with a known kind") from error
+    if missing:
+        raise InputError(f"{path}: line {number} lacks {missing[0]!r}, which a row of kind {row['kind']!r} must have")
+    return dict(row)
+
+
+def rows_of(rows: Iterable[Row], kind: str, **fields: Any) -> list[Row]:
+    """Return the rows of one kind whose fields have these values."""
+    return [row for row in rows if row["kind"] == kind and all(row[name] == value for name, value in fields.items())]
+
+
+def write_description(folder: Path, description: dict[str, Any]) -> None:
+    """Write what the run is to do and where, at once and whole."""
+    path = folder / DESCRIPTION
+    temporary = path.with_suffix(".tmp")
+    try:
+        temporary.write_text(json.dumps(description, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot write: {error.strerror}") from error
+
+
+def read_description(folder: Path) -> dict[str, Any]:
+    """Read what the run was to do; raises `InputError` where the folder holds no run."""
+    path = folder / DESCRIPTION
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError as error:
+        raise InputError(f"{folder} holds no run: {DESCRIPTION} is missing") from error
+    except (OSError, ValueError, TypeError) as error:
+        raise InputError(f"{path} is not the description of a run; expected a JSON object") from error

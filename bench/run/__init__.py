@@ -1,0 +1,1 @@
+"""What runs things: worker processes, clocks, the parity proof."""

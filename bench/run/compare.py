@@ -1,0 +1,228 @@
+"""A comparison, from the parity proof to the last record: prove, then train and time in interleaved rounds.
+
+For every seed a fresh set of processes is started, one per implementation. In each round every process trains the same
+epoch, one after the other, in an order drawn anew; what is compared later are times within a round. All is recorded
+as soon as it is measured, and what is recorded is not measured again, so a run that was stopped can go on: its trainers
+are brought to where they stood by training the recorded epochs once more, unrecorded.
+"""
+
+import concurrent.futures
+import contextlib
+from collections.abc import Iterator
+from typing import Protocol
+
+import numpy as np
+
+from bench.records import Recorder, Row, rows_of
+from bench.run.environment import usable_cores
+from bench.run.plan import Entry, Plan, Question
+from bench.run.workers import Refusal, Worker, WorkerError
+
+
+class Progress(Protocol):
+    """Somebody who wants to know how far the run is."""
+
+    def stage(self, title: str, total: int) -> contextlib.AbstractContextManager[object]:
+        """Announce a stage of this many steps."""
+        ...
+
+    def advance(self, detail: str) -> None:
+        """Announce that a step is done and what comes next."""
+        ...
+
+
+class Comparison:
+    """A run of a plan.
+
+    Parameters
+    ----------
+    plan
+        What is to be done.
+    dataset
+        Name or path of the dataset.
+    threads
+        Threads of every worker.
+    recorder
+        Where the rows go.
+    rows
+        What is recorded already, empty for a new run.
+    progress
+        Who is told how far it is.
+    """
+
+    def __init__(
+        self, plan: Plan, dataset: str, threads: int, recorder: Recorder, rows: list[Row], progress: Progress
+    ) -> None:
+        self.plan = plan
+        self.dataset = dataset
+        self.threads = threads
+        self.recorder = recorder
+        self.rows = rows
+        self.progress = progress
+
+    def run(self) -> None:
+        """Prove and measure all that is not recorded yet."""
+        self._prove_all()
+        for question in self.plan.questions:
+            with self.progress.stage(question.name, question.n_blocks):
+                for seed in question.seeds:
+                    self._measure(question, seed)
+
+    def _record(self, kind: str, *rows: Row) -> None:
+        self.recorder.append(kind, *rows)
+        self.rows += [{"kind": kind, "session": self.recorder.session, **row} for row in rows]
+
+    def _recorded(self, kind: str, question: Question, entry: Entry, **fields: object) -> list[Row]:
+        return rows_of(self.rows, kind, question=question.name, implementation=entry.implementation, **fields)
+
+    def _fail(self, question: Question, entry: Entry, seed: int | None, message: str) -> None:
+        row = {"question": question.name, "implementation": entry.implementation, "seed": seed, "message": message}
+        self._record("failure", row)
+
+    def _excluded(self, question: Question, entry: Entry, seed: int) -> bool:
+        return any(self._recorded("failure", question, entry, seed=which) for which in (None, seed))
+
+    def _prove_all(self) -> None:
+        """Prove every entry that is not recorded yet; nothing is timed here, so several processes may work at once."""
+        pairs = [(question, entry) for question in self.plan.questions for entry in question.entries]
+        with (
+            self.progress.stage("parity proof", len(pairs)),
+            concurrent.futures.ThreadPoolExecutor(max(1, usable_cores() // self.threads)) as pool,
+        ):
+            proving = {
+                pool.submit(self._ask_for_proof, entry): (question, entry)
+                for question, entry in pairs
+                if not self._recorded("parity", question, entry)
+                and not self._recorded("failure", question, entry, seed=None)
+            }
+            for future in concurrent.futures.as_completed(proving):
+                question, entry = proving[future]
+                self._record_proof(question, entry, future)
+                self.progress.advance(f"{entry.implementation} on {entry.recipe_name}")
+
+    def _ask_for_proof(self, entry: Entry) -> list[Row]:
+        with Worker(self.threads) as worker:
+            request = {"implementation": entry.implementation, "recipe": entry.recipe.to_dict()}
+            proofs: list[Row] = worker.ask("prove", **request, dataset=self.dataset)["proofs"]
+            return proofs
+
+    def _record_proof(self, question: Question, entry: Entry, proving: "concurrent.futures.Future[list[Row]]") -> None:
+        try:
+            proofs = proving.result()
+        except Refusal as refusal:
+            self._fail(question, entry, None, str(refusal))
+            return
+        except WorkerError as failure:
+            self._fail(question, entry, None, f"not timed: in the parity proof {failure}")
+            return
+        self._record("parity", *({"question": question.name, **proof} for proof in proofs))
+        for proof in proofs:
+            if not proof["passed"]:
+                what = f"{proof['check']} in {proof['dtype']} against {proof['reference']}"
+                self._fail(question, entry, None, f"not timed: parity proof failed: {what}: {proof['where']}")
+                return
+
+    def _measure(self, question: Question, seed: int) -> None:
+        """Train and time one seed of a question, in one set of processes."""
+        entries = [entry for entry in question.entries if not self._excluded(question, entry, seed)]
+        if all(self._is_done(question, entry, seed) for entry in entries):
+            for _ in entries:
+                self._skip(question.epochs, question.name)
+            return
+        with contextlib.ExitStack() as stack:
+            workers: dict[Entry, Worker] = {}
+            for entry in entries:
+                workers[entry] = stack.enter_context(Worker(self.threads))
+                with self._surviving(workers, question, entry, seed):
+                    self._start(question, entry, seed, workers[entry])
+            for epoch in range(1, question.epochs + 1):
+                self._round(question, seed, epoch, workers)
+            self._finish(question, seed, workers)
+
+    def _skip(self, steps: int, detail: str) -> None:
+        for _ in range(steps):
+            self.progress.advance(detail)
+
+    def _is_done(self, question: Question, entry: Entry, seed: int) -> bool:
+        return bool(self._recorded("memory", question, entry, seed=seed))
+
+    @contextlib.contextmanager
+    def _surviving(self, workers: dict[Entry, Worker], question: Question, entry: Entry, seed: int) -> Iterator[None]:
+        """Record a failure of an implementation and leave it out of this set of processes; the others go on."""
+        try:
+            yield
+        except WorkerError as failure:
+            self._fail(question, entry, seed, str(failure))
+            workers.pop(entry).close()
+
+    def _start(self, question: Question, entry: Entry, seed: int, worker: Worker) -> None:
+        """Load, make the trainer, bring it to where the records end."""
+        opened = worker.ask(
+            "open",
+            implementation=entry.implementation,
+            recipe=entry.recipe.to_dict(),
+            dataset=self.dataset,
+            cases=question.cases,
+            hold_out=None,
+            spawned=worker.spawned,
+            threads=self.threads,
+        )
+        prepared = worker.ask("begin", seed=seed)
+        self._record("start", {**_key(question, entry, seed), **opened, **prepared})
+        done = len(self._recorded("epoch", question, entry, seed=seed))
+        for epoch in range(1, done + 1):
+            worker.ask("train", epoch=epoch)
+        if not self._recorded("evaluation", question, entry, seed=seed, epoch=done):
+            self._evaluate(question, entry, seed, done, worker)
+
+    def _evaluate(self, question: Question, entry: Entry, seed: int, epoch: int, worker: Worker) -> None:
+        self._record("evaluation", {**_key(question, entry, seed), "epoch": epoch, **worker.ask("evaluate")})
+
+    def _round(self, question: Question, seed: int, epoch: int, workers: dict[Entry, Worker]) -> None:
+        """Let every implementation train one epoch, in random order."""
+        number = question.seeds.index(seed) * question.epochs + epoch - 1
+        entries = [entry for entry in question.entries if entry in workers]
+        order = np.random.default_rng([number, len(entries)]).permutation(len(entries))
+        for position, index in enumerate(order):
+            entry = entries[index]
+            self.progress.advance(f"{entry.implementation}, seed {seed}, epoch {epoch} of {question.epochs}")
+            if self._recorded("epoch", question, entry, seed=seed, epoch=epoch):
+                continue
+            with self._surviving(workers, question, entry, seed):
+                trained = workers[entry].ask("train", epoch=epoch)
+                place = {"epoch": epoch, "round": number, "position": position}
+                self._record("epoch", {**_key(question, entry, seed), **place, **trained})
+                self._evaluate(question, entry, seed, epoch, workers[entry])
+
+    def _finish(self, question: Question, seed: int, workers: dict[Entry, Worker]) -> None:
+        """Record the peak of memory, and with the last seed the parts of a step, in interleaved blocks."""
+        for entry, worker in list(workers.items()):
+            if not self._is_done(question, entry, seed):
+                with self._surviving(workers, question, entry, seed):
+                    self._record("memory", {**_key(question, entry, seed), **worker.ask("memory")})
+        if seed != question.seeds[-1]:
+            return
+        for block in range(self.plan.part_blocks):
+            for entry, worker in list(workers.items()):
+                if not self._recorded("part", question, entry, block=block):
+                    with self._surviving(workers, question, entry, seed):
+                        self._time_parts(question, entry, block, worker)
+
+    def _time_parts(self, question: Question, entry: Entry, block: int, worker: Worker) -> None:
+        epochs = self._recorded("epoch", question, entry)
+        steps_per_epoch = -(-question.cases // (entry.recipe.batch_size or question.cases))
+        step_s = sum(row["wall_s"] for row in epochs) / len(epochs) / steps_per_epoch
+        steps = max(1, round(self.plan.part_seconds / step_s))
+        timed = worker.ask("time_parts", steps=steps)
+        common = {
+            "question": question.name,
+            "implementation": entry.implementation,
+            "block": block,
+            "steps": steps,
+            "batch_size": timed["batch_size"],
+        }
+        self._record("part", *({**common, "part": part, "wall_s": wall} for part, wall in timed["wall_s"].items()))
+
+
+def _key(question: Question, entry: Entry, seed: int) -> Row:
+    return {"question": question.name, "implementation": entry.implementation, "seed": seed}

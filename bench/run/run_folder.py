@@ -1,0 +1,78 @@
+"""Where a run keeps its files, and who may write to them."""
+
+import contextlib
+import datetime
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import filelock
+
+from bench.records import DESCRIPTION, Row, read_description
+from data import InputError
+
+LATEST = "latest"
+
+
+def new_run_folder(results: Path, profile: str) -> Path:
+    """Create a folder for a run below ``results``, named by the time and the profile, and let ``latest`` lead to it.
+
+    Raises
+    ------
+    InputError
+        Where the folder cannot be written.
+    """
+    now = datetime.datetime.now(datetime.UTC)
+    folder = results / f"{now:%Y-%m-%dT%H-%M-%S}-{profile}"
+    try:
+        folder.mkdir(parents=True)
+        link = results / LATEST
+        fresh = results / f".{LATEST}-{os.getpid()}"
+        fresh.symlink_to(folder.name, target_is_directory=True)
+        fresh.replace(link)
+    except OSError as error:
+        raise InputError(f"{results}: cannot write results there: {error.strerror}; expected a folder") from error
+    return folder
+
+
+def existing_run_folder(path: Path) -> Path:
+    """Return the folder of an earlier run; raises `InputError` where there is none."""
+    if not (path / DESCRIPTION).is_file():
+        raise InputError(f"{path} holds no run; expected a folder with {DESCRIPTION}, as `compare` leaves it")
+    return path.resolve()
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep other processes from writing to the same run; raises `InputError` where one already does."""
+    lock = filelock.FileLock(folder / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout as error:
+        raise InputError(f"{folder} is being written by another process; expected one at a time") from error
+    except OSError as error:
+        raise InputError(f"{folder}: cannot write results there: {error.strerror}") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def check_unchanged(folder: Path, now: Row) -> None:
+    """Raise `InputError` unless a run is resumed in the environment that it was begun in.
+
+    Times from two machines, two versions of a library or two versions of this suite are not one run.
+    """
+    before = read_description(folder)["environment"]
+    for name in sorted({*before, *now}):
+        if before.get(name) != now.get(name):
+            what = _first_difference(name, before.get(name), now.get(name))
+            raise InputError(f"{folder} cannot be resumed here: {what}; start a new run instead")
+
+
+def _first_difference(name: str, before: object, now: object) -> str:
+    if isinstance(before, dict) and isinstance(now, dict):
+        for key in sorted({*before, *now}):
+            if before.get(key) != now.get(key):
+                return _first_difference(f"{name}.{key}", before.get(key), now.get(key))
+    return f"{name} was {before!r} when it was begun and is {now!r}"

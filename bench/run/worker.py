@@ -1,0 +1,201 @@
+"""A worker process: one implementation, one recipe, driven by one-line messages.
+
+``python -m bench.run.worker`` reads a JSON object per line from its standard input and answers each with one on its
+standard output. It waits in a blocking read, so that a worker whose turn it is not uses no core. What an
+implementation prints goes to standard error. The worker ends when its input ends, that is with its driver.
+"""
+
+import contextlib
+import ctypes
+import gc
+import json
+import math
+import os
+import resource
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TextIO
+
+from bench.implementations import named_implementation
+from bench.records import Row
+from bench.run.disturbance import Snapshot, disturbance
+from bench.run.environment import thread_pools, verify_threads
+from bench.run.parity import prove
+from data import (
+    Cases,
+    DividesSteps,
+    InputError,
+    Recipe,
+    Trainer,
+    UnsupportedRecipe,
+    batch_order,
+    evaluation_cases,
+    initial_parameters,
+    load_dataset,
+    training_cases,
+)
+
+
+class Bench:
+    """What a worker has on its bench: an implementation, a recipe, the cases, and a trainer at work."""
+
+    trainer: Trainer
+    train_cases: Cases
+    test_cases: Cases
+    recipe: Recipe
+    make: type[Trainer]
+    data_rss_bytes: int
+    peak_rss_bytes: int
+
+    def prove(self, implementation: str, recipe: Row, dataset: str) -> Row:
+        """Run the parity proof."""
+        proofs = prove(named_implementation(implementation), Recipe.from_dict(recipe), load_dataset(dataset))
+        return {"proofs": [proof.to_dict() for proof in proofs]}
+
+    def open(
+        self,
+        implementation: str,
+        recipe: Row,
+        dataset: str,
+        cases: int | None,
+        hold_out: int | None,
+        spawned: float,
+        threads: int,
+    ) -> Row:
+        """Import the implementation and bring the data into the recipe's form."""
+        self.make = named_implementation(implementation).load()
+        imported = time.time()
+        self.recipe = Recipe.from_dict(recipe)
+        loaded = load_dataset(dataset)
+        loaded = (loaded.hold_out(hold_out) if hold_out else loaded).subset(cases)
+        self.train_cases = training_cases(self.recipe, loaded)
+        self.test_cases = evaluation_cases(self.recipe, loaded)
+        load_s = time.time() - imported
+        too_many = verify_threads(threads)
+        if too_many:
+            raise InputError(too_many)
+        give_back_free_memory()
+        reset_peak_memory()
+        self.data_rss_bytes = peak_memory_bytes()
+        self.peak_rss_bytes = 0
+        return {
+            "import_s": imported - spawned,
+            "load_s": load_s,
+            "threads": thread_pools(),
+        }
+
+    def begin(self, seed: int) -> Row:
+        """Make a new trainer from the initial weights of a seed."""
+        self.recipe = self.recipe.replace(seed=seed)
+        start = time.perf_counter()
+        self.trainer = self.make(self.recipe, initial_parameters(self.recipe))
+        return {"prepare_s": time.perf_counter() - start}
+
+    def train(self, epoch: int) -> Row:
+        """Train one epoch, counted from 1."""
+        cases = self.train_cases
+        order = batch_order(self.recipe, len(cases.x), epoch - 1)
+        reset_peak_memory()
+        before = Snapshot.take()
+        cpu, wall = time.process_time(), time.perf_counter()
+        loss = self.trainer.train_epoch(cases.x, cases.t, order)
+        wall_s, cpu_s = time.perf_counter() - wall, time.process_time() - cpu
+        moved = disturbance(before, Snapshot.take())
+        self.peak_rss_bytes = max(self.peak_rss_bytes, peak_memory_bytes())
+        return {
+            "cases": len(order),
+            "wall_s": wall_s,
+            "cpu_s": cpu_s,
+            "loss": float(loss) if math.isfinite(loss) else None,
+            **moved,
+        }
+
+    def evaluate(self) -> Row:
+        """Compute the accuracy on the test cases."""
+        cases = self.test_cases
+        cpu, wall = time.process_time(), time.perf_counter()
+        accuracy = float((self.trainer.predict(cases.x).argmax(axis=1) == cases.y).mean())
+        wall_s, cpu_s = time.perf_counter() - wall, time.process_time() - cpu
+        return {"cases": len(cases.y), "wall_s": wall_s, "cpu_s": cpu_s, "accuracy": accuracy}
+
+    def time_parts(self, steps: int) -> Row:
+        """Time the parts of some training steps, each on its own; none where the trainer does not divide its steps."""
+        if not isinstance(self.trainer, DividesSteps):
+            return {"wall_s": {}, "batch_size": 0}
+        cases = self.train_cases
+        order = batch_order(self.recipe, len(cases.x), 0)[: self.recipe.batch_size]
+        parts = self.trainer.step_parts(cases.x, cases.t, order)
+        walls = dict.fromkeys(parts, 0.0)
+        for _ in range(steps):
+            for name, run in parts.items():
+                start = time.perf_counter()
+                run()
+                walls[name] += time.perf_counter() - start
+        return {"wall_s": walls, "batch_size": len(order)}
+
+    def memory(self) -> Row:
+        """Return what was resident when the data was loaded, and the peak while training."""
+        return {"data_rss_bytes": self.data_rss_bytes, "peak_rss_bytes": self.peak_rss_bytes}
+
+
+_STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+
+
+def peak_memory_bytes() -> int:
+    """Return the peak of this process's resident memory, since :func:`reset_peak_memory` where the system can."""
+    if _STATUS.exists():
+        line = next(line for line in _STATUS.read_text().splitlines() if line.startswith("VmHWM"))
+        return int(line.split()[1]) * 1024
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def reset_peak_memory() -> None:
+    """Let the peak start again from what is resident now; Linux only, elsewhere the peak of loading stays in it."""
+    if _CLEAR.exists():
+        _CLEAR.write_text("5")
+
+
+def give_back_free_memory() -> None:
+    """Return to the system what loading the data left free, so that it does not hide what training takes."""
+    gc.collect()
+    with contextlib.suppress(OSError, AttributeError):  # the GNU C library has it, others do it by themselves
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+def answer(commands: dict[str, Callable[..., Row]], line: str) -> Row:
+    """Carry out one message and return the answer; an exception becomes an answer of its own."""
+    message: dict[str, Any] = json.loads(line)
+    try:
+        return {"done": commands[message.pop("do")](**message)}
+    except UnsupportedRecipe as error:
+        return {"unsupported": str(error)}
+    except InputError as error:
+        return {"refused": str(error)}
+    except Exception as error:  # noqa: BLE001 (whatever an implementation raises is reported, and the run goes on)
+        return {"raised": f"{type(error).__name__}: {error}"}
+
+
+def serve(requests: TextIO, answers: TextIO) -> None:
+    """Answer messages until there are no more."""
+    bench = Bench()
+    commands: dict[str, Callable[..., Row]] = {
+        name: getattr(bench, name) for name in ("prove", "open", "begin", "train", "evaluate", "time_parts", "memory")
+    }
+    for line in requests:
+        print(json.dumps(answer(commands, line)), file=answers, flush=True)
+
+
+def main() -> None:
+    """Serve on the standard streams; a Ctrl-C is the driver's to handle."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    serve(sys.stdin, answers)
+
+
+if __name__ == "__main__":
+    main()

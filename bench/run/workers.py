@@ -1,0 +1,124 @@
+"""The driver's end of a worker process."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from bench.records import Row
+from bench.run.environment import thread_environment
+from data import InputError
+
+LIMIT_S = 1800.0
+"""Seconds after which a worker that has not answered is taken for hung."""
+
+
+class WorkerError(Exception):
+    """A worker crashed, hung, or its implementation raised; the message says which."""
+
+
+class Refusal(WorkerError):  # noqa: N818 (it is an answer)
+    """The implementation does not do this recipe."""
+
+
+class Worker:
+    """A worker process, started with its thread pools limited.
+
+    Parameters
+    ----------
+    threads
+        Threads that its libraries may use.
+    limit_s
+        Seconds that one request may take.
+    """
+
+    def __init__(self, threads: int, limit_s: float = LIMIT_S) -> None:
+        self.limit_s = limit_s
+        self.spawned = time.time()
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed in close)
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "bench.run.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            env={**os.environ, **thread_environment(threads), "PYTHONPATH": _python_path()},
+            text=True,
+        )
+
+    def ask(self, do: str, **arguments: Any) -> Row:
+        """Send a request and wait for its answer.
+
+        Raises
+        ------
+        WorkerError
+            When the process ends, hangs, or the implementation raises.
+        Refusal
+            When the implementation refuses the recipe.
+        InputError
+            When what was asked for is impossible for any implementation.
+        """
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        timer = threading.Timer(self.limit_s, self._process.kill)
+        start = time.monotonic()
+        timer.start()
+        try:
+            self._process.stdin.write(json.dumps({"do": do, **arguments}) + "\n")
+            self._process.stdin.flush()
+            line = self._process.stdout.readline()
+        except BrokenPipeError:
+            line = ""
+        finally:
+            timer.cancel()
+        if not line:
+            raise WorkerError(self._describe_end(time.monotonic() - start))
+        return _unpack(json.loads(line))
+
+    def _describe_end(self, waited_s: float) -> str:
+        if waited_s >= self.limit_s:
+            return f"gave no answer within {self.limit_s:g} s and was ended"
+        code = self._process.wait()
+        how = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
+        self._errors.seek(0)
+        said = self._errors.read().decode(errors="replace").strip().splitlines()
+        return f"its process {how}" + (f": {said[-1]}" if said else "")
+
+    def close(self) -> None:
+        """End the process."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.kill()
+        self._process.wait()
+        self._process.stdin.close()
+        self._process.stdout.close()
+        self._errors.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _python_path() -> str:
+    """Put the suite's own packages first, whatever lies in the working directory."""
+    return os.pathsep.join(filter(None, (str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH"))))
+
+
+def _unpack(reply: Row) -> Row:
+    if "unsupported" in reply:
+        raise Refusal(reply["unsupported"])
+    if "refused" in reply:
+        raise InputError(reply["refused"])
+    if "raised" in reply:
+        raise WorkerError(f"raised {reply['raised']}")
+    done: Row = reply["done"]
+    return done

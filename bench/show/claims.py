@@ -1,0 +1,192 @@
+"""Sentences about a run, built from its numbers alone.
+
+A sentence says that something is faster, or that accuracies agree, only where the intervals say so.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+from bench.compute.statistics import Interval
+from bench.compute.summary import Parity, Performance, QuestionSummary, Summary
+from bench.show.numbers import clean, count, has_bounds, listing, percent, plain, ratio_interval, seconds, shorten
+
+WIDEST = 0.01
+"""Largest half-width of an interval of accuracy from which agreement is concluded: one percentage point."""
+NAME_LETTERS = 48
+
+Family = Literal["by hand", "PyTorch", "peer"]
+
+
+def family(implementation: str) -> Family:
+    """Return which kind of implementation a name stands for."""
+    if implementation.startswith("scratch"):
+        return "by hand"
+    return "PyTorch" if implementation.startswith("torch") else "peer"
+
+
+def named(implementation: str) -> str:
+    """Return the name of an implementation as sentences have room for it."""
+    return shorten(implementation, NAME_LETTERS)
+
+
+def time_ratio(question: QuestionSummary, numerator: str, denominator: str) -> Interval | None:
+    """Return time(numerator) / time(denominator), whichever way round it was computed; None where it was not."""
+    for ratio in question.ratios:
+        found = ratio.interval
+        if not found.n or (ratio.numerator, ratio.denominator) not in (
+            (numerator, denominator),
+            (denominator, numerator),
+        ):
+            continue
+        if ratio.numerator == numerator:
+            return found
+        return Interval(1 / found.estimate, 1 / found.high, 1 / found.low, found.n)
+    return None
+
+
+def timed(question: QuestionSummary) -> list[Performance]:
+    """Return the performances whose epochs were timed, the fastest first."""
+    known = [performance for performance in question.performances if math.isfinite(performance.wall_s.estimate)]
+    return sorted(known, key=lambda performance: performance.wall_s.estimate)
+
+
+def compared_pair(question: QuestionSummary) -> tuple[Performance, Performance] | None:
+    """Return the two performances that a question's sentence is about.
+
+    The fastest by hand and the fastest in PyTorch where there are both; else the slowest and the fastest.
+    """
+    ranked = timed(question)
+    by_hand = [performance for performance in ranked if family(performance.implementation) == "by hand"]
+    torch = [performance for performance in ranked if family(performance.implementation) == "PyTorch"]
+    if by_hand and torch:
+        return by_hand[0], torch[0]
+    return (ranked[-1], ranked[0]) if len(ranked) > 1 else None
+
+
+def headline(question: QuestionSummary) -> str:
+    """Return one sentence on how time and accuracy of a question compare."""
+    pair = compared_pair(question)
+    if pair is not None:
+        return f"{time_sentence(question, *pair)}; {accuracy_words(*pair)}"
+    if not timed(question):
+        return "No epoch of training was timed"
+    (only,) = timed(question)
+    return (
+        f"{named(only.implementation)} takes {seconds(only.wall_s.estimate)} per epoch and reaches "
+        f"{percent(only.accuracy.estimate)}; nothing else was timed beside it"
+    )
+
+
+def time_sentence(question: QuestionSummary, subject: Performance, other: Performance) -> str:
+    """Return how the time per epoch of one compares with that of the other."""
+    ratio = time_ratio(question, subject.implementation, other.implementation)
+    first, second = _named(question, subject), _named(question, other)
+    if ratio is None:
+        return f"{first} and {second} share no round, so their times are not compared"
+    written = ratio_interval(ratio)
+    if not has_bounds(ratio):
+        return f"{first} takes {written} × the time of {second} per epoch, in one round"
+    if ratio.low <= 1 <= ratio.high:
+        return f"{first} and {second} are not told apart by time per epoch: ratio {written}"
+    return f"{first} takes {written} × the time of {second} per epoch"
+
+
+def accuracy_words(subject: Performance, other: Performance) -> str:
+    """Return how the accuracy of one compares with that of the other."""
+    own, others = subject.accuracy, other.accuracy
+    values = f"{percent(own.estimate, 2)} and {percent(others.estimate, 2)}"
+    if last_epoch(subject) != last_epoch(other):
+        return f"accuracies stand at different epochs, {last_epoch(subject)} and {last_epoch(other)}: {values}"
+    if not (has_bounds(own) and has_bounds(others)):
+        return f"accuracies {values}, from too few seeds for an interval"
+    if own.low <= others.high and others.low <= own.high:
+        if all_agree([subject, other]):
+            return f"accuracies {values} agree within their 95 % intervals"
+        return f"accuracies {values} are too uncertain to be told apart"
+    points = plain(100 * abs(own.estimate - others.estimate), 2)
+    more, less = (subject, other) if own.estimate > others.estimate else (other, subject)
+    return (
+        f"{named(more.implementation)} is more accurate by {points} percentage points "
+        f"({percent(more.accuracy.estimate, 2)} against {percent(less.accuracy.estimate, 2)})"
+    )
+
+
+def last_epoch(performance: Performance) -> int:
+    """Return the last epoch after which an implementation was evaluated."""
+    return performance.curve[-1].epoch if performance.curve else 0
+
+
+def all_agree(performances: Sequence[Performance]) -> bool:
+    """Say whether accuracies agree: every two intervals overlap, and none is so wide that it overlaps with anything."""
+    intervals = [performance.accuracy for performance in performances]
+    if not intervals or not all(has_bounds(item) and item.half_width <= WIDEST for item in intervals):
+        return False
+    return max(interval.low for interval in intervals) <= min(interval.high for interval in intervals)
+
+
+def parity_sentence(summary: Summary) -> str:
+    """Return whether the implementations were proved equal."""
+    checks = [check for question in summary.questions for check in question.parity]
+    if not checks:
+        return "No parity check was recorded, so nothing here shows that the implementations compute the same"
+    if not all(check.passed for check in checks):
+        return f"The implementations are not proved equal: {_failed_checks(checks)}"
+    worst = max(checks, key=_share_of_bound)
+    return (
+        f"{'The only one' if len(checks) == 1 else 'Each'} of {count(len(checks), 'parity check')} passed; the "
+        f"difference nearest to its bound, in the {clean(worst.check)} of {named(worst.implementation)}, is "
+        f"{percent(_share_of_bound(worst), 0)} of it"
+    )
+
+
+def warnings(summary: Summary) -> list[str]:
+    """Return what a reader must know before any number: what is missing, failed or diverged."""
+    found = []
+    if not summary.complete:
+        found.append("This run is incomplete: planned epochs are missing, and the numbers are of what was measured.")
+    checks = [check for question in summary.questions for check in question.parity]
+    if not all(check.passed for check in checks):
+        found.append(f"{_failed_checks(checks)}. Times of unequal computations are no comparison.")
+    for question in summary.questions:
+        found += [
+            f"{clean(question.title)}: {named(implementation)} failed: {clean(message).rstrip('.')}."
+            for implementation, message in question.failures
+        ]
+        found += [
+            f"{clean(question.title)}: training of {named(performance.implementation)} diverged with "
+            f"{'seed' if len(performance.diverged) == 1 else 'seeds'} {listing(map(str, performance.diverged))}."
+            for performance in question.performances
+            if performance.diverged
+        ]
+    return found
+
+
+def answer(summary: Summary) -> list[str]:
+    """Return the run's answer: whether the implementations are right, then how each question came out."""
+    return [
+        f"{parity_sentence(summary)}.",
+        *(f"{clean(question.title)}: {headline(question)}." for question in summary.questions),
+    ]
+
+
+def _named(question: QuestionSummary, performance: Performance) -> str:
+    """Name an implementation, and say so where it is the fastest of several of its kind."""
+    kind = family(performance.implementation)
+    rivals = [other for other in timed(question) if family(other.implementation) == kind]
+    name = named(performance.implementation)
+    if kind == "peer" or len(rivals) < 2 or rivals[0] is not performance:
+        return name
+    return f"{name} (fastest {'by hand' if kind == 'by hand' else 'in PyTorch'})"
+
+
+def _failed_checks(checks: Sequence[Parity]) -> str:
+    failed = [check for check in checks if not check.passed]
+    names = listing(dict.fromkeys(named(check.implementation) for check in failed))
+    return f"{len(failed)} of {count(len(checks), 'parity check')} failed ({names})"
+
+
+def _share_of_bound(check: Parity) -> float:
+    if check.difference is None or not check.bound:
+        return 0.0
+    return check.difference / check.bound

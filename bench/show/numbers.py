@@ -1,0 +1,146 @@
+"""How numbers and names are written: in figures, tables and reports alike. Pure functions to text."""
+
+import math
+import unicodedata
+from collections.abc import Iterable
+
+from bench.compute.statistics import Interval
+
+ABSENT = "–"
+"""Stands where nothing was measured."""
+
+NBSP = "\N{NO-BREAK SPACE}"
+"""Between a number and its unit."""
+
+SECOND_UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
+MIB = 1 << 20
+
+
+def clean(text: object) -> str:
+    """Return text on one line, without the control and direction characters that could disturb what is around it."""
+    line = " ".join(str(text).split())
+    return "".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(char)[0] == "C" else char for char in line)
+
+
+def shorten(text: str, length: int) -> str:
+    """Return text of at most `length` characters, its middle left out where it is longer."""
+    text = clean(text)
+    if len(text) <= length:
+        return text
+    tail = (length - 1) // 2
+    return f"{text[: length - 1 - tail]}…{text[-tail:]}"
+
+
+def listing(items: Iterable[str]) -> str:
+    """Return "a", "a and b", or "a, b and c"."""
+    found = list(items)
+    return " and ".join([", ".join(found[:-1]), found[-1]] if len(found) > 1 else found)
+
+
+def count(number: int, noun: str) -> str:
+    """Return the number with its noun, such as "1 seed" or "60,000 cases"."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def count_range(numbers: Iterable[int], noun: str) -> str:
+    """Return "3 seeds" where all numbers are 3, and "1–3 seeds" where they differ."""
+    found = sorted(numbers) or [0]
+    return count(found[0], noun) if found[0] == found[-1] else f"{found[0]:,}–{count(found[-1], noun)}"
+
+
+def plain(value: float, decimals: int | None = None) -> str:
+    """Return a number with these decimals, or with three significant digits; `ABSENT` for what is not finite."""
+    if not math.isfinite(value):
+        return ABSENT
+    places = _decimals_of(value, 3) if decimals is None else decimals
+    return f"{value:,.{places}f}".replace("-", "−")
+
+
+def scientific(value: float | None) -> str:
+    """Return a small number of either size such as "3.1e-07"; `ABSENT` for none and for what is not finite."""
+    return ABSENT if value is None or not math.isfinite(value) else f"{value:.2g}"
+
+
+def seconds(value: float) -> str:
+    """Return a time with the unit that suits it: "1.23 s", "45.6 ms", "118 µs"."""
+    if not math.isfinite(value):
+        return ABSENT
+    scale, unit = second_unit(value)
+    return f"{plain(value / scale)}{NBSP}{unit}"
+
+
+def second_unit(value: float) -> tuple[float, str]:
+    """Return the largest unit of time that is not larger than `value`, in seconds and by name; seconds for zero."""
+    if value == 0:
+        return SECOND_UNITS[0]
+    return next((unit for unit in SECOND_UNITS if abs(value) >= 0.9995 * unit[0]), SECOND_UNITS[-1])
+
+
+def seconds_interval(interval: Interval) -> str:
+    """Return "1.23 s (1.20–1.26)", without brackets where there is no interval."""
+    if not math.isfinite(interval.estimate):
+        return ABSENT
+    scale, unit = second_unit(interval.estimate)
+    value, brackets = _parts(_scaled(interval, 1 / scale))
+    return f"{value}{NBSP}{unit}{brackets}"
+
+
+def percent(fraction: float, decimals: int = 1) -> str:
+    """Return a fraction as "97.6 %"."""
+    text = plain(100 * fraction, decimals)
+    return text if text == ABSENT else f"{text}{NBSP}%"
+
+
+def percent_interval(interval: Interval) -> str:
+    """Return a fraction as "97.62 % (97.51–97.73)", cut to 0 and 100, without brackets where there is no interval."""
+    if not math.isfinite(interval.estimate):
+        return ABSENT
+    possible = Interval(interval.estimate, max(interval.low, 0.0), min(interval.high, 1.0), interval.n)
+    value, brackets = _parts(_scaled(possible if has_bounds(interval) else interval, 100), decimals=2)
+    return f"{value}{NBSP}%{brackets}"
+
+
+def ratio_interval(interval: Interval) -> str:
+    """Return "2.03 (1.97–2.09)", without brackets where there is no interval."""
+    value, brackets = _parts(interval)
+    return value + brackets
+
+
+def mebibytes(value: int) -> str:
+    """Return bytes as "123 MiB"; `ABSENT` for zero, which stands for not measured."""
+    return f"{plain(value / MIB)}{NBSP}MiB" if value else ABSENT
+
+
+def has_bounds(interval: Interval) -> bool:
+    """Say whether there is an interval, not an estimate alone."""
+    return math.isfinite(interval.low) and math.isfinite(interval.high)
+
+
+def _scaled(interval: Interval, factor: float) -> Interval:
+    return Interval(interval.estimate * factor, interval.low * factor, interval.high * factor, interval.n)
+
+
+def _decimals_of(value: float, digits: int) -> int:
+    """Decimals that show `digits` significant digits of a value."""
+    if value == 0 or not math.isfinite(value):
+        return 0
+    exponent = math.floor(math.log10(abs(float(f"{value:.{digits - 1}e}"))))
+    return max(0, digits - 1 - exponent)
+
+
+def _decimals_of_error(half_width: float) -> int:
+    """Decimals that show the first digit of an interval's half-width, the first two from 10 to 19."""
+    if half_width <= 0:
+        return 0
+    return max(0, -math.floor(math.log10(half_width / 2)))
+
+
+def _parts(interval: Interval, decimals: int | None = None) -> tuple[str, str]:
+    """Return the estimate and the bracketed interval, both with as many decimals as the interval justifies."""
+    if decimals is None:
+        fewest, most = _decimals_of(interval.estimate, 3), _decimals_of(interval.estimate, 4)
+        decimals = min(max(_decimals_of_error(interval.half_width), fewest), most) if has_bounds(interval) else fewest
+    value = plain(interval.estimate, decimals)
+    if not has_bounds(interval):
+        return value, ""
+    return value, f" ({plain(interval.low, decimals)}–{plain(interval.high, decimals)})"

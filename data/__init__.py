@@ -1,0 +1,36 @@
+"""What every twin is given, identically: dataset, recipe, initial weights, batch order."""
+
+from data.dataset import Cases, Dataset, Labels, check_fit, evaluation_cases, fit_recipe, training_cases
+from data.errors import InputError, InvalidRecipe, UnsupportedRecipe
+from data.load import load_dataset
+from data.parameters import Floats, Layer, Order, Parameters, batch_order, copy_parameters, initial_parameters
+from data.recipe import CHOICES, RECIPES, Recipe, named_recipe
+from data.trainer import DividesSteps, StepParts, Trainer
+
+__all__ = [
+    "CHOICES",
+    "RECIPES",
+    "Cases",
+    "Dataset",
+    "DividesSteps",
+    "Floats",
+    "InputError",
+    "InvalidRecipe",
+    "Labels",
+    "Layer",
+    "Order",
+    "Parameters",
+    "Recipe",
+    "StepParts",
+    "Trainer",
+    "UnsupportedRecipe",
+    "batch_order",
+    "check_fit",
+    "copy_parameters",
+    "evaluation_cases",
+    "fit_recipe",
+    "initial_parameters",
+    "load_dataset",
+    "named_recipe",
+    "training_cases",
+]

@@ -1,0 +1,169 @@
+"""Decoded datasets, kept in the user's cache folder so that the next start is fast.
+
+A cache is never trusted and never needed: whatever is wrong with it, the dataset is decoded again.
+"""
+
+import contextlib
+import json
+import math
+import os
+import time
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from data.dataset import Labels
+
+FORMAT = "backprop-bench arrays 1"
+_DTYPES = {"x_train": "|u1", "y_train": "<i8", "x_test": "|u1", "y_test": "<i8"}
+_LONGEST_HEADER = 1 << 20
+_TICK_NS = 100_000_000  # no file system that matters dates files more coarsely
+_STALE_S = 3600.0
+
+
+class Arrays(NamedTuple):
+    """What is decoded and cached: inputs [N, D] and labels [N], for training and for testing."""
+
+    x_train: npt.NDArray[np.uint8]
+    y_train: Labels
+    x_test: npt.NDArray[np.uint8]
+    y_test: Labels
+
+
+def cache_folder() -> Path:
+    """Return where caches and downloads go: ``$BACKPROP_BENCH_CACHE``, or else the user's cache folder."""
+    if given := os.environ.get("BACKPROP_BENCH_CACHE"):
+        return Path(given)
+    from platformdirs import user_cache_dir
+
+    return Path(user_cache_dir("backprop-bench", appauthor=False))
+
+
+def cached(kind: str, files: Iterable[Path], decode: Callable[[], Arrays]) -> Arrays:
+    """Return what ``decode`` returns, from the cache if these very files were decoded before.
+
+    Parameters
+    ----------
+    kind
+        In which way the files are decoded; results of different kinds are kept apart.
+    files
+        The files that ``decode`` reads. Files are the same if path, size and times of change are.
+    decode
+        Decodes them; what it raises is passed on.
+
+    Returns
+    -------
+    Arrays
+        Ordinary writable arrays of their own, never memory maps: a cache that changes later cannot change them.
+    """
+    files = [path.absolute() for path in files]
+    before = _key(kind, files)
+    place = cache_folder() / f"{_file_name(kind, files)}.arrays"
+    if before is not None and (arrays := _load(place, before)) is not None:
+        return arrays
+    arrays = decode()
+    after = _key(kind, files)
+    if before is not None and before == after and time.time_ns() - _latest_change(after) > _TICK_NS:
+        _store(place, after, arrays)
+    return arrays
+
+
+def _key(kind: str, files: list[Path]) -> dict[str, Any] | None:
+    """Return what a cache must be of to be the right one; ``None`` if a file cannot be looked at."""
+    try:
+        stats = [path.stat() for path in files]
+    except (OSError, ValueError):
+        return None
+    return {
+        "format": FORMAT,
+        "kind": kind,
+        "files": [
+            [os.fsencode(path).hex(), stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns]
+            for path, stat in zip(files, stats, strict=True)
+        ],
+    }
+
+
+def _latest_change(key: dict[str, Any]) -> int:
+    return max(int(mtime_ns) for _, _, mtime_ns, _ in key["files"])
+
+
+def _file_name(kind: str, files: list[Path]) -> str:
+    """Name by the paths only, so that a file that was changed replaces its own old cache."""
+    paths = b"\0".join(map(os.fsencode, files))
+    return f"{kind}-{zlib.crc32(paths):08x}{zlib.adler32(paths):08x}"
+
+
+def _load(place: Path, key: dict[str, Any]) -> Arrays | None:
+    """Return the arrays of an intact cache of this key, else ``None``.
+
+    A cache is one line with the checksum of all that follows it, one line of JSON, then the bytes of the arrays.
+    """
+    try:
+        with place.open("rb") as file:
+            checksum = int(file.readline(16), 16)
+            line = file.readline(_LONGEST_HEADER)
+            header = json.loads(line)
+            if header["key"] != key:
+                return None
+            shapes = {name: tuple(map(int, header["shapes"][name])) for name in _DTYPES}
+            n_bytes = sum(math.prod(shape) * np.dtype(_DTYPES[name]).itemsize for name, shape in shapes.items())
+            if n_bytes != os.fstat(file.fileno()).st_size - file.tell():
+                return None
+            found = zlib.crc32(line)
+            arrays = {}
+            for name, shape in shapes.items():
+                arrays[name] = np.empty(shape, _DTYPES[name])
+                file.readinto(_bytes_of(arrays[name]))
+                found = zlib.crc32(_bytes_of(arrays[name]), found)
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
+        return None
+    return Arrays(**arrays) if found == checksum else None
+
+
+def _store(place: Path, key: dict[str, Any], arrays: Arrays) -> None:
+    """Write a cache in one step; where that cannot be done there is none."""
+    values = {name: np.ascontiguousarray(array, _DTYPES[name]) for name, array in arrays._asdict().items()}
+    shapes = {name: list(value.shape) for name, value in values.items()}
+    line = json.dumps({"key": key, "shapes": shapes}).encode() + b"\n"
+    checksum = zlib.crc32(line)
+    for value in values.values():
+        checksum = zlib.crc32(_bytes_of(value), checksum)
+    with contextlib.suppress(OSError, ValueError):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        _remove_stale(place.parent)
+        with _temporary_file(place) as temporary:
+            with temporary.open("wb") as file:
+                file.write(f"{checksum:08x}\n".encode() + line)
+                for value in values.values():
+                    file.write(_bytes_of(value))
+            temporary.replace(place)
+
+
+@contextlib.contextmanager
+def _temporary_file(place: Path) -> Iterator[Path]:
+    """Give a file beside ``place`` that no other process has; nothing is left of it afterwards."""
+    import tempfile  # here, as platformdirs above: a start from the cache needs neither
+
+    handle, name = tempfile.mkstemp(prefix=f"{place.name}.", suffix=".tmp", dir=place.parent)
+    os.close(handle)
+    path = Path(name)
+    try:
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _remove_stale(folder: Path) -> None:
+    """Remove what processes that were killed while writing have left."""
+    for path in folder.glob("*.arrays.*.tmp"):
+        if time.time() - path.stat().st_mtime > _STALE_S:
+            path.unlink(missing_ok=True)
+
+
+def _bytes_of(array: npt.NDArray[Any]) -> memoryview:
+    return array.data.cast("B")

@@ -1,0 +1,150 @@
+"""`Dataset`, and what a twin is handed of it."""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from data.errors import InputError
+from data.parameters import Floats
+from data.recipe import Recipe
+
+Labels = npt.NDArray[np.int64]
+
+
+@dataclasses.dataclass(frozen=True)
+class Dataset:
+    """Cases as they are stored, not yet mapped to the range and dtype of a recipe.
+
+    Attributes
+    ----------
+    name
+        Name or path by which it was loaded.
+    x_train, x_test
+        Inputs [N, D]: uint8 pixels.
+    t_train, t_test
+        Targets [N, C], each 0 or 1, uint8.
+    y_train, y_test
+        Labels [N], the number of the right class.
+    x_max
+        The largest possible input: 255 for pixels. Inputs run from 0 to this.
+    """
+
+    name: str
+    x_train: npt.NDArray[Any]
+    t_train: npt.NDArray[Any]
+    y_train: Labels
+    x_test: npt.NDArray[Any]
+    t_test: npt.NDArray[Any]
+    y_test: Labels
+    x_max: float = 255.0
+
+    @property
+    def n_inputs(self) -> int:
+        """Number D of inputs."""
+        return int(self.x_train.shape[1])
+
+    @property
+    def n_classes(self) -> int:
+        """Number C of targets."""
+        return int(self.t_train.shape[1])
+
+    def subset(self, n_train: int | None, n_test: int | None = None) -> "Dataset":
+        """Return the first cases only; ``None`` keeps all."""
+        return dataclasses.replace(
+            self,
+            x_train=self.x_train[:n_train],
+            t_train=self.t_train[:n_train],
+            y_train=self.y_train[:n_train],
+            x_test=self.x_test[:n_test],
+            t_test=self.t_test[:n_test],
+            y_test=self.y_test[:n_test],
+        )
+
+    def hold_out(self, n_cases: int) -> "Dataset":
+        """Return a dataset whose test cases are the last ``n_cases`` training cases, which it no longer trains on.
+
+        For choosing settings: what is chosen on the test set proves nothing on it.
+        """
+        if not 0 < n_cases < len(self.x_train):
+            raise InputError(
+                f"cannot hold out {n_cases} of the {len(self.x_train)} training cases of {self.name}; "
+                f"expected 1 to {len(self.x_train) - 1}"
+            )
+        split = len(self.x_train) - n_cases
+        return dataclasses.replace(
+            self.subset(split),
+            x_test=self.x_train[split:],
+            t_test=self.t_train[split:],
+            y_test=self.y_train[split:],
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Cases:
+    """Cases as a twin is handed them.
+
+    Attributes
+    ----------
+    x
+        Inputs [N, D] in the recipe's dtype and input range, C-contiguous.
+    t
+        Targets [N, C] in the recipe's dtype and target range, C-contiguous.
+    y
+        Labels [N].
+    """
+
+    x: Floats
+    t: Floats
+    y: Labels
+
+
+def check_fit(recipe: Recipe, dataset: Dataset) -> None:
+    """Raise `InputError` unless the first and last layer of the recipe have the dataset's inputs and classes."""
+    for what, layer, size, expected in (
+        ("inputs", "first", recipe.layer_sizes[0], dataset.n_inputs),
+        ("classes", "last", recipe.layer_sizes[-1], dataset.n_classes),
+    ):
+        if size != expected:
+            raise InputError(
+                f"recipe: the {layer} entry of layer_sizes is {size}, but {dataset.name} has {expected} {what}; "
+                f"expected {expected}"
+            )
+
+
+def fit_recipe(recipe: Recipe, dataset: Dataset) -> Recipe:
+    """Return the recipe with the first and last layer made to fit the dataset."""
+    return recipe.replace(layer_sizes=(dataset.n_inputs, *recipe.layer_sizes[1:-1], dataset.n_classes))
+
+
+def training_cases(recipe: Recipe, dataset: Dataset) -> Cases:
+    """Return the training cases, mapped to the recipe's ranges and dtype."""
+    check_fit(recipe, dataset)
+    return _prepare(recipe, dataset.x_train, dataset.t_train, dataset.y_train, dataset.x_max)
+
+
+def evaluation_cases(recipe: Recipe, dataset: Dataset) -> Cases:
+    """Return the test cases, mapped to the recipe's ranges and dtype."""
+    check_fit(recipe, dataset)
+    return _prepare(recipe, dataset.x_test, dataset.t_test, dataset.y_test, dataset.x_max)
+
+
+def _prepare(recipe: Recipe, x: npt.NDArray[Any], t: npt.NDArray[Any], y: Labels, x_max: float) -> Cases:
+    return Cases(
+        x=_map_range(x, x_max, recipe.input_range, recipe.dtype),
+        t=_map_range(t, 1.0, recipe.target_range, recipe.dtype),
+        y=y,
+    )
+
+
+def _map_range(values: npt.NDArray[Any], largest: float, to: tuple[float, float], dtype: str) -> Floats:
+    """Map [0, largest] linearly onto the range ``to``; 0 and largest land on its ends exactly."""
+    low, high = to
+    if values.dtype == np.uint8:  # few values: compute each once, look the rest up
+        table = low + (high - low) * (np.arange(256) / largest)
+        table[np.arange(256) == largest] = high
+        return np.ascontiguousarray(table.astype(dtype)[values])
+    mapped = low + (high - low) * (np.asarray(values, np.float64) / largest)
+    mapped[values == largest] = high
+    return np.ascontiguousarray(mapped, dtype)

@@ -1,0 +1,133 @@
+"""Initial weights and batch orders: drawn once, handed to every twin."""
+
+import dataclasses
+import itertools
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from data.recipe import Recipe
+
+Floats = npt.NDArray[np.floating[Any]]
+Order = npt.NDArray[np.int64]
+
+# One independent random stream per purpose, so that a change in one does not shift the others.
+_STREAM_PARAMETERS, _STREAM_ORDER = 0, 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Layer:
+    """The weights of one layer, or their gradients.
+
+    Attributes
+    ----------
+    weight
+        [fan_in, fan_out]; ``weight[i, j]`` leads from unit i to unit j.
+    bias
+        [fan_out], or ``None`` where the recipe has no biases.
+    """
+
+    weight: Floats
+    bias: Floats | None
+
+    def arrays(self) -> tuple[Floats, ...]:
+        """Return the arrays that exist, weight first."""
+        return (self.weight,) if self.bias is None else (self.weight, self.bias)
+
+    def copy(self) -> "Layer":
+        """Return a layer with arrays of its own."""
+        return Layer(self.weight.copy(), None if self.bias is None else self.bias.copy())
+
+
+Parameters = tuple[Layer, ...]
+"""One :class:`Layer` per layer of weights, input side first."""
+
+
+def copy_parameters(parameters: Parameters) -> Parameters:
+    """Return parameters that share no memory with the given ones."""
+    return tuple(layer.copy() for layer in parameters)
+
+
+def initial_parameters(recipe: Recipe) -> Parameters:
+    """Draw the initial weights.
+
+    They are drawn in float64 and then rounded, so that a float32 run starts from the weights of its float64 twin.
+
+    ==================  ===========================================================  ===========
+    initialization      weights                                                      biases
+    ==================  ===========================================================  ===========
+    ``uniform``         U(−init_scale, init_scale)                                   as weights
+    ``normal``          N(0, init_scale²)                                            as weights
+    ``lecun_normal``    N(0, 1 / fan_in)                                             0
+    ``xavier_uniform``  U(−a, a), a = √(6 / (fan_in + fan_out)) (Glorot & Bengio)    0
+    ``xavier_normal``   N(0, 2 / (fan_in + fan_out))                                 0
+    ``he_uniform``      U(−a, a), a = √(6 / fan_in) (He et al.)                      0
+    ``he_normal``       N(0, 2 / fan_in)                                             0
+    ``torch_linear``    U(−a, a), a = 1 / √fan_in, the default of ``nn.Linear``      as weights
+    ==================  ===========================================================  ===========
+
+    Returns
+    -------
+    tuple of Layer
+        One layer per pair of neighbouring layer sizes, in the recipe's dtype.
+    """
+    rng = np.random.default_rng([recipe.seed, _STREAM_PARAMETERS])
+    pairs = itertools.pairwise(recipe.layer_sizes)
+    return tuple(_draw_layer(recipe, rng, fan_in, fan_out) for fan_in, fan_out in pairs)
+
+
+def _draw_layer(recipe: Recipe, rng: "np.random.Generator", fan_in: int, fan_out: int) -> Layer:
+    kind, scale, draws_bias = _distribution(recipe, fan_in, fan_out)
+
+    def draw(*shape: int) -> Floats:
+        values = rng.uniform(-scale, scale, shape) if kind == "uniform" else rng.normal(0.0, scale, shape)
+        return values.astype(recipe.dtype)
+
+    weight = draw(fan_in, fan_out)
+    if not recipe.bias:
+        return Layer(weight, None)
+    return Layer(weight, draw(fan_out) if draws_bias else np.zeros(fan_out, recipe.dtype))
+
+
+def _distribution(recipe: Recipe, fan_in: int, fan_out: int) -> tuple[str, float, bool]:
+    """Kind of distribution, its half-width or standard deviation, and whether biases are drawn from it as well."""
+    match recipe.initialization:
+        case "uniform":
+            return "uniform", recipe.init_scale, True
+        case "normal":
+            return "normal", recipe.init_scale, True
+        case "lecun_normal":
+            return "normal", 1 / math.sqrt(fan_in), False
+        case "xavier_uniform":
+            return "uniform", math.sqrt(6 / (fan_in + fan_out)), False
+        case "xavier_normal":
+            return "normal", math.sqrt(2 / (fan_in + fan_out)), False
+        case "he_uniform":
+            return "uniform", math.sqrt(6 / fan_in), False
+        case "he_normal":
+            return "normal", math.sqrt(2 / fan_in), False
+        case "torch_linear":
+            return "uniform", 1 / math.sqrt(fan_in), True
+
+
+def batch_order(recipe: Recipe, n_cases: int, epoch: int) -> Order:
+    """Return the order in which an epoch visits the training cases.
+
+    Parameters
+    ----------
+    n_cases
+        Number N of training cases.
+    epoch
+        Number of the epoch, from 0.
+
+    Returns
+    -------
+    Order
+        int64 [N], a permutation of 0 … N−1. Batches are consecutive slices of it, the last one possibly shorter.
+    """
+    if not recipe.shuffle:
+        return np.arange(n_cases, dtype=np.int64)
+    rng = np.random.default_rng([recipe.seed, _STREAM_ORDER, epoch])
+    return rng.permutation(n_cases).astype(np.int64, copy=False)

@@ -1,0 +1,273 @@
+"""`Recipe`: everything that decides what is computed, and nothing about how."""
+
+import dataclasses
+import itertools
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, get_args
+
+from data.errors import InvalidRecipe
+
+HiddenActivation = Literal["sigmoid", "tanh", "relu"]
+OutputActivation = Literal["sigmoid", "softmax", "identity"]
+Loss = Literal["squared_error", "cross_entropy"]
+Reduction = Literal["sum", "mean"]
+Optimizer = Literal["sgd", "momentum", "rmsprop", "adam"]
+Initialization = Literal[
+    "uniform",
+    "normal",
+    "lecun_normal",
+    "xavier_uniform",
+    "xavier_normal",
+    "he_uniform",
+    "he_normal",
+    "torch_linear",
+]
+Dtype = Literal["float32", "float64"]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """What is to be computed, down to the last bit that both twins must share.
+
+    A recipe is valid or does not exist: the constructor raises :class:`data.InvalidRecipe`.
+
+    Attributes
+    ----------
+    layer_sizes
+        Units per layer, input first, output last: ``(784, 200, 10)`` has one hidden layer.
+    hidden_activation, output_activation
+        Activation function of the hidden layers and of the output layer.
+    loss
+        ``squared_error`` is ½ Σ (y − t)² over the outputs of a case, the paper's equation (3). ``cross_entropy`` is
+        −Σ t ln y after softmax, and −Σ [t ln y + (1 − t) ln(1 − y)] after sigmoid.
+    reduction
+        How the cases of a batch are put together: ``sum``, as in the 1986 paper, or ``mean``.
+    bias
+        Whether the units have a bias.
+    batch_size
+        Cases per weight change: 1 is after every case, ``None`` after all of them.
+    optimizer
+        ``sgd``; ``momentum``, the paper's equation (9); ``rmsprop`` and ``adam`` as ``torch.optim`` defines them.
+    learning_rate
+        ε of equation (8), above 0.
+    momentum
+        α of equation (9), in [0, 1); 0 unless the optimizer is ``momentum``.
+    smoothing
+        Decay rate of the running mean of squared gradients in RMSprop, in [0, 1).
+    beta1, beta2
+        Decay rates of the two running means of Adam, in [0, 1).
+    epsilon
+        Added to the root in RMSprop and Adam, above 0.
+    weight_decay
+        λ of L2 regularisation as ``torch.optim`` does it: λ w is added to the gradient of every weight and bias.
+    initialization
+        Distribution of the initial weights, see :func:`data.initial_parameters`.
+    init_scale
+        Half-width of ``uniform``, standard deviation of ``normal``; the other initialisations ignore it.
+    dtype
+        Floating-point type of every array.
+    epochs
+        Passes over the training cases.
+    shuffle
+        Whether every epoch has an order of its own; otherwise it is the order of the file.
+    seed
+        Decides the initial weights and the orders.
+    input_range, target_range
+        What the smallest and the largest possible input (pixel 0 and 255) and target (0 and 1) are mapped to.
+    """
+
+    layer_sizes: tuple[int, ...] = (784, 128, 10)
+    hidden_activation: HiddenActivation = "sigmoid"
+    output_activation: OutputActivation = "softmax"
+    loss: Loss = "cross_entropy"
+    reduction: Reduction = "mean"
+    bias: bool = True
+    batch_size: int | None = 64
+    optimizer: Optimizer = "sgd"
+    learning_rate: float = 0.5
+    momentum: float = 0.0
+    smoothing: float = 0.99
+    beta1: float = 0.9
+    beta2: float = 0.999
+    epsilon: float = 1e-8
+    weight_decay: float = 0.0
+    initialization: Initialization = "torch_linear"
+    init_scale: float = 0.3
+    dtype: Dtype = "float32"
+    epochs: int = 5
+    shuffle: bool = True
+    seed: int = 0
+    input_range: tuple[float, float] = (0.0, 1.0)
+    target_range: tuple[float, float] = (0.0, 1.0)
+
+    def __post_init__(self) -> None:
+        _check_layer_sizes(self.layer_sizes)
+        for name, choices in CHOICES.items():
+            _check_choice(name, getattr(self, name), choices)
+        for name in ("bias", "shuffle"):
+            _check_bool(name, getattr(self, name))
+        if self.batch_size is not None:
+            _check_int("batch_size", self.batch_size, 1, "or None for all cases at once")
+        _check_int("epochs", self.epochs, 0)
+        _check_int("seed", self.seed, 0)
+        for name in ("learning_rate", "epsilon", "init_scale"):
+            _check_number(name, getattr(self, name), "a finite number above 0", lambda v: v > 0)
+        for name in ("momentum", "smoothing", "beta1", "beta2"):
+            _check_number(name, getattr(self, name), "a number in [0, 1)", lambda v: 0 <= v < 1)
+        _check_number("weight_decay", self.weight_decay, "a finite number of 0 or above", lambda v: v >= 0)
+        _check_range("input_range", self.input_range)
+        _check_range("target_range", self.target_range)
+        _check_combinations(self)
+
+    def replace(self, **changes: Any) -> "Recipe":
+        """Return a copy with some fields changed; raises `InvalidRecipe` for an unknown field or a bad value."""
+        return Recipe.from_dict({**self.to_dict(), **changes})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as plain values that JSON can hold."""
+        return {
+            field.name: list(value) if isinstance(value := getattr(self, field.name), tuple) else value
+            for field in dataclasses.fields(self)
+        }
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> "Recipe":
+        """Build a recipe from plain values, as :meth:`to_dict` gives them.
+
+        Raises
+        ------
+        InvalidRecipe
+            For a field that does not exist or has an impossible value.
+        """
+        unknown = sorted(set(fields) - {field.name for field in dataclasses.fields(cls)})
+        if unknown:
+            known = ", ".join(field.name for field in dataclasses.fields(cls))
+            raise InvalidRecipe(f"recipe has no field {unknown[0]!r}; its fields are {known}")
+        values: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()
+        }
+        return cls(**values)
+
+    @property
+    def n_parameters(self) -> int:
+        """Number of weights and biases."""
+        return sum((fan_in + self.bias) * fan_out for fan_in, fan_out in itertools.pairwise(self.layer_sizes))
+
+
+CHOICES: dict[str, tuple[str, ...]] = {
+    "hidden_activation": get_args(HiddenActivation),
+    "output_activation": get_args(OutputActivation),
+    "loss": get_args(Loss),
+    "reduction": get_args(Reduction),
+    "optimizer": get_args(Optimizer),
+    "initialization": get_args(Initialization),
+    "dtype": get_args(Dtype),
+}
+
+
+def _refuse(name: str, value: object, expected: str) -> InvalidRecipe:
+    return InvalidRecipe(f"recipe: {name} is {value!r}, expected {expected}")
+
+
+def _check_layer_sizes(sizes: object) -> None:
+    expected = "at least an input and an output layer, each of 1 unit or more"
+    if not isinstance(sizes, tuple) or len(sizes) < 2:
+        raise _refuse("layer_sizes", sizes, expected)
+    for size in sizes:
+        if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+            raise _refuse("layer_sizes", sizes, expected)
+
+
+def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise _refuse(name, value, "one of " + ", ".join(choices))
+
+
+def _check_bool(name: str, value: object) -> None:
+    if not isinstance(value, bool):
+        raise _refuse(name, value, "True or False")
+
+
+def _check_int(name: str, value: object, least: int, also: str = "") -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise _refuse(name, value, f"a whole number of {least} or above {also}".rstrip())
+
+
+def _is_finite(value: object) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number beyond the largest float
+        return False
+
+
+def _check_number(name: str, value: Any, expected: str, holds: Callable[[Any], bool]) -> None:
+    if not _is_finite(value) or not holds(value):
+        raise _refuse(name, value, expected)
+
+
+def _check_range(name: str, value: object) -> None:
+    if not isinstance(value, tuple) or len(value) != 2 or not all(map(_is_finite, value)) or value[0] >= value[1]:
+        raise _refuse(name, value, "two finite numbers, the smaller first")
+
+
+def _check_combinations(recipe: Recipe) -> None:
+    """Refuse what is well formed field by field, but means nothing together."""
+    softmax = recipe.output_activation == "softmax"
+    if softmax and recipe.loss == "squared_error":
+        raise InvalidRecipe(
+            "recipe: loss is 'squared_error' and output_activation is 'softmax', which this suite does not define; "
+            "expected output_activation 'sigmoid' or 'identity', or loss 'cross_entropy'"
+        )
+    if recipe.output_activation == "identity" and recipe.loss == "cross_entropy":
+        raise InvalidRecipe(
+            "recipe: loss is 'cross_entropy' and output_activation is 'identity', whose outputs are no probabilities; "
+            "expected output_activation 'softmax' or 'sigmoid'"
+        )
+    if softmax and recipe.layer_sizes[-1] < 2:
+        raise _refuse("layer_sizes", recipe.layer_sizes, "at least 2 output units, for softmax of one unit is always 1")
+    if softmax and recipe.target_range != (0.0, 1.0):
+        raise _refuse("target_range", recipe.target_range, "(0.0, 1.0), for the targets of softmax are probabilities")
+    if recipe.loss == "cross_entropy" and not 0 <= recipe.target_range[0] < recipe.target_range[1] <= 1:
+        raise _refuse("target_range", recipe.target_range, "a range inside [0, 1], for cross_entropy")
+    if recipe.momentum and recipe.optimizer != "momentum":
+        raise _refuse("momentum", recipe.momentum, f"0 with optimizer {recipe.optimizer!r}")
+
+
+SHARED = Recipe()
+"""The recipe on which every implementation is timed: 784-128-10, batches of 64, float32."""
+
+ARTICLE_SCRATCH = Recipe(
+    layer_sizes=(784, 200, 10),
+    output_activation="sigmoid",
+    loss="squared_error",
+    reduction="sum",
+    bias=False,
+    batch_size=1,
+    learning_rate=0.1,
+    initialization="lecun_normal",
+    dtype="float64",
+    shuffle=False,
+    input_range=(0.01, 1.0),
+    target_range=(0.01, 0.99),
+)
+"""The article's hand-written network. The article prints no settings; its network is that of Rashid's *Make Your Own
+Neural Network*, so these are Rashid's."""
+
+ARTICLE_TORCH = Recipe(layer_sizes=(784, 200, 10))
+"""The article's PyTorch network: cross-entropy, mini-batches of 64. What the article does not say is PyTorch's own."""
+
+RECIPES: dict[str, Recipe] = {
+    "shared": SHARED,
+    "article-scratch": ARTICLE_SCRATCH,
+    "article-torch": ARTICLE_TORCH,
+}
+
+
+def named_recipe(name: str) -> Recipe:
+    """Return a named recipe; raises `InvalidRecipe` for an unknown name."""
+    if name not in RECIPES:
+        raise InvalidRecipe(f"no recipe is named {name!r}; the named ones are {', '.join(RECIPES)}")
+    return RECIPES[name]

@@ -1,0 +1,57 @@
+"""`Trainer`: what a twin is, and what a user adds as a third one."""
+
+from collections.abc import Callable, Mapping
+from typing import Protocol, runtime_checkable
+
+from data.parameters import Floats, Order, Parameters
+from data.recipe import Recipe
+
+
+class Trainer(Protocol):
+    """A multilayer perceptron and its training, by whatever means.
+
+    Shapes: N cases, D inputs, C outputs. Arrays come in the recipe's dtype, C-contiguous, already mapped to the
+    recipe's input and target range; a trainer must not change them.
+    """
+
+    def __init__(self, recipe: Recipe, parameters: Parameters) -> None:
+        """Start from a copy of these weights; raises `UnsupportedRecipe` for a recipe that it cannot do."""
+        ...
+
+    def train_epoch(self, x: Floats, t: Floats, order: Order) -> float:
+        """Pass once over the cases ``x`` [N, D], ``t`` [N, C] in this order, changing the weights after each batch.
+
+        Returns the mean over the cases of the loss, each case taken when its batch was visited.
+        """
+        ...
+
+    def gradients(self, x: Floats, t: Floats) -> Parameters:
+        """Return dE/dw of one batch, reduced as the recipe says, without weight decay, leaving the weights alone."""
+        ...
+
+    def predict(self, x: Floats) -> Floats:
+        """Return the output activations [N, C]."""
+        ...
+
+    def parameters(self) -> Parameters:
+        """Return copies of the weights."""
+        ...
+
+
+StepParts = Mapping[str, Callable[[], object]]
+"""Parts of one training step by name, in their order; calling all of them once is one step."""
+
+
+@runtime_checkable
+class DividesSteps(Protocol):
+    """A trainer whose training step can be run in parts, to see where its time goes.
+
+    Not required of a trainer: without it, the figure of the parts of a step leaves the implementation out.
+    """
+
+    def step_parts(self, x: Floats, t: Floats, cases: Order) -> StepParts:
+        """Return the parts ``fetch``, ``forward``, ``backward`` and ``update`` of a step on these cases.
+
+        They are the very pieces that ``train_epoch`` is made of, to be called in this order, again and again.
+        """
+        ...

@@ -1,0 +1,73 @@
+"""Activation functions, each beside its derivative.
+
+A derivative is written in terms of the activation y = f(z), which the forward pass has kept.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from data import Floats
+
+
+def sigmoid(z: Floats) -> Floats:
+    """Return 1 / (1 + e^−z); an overflow of e^−z gives the right limit, 0."""
+    return 1 / (1 + np.exp(-z))  # (2)
+
+
+def dsigmoid(y: Floats) -> Floats:
+    """Return dy/dz of the sigmoid."""
+    return y * (1 - y)  # (5)
+
+
+def tanh(z: Floats) -> Floats:
+    """Return the hyperbolic tangent."""
+    return np.tanh(z)  # (10)
+
+
+def dtanh(y: Floats) -> Floats:
+    """Return dy/dz of the hyperbolic tangent."""
+    return 1 - y * y  # (11)
+
+
+def relu(z: Floats) -> Floats:
+    """Return the positive part."""
+    return np.maximum(z, 0)  # (12)
+
+
+def drelu(y: Floats) -> Floats:
+    """Return dy/dz of the rectifier, 0 at the kink as in PyTorch."""
+    return (y > 0).astype(y.dtype)  # (13)
+
+
+def identity(z: Floats) -> Floats:
+    """Return the argument."""
+    return z
+
+
+def didentity(y: Floats) -> Floats:
+    """Return dy/dz of the identity."""
+    return np.ones_like(y)
+
+
+def softmax(z: Floats) -> Floats:
+    """Return e^z_j / Σ_k e^z_k for every row [B, C]; taking off the largest z first keeps e^z from overflowing."""
+    e = np.exp(z - z.max(axis=1, keepdims=True))
+    y: Floats = e / e.sum(axis=1, keepdims=True)  # (14)
+    return y
+
+
+ACTIVATIONS: dict[str, Callable[[Floats], Floats]] = {
+    "sigmoid": sigmoid,
+    "tanh": tanh,
+    "relu": relu,
+    "identity": identity,
+    "softmax": softmax,
+}
+
+DERIVATIVES: dict[str, Callable[[Floats], Floats]] = {
+    "sigmoid": dsigmoid,
+    "tanh": dtanh,
+    "relu": drelu,
+    "identity": didentity,
+}

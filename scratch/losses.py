@@ -1,0 +1,57 @@
+"""Loss functions, each beside its derivative with respect to z, the total input of the output units.
+
+Shapes: z, y, t [B, C], a row per case. A loss is summed over the cases; the derivative is that of this sum.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from data import Floats, Recipe
+from scratch.activations import DERIVATIVES
+
+LossFunction = Callable[[Floats, Floats, Floats], float]
+LossDerivative = Callable[[Floats, Floats], tuple[Floats | None, Floats]]
+"""(y, t) ↦ (dE/dy, dE/dz); the first is ``None`` where the formula gives dE/dz at once."""
+
+
+def squared_error(z: Floats, y: Floats, t: Floats) -> float:  # noqa: ARG001 (one signature for all losses)
+    """Return ½ Σ (y − t)²."""
+    return float(0.5 * np.square(y - t).sum())  # (3)
+
+
+def softmax_cross_entropy(z: Floats, y: Floats, t: Floats) -> float:  # noqa: ARG001
+    """Return −Σ t ln y from z rather than y, so that a y that underflows to 0 does not give ln 0."""
+    shifted = z - z.max(axis=1, keepdims=True)
+    log_y = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    return float(-(t * log_y).sum())  # (15)
+
+
+def sigmoid_cross_entropy(z: Floats, y: Floats, t: Floats) -> float:  # noqa: ARG001
+    """Return −Σ [t ln y + (1 − t) ln(1 − y)], from z for the same reason."""
+    return float((np.maximum(z, 0) - z * t + np.log1p(np.exp(-np.abs(z)))).sum())  # (17)
+
+
+def derivative_of_cross_entropy(y: Floats, t: Floats) -> tuple[None, Floats]:
+    """Return dE/dz of either cross-entropy: dE/dy and the derivative of the activation cancel to this."""
+    return None, y - t  # (16) (18)
+
+
+def derivative_of_squared_error(output_activation: str) -> LossDerivative:
+    """Return the function that gives dE/dz of the squared error after this activation."""
+    derivative = DERIVATIVES[output_activation]
+
+    def dy_and_dz(y: Floats, t: Floats) -> tuple[Floats, Floats]:
+        dy = y - t  # (4)
+        return dy, dy * derivative(y)  # (5)
+
+    return dy_and_dz
+
+
+def loss_of(recipe: Recipe) -> tuple[LossFunction, LossDerivative]:
+    """Return the recipe's loss and its derivative with respect to the total input of the output units."""
+    if recipe.loss == "squared_error":
+        return squared_error, derivative_of_squared_error(recipe.output_activation)
+    if recipe.output_activation == "softmax":
+        return softmax_cross_entropy, derivative_of_cross_entropy
+    return sigmoid_cross_entropy, derivative_of_cross_entropy

@@ -1,0 +1,142 @@
+"""`scratch-numpy`: the readable reference. Each line carries the number of its equation in docs/derivation.md."""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from data import Floats, Layer, Order, Parameters, Recipe, StepParts, copy_parameters
+from scratch.activations import ACTIVATIONS, DERIVATIVES
+from scratch.losses import loss_of
+from scratch.optimizers import optimizer_of
+
+
+@dataclasses.dataclass(frozen=True)
+class Forward:
+    """What the forward pass leaves for the backward pass; B cases.
+
+    Attributes
+    ----------
+    z
+        Total inputs [B, J] of the units, one array per layer of weights.
+    y
+        Activations [B, J], one more: ``y[0]`` are the inputs of the network, ``y[-1]`` its outputs.
+    """
+
+    z: list[Floats]
+    y: list[Floats]
+
+
+@dataclasses.dataclass(frozen=True)
+class Backward:
+    """What the backward pass computes, one entry per layer of weights.
+
+    Attributes
+    ----------
+    dy
+        dE/dy [B, J] of the units, ``None`` for outputs whose loss gives dE/dz at once.
+    dz
+        dE/dz [B, J].
+    gradients
+        dE/dW [I, J] and dE/db [J].
+    """
+
+    dy: list[Floats | None]
+    dz: list[Floats]
+    gradients: Parameters
+
+
+class NumpyTrainer:
+    """A multilayer perceptron of any depth in plain NumPy, by the paper's equations."""
+
+    def __init__(self, recipe: Recipe, parameters: Parameters) -> None:
+        self.recipe = recipe
+        self.layers = copy_parameters(parameters)
+        n_hidden = len(self.layers) - 1
+        self.activations = [ACTIVATIONS[recipe.hidden_activation]] * n_hidden + [ACTIVATIONS[recipe.output_activation]]
+        self.derivative = DERIVATIVES[recipe.hidden_activation]
+        self.loss, self.dloss = loss_of(recipe)
+        self.optimizer = optimizer_of(recipe, [array for layer in self.layers for array in layer.arrays()])
+
+    def forward(self, x: Floats) -> Forward:
+        """Compute the activations of all layers from inputs x [B, D]."""
+        z: list[Floats] = []
+        y = [x]
+        for layer, activation in zip(self.layers, self.activations, strict=True):
+            total = y[-1] @ layer.weight  # (1)
+            if layer.bias is not None:
+                total += layer.bias  # (1)
+            z.append(total)
+            y.append(activation(total))
+        return Forward(z, y)
+
+    def backward(self, forward: Forward, t: Floats) -> Backward:
+        """Compute dE/dw of the batch from its activations and its targets t [B, C]."""
+        dy, dz = self.dloss(forward.y[-1], t)
+        if self.recipe.reduction == "mean":
+            dy, dz = None if dy is None else dy / len(t), dz / len(t)  # (26)
+        dys, dzs = [dy], [dz]
+        for layer in range(len(self.layers) - 1, 0, -1):
+            dy = dz @ self.layers[layer].weight.T  # (7)
+            dz = dy * self.derivative(forward.y[layer])  # (5)
+            dys.insert(0, dy)
+            dzs.insert(0, dz)
+        return Backward(dys, dzs, tuple(map(self._gradient, forward.y[:-1], dzs)))
+
+    def _gradient(self, y: Floats, dz: Floats) -> Layer:
+        return Layer(
+            weight=y.T @ dz,  # (6)
+            bias=dz.sum(axis=0) if self.recipe.bias else None,  # (6), for a unit whose y is always 1
+        )
+
+    def update(self, backward: Backward) -> None:
+        """Change the weights by the gradients."""
+        self.optimizer.step([array for layer in backward.gradients for array in layer.arrays()])
+
+    def train_epoch(self, x: Floats, t: Floats, order: Order) -> float:
+        """Pass once over the cases; see :class:`data.Trainer`."""
+        batch_size = self.recipe.batch_size or len(order)
+        loss = 0.0
+        with np.errstate(all="ignore"):  # a run that diverges is seen by its loss
+            for start in range(0, len(order), batch_size):
+                cases = order[start : start + batch_size]
+                targets = t[cases]
+                forward = self.forward(x[cases])
+                loss += self.loss(forward.z[-1], forward.y[-1], targets)
+                self.update(self.backward(forward, targets))
+        return loss / len(order)
+
+    def gradients(self, x: Floats, t: Floats) -> Parameters:
+        """Return dE/dw of one batch; see :class:`data.Trainer`."""
+        with np.errstate(all="ignore"):
+            return self.backward(self.forward(x), t).gradients
+
+    def predict(self, x: Floats) -> Floats:
+        """Return the outputs [N, C]."""
+        with np.errstate(all="ignore"):
+            return self.forward(x).y[-1]
+
+    def parameters(self) -> Parameters:
+        """Return copies of the weights."""
+        return copy_parameters(self.layers)
+
+    def step_parts(self, x: Floats, t: Floats, cases: Order) -> StepParts:
+        """Return the parts of one step; see :class:`data.DividesSteps`."""
+        kept: dict[str, Any] = {}
+
+        def fetch() -> None:
+            kept["x"], kept["t"] = x[cases], t[cases]
+
+        def forward() -> None:
+            kept["forward"] = self.forward(kept["x"])
+            self.loss(kept["forward"].z[-1], kept["forward"].y[-1], kept["t"])
+
+        def backward() -> None:
+            kept["backward"] = self.backward(kept["forward"], kept["t"])
+
+        return {
+            "fetch": fetch,
+            "forward": forward,
+            "backward": backward,
+            "update": lambda: self.update(kept["backward"]),
+        }

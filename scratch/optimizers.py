@@ -1,0 +1,104 @@
+"""How gradients change the weights. Every optimizer changes the arrays it was made with, in place."""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import numpy as np
+
+from data import Floats, Recipe
+
+
+class Optimizer(Protocol):
+    """Changes the weights once per batch."""
+
+    def step(self, gradients: Sequence[Floats]) -> None:
+        """Change the weights by these gradients, one array per array of weights, of the same shape."""
+        ...
+
+
+class SGD:
+    """Gradient descent: against the gradient, by the learning rate."""
+
+    def __init__(self, recipe: Recipe, weights: Sequence[Floats]) -> None:
+        self.weights = weights
+        self.learning_rate = recipe.learning_rate
+
+    def step(self, gradients: Sequence[Floats]) -> None:
+        """Change the weights."""
+        for w, g in zip(self.weights, gradients, strict=True):
+            w -= self.learning_rate * g  # (8)
+
+
+class Momentum:
+    """Gradient descent with a velocity that keeps a share α of the change before."""
+
+    def __init__(self, recipe: Recipe, weights: Sequence[Floats]) -> None:
+        self.weights = weights
+        self.learning_rate, self.momentum = recipe.learning_rate, recipe.momentum
+        self.changes = [np.zeros_like(w) for w in weights]
+
+    def step(self, gradients: Sequence[Floats]) -> None:
+        """Change the weights."""
+        for w, g, change in zip(self.weights, gradients, self.changes, strict=True):
+            change[...] = self.momentum * change - self.learning_rate * g  # (9)
+            w += change
+
+
+class RMSprop:
+    """Divides each gradient by the root of a running mean of its squares."""
+
+    def __init__(self, recipe: Recipe, weights: Sequence[Floats]) -> None:
+        self.weights = weights
+        self.learning_rate, self.smoothing, self.epsilon = recipe.learning_rate, recipe.smoothing, recipe.epsilon
+        self.squares = [np.zeros_like(w) for w in weights]
+
+    def step(self, gradients: Sequence[Floats]) -> None:
+        """Change the weights."""
+        for w, g, s in zip(self.weights, gradients, self.squares, strict=True):
+            s[...] = self.smoothing * s + (1 - self.smoothing) * g * g  # (20)
+            w -= self.learning_rate * g / (np.sqrt(s) + self.epsilon)  # (21)
+
+
+class Adam:
+    """Running means of the gradients and of their squares, both corrected for their start at 0."""
+
+    def __init__(self, recipe: Recipe, weights: Sequence[Floats]) -> None:
+        self.weights = weights
+        self.learning_rate, self.epsilon = recipe.learning_rate, recipe.epsilon
+        self.beta1, self.beta2 = recipe.beta1, recipe.beta2
+        self.means = [np.zeros_like(w) for w in weights]
+        self.squares = [np.zeros_like(w) for w in weights]
+        self.steps = 0
+
+    def step(self, gradients: Sequence[Floats]) -> None:
+        """Change the weights."""
+        self.steps += 1
+        correction1 = 1 - self.beta1**self.steps  # (24)
+        correction2 = 1 - self.beta2**self.steps  # (24)
+        for w, g, m, v in zip(self.weights, gradients, self.means, self.squares, strict=True):
+            m[...] = self.beta1 * m + (1 - self.beta1) * g  # (22)
+            v[...] = self.beta2 * v + (1 - self.beta2) * g * g  # (23)
+            w -= self.learning_rate * (m / correction1) / (np.sqrt(v / correction2) + self.epsilon)  # (25)
+
+
+class WeightDecay:
+    """Adds λ w to every gradient before another optimizer sees it: L2 regularisation."""
+
+    def __init__(self, recipe: Recipe, weights: Sequence[Floats], inner: Optimizer) -> None:
+        self.weights, self.inner = weights, inner
+        self.weight_decay = recipe.weight_decay
+
+    def step(self, gradients: Sequence[Floats]) -> None:
+        """Change the weights."""
+        self.inner.step([g + self.weight_decay * w for w, g in zip(self.weights, gradients, strict=True)])  # (19)
+
+
+OPTIMIZERS: dict[str, Callable[[Recipe, Sequence[Floats]], Optimizer]] = {
+    "sgd": SGD, "momentum": Momentum, "rmsprop": RMSprop, "adam": Adam,
+}
+
+
+def optimizer_of(recipe: Recipe, weights: Sequence[Floats]) -> Optimizer:
+    """Return the recipe's optimizer, which will change these arrays."""
+    optimizer = OPTIMIZERS[recipe.optimizer](recipe, weights)
+    return WeightDecay(recipe, weights, optimizer) if recipe.weight_decay else optimizer

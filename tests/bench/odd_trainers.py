@@ -1,0 +1,85 @@
+"""Implementations that do not behave, for the tests of what the harness makes of them."""
+
+import os
+import time
+
+import numpy as np
+
+from data import Floats, Layer, Order, Parameters, Recipe, UnsupportedRecipe
+from scratch.numpy_trainer import NumpyTrainer
+
+
+class Fine(NumpyTrainer):
+    """Right, and talkative: what it prints must not get between the harness and its worker."""
+
+    def train_epoch(self, x: Floats, t: Floats, order: Order) -> float:
+        print("training", flush=True)
+        return super().train_epoch(x, t, order)
+
+
+class Slow(NumpyTrainer):
+    """Right, and slow enough to be killed in the middle of an epoch."""
+
+    def train_epoch(self, x: Floats, t: Floats, order: Order) -> float:
+        time.sleep(0.001 * len(order) / 30)
+        return super().train_epoch(x, t, order)
+
+
+class Wrong(NumpyTrainer):
+    """Forgets the slope of the hidden units in the first layer."""
+
+    def gradients(self, x: Floats, t: Floats) -> Parameters:
+        first, *rest = super().gradients(x, t)
+        return (Layer(first.weight * 1.001, first.bias), *rest)
+
+
+class Refusing(NumpyTrainer):
+    """Cannot do anything without a bias."""
+
+    def __init__(self, recipe: Recipe, parameters: Parameters) -> None:
+        if recipe.bias:
+            raise UnsupportedRecipe("Refusing", "bias", "it has none")
+        super().__init__(recipe, parameters)
+
+
+class _LongTraining(NumpyTrainer):
+    """Behaves in the parity proof, whose epochs are short, and shows itself in training."""
+
+    def misbehave(self) -> float:
+        raise NotImplementedError
+
+    def train_epoch(self, x: Floats, t: Floats, order: Order) -> float:
+        if len(order) > 200 and self.recipe.seed == 0:
+            return self.misbehave()
+        return super().train_epoch(x, t, order)
+
+
+class Raising(_LongTraining):
+    """Raises in training."""
+
+    def misbehave(self) -> float:
+        raise ZeroDivisionError("no luck")
+
+
+class Crashing(_LongTraining):
+    """Takes its process with it."""
+
+    def misbehave(self) -> float:
+        os._exit(3)
+
+
+class Hanging(_LongTraining):
+    """Never comes back."""
+
+    def misbehave(self) -> float:
+        time.sleep(3600)
+        return 0.0
+
+
+class Diverging(_LongTraining):
+    """Loses its weights."""
+
+    def misbehave(self) -> float:
+        for layer in self.layers:
+            layer.weight[...] = np.nan
+        return float("nan")

@@ -1,0 +1,192 @@
+"""A run: what it records, what it survives, and how it goes on."""
+
+import contextlib
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench.compute.summary import QuestionSummary, Summary, summarize
+from bench.records import Recorder, Row, read_description, read_rows, rows_of, write_description
+from bench.run import workers
+from bench.run.compare import Comparison
+from bench.run.plan import Entry, Plan, Question
+from data import Recipe
+
+ODD = Path(__file__).with_name("odd_trainers.py")
+N_CASES, N_TEST = 300, 100
+RECIPE = Recipe(layer_sizes=(16, 8, 3), batch_size=16)
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Three classes of 4 x 4 pixels that a small network can tell apart."""
+    rng = np.random.default_rng(0)
+    paths = []
+    for name, n in (("train", N_CASES), ("test", N_TEST)):
+        y = np.arange(n) % 3
+        x = rng.integers(0, 100, (n, 16))
+        x[np.arange(n), y * 5] += 155
+        paths.append(tmp_path_factory.mktemp("tiny") / f"{name}.csv")
+        np.savetxt(paths[-1], np.column_stack([y, x]), fmt="%d", delimiter=",")
+    return ",".join(map(str, paths))
+
+
+class Silent:
+    """Nobody watches."""
+
+    @contextlib.contextmanager
+    def stage(self, title: str, total: int) -> Iterator[None]:
+        yield
+
+    def advance(self, detail: str) -> None:
+        pass
+
+
+def plan_of(*names: str, epochs: int = 2, seeds: int = 2) -> Plan:
+    entries = tuple(Entry(name if "-" in name else f"{ODD}:{name}", "tiny", RECIPE) for name in names)
+    question = Question("same-recipe", "Same recipe", N_CASES, N_TEST, epochs, tuple(range(seeds)), entries)
+    return Plan((question,), part_blocks=2, part_seconds=0.01)
+
+
+def describe(plan: Plan, dataset: str) -> Row:
+    return {"plan": plan.to_dict(), "dataset": dataset, "threads": 1, "environment": {}}
+
+
+def run(folder: Path, plan: Plan, dataset: str) -> Summary:
+    write_description(folder, describe(plan, dataset))
+    with Recorder(folder) as recorder:
+        Comparison(plan, dataset, 1, recorder, read_rows(folder), Silent()).run()
+    return summarize(read_description(folder), read_rows(folder))
+
+
+def question_of(summary: Summary) -> QuestionSummary:
+    (question,) = summary.questions
+    return question
+
+
+def test_a_run_records_every_epoch_of_every_implementation_once(tmp_path: Path, dataset: str) -> None:
+    summary = run(tmp_path, plan_of("scratch-numpy", "Fine"), dataset)
+    rows = read_rows(tmp_path)
+    epochs = Counter((row["implementation"], row["seed"], row["epoch"]) for row in rows_of(rows, "epoch"))
+    assert set(epochs.values()) == {1}
+    assert len(epochs) == 2 * 2 * 2
+    assert len(rows_of(rows, "evaluation")) == 2 * 2 * 3
+    assert {(row["round"], row["position"]) for row in rows_of(rows, "epoch")} == {
+        (number, position) for number in range(4) for position in range(2)
+    }
+    assert summary.complete
+    question = question_of(summary)
+    assert [ratio.interval.n for ratio in question.ratios] == [4]
+    assert all(proof.passed for proof in question.parity)
+    first, second = question.performances
+    assert [point.accuracy for point in first.curve] == [point.accuracy for point in second.curve]
+    assert {part for part, _ in first.parts} == {"fetch", "forward", "backward", "update"}
+
+
+def test_a_wrong_implementation_is_named_and_not_timed(tmp_path: Path, dataset: str) -> None:
+    question = question_of(run(tmp_path, plan_of("Fine", "Wrong"), dataset))
+    ((name, message),) = question.failures
+    assert name.endswith("Wrong")
+    assert message.startswith("not timed: parity proof failed: gradients in float64 against scratch-numpy: layer 1")
+    assert [performance.implementation for performance in question.performances] == [f"{ODD}:Fine"]
+
+
+def test_a_refusal_says_which_field_and_is_no_crash(tmp_path: Path, dataset: str) -> None:
+    summary = run(tmp_path, plan_of("Fine", "Refusing", seeds=1), dataset)
+    assert question_of(summary).failures[0][1] == "Refusing cannot do this recipe: bias: it has none"
+    assert summary.complete
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("Raising", "raised ZeroDivisionError: no luck"), ("Crashing", "its process ended with exit code 3")],
+)
+def test_an_implementation_that_breaks_in_training_is_reported_and_the_others_go_on(
+    tmp_path: Path, dataset: str, name: str, message: str
+) -> None:
+    summary = run(tmp_path, plan_of("Fine", name), dataset)
+    question = question_of(summary)
+    assert [text for _, text in question.failures] == [message]
+    good, broken = question.performances
+    assert good.curve[-1].accuracy.n == 2
+    assert broken.curve[-1].accuracy.n == 1, "seed 1 went through"
+    assert summary.complete
+
+
+def test_an_implementation_that_hangs_is_ended_at_the_limit(
+    tmp_path: Path, dataset: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = workers.Worker.__init__
+    monkeypatch.setattr(workers.Worker, "__init__", lambda self, threads: start(self, threads, limit_s=4.0))
+    question = question_of(run(tmp_path, plan_of("Fine", "Hanging", seeds=1), dataset))
+    assert [text for _, text in question.failures] == ["gave no answer within 4 s and was ended"]
+
+
+def test_a_training_that_diverges_is_recorded_as_such_and_the_run_goes_on(tmp_path: Path, dataset: str) -> None:
+    summary = run(tmp_path, plan_of("Fine", "Diverging"), dataset)
+    question = question_of(summary)
+    assert question.failures == ()
+    assert [performance.diverged for performance in question.performances] == [(), (0,)]
+    assert summary.complete
+
+
+DRIVER = """
+import contextlib, sys
+from pathlib import Path
+from bench.records import Recorder, read_description, read_rows
+from bench.run.compare import Comparison
+from bench.run.plan import Plan
+
+class Silent:
+    stage = staticmethod(lambda title, total: contextlib.nullcontext())
+    advance = staticmethod(lambda detail: None)
+
+folder = Path(sys.argv[1])
+description = read_description(folder)
+with Recorder(folder) as recorder:
+    plan = Plan.from_dict(description["plan"])
+    Comparison(plan, description["dataset"], 1, recorder, read_rows(folder), Silent()).run()
+"""
+
+
+def test_a_run_killed_again_and_again_ends_as_an_undisturbed_one(tmp_path: Path, dataset: str) -> None:
+    plan = plan_of("Fine", "Slow", epochs=4)
+    undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
+    for folder in (undisturbed, killed):
+        folder.mkdir()
+        write_description(folder, describe(plan, dataset))
+    run(undisturbed, plan, dataset)
+    random.seed(0)
+    root = Path(__file__).parents[2]
+    for _ in range(8):
+        driver = subprocess.Popen([sys.executable, "-c", DRIVER, str(killed)], cwd=root)
+        before = len(read_rows(killed))
+        deadline = time.monotonic() + 60
+        while len(read_rows(killed)) <= before and driver.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.01)
+        time.sleep(random.uniform(0, 0.3))
+        if driver.poll() is not None:
+            break
+        driver.send_signal(signal.SIGKILL)
+        driver.wait()
+    assert subprocess.run([sys.executable, "-c", DRIVER, str(killed)], cwd=root, check=False).returncode == 0
+    a, b = read_rows(undisturbed), read_rows(killed)
+    assert max(row["session"] for row in b) >= 2, "it was killed at least twice"
+    for kind, value in (("epoch", "loss"), ("evaluation", "accuracy")):
+        found, expected = (
+            {(row["implementation"], row["seed"], row["epoch"]): row[value] for row in rows_of(rows, kind)}
+            for rows in (b, a)
+        )
+        assert found == expected
+        assert len(rows_of(b, kind)) == len(expected), "nothing is there twice"
+    (ratio,) = question_of(summarize(describe(plan, dataset), b)).ratios
+    sessions = Counter((row["session"], row["round"]) for row in rows_of(b, "epoch"))
+    assert ratio.interval.n == sum(count == 2 for count in sessions.values()), "no ratio across sessions"

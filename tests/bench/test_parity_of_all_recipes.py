@@ -1,0 +1,54 @@
+"""The twins agree on recipes of every kind, not on the named ones only."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bench.run.parity import (
+    compare_central_differences,
+    compare_gradients,
+    compare_outputs,
+    compare_training,
+)
+from data import Recipe
+from scratch.numpy_trainer import NumpyTrainer
+from tests.recipes import random_cases, recipes
+from torch_impl.trainers import EagerTrainer, LoaderTrainer
+
+N_CASES = 21  # 8 + 8 + 5: the last batch is short
+STEPS = 60
+
+
+@settings(max_examples=100, deadline=None)
+@given(recipes())
+def test_float64_outputs_and_gradients_agree_with_autograd_to_1e_12(recipe: Recipe) -> None:
+    cases = random_cases(recipe, N_CASES)
+    outputs = compare_outputs(recipe, NumpyTrainer, EagerTrainer, cases)
+    gradients = compare_gradients(recipe, NumpyTrainer, EagerTrainer, cases)
+    assert outputs.passed, outputs
+    assert gradients.passed, gradients
+
+
+@settings(max_examples=60, deadline=None)
+@given(recipes(), st.sampled_from([EagerTrainer, LoaderTrainer]))
+def test_float64_weights_and_losses_stay_together_over_many_steps(recipe: Recipe, torch_trainer: type) -> None:
+    agreement = compare_training(recipe, NumpyTrainer, torch_trainer, random_cases(recipe, N_CASES), STEPS)
+    assert agreement.passed, agreement
+
+
+@settings(max_examples=60, deadline=None)
+@given(recipes(dtype="float32"))
+def test_float32_twins_stay_within_what_rounding_allows(recipe: Recipe) -> None:
+    cases = random_cases(recipe, N_CASES)
+    for agreement in (
+        compare_outputs(recipe, NumpyTrainer, EagerTrainer, cases),
+        compare_gradients(recipe, NumpyTrainer, EagerTrainer, cases),
+        compare_training(recipe, NumpyTrainer, EagerTrainer, cases, 10),
+    ):
+        assert agreement.passed, agreement
+
+
+@settings(max_examples=40, deadline=None)
+@given(recipes().filter(lambda recipe: recipe.hidden_activation != "relu"))  # central differences straddle its kink
+def test_gradients_by_hand_are_the_slope_of_the_loss(recipe: Recipe) -> None:
+    agreement = compare_central_differences(recipe, NumpyTrainer, random_cases(recipe, N_CASES))
+    assert agreement.passed, agreement

@@ -1,0 +1,120 @@
+"""Sentences say what the numbers say, whichever way they came out."""
+
+from typing import Any
+
+from bench.compute.statistics import Interval
+from bench.compute.summary import QuestionSummary, Summary, summarize
+from bench.show import claims
+from bench.show.numbers import ratio_interval
+from tests.bench.recorded import FOURTEEN, recorded_run
+
+PAIR = ("scratch-numpy", "torch-eager")
+
+
+def summary_of(*arguments: Any, **knobs: Any) -> Summary:
+    return summarize(*recorded_run(*arguments, **knobs))
+
+
+def same_recipe(*arguments: Any, **knobs: Any) -> QuestionSummary:
+    return summary_of(*arguments, **knobs).questions[1]
+
+
+def test_the_headline_turns_round_when_the_times_do() -> None:
+    slower = claims.headline(same_recipe(PAIR, epoch_s={"scratch-numpy": 4.0, "torch-eager": 1.0}))
+    faster = claims.headline(same_recipe(PAIR, epoch_s={"scratch-numpy": 1.0, "torch-eager": 4.0}))
+    assert slower.startswith(("scratch-numpy takes 4.", "scratch-numpy takes 3.9"))
+    assert faster.startswith("scratch-numpy takes 0.2")
+
+
+def test_times_within_the_interval_of_one_are_not_told_apart() -> None:
+    question = same_recipe(PAIR, epoch_s={"scratch-numpy": 1.0, "torch-eager": 1.0})
+    interval = claims.time_ratio(question, *PAIR)
+    assert interval is not None
+    assert interval.low < 1 < interval.high
+    assert "not told apart" in claims.headline(question)
+
+
+def test_a_ratio_is_the_same_whichever_way_round_it_was_computed() -> None:
+    question = same_recipe(PAIR)
+    one, other = claims.time_ratio(question, *PAIR), claims.time_ratio(question, *reversed(PAIR))
+    assert one is not None
+    assert other is not None
+    assert one.low <= one.estimate <= one.high
+    assert ratio_interval(Interval(1 / other.estimate, 1 / other.high, 1 / other.low, other.n)) == ratio_interval(one)
+
+
+def test_accuracies_agree_only_where_their_intervals_overlap() -> None:
+    equal = claims.headline(same_recipe(PAIR))
+    better = claims.headline(same_recipe(PAIR, accuracy={"scratch-numpy": 0.93}))
+    worse = claims.headline(same_recipe(PAIR, accuracy={"torch-eager": 0.93}))
+    assert "agree within their 95 % intervals" in equal.replace("\N{NO-BREAK SPACE}", " ")
+    assert "torch-eager is more accurate" in better
+    assert "scratch-numpy is more accurate" in worse
+    assert "agree" not in better + worse
+
+
+def test_accuracies_with_intervals_that_overlap_with_anything_do_not_agree() -> None:
+    sentence = claims.headline(same_recipe(PAIR, diverged=("torch-eager", 1)))
+    assert "too uncertain to be told apart" in sentence
+    assert "agree" not in sentence
+
+
+def test_one_seed_gives_no_claim_of_agreement() -> None:
+    sentence = claims.headline(same_recipe(PAIR, seeds=(0,)))
+    assert "too few seeds" in sentence
+    assert "agree" not in sentence
+
+
+def test_accuracies_of_different_epochs_are_not_compared() -> None:
+    description, rows = recorded_run(PAIR)
+    late = {"kind": "evaluation", "question": "same-recipe", "implementation": "torch-eager"}
+    rows = [row for row in rows if not (late.items() <= row.items() and row["epoch"] == 5)]
+    assert "different epochs, 5 and 4" in claims.headline(summarize(description, rows).questions[1])
+
+
+def test_the_fastest_by_hand_is_compared_with_the_fastest_in_pytorch() -> None:
+    question = same_recipe(FOURTEEN)
+    pair = claims.compared_pair(question)
+    assert pair is not None
+    assert [item.implementation for item in pair] == ["scratch-compiled", "torch-cuda-graph"]
+    assert "scratch-compiled (fastest by hand)" in claims.headline(question)
+
+
+def test_peers_alone_are_compared_from_the_slowest_to_the_fastest() -> None:
+    assert claims.headline(same_recipe(("jax", "sklearn"))).startswith("sklearn takes 1.7")
+
+
+def test_a_question_with_one_implementation_compares_nothing() -> None:
+    sentence = claims.headline(same_recipe(PAIR, failures={"torch-eager": "no torch"}))
+    assert "nothing else was timed beside it" in sentence
+
+
+def test_a_question_without_measurements_says_so() -> None:
+    only_initial_weights = summary_of(PAIR, keep_rows=8).questions[0]
+    assert only_initial_weights.performances
+    for question in (only_initial_weights, same_recipe(PAIR, keep_rows=0)):
+        assert claims.headline(question) == "No epoch of training was timed"
+
+
+def test_parity_is_claimed_only_when_every_check_passed() -> None:
+    assert claims.parity_sentence(summary_of()).startswith("Each of 12 parity checks passed")
+    failed = claims.parity_sentence(summary_of(parity_failure="torch-eager"))
+    assert failed == "The implementations are not proved equal: 2 of 12 parity checks failed (torch-eager)"
+    assert "nothing here shows" in claims.parity_sentence(summary_of(with_parity=False))
+
+
+def test_a_whole_run_gives_no_warning() -> None:
+    assert claims.warnings(summary_of()) == []
+
+
+def test_what_is_missing_failed_or_diverged_is_said_first() -> None:
+    said = claims.warnings(
+        summary_of(
+            keep_rows=150,
+            failures={"torch-eager": "no torch."},
+            parity_failure="torch-loader",
+            diverged=("scratch-numpy", 0),
+        )
+    )
+    for words in ("incomplete", "torch-eager failed: no torch.", "parity checks failed", "scratch-numpy diverged"):
+        assert sum(words in sentence for sentence in said) >= 1, (words, said)

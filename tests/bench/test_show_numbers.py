@@ -1,0 +1,100 @@
+"""How numbers are written."""
+
+import math
+
+import pytest
+
+from bench.compute.statistics import Interval
+from bench.show.numbers import (
+    ABSENT,
+    clean,
+    count_range,
+    listing,
+    mebibytes,
+    percent_interval,
+    ratio_interval,
+    seconds,
+    seconds_interval,
+    shorten,
+)
+
+NOTHING = Interval(math.nan, math.nan, math.nan, 0)
+
+
+def spaced(text: str) -> str:
+    return text.replace("\N{NO-BREAK SPACE}", " ")
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        (1.234, "1.23 s"),
+        (0.9999, "1.00 s"),
+        (0.04561, "45.6 ms"),
+        (0.000118, "118 µs"),
+        (9.999e-7, "1.00 µs"),
+        (3e-9, "3.00 ns"),
+        (0.0, "0 s"),
+        (132.4, "132 s"),
+        (4321.0, "4,321 s"),
+        (math.nan, ABSENT),
+    ],
+)
+def test_seconds_have_three_digits_and_the_unit_that_suits_them(value: float, written: str) -> None:
+    assert spaced(seconds(value)) == written
+
+
+@pytest.mark.parametrize(
+    ("interval", "written"),
+    [
+        (Interval(2.031, 1.972, 2.088, 15), "2.03 (1.97–2.09)"),
+        (Interval(2.0312, 2.0297, 2.0327, 15), "2.031 (2.030–2.033)"),
+        (Interval(258.4, 255.1, 261.0, 15), "258 (255–261)"),
+        (Interval(0.0686, 0.0681, 0.0691, 15), "0.0686 (0.0681–0.0691)"),
+        (Interval(2.031, math.nan, math.nan, 1), "2.03"),
+        (NOTHING, ABSENT),
+    ],
+)
+def test_a_ratio_has_as_many_digits_as_its_interval_justifies(interval: Interval, written: str) -> None:
+    assert ratio_interval(interval) == written
+
+
+def test_estimate_and_bounds_of_a_time_share_one_unit() -> None:
+    assert spaced(seconds_interval(Interval(1.02, 0.95, 1.1, 3))) == "1.02 s (0.95–1.10)"
+
+
+def test_what_was_not_measured_is_a_dash() -> None:
+    assert {seconds_interval(NOTHING), percent_interval(NOTHING), ratio_interval(NOTHING), mebibytes(0)} == {ABSENT}
+
+
+def test_an_interval_of_accuracy_does_not_leave_the_possible() -> None:
+    assert spaced(percent_interval(Interval(0.68, -0.57, 1.93, 3))) == "68.00 % (0.00–100.00)"
+
+
+def test_an_accuracy_without_interval_has_no_brackets() -> None:
+    assert spaced(percent_interval(Interval(0.9762, math.nan, math.nan, 1))) == "97.62 %"
+
+
+def test_bytes_are_written_in_mebibytes() -> None:
+    assert spaced(mebibytes(224 << 20)) == "224 MiB"
+
+
+def test_counts_that_differ_are_a_range() -> None:
+    assert (count_range([3, 3], "seed"), count_range([1, 3], "seed"), count_range([], "seed")) == (
+        "3 seeds",
+        "1–3 seeds",
+        "0 seeds",
+    )
+
+
+def test_a_list_is_read_as_a_sentence() -> None:
+    assert (listing(["a"]), listing(["a", "b"]), listing("abc")) == ("a", "a and b", "a, b and c")
+
+
+def test_a_long_name_keeps_its_beginning_and_its_end() -> None:
+    assert shorten("abcdefghijklmnopqrstuvwxyz", 9) == "abcd…wxyz"
+    assert shorten("short", 9) == "short"
+
+
+def test_control_and_direction_characters_do_not_get_through() -> None:
+    assert clean("a\x1b[31m\nb\u202ec") == "a�[31m b�c"

@@ -1,0 +1,182 @@
+"""The report is the same for the same records, safe, whole, and readable without seeing the figures."""
+
+import html
+import html.parser
+import re
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import pytest
+
+from bench.compute.summary import Summary, summarize
+from bench.show.figures import draw_all, left_out
+from bench.show.report import write_report
+from data import InputError
+from tests.bench.recorded import FOURTEEN, THREE, recorded_run
+
+HTML_NAME = 'torch-<img src="http://x/y" onerror=alert(1)>&"\'</td>'
+LONG_NAME = "scratch-" + "very-long-" * 20
+
+KNOBS: dict[str, dict[str, Any]] = {
+    "as it should be": {},
+    "two implementations": {"implementations": THREE[:2]},
+    "fourteen implementations": {"implementations": FOURTEEN},
+    "a seed diverged": {"diverged": ("torch-eager", 1)},
+    "one failed": {"failures": {"torch-eager": f"{HTML_NAME}: no module"}},
+    "all failed": {"failures": dict.fromkeys(THREE, "no memory")},
+    "parity failed": {"parity_failure": "torch-loader"},
+    "no parity": {"with_parity": False},
+    "no parts": {"with_parts": False},
+    "one seed": {"seeds": (0,)},
+    "one seed, one epoch": {"seeds": (0,), "epochs": 1},
+    "nothing yet": {"keep_rows": 0},
+    "only initial weights": {"keep_rows": 8},
+    "cut short in the first question": {"keep_rows": 40},
+    "cut short in the second question": {"keep_rows": 120},
+    "long names": {"implementations": (LONG_NAME, "torch-" + "y" * 200)},
+    "HTML in names": {"implementations": ("scratch-$x$|`", HTML_NAME)},
+    "control characters": {"implementations": ("scratch-\x1b[2J\x00\n", "torch-\u202e--x")},
+}
+
+
+def summary_of(**knobs: Any) -> Summary:
+    return summarize(*recorded_run(**knobs))
+
+
+class Page(html.parser.HTMLParser):
+    """What a page refers to, whether it is closed properly, and its text."""
+
+    VOID = frozenset({"meta", "img", "br", "link", "hr", "input"})
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+@pytest.fixture(scope="module", params=list(KNOBS.values()), ids=list(KNOBS))
+def written(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    return write_report(summary_of(**request.param), tmp_path_factory.mktemp("report"))
+
+
+def test_the_page_is_whole_refers_to_nothing_outside_and_runs_nothing(written: list[Path]) -> None:
+    text = written[0].read_text("utf-8")
+    page = Page(text)
+    assert page.open == []
+    for tag, attributes in page.tags:
+        assert tag not in ("script", "link", "iframe", "object")
+        assert not any(name.startswith("on") for name in attributes)
+        references = {name: value for name, value in attributes.items() if name in ("src", "href", "srcset", "action")}
+        assert all((value or "").startswith("data:image/") for value in references.values())
+    assert not re.search(r"url\(|@import", text)
+
+
+def test_every_figure_has_its_content_in_words(written: list[Path]) -> None:
+    images = [attributes for tag, attributes in Page(written[0].read_text("utf-8")).tags if tag == "img"]
+    assert len(images) == len([path for path in written if path.suffix == ".svg"])
+    assert all(len(attributes["alt"] or "") > 60 for attributes in images)
+
+
+def test_every_svg_is_well_formed_and_undated(written: list[Path]) -> None:
+    for path in written:
+        if path.suffix == ".svg":
+            assert ET.parse(path).getroot().tag.endswith("svg")
+            assert "<dc:date>" not in path.read_text("utf-8")
+
+
+def test_nothing_but_the_report_is_left_in_the_folder(written: list[Path]) -> None:
+    assert {path for path in written[0].parent.rglob("*") if path.is_file()} == set(written)
+
+
+def test_the_same_records_give_the_same_bytes(tmp_path: Path) -> None:
+    one = write_report(summary_of(), tmp_path / "one")
+    with mpl.rc_context({"axes.facecolor": "red", "font.size": 30, "svg.hashsalt": "other"}):
+        other = write_report(summary_of(), tmp_path / "other")
+    assert [path.relative_to(tmp_path / "one") for path in one] == [
+        path.relative_to(tmp_path / "other") for path in other
+    ]
+    for first, second in zip(one, other, strict=True):
+        assert first.read_bytes() == second.read_bytes(), first.name
+
+
+def test_drawing_leaves_the_settings_of_matplotlib_alone(tmp_path: Path) -> None:
+    before = dict(mpl.rcParams)
+    draw_all(summary_of(), tmp_path)
+    assert dict(mpl.rcParams) == before
+
+
+def test_names_and_messages_with_html_are_shown_as_text(tmp_path: Path) -> None:
+    summary = summary_of(
+        implementations=("scratch-numpy", HTML_NAME, "jax"), failures={"jax": "<script>alert(1)</script>"}
+    )
+    page = write_report(summary, tmp_path)[0].read_text("utf-8")
+    assert "<script" not in page
+    assert not re.search(r"<img(?! src=\"data:image/)", page)
+    assert HTML_NAME in Page(page).text
+    assert "<script>alert(1)</script>" in Page(page).text
+
+
+def test_markdown_shows_html_in_names_as_text(tmp_path: Path) -> None:
+    text = write_report(summary_of(implementations=("scratch-numpy", HTML_NAME)), tmp_path)[1].read_text("utf-8")
+    assert not re.search(r"(?<!\\)<", text)
+
+
+def test_an_incomplete_run_says_so_before_anything_else(tmp_path: Path) -> None:
+    summary = summary_of(keep_rows=120)
+    assert not summary.complete
+    page, markdown = (path.read_text("utf-8") for path in write_report(summary, tmp_path)[:2])
+    assert page.index("This run is incomplete") < page.index('<div class="answer">')
+    assert markdown.index("This run is incomplete") < markdown.index("## Is it right?")
+
+
+def test_a_complete_run_has_no_warning(tmp_path: Path) -> None:
+    assert 'class="warning"' not in write_report(summary_of(), tmp_path)[0].read_text("utf-8")
+
+
+def test_a_figure_without_data_is_left_out_with_a_reason(tmp_path: Path) -> None:
+    summary = summary_of(with_parts=False)
+    assert [figure.name for figure in draw_all(summary, tmp_path)] == ["headline", "learning-curves"]
+    assert list(left_out(summary)) == ["step-parts"]
+    page = Page(write_report(summary, tmp_path)[0].read_text("utf-8")).text
+    assert "The figure step-parts is left out: no implementation had its steps timed in parts." in page
+
+
+def test_the_titles_of_figures_turn_round_when_the_numbers_do(tmp_path: Path) -> None:
+    pair = ("scratch-numpy", "torch-eager")
+    titles = [
+        {figure.name: figure.title for figure in draw_all(summary_of(implementations=pair, epoch_s=times), tmp_path)}
+        for times in ({pair[0]: 4.0, pair[1]: 1.0}, {pair[0]: 1.0, pair[1]: 4.0})
+    ]
+    assert titles[0]["step-parts"].startswith("A training step of torch-eager")
+    assert titles[1]["step-parts"].startswith("A training step of scratch-numpy")
+    assert re.search(r"that took [\d.]+\ss \(torch-eager\) to", titles[0]["learning-curves"])
+    assert re.search(r"that took [\d.]+\ss \(scratch-numpy\) to", titles[1]["learning-curves"])
+    assert titles[0]["headline"] != titles[1]["headline"]
+
+
+def test_a_folder_that_cannot_be_written_is_an_input_error_in_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(InputError, match=r"file.*: cannot write: Not a directory$"):
+        write_report(summary_of(implementations=THREE[:2]), tmp_path / "file")
+
+
+def test_a_report_is_replaced_whole(tmp_path: Path) -> None:
+    write_report(summary_of(), tmp_path)
+    write_report(summary_of(implementations=THREE[:2]), tmp_path)
+    assert "torch-loader" not in (tmp_path / "report.html").read_text("utf-8")

@@ -1,0 +1,139 @@
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from data import Dataset, InputError, Recipe, check_fit, evaluation_cases, training_cases
+
+RANGES = st.tuples(st.floats(-100, 100), st.floats(0.001, 100)).map(lambda pair: (pair[0], pair[0] + pair[1]))
+
+
+def make_dataset(n_train: int = 10, n_test: int = 4, n_inputs: int = 6, n_classes: int = 3) -> Dataset:
+    rng = np.random.default_rng(1)
+    x = rng.integers(0, 256, (n_train + n_test, n_inputs), np.uint8)
+    x[:, 0], x[:, 1] = 0, 255
+    y = np.arange(n_train + n_test) % n_classes
+    t = np.eye(n_classes, dtype=np.uint8)[y]
+    return Dataset("made", x[:n_train], t[:n_train], y[:n_train], x[n_train:], t[n_train:], y[n_train:])
+
+
+@given(
+    input_range=RANGES,
+    target_range=st.tuples(st.floats(0, 0.4), st.floats(0.5, 1)),
+    dtype=st.sampled_from(["float32", "float64"]),
+    stored=st.sampled_from(["uint8", "float32", "float64"]),
+)
+def test_the_smallest_and_largest_values_land_on_the_ends_of_the_ranges_exactly(
+    input_range: tuple[float, float], target_range: tuple[float, float], dtype: str, stored: str
+) -> None:
+    dataset = make_dataset()
+    dataset = dataclasses.replace(
+        dataset, x_train=dataset.x_train.astype(stored), t_train=dataset.t_train.astype(stored)
+    )
+    recipe = Recipe.from_dict(
+        {
+            "layer_sizes": (6, 3),
+            "output_activation": "sigmoid",
+            "input_range": input_range,
+            "target_range": target_range,
+            "dtype": dtype,
+        }
+    )
+    cases = training_cases(recipe, dataset)
+    low, high = np.array(input_range, dtype)
+    assert (cases.x[:, 0] == low).all()
+    assert (cases.x[:, 1] == high).all()
+    assert ((low <= cases.x) & (cases.x <= high)).all()
+    low, high = np.array(target_range, dtype)
+    assert np.array_equal(cases.t, np.where(dataset.t_train == 1, high, low))
+    for array in (cases.x, cases.t):
+        assert array.dtype == np.dtype(dtype)
+        assert array.flags.c_contiguous
+
+
+def test_what_lies_between_is_mapped_linearly() -> None:
+    dataset = make_dataset()
+    cases = training_cases(Recipe(layer_sizes=(6, 3), input_range=(-1.0, 1.0), dtype="float64"), dataset)
+    np.testing.assert_allclose(cases.x, dataset.x_train / 127.5 - 1, rtol=0, atol=1e-15)
+
+
+def test_pixels_and_floats_of_the_same_value_are_mapped_alike() -> None:
+    dataset = make_dataset()
+    floats = dataclasses.replace(dataset, x_train=dataset.x_train.astype(np.float64))
+    recipe = Recipe(layer_sizes=(6, 3), input_range=(0.01, 1.0))
+    assert np.array_equal(training_cases(recipe, dataset).x, training_cases(recipe, floats).x)
+
+
+@pytest.mark.parametrize("x_max", [0.5, 1.0, 300.0])
+def test_pixels_may_have_any_largest_value(x_max: float) -> None:
+    dataset = dataclasses.replace(make_dataset(), x_max=x_max)
+    cases = training_cases(Recipe(layer_sizes=(6, 3), dtype="float64"), dataset)
+    np.testing.assert_allclose(cases.x, dataset.x_train / x_max)
+
+
+def test_inputs_stored_column_by_column_become_contiguous() -> None:
+    dataset = make_dataset()
+    turned = dataclasses.replace(dataset, x_train=np.asfortranarray(dataset.x_train))
+    assert training_cases(Recipe(layer_sizes=(6, 3)), turned).x.flags.c_contiguous
+
+
+def test_training_and_evaluation_cases_are_not_mixed_up() -> None:
+    dataset, recipe = make_dataset(), Recipe(layer_sizes=(6, 3))
+    for cases, x, y in (
+        (training_cases(recipe, dataset), dataset.x_train, dataset.y_train),
+        (evaluation_cases(recipe, dataset), dataset.x_test, dataset.y_test),
+    ):
+        np.testing.assert_allclose(cases.x, x / 255, rtol=1e-6)
+        assert np.array_equal(cases.y, y)
+        assert np.array_equal(cases.t.argmax(axis=1), y)
+
+
+def test_a_subset_is_the_first_cases() -> None:
+    dataset = make_dataset()
+    part = dataset.subset(3, 2)
+    assert np.array_equal(part.x_train, dataset.x_train[:3])
+    assert np.array_equal(part.t_train, dataset.t_train[:3])
+    assert np.array_equal(part.y_train, dataset.y_train[:3])
+    assert np.array_equal(part.x_test, dataset.x_test[:2])
+    assert np.array_equal(part.t_test, dataset.t_test[:2])
+    assert np.array_equal(part.y_test, dataset.y_test[:2])
+    assert len(dataset.subset(None).x_train) == 10
+    assert len(dataset.subset(3).x_test) == 4
+    assert len(dataset.subset(99, 99).x_train) == 10
+
+
+@pytest.mark.parametrize("n_cases", [1, 4, 9])
+def test_held_out_cases_are_the_last_training_cases_and_no_longer_trained_on(n_cases: int) -> None:
+    dataset = make_dataset()
+    held = dataset.hold_out(n_cases)
+    for part in ("x", "t", "y"):
+        whole = getattr(dataset, f"{part}_train")
+        assert np.array_equal(getattr(held, f"{part}_train"), whole[: 10 - n_cases])
+        assert np.array_equal(getattr(held, f"{part}_test"), whole[10 - n_cases :])
+
+
+@pytest.mark.parametrize("n_cases", [-1, 0, 10, 11])
+def test_holding_out_none_or_all_is_refused(n_cases: int) -> None:
+    with pytest.raises(InputError, match=f"cannot hold out {n_cases} of the 10 .* of made; expected 1 to 9"):
+        make_dataset().hold_out(n_cases)
+
+
+@pytest.mark.parametrize(
+    ("layer_sizes", "message"),
+    [
+        ((7, 3), "first entry of layer_sizes is 7, but made has 6 inputs; expected 6"),
+        ((6, 5, 4), "last entry of layer_sizes is 4, but made has 3 classes; expected 3"),
+    ],
+)
+def test_a_recipe_that_does_not_fit_is_refused(layer_sizes: tuple[int, ...], message: str) -> None:
+    recipe, dataset = Recipe(layer_sizes=layer_sizes), make_dataset()
+    for use in (check_fit, training_cases, evaluation_cases):
+        with pytest.raises(InputError, match=message):
+            use(recipe, dataset)
+
+
+def test_a_recipe_that_fits_is_not_refused() -> None:
+    check_fit(Recipe(layer_sizes=(6, 99, 3)), make_dataset())
+    assert (make_dataset().n_inputs, make_dataset().n_classes) == (6, 3)

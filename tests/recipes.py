@@ -1,0 +1,60 @@
+"""Recipes and cases drawn at random, for what must hold for all of them."""
+
+import numpy as np
+from hypothesis import strategies as st
+
+from data import Cases, InvalidRecipe, Recipe
+
+LEARNING_RATES = {"sgd": 0.1, "momentum": 0.02, "rmsprop": 0.001, "adam": 0.002}
+
+
+@st.composite
+def recipes(draw: st.DrawFn, dtype: str = "float64") -> Recipe:
+    """Draw a valid recipe: 1 to 4 layers of weights, 1 to 40 units wide, everything else as it may be."""
+    sizes = tuple(draw(st.lists(st.integers(1, 40), min_size=2, max_size=5)))
+    output, loss = draw(st.sampled_from(PAIRS))
+    if output == "softmax":
+        sizes = (*sizes[:-1], max(2, sizes[-1]))
+    optimizer = draw(st.sampled_from(list(LEARNING_RATES)))
+    try:
+        return Recipe.from_dict(
+            {
+                "layer_sizes": sizes,
+                "hidden_activation": draw(st.sampled_from(["sigmoid", "tanh", "relu"])),
+                "output_activation": output,
+                "loss": loss,
+                "reduction": draw(st.sampled_from(["sum", "mean"])),
+                "bias": draw(st.booleans()),
+                "batch_size": draw(st.sampled_from([1, 3, 8, None])),
+                "optimizer": optimizer,
+                "learning_rate": LEARNING_RATES[optimizer],
+                "momentum": 0.9 if optimizer == "momentum" else 0.0,
+                "weight_decay": draw(st.sampled_from([0.0, 0.01])),
+                "initialization": draw(st.sampled_from(["uniform", "normal", "xavier_uniform", "torch_linear"])),
+                "dtype": dtype,
+                "shuffle": draw(st.booleans()),
+                "seed": draw(st.integers(0, 1000)),
+                "target_range": (0.0, 1.0) if output == "softmax" else draw(st.sampled_from([(0.0, 1.0), (0.1, 0.9)])),
+            }
+        )
+    except InvalidRecipe as error:  # a fault of this strategy
+        raise AssertionError(error) from error
+
+
+PAIRS = [
+    ("sigmoid", "squared_error"),
+    ("identity", "squared_error"),
+    ("softmax", "cross_entropy"),
+    ("sigmoid", "cross_entropy"),
+]
+
+
+def random_cases(recipe: Recipe, n_cases: int) -> Cases:
+    """Inputs with some zeros, one right class each, in the recipe's dtype and target range."""
+    rng = np.random.default_rng([recipe.seed, 7])
+    n_inputs, n_classes = recipe.layer_sizes[0], recipe.layer_sizes[-1]
+    x = rng.uniform(0, 1, (n_cases, n_inputs)) * (rng.random((n_cases, n_inputs)) < 0.7)
+    y = rng.integers(0, n_classes, n_cases)
+    low, high = recipe.target_range
+    t = low + (high - low) * np.eye(n_classes)[y]
+    return Cases(x.astype(recipe.dtype), t.astype(recipe.dtype), y)

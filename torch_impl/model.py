@@ -1,0 +1,115 @@
+"""The network as an ``nn.Module``, and the way between its weights and :class:`data.Parameters`."""
+
+import itertools
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from data import Floats, Layer, Parameters, Recipe
+
+ACTIVATIONS: dict[str, type[nn.Module]] = {"sigmoid": nn.Sigmoid, "tanh": nn.Tanh, "relu": nn.ReLU}
+DTYPES = {"float32": torch.float32, "float64": torch.float64}
+
+
+class Perceptron(nn.Module):
+    """A multilayer perceptron that gives the total inputs z of its output units.
+
+    As is usual in PyTorch, the output activation belongs to the loss in training and to :meth:`predict` otherwise.
+    """
+
+    def __init__(self, recipe: Recipe) -> None:
+        super().__init__()
+        sizes = recipe.layer_sizes
+        self.recipe = recipe
+        self.linears = nn.ModuleList(
+            nn.Linear(fan_in, fan_out, bias=recipe.bias, dtype=DTYPES[recipe.dtype])
+            for fan_in, fan_out in itertools.pairwise(sizes)
+        )
+        self.activation = ACTIVATIONS[recipe.hidden_activation]()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return z [B, C] of the output units for inputs x [B, D]."""
+        for linear in self.linears[:-1]:
+            x = self.activation(linear(x))
+        z: Tensor = self.linears[-1](x)
+        return z
+
+    def predict(self, x: Tensor) -> Tensor:
+        """Return the output activations [B, C]."""
+        return activate_output(self.recipe, self(x))
+
+
+def activate_output(recipe: Recipe, z: Tensor) -> Tensor:
+    """Return the output activations for the total inputs z [B, C]."""
+    match recipe.output_activation:
+        case "softmax":
+            return z.softmax(dim=1)
+        case "sigmoid":
+            return z.sigmoid()
+        case "identity":
+            return z
+
+
+def loss_of(recipe: Recipe, z: Tensor, t: Tensor) -> Tensor:
+    """Return the loss of a batch from z [B, C] and targets t [B, C], summed over its cases or their mean.
+
+    The losses of PyTorch are used where it has them. Of the squared error it has the mean over cases and outputs
+    without the ½ only, so that is taken as the sum, halved and, for the mean over cases, divided by B.
+    """
+    if recipe.loss == "squared_error":
+        error = functional.mse_loss(activate_output(recipe, z), t, reduction="sum") / 2
+    elif recipe.output_activation == "softmax":
+        error = functional.cross_entropy(z, t, reduction="sum")
+    else:
+        error = functional.binary_cross_entropy_with_logits(z, t, reduction="sum")
+    return error / len(t) if recipe.reduction == "mean" else error
+
+
+def optimizer_of(recipe: Recipe, model: nn.Module) -> torch.optim.Optimizer:
+    """Return the recipe's optimizer from ``torch.optim``, with its own defaults for how it is done."""
+    weights = model.parameters()
+    rate, decay = recipe.learning_rate, recipe.weight_decay
+    match recipe.optimizer:
+        case "sgd" | "momentum":
+            return torch.optim.SGD(weights, lr=rate, momentum=recipe.momentum, weight_decay=decay)
+        case "rmsprop":
+            return torch.optim.RMSprop(
+                weights, lr=rate, alpha=recipe.smoothing, eps=recipe.epsilon, weight_decay=decay
+            )
+        case "adam":
+            betas = (recipe.beta1, recipe.beta2)
+            return torch.optim.Adam(weights, lr=rate, betas=betas, eps=recipe.epsilon, weight_decay=decay)
+
+
+def load_parameters(model: Perceptron, parameters: Parameters) -> None:
+    """Copy weights into the model; ``nn.Linear`` keeps them transposed, [fan_out, fan_in]."""
+    with torch.no_grad():
+        for linear, layer in zip(model.linears, parameters, strict=True):
+            assert isinstance(linear, nn.Linear)
+            linear.weight.copy_(torch.from_numpy(layer.weight.T))
+            if layer.bias is not None:
+                linear.bias.copy_(torch.from_numpy(layer.bias))
+
+
+def copy_weights(model: Perceptron) -> Parameters:
+    """Return copies of the model's weights."""
+    return _copy(model, [weight.detach() for weight in model.parameters()])
+
+
+def copy_gradients(model: Perceptron, gradients: "tuple[Tensor, ...]") -> Parameters:
+    """Return copies of gradients that come in the order of ``model.parameters()``."""
+    return _copy(model, list(gradients))
+
+
+def _copy(model: Perceptron, tensors: list[Tensor]) -> Parameters:
+    arrays = iter([tensor.numpy(force=True) for tensor in tensors])
+    return tuple(
+        Layer(np.array(next(arrays).T, order="C"), _copy_bias(next(arrays)) if model.recipe.bias else None)
+        for _ in model.linears
+    )
+
+
+def _copy_bias(bias: Floats) -> Floats:
+    return np.array(bias)

@@ -1,0 +1,88 @@
+"""`torch-loader`, as a newcomer writes it, and `torch-eager`, the same without the DataLoader."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, TensorDataset
+
+from data import Floats, Order, Parameters, Recipe, StepParts
+from torch_impl.model import Perceptron, copy_gradients, copy_weights, load_parameters, loss_of, optimizer_of
+
+
+class EagerTrainer:
+    """PyTorch's modules, autograd and optimizers; batches are taken from tensors by index."""
+
+    def __init__(self, recipe: Recipe, parameters: Parameters) -> None:
+        self.recipe = recipe
+        self.model = Perceptron(recipe)
+        load_parameters(self.model, parameters)
+        self.optimizer = optimizer_of(recipe, self.model)
+
+    def batches(self, x: Tensor, t: Tensor, order: Order) -> Iterable[tuple[Tensor, Tensor]]:
+        """Yield the batches of an epoch, inputs [B, D] and targets [B, C]."""
+        size = self.recipe.batch_size or len(order)
+        for cases in torch.split(torch.from_numpy(order), size):
+            yield x[cases], t[cases]
+
+    def train_epoch(self, x: Floats, t: Floats, order: Order) -> float:
+        """Pass once over the cases; see :class:`data.Trainer`."""
+        total = 0.0
+        for x_batch, t_batch in self.batches(torch.from_numpy(x), torch.from_numpy(t), order):
+            self.optimizer.zero_grad()
+            loss = loss_of(self.recipe, self.model(x_batch), t_batch)
+            loss.backward()  # type: ignore[no-untyped-call]
+            self.optimizer.step()
+            total += loss.item() * (len(t_batch) if self.recipe.reduction == "mean" else 1)
+        return total / len(order)
+
+    def gradients(self, x: Floats, t: Floats) -> Parameters:
+        """Return dE/dw of one batch; see :class:`data.Trainer`."""
+        loss = loss_of(self.recipe, self.model(torch.from_numpy(x)), torch.from_numpy(t))
+        return copy_gradients(self.model, torch.autograd.grad(loss, list(self.model.parameters())))
+
+    def predict(self, x: Floats) -> Floats:
+        """Return the outputs [N, C]."""
+        with torch.no_grad():
+            scores: Floats = self.model.predict(torch.from_numpy(x)).numpy()
+        return scores
+
+    def parameters(self) -> Parameters:
+        """Return copies of the weights."""
+        return copy_weights(self.model)
+
+    def step_parts(self, x: Floats, t: Floats, cases: Order) -> StepParts:
+        """Return the parts of one step; see :class:`data.DividesSteps`."""
+        batches = _forever(self, torch.from_numpy(x), torch.from_numpy(t), cases)
+        kept: dict[str, Any] = {}
+
+        def fetch() -> None:
+            kept["x"], kept["t"] = next(batches)
+
+        def forward() -> None:
+            self.optimizer.zero_grad()
+            kept["loss"] = loss_of(self.recipe, self.model(kept["x"]), kept["t"])
+            kept["loss"].item()
+
+        return {
+            "fetch": fetch,
+            "forward": forward,
+            "backward": lambda: kept["loss"].backward(),
+            "update": self.optimizer.step,
+        }
+
+
+class LoaderTrainer(EagerTrainer):
+    """The same with a DataLoader over a TensorDataset, as PyTorch's tutorials have it."""
+
+    def batches(self, x: Tensor, t: Tensor, order: Order) -> Iterable[tuple[Tensor, Tensor]]:
+        """Yield the batches of an epoch; the order of the cases is given rather than the loader's own shuffle."""
+        size = self.recipe.batch_size or len(order)
+        return DataLoader(TensorDataset(x, t), batch_size=size, sampler=order.tolist())
+
+
+def _forever(trainer: EagerTrainer, x: Tensor, t: Tensor, cases: Order) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield batches epoch after epoch, so that each one is fetched in the way that the trainer does it."""
+    while True:
+        yield from trainer.batches(x, t, cases)
