@@ -22,11 +22,11 @@ install: $(INSTALLED) ## make .venv with everything that bench, test and lint ne
 .PHONY: bench
 bench: $(INSTALLED) ## prove, train, time, draw into results/latest (PROFILE=quick, default or full)
 	$(BIN)/backprop-bench compare --profile $(PROFILE)
-	$(BIN)/backprop-bench micro
+	$(BIN)/backprop-bench micro --profile $(PROFILE)
 
 .PHONY: test
 test: $(INSTALLED) ## run the tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 .PHONY: lint
 lint: $(INSTALLED) ## check style and types

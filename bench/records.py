@@ -34,8 +34,8 @@ KINDS: dict[str, tuple[str, ...]] = {
 
 ``epoch`` counts finished passes: the evaluation of epoch 0 is that of the initial weights. ``round`` numbers the
 rounds of a question; in each one, every implementation trains the same epoch from the same seed, in an order of which
-``position`` is the place. ``loss`` is ``None`` where training diverged. ``wall_s`` of a part is that of all its
-``steps`` together.
+``position`` is the place. The times of a start are ``None`` where processes were started together. ``loss`` is ``None``
+where training diverged. ``wall_s`` of a part is that of all its ``steps`` together.
 """
 
 DESCRIPTION, RECORDS = "run.json", "records.jsonl"

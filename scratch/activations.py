@@ -52,7 +52,7 @@ def didentity(y: Floats) -> Floats:
 
 def softmax(z: Floats) -> Floats:
     """Return e^z_j / Σ_k e^z_k for every row [B, C]; taking off the largest z first keeps e^z from overflowing."""
-    e = np.exp(z - z.max(axis=1, keepdims=True))
+    e = np.exp(z - z.max(axis=1, keepdims=True))  # (14)
     y: Floats = e / e.sum(axis=1, keepdims=True)  # (14)
     return y
 

@@ -22,8 +22,8 @@ def squared_error(z: Floats, y: Floats, t: Floats) -> float:  # noqa: ARG001 (on
 
 def softmax_cross_entropy(z: Floats, y: Floats, t: Floats) -> float:  # noqa: ARG001
     """Return −Σ t ln y from z rather than y, so that a y that underflows to 0 does not give ln 0."""
-    shifted = z - z.max(axis=1, keepdims=True)
-    log_y = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    shifted = z - z.max(axis=1, keepdims=True)  # (15)
+    log_y = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))  # (15)
     return float(-(t * log_y).sum())  # (15)
 
 

@@ -41,7 +41,7 @@ class Momentum:
         """Change the weights."""
         for w, g, change in zip(self.weights, gradients, self.changes, strict=True):
             change[...] = self.momentum * change - self.learning_rate * g  # (9)
-            w += change
+            w += change  # (9)
 
 
 class RMSprop:

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from data import Cases, InvalidRecipe, Recipe
 
-LEARNING_RATES = {"sgd": 0.1, "momentum": 0.02, "rmsprop": 0.001, "adam": 0.002}
+LEARNING_RATES = {"sgd": 0.02, "momentum": 0.005, "rmsprop": 0.001, "adam": 0.002}
 
 
 @st.composite

@@ -12,11 +12,11 @@ from bench.cli.show import print_summary
 from bench.compute.summary import Summary, summarize
 from bench.records import Recorder, Row, read_description, read_rows, write_description
 from bench.run.compare import Comparison
-from bench.run.environment import environment, usable_cores
+from bench.run.environment import check_threads, environment
 from bench.run.plan import PROFILES, Plan, plan_comparison
 from bench.run.run_folder import LATEST, check_unchanged, existing_run_folder, locked, new_run_folder
 from bench.show.report import write_report
-from data import InputError, load_dataset
+from data import load_dataset
 
 STOPPED = 130
 
@@ -61,9 +61,7 @@ def compare(
 
 def _begin(profile: str, dataset: str, implementations: tuple[str, ...], threads: int, results: Path) -> Path:
     """Plan a run and write its description."""
-    cores = usable_cores()
-    if threads > cores:
-        raise InputError(f"--threads is {threads}, but this process may use {cores} cores; expected 1 to {cores}")
+    check_threads(threads)
     plan = plan_comparison(profile, load_dataset(dataset), implementations)
     description: Row = {
         "suite_version": importlib.metadata.version("backprop-bench"),

@@ -2,7 +2,7 @@
 
 import click
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from bench.implementations import IMPLEMENTATIONS
 from bench.run.doctor import diagnose
@@ -19,12 +19,12 @@ DATASETS = {
 def list_all() -> None:
     """List the implementations and whether they can be used here, the named recipes and the datasets."""
     console = Console()
-    table = Table("implementation", "side", "what it is", "available", title="Implementations")
+    table = Table(Column("implementation", no_wrap=True), "side", "what it is", "available", title="Implementations")
     for implementation in IMPLEMENTATIONS.values():
         reason = implementation.unavailable()
         table.add_row(implementation.name, implementation.side, implementation.description, reason or "yes")
     console.print(table)
-    table = Table("recipe", "layers", "output, loss", "batch", "optimizer", "bias", "type", title="Recipes")
+    table = Table(Column("recipe", no_wrap=True), "layers", "output, loss", "batch", "step", "bias", "type", title="Recipes")
     for name, recipe in RECIPES.items():
         table.add_row(
             name,
@@ -36,7 +36,7 @@ def list_all() -> None:
             recipe.dtype,
         )
     console.print(table)
-    table = Table("dataset", "what it is", title="Datasets")
+    table = Table(Column("dataset", no_wrap=True), "what it is", title="Datasets")
     for name, description in DATASETS.items():
         table.add_row(name, description)
     console.print(table)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from bench.run.environment import thread_environment
+from bench.run.environment import check_threads, thread_environment
+from bench.run.plan import PROFILES
 from data import InputError
 
 MICRO = Path(__file__).parents[1] / "micro"
@@ -15,9 +16,10 @@ COLUMNS = "min,median,iqr,max,rounds"
 
 
 @click.command()
+@click.option("--profile", type=click.Choice(list(PROFILES)), default="default", show_default=True, help="How much.")
 @click.option("--folder", type=click.Path(path_type=Path), default="results/latest", help="Where to.")
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads to use.")
-def micro(folder: Path, threads: int) -> None:
+def micro(profile: str, folder: Path, threads: int) -> None:
     r"""Time forward, backward, update, step and epoch with pytest-benchmark, each within one process.
 
     Leaves micro.json, which `pytest-benchmark compare` reads, and a histogram (SVG) per group.
@@ -27,6 +29,7 @@ def micro(folder: Path, threads: int) -> None:
       backprop-bench micro
       pytest-benchmark compare results/reference/micro.json results/latest/micro.json --group-by=group,name
     """
+    check_threads(threads)
     json_file = folder / "micro.json"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -36,4 +39,6 @@ def micro(folder: Path, threads: int) -> None:
     command = [sys.executable, "-P", "-m", "pytest", str(MICRO), "-c", str(MICRO / "pytest.ini"), "-q"]
     command += ["-p", "no:cacheprovider", "--benchmark-only", f"--benchmark-columns={COLUMNS}"]
     command += ["--benchmark-sort=name", f"--benchmark-json={json_file}", f"--benchmark-histogram={folder / 'micro'}"]
-    raise SystemExit(subprocess.run(command, env={**os.environ, **thread_environment(threads)}, check=False).returncode)
+    rounds = {"BACKPROP_BENCH_MICRO_ROUNDS": str(PROFILES[profile].micro_rounds)}
+    variables = {**os.environ, **thread_environment(threads), **rounds}
+    raise SystemExit(subprocess.run(command, env=variables, check=False).returncode)

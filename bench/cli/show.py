@@ -7,12 +7,15 @@ from bench.show.claims import answer, warnings
 from bench.show.table import to_rich
 from bench.show.tables import failures_table, parity_table, ratios_table, results_table
 
+WIDE = 160
+"""Columns of a terminal from which on all that was measured is shown."""
+
 
 def print_summary(summary: Summary, console: Console) -> None:
     """Print the answer, what is wrong with it, and the tables behind it."""
-    tables = [parity_table(summary)]
+    tables = [parity_table(summary)] if console.width >= WIDE else []
     for question in summary.questions:
-        tables += [results_table(question), ratios_table(question)]
+        tables += [results_table(question, brief=console.width < WIDE), ratios_table(question)]
     tables.append(failures_table(summary))
     for table in tables:
         if table.rows:

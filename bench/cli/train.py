@@ -11,6 +11,7 @@ from bench.cli.progress import Bars
 from bench.cli.recipe_options import changes_from, recipe_options
 from bench.implementations import named_implementation
 from bench.records import Row
+from bench.run.environment import check_threads
 from bench.run.workers import Worker, WorkerError
 from data import InputError, Recipe, check_fit, fit_recipe, load_dataset, named_recipe
 
@@ -46,6 +47,7 @@ def train(
     reason = named_implementation(implementation).unavailable()
     if reason is not None:
         raise InputError(f"{implementation} is unavailable: {reason}")
+    check_threads(threads)
     changes = changes_from(fields)
     loaded = load_dataset(dataset)
     chosen = named_recipe(recipe)

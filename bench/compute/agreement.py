@@ -5,6 +5,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from data import Floats, Parameters, Recipe
 
@@ -87,8 +88,7 @@ def _compare_array(name: str, a: Floats, b: Floats, allowed: Floats | float) -> 
         return Agreement(None, 0.0, f"{name} has shape {list(a.shape)}, expected {list(b.shape)}")
     if a.dtype != b.dtype:
         return Agreement(None, 0.0, f"{name} has dtype {a.dtype}, expected {b.dtype}")
-    a64: Floats = a.astype(np.float64)
-    b64: Floats = b.astype(np.float64)
+    a64, b64 = a.astype(np.float64), b.astype(np.float64)
     sources = ((a64, ""), (b64, " in the reference"))
     for values, whose in sources:
         finite = np.isfinite(values)
@@ -96,8 +96,8 @@ def _compare_array(name: str, a: Floats, b: Floats, allowed: Floats | float) -> 
             index = np.unravel_index(int(np.argmin(finite)), a.shape)
             place = f"{name}{_format_index(index)}{whose}"
             return Agreement(None, 0.0, f"{place} is {values[index]}, expected a finite number")
-    difference = abs(a64 - b64)
-    bound = np.zeros_like(a64) + allowed
+    difference: npt.NDArray[np.float64] = abs(a64 - b64)
+    bound: npt.NDArray[np.float64] = np.zeros_like(a64) + allowed
     with np.errstate(divide="ignore", invalid="ignore"):
         excess = np.where(difference == 0, 0.0, difference / bound)
     index = np.unravel_index(int(np.argmax(excess)), a.shape)
@@ -120,7 +120,7 @@ def loss_from_outputs(recipe: Recipe, y: Floats, t: Floats) -> float:
     The textbook formulas, a third time: independent of what either twin computes.
     """
     if recipe.loss == "squared_error":
-        terms = (y - t) ** 2 / 2
+        terms: Floats = (y - t) ** 2 / 2
     elif recipe.output_activation == "softmax":
         terms = -t * np.log(y)
     else:

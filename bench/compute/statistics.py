@@ -4,12 +4,9 @@ import dataclasses
 import math
 from collections.abc import Sequence
 
-import numpy as np
-import numpy.typing as npt
 from scipy import stats
 
 LEVEL = 0.95
-RESAMPLES = 10_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,44 +44,26 @@ def mean_interval(values: Sequence[float]) -> Interval:
     return Interval(mean, mean - half, mean + half, n)
 
 
-def geometric_mean_interval(groups: Sequence[Sequence[float]], seed: int = 0) -> Interval:
-    """Return the geometric mean of positive values, such as times or ratios of times, and its bootstrap interval.
+def geometric_mean_interval(groups: Sequence[Sequence[float]]) -> Interval:
+    """Return the geometric mean of positive values, such as times or ratios of times, and its interval.
+
+    Values of one process set share their processes, and with them what differs between processes; so the sets are
+    what is independent, and the interval is Student's over the means of the logarithms within each set. Of a single
+    set, the values themselves are taken, and what differs between processes stays unseen.
 
     Parameters
     ----------
     groups
-        One sequence of values per process set: [set][round]. Values of one set share their processes, and with them
-        what differs between processes, so sets are drawn first and rounds within them second (hierarchical bootstrap).
-    seed
-        Decides the resamples, so that the same values give the same interval.
+        One sequence of values per process set: [set][round].
 
     Returns
     -------
     Interval
-        ``n`` is the number of values. With fewer than two values there is no interval.
+        ``n`` is the number of values in all.
     """
-    logs = [np.log(np.asarray(group, np.float64)) for group in groups if len(group)]
-    n = sum(len(group) for group in logs)
-    if n == 0:
-        return Interval(math.nan, math.nan, math.nan, 0)
-    estimate = float(np.exp(np.concatenate(logs).mean()))
-    if n == 1:
-        return Interval(estimate, math.nan, math.nan, 1)
-    low, high = np.exp(np.quantile(_resampled_means(logs, seed), [(1 - LEVEL) / 2, (1 + LEVEL) / 2]))
-    return Interval(estimate, float(low), float(high), n)
-
-
-def _resampled_means(groups: list[npt.NDArray[np.float64]], seed: int) -> npt.NDArray[np.float64]:
-    """Means [RESAMPLES] of sets drawn with replacement, each with its values drawn with replacement."""
-    rng = np.random.default_rng(seed)
-    n_sets = len(groups)
-    chosen = rng.integers(n_sets, size=(RESAMPLES, n_sets))
-    sums, counts = np.zeros(RESAMPLES), np.zeros(RESAMPLES)
-    for index, group in enumerate(groups):
-        for place in range(n_sets):
-            hit = chosen[:, place] == index
-            drawn = group[rng.integers(len(group), size=(int(hit.sum()), len(group)))]
-            sums[hit] += drawn.sum(axis=1)
-            counts[hit] += len(group)
-    means: npt.NDArray[np.float64] = sums / counts
-    return means
+    filled = [group for group in groups if len(group)]
+    logs = [math.fsum(map(math.log, group)) / len(group) for group in filled]
+    if len(filled) == 1:
+        logs = [math.log(value) for value in filled[0]]
+    interval = mean_interval(logs)
+    return Interval(math.exp(interval.estimate), math.exp(interval.low), math.exp(interval.high), sum(map(len, filled)))

@@ -44,9 +44,9 @@ class Performance:
     """Wall seconds to load the dataset and bring it into the recipe's form, median over processes."""
     prepare_s: float
     """Wall seconds to make the trainer from initial weights, median over processes."""
-    peak_rss_bytes: int
+    peak_rss_bytes: int | None
     """Largest peak of resident memory of a process while it trains."""
-    above_data_bytes: int
+    above_data_bytes: int | None
     """The same above what the process held when libraries and data were in memory and training had not begun."""
     diverged: tuple[int, ...]
     """Seeds whose loss stopped being a number."""
@@ -62,6 +62,25 @@ class Ratio:
     denominator: str
     interval: Interval
     n_sets: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Difference:
+    """Test accuracy of one implementation minus that of another after the last epoch both reached, seed by seed."""
+
+    first: str
+    second: str
+    interval: Interval
+    epoch: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Failure:
+    """Why an implementation has no measurement, of one seed or, where that is ``None``, of any."""
+
+    implementation: str
+    seed: int | None
+    message: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,11 +106,12 @@ class QuestionSummary:
     cases: int
     test_cases: int
     epochs: int
+    seeds: int
     performances: tuple[Performance, ...]
     ratios: tuple[Ratio, ...]
+    differences: tuple[Difference, ...]
     parity: tuple[Parity, ...]
-    failures: tuple[tuple[str, str], ...]
-    """Implementation and message, for what failed or was refused."""
+    failures: tuple[Failure, ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -137,19 +157,23 @@ def _summarize_question(question: dict[str, Any], rows: list[Row]) -> QuestionSu
         for entry in question["entries"]
     )
     performances = tuple(performance for performance in performances if performance.curve)
+    pairs = list(itertools.combinations([performance.implementation for performance in performances], 2))
+    epochs, evaluations = rows_of(mine, "epoch"), rows_of(mine, "evaluation")
     return QuestionSummary(
         name=question["name"],
         title=question["title"],
         cases=question["cases"],
         test_cases=question["test_cases"],
         epochs=question["epochs"],
+        seeds=len(question["seeds"]),
         performances=performances,
-        ratios=paired_ratios(rows_of(mine, "epoch"), [performance.implementation for performance in performances]),
+        ratios=tuple(paired_ratio(epochs, second, first) for first, second in pairs),
+        differences=tuple(paired_difference(evaluations, second, first) for first, second in pairs),
         parity=tuple(
             Parity(**{field.name: row[field.name] for field in dataclasses.fields(Parity)})
             for row in rows_of(mine, "parity")
         ),
-        failures=tuple(dict.fromkeys((row["implementation"], row["message"]) for row in rows_of(mine, "failure"))),
+        failures=tuple(Failure(row["implementation"], row["seed"], row["message"]) for row in rows_of(mine, "failure")),
     )
 
 
@@ -169,15 +193,15 @@ def _performance(entry: dict[str, Any], rows: list[Row]) -> Performance:
         import_s=_median(row["import_s"] for row in starts),
         load_s=_median(row["load_s"] for row in starts),
         prepare_s=_median(row["prepare_s"] for row in starts),
-        peak_rss_bytes=max((row["peak_rss_bytes"] for row in memory), default=0),
-        above_data_bytes=max((max(0, row["peak_rss_bytes"] - row["data_rss_bytes"]) for row in memory), default=0),
+        peak_rss_bytes=max((row["peak_rss_bytes"] for row in memory), default=None),
+        above_data_bytes=max((max(0, row["peak_rss_bytes"] - row["data_rss_bytes"]) for row in memory), default=None),
         diverged=tuple(sorted({row["seed"] for row in epochs if row["loss"] is None})),
         parts=tuple(_parts(rows_of(rows, "part"))),
     )
 
 
-def _median(values: Iterable[float]) -> float:
-    found = list(values)
+def _median(values: Iterable[float | None]) -> float:
+    found = [value for value in values if value is not None]
     return statistics.median(found) if found else float("nan")
 
 
@@ -207,19 +231,8 @@ def group_by_set(rows: list[Row]) -> list[list[Row]]:
     return [list(group) for _, group in itertools.groupby(sorted(rows, key=key), key)]
 
 
-def paired_ratios(epochs: list[Row], implementations: list[str]) -> tuple[Ratio, ...]:
-    """Return the ratio of the times of every two implementations, the one listed first below the line.
-
-    Only times of the same round and the same session are divided by each other.
-    """
-    return tuple(
-        paired_ratio(epochs, numerator, denominator)
-        for denominator, numerator in itertools.combinations(implementations, 2)
-    )
-
-
 def paired_ratio(epochs: list[Row], numerator: str, denominator: str) -> Ratio:
-    """Return time(numerator) / time(denominator) over the rounds that hold both."""
+    """Return time(numerator) / time(denominator), only within rounds of one session that hold both."""
     groups = []
     for rows in group_by_set(epochs):
         times = {(row["implementation"], row["round"]): row["wall_s"] for row in rows}
@@ -232,3 +245,18 @@ def paired_ratio(epochs: list[Row], numerator: str, denominator: str) -> Ratio:
         groups.append(ratios)
     groups = [group for group in groups if group]
     return Ratio(numerator, denominator, geometric_mean_interval(groups), len(groups))
+
+
+def paired_difference(evaluations: list[Row], first: str, second: str) -> Difference:
+    """Return the accuracy of the first minus that of the second, seed by seed, after the last epoch of both."""
+    found = {
+        name: {
+            (row["seed"], row["epoch"]): row["accuracy"]
+            for row in rows_of(evaluations, "evaluation", implementation=name)
+        }
+        for name in (first, second)
+    }
+    shared = found[first].keys() & found[second].keys()
+    epoch = max((epoch for _, epoch in shared), default=0)
+    differences = [found[first][key] - found[second][key] for key in sorted(shared) if key[1] == epoch]
+    return Difference(first, second, mean_interval(differences), epoch)

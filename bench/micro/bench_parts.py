@@ -5,6 +5,7 @@ spends its time. For how fast one is next to another, `backprop-bench compare` t
 """
 
 import functools
+import os
 from collections.abc import Callable
 
 import pytest
@@ -16,8 +17,9 @@ from data import batch_order as order_of
 
 BATCH_SIZES = (1, 512)
 STEP_PARTS = ("forward", "backward", "update")
-EPOCH_CASES = 1024
-ROUNDS, EPOCH_ROUNDS, WARMUP_ROUNDS = 300, 5, 2
+EPOCH_CASES = 512
+ROUNDS = int(os.environ.get("BACKPROP_BENCH_MICRO_ROUNDS", "200"))
+EPOCH_ROUNDS, WARMUP_ROUNDS = max(2, ROUNDS // 50), 1
 
 AVAILABLE = [name for name, implementation in IMPLEMENTATIONS.items() if implementation.unavailable() is None]
 

@@ -14,9 +14,8 @@ from typing import Protocol
 import numpy as np
 
 from bench.records import Recorder, Row, rows_of
-from bench.run.environment import usable_cores
 from bench.run.plan import Entry, Plan, Question
-from bench.run.workers import Refusal, Worker, WorkerError
+from bench.run.workers import Refusal, Worker, WorkerError, together
 
 
 class Progress(Protocol):
@@ -79,44 +78,50 @@ class Comparison:
         row = {"question": question.name, "implementation": entry.implementation, "seed": seed, "message": message}
         self._record("failure", row)
 
-    def _excluded(self, question: Question, entry: Entry, seed: int) -> bool:
+    def _excluded(self, question: Question, entry: Entry, seed: int | None) -> bool:
         return any(self._recorded("failure", question, entry, seed=which) for which in (None, seed))
 
     def _prove_all(self) -> None:
         """Prove every entry that is not recorded yet; nothing is timed here, so several processes may work at once."""
-        pairs = [(question, entry) for question in self.plan.questions for entry in question.entries]
+        missing: dict[str, list[tuple[Question, Entry]]] = {}
+        for question in self.plan.questions:
+            for entry in question.entries:
+                if not self._recorded("parity", question, entry) and not self._excluded(question, entry, None):
+                    missing.setdefault(entry.implementation, []).append((question, entry))
         with (
-            self.progress.stage("parity proof", len(pairs)),
-            concurrent.futures.ThreadPoolExecutor(max(1, usable_cores() // self.threads)) as pool,
+            self.progress.stage("parity proof", sum(map(len, missing.values()))),
+            together(self.threads) as pool,
         ):
-            proving = {
-                pool.submit(self._ask_for_proof, entry): (question, entry)
-                for question, entry in pairs
-                if not self._recorded("parity", question, entry)
-                and not self._recorded("failure", question, entry, seed=None)
-            }
+            proving = {pool.submit(self._ask_for_proofs, pairs): pairs for pairs in missing.values()}
             for future in concurrent.futures.as_completed(proving):
-                question, entry = proving[future]
-                self._record_proof(question, entry, future)
-                self.progress.advance(f"{entry.implementation} on {entry.recipe_name}")
+                for (question, entry), outcome in zip(proving[future], future.result(), strict=True):
+                    self._record_proof(question, entry, outcome)
+                    self.progress.advance(f"{entry.implementation} on {entry.recipe_name}")
 
-    def _ask_for_proof(self, entry: Entry) -> list[Row]:
-        with Worker(self.threads) as worker:
-            request = {"implementation": entry.implementation, "recipe": entry.recipe.to_dict()}
-            proofs: list[Row] = worker.ask("prove", **request, dataset=self.dataset)["proofs"]
-            return proofs
+    def _ask_for_proofs(self, pairs: list[tuple[Question, Entry]]) -> list[list[Row] | WorkerError]:
+        """Prove one implementation on its recipes, in one process unless that breaks."""
+        outcomes: list[list[Row] | WorkerError] = []
+        with contextlib.ExitStack() as stack:
+            worker = None
+            for _, entry in pairs:
+                worker = worker or stack.enter_context(Worker(self.threads))
+                request = {"implementation": entry.implementation, "recipe": entry.recipe.to_dict()}
+                try:
+                    outcomes.append(worker.ask("prove", **request, dataset=self.dataset)["proofs"])
+                except WorkerError as failure:
+                    outcomes.append(failure)
+                    worker = None
+        return outcomes
 
-    def _record_proof(self, question: Question, entry: Entry, proving: "concurrent.futures.Future[list[Row]]") -> None:
-        try:
-            proofs = proving.result()
-        except Refusal as refusal:
-            self._fail(question, entry, None, str(refusal))
+    def _record_proof(self, question: Question, entry: Entry, outcome: list[Row] | WorkerError) -> None:
+        if isinstance(outcome, Refusal):
+            self._fail(question, entry, None, str(outcome))
             return
-        except WorkerError as failure:
-            self._fail(question, entry, None, f"not timed: in the parity proof {failure}")
+        if isinstance(outcome, WorkerError):
+            self._fail(question, entry, None, f"not timed: in the parity proof {outcome}")
             return
-        self._record("parity", *({"question": question.name, **proof} for proof in proofs))
-        for proof in proofs:
+        self._record("parity", *({"question": question.name, **proof} for proof in outcome))
+        for proof in outcome:
             if not proof["passed"]:
                 what = f"{proof['check']} in {proof['dtype']} against {proof['reference']}"
                 self._fail(question, entry, None, f"not timed: parity proof failed: {what}: {proof['where']}")
@@ -130,11 +135,7 @@ class Comparison:
                 self._skip(question.epochs, question.name)
             return
         with contextlib.ExitStack() as stack:
-            workers: dict[Entry, Worker] = {}
-            for entry in entries:
-                workers[entry] = stack.enter_context(Worker(self.threads))
-                with self._surviving(workers, question, entry, seed):
-                    self._start(question, entry, seed, workers[entry])
+            workers = self._start_all(question, entries, seed, stack)
             for epoch in range(1, question.epochs + 1):
                 self._round(question, seed, epoch, workers)
             self._finish(question, seed, workers)
@@ -155,8 +156,37 @@ class Comparison:
             self._fail(question, entry, seed, str(failure))
             workers.pop(entry).close()
 
-    def _start(self, question: Question, entry: Entry, seed: int, worker: Worker) -> None:
+    def _start_all(
+        self, question: Question, entries: list[Entry], seed: int, stack: contextlib.ExitStack
+    ) -> dict[Entry, Worker]:
+        """Start a process per entry: the first set one after the other and timed, later ones together and untimed."""
+        alone = seed == question.seeds[0]
+        workers: dict[Entry, Worker] = {}
+        with together(self.threads) as pool:
+            starting = {}
+            for entry in entries:
+                starting[entry] = pool.submit(self._start, question, entry, seed, stack)
+                if alone:
+                    concurrent.futures.wait([starting[entry]])
+            for entry, future in starting.items():
+                try:
+                    workers[entry], started = future.result()
+                except WorkerError as failure:
+                    self._fail(question, entry, seed, str(failure))
+                    continue
+                if not alone:
+                    started |= dict.fromkeys(("import_s", "load_s", "prepare_s"))
+                self._record("start", {**_key(question, entry, seed), **started})
+        for entry, worker in list(workers.items()):
+            done = len(self._recorded("epoch", question, entry, seed=seed))
+            if not self._recorded("evaluation", question, entry, seed=seed, epoch=done):
+                with self._surviving(workers, question, entry, seed):
+                    self._evaluate(question, entry, seed, done, worker)
+        return workers
+
+    def _start(self, question: Question, entry: Entry, seed: int, stack: contextlib.ExitStack) -> tuple[Worker, Row]:
         """Load, make the trainer, bring it to where the records end."""
+        worker = stack.enter_context(Worker(self.threads))
         opened = worker.ask(
             "open",
             implementation=entry.implementation,
@@ -168,12 +198,9 @@ class Comparison:
             threads=self.threads,
         )
         prepared = worker.ask("begin", seed=seed)
-        self._record("start", {**_key(question, entry, seed), **opened, **prepared})
-        done = len(self._recorded("epoch", question, entry, seed=seed))
-        for epoch in range(1, done + 1):
+        for epoch in range(1, 1 + len(self._recorded("epoch", question, entry, seed=seed))):
             worker.ask("train", epoch=epoch)
-        if not self._recorded("evaluation", question, entry, seed=seed, epoch=done):
-            self._evaluate(question, entry, seed, done, worker)
+        return worker, opened | prepared
 
     def _evaluate(self, question: Question, entry: Entry, seed: int, epoch: int, worker: Worker) -> None:
         self._record("evaluation", {**_key(question, entry, seed), "epoch": epoch, **worker.ask("evaluate")})

@@ -19,6 +19,8 @@ from typing import Any
 import psutil
 import threadpoolctl
 
+from data import InputError
+
 ROOT = Path("/")
 
 PACKAGES = (
@@ -315,6 +317,13 @@ def thread_environment(threads: int) -> dict[str, str]:
     if threads < 1:
         raise ValueError(f"threads must be at least 1, not {threads}")
     return dict.fromkeys(THREAD_COUNT_VARIABLES, str(threads)) | PASSIVE_WAITING
+
+
+def check_threads(threads: int) -> None:
+    """Raise `InputError` where more threads are asked for than there are cores to run them."""
+    cores = usable_cores()
+    if not 1 <= threads <= cores:
+        raise InputError(f"--threads is {threads}, but this process may use {cores} cores; expected 1 to {cores}")
 
 
 def thread_pools() -> list[dict[str, Any]]:

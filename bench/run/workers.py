@@ -1,5 +1,7 @@
 """The driver's end of a worker process."""
 
+import concurrent.futures
+import contextlib
 import json
 import os
 import subprocess
@@ -7,12 +9,14 @@ import sys
 import tempfile
 import threading
 import time
+import weakref
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from bench.records import Row
-from bench.run.environment import thread_environment
+from bench.run.environment import thread_environment, usable_cores
 from data import InputError
 
 LIMIT_S = 1800.0
@@ -25,6 +29,22 @@ class WorkerError(Exception):
 
 class Refusal(WorkerError):  # noqa: N818 (it is an answer)
     """The implementation does not do this recipe."""
+
+
+@contextlib.contextmanager
+def together(threads: int) -> Iterator[concurrent.futures.ThreadPoolExecutor]:
+    """Give a pool that talks to as many workers at once as the cores allow, each with this many threads.
+
+    Whatever ends it early, a Ctrl-C too, ends the workers first, so that nobody waits for their answers.
+    """
+    with concurrent.futures.ThreadPoolExecutor(max(1, usable_cores() // threads)) as pool:
+        try:
+            yield pool
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for worker in list(_ALIVE):
+                worker.kill()
+            raise
 
 
 class Worker:
@@ -50,6 +70,7 @@ class Worker:
             env={**os.environ, **thread_environment(threads), "PYTHONPATH": _python_path()},
             text=True,
         )
+        _ALIVE.add(self)
 
     def ask(self, do: str, **arguments: Any) -> Row:
         """Send a request and wait for its answer.
@@ -89,11 +110,15 @@ class Worker:
         said = self._errors.read().decode(errors="replace").strip().splitlines()
         return f"its process {how}" + (f": {said[-1]}" if said else "")
 
+    def kill(self) -> None:
+        """End the process; whoever waits for its answer gets a `WorkerError`."""
+        self._process.kill()
+
     def close(self) -> None:
-        """End the process."""
+        """End the process and give back what it held."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.kill()
+        self.kill()
         self._process.wait()
         self._process.stdin.close()
         self._process.stdout.close()
@@ -111,6 +136,9 @@ class Worker:
 def _python_path() -> str:
     """Put the suite's own packages first, whatever lies in the working directory."""
     return os.pathsep.join(filter(None, (str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH"))))
+
+
+_ALIVE: "weakref.WeakSet[Worker]" = weakref.WeakSet()
 
 
 def _unpack(reply: Row) -> Row:

@@ -3,13 +3,24 @@
 A sentence says that something is faster, or that accuracies agree, only where the intervals say so.
 """
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Literal
 
 from bench.compute.statistics import Interval
-from bench.compute.summary import Parity, Performance, QuestionSummary, Summary
-from bench.show.numbers import clean, count, has_bounds, listing, percent, plain, ratio_interval, seconds, shorten
+from bench.compute.summary import Failure, Parity, Performance, QuestionSummary, Summary
+from bench.show.numbers import (
+    clean,
+    count,
+    has_bounds,
+    listing,
+    percent,
+    points_interval,
+    ratio_interval,
+    seconds,
+    shorten,
+)
 
 WIDEST = 0.01
 """Largest half-width of an interval of accuracy from which agreement is concluded: one percentage point."""
@@ -68,7 +79,7 @@ def headline(question: QuestionSummary) -> str:
     """Return one sentence on how time and accuracy of a question compare."""
     pair = compared_pair(question)
     if pair is not None:
-        return f"{time_sentence(question, *pair)}; {accuracy_words(*pair)}"
+        return f"{time_sentence(question, *pair)}; {accuracy_words(question, *pair)}"
     if not timed(question):
         return "No epoch of training was timed"
     (only,) = timed(question)
@@ -92,24 +103,35 @@ def time_sentence(question: QuestionSummary, subject: Performance, other: Perfor
     return f"{first} takes {written} × the time of {second} per epoch"
 
 
-def accuracy_words(subject: Performance, other: Performance) -> str:
-    """Return how the accuracy of one compares with that of the other."""
+def accuracy_words(question: QuestionSummary, subject: Performance, other: Performance) -> str:
+    """Return how the accuracy of one compares with that of the other, seed by seed."""
     own, others = subject.accuracy, other.accuracy
     values = f"{percent(own.estimate, 2)} and {percent(others.estimate, 2)}"
     if last_epoch(subject) != last_epoch(other):
         return f"accuracies stand at different epochs, {last_epoch(subject)} and {last_epoch(other)}: {values}"
-    if not (has_bounds(own) and has_bounds(others)):
+    gap = accuracy_gap(question, subject.implementation, other.implementation)
+    if gap is None or not has_bounds(gap):
         return f"accuracies {values}, from too few seeds for an interval"
-    if own.low <= others.high and others.low <= own.high:
-        if all_agree([subject, other]):
-            return f"accuracies {values} agree within their 95 % intervals"
-        return f"accuracies {values} are too uncertain to be told apart"
-    points = plain(100 * abs(own.estimate - others.estimate), 2)
-    more, less = (subject, other) if own.estimate > others.estimate else (other, subject)
-    return (
-        f"{named(more.implementation)} is more accurate by {points} percentage points "
-        f"({percent(more.accuracy.estimate, 2)} against {percent(less.accuracy.estimate, 2)})"
-    )
+    if gap.low == gap.high == 0:
+        return f"accuracies are the same with every seed, {percent(own.estimate, 2)} in the mean"
+    written = f"difference {points_interval(gap)} percentage points"
+    if gap.low <= 0 <= gap.high:
+        if gap.half_width > WIDEST:
+            return f"accuracies {values} are too uncertain to be told apart ({written})"
+        return f"accuracies {values} agree within the 95 % interval ({written})"
+    more = subject if gap.estimate > 0 else other
+    return f"{named(more.implementation)} is more accurate, {values} ({written})"
+
+
+def accuracy_gap(question: QuestionSummary, first: str, second: str) -> Interval | None:
+    """Return accuracy(first) − accuracy(second), paired by seed, whichever way round it was computed."""
+    for difference in question.differences:
+        found = difference.interval
+        if found.n and (difference.first, difference.second) == (first, second):
+            return found
+        if found.n and (difference.first, difference.second) == (second, first):
+            return Interval(-found.estimate, -found.high, -found.low, found.n)
+    return None
 
 
 def last_epoch(performance: Performance) -> int:
@@ -117,12 +139,13 @@ def last_epoch(performance: Performance) -> int:
     return performance.curve[-1].epoch if performance.curve else 0
 
 
-def all_agree(performances: Sequence[Performance]) -> bool:
-    """Say whether accuracies agree: every two intervals overlap, and none is so wide that it overlaps with anything."""
-    intervals = [performance.accuracy for performance in performances]
-    if not intervals or not all(has_bounds(item) and item.half_width <= WIDEST for item in intervals):
-        return False
-    return max(interval.low for interval in intervals) <= min(interval.high for interval in intervals)
+def all_agree(question: QuestionSummary, performances: Sequence[Performance]) -> bool:
+    """Say whether accuracies agree pairwise, by intervals narrow enough that agreement means something."""
+    for first, second in itertools.combinations(performances, 2):
+        gap = accuracy_gap(question, first.implementation, second.implementation)
+        if gap is None or not has_bounds(gap) or not gap.low <= 0 <= gap.high or gap.half_width > WIDEST:
+            return False
+    return True
 
 
 def parity_sentence(summary: Summary) -> str:
@@ -150,8 +173,9 @@ def warnings(summary: Summary) -> list[str]:
         found.append(f"{_failed_checks(checks)}. Times of unequal computations are no comparison.")
     for question in summary.questions:
         found += [
-            f"{clean(question.title)}: {named(implementation)} failed: {clean(message).rstrip('.')}."
-            for implementation, message in question.failures
+            f"{clean(question.title)}: {named(failure.implementation)}{_with_seed(failure)} failed: "
+            f"{clean(failure.message).rstrip('.')}."
+            for failure in question.failures
         ]
         found += [
             f"{clean(question.title)}: training of {named(performance.implementation)} diverged with "
@@ -160,6 +184,10 @@ def warnings(summary: Summary) -> list[str]:
             if performance.diverged
         ]
     return found
+
+
+def _with_seed(failure: Failure) -> str:
+    return "" if failure.seed is None else f" with seed {failure.seed}"
 
 
 def answer(summary: Summary) -> list[str]:

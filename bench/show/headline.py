@@ -57,7 +57,7 @@ def _note(question: QuestionSummary) -> str:
         f"Accuracy on {count(question.test_cases, 'test case')} after {after} of {question.epochs}: "
         f"mean of {seeds} with Student's 95 % interval. "
         f"Wall time of an epoch of {count(question.cases, 'training case')}: geometric mean of {rounds} with 95 % "
-        "bootstrap interval; ratios are taken within rounds."
+        "Student interval over process sets; ratios are taken within rounds."
     )
     intervals = [interval for item in performances for interval in (item.accuracy, item.wall_s)]
     if not all(map(has_bounds, intervals)):
@@ -65,7 +65,7 @@ def _note(question: QuestionSummary) -> str:
     diverged = [claims.named(item.implementation) for item in performances if item.diverged]
     if diverged and len(diverged) < len(performances):
         text += f" The accuracy axis is not stretched to {listing(diverged)}, of which a seed diverged."
-    absent = dict.fromkeys(claims.named(name) for name, _ in question.failures)
+    absent = dict.fromkeys(claims.named(failure.implementation) for failure in question.failures)
     return f"{text} Failed: {listing(absent)}." if absent else text
 
 

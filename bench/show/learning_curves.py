@@ -50,7 +50,7 @@ def _title(question: QuestionSummary) -> str:
     low, high = percent(worst.accuracy.estimate, 2), percent(best.accuracy.estimate, 2)
     if worst is best:
         return f"{after} {highest} reaches {high} in {seconds(best.curve[-1].seconds)} of training"
-    if claims.all_agree(ranked):
+    if claims.all_agree(question, ranked):
         reached = f"{after} all agree within their 95 % intervals, {low} to {high}"
     else:
         reached = f"{after} {lowest} is at {low}, {highest} at {high}"

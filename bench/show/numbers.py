@@ -106,9 +106,15 @@ def ratio_interval(interval: Interval) -> str:
     return value + brackets
 
 
-def mebibytes(value: int) -> str:
-    """Return bytes as "123 MiB"; `ABSENT` for zero, which stands for not measured."""
-    return f"{plain(value / MIB)}{NBSP}MiB" if value else ABSENT
+def points_interval(interval: Interval) -> str:
+    """Return a difference of fractions in percentage points, "+0.12 (-0.03 to +0.27)"."""
+    value, low, high = (f"{100 * number:+.2f}" for number in (interval.estimate, interval.low, interval.high))
+    return f"{value} ({low} to {high})" if has_bounds(interval) else value
+
+
+def mebibytes(value: int | None) -> str:
+    """Return bytes as "123 MiB"; `ABSENT` where they were not measured."""
+    return ABSENT if value is None else f"{plain(value / MIB)}{NBSP}MiB"
 
 
 def has_bounds(interval: Interval) -> bool:

@@ -106,7 +106,7 @@ def _is_it_right(summary: Summary, _figures: Figures) -> Section:
 
 def _how_fast(summary: Summary, figures: Figures) -> Section:
     said = (
-        "In every round each implementation trains the same epoch, in a changing order, so that what slows the machine "
+        "In every round each implementation trains the same epoch, in random order, so that what slows the machine "
         "down slows all of them down; ratios are taken within rounds."
     )
     blocks: list[Block] = [said]
@@ -147,7 +147,7 @@ def _where_measured(summary: Summary, _figures: Figures) -> Section:
         (
             *_filled(tables.environment_table(summary)),
             "The numbers hold for this machine and these versions. To measure on yours:",
-            Code(f"backprop-bench run --profile {shlex.quote(profile)}"),
+            Code(f"backprop-bench compare --profile {shlex.quote(profile)}"),
         ),
     )
 

@@ -26,6 +26,8 @@ MARGIN = 0.25
 NAME_LETTERS = 22
 LOG_FROM = 5.0
 """An axis of times is logarithmic from this ratio of the largest to the smallest on."""
+NEAR = 40
+"""Ratio of the largest to the smallest value up to which a logarithmic axis has two ticks a decade, else one."""
 
 SHADES = {
     "by hand": ("#b3400a", "#e8743b", "#7a2a05", "#f2a154"),
@@ -228,8 +230,8 @@ def time_axis(axes: Axes, values: list[float], label: str) -> None:
     """Make the horizontal axis one of seconds: from zero, or logarithmic where the values lie far apart."""
     if is_wide(values):
         axes.set_xscale("log")
-        near = max(values) / min(values) < 40
-        axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if near else (1.0,), numticks=6))
+        near = max(values) / min(values) < NEAR
+        axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0) if near else (1.0,), numticks=6))
         axes.xaxis.set_minor_locator(NullLocator())
         axes.set_xlim(min(values) / 1.4, max(values) * 1.4)
     else:

@@ -21,6 +21,8 @@ from bench.show.numbers import (
 )
 from bench.show.table import Table, make_table
 
+BRIEF = 4
+"""Columns of the results that fit on a narrow terminal."""
 BRACKETS = "In brackets: 95 % interval; without brackets there are too few values for one."
 
 
@@ -33,15 +35,15 @@ def all_tables(summary: Summary) -> list[Table]:
     return [table for table in tables if table.rows]
 
 
-def results_table(question: QuestionSummary) -> Table:
-    """Return accuracy, time and memory of every implementation."""
+def results_table(question: QuestionSummary, *, brief: bool = False) -> Table:
+    """Return accuracy, time and memory of every implementation; the first columns only where it is to be brief."""
     first = question.performances[0].implementation if question.performances else ABSENT
     columns = [
         "<implementation",
-        "<recipe",
         "test accuracy",
         "wall time per epoch",
         f"ratio to {first}",
+        "<recipe",
         "CPU time per epoch",
         "one evaluation",
         "start and import",
@@ -56,16 +58,17 @@ def results_table(question: QuestionSummary) -> Table:
         "and what of it came on top of libraries and data."
     )
     rows = [_result_row(question, performance) for performance in question.performances]
-    return make_table(f"Results: {question.title}", columns, rows, note)
+    shown = BRIEF if brief else len(columns)
+    return make_table(f"Results: {question.title}", columns[:shown], [row[:shown] for row in rows], note)
 
 
 def _result_row(question: QuestionSummary, performance: Performance) -> list[str]:
     return [
         performance.implementation,
-        performance.recipe,
         percent_interval(performance.accuracy),
         seconds_interval(performance.wall_s),
         ratio_to_first(question, performance),
+        performance.recipe,
         seconds(performance.cpu_s),
         seconds(performance.evaluation_s),
         seconds(performance.import_s),
@@ -140,13 +143,21 @@ def failures_table(summary: Summary) -> Table:
     """Return what failed, was refused or diverged."""
     rows = []
     for question in summary.questions:
-        rows += [[question.name, implementation, message] for implementation, message in question.failures]
         rows += [
-            [question.name, performance.implementation, f"diverged with seed {listing(map(str, performance.diverged))}"]
+            [
+                question.name,
+                failure.implementation,
+                ABSENT if failure.seed is None else str(failure.seed),
+                failure.message,
+            ]
+            for failure in question.failures
+        ]
+        rows += [
+            [question.name, performance.implementation, listing(map(str, performance.diverged)), "diverged"]
             for performance in question.performances
             if performance.diverged
         ]
-    return make_table("Failed, refused or diverged", ["<question", "<implementation", "<what happened"], rows)
+    return make_table("Failed, refused or diverged", ["<question", "<implementation", "<seed", "<what happened"], rows)
 
 
 def recipes_table(summary: Summary) -> Table:

@@ -93,15 +93,17 @@ def test_a_run_records_every_epoch_of_every_implementation_once(tmp_path: Path, 
 
 def test_a_wrong_implementation_is_named_and_not_timed(tmp_path: Path, dataset: str) -> None:
     question = question_of(run(tmp_path, plan_of("Fine", "Wrong"), dataset))
-    ((name, message),) = question.failures
-    assert name.endswith("Wrong")
-    assert message.startswith("not timed: parity proof failed: gradients in float64 against scratch-numpy: layer 1")
+    (failure,) = question.failures
+    assert failure.implementation.endswith("Wrong")
+    assert failure.message.startswith(
+        "not timed: parity proof failed: gradients in float64 against scratch-numpy: layer 1"
+    )
     assert [performance.implementation for performance in question.performances] == [f"{ODD}:Fine"]
 
 
 def test_a_refusal_says_which_field_and_is_no_crash(tmp_path: Path, dataset: str) -> None:
     summary = run(tmp_path, plan_of("Fine", "Refusing", seeds=1), dataset)
-    assert question_of(summary).failures[0][1] == "Refusing cannot do this recipe: bias: it has none"
+    assert question_of(summary).failures[0].message == "Refusing cannot do this recipe: bias: it has none"
     assert summary.complete
 
 
@@ -114,7 +116,7 @@ def test_an_implementation_that_breaks_in_training_is_reported_and_the_others_go
 ) -> None:
     summary = run(tmp_path, plan_of("Fine", name), dataset)
     question = question_of(summary)
-    assert [text for _, text in question.failures] == [message]
+    assert [failure.message for failure in question.failures] == [message]
     good, broken = question.performances
     assert good.curve[-1].accuracy.n == 2
     assert broken.curve[-1].accuracy.n == 1, "seed 1 went through"
@@ -127,7 +129,7 @@ def test_an_implementation_that_hangs_is_ended_at_the_limit(
     start = workers.Worker.__init__
     monkeypatch.setattr(workers.Worker, "__init__", lambda self, threads: start(self, threads, limit_s=4.0))
     question = question_of(run(tmp_path, plan_of("Fine", "Hanging", seeds=1), dataset))
-    assert [text for _, text in question.failures] == ["gave no answer within 4 s and was ended"]
+    assert [failure.message for failure in question.failures] == ["gave no answer within 4 s and was ended"]
 
 
 def test_a_training_that_diverges_is_recorded_as_such_and_the_run_goes_on(tmp_path: Path, dataset: str) -> None:

@@ -47,7 +47,7 @@ def test_accuracies_agree_only_where_their_intervals_overlap() -> None:
     equal = claims.headline(same_recipe(PAIR))
     better = claims.headline(same_recipe(PAIR, accuracy={"scratch-numpy": 0.93}))
     worse = claims.headline(same_recipe(PAIR, accuracy={"torch-eager": 0.93}))
-    assert "agree within their 95 % intervals" in equal.replace("\N{NO-BREAK SPACE}", " ")
+    assert "agree within the 95 % interval" in equal.replace("\N{NO-BREAK SPACE}", " ")
     assert "torch-eager is more accurate" in better
     assert "scratch-numpy is more accurate" in worse
     assert "agree" not in better + worse

@@ -64,7 +64,7 @@ def test_estimate_and_bounds_of_a_time_share_one_unit() -> None:
 
 
 def test_what_was_not_measured_is_a_dash() -> None:
-    assert {seconds_interval(NOTHING), percent_interval(NOTHING), ratio_interval(NOTHING), mebibytes(0)} == {ABSENT}
+    assert {seconds_interval(NOTHING), percent_interval(NOTHING), ratio_interval(NOTHING), mebibytes(None)} == {ABSENT}
 
 
 def test_an_interval_of_accuracy_does_not_leave_the_possible() -> None:

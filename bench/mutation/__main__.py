@@ -1,0 +1,38 @@
+"""``python -m bench.mutation``: try the parity proof on every mutation and write docs/mutations.md."""
+
+import sys
+from pathlib import Path
+
+from bench.mutation.mutations import CATALOGUE, MISTAKES
+from bench.mutation.prove import Verdict, judge, sign
+from bench.mutation.recipes import RECIPES
+from bench.mutation.signature import describe
+from bench.mutation.table import format_page
+
+PAGE = Path(__file__).parents[2] / "docs" / "mutations.md"
+
+
+def main() -> int:
+    """Write the page; return 1 if a mistake is missed or a harmless change is caught, 0 otherwise."""
+    verdicts = [judge(mutation, name) for mutation in CATALOGUE for name in mutation.recipes]
+    signatures = [
+        (describe(RECIPES[name], sign(mutation, name)), mutation.hint)
+        for mutation in MISTAKES
+        for name in mutation.recipes[:1]
+    ]
+    PAGE.parent.mkdir(exist_ok=True)
+    PAGE.write_text(format_page(verdicts, signatures), encoding="utf-8")
+    wrong = [verdict for verdict in verdicts if not verdict.is_right]
+    for verdict in wrong:
+        print(_complain(verdict), file=sys.stderr)
+    print(f"{len(verdicts) - len(wrong)} of {len(verdicts)} verdicts on {len(CATALOGUE)} mutations are as they must be")
+    return 1 if wrong else 0
+
+
+def _complain(verdict: Verdict) -> str:
+    found = f"caught by {', '.join(verdict.caught_by)}" if verdict.caught_by else "not caught"
+    return f"{verdict.mutation.kind}, {found}: {verdict.mutation.name} ({verdict.recipe_name})"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

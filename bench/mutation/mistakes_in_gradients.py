@@ -1,0 +1,253 @@
+"""Mistakes in one step: activations, loss, and what is sent back."""
+
+from bench.mutation.edit import Edit, Mutation
+
+_ACTIVATIONS, _LOSSES, _TRAINER = "scratch.activations", "scratch.losses", "scratch.numpy_trainer"
+_SLOPE = "dz = dy * self.derivative(forward.y[layer])"
+_BACK = "dy = dz @ self.layers[layer].weight.T"
+
+SLOPES = (
+    Mutation(
+        "the slope y(1 − y) of the hidden units is missing",
+        (Edit(_TRAINER, _SLOPE, "dz = dy"),),
+        ("squared error", "squared error, float32"),
+        "did you forget to multiply by the slope of the hidden units?",
+    ),
+    Mutation(
+        "the slope y(1 − y) of the output units is missing",
+        (Edit(_LOSSES, "return dy, dy * derivative(y)", "return dy, dy"),),
+        ("squared error",),
+        "did you forget to multiply by the slope of the output units?",
+    ),
+    Mutation(
+        "the slope is taken of z instead of y",
+        (Edit(_TRAINER, "self.derivative(forward.y[layer])", "self.derivative(forward.z[layer - 1])"),),
+        ("softmax",),
+        "does your slope want the activation y, and did you hand it the total input z?",
+    ),
+    Mutation(
+        "the slope is that of the layer before",
+        (Edit(_TRAINER, "self.derivative(forward.y[layer])", "self.derivative(forward.y[layer - 1])"),),
+        ("square layers",),
+        "is the index of your activations off by one on the way back?",
+    ),
+    Mutation(
+        "the slope of tanh is 1 − y instead of 1 − y²",
+        (Edit(_ACTIVATIONS, "1 - y * y", "1 - y"),),
+        ("tanh",),
+        "did you forget the square in the slope of tanh?",
+    ),
+    Mutation(
+        "the slope of the rectifier is 1 everywhere",
+        (Edit(_ACTIVATIONS, "y > 0", "y >= 0"),),
+        ("relu",),
+        "do you compare the activation, which is never below 0, by >= 0?",
+    ),
+    Mutation(
+        "the slope of the rectifier at z = 0 is 1 instead of 0",
+        (Edit(_TRAINER, _SLOPE, "dz = dy * (forward.z[layer - 1] >= 0)"),),
+        ("relu, biases from 0",),
+        "is your slope of the rectifier 1 at z = 0, where PyTorch has 0?",
+    ),
+    Mutation(
+        "the rectifier leaks",
+        (Edit(_ACTIVATIONS, "np.maximum(z, 0)", "np.maximum(z, 0.01 * z)"),),
+        ("relu",),
+        "do you use a leaky rectifier?",
+    ),
+)
+
+OUTPUTS = (
+    Mutation(
+        "softmax is applied twice in the forward pass",
+        (
+            Edit(
+                _ACTIVATIONS,
+                "y: Floats = e / e.sum(axis=1, keepdims=True)",
+                "p = e / e.sum(axis=1, keepdims=True)\ny: Floats = np.exp(p) / np.exp(p).sum(axis=1, keepdims=True)",
+            ),
+        ),
+        ("softmax",),
+        "does your network end with softmax, and your loss apply it again?",
+    ),
+    Mutation(
+        "softmax is applied twice in predict",
+        (Edit(_TRAINER, "return self.forward(x).y[-1]", "return self.activations[-1](self.forward(x).y[-1])"),),
+        ("softmax",),
+        "does predict apply softmax to outputs that have been through it?",
+    ),
+    Mutation(
+        "predict returns the total inputs z instead of the activations y",
+        (Edit(_TRAINER, "return self.forward(x).y[-1]", "return self.forward(x).z[-1]"),),
+        ("softmax", "squared error"),
+        "does predict return the logits?",
+    ),
+    Mutation(
+        "the biases of the hidden layers are not added",
+        (Edit(_TRAINER, "layer.bias is not None", "layer.bias is not None and layer is self.layers[-1]"),),
+        ("softmax",),
+        "did you add the bias in every layer?",
+    ),
+    Mutation(
+        "the bias of the output layer is not added",
+        (Edit(_TRAINER, "layer.bias is not None", "layer.bias is not None and layer is not self.layers[-1]"),),
+        ("softmax",),
+        "did you add the bias in the output layer?",
+    ),
+    Mutation(
+        "the initial weights are taken transposed",
+        (
+            Edit(
+                _TRAINER,
+                "self.layers = copy_parameters(parameters)",
+                "self.layers = tuple(Layer(layer.weight.T.copy(), layer.bias.copy()) for layer in parameters)",
+            ),
+        ),
+        ("square layers",),
+        "do you keep weights as [fan_out, fan_in], as nn.Linear does?",
+    ),
+)
+
+LOSSES = (
+    Mutation(
+        "the gradient of the squared error lacks the ½",
+        (Edit(_LOSSES, "dy = y - t", "dy = 2 * (y - t)"),),
+        ("squared error",),
+        "is your squared error without the ½?",
+    ),
+    Mutation(
+        "the loss lacks the ½, the gradient has it",
+        (Edit(_LOSSES, "0.5 * np.square(y - t).sum()", "np.square(y - t).sum()"),),
+        ("squared error",),
+        "is the loss that you report without the ½?",
+    ),
+    Mutation(
+        "the reported squared error is the mean over the outputs",
+        (Edit(_LOSSES, "0.5 * np.square(y - t).sum()", "0.5 * np.square(y - t).mean(axis=1).sum()"),),
+        ("squared error",),
+        "do you report the mean over the outputs rather than their sum, as nn.MSELoss does?",
+    ),
+    Mutation(
+        "the gradient is that of binary cross-entropies of the softmax outputs",
+        (
+            Edit(
+                _LOSSES,
+                "return None, y - t",
+                "dy = (y - t) / (y * (1 - y))\nreturn None, y * (dy - (dy * y).sum(axis=1, keepdims=True))",
+            ),
+        ),
+        ("softmax",),
+        "do you train softmax outputs with one binary cross-entropy each?",
+    ),
+    Mutation(
+        "the reported loss is that of binary cross-entropies, the gradient that of softmax",
+        (Edit(_LOSSES, "t * log_y", "t * log_y + (1 - t) * np.log1p(-np.exp(log_y))"),),
+        ("softmax",),
+        "is the loss that you report the one that you differentiate?",
+    ),
+    Mutation(
+        "the slope y(1 − y) is not cancelled from the gradient of the cross-entropy",
+        (Edit(_LOSSES, "return None, y - t", "return None, (y - t) * y * (1 - y)"),),
+        ("softmax", "sigmoid cross-entropy"),
+        "did you multiply the gradient of the cross-entropy by the slope, which it already contains?",
+    ),
+    Mutation(
+        "the cross-entropy is taken with logarithms to base 2",
+        (Edit(_LOSSES, "t * log_y", "t * log_y / np.log(2)"),),
+        ("softmax",),
+        "is your logarithm the natural one?",
+    ),
+    Mutation(
+        "the reported loss of sigmoid outputs lacks (1 − t) ln(1 − y)",
+        (
+            Edit(
+                _LOSSES,
+                "(np.maximum(z, 0) - z * t + np.log1p(np.exp(-np.abs(z)))).sum()",
+                "(t * np.log1p(np.exp(-z))).sum()",
+            ),
+        ),
+        ("sigmoid cross-entropy",),
+        "did you forget the outputs that should be 0?",
+    ),
+)
+
+REDUCTIONS = (
+    Mutation(
+        "the gradient is the sum over the batch instead of the mean",
+        (Edit(_TRAINER, "self.recipe.reduction == 'mean'", "False"),),
+        ("softmax",),
+        "did you sum over the cases where the recipe takes their mean?",
+    ),
+    Mutation(
+        "the gradient is the mean over the batch instead of the sum",
+        (Edit(_TRAINER, "self.recipe.reduction == 'mean'", "True"),),
+        ("squared error",),
+        "did you take the mean over the cases where the recipe sums?",
+    ),
+    Mutation(
+        "the gradient is the mean over batch and outputs",
+        (Edit(_TRAINER, "dz / len(t)", "dz / t.size"),),
+        ("softmax", "linear outputs"),
+        "did you take the mean over the outputs as well, as nn.MSELoss does?",
+    ),
+    Mutation(
+        "a short batch is divided by the size of a full one",
+        (Edit(_TRAINER, "dz / len(t)", "dz / self.recipe.batch_size"),),
+        ("softmax", "softmax, float32"),
+        "do you divide the last batch by batch_size although it is shorter?",
+    ),
+    Mutation(
+        "the gradient of the biases is the mean over the batch instead of the sum",
+        (Edit(_TRAINER, "dz.sum(axis=0)", "dz.mean(axis=0)"),),
+        ("squared error", "squared error, float32"),
+        "did you average the gradient of the biases a second time?",
+    ),
+    Mutation(
+        "the gradient of the biases is summed over the units instead of the cases",
+        (Edit(_TRAINER, "dz.sum(axis=0)", "dz.sum(axis=1)"),),
+        ("square batches",),
+        "do you sum the gradient of the biases over the wrong axis?",
+    ),
+)
+
+PATHS = (
+    Mutation(
+        "the gradient of the weights is transposed",
+        (Edit(_TRAINER, "y.T @ dz", "dz.T @ y"),),
+        ("square layers",),
+        "is your gradient [fan_out, fan_in] where the weights are [fan_in, fan_out]?",
+    ),
+    Mutation(
+        "the error is sent back through weights that are not transposed",
+        (Edit(_TRAINER, _BACK, "dy = dz @ self.layers[layer].weight"),),
+        ("square layers",),
+        "did you forget to transpose the weights on the way back?",
+    ),
+    Mutation(
+        "the error is sent back through the weights of the layer before",
+        (Edit(_TRAINER, _BACK, "dy = dz @ self.layers[layer - 1].weight.T"),),
+        ("square layers",),
+        "is the index of your weights off by one on the way back?",
+    ),
+    Mutation(
+        "the error is sent back through weights that are already changed",
+        (
+            Edit(
+                _TRAINER,
+                _BACK,
+                "changed = self.layers[layer].weight - self.recipe.learning_rate * forward.y[layer].T @ dz\n"
+                "dy = dz @ changed.T",
+            ),
+        ),
+        ("squared error",),
+        "do you change the weights of a layer before its error is sent back?",
+    ),
+    Mutation(
+        "the gradient of the weights takes the activations behind them instead of those before",
+        (Edit(_TRAINER, "map(self._gradient, forward.y[:-1], dzs)", "map(self._gradient, forward.y[1:], dzs)"),),
+        ("square layers",),
+        "does the gradient of a weight take the activation at its input side?",
+    ),
+)
+
+MISTAKES_IN_GRADIENTS = SLOPES + OUTPUTS + LOSSES + REDUCTIONS + PATHS

@@ -1,0 +1,483 @@
+"""Mistakes that show over several steps: optimizers, batches, precision, the preparation of the cases."""
+
+from bench.mutation.edit import Edit, Mutation
+
+_TRAINER, _OPTIMIZERS, _DATASET = "scratch.numpy_trainer", "scratch.optimizers", "data.dataset"
+_ARRAYS = "[array for layer in backward.gradients for array in layer.arrays()]"
+_SGD_STEP = """
+for w, g in zip(self.weights, gradients, strict=True):
+    w -= self.learning_rate * g
+"""
+_MOMENTUM_STEP = """
+change[...] = self.momentum * change - self.learning_rate * g
+w += change
+"""
+_DECAY_STEP = "self.inner.step([g + self.weight_decay * w for w, g in zip(self.weights, gradients, strict=True)])"
+_BATCH = "order[start : start + batch_size]"
+_ADD_LOSS = "loss += self.loss(forward.z[-1], forward.y[-1], targets)"
+_FORWARD = "total = y[-1] @ layer.weight"
+
+DESCENT = (
+    Mutation(
+        "the weights go up the gradient",
+        (Edit(_OPTIMIZERS, "w -= self.learning_rate * g", "w += self.learning_rate * g"),),
+        ("softmax",),
+        "is the sign of your weight change right?",
+    ),
+    Mutation(
+        "the learning rate decays within the batch loop",
+        (Edit(_OPTIMIZERS, _SGD_STEP, _SGD_STEP + "self.learning_rate *= 0.99"),),
+        ("softmax",),
+        "does your learning rate decay after every batch rather than every epoch?",
+    ),
+    Mutation(
+        "gradients add up over the batches",
+        (
+            Edit(
+                _OPTIMIZERS,
+                "self.learning_rate = recipe.learning_rate",
+                "self.learning_rate = recipe.learning_rate\nself.sums = [np.zeros_like(w) for w in weights]",
+            ),
+            Edit(
+                _OPTIMIZERS,
+                _SGD_STEP,
+                """
+for w, g, total in zip(self.weights, gradients, self.sums, strict=True):
+    total += g
+    w -= self.learning_rate * total
+""",
+            ),
+        ),
+        ("softmax",),
+        "did you forget to set the gradients back to 0 after a batch?",
+    ),
+    Mutation(
+        "the biases never change",
+        (Edit(_TRAINER, _ARRAYS, _ARRAYS.replace("[array for", "[array if array.ndim == 2 else 0 * array for")),),
+        ("softmax",),
+        "do you change the biases at all?",
+    ),
+    Mutation(
+        "the biases of the hidden layers never change",
+        (
+            Edit(
+                _TRAINER,
+                _ARRAYS,
+                _ARRAYS.replace(
+                    "[array for",
+                    "[array if array.ndim == 2 or layer is backward.gradients[-1] else 0 * array for",
+                ),
+            ),
+        ),
+        ("softmax",),
+        "do you change the biases of the hidden layers?",
+    ),
+    Mutation(
+        "the bias of the output layer never changes",
+        (
+            Edit(
+                _TRAINER,
+                _ARRAYS,
+                _ARRAYS.replace(
+                    "[array for",
+                    "[0 * array if array.ndim == 1 and layer is backward.gradients[-1] else array for",
+                ),
+            ),
+        ),
+        ("softmax",),
+        "do you change the bias of the output layer?",
+    ),
+    Mutation(
+        "the initial weights are not copied but trained in place",
+        (Edit(_TRAINER, "self.layers = copy_parameters(parameters)", "self.layers = parameters"),),
+        ("softmax",),
+        "do you train the arrays that you were handed rather than copies of them?",
+    ),
+)
+
+MOMENTUM = (
+    Mutation(
+        "momentum keeps the gradient before instead of a velocity",
+        (
+            Edit(
+                _OPTIMIZERS,
+                _MOMENTUM_STEP,
+                "w -= self.learning_rate * (g + self.momentum * change)\nchange[...] = g",
+            ),
+        ),
+        ("momentum",),
+        "does your momentum remember the last gradient only, rather than the last change?",
+    ),
+    Mutation(
+        "the velocity is not stored",
+        (
+            Edit(
+                _OPTIMIZERS,
+                "change[...] = self.momentum * change - self.learning_rate * g",
+                "change = self.momentum * change - self.learning_rate * g",
+            ),
+        ),
+        ("momentum",),
+        "do you keep the velocity from step to step?",
+    ),
+    Mutation(
+        "the velocity is forgotten after every epoch",
+        (
+            Edit(
+                _TRAINER,
+                "loss = 0.0",
+                "loss = 0.0\n"
+                "self.optimizer = optimizer_of("
+                "self.recipe, [array for layer in self.layers for array in layer.arrays()])",
+            ),
+        ),
+        ("momentum", "adam"),
+        "do you make a new optimizer in every epoch?",
+    ),
+    Mutation(
+        "momentum has the wrong sign",
+        (Edit(_OPTIMIZERS, "self.momentum * change", "-self.momentum * change"),),
+        ("momentum",),
+        "is the sign of your momentum right?",
+    ),
+    Mutation(
+        "momentum is dampened by 1 − α",
+        (
+            Edit(
+                _OPTIMIZERS,
+                "self.momentum * change - self.learning_rate * g",
+                "self.momentum * change - (1 - self.momentum) * self.learning_rate * g",
+            ),
+        ),
+        ("momentum",),
+        "do you weigh the new gradient by 1 − α?",
+    ),
+    Mutation(
+        "momentum is Nesterov's",
+        (Edit(_OPTIMIZERS, "w += change", "w += self.momentum * change - self.learning_rate * g"),),
+        ("momentum",),
+        "do you look ahead along the velocity, as Nesterov does?",
+    ),
+)
+
+RUNNING_MEANS = (
+    Mutation(
+        "RMSprop has ε inside the root",
+        (Edit(_OPTIMIZERS, "np.sqrt(s) + self.epsilon", "np.sqrt(s + self.epsilon)"),),
+        ("rmsprop",),
+        "is your ε inside the root?",
+    ),
+    Mutation(
+        "the smoothing of RMSprop is swapped",
+        (
+            Edit(
+                _OPTIMIZERS,
+                "self.smoothing * s + (1 - self.smoothing) * g * g",
+                "(1 - self.smoothing) * s + self.smoothing * g * g",
+            ),
+        ),
+        ("rmsprop",),
+        "is your smoothing the share of the new square rather than of the old mean?",
+    ),
+    Mutation(
+        "RMSprop adds squares up instead of taking their running mean",
+        (Edit(_OPTIMIZERS, "self.smoothing * s + (1 - self.smoothing) * g * g", "s + g * g"),),
+        ("rmsprop",),
+        "is it AdaGrad?",
+    ),
+    Mutation(
+        "RMSprop divides by the mean of squares instead of its root",
+        (Edit(_OPTIMIZERS, "np.sqrt(s) + self.epsilon", "s + self.epsilon"),),
+        ("rmsprop",),
+        "did you forget the root?",
+    ),
+    Mutation(
+        "Adam has ε inside the root",
+        (
+            Edit(
+                _OPTIMIZERS,
+                "np.sqrt(v / correction2) + self.epsilon",
+                "np.sqrt(v / correction2 + self.epsilon)",
+            ),
+        ),
+        ("adam",),
+        "is your ε inside the root?",
+    ),
+    Mutation(
+        "Adam adds ε before the second mean is corrected",
+        (
+            Edit(
+                _OPTIMIZERS,
+                "np.sqrt(v / correction2) + self.epsilon",
+                "(np.sqrt(v) + self.epsilon) / np.sqrt(correction2)",
+            ),
+        ),
+        ("adam",),
+        "is your ε that of the paper's reordered form, which differs from the algorithm?",
+    ),
+    Mutation(
+        "Adam does not correct its means for their start at 0",
+        (
+            Edit(_OPTIMIZERS, "1 - self.beta1**self.steps", "1.0"),
+            Edit(_OPTIMIZERS, "1 - self.beta2**self.steps", "1.0"),
+        ),
+        ("adam",),
+        "did you forget the bias correction of Adam?",
+    ),
+    Mutation(
+        "Adam corrects the first mean only",
+        (Edit(_OPTIMIZERS, "1 - self.beta2**self.steps", "1.0"),),
+        ("adam",),
+        "did you forget the bias correction of the second mean?",
+    ),
+    Mutation(
+        "the steps of Adam are counted from 0",
+        (Edit(_OPTIMIZERS, "self.steps = 0", "self.steps = -1"),),
+        ("adam",),
+        "is the first step of your Adam number 0, so that its correction divides by 0?",
+    ),
+    Mutation(
+        "the steps of Adam are counted from 2",
+        (Edit(_OPTIMIZERS, "self.steps = 0", "self.steps = 1"),),
+        ("adam",),
+        "is the first step of your Adam number 2?",
+    ),
+    Mutation(
+        "β₁ and β₂ of Adam are swapped",
+        (
+            Edit(
+                _OPTIMIZERS,
+                "self.beta1, self.beta2 = recipe.beta1, recipe.beta2",
+                "self.beta1, self.beta2 = recipe.beta2, recipe.beta1",
+            ),
+        ),
+        ("adam",),
+        "did you swap β₁ and β₂?",
+    ),
+    Mutation(
+        "the second mean of Adam is that of the squared first mean",
+        (Edit(_OPTIMIZERS, "(1 - self.beta2) * g * g", "(1 - self.beta2) * m * m"),),
+        ("adam",),
+        "does your second mean square the gradient?",
+    ),
+)
+
+DECAY = (
+    Mutation(
+        "weight decay leaves the biases out",
+        (Edit(_OPTIMIZERS, "g + self.weight_decay * w", "g + self.weight_decay * w if w.ndim == 2 else g"),),
+        ("decay", "adam and decay"),
+        "do your biases decay, as those of torch.optim do?",
+    ),
+    Mutation(
+        "weight decay leaves the weights out",
+        (Edit(_OPTIMIZERS, "g + self.weight_decay * w", "g + self.weight_decay * w if w.ndim == 1 else g"),),
+        ("decay",),
+        "do your weights decay?",
+    ),
+    Mutation(
+        "weight decay has the wrong sign",
+        (Edit(_OPTIMIZERS, "g + self.weight_decay * w", "g - self.weight_decay * w"),),
+        ("decay",),
+        "is the sign of your weight decay right?",
+    ),
+    Mutation(
+        "weight decay is the slope of λ w² instead of ½ λ w²",
+        (Edit(_OPTIMIZERS, "g + self.weight_decay * w", "g + 2 * self.weight_decay * w"),),
+        ("decay",),
+        "is your penalty λ w² rather than ½ λ w²?",
+    ),
+    Mutation(
+        "weight decay bypasses the optimizer",
+        (
+            Edit(
+                _OPTIMIZERS,
+                _DECAY_STEP,
+                """
+for w in self.weights:
+    w -= self.inner.learning_rate * self.weight_decay * w
+self.inner.step(gradients)
+""",
+            ),
+        ),
+        ("momentum and decay", "adam and decay"),
+        "is your weight decay decoupled from the optimizer, as AdamW's is?",
+    ),
+    Mutation(
+        "weight decay is not multiplied by the learning rate",
+        (
+            Edit(
+                _OPTIMIZERS,
+                _DECAY_STEP,
+                """
+for w in self.weights:
+    w -= self.weight_decay * w
+self.inner.step(gradients)
+""",
+            ),
+        ),
+        ("decay",),
+        "is your weight decay multiplied by the learning rate?",
+    ),
+)
+
+BATCHES = (
+    Mutation(
+        "the order is ignored",
+        (Edit(_TRAINER, _BATCH, "np.arange(len(order))[start : start + batch_size]"),),
+        ("softmax",),
+        "do you visit the cases in the order that you were handed?",
+    ),
+    Mutation(
+        "the targets are not shuffled with the inputs",
+        (Edit(_TRAINER, "targets = t[cases]", "targets = t[start : start + batch_size]"),),
+        ("softmax",),
+        "are your targets in the order of your inputs?",
+    ),
+    Mutation(
+        "every batch lacks its last case",
+        (Edit(_TRAINER, _BATCH, "order[start : start + batch_size - 1]"),),
+        ("softmax",),
+        "is the end of your batches off by one?",
+    ),
+    Mutation(
+        "every batch begins one case late",
+        (Edit(_TRAINER, _BATCH, "order[start + 1 : start + batch_size + 1]"),),
+        ("softmax",),
+        "is the start of your batches off by one?",
+    ),
+    Mutation(
+        "a short last batch is dropped",
+        (
+            Edit(
+                _TRAINER,
+                "range(0, len(order), batch_size)",
+                "range(0, len(order) - batch_size + 1, batch_size)",
+            ),
+        ),
+        ("softmax",),
+        "do you drop the last batch where it is short?",
+    ),
+    Mutation(
+        "the loss is averaged over the batches instead of the cases",
+        (
+            Edit(_TRAINER, _ADD_LOSS, _ADD_LOSS + " / len(cases)"),
+            Edit(_TRAINER, "return loss / len(order)", "return loss / -(-len(order) // batch_size)"),
+        ),
+        ("softmax", "softmax, float32"),
+        "do you average the losses of the batches although the last one is shorter?",
+    ),
+    Mutation(
+        "the loss of an epoch is that of its last batch",
+        (
+            Edit(_TRAINER, _ADD_LOSS, _ADD_LOSS.replace("+=", "=") + " / len(cases)"),
+            Edit(_TRAINER, "return loss / len(order)", "return loss"),
+        ),
+        ("softmax",),
+        "do you report the loss of the last batch only?",
+    ),
+    Mutation(
+        "the loss of a batch is taken after the weights have changed",
+        (
+            Edit(
+                _TRAINER,
+                _ADD_LOSS + "\nself.update(self.backward(forward, targets))",
+                "self.update(self.backward(forward, targets))\nforward = self.forward(x[cases])\n" + _ADD_LOSS,
+            ),
+        ),
+        ("softmax",),
+        "do you take the loss of a batch after its weight change?",
+    ),
+    Mutation(
+        "the loss is summed over the cases instead of averaged",
+        (Edit(_TRAINER, "return loss / len(order)", "return loss"),),
+        ("softmax",),
+        "do you report the sum over the cases rather than the mean?",
+    ),
+)
+
+PRECISION = (
+    Mutation(
+        "the forward pass of a float64 recipe computes in float32",
+        (
+            Edit(
+                _TRAINER,
+                _FORWARD,
+                "total = (y[-1].astype(np.float32) @ layer.weight.astype(np.float32)).astype(np.float64)",
+            ),
+        ),
+        ("softmax",),
+        "are some of your arrays float32 where the recipe has float64?",
+    ),
+    Mutation(
+        "the gradient of a float64 recipe is computed in float32",
+        (Edit(_TRAINER, "y.T @ dz", "(y.T.astype(np.float32) @ dz.astype(np.float32)).astype(np.float64)"),),
+        ("softmax",),
+        "are some of your gradients float32 where the recipe has float64?",
+    ),
+    Mutation(
+        "the velocity of a float64 recipe is kept in float32",
+        (
+            Edit(
+                _OPTIMIZERS,
+                "self.changes = [np.zeros_like(w) for w in weights]",
+                "self.changes = [np.zeros_like(w, dtype=np.float32) for w in weights]",
+            ),
+        ),
+        ("momentum",),
+        "is the state of your optimizer float32 where the recipe has float64?",
+    ),
+    Mutation(
+        "the forward pass of a float32 recipe is rounded to half precision",
+        (Edit(_TRAINER, _FORWARD, "total = (y[-1] @ layer.weight).astype(np.float16).astype(y[-1].dtype)"),),
+        ("softmax, float32",),
+        "does your matrix product round to half precision or TF32?",
+    ),
+    Mutation(
+        "the gradient of a float32 recipe is rounded to half precision",
+        (Edit(_TRAINER, "y.T @ dz", "(y.T @ dz).astype(np.float16).astype(y.dtype)"),),
+        ("squared error, float32",),
+        "does your gradient pass through half precision?",
+    ),
+    Mutation(
+        "the outputs of a float32 recipe are float64",
+        (Edit(_TRAINER, "return self.forward(x).y[-1]", "return self.forward(x.astype(np.float64)).y[-1]"),),
+        ("softmax, float32",),
+        "do your outputs have the dtype of the recipe?",
+    ),
+)
+
+PREPARATION = (
+    Mutation(
+        "the target range is ignored",
+        (Edit(_DATASET, "_map_range(t, 1.0, recipe.target_range, recipe.dtype)", "t.astype(recipe.dtype)"),),
+        ("ranges",),
+        "are your targets 0 and 1 where the recipe has another range?",
+    ),
+    Mutation(
+        "the input range is ignored",
+        (Edit(_DATASET, "_map_range(x, x_max, recipe.input_range, recipe.dtype)", "x.astype(recipe.dtype) / x_max"),),
+        ("ranges",),
+        "do your inputs begin at 0 where the recipe has another range?",
+    ),
+    Mutation(
+        "pixels are divided by 256 instead of 255",
+        (Edit(_DATASET, "np.arange(256) / largest", "np.arange(256) / 256"),),
+        ("ranges", "softmax"),
+        "do you divide the pixels by 256?",
+    ),
+    Mutation(
+        "pixels are multiplied by the upper end of the range instead of its width",
+        (Edit(_DATASET, "(high - low) * (np.arange(256) / largest)", "high * (np.arange(256) / largest)"),),
+        ("ranges",),
+        "do you multiply the inputs by the width of their range?",
+    ),
+    Mutation(
+        "pixels are not scaled",
+        (Edit(_DATASET, "_map_range(x, x_max, recipe.input_range, recipe.dtype)", "x.astype(recipe.dtype)"),),
+        ("softmax",),
+        "did you forget to divide the pixels by 255?",
+    ),
+)
+
+MISTAKES_IN_TRAINING = DESCENT + MOMENTUM + RUNNING_MEANS + DECAY + BATCHES + PRECISION + PREPARATION

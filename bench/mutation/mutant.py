@@ -1,0 +1,93 @@
+"""Makes mutants: the network by hand, or the preparation of its cases, imported from changed source."""
+
+import ast
+import importlib.util
+import sys
+import types
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from bench.mutation.edit import Edit, StaleEditError, apply_edit
+from data import Cases, Dataset, Floats, Order, Parameters, Recipe, Trainer
+
+NETWORK = ("scratch.activations", "scratch.losses", "scratch.optimizers", "scratch.numpy_trainer")
+"""The modules of the network by hand, each after those that it imports."""
+PREPARATION = ("data.dataset",)
+
+Prepare = Callable[[Recipe, Dataset], Cases]
+
+
+def make_trainer(edits: Sequence[Edit]) -> type[Trainer]:
+    """Return `NumpyTrainer` from the source with these edits; the real one is left alone."""
+    trainer: type[Trainer] = _import_edited(NETWORK, edits)["scratch.numpy_trainer"].NumpyTrainer
+    return trainer
+
+
+def make_preparation(edits: Sequence[Edit]) -> Prepare:
+    """Return `training_cases` from the source with these edits."""
+    prepare: Prepare = _import_edited(PREPARATION, edits)["data.dataset"].training_cases
+    return prepare
+
+
+def _import_edited(names: Sequence[str], edits: Sequence[Edit]) -> dict[str, types.ModuleType]:
+    """Import modules from edited source, seeing each other but seen by nobody else."""
+    unknown = {edit.module for edit in edits} - set(names)
+    if unknown:
+        raise StaleEditError(f"nothing is imported from an edited {unknown.pop()}, only from {', '.join(names)}")
+    edited = {name: _edited_source(name, edits) for name in names}
+    real = {name: sys.modules[name] for name in names if name in sys.modules}
+    try:
+        for name in names:
+            sys.modules[name] = types.ModuleType(name)
+            exec(compile(edited[name], f"<mutant of {name}>", "exec"), vars(sys.modules[name]))  # noqa: S102 (our own)
+        return {name: sys.modules[name] for name in names}
+    finally:
+        for name in names:
+            sys.modules.pop(name, None)
+        sys.modules.update(real)
+
+
+def _edited_source(name: str, edits: Sequence[Edit]) -> ast.Module:
+    spec = importlib.util.find_spec(name)
+    assert spec is not None
+    assert spec.origin is not None
+    tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
+    for edit in edits:
+        if edit.module == name:
+            tree = apply_edit(tree, edit)
+    return tree
+
+
+def prepared_by(trainer: type[Trainer], prepare: Prepare) -> type[Trainer]:
+    """Return the trainer as one that is handed cases as they are stored, uint8, and prepares them itself.
+
+    The comparisons of the parity proof hand both sides the same cases. So for a mistake in the preparation they hand
+    out unprepared ones, which each side prepares in its own way.
+    """
+
+    class Prepared:
+        def __init__(self, recipe: Recipe, parameters: Parameters) -> None:
+            self.recipe, self.inner = recipe, trainer(recipe, parameters)
+
+        def _prepare(self, x: Floats, t: Floats) -> Cases:
+            y = t.argmax(axis=1)
+            return prepare(self.recipe, Dataset("cases to prepare", x, t, y, x, t, y))
+
+        def train_epoch(self, x: Floats, t: Floats, order: Order) -> float:
+            cases = self._prepare(x, t)
+            return self.inner.train_epoch(cases.x, cases.t, order)
+
+        def gradients(self, x: Floats, t: Floats) -> Parameters:
+            cases = self._prepare(x, t)
+            return self.inner.gradients(cases.x, cases.t)
+
+        def predict(self, x: Floats) -> Floats:
+            no_targets = np.zeros((len(x), self.recipe.layer_sizes[-1]))
+            return self.inner.predict(self._prepare(x, no_targets).x)
+
+        def parameters(self) -> Parameters:
+            return self.inner.parameters()
+
+    return Prepared

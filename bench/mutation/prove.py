@@ -1,0 +1,105 @@
+"""Runs the checks of the parity proof on a mutant."""
+
+import dataclasses
+import functools
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from bench.compute.agreement import Agreement, worst
+from bench.mutation.edit import Mutation
+from bench.mutation.mutant import make_preparation, make_trainer, prepared_by
+from bench.mutation.recipes import RECIPES, cases_of
+from bench.mutation.signature import Signature, signature_of
+from bench.run.parity import compare_central_differences, compare_gradients, compare_outputs, compare_training
+from data import Recipe, Trainer, training_cases
+from scratch.numpy_trainer import NumpyTrainer
+from torch_impl.trainers import EagerTrainer
+
+STEPS = 12
+"""Weight changes after which the weights are compared: four epochs of two full batches and a short one."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    """What the parity proof makes of a mutation under one recipe.
+
+    Attributes
+    ----------
+    agreements
+        Each check with its outcome, in the order of the proof.
+    """
+
+    mutation: Mutation
+    recipe_name: str
+    agreements: tuple[tuple[str, Agreement], ...]
+
+    @property
+    def caught_by(self) -> tuple[str, ...]:
+        """The checks that do not pass, in the order of the proof."""
+        return tuple(check for check, agreement in self.agreements if not agreement.passed)
+
+    @property
+    def is_right(self) -> bool:
+        """Whether it is caught exactly if it is a mistake that the proof is meant to see."""
+        return bool(self.caught_by) == (self.mutation.kind == "mistake")
+
+    @property
+    def worst(self) -> tuple[str, Agreement]:
+        """The check that is furthest beyond its bound, or closest to it, and its outcome; a number if there is one."""
+        failed = [agreement for _, agreement in self.agreements if not agreement.passed]
+        numbers = [agreement for agreement in failed if agreement.difference is not None]
+        furthest = worst(numbers or failed or [agreement for _, agreement in self.agreements])
+        return next((check, agreement) for check, agreement in self.agreements if agreement is furthest)
+
+
+def excess(agreement: Agreement) -> float:
+    """Return the difference divided by what is allowed; infinite where it is no number."""
+    if agreement.difference is None:
+        return math.inf
+    if agreement.difference == 0:
+        return 0.0
+    return agreement.difference / agreement.bound if agreement.bound else math.inf
+
+
+@functools.cache
+def judge(mutation: Mutation, recipe_name: str) -> Verdict:
+    """Run every check of the parity proof on the mutant; an exception that it raises is a fault of the catalogue."""
+    recipe = RECIPES[recipe_name]
+    found, expected = mutant_and_reference(mutation)
+    cases = cases_of(recipe, prepared=not mutation.changes_data)
+    checks: dict[str, Callable[[], Agreement]] = {
+        "outputs": lambda: compare_outputs(recipe, found, expected, cases),
+        "gradients": lambda: compare_gradients(recipe, found, expected, cases),
+        f"{STEPS} steps": lambda: compare_training(recipe, found, expected, cases, STEPS),
+    }
+    if _has_central_differences(recipe) and not mutation.changes_data:
+        checks["central differences"] = lambda: compare_central_differences(recipe, found, cases)
+    with np.errstate(all="ignore"):  # a mistake may well overflow
+        return Verdict(mutation, recipe_name, tuple((name, check()) for name, check in checks.items()))
+
+
+def mutant_and_reference(mutation: Mutation) -> tuple[type[Trainer], type[Trainer]]:
+    """Return the mutant, and PyTorch's autograd to hold it against.
+
+    Where the preparation of the cases is what is changed, both prepare the cases themselves.
+    """
+    if mutation.changes_data:
+        mutant = prepared_by(NumpyTrainer, make_preparation(mutation.edits))
+        return mutant, prepared_by(EagerTrainer, training_cases)
+    return make_trainer(mutation.edits), EagerTrainer
+
+
+def _has_central_differences(recipe: Recipe) -> bool:
+    """Whether the loss has a slope everywhere, and digits enough to see it."""
+    return recipe.dtype == "float64" and recipe.hidden_activation != "relu"
+
+
+@functools.cache
+def sign(mutation: Mutation, recipe_name: str) -> Signature:
+    """Return the signature of a mutation under a recipe, made float64."""
+    recipe = RECIPES[recipe_name].replace(dtype="float64")
+    found, expected = mutant_and_reference(mutation)
+    with np.errstate(all="ignore"):
+        return signature_of(recipe, found, expected, cases_of(recipe, prepared=not mutation.changes_data))

@@ -1,0 +1,69 @@
+"""Small recipes that between them bring every line of the network by hand into play, and the cases for them."""
+
+import functools
+
+import numpy as np
+
+from data import Cases, Dataset, Recipe, training_cases
+
+N_CASES = 21
+"""Batches of 8 leave a shorter last one."""
+CASE_OF_ZEROS = 4
+"""One of the first batch in the order of seed 0."""
+
+_SOFTMAX = Recipe(
+    layer_sizes=(12, 9, 9, 5),
+    batch_size=8,
+    learning_rate=0.5,
+    initialization="uniform",
+    init_scale=0.5,
+    dtype="float64",
+    epochs=4,
+)
+_SQUARED = _SOFTMAX.replace(output_activation="sigmoid", loss="squared_error", reduction="sum")
+_MOMENTUM = _SOFTMAX.replace(optimizer="momentum", learning_rate=0.1, momentum=0.7)
+_RMSPROP = _SOFTMAX.replace(optimizer="rmsprop", learning_rate=0.01, smoothing=0.9)
+_ADAM = _SOFTMAX.replace(optimizer="adam", learning_rate=0.01, beta2=0.99)
+
+RECIPES: dict[str, Recipe] = {
+    "softmax": _SOFTMAX,
+    "softmax, float32": _SOFTMAX.replace(dtype="float32"),
+    "tanh": _SOFTMAX.replace(hidden_activation="tanh"),
+    "relu": _SOFTMAX.replace(hidden_activation="relu", learning_rate=0.1),
+    "relu, biases from 0": _SOFTMAX.replace(
+        hidden_activation="relu", learning_rate=0.1, initialization="xavier_uniform"
+    ),
+    "sigmoid cross-entropy": _SOFTMAX.replace(output_activation="sigmoid"),
+    "wide, float32": _SOFTMAX.replace(dtype="float32", layer_sizes=(784, 128, 5), init_scale=0.05),
+    "squared error": _SQUARED,
+    "squared error, float32": _SQUARED.replace(dtype="float32"),
+    "linear outputs": _SQUARED.replace(output_activation="identity", reduction="mean", learning_rate=0.1),
+    "ranges": _SQUARED.replace(input_range=(0.01, 1.0), target_range=(0.1, 0.9)),
+    "square layers": _SQUARED.replace(layer_sizes=(9, 9, 9, 9)),
+    "square batches": _SQUARED.replace(layer_sizes=(7, 7, 7), batch_size=7),
+    "momentum": _MOMENTUM,
+    "rmsprop": _RMSPROP,
+    "adam": _ADAM,
+    "decay": _SOFTMAX.replace(weight_decay=0.05),
+    "momentum and decay": _MOMENTUM.replace(weight_decay=0.05),
+    "adam and decay": _ADAM.replace(weight_decay=0.05),
+}
+"""Each fills a batch with 8 of 21 cases (``square batches``: 7), shuffled; most have layers of 12, 9, 9 and 5 units."""
+
+
+@functools.cache
+def stored_cases(n_inputs: int, n_classes: int) -> Dataset:
+    """Return cases as a file of pixels has them: many zeros, one case of zeros only, pixels of 255, every class."""
+    rng = np.random.default_rng([n_inputs, n_classes])
+    x = rng.integers(0, 256, (N_CASES, n_inputs)) * (rng.random((N_CASES, n_inputs)) < 0.6)
+    x[CASE_OF_ZEROS], x[:, 0] = 0, 255
+    x[CASE_OF_ZEROS, 0] = 0
+    y = np.arange(N_CASES, dtype=np.int64) % n_classes
+    pixels, t = x.astype(np.uint8), np.eye(n_classes, dtype=np.uint8)[y]
+    return Dataset("pixels at random", pixels, t, y, pixels, t, y)
+
+
+def cases_of(recipe: Recipe, *, prepared: bool = True) -> Cases:
+    """Return the cases of a recipe, as a trainer is handed them or as they are stored."""
+    dataset = stored_cases(recipe.layer_sizes[0], recipe.layer_sizes[-1])
+    return training_cases(recipe, dataset) if prepared else Cases(dataset.x_train, dataset.t_train, dataset.y_train)

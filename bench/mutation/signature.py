@@ -1,0 +1,146 @@
+"""The signature of a mistake: which quantities differ from the reference, and by which factor where it is constant."""
+
+import dataclasses
+import math
+
+import numpy as np
+
+from bench.compute.agreement import NamedArrays, name_arrays
+from data import Cases, Floats, Parameters, Recipe, Trainer, batch_order, initial_parameters
+
+EPOCHS = 3
+"""Epochs of which the loss is looked at."""
+DIFFERENT = 1e-10
+"""Difference from which float64 quantities count as different, relative to the largest value of the array."""
+CONSTANT = 1e-6
+"""Spread below which the ratio of two arrays counts as constant, relative to it."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Deviation:
+    """A quantity that differs from the reference.
+
+    Attributes
+    ----------
+    quantity
+        ``outputs``, ``gradient``, ``first change`` (of the weights, by the first batch) or ``loss`` (by epoch).
+    array
+        Which array of the layers, empty for outputs and loss.
+    factor
+        The ratio found / expected where it is the same everywhere: ``2``, ``1/B``, …; ``None`` elsewhere.
+    """
+
+    quantity: str
+    array: str
+    factor: str | None
+
+
+Signature = tuple[Deviation, ...]
+
+
+def signature_of(recipe: Recipe, found: type[Trainer], expected: type[Trainer], cases: Cases) -> Signature:
+    """Return how a trainer differs from the reference in float64: outputs, gradient, first change, loss.
+
+    Parameters
+    ----------
+    recipe
+        In float64.
+    found, expected
+        What is looked at, and what it is held against; any two trainers, not mutants only.
+    cases
+        The cases, in the recipe's dtype.
+    """
+    known = _known_factors(recipe, len(cases.x))
+    pairs = [
+        (quantity, name, a, b)
+        for (quantity, name, a), (_, _, b) in zip(
+            _quantities(recipe, found, cases), _quantities(recipe, expected, cases), strict=True
+        )
+    ]
+    return tuple(
+        Deviation(quantity, name, _factor(known, a, b)) for quantity, name, a, b in pairs if not _are_equal(a, b)
+    )
+
+
+def _quantities(recipe: Recipe, trainer: type[Trainer], cases: Cases) -> list[tuple[str, str, Floats]]:
+    x, t = cases.x.copy(), cases.t.copy()  # a trainer that changes them must not change those of its reference
+    orders = [batch_order(recipe, len(x), epoch) for epoch in range(EPOCHS)]
+    first = orders[0][: recipe.batch_size]
+
+    def start() -> Trainer:
+        return trainer(recipe, initial_parameters(recipe))
+
+    stepped, trained = start(), start()
+    stepped.train_epoch(x, t, first)
+    losses = [trained.train_epoch(x, t, order) for order in orders]
+    changes = _changes(initial_parameters(recipe), stepped.parameters())
+    return [
+        ("outputs", "", start().predict(x[first])),
+        *(("gradient", name, array) for name, array in name_arrays(start().gradients(x[first], t[first]))),
+        *(("first change", name, array) for name, array in changes),
+        ("loss", "", np.array(losses)),
+    ]
+
+
+def _changes(before: Parameters, after: Parameters) -> NamedArrays:
+    return [(name, b - a) for (name, a), (_, b) in zip(name_arrays(before), name_arrays(after), strict=True)]
+
+
+def _are_equal(a: Floats, b: Floats) -> bool:
+    return bool(abs(a - b).max() <= DIFFERENT * abs(b).max())
+
+
+def _factor(known: dict[str, float], a: Floats, b: Floats) -> str | None:
+    large = abs(b) > CONSTANT * abs(b).max()
+    if large.sum() < 2:
+        return None
+    ratios = a[large] / b[large]
+    ratio = float(np.median(ratios))
+    if not np.isfinite(ratio) or abs(ratio - 1) < CONSTANT or float(np.ptp(ratios)) > CONSTANT * abs(ratio):
+        return None
+    names = (name for name, value in known.items() if abs(ratio - value) <= CONSTANT * max(abs(value), CONSTANT))
+    return next(names, f"{ratio:.3g}".replace("-", "−"))
+
+
+def _known_factors(recipe: Recipe, n_cases: int) -> dict[str, float]:
+    """Return what has a name: B cases in a batch, N cases, C outputs, α the momentum."""
+    batch, outputs = recipe.batch_size or n_cases, recipe.layer_sizes[-1]
+    return {
+        "0": 0.0,
+        "−1": -1.0,
+        "2": 2.0,
+        "½": 0.5,
+        "B": batch,
+        "1/B": 1 / batch,
+        "C": outputs,
+        "1/C": 1 / outputs,
+        "N": n_cases,
+        "1/N": 1 / n_cases,
+        "1/ln 2": 1 / math.log(2),
+        "(1 − α)": 1 - recipe.momentum,
+        "(1 + α)": 1 + recipe.momentum,
+    }
+
+
+def describe(recipe: Recipe, signature: Signature) -> str:
+    """Return the signature on one line, such as "gradient of all biases × 1/B; loss"."""
+    parts = []
+    for quantity in dict.fromkeys(deviation.quantity for deviation in signature):
+        deviations = [deviation for deviation in signature if deviation.quantity == quantity]
+        factors = {deviation.factor for deviation in deviations}
+        where = _describe_arrays(recipe, [deviation.array for deviation in deviations])
+        parts.append(quantity + where + (f" × {factor}" if len(factors) == 1 and (factor := factors.pop()) else ""))
+    return "; ".join(parts) or "none of these"
+
+
+def _describe_arrays(recipe: Recipe, names: list[str]) -> str:
+    """Return " of all weights", " in layers 1 and 2", …; nothing for what is not by layer, or is everything."""
+    places = [name.split() for name in names if name]
+    layers = sorted({number for _, number, _ in places})
+    kinds = sorted({kind for _, _, kind in places}, reverse=True)
+    if len(places) != len(layers) * len(kinds):
+        return " of " + ", ".join(names)
+    is_all, is_both = len(layers) == len(recipe.layer_sizes) - 1, len(kinds) == 1 + recipe.bias
+    of = "" if is_both or not kinds else f" of the {'biases' if kinds == ['bias'] else 'weights'}"
+    layer = "layer" if len(layers) == 1 else "layers"
+    return of + ("" if is_all or not layers else f" in {layer} {' and '.join(layers)}")

@@ -1,0 +1,190 @@
+"""The command line: what a user types, and what wrong input gets."""
+
+import contextlib
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from bench.cli.main import main
+from bench.cli.micro import MICRO
+from bench.records import read_rows
+from bench.run.environment import usable_cores
+from data import Recipe
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run the command in an empty folder, as somebody who has installed it."""
+    monkeypatch.chdir(tmp_path)
+    return lambda *words: CliRunner().invoke(main, [str(word) for word in words])
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
+    rng = np.random.default_rng(0)
+    paths = []
+    for name, n in (("train", 200), ("test", 60)):
+        y = np.arange(n) % 3
+        x = rng.integers(0, 100, (n, 16))
+        x[np.arange(n), y * 5] += 155
+        paths.append(tmp_path_factory.mktemp("tiny") / f"{name}.csv")
+        np.savetxt(paths[-1], np.column_stack([y, x]), fmt="%d", delimiter=",")
+    return ",".join(map(str, paths))
+
+
+def refused(result: Result, *words: str) -> None:
+    """Exit code 2, one sentence with these words in it, no traceback."""
+    assert result.exit_code == 2, result.output
+    assert isinstance(result.exception, SystemExit), result.exception
+    error = result.output.strip().splitlines()[-1]
+    assert error.startswith("Error: ")
+    for word in words:
+        assert word in error
+    assert "Traceback" not in result.output
+
+
+def write_csv(path: Path, *lines: str) -> Path:
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+@pytest.mark.parametrize("command", [["compare", "--dataset"], ["train", "scratch-numpy", "--dataset"]])
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("1,2,3", ["line 2", "3"]),
+        ("1,2,3,x,5", ["line 2"]),
+        ("1,2,3,nan,5", ["line 2"]),
+        ("1,2,3,256,5", ["line 2", "256"]),
+        ("-1,2,3,4,5", ["line 2", "label"]),
+    ],
+)
+def test_a_bad_csv_line_is_named(run: Run, tmp_path: Path, command: list[str], line: str, words: list[str]) -> None:
+    path = write_csv(tmp_path / "bad.csv", "0,1,2,3,4", line, "1,1,2,3,4")
+    refused(run(*command, path), "bad.csv", *words)
+    assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [
+        (["--layer-sizes", "784-0-10"], "layer_sizes"),
+        (["--layer-sizes", "784-x-10"], "layer sizes"),
+        (["--batch-size", "0"], "batch_size"),
+        (["--learning-rate", "nan"], "learning_rate"),
+        (["--loss", "squared_error"], "squared_error"),
+        (["--optimizer", "newton"], "newton"),
+        (["--momentum", "0.9"], "momentum"),
+        (["--layer-sizes", "100-10"], "784"),
+        (["--dataset", "imagenet"], "imagenet"),
+        (["--hold-out", "60000"], "hold out"),
+        (["--threads", "100000"], "cores"),
+        (["--json", "missing/folder/out.json"], "out.json"),
+    ],
+)
+def test_an_impossible_recipe_or_option_is_named(run: Run, options: list[str], word: str) -> None:
+    refused(run("train", "scratch-numpy", *options), word)
+
+
+@pytest.mark.parametrize("name", ["scratch-fortran", "missing.py:Mine"])
+def test_an_unknown_implementation_is_named(run: Run, name: str) -> None:
+    refused(run("train", name), name.split(":")[0])
+    refused(run("compare", "--implementation", name), name.split(":")[0])
+
+
+def test_results_that_cannot_be_written_are_named_before_anything_is_measured(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "results").write_text("a file, no folder")
+    refused(run("compare", "--profile", "quick"), "results", "cannot write")
+    refused(run("micro"), "results")
+
+
+def test_more_threads_than_cores_are_refused(run: Run) -> None:
+    refused(run("compare", "--threads", usable_cores() + 1), "cores")
+
+
+def test_a_folder_without_a_run_can_be_neither_resumed_nor_reported(run: Run, tmp_path: Path) -> None:
+    refused(run("compare", "--resume"), "holds no run")
+    refused(run("compare", "--resume", tmp_path), "holds no run")
+    refused(run("report", tmp_path), "holds no run")
+
+
+def test_every_field_of_a_recipe_is_an_option_of_train(run: Run) -> None:
+    text = run("train", "--help").output
+    for name in Recipe().to_dict():
+        assert f"--{name.replace('_', '-')}" in text
+
+
+def test_list_names_what_there_is(run: Run) -> None:
+    result = run("list")
+    assert result.exit_code == 0
+    for word in ("scratch-numpy", "torch-eager", "article-scratch", "fashion-mnist"):
+        assert word in result.output
+
+
+def test_the_examples_of_the_help_texts_are_commands_that_exist(run: Run) -> None:
+    for name, command in main.commands.items():
+        assert command.help, name
+        assert run(name, "--help").exit_code == 0
+    assert (MICRO / "bench_parts.py").is_file()
+
+
+def test_train_prints_an_accuracy_per_epoch_and_writes_json(run: Run, tiny: str, tmp_path: Path) -> None:
+    changes = ["--layer-sizes", "16-8-3", "--epochs", 3, "--batch-size", 8, "--seed", 5]
+    result = run("train", "scratch-numpy", "--dataset", tiny, *changes, "--json", "out.json")
+    assert result.exit_code == 0, result.output
+    outcome = json.loads((tmp_path / "out.json").read_text())
+    assert [row["epoch"] for row in outcome["epochs"]] == [0, 1, 2, 3]
+    assert outcome["recipe"]["seed"] == 5
+    assert outcome["epochs"][3]["accuracy"] > outcome["epochs"][0]["accuracy"]
+    assert f"{outcome['epochs'][3]['accuracy']:.2%}" in result.output
+
+
+def test_train_says_that_a_training_has_diverged_and_stops(run: Run, tiny: str) -> None:
+    changes = ["--output-activation", "identity", "--loss", "squared_error", "--learning-rate", "1e6"]
+    result = run("train", "scratch-numpy", "--dataset", tiny, *changes, "--epochs", "50")
+    assert result.exit_code == 0
+    assert "diverged" in result.output
+    assert len(result.output.splitlines()) < 40
+
+
+@pytest.mark.timeout(240)
+def test_compare_stopped_by_ctrl_c_keeps_what_it_has_and_resume_completes_it(
+    run: Run, tiny: str, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-m", "bench", "compare", "--profile", "quick", "--dataset", tiny]
+    command += ["--implementation", "scratch-numpy"]
+    driver = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    folder = tmp_path / "results" / "latest"
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and driver.poll() is None:
+        with contextlib.suppress(OSError):
+            if any(row["kind"] == "epoch" for row in read_rows(folder)):
+                break
+        time.sleep(0.02)
+    driver.send_signal(signal.SIGINT)
+    _, said = driver.communicate(timeout=10)
+    assert driver.returncode == 130, said
+    assert "--resume" in said
+    assert "Traceback" not in said
+    before = read_rows(folder)
+    result = run("compare", "--resume")
+    assert result.exit_code == 0, result.output
+    assert read_rows(folder)[: len(before)] == before
+    assert (folder / "report.html").is_file()
+    assert (folder / "figures" / "headline.png").is_file()
+    again = run("report", "results/latest")
+    assert again.exit_code == 0
+    description = json.loads((folder / "run.json").read_text())
+    description["environment"]["packages"]["numpy"] = "0.1"
+    (folder / "run.json").write_text(json.dumps(description))
+    refused(run("compare", "--resume"), "numpy", "0.1", "cannot be resumed")
