@@ -31,6 +31,9 @@ class Implementation:
         What it is, in a few words.
     requires
         Packages without which it is unavailable.
+    slow
+        Whether it takes milliseconds per case: it is compared only where it is asked for by name, and the parity proof
+        takes fewer cases and steps of it.
     """
 
     name: str
@@ -40,6 +43,7 @@ class Implementation:
     twin: str
     description: str
     requires: tuple[str, ...] = ()
+    slow: bool = False
 
     def unavailable(self) -> str | None:
         """Return why it cannot be used here, or ``None`` where it can."""
@@ -72,6 +76,15 @@ def _import_file(path: str) -> types.ModuleType:
 
 
 _ALL = (
+    Implementation(
+        name="scratch-python",
+        side="by hand",
+        module="scratch.python_trainer",
+        class_name="PythonTrainer",
+        twin="torch-eager",
+        description="lists and the math module, one case at a time; reads like the derivation",
+        slow=True,
+    ),
     Implementation(
         name="scratch-numpy",
         side="by hand",

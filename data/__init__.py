@@ -5,7 +5,7 @@ from data.errors import InputError, InvalidRecipe, UnsupportedRecipe
 from data.load import load_dataset
 from data.parameters import Floats, Layer, Order, Parameters, batch_order, copy_parameters, initial_parameters
 from data.recipe import CHOICES, RECIPES, Recipe, named_recipe
-from data.trainer import DividesSteps, StepParts, Trainer
+from data.trainer import DividesSteps, StepParts, Trace, Traces, Trainer
 
 __all__ = [
     "CHOICES",
@@ -22,6 +22,8 @@ __all__ = [
     "Parameters",
     "Recipe",
     "StepParts",
+    "Trace",
+    "Traces",
     "Trainer",
     "UnsupportedRecipe",
     "batch_order",

@@ -1,6 +1,7 @@
 """`Trainer`: what a twin is, and what a user adds as a third one."""
 
-from collections.abc import Callable, Mapping
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 from data.parameters import Floats, Order, Parameters
@@ -35,6 +36,43 @@ class Trainer(Protocol):
 
     def parameters(self) -> Parameters:
         """Return copies of the weights."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True)
+class Trace:
+    """Every intermediate quantity of one batch; B cases, J units, one entry per layer of weights.
+
+    Attributes
+    ----------
+    z
+        Total inputs [B, J].
+    y
+        Activations [B, J], those of the output units last.
+    dy
+        dE/dy [B, J], ``None`` for outputs whose loss gives dE/dz at once.
+    dz
+        dE/dz [B, J].
+    gradients
+        dE/dW and dE/db, as :meth:`Trainer.gradients` gives them.
+    """
+
+    z: Sequence[Floats]
+    y: Sequence[Floats]
+    dy: Sequence[Floats | None]
+    dz: Sequence[Floats]
+    gradients: Parameters
+
+
+@runtime_checkable
+class Traces(Protocol):
+    """A trainer that shows its intermediate quantities, so that a difference can be followed to where it begins.
+
+    Not required of a trainer: without it, outputs, gradients and weights are compared.
+    """
+
+    def trace(self, x: Floats, t: Floats) -> Trace:
+        """Return every intermediate quantity of one batch, leaving the weights alone."""
         ...
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from data import Floats, Layer, Order, Parameters, Recipe, StepParts, copy_parameters
+from data import Floats, Layer, Order, Parameters, Recipe, StepParts, Trace, copy_parameters
 from scratch.activations import ACTIVATIONS, DERIVATIVES
 from scratch.losses import loss_of
 from scratch.optimizers import optimizer_of
@@ -110,6 +110,13 @@ class NumpyTrainer:
         """Return dE/dw of one batch; see :class:`data.Trainer`."""
         with np.errstate(all="ignore"):
             return self.backward(self.forward(x), t).gradients
+
+    def trace(self, x: Floats, t: Floats) -> Trace:
+        """Return every intermediate quantity of one batch; see :class:`data.Traces`."""
+        with np.errstate(all="ignore"):
+            forward = self.forward(x)
+            backward = self.backward(forward, t)
+        return Trace(forward.z, forward.y[1:], backward.dy, backward.dz, backward.gradients)
 
     def predict(self, x: Floats) -> Floats:
         """Return the outputs [N, C]."""

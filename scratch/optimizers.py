@@ -94,7 +94,10 @@ class WeightDecay:
 
 
 OPTIMIZERS: dict[str, Callable[[Recipe, Sequence[Floats]], Optimizer]] = {
-    "sgd": SGD, "momentum": Momentum, "rmsprop": RMSprop, "adam": Adam,
+    "sgd": SGD,
+    "momentum": Momentum,
+    "rmsprop": RMSprop,
+    "adam": Adam,
 }
 
 

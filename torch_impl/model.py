@@ -36,6 +36,16 @@ class Perceptron(nn.Module):
         z: Tensor = self.linears[-1](x)
         return z
 
+    def layer_by_layer(self, x: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """Return z and y [B, J] of every layer, the output activations last."""
+        z: list[Tensor] = []
+        y: list[Tensor] = []
+        for linear in self.linears:
+            z.append(linear(y[-1] if y else x))
+            is_output = linear is self.linears[-1]
+            y.append(activate_output(self.recipe, z[-1]) if is_output else self.activation(z[-1]))
+        return z, y
+
     def predict(self, x: Tensor) -> Tensor:
         """Return the output activations [B, C]."""
         return activate_output(self.recipe, self(x))
@@ -59,11 +69,17 @@ def loss_of(recipe: Recipe, z: Tensor, t: Tensor) -> Tensor:
     without the ½ only, so that is taken as the sum, halved and, for the mean over cases, divided by B.
     """
     if recipe.loss == "squared_error":
-        error = functional.mse_loss(activate_output(recipe, z), t, reduction="sum") / 2
-    elif recipe.output_activation == "softmax":
+        return squared_error(recipe, activate_output(recipe, z), t)
+    if recipe.output_activation == "softmax":
         error = functional.cross_entropy(z, t, reduction="sum")
     else:
         error = functional.binary_cross_entropy_with_logits(z, t, reduction="sum")
+    return error / len(t) if recipe.reduction == "mean" else error
+
+
+def squared_error(recipe: Recipe, y: Tensor, t: Tensor) -> Tensor:
+    """Return ½ Σ (y − t)² of a batch from its output activations, summed over its cases or their mean."""
+    error = functional.mse_loss(y, t, reduction="sum") / 2
     return error / len(t) if recipe.reduction == "mean" else error
 
 
@@ -75,9 +91,7 @@ def optimizer_of(recipe: Recipe, model: nn.Module) -> torch.optim.Optimizer:
         case "sgd" | "momentum":
             return torch.optim.SGD(weights, lr=rate, momentum=recipe.momentum, weight_decay=decay)
         case "rmsprop":
-            return torch.optim.RMSprop(
-                weights, lr=rate, alpha=recipe.smoothing, eps=recipe.epsilon, weight_decay=decay
-            )
+            return torch.optim.RMSprop(weights, lr=rate, alpha=recipe.smoothing, eps=recipe.epsilon, weight_decay=decay)
         case "adam":
             betas = (recipe.beta1, recipe.beta2)
             return torch.optim.Adam(weights, lr=rate, betas=betas, eps=recipe.epsilon, weight_decay=decay)

@@ -7,8 +7,16 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 
-from data import Floats, Order, Parameters, Recipe, StepParts
-from torch_impl.model import Perceptron, copy_gradients, copy_weights, load_parameters, loss_of, optimizer_of
+from data import Floats, Order, Parameters, Recipe, StepParts, Trace
+from torch_impl.model import (
+    Perceptron,
+    copy_gradients,
+    copy_weights,
+    load_parameters,
+    loss_of,
+    optimizer_of,
+    squared_error,
+)
 
 
 class EagerTrainer:
@@ -41,6 +49,24 @@ class EagerTrainer:
         """Return dE/dw of one batch; see :class:`data.Trainer`."""
         loss = loss_of(self.recipe, self.model(torch.from_numpy(x)), torch.from_numpy(t))
         return copy_gradients(self.model, torch.autograd.grad(loss, list(self.model.parameters())))
+
+    def trace(self, x: Floats, t: Floats) -> Trace:
+        """Return every intermediate quantity of one batch, each derivative from autograd; see :class:`data.Traces`."""
+        z, y = self.model.layer_by_layer(torch.from_numpy(x))
+        targets = torch.from_numpy(t)
+        squared = self.recipe.loss == "squared_error"
+        loss = squared_error(self.recipe, y[-1], targets) if squared else loss_of(self.recipe, z[-1], targets)
+        hidden = y if squared else y[:-1]
+        wanted = [*z, *hidden, *self.model.parameters()]
+        found = torch.autograd.grad(loss, wanted)
+        dz, dy, gradients = found[: len(z)], found[len(z) : len(z) + len(hidden)], found[len(z) + len(hidden) :]
+        return Trace(
+            z=[tensor.detach().numpy() for tensor in z],
+            y=[tensor.detach().numpy() for tensor in y],
+            dy=[*(tensor.numpy() for tensor in dy), *([] if squared else [None])],
+            dz=[tensor.numpy() for tensor in dz],
+            gradients=copy_gradients(self.model, gradients),
+        )
 
     def predict(self, x: Floats) -> Floats:
         """Return the outputs [N, C]."""

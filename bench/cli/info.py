@@ -21,10 +21,11 @@ def list_all() -> None:
     console = Console()
     table = Table(Column("implementation", no_wrap=True), "side", "what it is", "available", title="Implementations")
     for implementation in IMPLEMENTATIONS.values():
-        reason = implementation.unavailable()
-        table.add_row(implementation.name, implementation.side, implementation.description, reason or "yes")
+        available = implementation.unavailable() or ("yes; slow, only by name" if implementation.slow else "yes")
+        table.add_row(implementation.name, implementation.side, implementation.description, available)
     console.print(table)
-    table = Table(Column("recipe", no_wrap=True), "layers", "output, loss", "batch", "step", "bias", "type", title="Recipes")
+    heads = ("layers", "output, loss", "batch", "optimizer", "bias", "dtype")
+    table = Table(Column("recipe", no_wrap=True), *heads, title="Recipes")
     for name, recipe in RECIPES.items():
         table.add_row(
             name,

@@ -8,6 +8,7 @@ import click
 from bench.cli.compare import compare
 from bench.cli.info import doctor, list_all
 from bench.cli.micro import micro
+from bench.cli.parity import parity
 from bench.cli.report import report
 from bench.cli.train import train
 from data import InputError
@@ -40,5 +41,5 @@ def main() -> None:
     """
 
 
-for _command in (compare, micro, report, train, list_all, doctor):
+for _command in (compare, parity, micro, report, train, list_all, doctor):
     main.add_command(_command)

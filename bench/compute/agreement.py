@@ -47,6 +47,11 @@ def name_arrays(parameters: Parameters) -> NamedArrays:
 
 
 def compare_arrays(found: NamedArrays, expected: NamedArrays, allowed: Sequence[Floats | float]) -> Agreement:
+    """Compare arrays pairwise; see :func:`compare_each`. Returns the agreement of the worst place of all."""
+    return worst(compare_each(found, expected, allowed))
+
+
+def compare_each(found: NamedArrays, expected: NamedArrays, allowed: Sequence[Floats | float]) -> list[Agreement]:
     """Compare arrays pairwise.
 
     Parameters
@@ -58,16 +63,15 @@ def compare_arrays(found: NamedArrays, expected: NamedArrays, allowed: Sequence[
 
     Returns
     -------
-    Agreement
-        That of the worst place.
+    list
+        For every array the agreement of its worst place; a single one where the arrays are not the same ones.
     """
     if [name for name, _ in found] != [name for name, _ in expected]:
         names = [" and ".join(name for name, _ in arrays) or "nothing" for arrays in (found, expected)]
-        return Agreement(None, 0.0, f"has {names[0]}, expected {names[1]}")
-    compared = [
+        return [Agreement(None, 0.0, f"has {names[0]}, expected {names[1]}")]
+    return [
         _compare_array(name, a, b, bound) for (name, a), (_, b), bound in zip(found, expected, allowed, strict=True)
     ]
-    return worst(compared)
 
 
 def worst(agreements: Iterable[Agreement]) -> Agreement:

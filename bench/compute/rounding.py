@@ -2,12 +2,15 @@
 
 Every computed sum of n products differs from the exact one by at most γ_n = n u / (1 − n u) times the sum of their
 absolute values, in whatever order it is added up (Higham, *Accuracy and Stability of Numerical Algorithms*, 2002,
-section 3.1); u is half the spacing of numbers at 1. Errors are carried on through each layer by the absolute values of
-its weights and the slope of its activation. What comes out bounds the distance of any correct implementation from the
-exact gradient, so two of them are at most twice as far from each other.
+section 3.1); u is half the spacing of numbers at 1. Of long sums all roundings would have to point the same way for
+that; as they do not, λ √n u is taken where it is smaller (Higham & Mary, *A New Approach to Probabilistic Rounding
+Error Analysis*, SIAM J. Sci. Comput. 41, 2019). Errors are carried on through each layer by the absolute values of its
+weights and the slope of its activation. What comes out bounds the distance of any correct implementation from the exact
+gradient, so two of them are at most twice as far from each other.
 """
 
 import dataclasses
+import math
 
 import numpy as np
 import numpy.typing as npt
@@ -20,14 +23,18 @@ FUNCTION_ERROR = 8
 """Units of u allowed for one activation: e^z, a sum, a division, each within a few units in the last place."""
 
 
+LUCK = 6
+"""λ: how many times √n roundings may add up in one direction."""
+
+
 def unit_roundoff(dtype: str) -> float:
     """Return u: the largest relative error of rounding to this type."""
     return float(np.finfo(dtype).eps) / 2
 
 
 def gamma(n: int, u: float) -> float:
-    """Return γ_n."""
-    return n * u / (1 - n * u)
+    """Return γ_n, or λ √n u where that is smaller."""
+    return min(n * u / (1 - n * u), LUCK * math.sqrt(n) * u)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,29 +51,41 @@ class ErrorBounds:
 
     Attributes
     ----------
-    outputs
-        Of the output activations [B, C].
+    z, y, dy, dz
+        Of the intermediate quantities [B, J], one entry per layer of weights; see :class:`data.Trace`.
     gradients
         Of dE/dw, for every weight and bias.
     """
 
-    outputs: Float64s
+    z: list[Float64s]
+    y: list[Float64s]
+    dy: list[Float64s]
+    dz: list[Float64s]
     gradients: Parameters
+
+    @property
+    def outputs(self) -> Float64s:
+        """Of the output activations [B, C]."""
+        return self.y[-1]
 
 
 def error_bounds(recipe: Recipe, parameters: Parameters, x: Floats, t: Floats) -> ErrorBounds:
     """Bound the errors of one pass in the recipe's dtype from exact weights, inputs x [B, D] and targets t [B, C]."""
     u = unit_roundoff(recipe.dtype)
-    activations = _forward(recipe, parameters, x.astype(np.float64), u)
-    dz = _output_dz(recipe, activations[-1], t.astype(np.float64), u)
-    bounds: list[Layer] = []
-    for layer in range(len(parameters) - 1, -1, -1):
-        y = activations[layer]
-        bounds.insert(0, _gradient_bound(recipe, y, dz, u))
-        if layer:
-            dy = _product(dz, _exact(parameters[layer].weight.T), u)
-            dz = _times(dy, _slope(recipe.hidden_activation, y, u), u)
-    return ErrorBounds(activations[-1].error, tuple(bounds))
+    zs, ys = _forward(recipe, parameters, x.astype(np.float64), u)
+    dy, dz = _output_derivatives(recipe, ys[-1], t.astype(np.float64), u)
+    dys, dzs = [dy], [dz]
+    for layer in range(len(parameters) - 1, 0, -1):
+        dy = _product(dz, _exact(parameters[layer].weight.T), u)
+        dz = _times(dy, _slope(recipe.hidden_activation, ys[layer], u), u)
+        dys.insert(0, dy)
+        dzs.insert(0, dz)
+    gradients = tuple(_gradient_bound(recipe, y, dz, u) for y, dz in zip(ys[:-1], dzs, strict=True))
+    return ErrorBounds(_errors(zs), _errors(ys[1:]), _errors(dys), _errors(dzs), gradients)
+
+
+def _errors(quantities: list[_Known]) -> list[Float64s]:
+    return [known.error for known in quantities]
 
 
 def _exact(value: Floats) -> _Known:
@@ -85,17 +104,18 @@ def _times(a: _Known, b: _Known, u: float) -> _Known:
     return _Known(value, a.error * abs(b.value) + abs(a.value) * b.error + u * abs(value))
 
 
-def _forward(recipe: Recipe, parameters: Parameters, x: Float64s, u: float) -> list[_Known]:
-    """Activations of all layers, the inputs first."""
-    ys = [_exact(x)]
+def _forward(recipe: Recipe, parameters: Parameters, x: Float64s, u: float) -> tuple[list[_Known], list[_Known]]:
+    """Total inputs of all layers, and their activations, of which the inputs of the network are the first."""
+    zs, ys = [], [_exact(x)]
     for number, layer in enumerate(parameters, start=1):
         z = _product(ys[-1], _exact(layer.weight), u, terms=layer.weight.shape[0] + 2)
         if layer.bias is not None:
             bias = layer.bias.astype(np.float64)
             z = _Known(z.value + bias, z.error + gamma(layer.weight.shape[0] + 2, u) * abs(bias))
         kind = recipe.output_activation if number == len(parameters) else recipe.hidden_activation
+        zs.append(z)
         ys.append(_activate(kind, z, u))
-    return ys
+    return zs, ys
 
 
 def _activate(kind: str, z: _Known, u: float) -> _Known:
@@ -128,13 +148,14 @@ def _slope(kind: str, y: _Known, u: float) -> _Known:
     return _Known(np.ones_like(y.value), np.zeros_like(y.value))
 
 
-def _output_dz(recipe: Recipe, y: _Known, t: Float64s, u: float) -> _Known:
-    dz = _Known(y.value - t, y.error + u * abs(y.value - t))
-    if recipe.loss == "squared_error":
-        dz = _times(dz, _slope(recipe.output_activation, y, u), u)
+def _output_derivatives(recipe: Recipe, y: _Known, t: Float64s, u: float) -> tuple[_Known, _Known]:
+    """dE/dy and dE/dz of the output units; after a cross-entropy, both stand for dE/dz."""
+    dy = _Known(y.value - t, y.error + u * abs(y.value - t))
     if recipe.reduction == "mean":
-        dz = _Known(dz.value / len(t), dz.error / len(t) + u * abs(dz.value) / len(t))
-    return dz
+        dy = _Known(dy.value / len(t), dy.error / len(t) + 2 * u * abs(dy.value) / len(t))
+    if recipe.loss == "squared_error":
+        return dy, _times(dy, _slope(recipe.output_activation, y, u), u)
+    return dy, dy
 
 
 def _gradient_bound(recipe: Recipe, y: _Known, dz: _Known, u: float) -> Layer:

@@ -21,7 +21,7 @@ EPOCH_CASES = 512
 ROUNDS = int(os.environ.get("BACKPROP_BENCH_MICRO_ROUNDS", "200"))
 EPOCH_ROUNDS, WARMUP_ROUNDS = max(2, ROUNDS // 50), 1
 
-AVAILABLE = [name for name, implementation in IMPLEMENTATIONS.items() if implementation.unavailable() is None]
+AVAILABLE = [name for name, known in IMPLEMENTATIONS.items() if known.unavailable() is None and not known.slow]
 
 
 @functools.cache

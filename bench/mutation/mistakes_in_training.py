@@ -1,4 +1,4 @@
-"""Mistakes that show over several steps: optimizers, batches, precision, the preparation of the cases."""
+"""Mistakes that show over several steps: optimizers, batches, precision, preparation of the cases, conduct."""
 
 from bench.mutation.edit import Edit, Mutation
 
@@ -86,12 +86,6 @@ for w, g, total in zip(self.weights, gradients, self.sums, strict=True):
         ),
         ("softmax",),
         "do you change the bias of the output layer?",
-    ),
-    Mutation(
-        "the initial weights are not copied but trained in place",
-        (Edit(_TRAINER, "self.layers = copy_parameters(parameters)", "self.layers = parameters"),),
-        ("softmax",),
-        "do you train the arrays that you were handed rather than copies of them?",
     ),
 )
 
@@ -440,6 +434,30 @@ PRECISION = (
         "does your gradient pass through half precision?",
     ),
     Mutation(
+        "the weight changes of a float32 recipe are rounded to half precision",
+        (
+            Edit(
+                _OPTIMIZERS,
+                "w -= self.learning_rate * g",
+                "w -= (self.learning_rate * g).astype(np.float16)",
+            ),
+        ),
+        ("softmax, float32",),
+        "do your weight changes pass through half precision?",
+    ),
+    Mutation(
+        "the weights of a float32 recipe are kept in half precision",
+        (
+            Edit(
+                _OPTIMIZERS,
+                "w -= self.learning_rate * g",
+                "w[...] = (w - self.learning_rate * g).astype(np.float16)",
+            ),
+        ),
+        ("softmax, float32",),
+        "are your weights stored in half precision?",
+    ),
+    Mutation(
         "the outputs of a float32 recipe are float64",
         (Edit(_TRAINER, "return self.forward(x).y[-1]", "return self.forward(x.astype(np.float64)).y[-1]"),),
         ("softmax, float32",),
@@ -480,4 +498,54 @@ PREPARATION = (
     ),
 )
 
-MISTAKES_IN_TRAINING = DESCENT + MOMENTUM + RUNNING_MEANS + DECAY + BATCHES + PRECISION + PREPARATION
+CONDUCT = (
+    Mutation(
+        "the initial weights are not copied but trained in place",
+        (Edit(_TRAINER, "self.layers = copy_parameters(parameters)", "self.layers = parameters"),),
+        ("softmax",),
+        "do you train the arrays that you were handed rather than copies of them?",
+    ),
+    Mutation(
+        "parameters returns the weights themselves instead of copies",
+        (Edit(_TRAINER, "copy_parameters(self.layers)", "self.layers"),),
+        ("softmax",),
+        "does parameters return copies?",
+    ),
+    Mutation(
+        "gradients changes the weights",
+        (
+            Edit(
+                _TRAINER,
+                "return self.backward(self.forward(x), t).gradients",
+                "backward = self.backward(self.forward(x), t)\nself.update(backward)\nreturn backward.gradients",
+            ),
+        ),
+        ("softmax",),
+        "does gradients leave the weights alone?",
+    ),
+    Mutation(
+        "train_epoch changes the inputs that it was handed",
+        (Edit(_TRAINER, "loss = 0.0", "loss = 0.0\nx[...] = np.maximum(x, 0.1)"),),
+        ("softmax",),
+        "does train_epoch leave the cases alone?",
+    ),
+    Mutation(
+        "predict keeps using the initial weights",
+        (
+            Edit(
+                _TRAINER,
+                "self.layers = copy_parameters(parameters)",
+                "self.layers, self.first = copy_parameters(parameters), copy_parameters(parameters)",
+            ),
+            Edit(
+                _TRAINER,
+                "return self.forward(x).y[-1]",
+                "return NumpyTrainer(self.recipe, self.first).forward(x).y[-1]",
+            ),
+        ),
+        ("softmax",),
+        "do your outputs come from the weights as they are now?",
+    ),
+)
+
+MISTAKES_IN_TRAINING = DESCENT + MOMENTUM + RUNNING_MEANS + DECAY + BATCHES + PRECISION + PREPARATION + CONDUCT

@@ -10,10 +10,11 @@ import numpy as np
 from bench.compute.agreement import Agreement, worst
 from bench.mutation.edit import Mutation
 from bench.mutation.mutant import make_preparation, make_trainer, prepared_by
-from bench.mutation.recipes import RECIPES, cases_of
+from bench.mutation.recipes import RECIPES, cases_of, first_batch
 from bench.mutation.signature import Signature, signature_of
+from bench.run.conduct import check_conduct
 from bench.run.parity import compare_central_differences, compare_gradients, compare_outputs, compare_training
-from data import Recipe, Trainer, training_cases
+from data import Trainer, training_cases
 from scratch.numpy_trainer import NumpyTrainer
 from torch_impl.trainers import EagerTrainer
 
@@ -69,13 +70,15 @@ def judge(mutation: Mutation, recipe_name: str) -> Verdict:
     recipe = RECIPES[recipe_name]
     found, expected = mutant_and_reference(mutation)
     cases = cases_of(recipe, prepared=not mutation.changes_data)
+    batch = first_batch(recipe, cases)
     checks: dict[str, Callable[[], Agreement]] = {
-        "outputs": lambda: compare_outputs(recipe, found, expected, cases),
-        "gradients": lambda: compare_gradients(recipe, found, expected, cases),
+        "conduct": lambda: check_conduct(recipe, found, first_batch(recipe, cases)),  # its own, for it may change
+        "outputs": lambda: compare_outputs(recipe, found, expected, batch),
+        "gradients": lambda: compare_gradients(recipe, found, expected, batch),
         f"{STEPS} steps": lambda: compare_training(recipe, found, expected, cases, STEPS),
     }
-    if _has_central_differences(recipe) and not mutation.changes_data:
-        checks["central differences"] = lambda: compare_central_differences(recipe, found, cases)
+    if recipe.dtype == "float64" and not mutation.changes_data:
+        checks["central differences"] = lambda: compare_central_differences(recipe, found, batch)
     with np.errstate(all="ignore"):  # a mistake may well overflow
         return Verdict(mutation, recipe_name, tuple((name, check()) for name, check in checks.items()))
 
@@ -89,11 +92,6 @@ def mutant_and_reference(mutation: Mutation) -> tuple[type[Trainer], type[Traine
         mutant = prepared_by(NumpyTrainer, make_preparation(mutation.edits))
         return mutant, prepared_by(EagerTrainer, training_cases)
     return make_trainer(mutation.edits), EagerTrainer
-
-
-def _has_central_differences(recipe: Recipe) -> bool:
-    """Whether the loss has a slope everywhere, and digits enough to see it."""
-    return recipe.dtype == "float64" and recipe.hidden_activation != "relu"
 
 
 @functools.cache

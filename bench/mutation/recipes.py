@@ -4,7 +4,7 @@ import functools
 
 import numpy as np
 
-from data import Cases, Dataset, Recipe, training_cases
+from data import Cases, Dataset, Recipe, batch_order, training_cases
 
 N_CASES = 21
 """Batches of 8 leave a shorter last one."""
@@ -34,7 +34,7 @@ RECIPES: dict[str, Recipe] = {
         hidden_activation="relu", learning_rate=0.1, initialization="xavier_uniform"
     ),
     "sigmoid cross-entropy": _SOFTMAX.replace(output_activation="sigmoid"),
-    "wide, float32": _SOFTMAX.replace(dtype="float32", layer_sizes=(784, 128, 5), init_scale=0.05),
+    "wide, float32": _SOFTMAX.replace(dtype="float32", layer_sizes=(784, 128, 10), initialization="torch_linear"),
     "squared error": _SQUARED,
     "squared error, float32": _SQUARED.replace(dtype="float32"),
     "linear outputs": _SQUARED.replace(output_activation="identity", reduction="mean", learning_rate=0.1),
@@ -67,3 +67,9 @@ def cases_of(recipe: Recipe, *, prepared: bool = True) -> Cases:
     """Return the cases of a recipe, as a trainer is handed them or as they are stored."""
     dataset = stored_cases(recipe.layer_sizes[0], recipe.layer_sizes[-1])
     return training_cases(recipe, dataset) if prepared else Cases(dataset.x_train, dataset.t_train, dataset.y_train)
+
+
+def first_batch(recipe: Recipe, cases: Cases) -> Cases:
+    """Return the first batch of the first epoch."""
+    first = batch_order(recipe, len(cases.x), 0)[: recipe.batch_size]
+    return Cases(cases.x[first], cases.t[first], cases.y[first])

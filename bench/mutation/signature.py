@@ -123,7 +123,7 @@ def _known_factors(recipe: Recipe, n_cases: int) -> dict[str, float]:
 
 
 def describe(recipe: Recipe, signature: Signature) -> str:
-    """Return the signature on one line, such as "gradient of all biases × 1/B; loss"."""
+    """Return the signature on one line, such as "gradient of the biases × 1/B; loss"."""
     parts = []
     for quantity in dict.fromkeys(deviation.quantity for deviation in signature):
         deviations = [deviation for deviation in signature if deviation.quantity == quantity]
@@ -134,7 +134,7 @@ def describe(recipe: Recipe, signature: Signature) -> str:
 
 
 def _describe_arrays(recipe: Recipe, names: list[str]) -> str:
-    """Return " of all weights", " in layers 1 and 2", …; nothing for what is not by layer, or is everything."""
+    """Return " of the biases", " in layers 1 and 2", …; nothing for what has no layers, or where all differ."""
     places = [name.split() for name in names if name]
     layers = sorted({number for _, number, _ in places})
     kinds = sorted({kind for _, _, kind in places}, reverse=True)

@@ -7,12 +7,14 @@ from bench.mutation.prove import STEPS, Verdict, excess
 from bench.mutation.recipes import N_CASES
 
 ABSENT = "–"
+_COLUMNS = ["recipe", "caught by", "largest difference", "times allowed", "where"]
 
 _INTRO = """# The mutation proof
 
 The parity proof says that the network by hand and PyTorch compute the same. Would it say so of a wrong network, too?
 Here it is tried: {mistakes} real mistakes are planted in the network by hand, one at a time, and each of them must be
-caught. {harmless} changes that are none, since they compute the same but for rounding, must not be caught.
+caught. {harmless} changes that are none, since they compute the same but for rounding, must not be caught. What is
+known to be out of the proof's sight is listed below, too.
 
 `python -m bench.mutation` makes this page, and fails if a mistake is missed or a harmless change caught. The tests
 check that the page is up to date.
@@ -23,13 +25,13 @@ check that the page is up to date.
   often as stated, so that a mutation which no longer applies is an error and not a success. All are in
   `bench/mutation/mistakes_in_gradients.py`, `mistakes_in_training.py` and `harmless.py`.
 - The edited modules are imported beside the real ones, and what comes out is judged by the checks of the parity proof
-  itself, from `bench/run/parity.py`: *outputs* and *gradients* of the first batch against PyTorch's autograd, weights
-  and losses after *{steps} steps* against `torch-eager`, and *central differences* of the loss. The reference and the
-  tolerances are those of the real proof.
+  itself: *conduct*, which is what a trainer returns and what it leaves alone; *outputs* and *gradients* of the first
+  batch against PyTorch's autograd; weights and losses after *{steps} steps* against `torch-eager`; and *central
+  differences* of the loss. The reference and the tolerances are those of the real proof, which takes more steps.
 - Where the mistake is in how the cases are prepared, both sides are handed the cases as they are stored and prepare
   them on their own, the mutant by the edited code.
 - The recipes are small, in `bench/mutation/recipes.py`: {cases} cases in batches of 8, so that the last batch is
-  short; layers of 12, 9, 9 and 5 units, or all alike, where a transposed matrix fits.
+  short; layers of 12, 9, 9 and 5 units, or all alike, where a transposed matrix fits; once 784 inputs.
 - A mutant that raises an exception is an error of the suite: being caught for that would prove nothing.
 
 The difference is |found − expected| relative to the largest |expected| of the same array, at the place where it is
@@ -46,8 +48,8 @@ _LIMITS = """
 - How much a mistake matters for the accuracy. Some hardly do, and are caught all the same.
 - Mistakes below the bound on rounding of the recipe's own precision. In float32 that bound is of the worst case and
   grows with the layers, far beyond what rounding usually does. This is why every recipe is proved in float64 as well.
-- What central differences make of the rectifier: across its kink they are no slope, so they are left out there. They
-  are also left out where the preparation of the cases is wrong, since they know no other cases than those.
+- Central differences where the preparation of the cases is wrong: they know no other cases than those, so they would
+  agree.
 """
 
 
@@ -80,9 +82,6 @@ def format_page(verdicts: Sequence[Verdict], signatures: Sequence[tuple[str, str
             _format_table(["what differs", "questions to ask"], _group(signatures)) + _LIMITS,
         ]
     )
-
-
-_COLUMNS = ["recipe", "caught by", "largest difference", "times allowed", "where"]
 
 
 _LOOK_UP = """What differs from PyTorch when both run in float64: the outputs and the gradient of the first batch, the

@@ -10,6 +10,7 @@ from bench.compute.agreement import (
     Agreement,
     NamedArrays,
     compare_arrays,
+    compare_each,
     loss_from_outputs,
     name_arrays,
     relative_bounds,
@@ -17,6 +18,7 @@ from bench.compute.agreement import (
 )
 from bench.compute.rounding import FUNCTION_ERROR, error_bounds, gamma, unit_roundoff
 from bench.implementations import Implementation, named_implementation
+from bench.run.conduct import check_conduct
 from data import (
     Cases,
     Dataset,
@@ -46,11 +48,16 @@ CENTRAL_DIFFERENCE_TOLERANCE = 1e-7
 """Relative difference allowed between a float64 gradient and central differences."""
 STEPS = {"float64": 1000, "float32": 100}
 """Weight changes after which weights are compared."""
+SLOW_STEPS, SLOW_BATCH = 20, 8
+"""Weight changes, and cases of the first batch, where an implementation takes milliseconds per case."""
+FINAL_OUTPUTS = 20
+"""Cases whose outputs are compared again after these steps."""
 SAMPLED_WEIGHTS = 12
 """Weights per array that central differences are taken of: half the steepest, half at random."""
 CENTRAL_DIFFERENCE_STEP = 1e-3
 """Step h: near the fifth root of float64's spacing, where the formula cuts off about as much as it rounds."""
 PERTURBED_RUNS = 2
+"""Runs that are moved at random to see how far rounding may drive training."""
 PERTURBATION_MARGIN = 4.0
 """Twice, for there are two implementations, and twice for the luck of the signs."""
 
@@ -99,15 +106,20 @@ def _prove_in(
     except UnsupportedRecipe:
         return  # float64 for the sake of the proof only, where the recipe itself is float32
     twin = named_implementation(implementation.twin)
-    cases = training_cases(recipe, dataset.subset(_n_cases(recipe)))
-    against, steps = twin.load(), STEPS[recipe.dtype]
+    cases = training_cases(recipe, dataset.subset(n_proof_cases(recipe)))
+    against, steps = twin.load(), SLOW_STEPS if implementation.slow else STEPS[recipe.dtype]
+    first = first_batch(recipe, cases, SLOW_BATCH if implementation.slow else None)
+    conduct = _attempt(lambda: check_conduct(recipe, trainer, first))
+    if not conduct.passed:  # what misbehaves is not worth comparing
+        yield Proof(implementation.name, "the protocol", "conduct", recipe.dtype, False, None, 0.0, conduct.where)
+        return
     checks: list[tuple[str, str, Callable[[], Agreement]]] = [
-        ("outputs", twin.name, lambda: compare_outputs(recipe, trainer, against, cases)),
-        ("gradients", twin.name, lambda: compare_gradients(recipe, trainer, against, cases)),
+        ("outputs", twin.name, lambda: compare_outputs(recipe, trainer, against, first)),
+        ("gradients", twin.name, lambda: compare_gradients(recipe, trainer, against, first)),
         (f"{steps} steps", twin.name, lambda: compare_training(recipe, trainer, against, cases, steps)),
     ]
     if recipe.dtype == "float64":
-        check = lambda: compare_central_differences(recipe, trainer, cases)  # noqa: E731 (as the others)
+        check = lambda: compare_central_differences(recipe, trainer, first)  # noqa: E731 (as the others)
         checks.append(("gradients", "central differences", check))
     for name, reference, run in checks:
         found = _attempt(run)
@@ -125,31 +137,32 @@ def _attempt(run: Callable[[], Agreement]) -> Agreement:
         return Agreement(None, 0.0, f"raised {type(error).__name__}: {error}")
 
 
-def _n_cases(recipe: Recipe) -> int:
-    """Cases that make ten batches and a shorter last one, so that a wrong treatment of the last one shows."""
+def n_proof_cases(recipe: Recipe) -> int:
+    """Return how many cases make ten batches and a shorter last one, so that its wrong treatment shows."""
     batch_size = recipe.batch_size or 100
     return 10 * batch_size + (batch_size + 1) // 2
 
 
-def _first_batch(recipe: Recipe, cases: Cases) -> tuple[Floats, Floats]:
-    first = batch_order(recipe, len(cases.x), 0)[: recipe.batch_size]
-    return cases.x[first], cases.t[first]
+def first_batch(recipe: Recipe, cases: Cases, at_most: int | None = None) -> Cases:
+    """Return the first batch of the first epoch, or the first cases of it."""
+    first = batch_order(recipe, len(cases.x), 0)[: recipe.batch_size][:at_most]
+    return Cases(cases.x[first], cases.t[first], cases.y[first])
 
 
-def compare_outputs(recipe: Recipe, found: type[Trainer], expected: type[Trainer], cases: Cases) -> Agreement:
-    """Compare the output activations for the first batch from the initial weights."""
+def compare_outputs(recipe: Recipe, found: type[Trainer], expected: type[Trainer], batch: Cases) -> Agreement:
+    """Compare the output activations for a batch from the initial weights."""
     parameters = initial_parameters(recipe)
-    x, t = _first_batch(recipe, cases)
+    x, t = batch.x, batch.t
     a, b = ([("outputs", trainer(recipe, parameters).predict(x))] for trainer in (found, expected))
     if recipe.dtype == "float64":
         return compare_arrays(a, b, relative_bounds(b, OUTPUT_TOLERANCE))
     return compare_arrays(a, b, [2 * error_bounds(recipe, parameters, x, t).outputs])
 
 
-def compare_gradients(recipe: Recipe, found: type[Trainer], expected: type[Trainer], cases: Cases) -> Agreement:
-    """Compare dE/dw of the first batch from the initial weights."""
+def compare_gradients(recipe: Recipe, found: type[Trainer], expected: type[Trainer], batch: Cases) -> Agreement:
+    """Compare dE/dw of a batch from the initial weights."""
     parameters = initial_parameters(recipe)
-    x, t = _first_batch(recipe, cases)
+    x, t = batch.x, batch.t
     a, b = (name_arrays(trainer(recipe, parameters).gradients(x, t)) for trainer in (found, expected))
     if recipe.dtype == "float64":
         return compare_arrays(a, b, relative_bounds(b, GRADIENT_TOLERANCE))
@@ -157,26 +170,31 @@ def compare_gradients(recipe: Recipe, found: type[Trainer], expected: type[Train
     return compare_arrays(a, b, [2 * bound for _, bound in bounds])
 
 
-def compare_central_differences(recipe: Recipe, found: type[Trainer], cases: Cases) -> Agreement:
-    """Compare dE/dw of the first batch with central differences of E, taken from the implementation's outputs.
+def compare_central_differences(recipe: Recipe, found: type[Trainer], batch: Cases) -> Agreement:
+    """Compare dE/dw of a batch with central differences of E, taken from the implementation's outputs.
 
     (8 [E(w + h) − E(w − h)] − [E(w + 2h) − E(w − 2h)]) / 12h is exact up to h⁴. Beside the relative tolerance, what
     rounding makes of E is allowed for. Of every array some weights are tried, half of them the steepest, half drawn
-    at random.
+    at random; of rectified units only such whose steps leave every unit on its side of the kink, for across it E has
+    no slope.
     """
     parameters = initial_parameters(recipe)
-    x, t = _first_batch(recipe, cases)
+    x, t = batch.x, batch.t
     rng = np.random.default_rng(recipe.seed)
     loss = loss_from_outputs(recipe, found(recipe, parameters).predict(x), t)
     rounding = 4 * unit_roundoff(recipe.dtype) * loss / CENTRAL_DIFFERENCE_STEP
     gradients = name_arrays(found(recipe, parameters).gradients(x, t))
     agreements = []
     for place, (name, gradient) in enumerate(gradients):
-        chosen = _sample(gradient, rng)
+        chosen = [index for index in _sample(gradient, rng) if not _crosses_kink(recipe, parameters, place, index, x)]
+        if not chosen:
+            continue
         slopes = [_central_difference(recipe, found, parameters, place, index, x, t) for index in chosen]
         bound = CENTRAL_DIFFERENCE_TOLERANCE * float(abs(gradient).max()) + rounding
         sampled = [(f"{name}, {len(chosen)} sampled", gradient.ravel()[chosen])]
         agreements.append(compare_arrays(sampled, [(sampled[0][0], np.array(slopes))], [bound]))
+    if not agreements:
+        return Agreement(None, 0.0, "every sampled weight moves a unit across its kink; nothing to compare")
     return worst(agreements)
 
 
@@ -193,53 +211,73 @@ def _central_difference(
     """Return the slope of the loss along one weight: element ``index`` of the array numbered ``place``."""
 
     def loss(steps: int) -> float:
-        moved = copy_parameters(parameters)
-        name_arrays(moved)[place][1].flat[index] += steps * h
+        moved = _move(parameters, place, index, steps * h)
         return loss_from_outputs(recipe, found(recipe, moved).predict(x), t)
 
     h = CENTRAL_DIFFERENCE_STEP
     return (8 * (loss(1) - loss(-1)) - (loss(2) - loss(-2))) / (12 * h)
 
 
+def _move(parameters: Parameters, place: int, index: int, by: float) -> Parameters:
+    """Return copies with one weight moved: element ``index`` of the array numbered ``place``."""
+    moved = copy_parameters(parameters)
+    name_arrays(moved)[place][1].flat[index] += by
+    return moved
+
+
+def _crosses_kink(recipe: Recipe, parameters: Parameters, place: int, index: int, x: Floats) -> bool:
+    """Say whether some rectified unit changes sides between the outermost steps of the formula."""
+    if recipe.hidden_activation != "relu":
+        return False
+    ends = [_move(parameters, place, index, steps * CENTRAL_DIFFERENCE_STEP) for steps in (-2, 0, 2)]
+    sides = [[z > 0 for z in NumpyTrainer(recipe, end).forward(x).z[:-1]] for end in ends]
+    return any((a != b).any() for end in (sides[0], sides[2]) for a, b in zip(end, sides[1], strict=True))
+
+
 def compare_training(
     recipe: Recipe, found: type[Trainer], expected: type[Trainer], cases: Cases, steps: int
 ) -> Agreement:
-    """Compare the weights after some steps, and the loss of every epoch on the way.
+    """Compare the weights after some steps and the loss of every epoch; the worst of :func:`compare_runs`."""
+    return worst(compare_runs(recipe, found, expected, cases, steps))
+
+
+def compare_runs(
+    recipe: Recipe, found: type[Trainer], expected: type[Trainer], cases: Cases, steps: int
+) -> list[Agreement]:
+    """Compare every array of weights after some steps, then outputs from these weights, and last the losses.
 
     A float64 recipe that itself drives neighbouring runs further apart than the tolerance, as training does when it is
     about to diverge, is judged by how far it drives them apart, as a float32 recipe always is.
     """
     parameters = initial_parameters(recipe)
-    a, b = (
-        _name_training(train_steps(trainer(recipe, parameters), recipe, cases, steps)) for trainer in (found, expected)
-    )
+    a, b = (train_steps(trainer(recipe, parameters), recipe, cases, steps) for trainer in (found, expected))
     if recipe.dtype == "float64":
         bounds = relative_bounds(b[:-1], WEIGHT_TOLERANCE) + relative_bounds(b[-1:], LOSS_TOLERANCE)
-        agreement = compare_arrays(a, b, bounds)
-        if agreement.passed or agreement.difference is None:
-            return agreement
-        return compare_arrays(a, b, list(map(max, bounds, training_error_bounds(recipe, cases, steps))))
-    return compare_arrays(a, b, training_error_bounds(recipe, cases, steps))
+        agreements = compare_each(a, b, bounds)
+        if all(agreement.passed or agreement.difference is None for agreement in agreements):
+            return agreements
+        return compare_each(a, b, list(map(max, bounds, training_error_bounds(recipe, cases, steps))))
+    return compare_each(a, b, training_error_bounds(recipe, cases, steps))
 
 
-def _name_training(trained: tuple[Parameters, Floats]) -> NamedArrays:
-    parameters, losses = trained
-    return [*name_arrays(parameters), ("loss by epoch", losses)]
-
-
-def train_steps(running: Trainer, recipe: Recipe, cases: Cases, steps: int) -> tuple[Parameters, Floats]:
+def train_steps(running: Trainer, recipe: Recipe, cases: Cases, steps: int) -> NamedArrays:
     """Train whole epochs until the weights have changed this often.
 
     Returns
     -------
-    tuple
-        The weights, and the mean loss of every epoch, float64 [epochs].
+    NamedArrays
+        The weights, the outputs of the first cases from these weights, and the mean loss of every epoch [epochs].
     """
     n_cases = len(cases.x)
     steps_per_epoch = -(-n_cases // (recipe.batch_size or n_cases))
     epochs = -(-steps // steps_per_epoch)
     losses = [running.train_epoch(cases.x, cases.t, batch_order(recipe, n_cases, epoch)) for epoch in range(epochs)]
-    return running.parameters(), np.array(losses, np.float64)
+    outputs = running.predict(cases.x[:FINAL_OUTPUTS])
+    return [
+        *name_arrays(running.parameters()),
+        ("outputs after training", outputs),
+        ("loss by epoch", np.array(losses, np.float64)),
+    ]
 
 
 class _Perturbed(NumpyTrainer):
@@ -267,7 +305,7 @@ class _Perturbed(NumpyTrainer):
 
 
 def training_error_bounds(recipe: Recipe, cases: Cases, steps: int) -> list[float]:
-    """Bound how far rounding may drive two runs apart over many steps: every array of weights, then the losses.
+    """Bound how far rounding may drive two runs apart over many steps: every array that `train_steps` returns.
 
     What rounding does in one step is bounded by analysis; what training makes of it, step after step, depends on the
     recipe. So the reference is trained in float64 as it is and again with every gradient and every weight moved, up
@@ -275,15 +313,19 @@ def training_error_bounds(recipe: Recipe, cases: Cases, steps: int) -> list[floa
     """
     exact, start = recipe.replace(dtype="float64"), _as_float64(initial_parameters(recipe))
     wide = Cases(cases.x.astype(np.float64), cases.t.astype(np.float64), cases.y)
-    straight = _name_training(train_steps(NumpyTrainer(exact, start), recipe, wide, steps))
+    reference = NumpyTrainer(exact, start)
+    straight = train_steps(reference, recipe, wide, steps)
     spreads = [0.0] * len(straight)
     for seed in range(PERTURBED_RUNS):
-        moved = _name_training(train_steps(_Perturbed(recipe, start, seed), recipe, wide, steps))
+        moved = train_steps(_Perturbed(recipe, start, seed), recipe, wide, steps)
         here = [float(abs(a - b).max()) for (_, a), (_, b) in zip(moved, straight, strict=True)]
         spreads = [max(pair) for pair in zip(spreads, here, strict=True)]
     bounds = [PERTURBATION_MARGIN * spread for spread in spreads]
     terms = (recipe.batch_size or len(cases.x)) * recipe.layer_sizes[-1] + FUNCTION_ERROR
-    bounds[-1] += 2 * gamma(terms, unit_roundoff(recipe.dtype)) * float(abs(straight[-1][1]).max())
+    u = unit_roundoff(recipe.dtype)
+    bounds[-1] += 2 * gamma(terms, u) * float(abs(straight[-1][1]).max())
+    final = error_bounds(recipe, reference.parameters(), wide.x[:FINAL_OUTPUTS], wide.t[:FINAL_OUTPUTS])
+    bounds[-2] += 2 * float(final.outputs.max())
     return bounds
 
 

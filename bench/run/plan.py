@@ -127,7 +127,7 @@ def plan_comparison(profile_name: str, dataset: Dataset, implementations: Sequen
     profile_name
         A key of :data:`PROFILES`.
     implementations
-        Those to compare on the shared recipe; empty for every available one.
+        Those to compare on the shared recipe; empty for every available one that is not slow.
 
     Raises
     ------
@@ -135,7 +135,9 @@ def plan_comparison(profile_name: str, dataset: Dataset, implementations: Sequen
         For an unknown or unavailable implementation.
     """
     profile = PROFILES[profile_name]
-    names = list(implementations) or [name for name, known in IMPLEMENTATIONS.items() if known.unavailable() is None]
+    names = list(implementations) or [
+        name for name, known in IMPLEMENTATIONS.items() if known.unavailable() is None and not known.slow
+    ]
     for name in names:
         reason = named_implementation(name).unavailable()
         if reason is not None:

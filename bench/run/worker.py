@@ -21,9 +21,11 @@ from typing import Any, TextIO
 
 from bench.implementations import named_implementation
 from bench.records import Row
+from bench.run.conduct import check_conduct
 from bench.run.disturbance import Snapshot, disturbance
 from bench.run.environment import thread_pools, verify_threads
-from bench.run.parity import prove
+from bench.run.inspection import drift, inspect, shows_all
+from bench.run.parity import SLOW_STEPS, first_batch, n_proof_cases, prove
 from data import (
     Cases,
     DividesSteps,
@@ -54,6 +56,29 @@ class Bench:
         """Run the parity proof."""
         proofs = prove(named_implementation(implementation), Recipe.from_dict(recipe), load_dataset(dataset))
         return {"proofs": [proof.to_dict() for proof in proofs]}
+
+    def inspect(self, implementation: str, against: str, recipe: Row, dataset: str, steps: int) -> Row:
+        """Compare two implementations quantity by quantity; what breaks the protocol is not compared further."""
+        known, chosen = named_implementation(implementation), Recipe.from_dict(recipe)
+        found, expected = known.load(), named_implementation(against).load()
+        cases = training_cases(chosen, load_dataset(dataset).subset(n_proof_cases(chosen)))
+        conduct = check_conduct(chosen, found, first_batch(chosen, cases))
+        if not conduct.passed:
+            return {"equal": False, "conduct": conduct.where, "quantities": [], "traced": False}
+        quantities = inspect(chosen, found, expected, cases, min(steps, SLOW_STEPS) if known.slow else steps)
+        parameters = initial_parameters(chosen)
+        return {
+            "equal": all(quantity.passed for quantity in quantities),
+            "conduct": None,
+            "quantities": [quantity.to_dict() for quantity in quantities],
+            "traced": shows_all(found(chosen, parameters), expected(chosen, parameters)),
+        }
+
+    def drift(self, implementation: str, against: str, recipe: Row, dataset: str, steps: int) -> Row:
+        """Train two implementations and measure how far they come apart."""
+        chosen = Recipe.from_dict(recipe)
+        found, expected = (named_implementation(name).load() for name in (implementation, against))
+        return {"points": drift(chosen, found, expected, training_cases(chosen, load_dataset(dataset)), steps)}
 
     def open(
         self,
@@ -183,7 +208,15 @@ def serve(requests: TextIO, answers: TextIO) -> None:
     """Answer messages until there are no more."""
     bench = Bench()
     commands: dict[str, Callable[..., Row]] = {
-        name: getattr(bench, name) for name in ("prove", "open", "begin", "train", "evaluate", "time_parts", "memory")
+        "prove": bench.prove,
+        "inspect": bench.inspect,
+        "drift": bench.drift,
+        "open": bench.open,
+        "begin": bench.begin,
+        "train": bench.train,
+        "evaluate": bench.evaluate,
+        "time_parts": bench.time_parts,
+        "memory": bench.memory,
     }
     for line in requests:
         print(json.dumps(answer(commands, line)), file=answers, flush=True)

@@ -1,0 +1,108 @@
+"""``backprop-bench parity``: the proof as a person would want to read it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from bench.cli.recipe_options import changes_from, recipe_options
+from bench.implementations import named_implementation
+from bench.records import Row
+from bench.run.parity import STEPS
+from bench.run.workers import Refusal, Worker, WorkerError
+from bench.show.drawing import save
+from bench.show.drift import draw_drift
+from bench.show.parity import conclusion, parity_grid
+from bench.show.table import to_rich
+from data import InputError, Recipe, check_fit, fit_recipe, load_dataset, named_recipe
+
+DRIFT_STEPS = 3000
+
+
+@click.command()
+@click.argument("implementation", default="scratch-numpy")
+@click.option("--against", help="The implementation to compare with; the twin on the other side unless given.")
+@recipe_options
+@click.option("--dataset", default="mnist", show_default=True, help="Name or path of the dataset.")
+@click.option("--steps", type=click.IntRange(min=1), help="Compare the weights after this many changes.")
+@click.option("--drift", type=click.Path(path_type=Path, file_okay=False), help="Draw the drift into this folder.")
+def parity(
+    implementation: str,
+    against: str | None,
+    recipe: str,
+    dataset: str,
+    steps: int | None,
+    drift: Path | None,
+    **fields: Any,
+) -> None:
+    r"""Compare IMPLEMENTATION with another one, quantity by quantity, from the same weights and batches.
+
+    Shown for float64 and for the recipe's own dtype. Exit code 1 where they are not equal.
+
+    \b
+    Examples:
+      backprop-bench parity
+      backprop-bench parity torch-loader --against torch-eager --recipe article-torch
+      backprop-bench parity path/to/mine.py:Mine --steps 500 --layer-sizes 784-30-20-10
+      backprop-bench parity --drift results/drift
+    """
+    twin = against or named_implementation(implementation).twin
+    for name in (implementation, twin):
+        reason = named_implementation(name).unavailable()
+        if reason is not None:
+            raise InputError(f"{name} is unavailable: {reason}")
+    changes, loaded = changes_from(fields), load_dataset(dataset)
+    chosen = named_recipe(recipe)
+    chosen = (chosen if "layer_sizes" in changes else fit_recipe(chosen, loaded)).replace(**changes)
+    check_fit(chosen, loaded)
+    request = {"implementation": implementation, "against": twin, "dataset": dataset}
+    try:
+        with Worker(threads=1) as worker:
+            equal = _show(worker, request, chosen, steps)
+            if drift is not None:
+                _draw_drift(worker, request, chosen, steps or DRIFT_STEPS, drift)
+    except Refusal as refusal:
+        raise InputError(str(refusal)) from None
+    except WorkerError as failure:
+        click.echo(f"Not equal: {implementation}: {failure}", err=True)
+        raise SystemExit(1) from None
+    if not equal:
+        raise SystemExit(1)
+
+
+def _dtypes(recipe: Recipe) -> list[str]:
+    return list(dict.fromkeys(("float64", recipe.dtype)))
+
+
+def _show(worker: Worker, request: Row, recipe: Recipe, steps: int | None) -> bool:
+    """Print the grid of every precision; return whether all is equal."""
+    console = Console()
+    equal = True
+    for dtype in _dtypes(recipe):
+        here = recipe.replace(dtype=dtype).to_dict()
+        outcome = worker.ask("inspect", **request, recipe=here, steps=steps or STEPS[dtype])
+        pair = f"{request['implementation']} against {request['against']}"
+        if outcome["quantities"]:
+            console.print(to_rich(parity_grid(f"{pair}, {dtype}", outcome["quantities"], steps or STEPS[dtype])))
+        console.print(conclusion(dtype, outcome), highlight=False, markup=False)
+        console.print()
+        equal = equal and outcome["equal"]
+    return equal
+
+
+def _draw_drift(worker: Worker, request: Row, recipe: Recipe, steps: int, folder: Path) -> None:
+    """Train both in either precision and draw how far they come apart."""
+    curves = {
+        dtype: worker.ask("drift", **request, recipe=recipe.replace(dtype=dtype).to_dict(), steps=steps)["points"]
+        for dtype in ("float64", "float32")
+    }
+    record = {**request, "recipe": recipe.to_dict(), "steps": steps, "drift": curves}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "drift.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{folder}: cannot write: {error.strerror}; expected a folder") from error
+    figure = save(draw_drift(record), folder)
+    click.echo(f"Drift: {folder / figure.png}")

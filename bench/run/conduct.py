@@ -1,0 +1,120 @@
+"""Whether an implementation keeps to the protocol: what it returns, and what it leaves alone."""
+
+import numbers
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from bench.compute.agreement import Agreement, NamedArrays, name_arrays
+from data import Cases, Layer, Parameters, Recipe, Trainer, batch_order, initial_parameters
+
+
+def check_conduct(recipe: Recipe, found: type[Trainer], batch: Cases) -> Agreement:
+    """Use every method of a trainer on a batch and look at what it did.
+
+    Returns
+    -------
+    Agreement
+        Without a difference, and ``where`` saying what is wrong, unless nothing is.
+    """
+    for fault in _faults(recipe, found, batch):
+        return Agreement(None, 0.0, fault)
+    return Agreement(0.0, 0.0, "keeps to the protocol")
+
+
+def _faults(recipe: Recipe, found: type[Trainer], batch: Cases) -> Iterator[str]:
+    """Yield what is wrong, in the order in which it would confuse whatever comes after it."""
+    given = initial_parameters(recipe)
+    trainer = found(recipe, given)
+    order = batch_order(recipe, len(batch.x), 0)
+    calls: dict[str, Callable[[], Any]] = {
+        "parameters": trainer.parameters,
+        "predict": lambda: trainer.predict(batch.x),
+        "gradients": lambda: trainer.gradients(batch.x, batch.t),
+    }
+    inputs = [("x", batch.x), ("t", batch.t), ("order", order), *_prefix("the initial ", name_arrays(given))]
+    for name, call in calls.items():
+        kept = _Kept([*inputs, *_own_weights(trainer, name)])
+        first, second = call(), call()
+        yield from _shape_faults(recipe, name, first, len(batch.x))
+        yield from kept.changes(name, _own_weights(trainer, name))
+        yield from _sharing_faults(name, first, second, inputs)
+    kept = _Kept(inputs)
+    loss = trainer.train_epoch(batch.x, batch.t, order)
+    if not isinstance(loss, numbers.Real):
+        yield f"train_epoch returns {type(loss).__name__}, expected a number, the mean loss"
+    yield from kept.changes("train_epoch", [])
+    if not isinstance(trainer.parameters(), tuple | list):
+        yield "parameters returns no sequence of layers after training"
+
+
+_AnyArrays = Sequence[tuple[str, np.ndarray[Any, Any]]]
+
+
+class _Kept:
+    """Copies of arrays, to see afterwards whether somebody changed them."""
+
+    def __init__(self, arrays: _AnyArrays) -> None:
+        self.arrays = [(name, array, array.copy()) for name, array in arrays]
+
+    def changes(self, method: str, again: NamedArrays) -> Iterator[str]:
+        """Yield what has changed; ``again`` are arrays that were copied by name and have been fetched anew."""
+        fetched = dict(again)
+        for name, array, copy in self.arrays:
+            if not np.array_equal(fetched.get(name, array), copy, equal_nan=True):
+                yield f"{method} changes {name}"
+
+
+def _prefix(prefix: str, arrays: NamedArrays) -> NamedArrays:
+    return [(prefix + name, array) for name, array in arrays]
+
+
+def _own_weights(trainer: Trainer, method: str) -> NamedArrays:
+    """Return the trainer's weights, once it has been seen that it gives them as it should."""
+    return [] if method == "parameters" else _prefix("its own ", name_arrays(trainer.parameters()))
+
+
+def _shape_faults(recipe: Recipe, method: str, returned: Any, n_cases: int) -> Iterator[str]:
+    if method == "predict":
+        yield from _array_faults(method, "outputs", returned, (n_cases, recipe.layer_sizes[-1]), recipe.dtype)
+        return
+    expected = initial_parameters(recipe)
+    if not isinstance(returned, tuple | list) or len(returned) != len(expected):
+        size = f" of {len(returned)}" if isinstance(returned, tuple | list) else ""
+        yield f"{method} returns {type(returned).__name__}{size}, expected a tuple of {len(expected)} layers"
+        return
+    for number, (layer, model) in enumerate(zip(returned, expected, strict=True), start=1):
+        if not isinstance(layer, Layer):
+            yield f"{method} returns {type(layer).__name__} as layer {number}, expected Layer(weight, bias)"
+            return
+        yield from _array_faults(method, f"layer {number} weight", layer.weight, model.weight.shape, recipe.dtype)
+        if model.bias is None and layer.bias is not None:
+            yield f"{method} returns a bias for layer {number}, expected None, for the recipe has none"
+        elif model.bias is not None:
+            yield from _array_faults(method, f"layer {number} bias", layer.bias, model.bias.shape, recipe.dtype)
+
+
+def _array_faults(method: str, what: str, array: Any, shape: tuple[int, ...], dtype: str) -> Iterator[str]:
+    if not isinstance(array, np.ndarray):
+        yield f"{method} returns {type(array).__name__} for {what}, expected a NumPy array"
+    elif array.shape != shape:
+        yield f"{method} returns {what} of shape {list(array.shape)}, expected {list(shape)}"
+    elif array.dtype != dtype:
+        yield f"{method} returns {what} of dtype {array.dtype}, expected {dtype}"
+    elif not np.isfinite(array).all():
+        yield f"{method} returns {what} with {array[~np.isfinite(array)][0]} in it, expected finite numbers"
+
+
+def _sharing_faults(method: str, first: Any, second: Any, inputs: _AnyArrays) -> Iterator[str]:
+    """Arrays that two calls share, or that lead into what was handed in: a later change of one changes the other."""
+    for (name, a), (_, b) in zip(_returned(first), _returned(second), strict=True):
+        if np.shares_memory(a, b):
+            yield f"{method} returns the same array twice for {name}, expected a new one each time"
+        for given, array in inputs:
+            if np.shares_memory(a, array):
+                yield f"{method} returns {given} itself for {name}, expected a copy"
+
+
+def _returned(value: Parameters | np.ndarray[Any, Any]) -> NamedArrays:
+    return [("outputs", value)] if isinstance(value, np.ndarray) else name_arrays(value)

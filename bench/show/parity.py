@@ -1,0 +1,78 @@
+"""The parity of two implementations as a grid: quantities down, layers across."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bench.show.numbers import scientific
+from bench.show.table import Table, make_table
+
+QUANTITIES = {
+    "z": "z, total input",
+    "y": "y, activation",
+    "dE/dy": "dE/dy",
+    "dE/dz": "dE/dz",
+    "dE/dW": "dE/dW, gradient",
+    "dE/db": "dE/db, gradient",
+    "W": "weights",
+    "b": "biases",
+}
+
+Quantity = Mapping[str, Any]
+
+
+def parity_grid(title: str, quantities: Sequence[Quantity], steps: int) -> Table:
+    """Return one row per quantity, one column per layer, and the largest difference of the row with its place.
+
+    Parameters
+    ----------
+    quantities
+        Fields of :class:`bench.run.inspection.Quantity`.
+    steps
+        Weight changes after which the weights were compared.
+    """
+    layers = range(1, max(quantity["layer"] for quantity in quantities) + 1)
+    rows = []
+    for name, label in QUANTITIES.items():
+        here = {quantity["layer"]: quantity for quantity in quantities if quantity["name"] == name}
+        if not here:
+            continue
+        after = f" after {steps} steps" if name in ("W", "b") else ""
+        cells = [_cell(here[layer]) if layer in here else "" for layer in layers]
+        rows.append([label + after, *cells, *_largest(here)])
+    columns = ["<quantity", *(f"<layer {layer}" for layer in layers), "largest difference", "<where"]
+    note = "Digits: decimal digits to which the two agree, of the largest value of the array."
+    return make_table(title, columns, rows, note)
+
+
+def _cell(quantity: Quantity) -> str:
+    if quantity["exact"]:
+        return "exact"
+    if quantity["difference"] is None:
+        return "NOT COMPARABLE"
+    return f"{quantity['digits']} digits" if quantity["passed"] else f"DIFFERS ({scientific(quantity['difference'])})"
+
+
+def _largest(here: Mapping[int, Quantity]) -> list[str]:
+    """Return the largest difference of a row and where it is, what cannot be compared first."""
+    incomparable = [quantity for quantity in here.values() if quantity["difference"] is None]
+    if incomparable:
+        return ["", incomparable[0]["where"]]
+    worst = max(here.values(), key=lambda quantity: quantity["difference"])
+    if worst["exact"]:
+        return ["0", ""]
+    return [scientific(worst["difference"]), f"layer {worst['layer']} {worst['where']}"]
+
+
+def conclusion(dtype: str, outcome: Mapping[str, Any]) -> str:
+    """Return in one sentence whether two implementations are equal, and if not, where it begins."""
+    if outcome["conduct"] is not None:
+        return f"Not equal in {dtype}: {outcome['conduct']}."
+    hidden = "" if outcome["traced"] else " Not both show their intermediate quantities, so these are not compared."
+    if outcome["equal"]:
+        return f"Equal in {dtype}: every difference is within what rounding allows.{hidden}"
+    first = next(quantity for quantity in outcome["quantities"] if not quantity["passed"])
+    amount = "" if first["difference"] is None else f", by {scientific(first['difference'])} of its largest value"
+    return (
+        f"Not equal in {dtype}: the first quantity that differs is {QUANTITIES[first['name']]} of layer "
+        f"{first['layer']}{amount}, at {first['where']}.{hidden}"
+    )

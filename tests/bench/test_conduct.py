@@ -1,0 +1,184 @@
+"""An implementation that breaks the protocol is named as such, and never counted as equal."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from bench.cli.main import main
+from bench.run.conduct import check_conduct
+from data import Floats, Layer, Order, Parameters, Recipe
+from scratch.numpy_trainer import NumpyTrainer
+from tests.recipes import random_cases
+from torch_impl.trainers import EagerTrainer, LoaderTrainer
+
+RECIPE = Recipe(layer_sizes=(6, 5, 3), batch_size=4, dtype="float64")
+
+
+class NoPrediction(NumpyTrainer):
+    def predict(self, x: Floats) -> Any:
+        pass
+
+
+class TransposedPrediction(NumpyTrainer):
+    def predict(self, x: Floats) -> Floats:
+        return super().predict(x).T
+
+
+class Float32Prediction(NumpyTrainer):
+    def predict(self, x: Floats) -> Floats:
+        return super().predict(x).astype(np.float32)
+
+
+class ListPrediction(NumpyTrainer):
+    def predict(self, x: Floats) -> Any:
+        return super().predict(x).tolist()
+
+
+class NanGradient(NumpyTrainer):
+    def gradients(self, x: Floats, t: Floats) -> Parameters:
+        found = super().gradients(x, t)
+        found[0].weight[1, 2] = np.nan
+        return found
+
+
+class MissingLayer(NumpyTrainer):
+    def gradients(self, x: Floats, t: Floats) -> Parameters:
+        return super().gradients(x, t)[1:]
+
+
+class PlainArrays(NumpyTrainer):
+    def gradients(self, x: Floats, t: Floats) -> Any:
+        return tuple(layer.weight for layer in super().gradients(x, t))
+
+
+class TransposedGradient(NumpyTrainer):
+    def gradients(self, x: Floats, t: Floats) -> Parameters:
+        return tuple(Layer(layer.weight.T, layer.bias) for layer in super().gradients(x, t))
+
+
+class NoBias(NumpyTrainer):
+    def gradients(self, x: Floats, t: Floats) -> Parameters:
+        return tuple(Layer(layer.weight, None) for layer in super().gradients(x, t))
+
+
+class ScalesItsInputs(NumpyTrainer):
+    def predict(self, x: Floats) -> Floats:
+        x *= 0.5
+        return super().predict(x)
+
+
+class ScalesItsTargets(NumpyTrainer):
+    def gradients(self, x: Floats, t: Floats) -> Parameters:
+        t *= 0.5
+        return super().gradients(x, t)
+
+
+class TrainsInGradients(NumpyTrainer):
+    def gradients(self, x: Floats, t: Floats) -> Parameters:
+        found = super().gradients(x, t)
+        self.layers[0].weight[...] -= found[0].weight
+        return found
+
+
+class SortsTheOrder(NumpyTrainer):
+    def train_epoch(self, x: Floats, t: Floats, order: Order) -> float:
+        order.sort()
+        return super().train_epoch(x, t, order)
+
+
+class OneArrayForAll(NumpyTrainer):
+    def __init__(self, recipe: Recipe, parameters: Parameters) -> None:
+        super().__init__(recipe, parameters)
+        self.kept = super().parameters()
+
+    def gradients(self, x: Floats, t: Floats) -> Parameters:
+        for mine, new in zip(self.kept, super().gradients(x, t), strict=True):
+            mine.weight[...] = new.weight
+        return self.kept
+
+
+class GivesItsOwnWeights(NumpyTrainer):
+    def parameters(self) -> Parameters:
+        return self.layers
+
+
+class KeepsTheInitialWeights(NumpyTrainer):
+    def __init__(self, recipe: Recipe, parameters: Parameters) -> None:
+        super().__init__(recipe, parameters)
+        self.layers = parameters
+        self.optimizer = type(self.optimizer)(recipe, [a for layer in parameters for a in layer.arrays()])  # type: ignore[call-arg]
+
+
+class NoLoss(NumpyTrainer):
+    def train_epoch(self, x: Floats, t: Floats, order: Order) -> Any:
+        super().train_epoch(x, t, order)
+
+
+FAULTS = [
+    (NoPrediction, "predict returns NoneType for outputs, expected a NumPy array"),
+    (ListPrediction, "predict returns list for outputs, expected a NumPy array"),
+    (TransposedPrediction, "predict returns outputs of shape [3, 9], expected [9, 3]"),
+    (Float32Prediction, "predict returns outputs of dtype float32, expected float64"),
+    (NanGradient, "gradients returns layer 1 weight with nan in it, expected finite numbers"),
+    (MissingLayer, "gradients returns tuple of 1, expected a tuple of 2 layers"),
+    (PlainArrays, "gradients returns ndarray as layer 1, expected Layer(weight, bias)"),
+    (TransposedGradient, "gradients returns layer 1 weight of shape [5, 6], expected [6, 5]"),
+    (NoBias, "gradients returns NoneType for layer 1 bias, expected a NumPy array"),
+    (ScalesItsInputs, "predict changes x"),
+    (ScalesItsTargets, "gradients changes t"),
+    (TrainsInGradients, "gradients changes its own layer 1 weight"),
+    (SortsTheOrder, "train_epoch changes order"),
+    (OneArrayForAll, "gradients returns the same array twice for layer 1 weight, expected a new one each time"),
+    (GivesItsOwnWeights, "parameters returns the same array twice for layer 1 weight, expected a new one each time"),
+    (KeepsTheInitialWeights, "train_epoch changes the initial layer 1 weight"),
+    (NoLoss, "train_epoch returns NoneType, expected a number, the mean loss"),
+]
+
+
+@pytest.mark.parametrize(("trainer", "sentence"), FAULTS, ids=[trainer.__name__ for trainer, _ in FAULTS])
+def test_a_breach_of_the_protocol_is_named(trainer: type[NumpyTrainer], sentence: str) -> None:
+    found = check_conduct(RECIPE, trainer, random_cases(RECIPE, 9))
+    assert found.where == sentence
+    assert not found.passed
+
+
+@pytest.mark.parametrize("trainer", [NumpyTrainer, EagerTrainer, LoaderTrainer])
+@pytest.mark.parametrize("bias", [True, False])
+def test_the_suites_own_implementations_keep_to_the_protocol(trainer: type, bias: bool) -> None:
+    recipe = RECIPE.replace(bias=bias)
+    found = check_conduct(recipe, trainer, random_cases(recipe, 9))
+    assert found.passed, found.where
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("NanGradient", "Not equal in float64: gradients returns layer 1 weight with nan"),
+        ("NoPrediction", "predict returns NoneType"),
+        ("ScalesItsInputs", "predict changes x"),
+    ],
+)
+def test_the_parity_command_names_it_and_ends_with_exit_code_1(name: str, words: str) -> None:
+    sizes = ["--layer-sizes", "784-5-10", "--dtype", "float64"]
+    result = CliRunner().invoke(main, ["parity", f"{Path(__file__)}:{name}", "--steps", "20", *sizes])
+    assert result.exit_code == 1
+    assert words in result.output
+
+
+def test_the_parity_command_says_where_a_wrong_implementation_begins_to_differ() -> None:
+    odd = Path(__file__).with_name("odd_trainers.py")
+    sizes = ["--layer-sizes", "784-5-10", "--dtype", "float64"]
+    result = CliRunner().invoke(main, ["parity", f"{odd}:Wrong", "--steps", "20", *sizes])
+    assert result.exit_code == 1
+    said = " ".join(result.output.split())
+    assert "the first quantity that differs is dE/dW, gradient of layer 1, by 0.001 of its largest value" in said
+
+
+def test_the_parity_command_finds_the_twins_equal_in_both_precisions() -> None:
+    result = CliRunner().invoke(main, ["parity", "--steps", "20", "--layer-sizes", "784-5-10"])
+    assert result.exit_code == 0, result.output
+    assert "Equal in float64" in result.output
+    assert "Equal in float32" in result.output
