@@ -10,7 +10,7 @@ from rich.console import Console
 from bench.cli.recipe_options import changes_from, recipe_options
 from bench.implementations import named_implementation
 from bench.records import Row
-from bench.run.parity import STEPS
+from bench.run.parity import steps_in
 from bench.run.workers import Refusal, Worker, WorkerError
 from bench.show.drawing import save
 from bench.show.drift import draw_drift
@@ -82,10 +82,10 @@ def _show(worker: Worker, request: Row, recipe: Recipe, steps: int | None) -> bo
     equal = True
     for dtype in _dtypes(recipe):
         here = recipe.replace(dtype=dtype).to_dict()
-        outcome = worker.ask("inspect", **request, recipe=here, steps=steps or STEPS[dtype])
+        outcome = worker.ask("inspect", **request, recipe=here, steps=steps or steps_in(dtype))
         pair = f"{request['implementation']} against {request['against']}"
         if outcome["quantities"]:
-            console.print(to_rich(parity_grid(f"{pair}, {dtype}", outcome["quantities"], steps or STEPS[dtype])))
+            console.print(to_rich(parity_grid(f"{pair}, {dtype}", outcome["quantities"], steps or steps_in(dtype))))
         console.print(conclusion(dtype, outcome), highlight=False, markup=False)
         console.print()
         equal = equal and outcome["equal"]

@@ -17,7 +17,7 @@ from data import batch_order as order_of
 
 BATCH_SIZES = (1, 512)
 STEP_PARTS = ("forward", "backward", "update")
-EPOCH_CASES = 512
+EPOCH_CASES = 256
 ROUNDS = int(os.environ.get("BACKPROP_BENCH_MICRO_ROUNDS", "200"))
 EPOCH_ROUNDS, WARMUP_ROUNDS = max(2, ROUNDS // 50), 1
 

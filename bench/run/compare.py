@@ -107,7 +107,9 @@ class Comparison:
                 worker = worker or stack.enter_context(Worker(self.threads))
                 request = {"implementation": entry.implementation, "recipe": entry.recipe.to_dict()}
                 try:
-                    outcomes.append(worker.ask("prove", **request, dataset=self.dataset)["proofs"])
+                    outcomes.append(
+                        worker.ask("prove", **request, dataset=self.dataset, steps=self.plan.proof_steps)["proofs"]
+                    )
                 except WorkerError as failure:
                     outcomes.append(failure)
                     worker = None

@@ -6,6 +6,7 @@ from typing import Any
 
 from bench.implementations import IMPLEMENTATIONS, named_implementation
 from bench.records import Row
+from bench.run.parity import STEPS
 from data import RECIPES, Dataset, InputError, Recipe, fit_recipe
 
 
@@ -42,6 +43,8 @@ class Profile:
         About how long a block is to take, seconds.
     micro_rounds
         Rounds of a micro-benchmark of a part of a step.
+    proof_steps
+        Weight changes after which the parity proof compares float64 weights.
     """
 
     as_published: Extent
@@ -49,10 +52,11 @@ class Profile:
     part_blocks: int
     part_seconds: float
     micro_rounds: int
+    proof_steps: int = STEPS
 
 
 PROFILES: dict[str, Profile] = {
-    "quick": Profile(Extent(1_000, 2, 2), Extent(10_000, 1, 3), 3, 0.1, 30),
+    "quick": Profile(Extent(1_000, 2, 2), Extent(10_000, 1, 3), 3, 0.1, 30, proof_steps=200),
     "default": Profile(Extent(10_000, 2, 5), Extent(None, 3, 4), 10, 0.2, 200),
     "full": Profile(Extent(None, 5, 5), Extent(None, 10, 8), 30, 0.5, 1000),
 }
@@ -92,6 +96,7 @@ class Plan:
     questions: tuple[Question, ...]
     part_blocks: int
     part_seconds: float
+    proof_steps: int
 
     def to_dict(self) -> Row:
         """Return plain values for the description of the run."""
@@ -108,6 +113,7 @@ class Plan:
             tuple(_read_question(question) for question in plan["questions"]),
             plan["part_blocks"],
             plan["part_seconds"],
+            plan["proof_steps"],
         )
 
 
@@ -148,7 +154,7 @@ def plan_comparison(profile_name: str, dataset: Dataset, implementations: Sequen
         _question("as-published", "As published: the article's two networks", dataset, profile.as_published, article),
         _question("same-recipe", "Same recipe, same weights, same batches", dataset, profile.same_recipe, shared),
     )
-    return Plan(questions, profile.part_blocks, profile.part_seconds)
+    return Plan(questions, profile.part_blocks, profile.part_seconds, profile.proof_steps)
 
 
 def _question(name: str, title: str, dataset: Dataset, extent: Extent, pairs: list[tuple[str, str]]) -> Question:

@@ -52,9 +52,9 @@ class Bench:
     data_rss_bytes: int
     peak_rss_bytes: int
 
-    def prove(self, implementation: str, recipe: Row, dataset: str) -> Row:
+    def prove(self, implementation: str, recipe: Row, dataset: str, steps: int) -> Row:
         """Run the parity proof."""
-        proofs = prove(named_implementation(implementation), Recipe.from_dict(recipe), load_dataset(dataset))
+        proofs = prove(named_implementation(implementation), Recipe.from_dict(recipe), load_dataset(dataset), steps)
         return {"proofs": [proof.to_dict() for proof in proofs]}
 
     def inspect(self, implementation: str, against: str, recipe: Row, dataset: str, steps: int) -> Row:

@@ -16,6 +16,7 @@ from bench.show.numbers import (
     has_bounds,
     listing,
     percent,
+    plain,
     points_interval,
     ratio_interval,
     seconds,
@@ -159,7 +160,7 @@ def parity_sentence(summary: Summary) -> str:
     return (
         f"{'The only one' if len(checks) == 1 else 'Each'} of {count(len(checks), 'parity check')} passed; the "
         f"difference nearest to its bound, in the {clean(worst.check)} of {named(worst.implementation)}, is "
-        f"{percent(_share_of_bound(worst), 0)} of it"
+        f"{plain(100 * _share_of_bound(worst))} % of it"
     )
 
 
@@ -194,8 +195,12 @@ def answer(summary: Summary) -> list[str]:
     """Return the run's answer: whether the implementations are right, then how each question came out."""
     return [
         f"{parity_sentence(summary)}.",
-        *(f"{clean(question.title)}: {headline(question)}." for question in summary.questions),
+        *(f"{clean(question.title)} ({_extent(question)}): {headline(question)}." for question in summary.questions),
     ]
+
+
+def _extent(question: QuestionSummary) -> str:
+    return f"{count(question.cases, 'training case')}, {count(question.epochs, 'epoch')}"
 
 
 def _named(question: QuestionSummary, performance: Performance) -> str:

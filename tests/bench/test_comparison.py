@@ -53,7 +53,7 @@ class Silent:
 def plan_of(*names: str, epochs: int = 2, seeds: int = 2) -> Plan:
     entries = tuple(Entry(name if "-" in name else f"{ODD}:{name}", "tiny", RECIPE) for name in names)
     question = Question("same-recipe", "Same recipe", N_CASES, N_TEST, epochs, tuple(range(seeds)), entries)
-    return Plan((question,), part_blocks=2, part_seconds=0.01)
+    return Plan((question,), part_blocks=2, part_seconds=0.01, proof_steps=100)
 
 
 def describe(plan: Plan, dataset: str) -> Row:

@@ -58,8 +58,8 @@ def test_what_the_page_on_parity_names_exists(name: str) -> None:
     [
         ("outputs of the first batch", f"{parity.OUTPUT_TOLERANCE:.0e}"),
         ("gradients of the first batch", f"{parity.GRADIENT_TOLERANCE:.0e}"),
-        ("weights after many steps", f"{parity.WEIGHT_TOLERANCE:.0e} after {parity.STEPS['float64']} steps"),
-        ("weights after many steps", f"spread of perturbed runs after {parity.STEPS['float32']} steps"),
+        ("weights after many steps", f"{parity.WEIGHT_TOLERANCE:.0e} after {parity.steps_in('float64')} steps"),
+        ("weights after many steps", f"spread of perturbed runs after {parity.steps_in('float32')} steps"),
         ("loss of every epoch", f"{parity.LOSS_TOLERANCE:.0e}"),
         ("gradients against central differences", f"{parity.CENTRAL_DIFFERENCE_TOLERANCE:.0e}"),
     ],

@@ -1,0 +1,38 @@
+"""The README says what the reference run says, and names commands that exist."""
+
+import re
+from pathlib import Path
+
+from bench.cli.main import main
+from bench.show.report import write_report
+from tests.docs.refresh_readme import BLOCK, README, REFERENCE, ROOT, reference_block, reference_summary
+
+
+def test_the_numbers_in_the_readme_are_those_of_the_reference_run() -> None:
+    found = BLOCK.search(README.read_text(encoding="utf-8"))
+    assert found is not None
+    assert found.group() == reference_block(), "python -m tests.docs.refresh_readme"
+
+
+def test_the_reference_is_a_complete_run_of_the_default_profile_from_committed_code() -> None:
+    summary = reference_summary()
+    assert summary.complete
+    assert summary.description["profile"] == "default"
+    assert summary.description["environment"]["checkout"]["dirty"] is False
+
+
+def test_the_committed_report_is_what_its_records_give(tmp_path: Path) -> None:
+    write_report(reference_summary(), tmp_path)
+    assert (tmp_path / "report.md").read_text() == (REFERENCE / "report.md").read_text()
+
+
+def test_every_command_that_the_readme_names_exists() -> None:
+    named = set(re.findall(r"`backprop-bench ([a-z]+)", README.read_text(encoding="utf-8")))
+    assert named
+    assert named <= set(main.commands)
+
+
+def test_every_make_target_that_the_readme_names_exists() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    for target in re.findall(r"`?make ([a-z]+)", README.read_text(encoding="utf-8")):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
