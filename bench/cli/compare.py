@@ -8,14 +8,13 @@ import click
 from rich.console import Console
 
 from bench.cli.progress import Bars
-from bench.cli.show import print_summary
+from bench.cli.show import draw, print_summary
 from bench.compute.summary import Summary, summarize
 from bench.records import Recorder, Row, read_description, read_rows, write_description
 from bench.run.compare import Comparison
 from bench.run.environment import check_threads, environment
 from bench.run.plan import PROFILES, Plan, plan_comparison
 from bench.run.run_folder import LATEST, check_unchanged, existing_run_folder, locked, new_run_folder
-from bench.show.report import write_report
 from data import load_dataset
 
 STOPPED = 130
@@ -86,7 +85,7 @@ def _go_on(folder: Path) -> Summary:
         plan = Plan.from_dict(description["plan"])
         Comparison(plan, description["dataset"], description["threads"], recorder, rows, Bars()).run()
     summary = summarize(description, rows)
-    written = write_report(summary, folder)
+    written = draw(summary, folder)
     print_summary(summary, Console())
     click.echo(f"\nReport: {next(path for path in written if path.suffix == '.html')}")
     return summary

@@ -7,6 +7,7 @@ from typing import Any
 import click
 from rich.console import Console
 
+from bench.cli.progress import Bars
 from bench.cli.recipe_options import changes_from, recipe_options
 from bench.implementations import named_implementation
 from bench.records import Row
@@ -78,11 +79,15 @@ def _dtypes(recipe: Recipe) -> list[str]:
 
 def _show(worker: Worker, request: Row, recipe: Recipe, steps: int | None) -> bool:
     """Print the grid of every precision; return whether all is equal."""
-    console = Console()
+    console, bars = Console(), Bars()
     equal = True
-    for dtype in _dtypes(recipe):
-        here = recipe.replace(dtype=dtype).to_dict()
-        outcome = worker.ask("inspect", **request, recipe=here, steps=steps or steps_in(dtype))
+    outcomes = {}
+    with bars.stage("comparing", len(_dtypes(recipe))):
+        for dtype in _dtypes(recipe):
+            here = recipe.replace(dtype=dtype).to_dict()
+            outcomes[dtype] = worker.ask("inspect", **request, recipe=here, steps=steps or steps_in(dtype))
+            bars.advance(dtype)
+    for dtype, outcome in outcomes.items():
         pair = f"{request['implementation']} against {request['against']}"
         if outcome["quantities"]:
             console.print(to_rich(parity_grid(f"{pair}, {dtype}", outcome["quantities"], steps or steps_in(dtype))))
@@ -94,10 +99,12 @@ def _show(worker: Worker, request: Row, recipe: Recipe, steps: int | None) -> bo
 
 def _draw_drift(worker: Worker, request: Row, recipe: Recipe, steps: int, folder: Path) -> None:
     """Train both in either precision and draw how far they come apart."""
-    curves = {
-        dtype: worker.ask("drift", **request, recipe=recipe.replace(dtype=dtype).to_dict(), steps=steps)["points"]
-        for dtype in ("float64", "float32")
-    }
+    curves, bars = {}, Bars()
+    with bars.stage("drifting", 2):
+        for dtype in ("float64", "float32"):
+            here = recipe.replace(dtype=dtype).to_dict()
+            curves[dtype] = worker.ask("drift", **request, recipe=here, steps=steps)["points"]
+            bars.advance(dtype)
     record = {**request, "recipe": recipe.to_dict(), "steps": steps, "drift": curves}
     try:
         folder.mkdir(parents=True, exist_ok=True)

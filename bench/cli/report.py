@@ -5,11 +5,10 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from bench.cli.show import print_summary
+from bench.cli.show import draw, print_summary
 from bench.compute.summary import summarize
 from bench.records import read_description, read_rows
 from bench.run.run_folder import existing_run_folder
-from bench.show.report import write_report
 
 
 @click.command()
@@ -23,6 +22,6 @@ def report(folder: Path) -> None:
     """
     folder = existing_run_folder(folder)
     summary = summarize(read_description(folder), read_rows(folder))
-    written = write_report(summary, folder)
+    written = draw(summary, folder)
     print_summary(summary, Console())
     click.echo("\n" + "\n".join(str(path) for path in written))

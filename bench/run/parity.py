@@ -1,8 +1,6 @@
 """The parity proof: an implementation computes what its twin on the other side computes. Nothing is timed before it."""
 
-import dataclasses
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import numpy as np
 
@@ -17,6 +15,7 @@ from bench.compute.agreement import (
     worst,
 )
 from bench.compute.rounding import FUNCTION_ERROR, error_bounds, gamma, unit_roundoff
+from bench.compute.summary import Parity
 from bench.implementations import Implementation, named_implementation
 from bench.run.conduct import check_conduct
 from data import (
@@ -62,25 +61,7 @@ PERTURBATION_MARGIN = 4.0
 """Twice, for there are two implementations, and twice for the luck of the signs."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Proof:
-    """The outcome of one check of one implementation on one recipe."""
-
-    implementation: str
-    reference: str
-    check: str
-    dtype: str
-    passed: bool
-    difference: float | None
-    bound: float
-    where: str
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the fields as plain values."""
-        return dataclasses.asdict(self)
-
-
-def prove(implementation: Implementation, recipe: Recipe, dataset: Dataset, steps: int = STEPS) -> list[Proof]:
+def prove(implementation: Implementation, recipe: Recipe, dataset: Dataset, steps: int = STEPS) -> list[Parity]:
     """Prove an implementation equal to its twin on a recipe, in float64 and in the recipe's own precision.
 
     An exception of the implementation is a failed check, not an error of the proof.
@@ -97,7 +78,7 @@ def prove(implementation: Implementation, recipe: Recipe, dataset: Dataset, step
     """
     trainer = implementation.load()
     trainer(recipe, initial_parameters(recipe))
-    proofs: list[Proof] = []
+    proofs: list[Parity] = []
     for dtype in dict.fromkeys(("float64", recipe.dtype)):
         here = SLOW_STEPS if implementation.slow else steps_in(dtype, steps)
         proofs += _prove_in(implementation, trainer, recipe.replace(dtype=dtype), dataset, here)
@@ -106,7 +87,7 @@ def prove(implementation: Implementation, recipe: Recipe, dataset: Dataset, step
 
 def _prove_in(
     implementation: Implementation, trainer: type[Trainer], recipe: Recipe, dataset: Dataset, steps: int
-) -> Iterator[Proof]:
+) -> Iterator[Parity]:
     try:
         trainer(recipe, initial_parameters(recipe))
     except UnsupportedRecipe:
@@ -117,7 +98,7 @@ def _prove_in(
     first = first_batch(recipe, cases, SLOW_BATCH if implementation.slow else None)
     conduct = _attempt(lambda: check_conduct(recipe, trainer, first))
     if not conduct.passed:  # what misbehaves is not worth comparing
-        yield Proof(implementation.name, "the protocol", "conduct", recipe.dtype, False, None, 0.0, conduct.where)
+        yield Parity(implementation.name, "the protocol", "conduct", recipe.dtype, False, None, 0.0, conduct.where)
         return
     checks: list[tuple[str, str, Callable[[], Agreement]]] = [
         ("outputs", twin.name, lambda: compare_outputs(recipe, trainer, against, first)),
@@ -129,7 +110,7 @@ def _prove_in(
         checks.append(("gradients", "central differences", check))
     for name, reference, run in checks:
         found = _attempt(run)
-        yield Proof(
+        yield Parity(
             implementation.name, reference, name, recipe.dtype, found.passed, found.difference, found.bound, found.where
         )
 

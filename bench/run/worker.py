@@ -7,6 +7,7 @@ implementation prints goes to standard error. The worker ends when its input end
 
 import contextlib
 import ctypes
+import dataclasses
 import gc
 import json
 import math
@@ -55,7 +56,7 @@ class Bench:
     def prove(self, implementation: str, recipe: Row, dataset: str, steps: int) -> Row:
         """Run the parity proof."""
         proofs = prove(named_implementation(implementation), Recipe.from_dict(recipe), load_dataset(dataset), steps)
-        return {"proofs": [proof.to_dict() for proof in proofs]}
+        return {"proofs": [dataclasses.asdict(proof) for proof in proofs]}
 
     def inspect(self, implementation: str, against: str, recipe: Row, dataset: str, steps: int) -> Row:
         """Compare two implementations quantity by quantity; what breaks the protocol is not compared further."""
@@ -102,6 +103,7 @@ class Bench:
         too_many = verify_threads(threads)
         if too_many:
             raise InputError(too_many)
+        del loaded  # the cases as they are stored are not needed any more
         give_back_free_memory()
         reset_peak_memory()
         self.data_rss_bytes = peak_memory_bytes()
@@ -123,6 +125,7 @@ class Bench:
         """Train one epoch, counted from 1."""
         cases = self.train_cases
         order = batch_order(self.recipe, len(cases.x), epoch - 1)
+        give_back_free_memory()
         reset_peak_memory()
         before = Snapshot.take()
         cpu, wall = time.process_time(), time.perf_counter()
@@ -185,7 +188,7 @@ def reset_peak_memory() -> None:
 
 
 def give_back_free_memory() -> None:
-    """Return to the system what loading the data left free, so that it does not hide what training takes."""
+    """Return to the system what loading or evaluating left free, so that it is not taken for what training needs."""
     gc.collect()
     with contextlib.suppress(OSError, AttributeError):  # the GNU C library has it, others do it by themselves
         ctypes.CDLL(None).malloc_trim(0)

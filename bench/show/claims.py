@@ -15,10 +15,10 @@ from bench.show.numbers import (
     count,
     has_bounds,
     listing,
+    number_interval,
     percent,
     plain,
     points_interval,
-    ratio_interval,
     seconds,
     shorten,
 )
@@ -96,7 +96,7 @@ def time_sentence(question: QuestionSummary, subject: Performance, other: Perfor
     first, second = _named(question, subject), _named(question, other)
     if ratio is None:
         return f"{first} and {second} share no round, so their times are not compared"
-    written = ratio_interval(ratio)
+    written = number_interval(ratio)
     if not has_bounds(ratio):
         return f"{first} takes {written} × the time of {second} per epoch, in one round"
     if ratio.low <= 1 <= ratio.high:

@@ -16,9 +16,9 @@ from bench.show.numbers import (
     count_range,
     has_bounds,
     listing,
+    number_interval,
     percent,
     percent_interval,
-    ratio_interval,
     seconds_interval,
 )
 
@@ -75,7 +75,7 @@ def ratio_to_first(question: QuestionSummary, performance: Performance) -> str:
     if performance is first:
         return "1" if performance.wall_s.n else ABSENT
     ratio = claims.time_ratio(question, performance.implementation, first.implementation)
-    return ABSENT if ratio is None else ratio_interval(ratio)
+    return ABSENT if ratio is None else number_interval(ratio)
 
 
 def _draw_question(band: style.Band, question: QuestionSummary) -> None:

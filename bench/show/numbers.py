@@ -100,7 +100,7 @@ def percent_interval(interval: Interval) -> str:
     return f"{value}{NBSP}%{brackets}"
 
 
-def ratio_interval(interval: Interval) -> str:
+def number_interval(interval: Interval) -> str:
     """Return "2.03 (1.97–2.09)", without brackets where there is no interval."""
     value, brackets = _parts(interval)
     return value + brackets

@@ -114,7 +114,7 @@ def _how_fast(summary: Summary, figures: Figures) -> Section:
         blocks += _filled(tables.results_table(question), tables.ratios_table(question))
     blocks += _figure(summary, figures, "learning-curves") + _figure(summary, figures, "step-parts")
     for question in summary.questions:
-        blocks += _filled(tables.parts_table(question))
+        blocks += _filled(tables.curves_table(question), tables.parts_table(question))
     return Section("How fast?", tuple(blocks))
 
 

@@ -12,9 +12,9 @@ from bench.show.numbers import (
     count,
     listing,
     mebibytes,
+    number_interval,
     percent_interval,
     plain,
-    ratio_interval,
     scientific,
     seconds,
     seconds_interval,
@@ -30,7 +30,7 @@ def all_tables(summary: Summary) -> list[Table]:
     """Return every table that the run has rows for, in the order of the report."""
     tables = [parity_table(summary)]
     for question in summary.questions:
-        tables += [results_table(question), ratios_table(question), parts_table(question)]
+        tables += [results_table(question), ratios_table(question), curves_table(question), parts_table(question)]
     tables += [failures_table(summary), recipes_table(summary), environment_table(summary)]
     return [table for table in tables if table.rows]
 
@@ -84,7 +84,7 @@ def ratios_table(question: QuestionSummary) -> Table:
         [
             f"time({ratio.numerator}) / time({ratio.denominator})",
             plain(ratio.interval.estimate),
-            ratio_interval(ratio.interval).partition(" ")[2].strip("()") or ABSENT,
+            number_interval(ratio.interval).partition(" ")[2].strip("()") or ABSENT,
             str(ratio.interval.n),
             str(ratio.n_sets),
         ]
@@ -94,6 +94,27 @@ def ratios_table(question: QuestionSummary) -> Table:
     note = "Geometric mean of the ratios within rounds. A process set is one seed in one session."
     columns = ["<ratio", "estimate", "95 % interval", "rounds", "process sets"]
     return make_table(f"Times against each other: {question.title}", columns, rows, note)
+
+
+def curves_table(question: QuestionSummary) -> Table:
+    """Return accuracy and training loss after every epoch."""
+    rows = [
+        [
+            performance.implementation,
+            str(point.epoch),
+            percent_interval(point.accuracy),
+            ABSENT if point.loss is None else number_interval(point.loss),
+            seconds(point.seconds),
+        ]
+        for performance in question.performances
+        for point in performance.curve
+    ]
+    note = (
+        f"Mean over {count(question.seeds, 'seed')}. Epoch 0 is that of the initial weights. Training loss: mean over "
+        f"the cases of the epoch, each taken when its batch was visited. {BRACKETS}"
+    )
+    columns = ["<implementation", "epoch", "test accuracy", "training loss", "training time until then"]
+    return make_table(f"Learning: {question.title}", columns, rows, note)
 
 
 def parts_table(question: QuestionSummary) -> Table:

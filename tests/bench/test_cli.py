@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
@@ -18,6 +17,7 @@ from bench.cli.micro import MICRO
 from bench.records import read_rows
 from bench.run.environment import usable_cores
 from data import Recipe
+from tests.tiny import write_tiny_dataset
 
 Run = Callable[..., Result]
 
@@ -31,15 +31,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
-    rng = np.random.default_rng(0)
-    paths = []
-    for name, n in (("train", 200), ("test", 60)):
-        y = np.arange(n) % 3
-        x = rng.integers(0, 100, (n, 16))
-        x[np.arange(n), y * 5] += 155
-        paths.append(tmp_path_factory.mktemp("tiny") / f"{name}.csv")
-        np.savetxt(paths[-1], np.column_stack([y, x]), fmt="%d", delimiter=",")
-    return ",".join(map(str, paths))
+    return write_tiny_dataset(tmp_path_factory.mktemp("tiny"), 200, 60)
 
 
 def refused(result: Result, *words: str) -> None:

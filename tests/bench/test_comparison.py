@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from bench.compute.summary import QuestionSummary, Summary, summarize
@@ -19,6 +18,7 @@ from bench.run import workers
 from bench.run.compare import Comparison
 from bench.run.plan import Entry, Plan, Question
 from data import Recipe
+from tests.tiny import write_tiny_dataset
 
 ODD = Path(__file__).with_name("odd_trainers.py")
 N_CASES, N_TEST = 300, 100
@@ -27,16 +27,7 @@ RECIPE = Recipe(layer_sizes=(16, 8, 3), batch_size=16)
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Three classes of 4 x 4 pixels that a small network can tell apart."""
-    rng = np.random.default_rng(0)
-    paths = []
-    for name, n in (("train", N_CASES), ("test", N_TEST)):
-        y = np.arange(n) % 3
-        x = rng.integers(0, 100, (n, 16))
-        x[np.arange(n), y * 5] += 155
-        paths.append(tmp_path_factory.mktemp("tiny") / f"{name}.csv")
-        np.savetxt(paths[-1], np.column_stack([y, x]), fmt="%d", delimiter=",")
-    return ",".join(map(str, paths))
+    return write_tiny_dataset(tmp_path_factory.mktemp("tiny"), N_CASES, N_TEST)
 
 
 class Silent:

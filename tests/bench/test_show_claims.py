@@ -5,7 +5,7 @@ from typing import Any
 from bench.compute.statistics import Interval
 from bench.compute.summary import QuestionSummary, Summary, summarize
 from bench.show import claims
-from bench.show.numbers import ratio_interval
+from bench.show.numbers import number_interval
 from tests.bench.recorded import FOURTEEN, recorded_run
 
 PAIR = ("scratch-numpy", "torch-eager")
@@ -40,7 +40,7 @@ def test_a_ratio_is_the_same_whichever_way_round_it_was_computed() -> None:
     assert one is not None
     assert other is not None
     assert one.low <= one.estimate <= one.high
-    assert ratio_interval(Interval(1 / other.estimate, 1 / other.high, 1 / other.low, other.n)) == ratio_interval(one)
+    assert number_interval(Interval(1 / other.estimate, 1 / other.high, 1 / other.low, other.n)) == number_interval(one)
 
 
 def test_accuracies_agree_only_where_their_intervals_overlap() -> None:

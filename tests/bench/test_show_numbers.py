@@ -11,8 +11,8 @@ from bench.show.numbers import (
     count_range,
     listing,
     mebibytes,
+    number_interval,
     percent_interval,
-    ratio_interval,
     seconds,
     seconds_interval,
     shorten,
@@ -56,7 +56,7 @@ def test_seconds_have_three_digits_and_the_unit_that_suits_them(value: float, wr
     ],
 )
 def test_a_ratio_has_as_many_digits_as_its_interval_justifies(interval: Interval, written: str) -> None:
-    assert ratio_interval(interval) == written
+    assert number_interval(interval) == written
 
 
 def test_estimate_and_bounds_of_a_time_share_one_unit() -> None:
@@ -64,7 +64,7 @@ def test_estimate_and_bounds_of_a_time_share_one_unit() -> None:
 
 
 def test_what_was_not_measured_is_a_dash() -> None:
-    assert {seconds_interval(NOTHING), percent_interval(NOTHING), ratio_interval(NOTHING), mebibytes(None)} == {ABSENT}
+    assert {seconds_interval(NOTHING), percent_interval(NOTHING), number_interval(NOTHING), mebibytes(None)} == {ABSENT}
 
 
 def test_an_interval_of_accuracy_does_not_leave_the_possible() -> None:
