@@ -59,11 +59,13 @@ class Implementation:
         if not hasattr(module, self.class_name):
             raise InputError(f"{self.module} has no class {self.class_name!r}")
         trainer: type[Trainer] = getattr(module, self.class_name)
+        if not isinstance(trainer, type):
+            raise InputError(f"{self.module}: {self.class_name} is no class; expected one like data.Trainer")
         return trainer
 
 
 def _import_file(path: str) -> types.ModuleType:
-    spec = importlib.util.spec_from_file_location(Path(path).stem, path)
+    spec = importlib.util.spec_from_file_location(f"backprop_bench_own_{Path(path).stem}", path)
     if spec is None or spec.loader is None:
         raise InputError(f"{path} is no Python file; expected path/to/file.py:ClassName")
     module = importlib.util.module_from_spec(spec)

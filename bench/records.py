@@ -135,6 +135,8 @@ def _parse_row(path: Path, number: int, line: bytes) -> Row:
         raise InputError(f"{path}: line {number} is no record; expected a JSON object with a known kind") from error
     if missing:
         raise InputError(f"{path}: line {number} lacks {missing[0]!r}, which a row of kind {row['kind']!r} must have")
+    if type(row["session"]) is not int:
+        raise InputError(f"{path}: line {number} has session {row['session']!r}, expected a whole number")
     return dict(row)
 
 
@@ -158,8 +160,12 @@ def read_description(folder: Path) -> dict[str, Any]:
     """Read what the run was to do; raises `InputError` where the folder holds no run."""
     path = folder / DESCRIPTION
     try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
+        description = dict(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError as error:
         raise InputError(f"{folder} holds no run: {DESCRIPTION} is missing") from error
     except (OSError, ValueError, TypeError) as error:
         raise InputError(f"{path} is not the description of a run; expected a JSON object") from error
+    missing = [name for name in ("plan", "environment", "dataset", "threads") if name not in description]
+    if missing:
+        raise InputError(f"{path} is not the description of a run: it lacks {missing[0]!r}")
+    return description

@@ -1,6 +1,7 @@
 """`Dataset`, and what a twin is handed of it."""
 
 import dataclasses
+import zlib
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,14 @@ class Dataset:
     def n_classes(self) -> int:
         """Number C of targets."""
         return int(self.t_train.shape[1])
+
+    def fingerprint(self) -> str:
+        """Return a checksum of all cases, to tell whether a dataset is the one that a run was begun with."""
+        checksum = 0
+        for array in (self.x_train, self.t_train, self.x_test, self.t_test):
+            checksum = zlib.crc32(f"{array.shape}{array.dtype}".encode(), checksum)
+            checksum = zlib.crc32(np.ascontiguousarray(array).data, checksum)
+        return f"{checksum:08x}"
 
     def subset(self, n_train: int | None, n_test: int | None = None) -> "Dataset":
         """Return the first cases only; ``None`` keeps all."""

@@ -2,6 +2,7 @@
 
 import datetime
 import importlib.metadata
+import shlex
 from pathlib import Path
 
 import click
@@ -15,7 +16,7 @@ from bench.run.compare import Comparison
 from bench.run.environment import check_threads, environment
 from bench.run.plan import PROFILES, Plan, plan_comparison
 from bench.run.run_folder import LATEST, check_unchanged, existing_run_folder, locked, new_run_folder
-from data import load_dataset
+from data import InputError, load_dataset
 
 STOPPED = 130
 
@@ -36,23 +37,24 @@ STOPPED = 130
 def compare(
     profile: str, dataset: str, implementations: tuple[str, ...], threads: int, results: Path, resume: str | None
 ) -> None:
-    r"""Prove the implementations equal, train and time them side by side, and draw the outcome.
+    """Prove the implementations equal, train and time them side by side, and draw the outcome.
 
     \b
     Examples:
       backprop-bench compare
       backprop-bench compare --profile quick --implementation scratch-numpy --implementation torch-eager
       backprop-bench compare --resume
-    """
+    """  # noqa: D301 (click reads the backspace)
     if resume is None:
         folder = _begin(profile, dataset, implementations, threads, results)
     else:
         folder = existing_run_folder(results / LATEST if resume == LATEST else Path(resume))
         check_unchanged(folder, environment().to_dict())
+        _check_same_dataset(folder)
     try:
         summary = _go_on(folder)
     except KeyboardInterrupt:
-        click.echo(f"Stopped. What was measured is in {folder}; `backprop-bench compare --resume` goes on.", err=True)
+        click.echo(f"Stopped; what was measured is kept. `backprop-bench compare --resume {folder}` goes on.", err=True)
         raise SystemExit(STOPPED) from None
     if any(question.failures for question in summary.questions):
         raise SystemExit(1)
@@ -61,13 +63,18 @@ def compare(
 def _begin(profile: str, dataset: str, implementations: tuple[str, ...], threads: int, results: Path) -> Path:
     """Plan a run and write its description."""
     check_threads(threads)
-    plan = plan_comparison(profile, load_dataset(dataset), implementations)
+    loaded = load_dataset(dataset)
+    plan = plan_comparison(profile, loaded, implementations)
+    chosen = [word for name in implementations for word in ("--implementation", name)]
+    command = ["backprop-bench", "compare", "--profile", profile, "--dataset", dataset, "--threads", threads, *chosen]
     description: Row = {
         "suite_version": importlib.metadata.version("backprop-bench"),
         "profile": profile,
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "command": shlex.join(map(str, command)),
         "threads": threads,
         "dataset": dataset,
+        "dataset_crc32": loaded.fingerprint(),
         "environment": environment().to_dict(),
         "recipes": {entry.recipe_name: entry.recipe.to_dict() for q in plan.questions for entry in q.entries},
         "plan": plan.to_dict(),
@@ -75,6 +82,16 @@ def _begin(profile: str, dataset: str, implementations: tuple[str, ...], threads
     folder = new_run_folder(results, profile)
     write_description(folder, description)
     return folder
+
+
+def _check_same_dataset(folder: Path) -> None:
+    """Raise `InputError` where the dataset is no longer the one that the run was begun with."""
+    description = read_description(folder)
+    if load_dataset(description["dataset"]).fingerprint() != description["dataset_crc32"]:
+        raise InputError(
+            f"{folder} cannot be resumed: the cases of {description['dataset']} have changed since it was begun; "
+            "start a new run instead"
+        )
 
 
 def _go_on(folder: Path) -> Summary:

@@ -27,18 +27,22 @@ class _Group(click.Group):
             return super().invoke(ctx)
         except InputError as error:
             raise _Refusal(str(error)) from error
+        except BrokenPipeError:
+            raise  # a reader that has seen enough; click ends quietly
+        except OSError as error:
+            raise _Refusal(f"{error.filename or 'output'}: {error.strerror}") from error
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(importlib.metadata.version("backprop-bench"), prog_name="backprop-bench")
 def main() -> None:
-    r"""Compare back-propagation by hand with PyTorch's.
+    """Compare back-propagation by hand with PyTorch's.
 
     Is it right? How fast is it, really? And why does the framework's version differ?
 
     \b
     Exit codes: 0 done, 1 a parity proof failed or an implementation broke, 2 wrong input, 130 stopped by Ctrl-C.
-    """
+    """  # noqa: D301 (click reads the backspace)
 
 
 for _command in (compare, parity, micro, report, train, list_all, doctor):

@@ -9,6 +9,7 @@ import click
 
 from bench.run.environment import check_threads, thread_environment
 from bench.run.plan import PROFILES
+from bench.run.run_folder import LATEST, new_run_folder
 from data import InputError
 
 MICRO = Path(__file__).parents[1] / "micro"
@@ -17,10 +18,10 @@ COLUMNS = "min,median,iqr,max,rounds"
 
 @click.command()
 @click.option("--profile", type=click.Choice(list(PROFILES)), default="default", show_default=True, help="How much.")
-@click.option("--folder", type=click.Path(path_type=Path), default="results/latest", help="Where to.")
+@click.option("--folder", type=click.Path(path_type=Path), help="Where to; the latest run unless given.")
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads to use.")
-def micro(profile: str, folder: Path, threads: int) -> None:
-    r"""Time forward, backward, update, step and epoch with pytest-benchmark, each within one process.
+def micro(profile: str, folder: Path | None, threads: int) -> None:
+    """Time forward, backward, update, step and epoch with pytest-benchmark, each within one process.
 
     Leaves micro.json, which `pytest-benchmark compare` reads, and a histogram (SVG) per group.
 
@@ -28,8 +29,11 @@ def micro(profile: str, folder: Path, threads: int) -> None:
     Example:
       backprop-bench micro
       pytest-benchmark compare results/reference/micro.json results/latest/micro.json --group-by=group,name
-    """
+    """  # noqa: D301 (click reads the backspace)
     check_threads(threads)
+    if folder is None:
+        latest = Path("results") / LATEST
+        folder = latest if latest.exists() else new_run_folder(latest.parent, "micro")
     json_file = folder / "micro.json"
     try:
         folder.mkdir(parents=True, exist_ok=True)

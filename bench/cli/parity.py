@@ -15,6 +15,7 @@ from bench.run.parity import steps_in
 from bench.run.workers import Refusal, Worker, WorkerError
 from bench.show.drawing import save
 from bench.show.drift import draw_drift
+from bench.show.files import write_whole
 from bench.show.parity import conclusion, parity_grid
 from bench.show.table import to_rich
 from data import InputError, Recipe, check_fit, fit_recipe, load_dataset, named_recipe
@@ -38,7 +39,7 @@ def parity(
     drift: Path | None,
     **fields: Any,
 ) -> None:
-    r"""Compare IMPLEMENTATION with another one, quantity by quantity, from the same weights and batches.
+    """Compare IMPLEMENTATION with another one, quantity by quantity, from the same weights and batches.
 
     Shown for float64 and for the recipe's own dtype. Exit code 1 where they are not equal.
 
@@ -48,7 +49,7 @@ def parity(
       backprop-bench parity torch-loader --against torch-eager --recipe article-torch
       backprop-bench parity path/to/mine.py:Mine --steps 500 --layer-sizes 784-30-20-10
       backprop-bench parity --drift results/drift
-    """
+    """  # noqa: D301 (click reads the backspace)
     twin = against or named_implementation(implementation).twin
     for name in (implementation, twin):
         reason = named_implementation(name).unavailable()
@@ -81,12 +82,20 @@ def _show(worker: Worker, request: Row, recipe: Recipe, steps: int | None) -> bo
     """Print the grid of every precision; return whether all is equal."""
     console, bars = Console(), Bars()
     equal = True
-    outcomes = {}
+    outcomes: dict[str, Row] = {}
+    refusals: dict[str, str] = {}
     with bars.stage("comparing", len(_dtypes(recipe))):
         for dtype in _dtypes(recipe):
             here = recipe.replace(dtype=dtype).to_dict()
-            outcomes[dtype] = worker.ask("inspect", **request, recipe=here, steps=steps or steps_in(dtype))
+            try:
+                outcomes[dtype] = worker.ask("inspect", **request, recipe=here, steps=steps or steps_in(dtype))
+            except Refusal as refusal:
+                refusals[dtype] = str(refusal)
             bars.advance(dtype)
+    if not outcomes:
+        raise InputError("; ".join(dict.fromkeys(refusals.values())))
+    for dtype, why in refusals.items():
+        console.print(f"Not compared in {dtype}: {why}.", highlight=False, markup=False)
     for dtype, outcome in outcomes.items():
         pair = f"{request['implementation']} against {request['against']}"
         if outcome["quantities"]:
@@ -108,8 +117,8 @@ def _draw_drift(worker: Worker, request: Row, recipe: Recipe, steps: int, folder
     record = {**request, "recipe": recipe.to_dict(), "steps": steps, "drift": curves}
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "drift.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+        write_whole(folder / "drift.json", (json.dumps(record, indent=1) + "\n").encode())
     except OSError as error:
         raise InputError(f"{folder}: cannot write: {error.strerror}; expected a folder") from error
     figure = save(draw_drift(record), folder)
-    click.echo(f"Drift: {folder / figure.png}")
+    click.echo(f"Drift: {figure.png}")

@@ -14,12 +14,12 @@ from bench.run.run_folder import existing_run_folder
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path), default=Path("results/latest"))
 def report(folder: Path) -> None:
-    r"""Draw the figures and the report of a run again, from its records alone; nothing is measured.
+    """Draw the figures and the report of a run again, from its records alone; nothing is measured.
 
     \b
     Example:
       backprop-bench report results/latest
-    """
+    """  # noqa: D301 (click reads the backspace)
     folder = existing_run_folder(folder)
     summary = summarize(read_description(folder), read_rows(folder))
     written = draw(summary, folder)

@@ -13,6 +13,7 @@ from bench.implementations import named_implementation
 from bench.records import Row
 from bench.run.environment import check_threads
 from bench.run.workers import Worker, WorkerError
+from bench.show.files import write_whole
 from data import InputError, Recipe, check_fit, fit_recipe, load_dataset, named_recipe
 
 
@@ -34,7 +35,7 @@ def train(
     json_file: Path | None,
     **fields: Any,
 ) -> None:
-    r"""Train IMPLEMENTATION on a recipe and print the accuracy after every epoch.
+    """Train IMPLEMENTATION on a recipe and print the accuracy after every epoch.
 
     Every field of the recipe can be changed by an option of its name.
 
@@ -43,7 +44,7 @@ def train(
       backprop-bench train scratch-numpy --epochs 3
       backprop-bench train torch-eager --layer-sizes 784-300-10 --optimizer adam --learning-rate 0.001
       backprop-bench train scratch-numpy --recipe article-scratch --cases 5000 --json out.json
-    """
+    """  # noqa: D301 (click reads the backspace)
     reason = named_implementation(implementation).unavailable()
     if reason is not None:
         raise InputError(f"{implementation} is unavailable: {reason}")
@@ -64,11 +65,13 @@ def train(
         click.echo(f"Error: {implementation}: {failure}", err=True)
         raise SystemExit(1) from None
     if json_file is not None:
-        json_file.write_text(json.dumps(outcome, indent=2) + "\n", encoding="utf-8")
+        write_whole(json_file, (json.dumps(outcome, indent=2) + "\n").encode())
 
 
 def _check_writable(path: Path) -> None:
     """Find out before hours of training that the outcome has no place to go."""
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; expected the name of a file")
     try:
         path.touch()
     except OSError as error:

@@ -79,7 +79,8 @@ class Comparison:
         self._record("failure", row)
 
     def _excluded(self, question: Question, entry: Entry, seed: int | None) -> bool:
-        return any(self._recorded("failure", question, entry, seed=which) for which in (None, seed))
+        failed = any(self._recorded("failure", question, entry, seed=which) for which in (None, seed))
+        return failed or bool(self._recorded("parity", question, entry, passed=False))
 
     def _prove_all(self) -> None:
         """Prove every entry that is not recorded yet; nothing is timed here, so several processes may work at once."""
@@ -122,12 +123,12 @@ class Comparison:
         if isinstance(outcome, WorkerError):
             self._fail(question, entry, None, f"not timed: in the parity proof {outcome}")
             return
-        self._record("parity", *({"question": question.name, **proof} for proof in outcome))
         for proof in outcome:
-            if not proof["passed"]:
+            if not proof["passed"]:  # the failure first: whatever happens in between, it is never timed
                 what = f"{proof['check']} in {proof['dtype']} against {proof['reference']}"
                 self._fail(question, entry, None, f"not timed: parity proof failed: {what}: {proof['where']}")
-                return
+                break
+        self._record("parity", *({"question": question.name, **proof} for proof in outcome))
 
     def _measure(self, question: Question, seed: int) -> None:
         """Train and time one seed of a question, in one set of processes."""
@@ -224,18 +225,20 @@ class Comparison:
                 self._evaluate(question, entry, seed, epoch, workers[entry])
 
     def _finish(self, question: Question, seed: int, workers: dict[Entry, Worker]) -> None:
-        """Record the peak of memory, and with the last seed the parts of a step, in interleaved blocks."""
-        for entry, worker in list(workers.items()):
-            if not self._is_done(question, entry, seed):
-                with self._surviving(workers, question, entry, seed):
-                    self._record("memory", {**_key(question, entry, seed), **worker.ask("memory")})
-        if seed != question.seeds[-1]:
-            return
-        for block in range(self.plan.part_blocks):
+        """Time the parts of a step with the last seed, in interleaved blocks; then record the peak of memory.
+
+        The row of the memory is the last one of an implementation and a seed, and says that they are done.
+        """
+        blocks = self.plan.part_blocks if seed == question.seeds[-1] else 0
+        for block in range(blocks):
             for entry, worker in list(workers.items()):
                 if not self._recorded("part", question, entry, block=block):
                     with self._surviving(workers, question, entry, seed):
                         self._time_parts(question, entry, block, worker)
+        for entry, worker in list(workers.items()):
+            if not self._is_done(question, entry, seed):
+                with self._surviving(workers, question, entry, seed):
+                    self._record("memory", {**_key(question, entry, seed), **worker.ask("memory")})
 
     def _time_parts(self, question: Question, entry: Entry, block: int, worker: Worker) -> None:
         epochs = self._recorded("epoch", question, entry)

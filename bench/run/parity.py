@@ -126,7 +126,7 @@ def _attempt(run: Callable[[], Agreement]) -> Agreement:
     except InputError:
         raise
     except Exception as error:  # noqa: BLE001 (whatever a user's implementation raises is a finding)
-        return Agreement(None, 0.0, f"raised {type(error).__name__}: {error}")
+        return Agreement(None, 0.0, " ".join(f"raised {type(error).__name__}: {error}".split()))
 
 
 def n_proof_cases(recipe: Recipe) -> int:
@@ -248,8 +248,12 @@ def compare_runs(
         agreements = compare_each(a, b, bounds)
         if all(agreement.passed or agreement.difference is None for agreement in agreements):
             return agreements
-        return compare_each(a, b, list(map(max, bounds, training_error_bounds(recipe, cases, steps))))
-    return compare_each(a, b, training_error_bounds(recipe, cases, steps))
+    else:
+        bounds = [0.0] * len(b)
+    wider = training_error_bounds(recipe, cases, steps)
+    if not np.isfinite(wider).all():
+        return [Agreement(None, 0.0, f"nothing can be compared: the recipe diverges within {steps} steps")]
+    return compare_each(a, b, list(map(max, bounds, wider)))
 
 
 def train_steps(running: Trainer, recipe: Recipe, cases: Cases, steps: int) -> NamedArrays:
@@ -311,7 +315,7 @@ def training_error_bounds(recipe: Recipe, cases: Cases, steps: int) -> list[floa
     for seed in range(PERTURBED_RUNS):
         moved = train_steps(_Perturbed(recipe, start, seed), recipe, wide, steps)
         here = [float(abs(a - b).max()) for (_, a), (_, b) in zip(moved, straight, strict=True)]
-        spreads = [max(pair) for pair in zip(spreads, here, strict=True)]
+        spreads = np.maximum(spreads, here).tolist()  # unlike max, keeps a NaN
     bounds = [PERTURBATION_MARGIN * spread for spread in spreads]
     terms = (recipe.batch_size or len(cases.x)) * recipe.layer_sizes[-1] + FUNCTION_ERROR
     u = unit_roundoff(recipe.dtype)

@@ -158,7 +158,8 @@ def plan_comparison(profile_name: str, dataset: Dataset, implementations: Sequen
 
 
 def _question(name: str, title: str, dataset: Dataset, extent: Extent, pairs: list[tuple[str, str]]) -> Question:
-    entries = tuple(Entry(name, recipe, fit_recipe(RECIPES[recipe], dataset)) for name, recipe in pairs)
+    recipes = {key: fit_recipe(RECIPES[key], dataset).replace(epochs=extent.epochs) for _, key in pairs}
+    entries = tuple(Entry(implementation, key, recipes[key]) for implementation, key in pairs)
     n_train = len(dataset.x_train)
     return Question(
         name=name,

@@ -24,9 +24,11 @@ def new_run_folder(results: Path, profile: str) -> Path:
     """
     now = datetime.datetime.now(datetime.UTC)
     folder = results / f"{now:%Y-%m-%dT%H-%M-%S}-{profile}"
+    link = results / LATEST
+    if link.exists() and not link.is_symlink():
+        raise InputError(f"{link} is a folder; expected the link to the latest run, so move it away")
     try:
         folder.mkdir(parents=True)
-        link = results / LATEST
         fresh = results / f".{LATEST}-{os.getpid()}"
         fresh.symlink_to(folder.name, target_is_directory=True)
         fresh.replace(link)

@@ -204,7 +204,7 @@ def answer(commands: dict[str, Callable[..., Row]], line: str) -> Row:
     except InputError as error:
         return {"refused": str(error)}
     except Exception as error:  # noqa: BLE001 (whatever an implementation raises is reported, and the run goes on)
-        return {"raised": f"{type(error).__name__}: {error}"}
+        return {"raised": " ".join(f"{type(error).__name__}: {error}".split())}
 
 
 def serve(requests: TextIO, answers: TextIO) -> None:

@@ -71,7 +71,11 @@ def conclusion(dtype: str, outcome: Mapping[str, Any]) -> str:
     if outcome["equal"]:
         return f"Equal in {dtype}: every difference is within what rounding allows.{hidden}"
     first = next(quantity for quantity in outcome["quantities"] if not quantity["passed"])
-    amount = "" if first["difference"] is None else f", by {scientific(first['difference'])} of its largest value"
+    if first["difference"] is None:
+        return (
+            f"Not proved in {dtype}: {QUANTITIES[first['name']]} of layer {first['layer']}: {first['where']}.{hidden}"
+        )
+    amount = f", by {scientific(first['difference'])} of its largest value"
     return (
         f"Not equal in {dtype}: the first quantity that differs is {QUANTITIES[first['name']]} of layer "
         f"{first['layer']}{amount}, at {first['where']}.{hidden}"

@@ -1,7 +1,6 @@
 """The report of a run: figures, ``report.md``, and ``report.html`` that needs nothing beside itself."""
 
 import base64
-import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -141,13 +140,13 @@ def _recipes_used(question: QuestionSummary) -> list[str]:
 
 
 def _where_measured(summary: Summary, _figures: Figures) -> Section:
-    profile = clean(summary.description.get("profile", "default"))
+    command = clean(summary.description.get("command", "backprop-bench compare"))
     return Section(
         "Where it was measured, and how to run it again",
         (
             *_filled(tables.environment_table(summary)),
             "The numbers hold for this machine and these versions. To measure on yours:",
-            Code(f"backprop-bench compare --profile {shlex.quote(profile)}"),
+            Code(command),
         ),
     )
 

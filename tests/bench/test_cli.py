@@ -15,8 +15,9 @@ from click.testing import CliRunner, Result
 from bench.cli.main import main
 from bench.cli.micro import MICRO
 from bench.records import read_rows
-from bench.run.environment import usable_cores
-from data import Recipe
+from bench.run.environment import environment, usable_cores
+from bench.run.run_folder import new_run_folder
+from data import InputError, Recipe, load_dataset
 from tests.tiny import write_tiny_dataset
 
 Run = Callable[..., Result]
@@ -180,3 +181,58 @@ def test_compare_stopped_by_ctrl_c_keeps_what_it_has_and_resume_completes_it(
     description["environment"]["packages"]["numpy"] = "0.1"
     (folder / "run.json").write_text(json.dumps(description))
     refused(run("compare", "--resume"), "numpy", "0.1", "cannot be resumed")
+
+
+def test_a_run_whose_dataset_has_changed_is_not_resumed(run: Run, tiny: str, tmp_path: Path) -> None:
+    folder = tmp_path / "results" / "run"
+    folder.mkdir(parents=True)
+    description = {
+        "plan": {},
+        "environment": environment().to_dict(),
+        "threads": 1,
+        "dataset": tiny,
+        "dataset_crc32": load_dataset(tiny).subset(100).fingerprint(),
+    }
+    (folder / "run.json").write_text(json.dumps(description))
+    refused(run("compare", "--resume", folder), "have changed since it was begun")
+
+
+@pytest.mark.parametrize("content", ["{}", "[]", "[1]", '{"plan": {}', ""])
+def test_a_description_that_is_none_is_refused(run: Run, tmp_path: Path, content: str) -> None:
+    (tmp_path / "run.json").write_text(content)
+    refused(run("report", tmp_path), "run.json is not the description of a run")
+    refused(run("compare", "--resume", tmp_path), "run.json is not the description of a run")
+
+
+def test_micro_benchmarks_without_a_run_do_not_stand_in_the_way_of_one(tmp_path: Path) -> None:
+    (tmp_path / "latest").mkdir()
+    with pytest.raises(InputError, match="latest is a folder"):
+        new_run_folder(tmp_path, "quick")
+    assert [path.name for path in tmp_path.iterdir()] == ["latest"]
+
+
+def test_parity_of_an_implementation_without_float32_is_shown_in_float64(run: Run) -> None:
+    result = run("parity", "scratch-python", "--layer-sizes", "784-3-10", "--batch-size", 4, "--steps", 3)
+    assert result.exit_code == 0, result.output
+    assert "Not compared in float32" in result.output
+    assert "Equal in float64" in result.output
+
+
+def test_parity_of_a_recipe_that_diverges_is_not_proved_rather_than_unequal(run: Run, tiny: str) -> None:
+    result = run("parity", "--learning-rate", "1e6", "--steps", 20, "--dataset", tiny, "--hidden-activation", "relu")
+    assert result.exit_code == 1
+    assert "diverges within 20 steps" in " ".join(result.output.split())
+
+
+def test_a_file_of_your_own_may_have_the_name_of_a_package_of_the_suite(run: Run, tmp_path: Path) -> None:
+    source = "from scratch.numpy_trainer import NumpyTrainer\n\nclass Mine(NumpyTrainer):\n    pass\n"
+    (tmp_path / "data.py").write_text(source)
+    result = run("parity", "data.py:Mine", "--layer-sizes", "784-3-10", "--steps", 10, "--dtype", "float64")
+    assert result.exit_code == 0, result.output
+    (tmp_path / "three.py").write_text("Mine = 3\n")
+    refused(run("parity", "three.py:Mine", "--dtype", "float64"), "Mine is no class")
+
+
+def test_help_shows_examples_one_per_line(run: Run) -> None:
+    lines = run("compare", "--help").output.splitlines()
+    assert "    backprop-bench compare --resume" in lines

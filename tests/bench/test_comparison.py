@@ -1,6 +1,7 @@
 """A run: what it records, what it survives, and how it goes on."""
 
 import contextlib
+import json
 import random
 import signal
 import subprocess
@@ -118,9 +119,9 @@ def test_an_implementation_that_hangs_is_ended_at_the_limit(
     tmp_path: Path, dataset: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     start = workers.Worker.__init__
-    monkeypatch.setattr(workers.Worker, "__init__", lambda self, threads: start(self, threads, limit_s=4.0))
+    monkeypatch.setattr(workers.Worker, "__init__", lambda self, threads: start(self, threads, limit_s=12.0))
     question = question_of(run(tmp_path, plan_of("Fine", "Hanging", seeds=1), dataset))
-    assert [failure.message for failure in question.failures] == ["gave no answer within 4 s and was ended"]
+    assert [failure.message for failure in question.failures] == ["gave no answer within 12 s and was ended"]
 
 
 def test_a_training_that_diverges_is_recorded_as_such_and_the_run_goes_on(tmp_path: Path, dataset: str) -> None:
@@ -183,3 +184,32 @@ def test_a_run_killed_again_and_again_ends_as_an_undisturbed_one(tmp_path: Path,
     (ratio,) = question_of(summarize(describe(plan, dataset), b)).ratios
     sessions = Counter((row["session"], row["round"]) for row in rows_of(b, "epoch"))
     assert ratio.interval.n == sum(count == 2 for count in sessions.values()), "no ratio across sessions"
+
+
+def stopped_at(folder: Path, plan: Plan, dataset: str, keep: list[Row]) -> Summary:
+    """Go on with a run of which only these rows are on the disk."""
+    (folder / "records.jsonl").write_text("".join(json.dumps(row) + "\n" for row in keep))
+    return run(folder, plan, dataset)
+
+
+def test_a_failed_proof_is_remembered_whatever_row_the_run_was_stopped_after(tmp_path: Path, dataset: str) -> None:
+    plan = plan_of("Fine", "Wrong", seeds=1)
+    run(tmp_path, plan, dataset)
+    proofs = [row for row in read_rows(tmp_path) if row["kind"] in ("parity", "failure")]
+    for n_rows in range(len(proofs) + 1):
+        question = question_of(stopped_at(tmp_path, plan, dataset, proofs[:n_rows]))
+        assert [performance.implementation for performance in question.performances] == [f"{ODD}:Fine"], n_rows
+    without_failure = [row for row in proofs if row["kind"] == "parity"]
+    question = question_of(stopped_at(tmp_path, plan, dataset, without_failure))
+    assert [performance.implementation for performance in question.performances] == [f"{ODD}:Fine"]
+
+
+def test_parts_of_a_step_that_a_stop_left_out_are_timed_on_resume(tmp_path: Path, dataset: str) -> None:
+    plan = plan_of("Fine", seeds=1)
+    run(tmp_path, plan, dataset)
+    rows = read_rows(tmp_path)
+    first_part = next(number for number, row in enumerate(rows) if row["kind"] == "part")
+    stopped_at(tmp_path, plan, dataset, rows[: first_part + 2])
+    blocks = Counter((row["block"], row["part"]) for row in rows_of(read_rows(tmp_path), "part"))
+    assert set(blocks.values()) == {1}
+    assert {block for block, _ in blocks} == {0, 1}
