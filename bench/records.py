@@ -165,7 +165,9 @@ def read_description(folder: Path) -> dict[str, Any]:
         raise InputError(f"{folder} holds no run: {DESCRIPTION} is missing") from error
     except (OSError, ValueError, TypeError) as error:
         raise InputError(f"{path} is not the description of a run; expected a JSON object") from error
-    missing = [name for name in ("plan", "environment", "dataset", "threads") if name not in description]
+    missing = [
+        name for name in ("plan", "environment", "dataset", "dataset_crc32", "threads") if name not in description
+    ]
     if missing:
         raise InputError(f"{path} is not the description of a run: it lacks {missing[0]!r}")
     return description

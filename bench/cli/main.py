@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from bench.cli.compare import compare
+from bench.cli.compare import STOPPED, compare
 from bench.cli.info import doctor, list_all
 from bench.cli.micro import micro
 from bench.cli.parity import parity
@@ -27,6 +27,9 @@ class _Group(click.Group):
             return super().invoke(ctx)
         except InputError as error:
             raise _Refusal(str(error)) from error
+        except KeyboardInterrupt:
+            click.echo("Stopped.", err=True)
+            raise SystemExit(STOPPED) from None
         except BrokenPipeError:
             raise  # a reader that has seen enough; click ends quietly
         except OSError as error:

@@ -99,7 +99,7 @@ def _show(worker: Worker, request: Row, recipe: Recipe, steps: int | None) -> bo
     for dtype, outcome in outcomes.items():
         pair = f"{request['implementation']} against {request['against']}"
         if outcome["quantities"]:
-            console.print(to_rich(parity_grid(f"{pair}, {dtype}", outcome["quantities"], steps or steps_in(dtype))))
+            console.print(to_rich(parity_grid(f"{pair}, {dtype}", outcome["quantities"], outcome["steps"])))
         console.print(conclusion(dtype, outcome), highlight=False, markup=False)
         console.print()
         equal = equal and outcome["equal"]

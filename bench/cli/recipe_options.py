@@ -12,7 +12,7 @@ from data import CHOICES, RECIPES, Recipe
 Command = Callable[..., Any]
 
 
-class _LayerSizes(click.ParamType[Any]):
+class _LayerSizes(click.ParamType):  # type: ignore[type-arg]  # generic in newer versions only
     name = "layer sizes"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
@@ -25,7 +25,7 @@ class _LayerSizes(click.ParamType[Any]):
             self.fail(f"{value!r} is no list of layer sizes; expected numbers such as 784-128-10", param, ctx)
 
 
-class _BatchSize(click.ParamType[Any]):
+class _BatchSize(click.ParamType):  # type: ignore[type-arg]  # generic in newer versions only
     name = "batch size"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:

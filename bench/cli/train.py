@@ -12,7 +12,7 @@ from bench.cli.recipe_options import changes_from, recipe_options
 from bench.implementations import named_implementation
 from bench.records import Row
 from bench.run.environment import check_threads
-from bench.run.workers import Worker, WorkerError
+from bench.run.workers import Refusal, Worker, WorkerError
 from bench.show.files import write_whole
 from data import InputError, Recipe, check_fit, fit_recipe, load_dataset, named_recipe
 
@@ -61,6 +61,8 @@ def train(
         with Worker(threads) as worker:
             worker.ask("open", **request, cases=cases, hold_out=hold_out, spawned=worker.spawned, threads=threads)
             outcome = {**request, "cases": cases, "hold_out": hold_out, "epochs": _train(worker, chosen)}
+    except Refusal as refusal:
+        raise InputError(str(refusal)) from None
     except WorkerError as failure:
         click.echo(f"Error: {implementation}: {failure}", err=True)
         raise SystemExit(1) from None

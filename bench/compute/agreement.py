@@ -34,6 +34,20 @@ class Agreement:
         return self.difference is not None and self.difference <= self.bound
 
 
+@dataclasses.dataclass(frozen=True)
+class Parity:
+    """One line of the parity proof."""
+
+    implementation: str
+    reference: str
+    check: str
+    dtype: str
+    passed: bool
+    difference: float | None
+    bound: float
+    where: str
+
+
 NamedArrays = list[tuple[str, Floats]]
 
 

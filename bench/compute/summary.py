@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Iterable
 from typing import Any
 
+from bench.compute.agreement import Parity
 from bench.compute.statistics import Interval, geometric_mean_interval, mean_interval
 from bench.records import Row, rows_of
 
@@ -35,7 +36,7 @@ class Performance:
     wall_s: Interval
     """Wall seconds per epoch of training, geometric mean over rounds."""
     cpu_s: float
-    """CPU seconds per epoch, all threads, median over rounds."""
+    """CPU seconds per epoch, all threads, geometric mean as of the wall seconds."""
     evaluation_s: float
     """Wall seconds of one evaluation on the test cases, median."""
     import_s: float
@@ -81,20 +82,6 @@ class Failure:
     implementation: str
     seed: int | None
     message: str
-
-
-@dataclasses.dataclass(frozen=True)
-class Parity:
-    """One line of the parity proof."""
-
-    implementation: str
-    reference: str
-    check: str
-    dtype: str
-    passed: bool
-    difference: float | None
-    bound: float
-    where: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -188,13 +175,13 @@ def _performance(entry: dict[str, Any], rows: list[Row]) -> Performance:
         curve=curve,
         accuracy=curve[-1].accuracy if curve else mean_interval([]),
         wall_s=geometric_mean_interval(walls),
-        cpu_s=_median(row["cpu_s"] for row in epochs),
+        cpu_s=geometric_mean_interval([[row["cpu_s"] for row in group] for group in group_by_set(epochs)]).estimate,
         evaluation_s=_median(row["wall_s"] for row in evaluations),
         import_s=_median(row["import_s"] for row in starts),
         load_s=_median(row["load_s"] for row in starts),
         prepare_s=_median(row["prepare_s"] for row in starts),
         peak_rss_bytes=max((row["peak_rss_bytes"] for row in memory), default=None),
-        above_data_bytes=max((max(0, row["peak_rss_bytes"] - row["data_rss_bytes"]) for row in memory), default=None),
+        above_data_bytes=max((row["peak_rss_bytes"] - row["data_rss_bytes"] for row in memory), default=None),
         diverged=tuple(sorted({row["seed"] for row in epochs if row["loss"] is None})),
         parts=tuple(_parts(rows_of(rows, "part"))),
     )

@@ -7,6 +7,7 @@ import numpy as np
 from bench.compute.agreement import (
     Agreement,
     NamedArrays,
+    Parity,
     compare_arrays,
     compare_each,
     loss_from_outputs,
@@ -15,7 +16,6 @@ from bench.compute.agreement import (
     worst,
 )
 from bench.compute.rounding import FUNCTION_ERROR, error_bounds, gamma, unit_roundoff
-from bench.compute.summary import Parity
 from bench.implementations import Implementation, named_implementation
 from bench.run.conduct import check_conduct
 from data import (
@@ -257,7 +257,7 @@ def compare_runs(
 
 
 def train_steps(running: Trainer, recipe: Recipe, cases: Cases, steps: int) -> NamedArrays:
-    """Train whole epochs until the weights have changed this often.
+    """Train until the weights have changed this often.
 
     Returns
     -------
@@ -267,7 +267,10 @@ def train_steps(running: Trainer, recipe: Recipe, cases: Cases, steps: int) -> N
     n_cases = len(cases.x)
     steps_per_epoch = -(-n_cases // (recipe.batch_size or n_cases))
     epochs = -(-steps // steps_per_epoch)
-    losses = [running.train_epoch(cases.x, cases.t, batch_order(recipe, n_cases, epoch)) for epoch in range(epochs)]
+    losses = []
+    for epoch in range(epochs):
+        left = (steps - epoch * steps_per_epoch) * (recipe.batch_size or n_cases)
+        losses.append(running.train_epoch(cases.x, cases.t, batch_order(recipe, n_cases, epoch)[:left]))
     outputs = running.predict(cases.x[:FINAL_OUTPUTS])
     return [
         *name_arrays(running.parameters()),

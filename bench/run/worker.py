@@ -12,9 +12,11 @@ import gc
 import json
 import math
 import os
+import queue
 import resource
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -50,6 +52,7 @@ class Bench:
     test_cases: Cases
     recipe: Recipe
     make: type[Trainer]
+    threads: int
     data_rss_bytes: int
     peak_rss_bytes: int
 
@@ -66,11 +69,13 @@ class Bench:
         conduct = check_conduct(chosen, found, first_batch(chosen, cases))
         if not conduct.passed:
             return {"equal": False, "conduct": conduct.where, "quantities": [], "traced": False}
-        quantities = inspect(chosen, found, expected, cases, min(steps, SLOW_STEPS) if known.slow else steps)
+        steps = min(steps, SLOW_STEPS) if known.slow else steps
+        quantities = inspect(chosen, found, expected, cases, steps)
         parameters = initial_parameters(chosen)
         return {
             "equal": all(quantity.passed for quantity in quantities),
             "conduct": None,
+            "steps": steps,
             "quantities": [quantity.to_dict() for quantity in quantities],
             "traced": shows_all(found(chosen, parameters), expected(chosen, parameters)),
         }
@@ -102,7 +107,8 @@ class Bench:
         load_s = time.time() - imported
         too_many = verify_threads(threads)
         if too_many:
-            raise InputError(too_many)
+            raise RuntimeError(too_many)
+        self.threads = threads
         del loaded  # the cases as they are stored are not needed any more
         give_back_free_memory()
         reset_peak_memory()
@@ -133,6 +139,9 @@ class Bench:
         wall_s, cpu_s = time.perf_counter() - wall, time.process_time() - cpu
         moved = disturbance(before, Snapshot.take())
         self.peak_rss_bytes = max(self.peak_rss_bytes, peak_memory_bytes())
+        too_many = verify_threads(self.threads)
+        if too_many:
+            raise RuntimeError(too_many)
         return {
             "cases": len(order),
             "wall_s": wall_s,
@@ -183,7 +192,7 @@ def peak_memory_bytes() -> int:
 
 def reset_peak_memory() -> None:
     """Let the peak start again from what is resident now; Linux only, elsewhere the peak of loading stays in it."""
-    if _CLEAR.exists():
+    with contextlib.suppress(OSError):
         _CLEAR.write_text("5")
 
 
@@ -197,18 +206,19 @@ def give_back_free_memory() -> None:
 def answer(commands: dict[str, Callable[..., Row]], line: str) -> Row:
     """Carry out one message and return the answer; an exception becomes an answer of its own."""
     message: dict[str, Any] = json.loads(line)
+    do = message.pop("do")
     try:
-        return {"done": commands[message.pop("do")](**message)}
+        return {"done": commands[do](**message)}
     except UnsupportedRecipe as error:
         return {"unsupported": str(error)}
     except InputError as error:
-        return {"refused": str(error)}
+        return {"refused" if do in ("prove", "inspect", "drift", "open") else "raised": str(error)}
     except Exception as error:  # noqa: BLE001 (whatever an implementation raises is reported, and the run goes on)
         return {"raised": " ".join(f"{type(error).__name__}: {error}".split())}
 
 
 def serve(requests: TextIO, answers: TextIO) -> None:
-    """Answer messages until there are no more."""
+    """Answer messages until there are no more; a thread that waits for them sees at once when the driver is gone."""
     bench = Bench()
     commands: dict[str, Callable[..., Row]] = {
         "prove": bench.prove,
@@ -221,8 +231,16 @@ def serve(requests: TextIO, answers: TextIO) -> None:
         "time_parts": bench.time_parts,
         "memory": bench.memory,
     }
-    for line in requests:
-        print(json.dumps(answer(commands, line)), file=answers, flush=True)
+    inbox: queue.SimpleQueue[str] = queue.SimpleQueue()
+
+    def listen() -> None:
+        for line in requests:
+            inbox.put(line)
+        os._exit(0)  # the driver is gone: what is being computed is for nobody
+
+    threading.Thread(target=listen, daemon=True).start()
+    while True:
+        print(json.dumps(answer(commands, inbox.get())), file=answers, flush=True)
 
 
 def main() -> None:

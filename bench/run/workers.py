@@ -38,9 +38,11 @@ def together(threads: int) -> Iterator[concurrent.futures.ThreadPoolExecutor]:
     Whatever ends it early, a Ctrl-C too, ends the workers first, so that nobody waits for their answers.
     """
     with concurrent.futures.ThreadPoolExecutor(max(1, usable_cores() // threads)) as pool:
+        _STOPPING.clear()
         try:
             yield pool
         except BaseException:
+            _STOPPING.set()
             pool.shutdown(wait=False, cancel_futures=True)
             for worker in list(_ALIVE):
                 worker.kill()
@@ -59,6 +61,8 @@ class Worker:
     """
 
     def __init__(self, threads: int, limit_s: float = LIMIT_S) -> None:
+        if _STOPPING.is_set():
+            raise WorkerError("not started, for the run is being stopped")
         self.limit_s = limit_s
         self.spawned = time.time()
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed in close)
@@ -120,7 +124,8 @@ class Worker:
         assert self._process.stdout is not None
         self.kill()
         self._process.wait()
-        self._process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):  # what a dead worker was to be asked is lost, and may be
+            self._process.stdin.close()
         self._process.stdout.close()
         self._errors.close()
 
@@ -138,6 +143,7 @@ def _python_path() -> str:
     return os.pathsep.join(filter(None, (str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH"))))
 
 
+_STOPPING = threading.Event()
 _ALIVE: "weakref.WeakSet[Worker]" = weakref.WeakSet()
 
 

@@ -8,8 +8,9 @@ import math
 from collections.abc import Sequence
 from typing import Literal
 
+from bench.compute.agreement import Parity
 from bench.compute.statistics import Interval
-from bench.compute.summary import Failure, Parity, Performance, QuestionSummary, Summary
+from bench.compute.summary import Failure, Performance, QuestionSummary, Summary
 from bench.show.numbers import (
     clean,
     count,
@@ -32,6 +33,8 @@ Family = Literal["by hand", "PyTorch", "peer"]
 
 def family(implementation: str) -> Family:
     """Return which kind of implementation a name stands for."""
+    if ":" in implementation:  # somebody's own file, whatever its name
+        return "peer"
     if implementation.startswith("scratch"):
         return "by hand"
     return "PyTorch" if implementation.startswith("torch") else "peer"

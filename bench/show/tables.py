@@ -4,7 +4,8 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from bench.compute.summary import Parity, Performance, QuestionSummary, Summary
+from bench.compute.agreement import Parity
+from bench.compute.summary import Performance, QuestionSummary, Summary
 from bench.show.headline import ratio_to_first
 from bench.show.numbers import (
     ABSENT,

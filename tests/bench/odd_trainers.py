@@ -83,3 +83,35 @@ class Diverging(_LongTraining):
         for layer in self.layers:
             layer.weight[...] = np.nan
         return float("nan")
+
+
+class Sleeping(NumpyTrainer):
+    """Right, and idle for most of its time."""
+
+    def train_epoch(self, x: Floats, t: Floats, order: Order) -> float:
+        time.sleep(0.2 if len(order) > 200 else 0)
+        return super().train_epoch(x, t, order)
+
+
+class Hungry(NumpyTrainer):
+    """Right, and takes 64 MiB while it trains."""
+
+    def train_epoch(self, x: Floats, t: Floats, order: Order) -> float:
+        held = np.ones(8 * 2**20 if len(order) > 200 else 1)
+        return super().train_epoch(x, t, order) + 0 * float(held[0])
+
+
+class Noting(NumpyTrainer):
+    """Right, and notes down in the file that is named by NOTES what it was asked."""
+
+    def note(self, *what: object) -> None:
+        with open(os.environ["NOTES"], "a", encoding="utf-8") as file:  # noqa: PTH123
+            print(*what, file=file)
+
+    def train_epoch(self, x: Floats, t: Floats, order: Order) -> float:
+        self.note("train", len(x), *order[:4])
+        return super().train_epoch(x, t, order)
+
+    def predict(self, x: Floats) -> Floats:
+        self.note("predict", len(x))
+        return super().predict(x)

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from bench.compute.summary import QuestionSummary, Summary, summarize
+from bench.compute.summary import QuestionSummary, Summary, paired_ratio, summarize
 from bench.records import Recorder, Row, read_description, read_rows, rows_of, write_description
 from bench.run import workers
 from bench.run.compare import Comparison
 from bench.run.plan import Entry, Plan, Question
-from data import Recipe
+from data import Recipe, batch_order
 from tests.tiny import write_tiny_dataset
 
 ODD = Path(__file__).with_name("odd_trainers.py")
@@ -49,7 +49,7 @@ def plan_of(*names: str, epochs: int = 2, seeds: int = 2) -> Plan:
 
 
 def describe(plan: Plan, dataset: str) -> Row:
-    return {"plan": plan.to_dict(), "dataset": dataset, "threads": 1, "environment": {}}
+    return {"plan": plan.to_dict(), "dataset": dataset, "dataset_crc32": "0", "threads": 1, "environment": {}}
 
 
 def run(folder: Path, plan: Plan, dataset: str) -> Summary:
@@ -213,3 +213,80 @@ def test_parts_of_a_step_that_a_stop_left_out_are_timed_on_resume(tmp_path: Path
     blocks = Counter((row["block"], row["part"]) for row in rows_of(read_rows(tmp_path), "part"))
     assert set(blocks.values()) == {1}
     assert {block for block, _ in blocks} == {0, 1}
+
+
+def test_every_epoch_has_its_own_batch_order_and_accuracy_is_that_of_the_test_cases(
+    tmp_path: Path, dataset: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notes = tmp_path / "notes"
+    monkeypatch.setenv("NOTES", str(notes))
+    run(tmp_path, plan_of("Noting", seeds=1, epochs=3), dataset)
+    lines = [line.split() for line in notes.read_text().splitlines()]
+    training = [line for line in lines if line[:2] == ["train", str(N_CASES)]]
+    recipe = RECIPE.replace(seed=0)
+    expected = [[str(case) for case in batch_order(recipe, N_CASES, epoch)[:4]] for epoch in range(3)]
+    assert [line[2:] for line in training] == expected
+    assert lines.count(["predict", str(N_TEST)]) == 4
+    assert ["predict", str(N_CASES)] not in lines
+
+
+def test_cpu_time_is_not_wall_time_and_memory_is_what_training_took(tmp_path: Path, dataset: str) -> None:
+    run(tmp_path, plan_of("Sleeping", "Hungry", seeds=1), dataset)
+    rows = read_rows(tmp_path)
+    for row in rows_of(rows, "epoch", implementation=f"{ODD}:Sleeping"):
+        assert row["cpu_s"] < row["wall_s"] - 0.1
+    (hungry,) = rows_of(rows, "memory", implementation=f"{ODD}:Hungry")
+    (lean,) = rows_of(rows, "memory", implementation=f"{ODD}:Sleeping")
+    assert 60 * 2**20 < hungry["peak_rss_bytes"] - hungry["data_rss_bytes"] < 90 * 2**20
+    assert lean["peak_rss_bytes"] - lean["data_rss_bytes"] < 45 * 2**20
+
+
+def test_the_order_within_a_round_differs_between_rounds(tmp_path: Path, dataset: str) -> None:
+    run(tmp_path, plan_of("Fine", "Sleeping", epochs=6, seeds=1), dataset)
+    epochs = rows_of(read_rows(tmp_path), "epoch", implementation=f"{ODD}:Fine")
+    assert {row["position"] for row in epochs} == {0, 1}
+
+
+def test_times_of_different_sessions_are_never_divided_by_each_other() -> None:
+    def row(implementation: str, number: int, session: int, wall_s: float) -> Row:
+        return {
+            "implementation": implementation,
+            "round": number,
+            "session": session,
+            "seed": 0,
+            "wall_s": wall_s,
+        }
+
+    rows = [row("a", 0, 0, 1.0), row("b", 0, 0, 2.0), row("a", 1, 0, 1.0), row("b", 1, 1, 50.0)]
+    ratio = paired_ratio(rows, "b", "a")
+    assert ratio.interval.n == 1
+    assert ratio.interval.estimate == pytest.approx(2.0)
+
+
+def test_a_worker_whose_driver_is_killed_ends_in_the_middle_of_its_work(dataset: str) -> None:
+    worker = workers.Worker(1)
+    implementation = f"{ODD}:Hanging"
+    request = {"implementation": implementation, "recipe": RECIPE.to_dict(), "dataset": dataset}
+    worker.ask("open", **request, cases=None, hold_out=None, spawned=worker.spawned, threads=1)
+    worker.ask("begin", seed=0)
+    process = worker._process
+    assert process.stdin is not None
+    process.stdin.write(json.dumps({"do": "train", "epoch": 1}) + "\n")
+    process.stdin.close()
+    assert process.wait(timeout=20) == 0
+    worker.close()
+
+
+def test_a_worker_that_dies_while_it_waits_is_a_failure_of_its_own_only(dataset: str) -> None:
+    worker = workers.Worker(1)
+    worker.kill()
+    worker._process.wait()
+    with worker, pytest.raises(workers.WorkerError, match="ended by signal 9"):
+        worker.ask("begin", seed=0)
+
+
+def test_a_timing_worker_imports_nothing_that_it_does_not_need() -> None:
+    program = "import sys, bench.run.worker; print({'scipy', 'pandas', 'matplotlib', 'torch'} & set(sys.modules))"
+    assert (
+        subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False).stdout == "set()\n"
+    )

@@ -88,7 +88,7 @@ def test_rows_are_chosen_by_kind_and_fields() -> None:
 
 
 def test_a_description_reads_back_as_it_was_written(tmp_path: Path) -> None:
-    description = {"plan": {"questions": []}, "threads": 1}
+    description = {"plan": {}, "environment": {}, "dataset": "mnist", "dataset_crc32": "0", "threads": 1}
     write_description(tmp_path, description)
     assert read_description(tmp_path) == description
     assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
