@@ -56,7 +56,7 @@ class Profile:
 
 
 PROFILES: dict[str, Profile] = {
-    "quick": Profile(Extent(500, 2, 2), Extent(10_000, 1, 3), 3, 0.1, 20, proof_steps=100),
+    "quick": Profile(Extent(500, 2, 1), Extent(10_000, 1, 3), 2, 0.1, 20, proof_steps=100),
     "default": Profile(Extent(10_000, 2, 5), Extent(None, 3, 4), 10, 0.2, 200),
     "full": Profile(Extent(None, 5, 5), Extent(None, 10, 8), 30, 0.5, 1000),
 }
