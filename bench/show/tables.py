@@ -27,15 +27,6 @@ BRIEF = 4
 BRACKETS = "In brackets: 95 % interval; without brackets there are too few values for one."
 
 
-def all_tables(summary: Summary) -> list[Table]:
-    """Return every table that the run has rows for, in the order of the report."""
-    tables = [parity_table(summary)]
-    for question in summary.questions:
-        tables += [results_table(question), ratios_table(question), curves_table(question), parts_table(question)]
-    tables += [failures_table(summary), recipes_table(summary), environment_table(summary)]
-    return [table for table in tables if table.rows]
-
-
 def results_table(question: QuestionSummary, *, brief: bool = False) -> Table:
     """Return accuracy, time and memory of every implementation; the first columns only where it is to be brief."""
     first = question.performances[0].implementation if question.performances else ABSENT
@@ -54,9 +45,9 @@ def results_table(question: QuestionSummary, *, brief: bool = False) -> Table:
     ]
     note = (
         f"{count(question.cases, 'training case')}, {count(question.test_cases, 'test case')}, "
-        f"{count(question.epochs, 'epoch')}. {BRACKETS} Accuracy: mean over seeds after the last epoch. Wall time and "
-        "ratio: geometric mean over rounds. The other times are medians, memory is the largest peak of a process, "
-        "and what of it came on top of libraries and data."
+        f"{count(question.epochs, 'epoch')}. {BRACKETS} Accuracy: mean over seeds after the last epoch. Wall time, "
+        "ratio, CPU time: geometric mean over rounds. The other times are medians, memory is the largest peak of a "
+        "process, and what of it came on top of libraries and data."
     )
     rows = [_result_row(question, performance) for performance in question.performances]
     shown = BRIEF if brief else len(columns)

@@ -6,13 +6,31 @@ import re
 import pytest
 from rich.console import Console
 
-from bench.compute.summary import summarize
+from bench.compute.summary import Summary, summarize
 from bench.show.numbers import ABSENT
-from bench.show.table import LONG, make_table, to_html, to_markdown, to_rich
-from bench.show.tables import all_tables, environment_table, parity_table, ratios_table, recipes_table, results_table
+from bench.show.table import LONG, Table, make_table, to_html, to_markdown, to_rich
+from bench.show.tables import (
+    curves_table,
+    environment_table,
+    failures_table,
+    parity_table,
+    parts_table,
+    ratios_table,
+    recipes_table,
+    results_table,
+)
 from tests.bench.recorded import FOURTEEN, THREE, recorded_run
 
 NASTY = "a|b `c` <i>d</i> [bold]e[/bold] *f* $g$ \\ \n| h"
+
+
+def all_tables(summary: Summary) -> list[Table]:
+    """Return every table that the run has rows for, in the order of the report."""
+    tables = [parity_table(summary)]
+    for question in summary.questions:
+        tables += [results_table(question), ratios_table(question), curves_table(question), parts_table(question)]
+    tables += [failures_table(summary), recipes_table(summary), environment_table(summary)]
+    return [table for table in tables if table.rows]
 
 
 def test_markdown_rows_have_as_many_cells_as_the_head_whatever_stands_in_them() -> None:
