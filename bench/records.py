@@ -23,19 +23,40 @@ Row = dict[str, Any]
 
 KINDS: dict[str, tuple[str, ...]] = {
     "parity": ("question", "implementation", "reference", "check", "dtype", "passed", "difference", "bound", "where"),
-    "start": ("question", "implementation", "seed", "import_s", "load_s", "prepare_s", "threads"),
-    "epoch": ("question", "implementation", "seed", "epoch", "round", "position", "cases", "wall_s", "cpu_s", "loss"),
-    "evaluation": ("question", "implementation", "seed", "epoch", "cases", "wall_s", "cpu_s", "accuracy"),
-    "memory": ("question", "implementation", "seed", "peak_rss_bytes", "data_rss_bytes"),
+    "epoch": ("question", "implementation", "seed", "epoch", "cases", "loss", "accuracy"),
+    "start": (
+        *("question", "implementation", "set", "cores", "threads", "block_batches", "energy"),
+        *("import_s", "load_s", "prepare_s", "first_s"),
+    ),
+    "block": (
+        *("question", "implementation", "set", "round", "position", "cases", "extra", "at_s"),
+        *("wall_s", "cpu_s", "loss", "energy_j"),
+    ),
+    "end": ("question", "implementation", "set", "evaluation_s", "peak_rss_bytes", "data_rss_bytes"),
     "part": ("question", "implementation", "part", "block", "steps", "batch_size", "wall_s"),
-    "failure": ("question", "implementation", "seed", "message"),
+    "stop": ("question", "reason", "sets", "spent_s"),
+    "failure": ("question", "implementation", "phase", "number", "message"),
 }
 """Fields of every kind of row, beside ``kind`` and ``session``. Times are seconds, accuracies fractions in [0, 1].
 
-``epoch`` counts finished passes: the evaluation of epoch 0 is that of the initial weights. ``round`` numbers the
-rounds of a question; in each one, every implementation trains the same epoch from the same seed, in an order of which
-``position`` is the place. The times of a start are ``None`` where processes were started together. ``loss`` is ``None``
-where training diverged. ``wall_s`` of a part is that of all its ``steps`` together.
+epoch
+    Of the training from one seed, which is not timed. ``epoch`` counts finished passes: that of 0 has the accuracy of
+    the initial weights. ``loss`` is ``None`` there, and where training diverged.
+start
+    Of one process: from its start to its imports, mapping the data, making the trainer, the first call. The first three
+    are ``None`` where processes were started together. ``energy`` says what measures energy, or why nothing does.
+block
+    What is compared. ``set`` numbers the process sets and ``round`` the rounds in one; in a round every implementation
+    trains one block, in an order of which ``position`` is the place. ``at_s``: when the block ended, since the timing
+    of the question began in this session.
+end
+    Of one process: an evaluation on the test cases, and its memory.
+part
+    ``wall_s`` is that of all its ``steps`` together.
+stop
+    Why the timing of a question ended: ``precise``, ``budget``, ``alone`` (nothing to compare) or ``failed``.
+failure
+    ``phase`` is ``proof``, ``training`` (``number`` is the seed) or ``timing`` (``number`` is the set).
 """
 
 DESCRIPTION, RECORDS = "run.json", "records.jsonl"
@@ -64,8 +85,11 @@ class Recorder:
         except OSError as error:
             raise InputError(f"{self.path}: cannot write records: {error.strerror}") from error
 
-    def append(self, kind: str, *rows: Row) -> None:
-        """Write rows of one kind, all or none, and wait until they are on the disk."""
+    def append(self, kind: str, *rows: Row, sync: bool = True) -> None:
+        """Write rows of one kind, all or none, and wait until they are on the disk.
+
+        Without ``sync`` nobody waits: a process that is killed loses nothing, a machine without power may.
+        """
         for row in rows:
             if set(row) - OPTIONAL != set(KINDS[kind]):
                 raise TypeError(f"a row of kind {kind!r} has the fields {KINDS[kind]}, not {tuple(row)}")
@@ -74,7 +98,8 @@ class Recorder:
         end = self._file.seek(0, os.SEEK_END)
         try:
             written = self._file.write(lines)
-            os.fsync(self._file.fileno())
+            if sync:
+                os.fsync(self._file.fileno())
         except OSError as error:
             self._file.truncate(end)
             raise InputError(f"{self.path}: cannot write records: {error.strerror}") from error
@@ -103,13 +128,15 @@ class Recorder:
 DISTURBANCE = (
     "steal_s",
     "psi_cpu_some_us",
+    "waited_s",
+    "throttles",
     "voluntary_switches",
     "involuntary_switches",
     "minor_faults",
     "major_faults",
 )
 OPTIONAL = frozenset(DISTURBANCE)
-"""Fields that a row of kind ``epoch`` has where the machine can tell: what disturbed the measurement."""
+"""Fields that a row of kind ``block`` has where the machine can tell: what disturbed the measurement."""
 
 
 def read_rows(folder: Path) -> list[Row]:
@@ -150,7 +177,10 @@ def write_description(folder: Path, description: dict[str, Any]) -> None:
     path = folder / DESCRIPTION
     temporary = path.with_suffix(".tmp")
     try:
-        temporary.write_text(json.dumps(description, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+        with temporary.open("w", encoding="utf-8") as file:
+            file.write(json.dumps(description, indent=2, allow_nan=False) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
         raise InputError(f"{path}: cannot write: {error.strerror}") from error
@@ -166,7 +196,9 @@ def read_description(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError, TypeError) as error:
         raise InputError(f"{path} is not the description of a run; expected a JSON object") from error
     missing = [
-        name for name in ("plan", "environment", "dataset", "dataset_crc32", "threads") if name not in description
+        name
+        for name in ("plan", "environment", "dataset", "dataset_crc32", "threads", "cpus", "command")
+        if name not in description
     ]
     if missing:
         raise InputError(f"{path} is not the description of a run: it lacks {missing[0]!r}")

@@ -5,11 +5,14 @@ from typing import Any
 
 import click
 
-from bench.cli.compare import STOPPED, compare
+from bench.cli.calibrate import calibrate
+from bench.cli.compare import compare
 from bench.cli.info import doctor, list_all
 from bench.cli.micro import micro
 from bench.cli.parity import parity
+from bench.cli.repeatability import repeatability
 from bench.cli.report import report
+from bench.cli.running import STOPPED
 from bench.cli.train import train
 from data import InputError
 
@@ -48,5 +51,5 @@ def main() -> None:
     """  # noqa: D301 (click reads the backspace)
 
 
-for _command in (compare, parity, micro, report, train, list_all, doctor):
+for _command in (compare, parity, micro, report, calibrate, repeatability, train, list_all, doctor):
     main.add_command(_command)

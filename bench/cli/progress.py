@@ -16,7 +16,7 @@ from rich.progress import (
 
 
 class Bars:
-    """Shows one bar per stage; see :class:`bench.run.compare.Progress`."""
+    """Shows one bar per stage; see :class:`bench.run.progress.Progress`."""
 
     def __init__(self) -> None:
         console = Console(stderr=True)
@@ -34,8 +34,8 @@ class Bars:
         self._task: TaskID | None = None
 
     @contextlib.contextmanager
-    def stage(self, title: str, total: int) -> Iterator[None]:
-        """Show a bar of ``total`` steps."""
+    def stage(self, title: str, total: float) -> Iterator[None]:
+        """Show a bar of so many steps, or seconds."""
         with contextlib.ExitStack() as stack:
             if not self._bars.live.is_started:
                 stack.enter_context(self._bars)
@@ -43,7 +43,7 @@ class Bars:
             yield
             self._bars.update(self._task, completed=total, detail="")
 
-    def advance(self, detail: str) -> None:
-        """Move on by one step."""
+    def advance(self, detail: str, steps: float = 1) -> None:
+        """Move on."""
         if self._task is not None:
-            self._bars.update(self._task, advance=1, detail=detail)
+            self._bars.update(self._task, advance=steps, detail=detail)

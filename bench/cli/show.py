@@ -24,7 +24,8 @@ def print_summary(summary: Summary, console: Console) -> None:
     """Print the answer, what is wrong with it, and the tables behind it."""
     tables = [parity_table(summary)] if console.width >= WIDE else []
     for question in summary.questions:
-        tables += [results_table(question, brief=console.width < WIDE), ratios_table(question)]
+        brief = console.width < WIDE
+        tables += [results_table(question, brief=brief), ratios_table(question, brief=brief)]
     tables.append(failures_table(summary))
     for table in tables:
         if table.rows:

@@ -11,7 +11,10 @@ from bench.cli.progress import Bars
 from bench.cli.recipe_options import changes_from, recipe_options
 from bench.implementations import named_implementation
 from bench.records import Row
-from bench.run.environment import check_threads
+from bench.run.cores import chosen_cores
+from bench.run.plan import Entry
+from bench.run.shared_cases import SharedCases
+from bench.run.training import open_request
 from bench.run.workers import Refusal, Worker, WorkerError
 from bench.show.files import write_whole
 from data import InputError, Recipe, check_fit, fit_recipe, load_dataset, named_recipe
@@ -48,7 +51,7 @@ def train(
     reason = named_implementation(implementation).unavailable()
     if reason is not None:
         raise InputError(f"{implementation} is unavailable: {reason}")
-    check_threads(threads)
+    cores = chosen_cores(None, threads)
     changes = changes_from(fields)
     loaded = load_dataset(dataset)
     chosen = named_recipe(recipe)
@@ -56,17 +59,20 @@ def train(
     check_fit(chosen, loaded)
     if json_file is not None:
         _check_writable(json_file)
-    request = {"implementation": implementation, "recipe": chosen.to_dict(), "dataset": dataset}
+    loaded = (loaded.hold_out(hold_out) if hold_out else loaded).subset(cases)
+    entry = Entry(implementation, recipe, chosen)
     try:
-        with Worker(threads) as worker:
-            worker.ask("open", **request, cases=cases, hold_out=hold_out, spawned=worker.spawned, threads=threads)
-            outcome = {**request, "cases": cases, "hold_out": hold_out, "epochs": _train(worker, chosen)}
+        with SharedCases(chosen, loaded) as shared, Worker(threads, descriptors=[shared.descriptor]) as worker:
+            worker.ask("open", **open_request(entry, shared, worker, threads, list(cores)))
+            epochs = _train(worker, chosen)
     except Refusal as refusal:
         raise InputError(str(refusal)) from None
     except WorkerError as failure:
         click.echo(f"Error: {implementation}: {failure}", err=True)
         raise SystemExit(1) from None
     if json_file is not None:
+        outcome: Row = {"implementation": implementation, "recipe": chosen.to_dict(), "dataset": dataset}
+        outcome |= {"cases": cases, "hold_out": hold_out, "epochs": epochs}
         write_whole(json_file, (json.dumps(outcome, indent=2) + "\n").encode())
 
 

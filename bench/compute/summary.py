@@ -1,16 +1,17 @@
 """From the records of a run to the numbers that are shown. A pure function of the records."""
 
 import dataclasses
-import itertools
 import statistics
 from collections.abc import Iterable
 from typing import Any
 
 from bench.compute.agreement import Parity
-from bench.compute.statistics import Interval, geometric_mean_interval, mean_interval
-from bench.records import Row, rows_of
-
-CHECKS = ("gradients", "weights", "central differences")
+from bench.compute.schedule import pairs
+from bench.compute.statistics import Interval, geometric_mean_interval, mean_interval, scaled
+from bench.compute.timing import Ratio, is_disturbed, joules_per_case, paired_ratio, per_case_interval
+from bench.compute.work import Work, epoch_work
+from bench.records import DISTURBANCE, Row, rows_of
+from data import Recipe
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,7 +22,7 @@ class CurvePoint:
     accuracy: Interval
     loss: Interval | None
     seconds: float
-    """Mean over seeds of the training time until here, wall seconds, evaluation left out."""
+    """Wall seconds of that many epochs, at the time per epoch that was measured in blocks."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,17 +35,23 @@ class Performance:
     accuracy: Interval
     """Test accuracy after the last epoch, a fraction, mean over seeds."""
     wall_s: Interval
-    """Wall seconds per epoch of training, geometric mean over rounds."""
+    """Wall seconds per epoch of training, of the medians within process sets; ``n`` counts blocks."""
     cpu_s: float
-    """CPU seconds per epoch, all threads, geometric mean as of the wall seconds."""
+    """CPU seconds per epoch, all threads, as of the wall seconds."""
+    energy_j: Interval | None
+    """Joules per epoch, as of the wall seconds; ``None`` where the machine cannot tell."""
+    energy: str
+    """What measured energy, or why nothing did."""
     evaluation_s: float
-    """Wall seconds of one evaluation on the test cases, median."""
+    """Wall seconds of one evaluation on the test cases, median over processes."""
     import_s: float
-    """Wall seconds from the start of the process until its libraries are imported, median over processes."""
+    """Wall seconds from the start of the process until its libraries are imported."""
     load_s: float
-    """Wall seconds to load the dataset and bring it into the recipe's form, median over processes."""
+    """Wall seconds to map the cases into the process and touch them once."""
     prepare_s: float
-    """Wall seconds to make the trainer from initial weights, median over processes."""
+    """Wall seconds to make the trainer from initial weights."""
+    first_s: float
+    """Wall seconds of the first batch, with compilation where there is any, median over processes."""
     peak_rss_bytes: int | None
     """Largest peak of resident memory of a process while it trains."""
     above_data_bytes: int | None
@@ -52,17 +59,9 @@ class Performance:
     diverged: tuple[int, ...]
     """Seeds whose loss stopped being a number."""
     parts: tuple[tuple[str, Interval], ...]
-    """Wall seconds per step of the parts of a step, geometric mean over blocks."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Ratio:
-    """time(numerator) / time(denominator) per epoch, within rounds."""
-
-    numerator: str
-    denominator: str
-    interval: Interval
-    n_sets: int
+    """Wall seconds per step of the parts of a step, geometric mean over blocks in one process."""
+    work: Work
+    """FLOPs and bytes of an epoch, counted from the recipe."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,11 +76,49 @@ class Difference:
 
 @dataclasses.dataclass(frozen=True)
 class Failure:
-    """Why an implementation has no measurement, of one seed or, where that is ``None``, of any."""
+    """What an implementation could not do.
+
+    Attributes
+    ----------
+    phase
+        ``proof``, ``training`` or ``timing``.
+    number
+        The seed of a training, the process set of a timing, ``None`` of a proof.
+    """
 
     implementation: str
-    seed: int | None
+    phase: str
+    number: int | None
     message: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Disturbance:
+    """What disturbed the timing of a question.
+
+    Attributes
+    ----------
+    n_blocks, n_disturbed
+        Blocks in all, and those beyond the limits.
+    shares
+        Over all blocks, by name of the counter in seconds: its share of the wall time.
+    counts
+        Over all blocks, by name of the other counters: their sum. What the machine cannot tell is in neither.
+    """
+
+    n_blocks: int
+    n_disturbed: int
+    shares: dict[str, float]
+    counts: dict[str, int]
+
+
+@dataclasses.dataclass(frozen=True)
+class Stop:
+    """Why the timing of a question ended: see ``stop`` in :data:`bench.records.KINDS`."""
+
+    reason: str
+    sets: int
+    spent_s: float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,6 +133,11 @@ class QuestionSummary:
     seeds: int
     performances: tuple[Performance, ...]
     ratios: tuple[Ratio, ...]
+    self_test: Ratio | None
+    """time(an implementation again) / time(the same): 1 is to lie in its interval. ``None`` where none was made."""
+    stop: Stop | None
+    """``None`` while the timing is not complete."""
+    disturbance: Disturbance
     differences: tuple[Difference, ...]
     parity: tuple[Parity, ...]
     failures: tuple[Failure, ...]
@@ -109,43 +151,47 @@ class Summary:
     questions: tuple[QuestionSummary, ...]
     sessions: int
     complete: bool
-    """Whether every planned epoch is there, or accounted for by a failure."""
+    """Whether every planned training and timing is there, or accounted for by a failure."""
 
 
 def summarize(description: dict[str, Any], rows: list[Row]) -> Summary:
     """Compute what a report shows from the description and the rows of a run."""
-    questions = tuple(_summarize_question(question, rows) for question in description["plan"]["questions"])
-    planned = sum(
-        len(question["entries"]) * len(question["seeds"]) * question["epochs"]
-        for question in description["plan"]["questions"]
+    planned = description["plan"]["questions"]
+    of_question: dict[str, list[Row]] = {question["name"]: [] for question in planned}
+    for row in rows:
+        of_question[row["question"]].append(row)
+    questions = tuple(_summarize_question(question, of_question[question["name"]]) for question in planned)
+    complete = all(
+        summary.stop is not None and _all_trained(question, of_question[question["name"]])
+        for question, summary in zip(planned, questions, strict=True)
     )
-    failed = _epochs_lost_to_failures(description, rows)
-    sessions = len({row["session"] for row in rows})
-    return Summary(description, questions, sessions, len(rows_of(rows, "epoch")) + failed >= planned)
+    return Summary(description, questions, len({row["session"] for row in rows}), complete)
 
 
-def _epochs_lost_to_failures(description: dict[str, Any], rows: list[Row]) -> int:
-    lost = 0
-    for question in description["plan"]["questions"]:
-        for entry in question["entries"]:
-            key = {"question": question["name"], "implementation": entry["implementation"]}
-            failures = rows_of(rows, "failure", **key)
-            seeds = {row["seed"] for row in failures}
-            failed = question["seeds"] if None in seeds else [seed for seed in question["seeds"] if seed in seeds]
-            done = sum(row["seed"] in failed for row in rows_of(rows, "epoch", **key))
-            lost += len(failed) * question["epochs"] - done
-    return lost
+def _all_trained(question: dict[str, Any], rows: list[Row]) -> bool:
+    """Say whether every planned training came to its end, or failed."""
+    done = {(row["implementation"], row["seed"]) for row in rows_of(rows, "epoch", epoch=question["epochs"])}
+    failed = {(row["implementation"], row["number"]) for row in rows_of(rows, "failure", phase="training")}
+    unproved = {row["implementation"] for row in rows_of(rows, "failure", phase="proof")}
+    return all(
+        entry["label"] in unproved or (entry["label"], seed) in done | failed
+        for entry in question["entries"]
+        if not entry["again"]
+        for seed in question["seeds"]
+    )
 
 
 def _summarize_question(question: dict[str, Any], rows: list[Row]) -> QuestionSummary:
-    mine = [row for row in rows if row["question"] == question["name"]]
+    entries = [entry for entry in question["entries"] if not entry["again"]]
     performances = tuple(
-        _performance(entry, [row for row in mine if row["implementation"] == entry["implementation"]])
-        for entry in question["entries"]
+        _performance(question, entry, [row for row in rows if row.get("implementation") == entry["label"]])
+        for entry in entries
     )
-    performances = tuple(performance for performance in performances if performance.curve)
-    pairs = list(itertools.combinations([performance.implementation for performance in performances], 2))
-    epochs, evaluations = rows_of(mine, "epoch"), rows_of(mine, "evaluation")
+    performances = tuple(found for found in performances if found.curve or found.wall_s.n)
+    compared = pairs(performance.implementation for performance in performances)
+    epochs, blocks = rows_of(rows, "epoch"), rows_of(rows, "block")
+    again = next((entry for entry in question["entries"] if entry["again"]), None)
+    stop = rows_of(rows, "stop")
     return QuestionSummary(
         name=question["name"],
         title=question["title"],
@@ -154,36 +200,52 @@ def _summarize_question(question: dict[str, Any], rows: list[Row]) -> QuestionSu
         epochs=question["epochs"],
         seeds=len(question["seeds"]),
         performances=performances,
-        ratios=tuple(paired_ratio(epochs, second, first) for first, second in pairs),
-        differences=tuple(paired_difference(evaluations, second, first) for first, second in pairs),
+        ratios=tuple(paired_ratio(blocks, *pair) for pair in compared),
+        self_test=None if again is None else paired_ratio(blocks, again["label"], again["implementation"]),
+        stop=Stop(stop[0]["reason"], stop[0]["sets"], stop[0]["spent_s"]) if stop else None,
+        disturbance=_disturbance(blocks),
+        differences=tuple(paired_difference(epochs, *pair) for pair in compared),
         parity=tuple(
             Parity(**{field.name: row[field.name] for field in dataclasses.fields(Parity)})
-            for row in rows_of(mine, "parity")
+            for row in rows_of(rows, "parity")
         ),
-        failures=tuple(Failure(row["implementation"], row["seed"], row["message"]) for row in rows_of(mine, "failure")),
+        failures=tuple(
+            Failure(row["implementation"], row["phase"], row["number"], row["message"])
+            for row in rows_of(rows, "failure")
+        ),
     )
 
 
-def _performance(entry: dict[str, Any], rows: list[Row]) -> Performance:
-    epochs, starts = rows_of(rows, "epoch"), rows_of(rows, "start")
-    evaluations, memory = rows_of(rows, "evaluation"), rows_of(rows, "memory")
-    curve = tuple(_curve(epochs, evaluations))
-    walls = [[row["wall_s"] for row in group] for group in group_by_set(epochs)]
+def _performance(question: dict[str, Any], entry: dict[str, Any], rows: list[Row]) -> Performance:
+    cases = question["cases"]
+    starts, ends, blocks = rows_of(rows, "start"), rows_of(rows, "end"), rows_of(rows, "block")
+    wall_s = scaled(per_case_interval(blocks, "wall_s"), cases)
+    curve = tuple(_curve(rows_of(rows, "epoch"), wall_s.estimate))
+    joules = joules_per_case(blocks)
     return Performance(
-        implementation=entry["implementation"],
+        implementation=entry["label"],
         recipe=entry["recipe_name"],
         curve=curve,
         accuracy=curve[-1].accuracy if curve else mean_interval([]),
-        wall_s=geometric_mean_interval(walls),
-        cpu_s=geometric_mean_interval([[row["cpu_s"] for row in group] for group in group_by_set(epochs)]).estimate,
-        evaluation_s=_median(row["wall_s"] for row in evaluations),
+        wall_s=wall_s,
+        cpu_s=scaled(per_case_interval(blocks, "cpu_s"), cases).estimate,
+        energy_j=scaled(joules, cases) if joules else None,
+        energy=starts[0]["energy"] if starts else "not timed",
+        evaluation_s=_median(row["evaluation_s"] for row in ends),
         import_s=_median(row["import_s"] for row in starts),
         load_s=_median(row["load_s"] for row in starts),
         prepare_s=_median(row["prepare_s"] for row in starts),
-        peak_rss_bytes=max((row["peak_rss_bytes"] for row in memory), default=None),
-        above_data_bytes=max((row["peak_rss_bytes"] - row["data_rss_bytes"] for row in memory), default=None),
-        diverged=tuple(sorted({row["seed"] for row in epochs if row["loss"] is None})),
+        first_s=_median(row["first_s"] for row in starts),
+        peak_rss_bytes=max((row["peak_rss_bytes"] for row in ends), default=None),
+        above_data_bytes=max(
+            (row["peak_rss_bytes"] - row["data_rss_bytes"] for row in ends if row["data_rss_bytes"] is not None),
+            default=None,
+        ),
+        diverged=tuple(
+            sorted({row["seed"] for row in rows_of(rows, "epoch") if row["loss"] is None and row["epoch"] > 0})
+        ),
         parts=tuple(_parts(rows_of(rows, "part"))),
+        work=epoch_work(Recipe.from_dict(entry["recipe"]), cases),
     )
 
 
@@ -192,55 +254,41 @@ def _median(values: Iterable[float | None]) -> float:
     return statistics.median(found) if found else float("nan")
 
 
-def _curve(epochs: list[Row], evaluations: list[Row]) -> Iterable[CurvePoint]:
-    for epoch in sorted({row["epoch"] for row in evaluations}):
-        here = rows_of(evaluations, "evaluation", epoch=epoch)
-        losses = [row["loss"] for row in rows_of(epochs, "epoch", epoch=epoch) if row["loss"] is not None]
-        seeds = {row["seed"] for row in here}
-        before = [row["wall_s"] for row in epochs if row["epoch"] <= epoch and row["seed"] in seeds]
+def _curve(epochs: list[Row], epoch_s: float) -> Iterable[CurvePoint]:
+    for epoch in sorted({row["epoch"] for row in epochs}):
+        here = sorted(rows_of(epochs, "epoch", epoch=epoch), key=lambda row: row["seed"])
+        losses = [row["loss"] for row in here if row["loss"] is not None]
         yield CurvePoint(
             epoch=epoch,
             accuracy=mean_interval([row["accuracy"] for row in here]),
             loss=mean_interval(losses) if losses else None,
-            seconds=sum(before) / len(here),
+            seconds=epoch * epoch_s,
         )
 
 
 def _parts(rows: list[Row]) -> Iterable[tuple[str, Interval]]:
     for part in dict.fromkeys(row["part"] for row in rows):
-        values = [row["wall_s"] / row["steps"] for row in rows_of(rows, "part", part=part)]
-        yield part, geometric_mean_interval([values])
+        yield part, geometric_mean_interval([row["wall_s"] / row["steps"] for row in rows_of(rows, "part", part=part)])
 
 
-def group_by_set(rows: list[Row]) -> list[list[Row]]:
-    """Group rows by the set of processes that measured them: same session, same seed."""
-    key = lambda row: (row["session"], row["seed"])  # noqa: E731 (sorted and grouped by the same key)
-    return [list(group) for _, group in itertools.groupby(sorted(rows, key=key), key)]
+def _disturbance(blocks: list[Row]) -> Disturbance:
+    shares: dict[str, float] = {}
+    counts: dict[str, int] = {}
+    for name in DISTURBANCE:
+        known = [row for row in blocks if row.get(name) is not None]
+        total = sum(row[name] for row in known)
+        if known and name.endswith(("_s", "_us")):
+            seconds = total / 1e6 if name.endswith("_us") else total
+            shares[name] = seconds / sum(row["wall_s"] for row in known)
+        elif known:
+            counts[name] = total
+    return Disturbance(len(blocks), sum(map(is_disturbed, blocks)), shares, counts)
 
 
-def paired_ratio(epochs: list[Row], numerator: str, denominator: str) -> Ratio:
-    """Return time(numerator) / time(denominator), only within rounds of one session that hold both."""
-    groups = []
-    for rows in group_by_set(epochs):
-        times = {(row["implementation"], row["round"]): row["wall_s"] for row in rows}
-        rounds = sorted({row["round"] for row in rows})
-        ratios = [
-            times[numerator, number] / times[denominator, number]
-            for number in rounds
-            if (numerator, number) in times and (denominator, number) in times
-        ]
-        groups.append(ratios)
-    groups = [group for group in groups if group]
-    return Ratio(numerator, denominator, geometric_mean_interval(groups), len(groups))
-
-
-def paired_difference(evaluations: list[Row], first: str, second: str) -> Difference:
+def paired_difference(epochs: list[Row], first: str, second: str) -> Difference:
     """Return the accuracy of the first minus that of the second, seed by seed, after the last epoch of both."""
     found = {
-        name: {
-            (row["seed"], row["epoch"]): row["accuracy"]
-            for row in rows_of(evaluations, "evaluation", implementation=name)
-        }
+        name: {(row["seed"], row["epoch"]): row["accuracy"] for row in rows_of(epochs, "epoch", implementation=name)}
         for name in (first, second)
     }
     shared = found[first].keys() & found[second].keys()

@@ -195,11 +195,16 @@ def parse_cpuinfo(text: str) -> CpuInfo:
     return CpuInfo(model, simd, "hypervisor" in flags if "flags" in fields else None)
 
 
+def usable_core_numbers() -> tuple[int, ...]:
+    """Return the numbers of the cores that this process may run on."""
+    if sys.platform == "linux":
+        return tuple(sorted(os.sched_getaffinity(0)))
+    return tuple(range(os.cpu_count() or 1))
+
+
 def usable_cores() -> int:
     """Return how many cores this process may run on."""
-    if sys.platform == "linux":
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return len(usable_core_numbers())
 
 
 def quota_cores(root: Path = ROOT) -> float | None:
@@ -326,14 +331,17 @@ def check_threads(threads: int) -> None:
         raise InputError(f"--threads is {threads}, but this process may use {cores} cores; expected 1 to {cores}")
 
 
-def thread_pools() -> list[dict[str, Any]]:
+def thread_pools(libraries: threadpoolctl.ThreadpoolController | None = None) -> list[dict[str, Any]]:
     """Return the thread pools of this process's native libraries, without file paths.
+
+    To find the libraries takes more than a millisecond; those found before may be handed in.
 
     Torch's own count is added where torch is already imported: the MKL linked into it is invisible from outside.
     ``architecture`` is the kernel that a BLAS picked for this CPU, such as ``SkylakeX``.
     """
     pools = [
-        {key: value for key, value in pool.items() if key != "filepath"} for pool in threadpoolctl.threadpool_info()
+        {key: value for key, value in pool.items() if key != "filepath"}
+        for pool in (libraries or threadpoolctl.ThreadpoolController()).info()
     ]
     torch = sys.modules.get("torch")
     if torch is not None:
@@ -348,14 +356,14 @@ def thread_pools() -> list[dict[str, Any]]:
     return pools
 
 
-def verify_threads(threads: int) -> str | None:
+def verify_threads(threads: int, libraries: threadpoolctl.ThreadpoolController | None = None) -> str | None:
     """Say which pools of this process have more than `threads` threads; None where all keep to it.
 
     Call it after the imports that a worker needs.
     """
     offenders = [
         f"{pool.get('prefix', pool['internal_api'])} has {pool['num_threads']}"
-        for pool in thread_pools()
+        for pool in thread_pools(libraries)
         if pool["num_threads"] > threads
     ]
     if not offenders:

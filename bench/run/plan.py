@@ -1,13 +1,27 @@
 """What a run is to do: its questions, the implementations in each, how many seeds and epochs."""
 
 import dataclasses
+import math
+import random
+import secrets
 from collections.abc import Sequence
 from typing import Any
 
+from bench.compute.schedule import Timing
 from bench.implementations import IMPLEMENTATIONS, named_implementation
 from bench.records import Row
 from bench.run.parity import STEPS
 from data import RECIPES, Dataset, InputError, Recipe, fit_recipe
+
+TARGET = 0.02
+BLOCK_S = 0.02
+"""Short, for on a shared machine the speed changes all the time, and what a round compares should lie close together.
+Yet so long that what a call of ``train_epoch`` costs before its first batch stays below 1 %: it is 0.1 to 0.2 ms."""
+MIN_SETS = 8
+"""With fewer, a timing that stops when it is precise stops too often where it only seems so: with five, its intervals
+hold the truth in 92 to 93 % of cases where sets differ much."""
+TRIAL_BLOCK_S, TRIAL_ROUNDS = 0.01, 60
+"""Copies of one implementation have the same costs per call, so their blocks can be shorter."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,26 +35,31 @@ class Extent:
     epochs
         Epochs that every implementation trains, from every seed.
     seeds
-        Number of seeds, each in processes of its own.
+        Number of seeds.
+    budget_s
+        Seconds after which the timing starts no further process set.
     """
 
     cases: int | None
     epochs: int
     seeds: int
+    budget_s: float
 
 
 @dataclasses.dataclass(frozen=True)
 class Profile:
-    """How long a run may take: the extent of both questions, and how often the parts of a step are timed.
+    """How long a run may take.
 
     Attributes
     ----------
     as_published, same_recipe
         Extent of the two questions.
+    rounds
+        In a process set.
     part_blocks
         Blocks of steps in which the parts of a step are timed.
     part_seconds
-        About how long a block is to take, seconds.
+        About how long such a block is to take, seconds.
     micro_rounds
         Rounds of a micro-benchmark of a part of a step.
     proof_steps
@@ -49,6 +68,7 @@ class Profile:
 
     as_published: Extent
     same_recipe: Extent
+    rounds: int
     part_blocks: int
     part_seconds: float
     micro_rounds: int
@@ -56,19 +76,34 @@ class Profile:
 
 
 PROFILES: dict[str, Profile] = {
-    "quick": Profile(Extent(500, 2, 1), Extent(10_000, 1, 3), 2, 0.1, 20, proof_steps=100),
-    "default": Profile(Extent(10_000, 2, 5), Extent(None, 3, 4), 10, 0.2, 200),
-    "full": Profile(Extent(None, 5, 5), Extent(None, 10, 8), 30, 0.5, 1000),
+    "quick": Profile(Extent(500, 2, 1, 11.0), Extent(10_000, 1, 3, 18.0), 12, 2, 0.1, 20, proof_steps=100),
+    "default": Profile(Extent(10_000, 2, 4, 40.0), Extent(None, 3, 4, 65.0), 30, 10, 0.2, 200),
+    "full": Profile(Extent(None, 5, 5, 300.0), Extent(None, 10, 8, 900.0), 30, 30, 0.5, 1000),
 }
 
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """One implementation in one question, with the recipe that it is given there."""
+    """One implementation in one question, with the recipe that it is given there.
+
+    Attributes
+    ----------
+    again
+        Whether it is the second copy of an implementation, which is only timed: the self-test of the measuring.
+    extra
+        Share of its own time that a block is made to take longer: a slowdown that is injected on purpose.
+    """
 
     implementation: str
     recipe_name: str
     recipe: Recipe
+    again: bool = False
+    extra: float = 0.0
+
+    @property
+    def label(self) -> str:
+        """What the records call it."""
+        return f"{self.implementation} again" if self.again else self.implementation
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,11 +117,12 @@ class Question:
     epochs: int
     seeds: tuple[int, ...]
     entries: tuple[Entry, ...]
+    timing: Timing
 
     @property
-    def n_blocks(self) -> int:
-        """Number of epochs to be trained in all."""
-        return len(self.entries) * len(self.seeds) * self.epochs
+    def originals(self) -> tuple[Entry, ...]:
+        """The entries without those that are there a second time."""
+        return tuple(entry for entry in self.entries if not entry.again)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,14 +132,17 @@ class Plan:
     questions: tuple[Question, ...]
     part_blocks: int
     part_seconds: float
-    proof_steps: int
+    proof_steps: int | None
+    """Of the parity proof; ``None`` where nothing is proved, for everything is compared with itself."""
+    at_once: int = 1
+    """Questions that are timed at the same time, each on cores of its own."""
 
     def to_dict(self) -> Row:
         """Return plain values for the description of the run."""
         plan = dataclasses.asdict(self)
         for question, row in zip(self.questions, plan["questions"], strict=True):
             for entry, entry_row in zip(question.entries, row["entries"], strict=True):
-                entry_row["recipe"] = entry.recipe.to_dict()
+                entry_row |= {"recipe": entry.recipe.to_dict(), "label": entry.label}
         return plan
 
     @classmethod
@@ -114,18 +153,32 @@ class Plan:
             plan["part_blocks"],
             plan["part_seconds"],
             plan["proof_steps"],
+            plan["at_once"],
         )
 
 
 def _read_question(row: dict[str, Any]) -> Question:
     entries = tuple(
-        Entry(entry["implementation"], entry["recipe_name"], Recipe.from_dict(entry["recipe"]))
+        Entry(
+            entry["implementation"],
+            entry["recipe_name"],
+            Recipe.from_dict(entry["recipe"]),
+            entry["again"],
+            entry["extra"],
+        )
         for entry in row["entries"]
     )
-    return Question(**{**row, "seeds": tuple(row["seeds"]), "entries": entries})
+    changed = {"seeds": tuple(row["seeds"]), "entries": entries, "timing": Timing(**row["timing"])}
+    return Question(**{**row, **changed})
 
 
-def plan_comparison(profile_name: str, dataset: Dataset, implementations: Sequence[str]) -> Plan:
+def plan_comparison(
+    profile_name: str,
+    dataset: Dataset,
+    implementations: Sequence[str],
+    target: float = TARGET,
+    budget_s: float | None = None,
+) -> Plan:
     """Plan what ``compare`` does.
 
     Parameters
@@ -134,32 +187,123 @@ def plan_comparison(profile_name: str, dataset: Dataset, implementations: Sequen
         A key of :data:`PROFILES`.
     implementations
         Those to compare on the shared recipe; empty for every available one that is not slow.
+    target
+        Half-width of the interval of every ratio, as a share of it, at which timing may stop.
+    budget_s
+        Seconds for the timing of each question; ``None`` for those of the profile.
 
     Raises
     ------
     InputError
-        For an unknown or unavailable implementation.
+        For an unknown or unavailable implementation, or a target or budget that is impossible.
     """
     profile = PROFILES[profile_name]
+    shared = [(name, "shared") for name in _chosen(implementations)]
+    article = [("scratch-numpy", "article-scratch"), ("torch-loader", "article-torch")]
+    questions = []
+    for name, title, extent, pairs in (
+        ("as-published", "As published: the article's two networks", profile.as_published, article),
+        ("same-recipe", "Same recipe, same weights, same batches", profile.same_recipe, shared),
+    ):
+        recipes = {key: fit_recipe(RECIPES[key], dataset).replace(epochs=extent.epochs) for _, key in pairs}
+        entries = [Entry(implementation, key, recipes[key]) for implementation, key in pairs]
+        if name == "same-recipe":
+            entries.append(dataclasses.replace(entries[0], again=True))
+        budget = extent.budget_s if budget_s is None else budget_s
+        timing = Timing(target, budget, BLOCK_S, profile.rounds, MIN_SETS, secrets.randbits(32))
+        check_timing(timing, len(entries))
+        questions.append(_question(name, title, dataset, extent, entries, timing))
+    return Plan(tuple(questions), profile.part_blocks, profile.part_seconds, profile.proof_steps)
+
+
+def _chosen(implementations: Sequence[str]) -> list[str]:
+    """Return the names that were asked for, each once; all available ones that are not slow where none was."""
     names = list(implementations) or [
         name for name, known in IMPLEMENTATIONS.items() if known.unavailable() is None and not known.slow
     ]
     for name in names:
-        reason = named_implementation(name).unavailable()
-        if reason is not None:
-            raise InputError(f"{name} is unavailable: {reason}")
-    shared = [(name, "shared") for name in dict.fromkeys(names)]
-    article = [("scratch-numpy", "article-scratch"), ("torch-loader", "article-torch")]
-    questions = (
-        _question("as-published", "As published: the article's two networks", dataset, profile.as_published, article),
-        _question("same-recipe", "Same recipe, same weights, same batches", dataset, profile.same_recipe, shared),
-    )
-    return Plan(questions, profile.part_blocks, profile.part_seconds, profile.proof_steps)
+        check_available(name)
+    return list(dict.fromkeys(names))
 
 
-def _question(name: str, title: str, dataset: Dataset, extent: Extent, pairs: list[tuple[str, str]]) -> Question:
-    recipes = {key: fit_recipe(RECIPES[key], dataset).replace(epochs=extent.epochs) for _, key in pairs}
-    entries = tuple(Entry(implementation, key, recipes[key]) for implementation, key in pairs)
+@dataclasses.dataclass(frozen=True)
+class Trials:
+    """How the measuring is put to the test: an implementation against itself, again and again.
+
+    Attributes
+    ----------
+    same
+        Trials in which the second copy is as fast as the first.
+    slowed
+        Trials of every slowdown.
+    slowdowns
+        Shares of its own time that the second copy is made to take longer.
+    target, budget_s
+        Of every trial, as of a question.
+    at_once
+        Trials at the same time, each on cores of its own.
+    """
+
+    same: int
+    slowed: int
+    slowdowns: tuple[float, ...]
+    target: float
+    budget_s: float
+    at_once: int
+
+
+def plan_calibration(implementation: str, dataset: Dataset, trials: Trials) -> Plan:
+    """Plan what ``calibrate`` does: a question for every trial, in random order.
+
+    Nothing is proved or trained, for what is compared is one implementation with itself.
+
+    Raises
+    ------
+    InputError
+        For an implementation that cannot be used, or numbers that are impossible.
+    """
+    check_available(implementation)
+    for option, number, least in (("--trials", trials.same, 1), ("--slowed", trials.slowed, 0)):
+        if number < least:
+            raise InputError(f"{option} is {number}, expected at least {least}")
+    for slowdown in trials.slowdowns:
+        if not 0 < slowdown < 1:
+            raise InputError(f"--slowdown is {100 * slowdown:g} %, expected more than 0 and less than 100")
+    entry = Entry(implementation, "shared", fit_recipe(RECIPES["shared"], dataset))
+    extras = [0.0] * trials.same + [slowdown for slowdown in trials.slowdowns for _ in range(trials.slowed)]
+    random.shuffle(extras)
+    questions = []
+    for number, extra in enumerate(extras):
+        timing = Timing(trials.target, trials.budget_s, TRIAL_BLOCK_S, TRIAL_ROUNDS, MIN_SETS, secrets.randbits(32))
+        check_timing(timing, 2)
+        entries = [entry, dataclasses.replace(entry, again=True, extra=extra)]
+        extent = Extent(cases=None, epochs=0, seeds=0, budget_s=trials.budget_s)
+        questions.append(_question(f"trial-{number:03}", f"Trial {number}", dataset, extent, entries, timing))
+    return Plan(tuple(questions), part_blocks=0, part_seconds=0.0, proof_steps=None, at_once=trials.at_once)
+
+
+def check_available(name: str) -> None:
+    """Raise `InputError` for an implementation that is unknown or cannot be used here."""
+    reason = named_implementation(name).unavailable()
+    if reason is not None:
+        raise InputError(f"{name} is unavailable: {reason}")
+
+
+def check_timing(timing: Timing, n_entries: int) -> None:
+    """Raise `InputError` for a target that nothing reaches or a budget in which nothing can be compared."""
+    if not 0 < timing.target < 1:
+        raise InputError(f"--target is {100 * timing.target:g} %, expected more than 0 and less than 100")
+    least_s = 2 * n_entries * timing.block_s
+    if not least_s <= timing.budget_s < math.inf:
+        raise InputError(
+            f"--budget is {timing.budget_s:g} s, but two rounds of {n_entries} blocks of {timing.block_s:g} s take "
+            f"{least_s:g} s; expected at least that, and some seconds more for every start of the processes"
+        )
+
+
+def _question(
+    name: str, title: str, dataset: Dataset, extent: Extent, entries: Sequence[Entry], timing: Timing
+) -> Question:
     n_train = len(dataset.x_train)
     return Question(
         name=name,
@@ -168,5 +312,6 @@ def _question(name: str, title: str, dataset: Dataset, extent: Extent, pairs: li
         test_cases=len(dataset.x_test),
         epochs=extent.epochs,
         seeds=tuple(range(extent.seeds)),
-        entries=entries,
+        entries=tuple(entries),
+        timing=timing,
     )

@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime
+import itertools
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,10 +12,10 @@ import filelock
 from bench.records import DESCRIPTION, Row, read_description
 from data import InputError
 
-LATEST = "latest"
+LATEST, LATEST_CALIBRATION = "latest", "latest-calibration"
 
 
-def new_run_folder(results: Path, profile: str) -> Path:
+def new_run_folder(results: Path, profile: str, latest: str = LATEST) -> Path:
     """Create a folder for a run below ``results``, named by the time and the profile, and let ``latest`` lead to it.
 
     Raises
@@ -23,13 +24,15 @@ def new_run_folder(results: Path, profile: str) -> Path:
         Where the folder cannot be written.
     """
     now = datetime.datetime.now(datetime.UTC)
-    folder = results / f"{now:%Y-%m-%dT%H-%M-%S}-{profile}"
-    link = results / LATEST
+    name = f"{now:%Y-%m-%dT%H-%M-%S}-{profile}"
+    names = itertools.chain([name], (f"{name}-{number}" for number in itertools.count(2)))
+    folder = results / next(name for name in names if not (results / name).exists())
+    link = results / latest
     if link.exists() and not link.is_symlink():
         raise InputError(f"{link} is a folder; expected the link to the latest run, so move it away")
     try:
         folder.mkdir(parents=True)
-        fresh = results / f".{LATEST}-{os.getpid()}"
+        fresh = results / f".{latest}-{os.getpid()}"
         fresh.symlink_to(folder.name, target_is_directory=True)
         fresh.replace(link)
     except OSError as error:
@@ -37,10 +40,13 @@ def new_run_folder(results: Path, profile: str) -> Path:
     return folder
 
 
-def existing_run_folder(path: Path) -> Path:
-    """Return the folder of an earlier run; raises `InputError` where there is none."""
+def existing_run_folder(path: Path, command: str = "compare") -> Path:
+    """Return the folder of an earlier run; raises `InputError` where there is none, or one of another command."""
     if not (path / DESCRIPTION).is_file():
-        raise InputError(f"{path} holds no run; expected a folder with {DESCRIPTION}, as `compare` leaves it")
+        raise InputError(f"{path} holds no run; expected a folder with {DESCRIPTION}, as `{command}` leaves it")
+    found = read_description(path)["command"].split()
+    if command not in found[:2]:
+        raise InputError(f"{path} holds a run of `{' '.join(found[:2])}`; expected one of `backprop-bench {command}`")
     return path.resolve()
 
 

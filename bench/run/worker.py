@@ -5,10 +5,7 @@ standard output. It waits in a blocking read, so that a worker whose turn it is 
 implementation prints goes to standard error. The worker ends when its input ends, that is with its driver.
 """
 
-import contextlib
-import ctypes
 import dataclasses
-import gc
 import json
 import math
 import os
@@ -22,26 +19,35 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TextIO
 
+import numpy as np
+import threadpoolctl
+
 from bench.implementations import named_implementation
 from bench.records import Row
 from bench.run.conduct import check_conduct
+from bench.run.cores import pin
 from bench.run.disturbance import Snapshot, disturbance
+from bench.run.energy import EnergyMeter
 from bench.run.environment import thread_pools, verify_threads
 from bench.run.inspection import drift, inspect, shows_all
 from bench.run.parity import SLOW_STEPS, first_batch, n_proof_cases, prove
+from bench.run.shared_cases import map_cases
 from data import (
     Cases,
     DividesSteps,
     InputError,
+    Order,
     Recipe,
     Trainer,
     UnsupportedRecipe,
     batch_order,
-    evaluation_cases,
     initial_parameters,
     load_dataset,
     training_cases,
 )
+
+RUN_IN = 20
+"""One batch before a block for so many in it, or for fewer; none where a block is a single batch."""
 
 
 class Bench:
@@ -53,8 +59,15 @@ class Bench:
     recipe: Recipe
     make: type[Trainer]
     threads: int
-    data_rss_bytes: int
-    peak_rss_bytes: int
+    pools: threadpoolctl.ThreadpoolController | None = None
+    """The thread pools of the libraries that were loaded when the blocks began."""
+    meter: EnergyMeter
+    data_rss_bytes: int | None
+    """``None`` where the system cannot start the peak anew: then the peak of importing is in it."""
+    epoch: int
+    order: Order
+    batches_done: int
+    """Of the epoch that the blocks have got to, its order, and how many of its batches are done."""
 
     def prove(self, implementation: str, recipe: Row, dataset: str, steps: int) -> Row:
         """Run the parity proof."""
@@ -86,82 +99,146 @@ class Bench:
         found, expected = (named_implementation(name).load() for name in (implementation, against))
         return {"points": drift(chosen, found, expected, training_cases(chosen, load_dataset(dataset)), steps)}
 
-    def open(
-        self,
-        implementation: str,
-        recipe: Row,
-        dataset: str,
-        cases: int | None,
-        hold_out: int | None,
-        spawned: float,
-        threads: int,
-    ) -> Row:
-        """Import the implementation and bring the data into the recipe's form."""
+    def open(self, implementation: str, recipe: Row, cases: Row, spawned: float, threads: int, cores: list[int]) -> Row:
+        """Import the implementation, map the cases, keep to the cores."""
         self.make = named_implementation(implementation).load()
-        imported = time.time()
+        imported = time.monotonic()
         self.recipe = Recipe.from_dict(recipe)
-        loaded = load_dataset(dataset)
-        loaded = (loaded.hold_out(hold_out) if hold_out else loaded).subset(cases)
-        self.train_cases = training_cases(self.recipe, loaded)
-        self.test_cases = evaluation_cases(self.recipe, loaded)
-        load_s = time.time() - imported
-        too_many = verify_threads(threads)
-        if too_many:
-            raise RuntimeError(too_many)
+        self.train_cases, self.test_cases = map_cases(cases)
+        use_memory_as_if_loaded()
+        load_s = took(imported, time.monotonic())
         self.threads = threads
-        del loaded  # the cases as they are stored are not needed any more
-        give_back_free_memory()
-        reset_peak_memory()
-        self.data_rss_bytes = peak_memory_bytes()
-        self.peak_rss_bytes = 0
+        self._check_threads()
+        pinned = pin(cores)
+        self.meter = EnergyMeter.find()
+        self.data_rss_bytes = peak_memory_bytes() if reset_peak_memory() else None
         return {
-            "import_s": imported - spawned,
+            "import_s": took(spawned, imported),
             "load_s": load_s,
             "threads": thread_pools(),
+            "cores": cores if pinned else None,
         }
+
+    def _check_threads(self) -> None:
+        too_many = verify_threads(self.threads, self.pools)
+        if too_many:
+            raise RuntimeError(too_many)
 
     def begin(self, seed: int) -> Row:
         """Make a new trainer from the initial weights of a seed."""
         self.recipe = self.recipe.replace(seed=seed)
+        self.epoch, self.order, self.batches_done = -1, np.empty(0, np.int64), 0
         start = time.perf_counter()
         self.trainer = self.make(self.recipe, initial_parameters(self.recipe))
-        return {"prepare_s": time.perf_counter() - start}
+        return {"prepare_s": took(start, time.perf_counter())}
 
     def train(self, epoch: int) -> Row:
-        """Train one epoch, counted from 1."""
+        """Train one epoch, counted from 1; its time is good for a look, not for a comparison."""
         cases = self.train_cases
         order = batch_order(self.recipe, len(cases.x), epoch - 1)
-        give_back_free_memory()
-        reset_peak_memory()
-        before = Snapshot.take()
         cpu, wall = time.process_time(), time.perf_counter()
         loss = self.trainer.train_epoch(cases.x, cases.t, order)
-        wall_s, cpu_s = time.perf_counter() - wall, time.process_time() - cpu
+        wall_s, cpu_s = took(wall, time.perf_counter()), time.process_time() - cpu
+        self._check_threads()
+        return {"cases": len(order), "wall_s": wall_s, "cpu_s": cpu_s, "loss": _number(loss)}
+
+    def warm_up(self, block_s: float, batches: int | None) -> Row:
+        """Train the first batch, then blocks of so many batches, or find how many take about so many seconds."""
+        first_s, _ = self._timed(self._take(1))
+        if batches is None:
+            batches = self._find_batches(block_s)
+        self._timed(self._take(2 * batches))
+        self.pools = threadpoolctl.ThreadpoolController()  # what is loaded now; finding that out takes a while
+        self._check_threads()
+        torch = sys.modules.get("torch")
+        self.meter = EnergyMeter.find(gpu=torch is not None and torch.cuda.is_initialized())
+        return {"first_s": first_s, "block_batches": batches, "energy": self.meter.source or self.meter.reason}
+
+    def _find_batches(self, block_s: float) -> int:
+        batches, rate_s = 1, math.inf
+        while True:
+            rate_s = min(rate_s, *(self._timed(self._take(batches))[0] / batches for _ in range(3)))
+            if batches * rate_s >= block_s / 2:
+                return max(1, round(block_s / rate_s))
+            batches *= 2
+
+    def block(self, batches: int, extra: float) -> Row:
+        """Train a block and time it; a few batches before it, untimed, bring caches back to it.
+
+        Parameters
+        ----------
+        batches
+            That are counted.
+        extra
+            Share of its own time that it is made to take longer: a slowdown to be found.
+        """
+        for cases in self._take(-(-batches // RUN_IN) if batches > 1 else 0):
+            self.trainer.train_epoch(self.train_cases.x, self.train_cases.t, cases)
+        pieces = self._take(batches)
+        joules, before, cpu = self.meter.read(), Snapshot.take(), time.process_time()
+        wall_s, loss = self._timed(pieces, extra)
+        cpu_s = time.process_time() - cpu
+        energy_j = None if joules is None else self.meter.joules(joules, self.meter.read())
         moved = disturbance(before, Snapshot.take())
-        self.peak_rss_bytes = max(self.peak_rss_bytes, peak_memory_bytes())
-        too_many = verify_threads(self.threads)
-        if too_many:
-            raise RuntimeError(too_many)
+        self._check_threads()
         return {
-            "cases": len(order),
+            "cases": sum(map(len, pieces)),
+            "extra": extra,
             "wall_s": wall_s,
             "cpu_s": cpu_s,
-            "loss": float(loss) if math.isfinite(loss) else None,
+            "loss": _number(loss),
+            "energy_j": energy_j,
             **moved,
         }
+
+    def _take(self, batches: int) -> list[Order]:
+        """Return the next batches of the training, cut where an epoch ends."""
+        n_cases = len(self.train_cases.x)
+        size = self.recipe.batch_size or n_cases
+        taken = []
+        while batches:
+            if self.batches_done * size >= len(self.order):
+                self.epoch += 1
+                self.order, self.batches_done = batch_order(self.recipe, n_cases, self.epoch), 0
+            left = -(-n_cases // size) - self.batches_done
+            now = min(batches, left)
+            taken.append(self.order[self.batches_done * size : (self.batches_done + now) * size])
+            self.batches_done += now
+            batches -= now
+        return taken
+
+    def _timed(self, pieces: list[Order], extra: float = 0.0) -> tuple[float, float]:
+        """Train the cases and return the wall seconds and the last loss."""
+        x, t, train = self.train_cases.x, self.train_cases.t, self.trainer.train_epoch
+        start = time.perf_counter()
+        for cases in pieces:
+            loss = train(x, t, cases)
+        end = time.perf_counter()
+        if extra:
+            longer = end + extra * took(start, end)
+            while end < longer:
+                end = time.perf_counter()
+        return took(start, end), loss
 
     def evaluate(self) -> Row:
         """Compute the accuracy on the test cases."""
         cases = self.test_cases
-        cpu, wall = time.process_time(), time.perf_counter()
+        start = time.perf_counter()
         accuracy = float((self.trainer.predict(cases.x).argmax(axis=1) == cases.y).mean())
-        wall_s, cpu_s = time.perf_counter() - wall, time.process_time() - cpu
-        return {"cases": len(cases.y), "wall_s": wall_s, "cpu_s": cpu_s, "accuracy": accuracy}
+        return {"evaluation_s": took(start, time.perf_counter()), "accuracy": accuracy}
+
+    def end(self) -> Row:
+        """Return the peak of memory in training and what was resident when the data was mapped; then evaluate."""
+        peak = peak_memory_bytes()
+        self.pools = None
+        self._check_threads()
+        evaluation_s = self.evaluate()["evaluation_s"]
+        return {"evaluation_s": evaluation_s, "peak_rss_bytes": peak, "data_rss_bytes": self.data_rss_bytes}
 
     def time_parts(self, steps: int) -> Row:
         """Time the parts of some training steps, each on its own; none where the trainer does not divide its steps."""
         if not isinstance(self.trainer, DividesSteps):
-            return {"wall_s": {}, "batch_size": 0}
+            return {"wall_s": {}, "steps": 0, "batch_size": 0}
         cases = self.train_cases
         order = batch_order(self.recipe, len(cases.x), 0)[: self.recipe.batch_size]
         parts = self.trainer.step_parts(cases.x, cases.t, order)
@@ -170,12 +247,33 @@ class Bench:
             for name, run in parts.items():
                 start = time.perf_counter()
                 run()
-                walls[name] += time.perf_counter() - start
-        return {"wall_s": walls, "batch_size": len(order)}
+                walls[name] += took(start, time.perf_counter())
+        return {"wall_s": walls, "steps": steps, "batch_size": len(order)}
 
-    def memory(self) -> Row:
-        """Return what was resident when the data was loaded, and the peak while training."""
-        return {"data_rss_bytes": self.data_rss_bytes, "peak_rss_bytes": self.peak_rss_bytes}
+
+def took(start: float, end: float) -> float:
+    """Return the seconds between two readings of a clock; raises `RuntimeError` where it did not go forward."""
+    if not end > start:
+        raise RuntimeError(f"the clock went from {start!r} s to {end!r} s; expected it to go forward")
+    return end - start
+
+
+def _number(loss: float) -> float | None:
+    return float(loss) if math.isfinite(loss) else None
+
+
+LOADED_BYTES = 16 << 20
+
+
+def use_memory_as_if_loaded() -> None:
+    """Take and give back some memory, as a process does that loads its data itself.
+
+    The GNU C library keeps memory for reuse up to the size of the largest piece that was given back so far, and returns
+    larger ones to the system. In a process whose data is mapped, nothing large was: every array of some 100 kB would be
+    fetched from the system anew, and cleared, in each step of training. A weight change after every case took more than
+    twice as long for it, which it does not in an ordinary process.
+    """
+    np.ones(LOADED_BYTES, np.uint8)
 
 
 _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
@@ -190,17 +288,13 @@ def peak_memory_bytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
-def reset_peak_memory() -> None:
-    """Let the peak start again from what is resident now; Linux only, elsewhere the peak of loading stays in it."""
-    with contextlib.suppress(OSError):
+def reset_peak_memory() -> bool:
+    """Let the peak start again from what is resident now; returns False where the system cannot."""
+    try:
         _CLEAR.write_text("5")
-
-
-def give_back_free_memory() -> None:
-    """Return to the system what loading or evaluating left free, so that it is not taken for what training needs."""
-    gc.collect()
-    with contextlib.suppress(OSError, AttributeError):  # the GNU C library has it, others do it by themselves
-        ctypes.CDLL(None).malloc_trim(0)
+    except OSError:
+        return False
+    return True
 
 
 def answer(commands: dict[str, Callable[..., Row]], line: str) -> Row:
@@ -228,8 +322,10 @@ def serve(requests: TextIO, answers: TextIO) -> None:
         "begin": bench.begin,
         "train": bench.train,
         "evaluate": bench.evaluate,
+        "warm_up": bench.warm_up,
+        "block": bench.block,
         "time_parts": bench.time_parts,
-        "memory": bench.memory,
+        "end": bench.end,
     }
     inbox: queue.SimpleQueue[str] = queue.SimpleQueue()
 

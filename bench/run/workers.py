@@ -4,13 +4,13 @@ import concurrent.futures
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -19,12 +19,16 @@ from bench.records import Row
 from bench.run.environment import thread_environment, usable_cores
 from data import InputError
 
-LIMIT_S = 1800.0
+LIMIT_S = 1800.0  # documented in docs/measuring.md
 """Seconds after which a worker that has not answered is taken for hung."""
 
 
 class WorkerError(Exception):
     """A worker crashed, hung, or its implementation raised; the message says which."""
+
+
+class Stopped(Exception):  # noqa: N818 (nothing is wrong)
+    """The run is being stopped: what a worker did not get to is nobody's failure."""
 
 
 class Refusal(WorkerError):  # noqa: N818 (it is an answer)
@@ -38,15 +42,25 @@ def together(threads: int) -> Iterator[concurrent.futures.ThreadPoolExecutor]:
     Whatever ends it early, a Ctrl-C too, ends the workers first, so that nobody waits for their answers.
     """
     with concurrent.futures.ThreadPoolExecutor(max(1, usable_cores() // threads)) as pool:
-        _STOPPING.clear()
         try:
             yield pool
         except BaseException:
-            _STOPPING.set()
+            stop_all()
             pool.shutdown(wait=False, cancel_futures=True)
-            for worker in list(_ALIVE):
-                worker.kill()
             raise
+
+
+def stop_all() -> None:
+    """End all workers, and let none be started any more until :func:`start_again`."""
+    _STOPPING.set()
+    with _ALIVE_LOCK:
+        for worker in _ALIVE:
+            worker.kill()
+
+
+def start_again() -> None:
+    """Let workers be started, also where a run before this one was stopped."""
+    _STOPPING.clear()
 
 
 class Worker:
@@ -58,13 +72,15 @@ class Worker:
         Threads that its libraries may use.
     limit_s
         Seconds that one request may take.
+    descriptors
+        Open files that it inherits, under the same numbers.
     """
 
-    def __init__(self, threads: int, limit_s: float = LIMIT_S) -> None:
+    def __init__(self, threads: int, limit_s: float = LIMIT_S, descriptors: Sequence[int] = ()) -> None:
         if _STOPPING.is_set():
-            raise WorkerError("not started, for the run is being stopped")
+            raise Stopped
         self.limit_s = limit_s
-        self.spawned = time.time()
+        self.spawned = time.monotonic()
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed in close)
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "bench.run.worker"],
@@ -73,8 +89,14 @@ class Worker:
             stderr=self._errors,
             env={**os.environ, **thread_environment(threads), "PYTHONPATH": _python_path()},
             text=True,
+            pass_fds=tuple(descriptors),
+            process_group=0,  # a Ctrl-C in the terminal is the driver's to handle
         )
-        _ALIVE.add(self)
+        with _ALIVE_LOCK:
+            _ALIVE.add(self)
+        if _STOPPING.is_set():
+            self.close()
+            raise Stopped
 
     def ask(self, do: str, **arguments: Any) -> Row:
         """Send a request and wait for its answer.
@@ -87,6 +109,8 @@ class Worker:
             When the implementation refuses the recipe.
         InputError
             When what was asked for is impossible for any implementation.
+        Stopped
+            When the run is being stopped.
         """
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -102,6 +126,8 @@ class Worker:
         finally:
             timer.cancel()
         if not line:
+            if _STOPPING.is_set():
+                raise Stopped
             raise WorkerError(self._describe_end(time.monotonic() - start))
         return _unpack(json.loads(line))
 
@@ -110,6 +136,7 @@ class Worker:
             return f"gave no answer within {self.limit_s:g} s and was ended"
         code = self._process.wait()
         how = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
+        how += ", as systems do where memory runs out" if code == -signal.SIGKILL else ""
         self._errors.seek(0)
         said = self._errors.read().decode(errors="replace").strip().splitlines()
         return f"its process {how}" + (f": {said[-1]}" if said else "")
@@ -124,6 +151,8 @@ class Worker:
         assert self._process.stdout is not None
         self.kill()
         self._process.wait()
+        with _ALIVE_LOCK:
+            _ALIVE.discard(self)
         with contextlib.suppress(BrokenPipeError):  # what a dead worker was to be asked is lost, and may be
             self._process.stdin.close()
         self._process.stdout.close()
@@ -144,7 +173,8 @@ def _python_path() -> str:
 
 
 _STOPPING = threading.Event()
-_ALIVE: "weakref.WeakSet[Worker]" = weakref.WeakSet()
+_ALIVE: set["Worker"] = set()
+_ALIVE_LOCK = threading.Lock()
 
 
 def _unpack(reply: Row) -> Row:

@@ -11,22 +11,25 @@ from typing import Literal
 from bench.compute.agreement import Parity
 from bench.compute.statistics import Interval
 from bench.compute.summary import Failure, Performance, QuestionSummary, Summary
+from bench.show.certainty import self_test_warning
 from bench.show.numbers import (
     clean,
     count,
     has_bounds,
     listing,
+    named,
     number_interval,
     percent,
     plain,
     points_interval,
     seconds,
-    shorten,
 )
 
 WIDEST = 0.01
 """Largest half-width of an interval of accuracy from which agreement is concluded: one percentage point."""
-NAME_LETTERS = 48
+
+NUMBERED = {"training": "seed", "timing": "process set"}
+"""What the number of a failure counts, by phase."""
 
 Family = Literal["by hand", "PyTorch", "peer"]
 
@@ -38,11 +41,6 @@ def family(implementation: str) -> Family:
     if implementation.startswith("scratch"):
         return "by hand"
     return "PyTorch" if implementation.startswith("torch") else "peer"
-
-
-def named(implementation: str) -> str:
-    """Return the name of an implementation as sentences have room for it."""
-    return shorten(implementation, NAME_LETTERS)
 
 
 def time_ratio(question: QuestionSummary, numerator: str, denominator: str) -> Interval | None:
@@ -61,7 +59,7 @@ def time_ratio(question: QuestionSummary, numerator: str, denominator: str) -> I
 
 
 def timed(question: QuestionSummary) -> list[Performance]:
-    """Return the performances whose epochs were timed, the fastest first."""
+    """Return the performances that were timed, the fastest first."""
     known = [performance for performance in question.performances if math.isfinite(performance.wall_s.estimate)]
     return sorted(known, key=lambda performance: performance.wall_s.estimate)
 
@@ -85,11 +83,12 @@ def headline(question: QuestionSummary) -> str:
     if pair is not None:
         return f"{time_sentence(question, *pair)}; {accuracy_words(question, *pair)}"
     if not timed(question):
-        return "No epoch of training was timed"
+        return "Nothing was timed"
     (only,) = timed(question)
+    reached = f" and reaches {percent(only.accuracy.estimate)}" if only.curve else ""
     return (
-        f"{named(only.implementation)} takes {seconds(only.wall_s.estimate)} per epoch and reaches "
-        f"{percent(only.accuracy.estimate)}; nothing else was timed beside it"
+        f"{named(only.implementation)} takes {seconds(only.wall_s.estimate)} per epoch{reached}; nothing else was "
+        "timed beside it"
     )
 
 
@@ -101,7 +100,7 @@ def time_sentence(question: QuestionSummary, subject: Performance, other: Perfor
         return f"{first} and {second} share no round, so their times are not compared"
     written = number_interval(ratio)
     if not has_bounds(ratio):
-        return f"{first} takes {written} × the time of {second} per epoch, in one round"
+        return f"{first} takes {written} × the time of {second} per epoch, in one process set, so without an interval"
     if ratio.low <= 1 <= ratio.high:
         return f"{first} and {second} are not told apart by time per epoch: ratio {written}"
     return f"{first} takes {written} × the time of {second} per epoch"
@@ -109,6 +108,9 @@ def time_sentence(question: QuestionSummary, subject: Performance, other: Perfor
 
 def accuracy_words(question: QuestionSummary, subject: Performance, other: Performance) -> str:
     """Return how the accuracy of one compares with that of the other, seed by seed."""
+    untrained = [named(performance.implementation) for performance in (subject, other) if not performance.curve]
+    if untrained:
+        return f"no accuracy of {listing(untrained)} was measured"
     own, others = subject.accuracy, other.accuracy
     values = f"{percent(own.estimate, 2)} and {percent(others.estimate, 2)}"
     if last_epoch(subject) != last_epoch(other):
@@ -171,27 +173,41 @@ def warnings(summary: Summary) -> list[str]:
     """Return what a reader must know before any number: what is missing, failed or diverged."""
     found = []
     if not summary.complete:
-        found.append("This run is incomplete: planned epochs are missing, and the numbers are of what was measured.")
+        found.append(
+            "This run is incomplete: planned trainings or timings are missing, and it shows what was measured."
+        )
     checks = [check for question in summary.questions for check in question.parity]
     if not all(check.passed for check in checks):
         found.append(f"{_failed_checks(checks)}. Times of unequal computations are no comparison.")
+    found += _slowdowns(summary)
     for question in summary.questions:
+        title = clean(question.title)
+        found += [f"{title}: {_failure_words(failure)}." for failure in question.failures]
         found += [
-            f"{clean(question.title)}: {named(failure.implementation)}{_with_seed(failure)} failed: "
-            f"{clean(failure.message).rstrip('.')}."
-            for failure in question.failures
-        ]
-        found += [
-            f"{clean(question.title)}: training of {named(performance.implementation)} diverged with "
+            f"{title}: training of {named(performance.implementation)} diverged with "
             f"{'seed' if len(performance.diverged) == 1 else 'seeds'} {listing(map(str, performance.diverged))}."
             for performance in question.performances
             if performance.diverged
         ]
+        unsure = self_test_warning(question)
+        found += [] if unsure is None else [f"{title}: {unsure}"]
     return found
 
 
-def _with_seed(failure: Failure) -> str:
-    return "" if failure.seed is None else f" with seed {failure.seed}"
+def _failure_words(failure: Failure) -> str:
+    number = "" if failure.number is None else f", {NUMBERED.get(failure.phase, 'number')} {failure.number}"
+    reason = clean(failure.message).rstrip(".")
+    return f"{named(failure.implementation)} failed ({clean(failure.phase)}{number}): {reason}"
+
+
+def _slowdowns(summary: Summary) -> list[str]:
+    return [
+        f"{clean(question['title'])}: {named(entry['label'])} is made to take {percent(entry['extra'])} longer, on "
+        "purpose."
+        for question in summary.description["plan"]["questions"]
+        for entry in question["entries"]
+        if entry["extra"]
+    ]
 
 
 def answer(summary: Summary) -> list[str]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.compute.summary import Summary
-from bench.show import headline, learning_curves, step_parts, style
+from bench.show import headline, learning_curves, ratios, step_parts, style
 from bench.show.drawing import Drawing, FigureFile, save
 
 
@@ -21,6 +21,7 @@ class FigureKind:
 
 FIGURES = (
     FigureKind("headline", headline.missing, headline.draw),
+    FigureKind("ratios", ratios.missing, ratios.draw),
     FigureKind("learning-curves", learning_curves.missing, learning_curves.draw),
     FigureKind("step-parts", step_parts.missing, step_parts.draw),
 )

@@ -8,6 +8,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from bench.compute.statistics import Interval
 from bench.compute.summary import Performance, QuestionSummary, Summary
 from bench.show import claims, style
+from bench.show.certainty import SET_METHOD
 from bench.show.drawing import Drawing
 from bench.show.numbers import (
     ABSENT,
@@ -16,6 +17,7 @@ from bench.show.numbers import (
     count_range,
     has_bounds,
     listing,
+    named,
     number_interval,
     percent,
     percent_interval,
@@ -30,7 +32,7 @@ ROW, ABOVE, BELOW = 0.27, 0.26, 0.5
 
 def missing(summary: Summary) -> str | None:
     """Return why there is nothing to draw."""
-    return None if any(map(claims.timed, summary.questions)) else "no epoch of training was timed"
+    return None if any(map(claims.timed, summary.questions)) else "nothing was timed"
 
 
 def draw(summary: Summary) -> Drawing:
@@ -52,20 +54,19 @@ def _note(question: QuestionSummary) -> str:
     epochs = sorted({claims.last_epoch(performance) for performance in performances})
     after = f"epoch {epochs[0]}" if len(epochs) == 1 else f"the last one evaluated ({epochs[0]} to {epochs[-1]})"
     seeds = count_range((performance.accuracy.n for performance in performances), "seed")
-    rounds = count_range((performance.wall_s.n for performance in performances), "round")
+    blocks = count_range((performance.wall_s.n for performance in performances), "block")
     text = (
-        f"Accuracy on {count(question.test_cases, 'test case')} after {after} of {question.epochs}: "
-        f"mean of {seeds} with Student's 95 % interval. "
-        f"Wall time of an epoch of {count(question.cases, 'training case')}: geometric mean of {rounds} with 95 % "
-        "Student interval over process sets; ratios are taken within rounds."
+        f"Accuracy on {count(question.test_cases, 'test case')} after {after} of {question.epochs}: mean of {seeds} "
+        f"with Student's 95 % interval. Wall time of an epoch of {count(question.cases, 'training case')}, from "
+        f"{blocks} that each trained: {SET_METHOD}. Ratios are of blocks of the same round."
     )
     intervals = [interval for item in performances for interval in (item.accuracy, item.wall_s)]
     if not all(map(has_bounds, intervals)):
         text += " A point without a bar: too few values for an interval."
-    diverged = [claims.named(item.implementation) for item in performances if item.diverged]
+    diverged = [named(item.implementation) for item in performances if item.diverged]
     if diverged and len(diverged) < len(performances):
         text += f" The accuracy axis is not stretched to {listing(diverged)}, of which a seed diverged."
-    absent = dict.fromkeys(claims.named(failure.implementation) for failure in question.failures)
+    absent = dict.fromkeys(named(failure.implementation) for failure in question.failures)
     return f"{text} Failed: {listing(absent)}." if absent else text
 
 
@@ -108,7 +109,7 @@ def _draw_intervals(axes: Axes, names: Sequence[str], intervals: Sequence[Interv
 
 def _accuracy_axis(axes: Axes, intervals: Sequence[Interval]) -> None:
     bounds = [value for item in intervals for value in (item.low, item.high) if has_bounds(item)]
-    values = [*bounds, *(item.estimate for item in intervals)]
+    values = [*bounds, *(item.estimate for item in intervals if item.n)] or [0.0, 1.0]
     low, high = max(min(values), 0), min(max(values), 1)
     room = max(0.08 * (high - low), 0.001)
     axes.set_xlim(low - room, high + room)
@@ -129,7 +130,7 @@ def _estimate(interval: Interval) -> str:
 
 def _alt(question: QuestionSummary, title: str) -> str:
     each = "; ".join(
-        f"{claims.named(performance.implementation)} {percent(performance.accuracy.estimate, 2)}, "
+        f"{named(performance.implementation)} {percent(performance.accuracy.estimate, 2)}, "
         f"{seconds_interval(performance.wall_s)} per epoch"
         for performance in question.performances
     )

@@ -9,7 +9,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from bench.compute.summary import CurvePoint, Performance, QuestionSummary, Summary
 from bench.show import claims, style
 from bench.show.drawing import Drawing
-from bench.show.numbers import clean, count, count_range, has_bounds, listing, percent, percent_interval, seconds
+from bench.show.numbers import clean, count, count_range, has_bounds, listing, named, percent, percent_interval, seconds
 
 PANEL, BETWEEN = 3.35, 0.3
 """Widths in inches of a panel and of the room between panels; the rest is for the key."""
@@ -20,7 +20,7 @@ SIDEWAYS = 0.3
 
 def missing(summary: Summary) -> str | None:
     """Return why there is nothing to draw."""
-    return None if any(map(_trained, summary.questions)) else "no epoch of training was evaluated"
+    return None if any(map(_trained, summary.questions)) else "no training was evaluated"
 
 
 def draw(summary: Summary) -> Drawing:
@@ -41,24 +41,32 @@ def _trained(question: QuestionSummary) -> list[Performance]:
     return [performance for performance in question.performances if claims.last_epoch(performance) > 0]
 
 
+def _timed(performances: Sequence[Performance]) -> list[Performance]:
+    """Return those of which the time per epoch is known."""
+    return [performance for performance in performances if math.isfinite(performance.curve[-1].seconds)]
+
+
 def _title(question: QuestionSummary) -> str:
     ranked = sorted(_trained(question), key=lambda performance: performance.accuracy.estimate)
     worst, best = ranked[0], ranked[-1]
-    lowest, highest = claims.named(worst.implementation), claims.named(best.implementation)
+    lowest, highest = named(worst.implementation), named(best.implementation)
     epochs = sorted({claims.last_epoch(performance) for performance in ranked})
     after = f"After {count(epochs[0], 'epoch')}" if len(epochs) == 1 else f"After {epochs[0]} to {epochs[-1]} epochs"
     low, high = percent(worst.accuracy.estimate, 2), percent(best.accuracy.estimate, 2)
     if worst is best:
-        return f"{after} {highest} reaches {high} in {seconds(best.curve[-1].seconds)} of training"
+        took = f" in {seconds(best.curve[-1].seconds)} of training" if _timed(ranked) else ""
+        return f"{after} {highest} reaches {high}{took}"
     if claims.all_agree(question, ranked):
         reached = f"{after} all agree within their 95 % intervals, {low} to {high}"
     else:
         reached = f"{after} {lowest} is at {low}, {highest} at {high}"
-    times = sorted(ranked, key=lambda performance: performance.curve[-1].seconds)
-    took = [
-        f"{seconds(item.curve[-1].seconds)} ({claims.named(item.implementation)})" for item in (times[0], times[-1])
-    ]
-    return f"{reached}; that took {took[0]} to {took[1]}"
+    times = sorted(_timed(ranked), key=lambda performance: performance.curve[-1].seconds)
+    if not times:
+        return f"{reached}; how long that takes was not timed"
+    least, most = (
+        f"{seconds(item.curve[-1].seconds)} ({named(item.implementation)})" for item in (times[0], times[-1])
+    )
+    return f"{reached}; that takes {least} to {most}" if len(times) > 1 else f"{reached}; that takes {least}"
 
 
 def _draw_question(band: style.Band, question: QuestionSummary) -> None:
@@ -70,7 +78,7 @@ def _draw_question(band: style.Band, question: QuestionSummary) -> None:
         shown = [point for point in performance.curve if point.epoch]
         _draw_curve(epochs, performance, [point.epoch + shift for point in shown], shown)
         _draw_curve(times, performance, [point.seconds for point in shown], shown)
-    style.time_axis(times, _axis_seconds(performances), "training time, wall clock")
+    style.time_axis(times, _axis_seconds(performances), "epochs × wall time per epoch")
     last = max(map(claims.last_epoch, performances))
     epochs.set_xlim(0.6, last + 0.4)
     epochs.xaxis.set_major_locator(MaxNLocator(8, integer=True, min_n_ticks=1))
@@ -113,8 +121,9 @@ def _draw_curve(axes: Axes, performance: Performance, places: Sequence[float], p
 
 def _axis_seconds(performances: Sequence[Performance]) -> list[float]:
     """Return the seconds between which the axis runs: all ends, and first epochs too where it is logarithmic."""
-    ends = [performance.curve[-1].seconds for performance in performances]
-    starts = [point.seconds for performance in performances for point in performance.curve[:2] if point.seconds > 0]
+    timed = _timed(performances)
+    ends = [performance.curve[-1].seconds for performance in timed]
+    starts = [point.seconds for performance in timed for point in performance.curve[:2] if point.seconds > 0]
     return [*ends, *starts] if style.is_wide(ends) else ends
 
 
@@ -134,14 +143,18 @@ def _note(question: QuestionSummary) -> str:
     text = (
         f"Mean of {count_range((accuracy.n for accuracy in finals), 'seed')} on "
         f"{count(question.test_cases, 'test case')}; bands are Student's 95 % intervals, cut off at the axes. "
-        "Time is that of training alone, evaluation left out, mean over seeds."
+        "Time is the number of epochs × the measured time per epoch, so of training alone; these trainings themselves "
+        "were not timed."
     )
     if len(performances) > 1:
         text += " Over epochs, lines are shifted sideways a little so that equal ones do not hide each other."
+    untimed = [named(item.implementation) for item in performances if item not in _timed(performances)]
+    if untimed:
+        text += f" Without a line over time, for it was not timed: {listing(untimed)}."
     if starts:
         low, high = percent(min(starts)), percent(max(starts))
         text += f" Not shown: the initial weights, at {low if low == high else f'{low} to {high}'}."
-    diverged = [claims.named(item.implementation) for item in performances if item.diverged]
+    diverged = [named(item.implementation) for item in performances if item.diverged]
     if diverged:
         text += f" A seed of {listing(diverged)} diverged: no band is drawn and the axis is not stretched for it."
     if not all(map(has_bounds, finals)):
@@ -151,7 +164,7 @@ def _note(question: QuestionSummary) -> str:
 
 def _alt(question: QuestionSummary, title: str) -> str:
     each = "; ".join(
-        f"{claims.named(performance.implementation)} {percent_interval(performance.accuracy)} after "
+        f"{named(performance.implementation)} {percent_interval(performance.accuracy)} after "
         f"{seconds(performance.curve[-1].seconds)}"
         for performance in _trained(question)
     )

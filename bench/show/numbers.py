@@ -4,7 +4,7 @@ import math
 import unicodedata
 from collections.abc import Iterable
 
-from bench.compute.statistics import Interval
+from bench.compute.statistics import Interval, scaled
 
 ABSENT = "–"
 """Stands where nothing was measured."""
@@ -12,8 +12,12 @@ ABSENT = "–"
 NBSP = "\N{NO-BREAK SPACE}"
 """Between a number and its unit."""
 
+NAME_LETTERS = 48
+"""Letters of an implementation's name that sentences have room for."""
+
 SECOND_UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 MIB = 1 << 20
+LARGE = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
 
 
 def clean(text: object) -> str:
@@ -31,10 +35,15 @@ def shorten(text: str, length: int) -> str:
     return f"{text[: length - 1 - tail]}…{text[-tail:]}"
 
 
-def listing(items: Iterable[str]) -> str:
-    """Return "a", "a and b", or "a, b and c"."""
+def named(implementation: str) -> str:
+    """Return the name of an implementation as sentences have room for it."""
+    return shorten(implementation, NAME_LETTERS)
+
+
+def listing(items: Iterable[str], word: str = "and") -> str:
+    """Return "a", "a and b", or "a, b and c", with another word for the last one where it is given."""
     found = list(items)
-    return " and ".join([", ".join(found[:-1]), found[-1]] if len(found) > 1 else found)
+    return f" {word} ".join([", ".join(found[:-1]), found[-1]] if len(found) > 1 else found)
 
 
 def count(number: int, noun: str) -> str:
@@ -46,6 +55,17 @@ def count_range(numbers: Iterable[int], noun: str) -> str:
     """Return "3 seeds" where all numbers are 3, and "1–3 seeds" where they differ."""
     found = sorted(numbers) or [0]
     return count(found[0], noun) if found[0] == found[-1] else f"{found[0]:,}–{count(found[-1], noun)}"
+
+
+def spans(numbers: Iterable[int]) -> str:
+    """Return whole numbers in rising order, neighbours as a span: "0–3, 6"."""
+    found: list[list[int]] = []
+    for number in sorted(set(numbers)):
+        if found and number == found[-1][-1] + 1:
+            found[-1].append(number)
+        else:
+            found.append([number])
+    return ", ".join(str(span[0]) if len(span) == 1 else f"{span[0]}–{span[-1]}" for span in found)
 
 
 def plain(value: float, decimals: int | None = None) -> str:
@@ -81,7 +101,7 @@ def seconds_interval(interval: Interval) -> str:
     if not math.isfinite(interval.estimate):
         return ABSENT
     scale, unit = second_unit(interval.estimate)
-    value, brackets = _parts(_scaled(interval, 1 / scale))
+    value, brackets = _parts(scaled(interval, 1 / scale))
     return f"{value}{NBSP}{unit}{brackets}"
 
 
@@ -96,7 +116,7 @@ def percent_interval(interval: Interval) -> str:
     if not math.isfinite(interval.estimate):
         return ABSENT
     possible = Interval(interval.estimate, max(interval.low, 0.0), min(interval.high, 1.0), interval.n)
-    value, brackets = _parts(_scaled(possible if has_bounds(interval) else interval, 100), decimals=2)
+    value, brackets = _parts(scaled(possible if has_bounds(interval) else interval, 100), decimals=2)
     return f"{value}{NBSP}%{brackets}"
 
 
@@ -106,10 +126,29 @@ def number_interval(interval: Interval) -> str:
     return value + brackets
 
 
+def bounds(interval: Interval) -> str:
+    """Return the interval alone, "1.97–2.09", with as many digits as beside its estimate; `ABSENT` without one."""
+    return _parts(interval)[1].strip(" ()") or ABSENT
+
+
 def points_interval(interval: Interval) -> str:
     """Return a difference of fractions in percentage points, "+0.12 (-0.03 to +0.27)"."""
     value, low, high = (f"{100 * number:+.2f}" for number in (interval.estimate, interval.low, interval.high))
     return f"{value} ({low} to {high})" if has_bounds(interval) else value
+
+
+def value_interval(interval: Interval, unit: str) -> str:
+    """Return "12.3 J (12.1–12.5)", without brackets where there is no interval."""
+    if not math.isfinite(interval.estimate):
+        return ABSENT
+    value, brackets = _parts(interval)
+    return f"{value}{NBSP}{unit}{brackets}"
+
+
+def large(value: float, unit: str) -> str:
+    """Return a number from one up with the prefix that suits it: "24.8 GFLOP"."""
+    scale, prefix = next((found for found in LARGE if value >= found[0]), LARGE[-1])
+    return f"{plain(value / scale)}{NBSP}{prefix}{unit}"
 
 
 def mebibytes(value: int | None) -> str:
@@ -120,10 +159,6 @@ def mebibytes(value: int | None) -> str:
 def has_bounds(interval: Interval) -> bool:
     """Say whether there is an interval, not an estimate alone."""
     return math.isfinite(interval.low) and math.isfinite(interval.high)
-
-
-def _scaled(interval: Interval, factor: float) -> Interval:
-    return Interval(interval.estimate * factor, interval.low * factor, interval.high * factor, interval.n)
 
 
 def _decimals_of(value: float, digits: int) -> int:

@@ -8,11 +8,11 @@ from pathlib import Path
 from markupsafe import Markup
 
 from bench.compute.summary import QuestionSummary, Summary
-from bench.show import claims, tables
+from bench.show import certainty, claims, setting, tables
 from bench.show.drawing import FigureFile
 from bench.show.figures import draw_all, left_out
 from bench.show.files import write_whole
-from bench.show.numbers import clean, count, listing
+from bench.show.numbers import NBSP, clean, count, listing
 from bench.show.table import TEMPLATES, Table, escape_markdown, to_html, to_markdown
 from data import InputError
 
@@ -104,17 +104,39 @@ def _is_it_right(summary: Summary, _figures: Figures) -> Section:
 
 
 def _how_fast(summary: Summary, figures: Figures) -> Section:
-    said = (
-        "In every round each implementation trains the same epoch, in random order, so that what slows the machine "
-        "down slows all of them down; ratios are taken within rounds."
-    )
-    blocks: list[Block] = [said]
+    blocks: list[Block] = [_how_timed(summary)]
+    missing = certainty.self_test_missing(summary)
+    blocks += [] if missing is None else [missing]
+    blocks += _figure(summary, figures, "ratios")
     for question in summary.questions:
-        blocks += _filled(tables.results_table(question), tables.ratios_table(question))
+        blocks += [_how_sure(summary, question), *_filled(*(make(question) for make in TIME_TABLES))]
+    blocks += _filled(tables.disturbance_table(summary))
     blocks += _figure(summary, figures, "learning-curves") + _figure(summary, figures, "step-parts")
     for question in summary.questions:
         blocks += _filled(tables.curves_table(question), tables.parts_table(question))
     return Section("How fast?", tuple(blocks))
+
+
+TIME_TABLES = (tables.results_table, tables.ratios_table, tables.apart_table, tables.work_table)
+"""The tables of a question's times."""
+
+
+def _how_timed(summary: Summary) -> str:
+    planned = {certainty.timing_of(summary, question)["block_s"] for question in summary.questions}
+    lengths = [f"{1000 * block_s:g}{NBSP}ms" for block_s in sorted(planned)]
+    return (
+        "Time is measured apart from accuracy, which comes from trainings that are not timed. A process set is one "
+        "fresh process for each implementation. In every round of a set each of them trains one block of about "
+        f"{listing(lengths)}, or one batch where that takes longer, in balanced random order, so that what slows "
+        "the machine down slows all of them down; ratios are taken within rounds. The median of a set's rounds is one "
+        "value; estimates are geometric means of these values, and intervals Student's 95 % intervals over them."
+    )
+
+
+def _how_sure(summary: Summary, question: QuestionSummary) -> str:
+    said = f"{clean(question.title)}: {certainty.stop_sentence(summary, question)}"
+    test = certainty.self_test_sentence(question)
+    return said if test is None else f"{said} {test}"
 
 
 def _why(summary: Summary, _figures: Figures) -> Section:
@@ -123,16 +145,16 @@ def _why(summary: Summary, _figures: Figures) -> Section:
         "much of a difference any single cause accounts for."
     )
     blocks: list[Block] = [said]
-    recipes = tables.recipes_of(summary)
+    recipes = setting.recipes_of(summary)
     used = {question.name: _recipes_used(question) for question in summary.questions}
     for question in summary.questions:
-        fields = tables.differing_fields([recipes[name] for name in used[question.name] if name in recipes])
+        fields = setting.differing_fields([recipes[name] for name in used[question.name] if name in recipes])
         if fields:
             blocks.append(
                 f"{clean(question.title)}: the recipes differ in {count(len(fields), 'field')} ({listing(fields)}), "
                 "so its differences in accuracy and time are not those of the implementations alone."
             )
-    return Section("Why?", (*blocks, *_filled(tables.recipes_table(summary))))
+    return Section("Why?", (*blocks, *_filled(setting.recipes_table(summary))))
 
 
 def _recipes_used(question: QuestionSummary) -> list[str]:
@@ -144,7 +166,7 @@ def _where_measured(summary: Summary, _figures: Figures) -> Section:
     return Section(
         "Where it was measured, and how to run it again",
         (
-            *_filled(tables.environment_table(summary)),
+            *_filled(setting.environment_table(summary)),
             "The numbers hold for this machine and these versions. To measure on yours:",
             Code(command),
         ),

@@ -7,9 +7,9 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from bench.compute.summary import Performance, QuestionSummary, Summary
-from bench.show import claims, style
+from bench.show import style
 from bench.show.drawing import Drawing
-from bench.show.numbers import clean, count_range, listing, percent, seconds
+from bench.show.numbers import clean, count_range, listing, named, percent, seconds
 
 NAMES, TIMES, TOTALS, SHARES = 1.85, 3.4, 1.05, 3.4
 """Widths of the columns in inches."""
@@ -58,7 +58,7 @@ def _largest_part(performance: Performance) -> str:
     total = step_seconds(performance)
     part, interval = max(performance.parts, key=lambda item: item[1].estimate)
     share = percent(interval.estimate / total, 0)
-    return f"{claims.named(performance.implementation)} takes {seconds(total)}, {share} of it {clean(part)}"
+    return f"{named(performance.implementation)} takes {seconds(total)}, {share} of it {clean(part)}"
 
 
 def _draw_question(band: style.Band, question: QuestionSummary) -> None:
@@ -147,16 +147,16 @@ def _parts_of(performances: list[Performance]) -> list[str]:
 def _note(question: QuestionSummary) -> str:
     blocks = [interval.n for performance in _divided(question) for _, interval in performance.parts]
     text = (
-        f"Each part is timed by itself, geometric mean of {count_range(blocks, 'block')} of steps; the whole step is "
-        "their sum. Intervals are in the table of the parts."
+        f"Each part is timed by itself, geometric mean of {count_range(blocks, 'block')} of steps in one process; the "
+        "whole step is their sum. Intervals are in the table of the parts."
     )
     others = [performance.implementation for performance in question.performances if not performance.parts]
-    return f"{text} Not divided into parts: {listing(map(claims.named, others))}." if others else text
+    return f"{text} Not divided into parts: {listing(map(named, others))}." if others else text
 
 
 def _alt(question: QuestionSummary, title: str) -> str:
     each = "; ".join(
-        f"{claims.named(performance.implementation)} {seconds(step_seconds(performance))}: "
+        f"{named(performance.implementation)} {seconds(step_seconds(performance))}: "
         + ", ".join(f"{clean(part)} {seconds(interval.estimate)}" for part, interval in performance.parts)
         for performance in _divided(question)
     )

@@ -1,34 +1,37 @@
-"""All tables of a run, filled from its summary."""
-
-import math
-from collections.abc import Iterator, Mapping
-from typing import Any
+"""Tables of what a run found, filled from its summary."""
 
 from bench.compute.agreement import Parity
-from bench.compute.summary import Performance, QuestionSummary, Summary
+from bench.compute.statistics import Interval
+from bench.compute.summary import Disturbance, Performance, QuestionSummary, Summary
+from bench.compute.timing import Ratio
+from bench.show.certainty import DISTURBANCES, SET_METHOD, compared, disturbance_rule
 from bench.show.headline import ratio_to_first
 from bench.show.numbers import (
     ABSENT,
-    MIB,
+    bounds,
     count,
+    large,
     listing,
     mebibytes,
+    named,
     number_interval,
+    percent,
     percent_interval,
     plain,
     scientific,
     seconds,
     seconds_interval,
+    value_interval,
 )
 from bench.show.table import Table, make_table
 
 BRIEF = 4
-"""Columns of the results that fit on a narrow terminal."""
+"""Columns of the results and ratios that fit on a narrow terminal."""
 BRACKETS = "In brackets: 95 % interval; without brackets there are too few values for one."
 
 
 def results_table(question: QuestionSummary, *, brief: bool = False) -> Table:
-    """Return accuracy, time and memory of every implementation; the first columns only where it is to be brief."""
+    """Return accuracy and time of every implementation; the first columns only where it is to be brief."""
     first = question.performances[0].implementation if question.performances else ABSENT
     columns = [
         "<implementation",
@@ -37,17 +40,12 @@ def results_table(question: QuestionSummary, *, brief: bool = False) -> Table:
         f"ratio to {first}",
         "<recipe",
         "CPU time per epoch",
-        "one evaluation",
-        "start and import",
-        "load the data",
-        "peak memory",
-        "above data",
+        "blocks",
     ]
     note = (
         f"{count(question.cases, 'training case')}, {count(question.test_cases, 'test case')}, "
-        f"{count(question.epochs, 'epoch')}. {BRACKETS} Accuracy: mean over seeds after the last epoch. Wall time, "
-        "ratio, CPU time: geometric mean over rounds. The other times are medians, memory is the largest peak of a "
-        "process, and what of it came on top of libraries and data."
+        f"{count(question.epochs, 'epoch')}. {BRACKETS} Accuracy: mean over seeds after the last epoch. Times per "
+        f"epoch are those of blocks, by case: {SET_METHOD}. The ratio is taken within rounds."
     )
     rows = [_result_row(question, performance) for performance in question.performances]
     shown = BRIEF if brief else len(columns)
@@ -62,30 +60,165 @@ def _result_row(question: QuestionSummary, performance: Performance) -> list[str
         ratio_to_first(question, performance),
         performance.recipe,
         seconds(performance.cpu_s),
-        seconds(performance.evaluation_s),
+        str(performance.wall_s.n),
+    ]
+
+
+def ratios_table(question: QuestionSummary, *, brief: bool = False) -> Table:
+    """Return the ratio of the times of every two implementations that share a round, and the self-test as last row.
+
+    The first columns only where it is to be brief.
+    """
+    test = question.self_test
+    columns = [
+        "<ratio",
+        "estimate",
+        "95 % interval",
+        "process sets",
+        "rounds",
+        "without disturbed rounds",
+        "rounds left out",
+        "of total times",
+        "hierarchical bootstrap",
+    ]
+    rows = [_ratio_row(ratio) for ratio in compared(question)]
+    note = "Estimate and interval: the geometric mean of the medians within process sets, and Student's over the sets."
+    if test is not None and test.interval.n:
+        rows.append(_ratio_row(test))
+        note += " Last row: the self-test."
+    if not brief:
+        note += (
+            " Without disturbed rounds: the same from the rounds in which neither block was disturbed. Of total times: "
+            "each set's total times divided, which rare costs are in. Hierarchical bootstrap: the percentile interval "
+            f"of drawing sets, then rounds. {disturbance_rule()}."
+        )
+    shown = BRIEF if brief else len(columns)
+    return make_table(f"Times against each other: {question.title}", columns[:shown], [r[:shown] for r in rows], note)
+
+
+def _ratio_row(ratio: Ratio) -> list[str]:
+    return [
+        f"time({ratio.numerator}) / time({ratio.denominator})",
+        number_interval(ratio.interval).partition(" (")[0],
+        bounds(ratio.interval),
+        str(ratio.n_sets),
+        str(ratio.interval.n),
+        number_interval(ratio.undisturbed),
+        str(ratio.interval.n - ratio.undisturbed.n),
+        number_interval(ratio.totals),
+        bounds(ratio.bootstrap),
+    ]
+
+
+def apart_table(question: QuestionSummary) -> Table:
+    """Return what is measured beside training: starting, evaluation, memory, energy."""
+    columns = [
+        "<implementation",
+        "start and import",
+        "map the data",
+        "make the trainer",
+        "first batch",
+        "one evaluation",
+        "peak memory",
+        "above data",
+        "energy per epoch",
+    ]
+    timed = [performance for performance in question.performances if performance.wall_s.n]
+    note = (
+        "Medians over processes; start, data and trainer only of processes that were started alone. The first batch "
+        "includes compilation, where there is any. Memory: the largest peak of a process, and what of it came on top "
+        f"of libraries and data. {_energy_note(timed)}"
+    )
+    return make_table(f"Kept apart: {question.title}", columns, list(map(_apart_row, timed)), note)
+
+
+def _apart_row(performance: Performance) -> list[str]:
+    return [
+        performance.implementation,
         seconds(performance.import_s),
         seconds(performance.load_s),
+        seconds(performance.prepare_s),
+        seconds(performance.first_s),
+        seconds(performance.evaluation_s),
         mebibytes(performance.peak_rss_bytes),
         mebibytes(performance.above_data_bytes),
+        ABSENT if performance.energy_j is None else value_interval(performance.energy_j, "J"),
     ]
 
 
-def ratios_table(question: QuestionSummary) -> Table:
-    """Return the ratio of the times of every two implementations that were timed in the same rounds."""
+def _energy_note(performances: list[Performance]) -> str:
+    """Say what measured energy, and why nothing did for whom."""
+    said = []
+    for source in dict.fromkeys(performance.energy for performance in performances):
+        here = [performance for performance in performances if performance.energy == source]
+        whose = "" if len(here) == len(performances) else f" of {listing(named(item.implementation) for item in here)}"
+        measured = any(performance.energy_j is not None for performance in here)
+        why = f"{source} gave no reading" if source.startswith(("RAPL", "NVML")) else source
+        said.append(f"Energy{whose}: {source}." if measured else f"Energy{whose} was not measured: {why}.")
+    return " ".join(said)
+
+
+def work_table(question: QuestionSummary) -> Table:
+    """Return the operations and bytes of an epoch, and the rate at which they were done."""
+    columns = [
+        "<implementation",
+        "GFLOP/s reached",
+        "operations per epoch",
+        "of matrix products",
+        "bytes per epoch",
+        "FLOP per byte",
+    ]
+    note = (
+        "Counted from the recipe, so the same for whoever trains it: what an implementation computes or moves beyond "
+        "that counts as time only. Bytes: those that must move between memory and processor if nothing stays in the "
+        f"cache from step to step. {BRACKETS}"
+    )
     rows = [
         [
-            f"time({ratio.numerator}) / time({ratio.denominator})",
-            plain(ratio.interval.estimate),
-            number_interval(ratio.interval).partition(" ")[2].strip("()") or ABSENT,
-            str(ratio.interval.n),
-            str(ratio.n_sets),
+            performance.implementation,
+            number_interval(_gigaflops(performance)),
+            large(performance.work.flops, "FLOP"),
+            percent(performance.work.gemm_flops / performance.work.flops),
+            large(performance.work.bytes, "B"),
+            plain(performance.work.intensity),
         ]
-        for ratio in question.ratios
-        if ratio.interval.n
+        for performance in question.performances
+        if performance.wall_s.n
     ]
-    note = "Geometric mean of the ratios within rounds. A process set is one seed in one session."
-    columns = ["<ratio", "estimate", "95 % interval", "rounds", "process sets"]
-    return make_table(f"Times against each other: {question.title}", columns, rows, note)
+    return make_table(f"Work: {question.title}", columns, rows, note)
+
+
+def _gigaflops(performance: Performance) -> Interval:
+    """Return how many thousand million operations were done in a second; the shortest time is the highest rate."""
+    work, wall_s = performance.work.flops / 1e9, performance.wall_s
+    return Interval(work / wall_s.estimate, work / wall_s.high, work / wall_s.low, wall_s.n)
+
+
+def disturbance_table(summary: Summary) -> Table:
+    """Return what disturbed the timing of every question."""
+    rows = [
+        [
+            question.title,
+            str(question.disturbance.n_blocks),
+            str(question.disturbance.n_disturbed),
+            *(_disturbance_cell(question.disturbance, name) for name in DISTURBANCES),
+        ]
+        for question in summary.questions
+        if question.disturbance.n_blocks
+    ]
+    note = (
+        f"Shares are of the wall time of the blocks; {ABSENT}: the machine does not tell. Stolen: by the hypervisor, "
+        "over all cores. Waiting: threads of the process that were ready and had no core. CPU pressure: some task of "
+        f"the machine waited for a core. Counts are over all blocks. {disturbance_rule()}."
+    )
+    columns = ["<question", "blocks", "disturbed", *DISTURBANCES.values()]
+    return make_table("What disturbed the timing", columns, rows, note)
+
+
+def _disturbance_cell(disturbance: Disturbance, name: str) -> str:
+    if name in disturbance.shares:
+        return percent(disturbance.shares[name], 2)
+    return f"{disturbance.counts[name]:,}" if name in disturbance.counts else ABSENT
 
 
 def curves_table(question: QuestionSummary) -> Table:
@@ -103,7 +236,8 @@ def curves_table(question: QuestionSummary) -> Table:
     ]
     note = (
         f"Mean over {count(question.seeds, 'seed')}. Epoch 0 is that of the initial weights. Training loss: mean over "
-        f"the cases of the epoch, each taken when its batch was visited. {BRACKETS}"
+        "the cases of the epoch, each taken when its batch was visited. Training time: epochs × the measured wall time "
+        f"per epoch. {BRACKETS}"
     )
     columns = ["<implementation", "epoch", "test accuracy", "training loss", "training time until then"]
     return make_table(f"Learning: {question.title}", columns, rows, note)
@@ -160,84 +294,17 @@ def failures_table(summary: Summary) -> Table:
             [
                 question.name,
                 failure.implementation,
-                ABSENT if failure.seed is None else str(failure.seed),
+                failure.phase,
+                ABSENT if failure.number is None else str(failure.number),
                 failure.message,
             ]
             for failure in question.failures
         ]
         rows += [
-            [question.name, performance.implementation, listing(map(str, performance.diverged)), "diverged"]
+            [question.name, performance.implementation, "training", listing(map(str, performance.diverged)), "diverged"]
             for performance in question.performances
             if performance.diverged
         ]
-    return make_table("Failed, refused or diverged", ["<question", "<implementation", "<seed", "<what happened"], rows)
-
-
-def recipes_table(summary: Summary) -> Table:
-    """Return the recipes side by side, the fields in which they differ first."""
-    recipes = recipes_of(summary)
-    fields = list(dict.fromkeys(field for recipe in recipes.values() for field in recipe))
-    differing = differing_fields(list(recipes.values()))
-    rows = [
-        [field, *(_written(recipe.get(field, ABSENT)) for recipe in recipes.values())]
-        for field in [*differing, *(field for field in fields if field not in differing)]
-    ]
-    note = f"They differ in the first {count(len(differing), 'row')}." if differing else ""
-    return make_table("Recipes", ["<field", *(f"<{name}" for name in recipes)], rows, note)
-
-
-def recipes_of(summary: Summary) -> dict[str, dict[str, Any]]:
-    """Return the recipes that the plan of the run uses, by name."""
-    found: dict[str, dict[str, Any]] = {}
-    for question in summary.description["plan"]["questions"]:
-        for entry in question["entries"]:
-            name = entry["recipe_name"]
-            if found.setdefault(name, entry["recipe"]) != entry["recipe"]:
-                found[f"{name} in {question['name']}"] = entry["recipe"]
-    return found
-
-
-def differing_fields(recipes: list[dict[str, Any]]) -> list[str]:
-    """Return the fields in which recipes differ."""
-    fields = dict.fromkeys(field for recipe in recipes for field in recipe)
-    return [field for field in fields if any(recipe.get(field) != recipes[0].get(field) for recipe in recipes)]
-
-
-def environment_table(summary: Summary) -> Table:
-    """Return the machine and the software, and what was asked of them."""
-    description = summary.description
-    asked: dict[str, Any] = {
-        key: description[key]
-        for key in ("suite_version", "profile", "created", "dataset", "threads")
-        if key in description
-    }
-    rows = [*_flat(asked), ("sessions", str(summary.sessions)), *_flat(description.get("environment", {}))]
-    return make_table("Environment", ["<what", "<value"], rows)
-
-
-def _flat(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
-    """Yield name and text of every value of nested dicts."""
-    for key, value in values.items():
-        in_bytes = key.endswith("_bytes") or above.endswith("bytes: ")
-        name = above + key.removesuffix("_bytes").replace("_", " ")
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{above}{key.replace('_', ' ')}: ")
-        elif in_bytes and isinstance(value, int) and not isinstance(value, bool):
-            yield name, _bytes(value)
-        else:
-            yield name, _written(value)
-
-
-def _bytes(value: int) -> str:
-    return f"{plain(value / 1024)} KiB" if value < MIB else mebibytes(value)
-
-
-def _written(value: Any) -> str:
-    """Return a plain value as people write it."""
-    if value is None:
-        return ABSENT
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, list | tuple):
-        return ", ".join(map(_written, value)) or "none"
-    return f"{value:g}" if isinstance(value, float) and math.isfinite(value) else str(value)
+    columns = ["<question", "<implementation", "<phase", "<number", "<what happened"]
+    note = "Number: the seed of a training, the process set of a timing."
+    return make_table("Failed, refused or diverged", columns, rows, note)

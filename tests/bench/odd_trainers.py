@@ -1,11 +1,13 @@
 """Implementations that do not behave, for the tests of what the harness makes of them."""
 
+import inspect
 import os
 import time
 
 import numpy as np
+import threadpoolctl
 
-from data import Floats, Layer, Order, Parameters, Recipe, UnsupportedRecipe
+from data import Floats, Layer, Order, Parameters, Recipe, StepParts, UnsupportedRecipe
 from scratch.numpy_trainer import NumpyTrainer
 
 
@@ -76,13 +78,14 @@ class Hanging(_LongTraining):
         return 0.0
 
 
-class Diverging(_LongTraining):
-    """Loses its weights."""
+class Diverging(NumpyTrainer):
+    """Loses its weights in training, but not in the parity proof, whose epochs are short."""
 
-    def misbehave(self) -> float:
-        for layer in self.layers:
-            layer.weight[...] = np.nan
-        return float("nan")
+    def train_epoch(self, x: Floats, t: Floats, order: Order) -> float:
+        if len(order) > 200 and self.recipe.seed == 0:
+            for layer in self.layers:
+                layer.weight[...] = np.nan
+        return super().train_epoch(x, t, order)
 
 
 class Sleeping(NumpyTrainer):
@@ -115,3 +118,45 @@ class Noting(NumpyTrainer):
     def predict(self, x: Floats) -> Floats:
         self.note("predict", len(x))
         return super().predict(x)
+
+
+class SlowToPredict(NumpyTrainer):
+    """Right, and takes its time to predict."""
+
+    def predict(self, x: Floats) -> Floats:
+        time.sleep(0.15 if len(x) == 100 else 0)
+        return super().predict(x)
+
+
+class Greedy(NumpyTrainer):
+    """Opens its thread pool wider while it trains."""
+
+    def train_epoch(self, x: Floats, t: Floats, order: Order) -> float:
+        if len(order) > 200:
+            threadpoolctl.threadpool_limits(2)
+        return super().train_epoch(x, t, order)
+
+
+class Scribbling(NumpyTrainer):
+    """Writes to the cases that it is handed."""
+
+    def train_epoch(self, x: Floats, t: Floats, order: Order) -> float:
+        x[...] = 0.0
+        return super().train_epoch(x, t, order)
+
+
+class TurningTheClockBack(NumpyTrainer):
+    """Turns the clock back by an hour in every long call of a process that is timed."""
+
+    def train_epoch(self, x: Floats, t: Floats, order: Order) -> float:
+        if len(order) > 200 and "warm_up" in {frame.function for frame in inspect.stack()}:
+            now = time.perf_counter
+            time.perf_counter = lambda: now() - 3600
+        return super().train_epoch(x, t, order)
+
+
+class BrokenParts(NumpyTrainer):
+    """Right, until a step is to be taken apart."""
+
+    def step_parts(self, x: Floats, t: Floats, cases: Order) -> StepParts:
+        raise ZeroDivisionError("in parts")

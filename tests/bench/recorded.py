@@ -1,9 +1,11 @@
 """A plausible run as it would have been recorded, made up: the same arguments give the same rows."""
 
+import itertools
 import random
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from bench.compute.schedule import balanced_orders
 from bench.records import KINDS, Row
 from data import RECIPES
 
@@ -39,6 +41,7 @@ EPOCH_S = {
 """Wall seconds of an epoch; two seconds for every other name."""
 
 PARTS = {"fetch": 0.11, "forward": 0.27, "backward": 0.41, "update": 0.21}
+BLOCK_S, ROUNDS, BUDGET_S = 0.05, 6, 90.0
 
 
 def recorded_run(
@@ -53,6 +56,13 @@ def recorded_run(
     parity_failure: str | None = None,
     with_parity: bool = True,
     with_parts: bool = True,
+    n_sets: int = 4,
+    set_spread: float = 0.008,
+    target: float = 0.05,
+    stop_reason: str = "precise",
+    self_test_ratio: float | None = 1.0,
+    disturbed: float = 0.04,
+    with_energy: bool = False,
     keep_rows: int | None = None,
 ) -> tuple[dict[str, Any], list[Row]]:
     """Make a run with one question of different recipes and one of the same recipe.
@@ -62,15 +72,25 @@ def recorded_run(
     implementations
         Those of the second question; the first question has the first and the last of them.
     seeds, epochs
-        Of both questions. With one seed there are no intervals over seeds.
+        Of the trainings of both questions. With one seed there are no intervals over seeds.
     epoch_s, accuracy
         Seconds per epoch and final accuracy by implementation, beside what is made up.
     diverged
         Implementation and seed whose loss stops being a number after its first epoch.
     failures
-        Message by implementation for those that measure nothing.
+        Message by implementation for those that fail the proof, and so measure nothing.
     parity_failure
         Implementation whose weights do not agree.
+    n_sets
+        Process sets of either question; with none of them nothing was timed.
+    set_spread
+        How much an implementation differs from process set to process set, as a share of its time.
+    target, stop_reason
+        Half-width to be reached, and why timing stopped.
+    self_test_ratio
+        Time of the first implementation's second copy by its own; ``None`` for a run without that copy.
+    disturbed
+        Share of the blocks that something disturbed, which then took half as long again.
     keep_rows
         How many rows a run that was cut short had written.
 
@@ -79,22 +99,33 @@ def recorded_run(
     tuple
         The description of the run and its rows.
     """
+    again = implementations[:1] if self_test_ratio is not None else ()
     questions = [
-        _question("as-published", (implementations[0], implementations[-1]), seeds, epochs),
-        _question("same-recipe", implementations, seeds, epochs),
+        _question("as-published", (implementations[0], implementations[-1]), (), seeds, epochs, target),
+        _question("same-recipe", implementations, again, seeds, epochs, target),
     ]
     made = _Maker({**EPOCH_S, **(epoch_s or {})}, accuracy or {}, diverged, failures or {}, parity_failure)
+    timing = _TimingMaker(made, set_spread, self_test_ratio or 1.0, disturbed, with_energy)
     rows: list[Row] = []
     for question in questions:
         rows += made.parity(question) if with_parity else []
-        rows += made.measurements(question)
+        rows += made.trainings(question)
+        rows += timing.timing(question, n_sets, stop_reason) if n_sets else []
         rows += made.parts(question) if with_parts else []
     return _description(questions), rows if keep_rows is None else rows[:keep_rows]
 
 
-def _question(name: str, implementations: Sequence[str], seeds: Sequence[int], epochs: int) -> dict[str, Any]:
+def _question(
+    name: str,
+    implementations: Sequence[str],
+    again: Sequence[str],
+    seeds: Sequence[int],
+    epochs: int,
+    target: float,
+) -> dict[str, Any]:
     published = name == "as-published"
     recipes = ["article-scratch", "article-torch"] if published else ["shared"] * len(implementations)
+    entries = [_entry(implementation, recipe) for implementation, recipe in zip(implementations, recipes, strict=True)]
     return {
         "name": name,
         "title": "The article's experiment: per-case by hand, mini-batches in PyTorch"
@@ -104,10 +135,26 @@ def _question(name: str, implementations: Sequence[str], seeds: Sequence[int], e
         "test_cases": 10_000,
         "epochs": epochs,
         "seeds": list(seeds),
-        "entries": [
-            {"implementation": implementation, "recipe_name": recipe, "recipe": RECIPES[recipe].to_dict()}
-            for implementation, recipe in zip(implementations, recipes, strict=True)
-        ],
+        "entries": [*entries, *(_entry(implementation, recipes[0], again=True) for implementation in again)],
+        "timing": {
+            "target": target,
+            "budget_s": BUDGET_S,
+            "block_s": BLOCK_S,
+            "rounds": ROUNDS,
+            "min_sets": 3,
+            "order_seed": 7,
+        },
+    }
+
+
+def _entry(implementation: str, recipe: str, again: bool = False) -> dict[str, Any]:
+    return {
+        "implementation": implementation,
+        "label": f"{implementation} again" if again else implementation,
+        "again": again,
+        "extra": 0.0,
+        "recipe_name": recipe,
+        "recipe": RECIPES[recipe].to_dict(),
     }
 
 
@@ -117,6 +164,7 @@ def _description(questions: list[dict[str, Any]]) -> dict[str, Any]:
         "profile": "default",
         "created": "2026-11-23T15:00:00+00:00",
         "threads": 1,
+        "cpus": [2, 3, 4, 6],
         "dataset": "mnist",
         "environment": {
             "cpu": {
@@ -161,7 +209,7 @@ class _Maker:
         self.random = random.Random("a recorded run")
 
     def parity(self, question: dict[str, Any]) -> list[Row]:
-        names = [entry["implementation"] for entry in question["entries"]]
+        names = [entry["implementation"] for entry in question["entries"] if not entry["again"]]
         rows: list[Row] = []
         for name in names[1:]:
             for dtype, bound in (("float64", 1e-12), ("float32", 1e-5)):
@@ -173,58 +221,35 @@ class _Maker:
                     rows.append(_row("parity", *values))
         return rows
 
-    def measurements(self, question: dict[str, Any]) -> list[Row]:
-        names = [entry["implementation"] for entry in question["entries"]]
-        able = [name for name in names if name not in self.failures]
+    def able(self, question: dict[str, Any]) -> list[dict[str, Any]]:
+        """Return the entries of a question that did not fail."""
+        return [entry for entry in question["entries"] if entry["implementation"] not in self.failures]
+
+    def trainings(self, question: dict[str, Any]) -> list[Row]:
+        names = [entry["implementation"] for entry in question["entries"] if not entry["again"]]
         rows = [
-            _row("failure", question["name"], name, None, self.failures[name])
+            _row("failure", question["name"], name, "proof", None, self.failures[name])
             for name in names
             if name in self.failures
         ]
-        for seed in question["seeds"]:
-            rows += [row for name in able for row in self._beginning(question, name, seed)]
-            for epoch in range(1, question["epochs"] + 1):
-                slowdown = self.random.lognormvariate(0, 0.1)  # of the machine in this round, the same for all
-                for position, name in enumerate(able):
-                    rows += self._epoch(question, name, seed, epoch, position, slowdown)
-            for name in able:
-                held = (310 if name.startswith("torch") else 190) << 20
-                peak = held + self.random.randrange(5 << 20, 40 << 20)
-                rows.append(_row("memory", question["name"], name, seed, peak, held))
+        able = [entry["implementation"] for entry in self.able(question) if not entry["again"]]
+        for seed, name in itertools.product(question["seeds"], able):
+            rows += [self._epoch(question, name, seed, epoch) for epoch in range(question["epochs"] + 1)]
         return rows
 
-    def _beginning(self, question: dict[str, Any], name: str, seed: int) -> list[Row]:
-        import_s = (1.4 if name.startswith("torch") else 0.12) * self.random.lognormvariate(0, 0.05)
-        return [
-            _row("start", question["name"], name, seed, import_s, 0.41, 0.003, 1),
-            self._evaluation(question, name, seed, 0, 0.1 + self.random.uniform(-0.02, 0.02)),
-        ]
-
-    def _epoch(
-        self, question: dict[str, Any], name: str, seed: int, epoch: int, position: int, slowdown: float
-    ) -> list[Row]:
+    def _epoch(self, question: dict[str, Any], name: str, seed: int, epoch: int) -> Row:
         lost = self.diverged == (name, seed) and epoch > 1
-        wall_s = (
-            self.epoch_s.get(name, 2.0) * question["cases"] / 60_000 * slowdown * self.random.lognormvariate(0, 0.02)
-        )
-        number = question["seeds"].index(seed) * question["epochs"] + epoch - 1
-        final = self.accuracies.get(name, 0.978)
-        accuracy = 0.098 if lost else final - 0.05 / epoch**1.3 + self.random.gauss(0, 0.0012)
-        loss = None if lost else 0.4 / epoch
-        measured = (epoch, number, position, question["cases"], wall_s, wall_s * 1.01, loss)
-        return [
-            _row("epoch", question["name"], name, seed, *measured),
-            self._evaluation(question, name, seed, epoch, accuracy),
-        ]
-
-    def _evaluation(self, question: dict[str, Any], name: str, seed: int, epoch: int, accuracy: float) -> Row:
-        wall_s = 0.08 * self.random.lognormvariate(0, 0.03)
-        return _row("evaluation", question["name"], name, seed, epoch, question["test_cases"], wall_s, wall_s, accuracy)
+        if epoch == 0 or lost:
+            loss, accuracy = None, 0.1 + self.random.uniform(-0.02, 0.02)
+        else:
+            final = self.accuracies.get(name, 0.978)
+            loss, accuracy = 0.4 / epoch, final - 0.05 / epoch**1.3 + self.random.gauss(0, 0.0012)
+        return _row("epoch", question["name"], name, seed, epoch, question["cases"], loss, accuracy)
 
     def parts(self, question: dict[str, Any]) -> list[Row]:
         rows: list[Row] = []
-        for name in (entry["implementation"] for entry in question["entries"]):
-            if name in self.failures or name in ("torch-compile", "torch-cuda-graph", "sklearn"):
+        for name in (entry["implementation"] for entry in self.able(question) if not entry["again"]):
+            if name in ("torch-compile", "torch-cuda-graph", "sklearn"):
                 continue
             step_s = self.epoch_s.get(name, 2.0) / 938
             fetch = 3.0 if name == "torch-loader" else 1.0
@@ -234,6 +259,75 @@ class _Maker:
                     wall_s = 200 * step_s * share * spread * (fetch if part == "fetch" else 1.0)
                     rows.append(_row("part", question["name"], name, part, block, 200, 64, wall_s))
         return rows
+
+
+class _TimingMaker:
+    """Makes up the process sets of one question at a time."""
+
+    def __init__(
+        self, made: _Maker, set_spread: float, self_test_ratio: float, disturbed: float, with_energy: bool
+    ) -> None:
+        self.made, self.set_spread, self.self_test_ratio = made, set_spread, self_test_ratio
+        self.disturbed, self.with_energy = disturbed, with_energy
+        self.random = random.Random("timed blocks")
+
+    def timing(self, question: dict[str, Any], n_sets: int, reason: str) -> list[Row]:
+        able = self.made.able(question)
+        if not able:
+            return [_row("stop", question["name"], "failed", 0, 0.0)]
+        orders = balanced_orders(len(able), [question["timing"]["order_seed"]])
+        rows: list[Row] = []
+        for number in range(n_sets):
+            rows += [self._start(question, entry["label"], number) for entry in able]
+            luck = [self.random.lognormvariate(0, self.set_spread) for _ in able]
+            for round_ in range(ROUNDS):
+                slowdown = self.random.lognormvariate(0, 0.1)  # of the machine in this round, the same for all
+                for position, index in enumerate(next(orders)):
+                    place = (number, round_, position)
+                    rows.append(self._block(question, able[index], place, slowdown * luck[index], len(rows)))
+            rows += [self._end(question, entry["label"], number) for entry in able]
+        only_one = sum(not entry["again"] for entry in able) < 2
+        return [*rows, _row("stop", question["name"], "alone" if only_one else reason, n_sets, 61.3)]
+
+    def _start(self, question: dict[str, Any], label: str, number: int) -> Row:
+        import_s = (1.4 if label.startswith("torch") else 0.12) * self.random.lognormvariate(0, 0.05)
+        alone = (import_s, 0.41, 0.003) if number == 0 else (None, None, None)
+        first_s = 9.2 if label == "torch-compile" else 0.004
+        energy = "RAPL package-0" if self.with_energy else "RAPL: no package in /sys/class/powercap/intel-rapl:*"
+        return _row("start", question["name"], label, number, [2, 3], 1, 2560, energy, *alone, first_s)
+
+    def _block(
+        self, question: dict[str, Any], entry: dict[str, Any], place: tuple[int, int, int], slowdown: float, n: int
+    ) -> Row:
+        per_case = self.made.epoch_s.get(entry["implementation"], 2.0) / 60_000
+        cases = max(64, round(BLOCK_S / per_case))
+        wall_s = per_case * cases * slowdown * self.random.lognormvariate(0, 0.01)
+        wall_s *= self.self_test_ratio if entry["again"] else 1.0
+        disturbed = self.random.random() < self.disturbed
+        wall_s *= 1.5 if disturbed else 1.0
+        energy_j = 31.0 * wall_s if self.with_energy else None
+        measured = (cases, cases, 0.06 * n, wall_s, 1.01 * wall_s, 0.4, energy_j)
+        block = _row("block", question["name"], entry["label"], *place, *measured)
+        return block | self._disturbance(wall_s, disturbed, n)
+
+    def _disturbance(self, wall_s: float, disturbed: bool, n: int) -> dict[str, Any]:
+        found = {
+            "steal_s": 0.02 if disturbed and n % 2 else 0.0,
+            "psi_cpu_some_us": round(0.004e6 * wall_s),
+            "waited_s": wall_s * (0.3 if disturbed else 0.002),
+            "throttles": None,
+            "voluntary_switches": 1,
+            "involuntary_switches": 3 if disturbed else 0,
+            "minor_faults": 2,
+            "major_faults": 0,
+        }
+        return {name: value for name, value in found.items() if n % 5 or name != "psi_cpu_some_us"}
+
+    def _end(self, question: dict[str, Any], label: str, number: int) -> Row:
+        held = (310 if label.startswith("torch") else 190) << 20
+        peak = held + self.random.randrange(5 << 20, 40 << 20)
+        evaluation_s = 0.08 * self.random.lognormvariate(0, 0.03)
+        return _row("end", question["name"], label, number, evaluation_s, peak, held)
 
 
 def _row(kind: str, *values: Any) -> Row:

@@ -14,13 +14,15 @@ from click.testing import CliRunner, Result
 
 from bench.cli.main import main
 from bench.cli.micro import MICRO
+from bench.compute.calibration import Calibration
 from bench.records import read_rows
-from bench.run.environment import environment, usable_cores
+from bench.run.environment import environment, usable_core_numbers, usable_cores
 from bench.run.run_folder import new_run_folder
 from data import InputError, Recipe, load_dataset
 from tests.tiny import write_tiny_dataset
 
 Run = Callable[..., Result]
+ODD = Path(__file__).with_name("odd_trainers.py")
 
 
 @pytest.fixture
@@ -103,6 +105,86 @@ def test_results_that_cannot_be_written_are_named_before_anything_is_measured(ru
 
 def test_more_threads_than_cores_are_refused(run: Run) -> None:
     refused(run("compare", "--threads", usable_cores() + 1), "cores")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--target", "0"], ["--target is 0 %", "more than 0"]),
+        (["--target", "-2"], ["--target is -2 %"]),
+        (["--target", "nan"], ["--target"]),
+        (["--budget", "0.01"], ["--budget is 0.01 s", "two rounds"]),
+        (["--budget", "nan"], ["--budget"]),
+        (["--budget", "inf"], ["--budget"]),
+        (["--cpus", "4000-4001"], ["--cpus 4000-4001 leaves no core"]),
+        (["--cpus", "first"], ["--cpus is 'first'"]),
+    ],
+)
+@pytest.mark.parametrize("command", ["compare", "calibrate"])
+def test_a_timing_that_cannot_be_is_refused_before_anything_is_written(
+    run: Run, tmp_path: Path, command: str, options: list[str], words: list[str]
+) -> None:
+    refused(run(command, *options), *words)
+    assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.timeout(240)
+def test_trials_are_counted_and_those_that_were_stopped_go_on(run: Run, tiny: str, tmp_path: Path) -> None:
+    words = ["calibrate", "--dataset", tiny, "--trials", 2, "--slowed", 1, "--slowdown", 50, "--budget", 14]
+    result = run(*words, "--target", 50)
+    assert result.exit_code == 0, result.output
+    assert "Of 2 trials" in " ".join(result.output.split())
+    folder = tmp_path / "results" / "latest-calibration"
+    assert not (tmp_path / "results" / "latest").exists(), "that is for runs of compare"
+    found = Calibration.from_dict(json.loads((folder / "calibration.json").read_text()))
+    assert [(item.extra, len(item.trials)) for item in found.slowdowns] == [(0.0, 2), (0.5, 1)]
+    assert found.injected[0].bias == pytest.approx(1, abs=0.3)
+    rows = [row for row in read_rows(folder) if row["question"] != "trial-002"]
+    (folder / "records.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert run("calibrate", "--resume").exit_code == 0
+    assert read_rows(folder)[: len(rows)] == rows
+    assert {row["question"] for row in read_rows(folder) if row["session"] == 1} == {"trial-002"}
+    refused(run("compare", "--resume", folder), "backprop-bench calibrate")
+    refused(run("report", folder), "backprop-bench calibrate")
+
+
+def test_trials_at_once_are_each_on_cores_of_their_own(run: Run, tiny: str, tmp_path: Path) -> None:
+    if usable_cores() < 2:
+        pytest.skip("there is one core")
+    words = ["calibrate", "--dataset", tiny, "--trials", 2, "--slowed", 0, "--budget", 2, "--at-once", 2]
+    assert run(*words).exit_code == 0
+    rows = read_rows(tmp_path / "results" / "latest-calibration")
+    cores = {row["question"]: set(map(tuple, (row["cores"],))) for row in rows if row["kind"] == "start"}
+    assert len(set.union(*cores.values())) == 2
+    refused(run(*words[:-1], 1000), "--at-once is 1000")
+
+
+def test_a_trial_in_which_the_implementation_breaks_is_a_failure(run: Run, tmp_path: Path) -> None:
+    dataset = write_tiny_dataset(tmp_path, 300, 60)
+    words = ["--implementation", f"{ODD}:Raising", "--dataset", dataset, "--trials", 1, "--slowed", 0, "--budget", 2]
+    result = run("calibrate", *words)
+    assert result.exit_code == 1, result.output
+    assert "no luck" in result.output
+
+
+def test_runs_are_compared_with_each_other_and_unlike_ones_are_refused(run: Run, tiny: str, tmp_path: Path) -> None:
+    common = ["--profile", "quick", "--dataset", tiny, "--budget", 1.5, "--implementation", "scratch-numpy"]
+    for _ in range(2):
+        assert run("compare", *common, "--implementation", f"{ODD}:Fine").exit_code == 0
+    common[3] = write_tiny_dataset(tmp_path, 100, 60)
+    assert run("compare", *common).exit_code == 0
+    first, second, unlike = sorted(path for path in (tmp_path / "results").iterdir() if not path.is_symlink())
+    result = run("repeatability", f"one={first}", f"two={second}", "--out", "out")
+    assert result.exit_code == 0, result.output
+    written = json.loads((tmp_path / "out" / "repeatability.json").read_text())
+    assert written["runs"] == ["one", "two"]
+    assert (tmp_path / "out" / "repeatability.png").is_file()
+    refused(run("repeatability", first, unlike), "differ in the")
+    refused(run("repeatability", first), "expected at least 2")
+
+
+def test_an_option_beside_resume_is_refused_rather_than_ignored(run: Run, tmp_path: Path) -> None:
+    refused(run("compare", "--resume", tmp_path, "--threads", 1), "--threads is given beside --resume")
 
 
 def test_a_folder_without_a_run_can_be_neither_resumed_nor_reported(run: Run, tmp_path: Path) -> None:
@@ -190,6 +272,8 @@ def test_a_run_whose_dataset_has_changed_is_not_resumed(run: Run, tiny: str, tmp
         "plan": {},
         "environment": environment().to_dict(),
         "threads": 1,
+        "cpus": list(usable_core_numbers()),
+        "command": "backprop-bench compare",
         "dataset": tiny,
         "dataset_crc32": load_dataset(tiny).subset(100).fingerprint(),
     }
@@ -197,11 +281,21 @@ def test_a_run_whose_dataset_has_changed_is_not_resumed(run: Run, tiny: str, tmp
     refused(run("compare", "--resume", folder), "have changed since it was begun")
 
 
+def test_a_run_whose_own_implementation_has_changed_is_not_resumed(run: Run, tiny: str, tmp_path: Path) -> None:
+    source = "from scratch.numpy_trainer import NumpyTrainer\n\nclass Mine(NumpyTrainer):\n    pass\n"
+    (tmp_path / "mine.py").write_text(source)
+    entries = ["--implementation", "mine.py:Mine", "--dataset", tiny, "--profile", "quick", "--budget", 1]
+    assert run("compare", *entries).exit_code == 0
+    (tmp_path / "mine.py").write_text(source + "# changed\n")
+    refused(run("compare", "--resume"), "the file of mine.py:Mine has changed")
+
+
+@pytest.mark.parametrize("command", ["compare", "calibrate"])
 @pytest.mark.parametrize("content", ["{}", "[]", "[1]", '{"plan": {}', ""])
-def test_a_description_that_is_none_is_refused(run: Run, tmp_path: Path, content: str) -> None:
+def test_a_description_that_is_none_is_refused(run: Run, tmp_path: Path, content: str, command: str) -> None:
     (tmp_path / "run.json").write_text(content)
     refused(run("report", tmp_path), "run.json is not the description of a run")
-    refused(run("compare", "--resume", tmp_path), "run.json is not the description of a run")
+    refused(run(command, "--resume", tmp_path), "run.json is not the description of a run")
 
 
 def test_micro_benchmarks_without_a_run_do_not_stand_in_the_way_of_one(tmp_path: Path) -> None:

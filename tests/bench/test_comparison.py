@@ -1,6 +1,8 @@
 """A run: what it records, what it survives, and how it goes on."""
 
 import contextlib
+import dataclasses
+import itertools
 import json
 import random
 import signal
@@ -13,12 +15,17 @@ from pathlib import Path
 
 import pytest
 
-from bench.compute.summary import QuestionSummary, Summary, paired_ratio, summarize
+from bench.compute.schedule import Timing
+from bench.compute.summary import QuestionSummary, Summary, summarize
 from bench.records import Recorder, Row, read_description, read_rows, rows_of, write_description
 from bench.run import workers
+from bench.run.book import Book
 from bench.run.compare import Comparison
 from bench.run.plan import Entry, Plan, Question
-from data import Recipe, batch_order
+from bench.run.shared_cases import SharedCases, SharedForms
+from bench.run.training import open_request, train_question
+from data import Recipe, batch_order, initial_parameters, load_dataset, training_cases
+from scratch.numpy_trainer import NumpyTrainer
 from tests.tiny import write_tiny_dataset
 
 ODD = Path(__file__).with_name("odd_trainers.py")
@@ -35,28 +42,49 @@ class Silent:
     """Nobody watches."""
 
     @contextlib.contextmanager
-    def stage(self, title: str, total: int) -> Iterator[None]:
+    def stage(self, title: str, total: float) -> Iterator[None]:
         yield
 
-    def advance(self, detail: str) -> None:
+    def advance(self, detail: str, steps: float = 1) -> None:
         pass
 
 
-def plan_of(*names: str, epochs: int = 2, seeds: int = 2) -> Plan:
-    entries = tuple(Entry(name if "-" in name else f"{ODD}:{name}", "tiny", RECIPE) for name in names)
-    question = Question("same-recipe", "Same recipe", N_CASES, N_TEST, epochs, tuple(range(seeds)), entries)
+ANY_PRECISION = Timing(target=1e9, budget_s=60.0, block_s=0.005, rounds=4, min_sets=2, order_seed=1)
+
+
+ONE_SET = dataclasses.replace(ANY_PRECISION, budget_s=0.0, rounds=2)
+
+
+def plan_of(*names: str, epochs: int = 2, seeds: int = 2, timing: Timing = ANY_PRECISION) -> Plan:
+    entries = [Entry(name if "-" in name else f"{ODD}:{name}", "tiny", RECIPE) for name in names]
+    entries.append(dataclasses.replace(entries[0], again=True))
+    question = Question(
+        "same-recipe", "Same recipe", N_CASES, N_TEST, epochs, tuple(range(seeds)), tuple(entries), timing
+    )
     return Plan((question,), part_blocks=2, part_seconds=0.01, proof_steps=100)
 
 
 def describe(plan: Plan, dataset: str) -> Row:
-    return {"plan": plan.to_dict(), "dataset": dataset, "dataset_crc32": "0", "threads": 1, "environment": {}}
+    return {
+        "plan": plan.to_dict(),
+        "dataset": dataset,
+        "dataset_crc32": "0",
+        "threads": 1,
+        "environment": {},
+        "cpus": [0],
+        "command": "backprop-bench compare",
+    }
 
 
 def run(folder: Path, plan: Plan, dataset: str) -> Summary:
     write_description(folder, describe(plan, dataset))
     with Recorder(folder) as recorder:
-        Comparison(plan, dataset, 1, recorder, read_rows(folder), Silent()).run()
+        Comparison(plan, load_dataset(dataset), 1, recorder, read_rows(folder), Silent()).run()
     return summarize(read_description(folder), read_rows(folder))
+
+
+def book_of(folder: Path) -> Book:
+    return Book(Recorder(folder), [])
 
 
 def question_of(summary: Summary) -> QuestionSummary:
@@ -64,23 +92,94 @@ def question_of(summary: Summary) -> QuestionSummary:
     return question
 
 
-def test_a_run_records_every_epoch_of_every_implementation_once(tmp_path: Path, dataset: str) -> None:
+def test_a_run_records_every_epoch_and_every_block_once(tmp_path: Path, dataset: str) -> None:
     summary = run(tmp_path, plan_of("scratch-numpy", "Fine"), dataset)
     rows = read_rows(tmp_path)
     epochs = Counter((row["implementation"], row["seed"], row["epoch"]) for row in rows_of(rows, "epoch"))
     assert set(epochs.values()) == {1}
-    assert len(epochs) == 2 * 2 * 2
-    assert len(rows_of(rows, "evaluation")) == 2 * 2 * 3
-    assert {(row["round"], row["position"]) for row in rows_of(rows, "epoch")} == {
-        (number, position) for number in range(4) for position in range(2)
-    }
+    assert len(epochs) == 2 * 2 * 3
+    blocks = rows_of(rows, "block")
+    names = ["scratch-numpy", f"{ODD}:Fine", "scratch-numpy again"]
+    for number, position in itertools.product(range(2 * 4), range(3)):
+        place = {"set": number // 4, "round": number % 4}
+        assert sorted(row["implementation"] for row in rows_of(blocks, "block", **place)) == sorted(names)
+        assert len(rows_of(blocks, "block", **place, position=position)) == 1
+    assert len(blocks) == 2 * 4 * 3
+    assert len(rows_of(rows, "start")) == len(rows_of(rows, "end")) == 2 * 3
     assert summary.complete
     question = question_of(summary)
-    assert [ratio.interval.n for ratio in question.ratios] == [4]
+    assert question.stop is not None
+    assert (question.stop.reason, question.stop.sets) == ("precise", 2)
+    assert [(ratio.interval.n, ratio.n_sets) for ratio in question.ratios] == [(8, 2)]
+    assert question.self_test is not None
+    assert question.self_test.interval.n == 8
     assert all(proof.passed for proof in question.parity)
     first, second = question.performances
     assert [point.accuracy for point in first.curve] == [point.accuracy for point in second.curve]
     assert {part for part, _ in first.parts} == {"fetch", "forward", "backward", "update"}
+
+
+def test_blocks_take_about_as_long_as_they_are_to_and_the_second_copy_trains_as_many_batches(
+    tmp_path: Path, dataset: str
+) -> None:
+    run(tmp_path, plan_of("Fine", "Slow", seeds=1), dataset)
+    rows = read_rows(tmp_path)
+    for name in ("Fine", "Slow"):
+        walls = [row["wall_s"] for row in rows_of(rows, "block", implementation=f"{ODD}:{name}")]
+        assert 0.001 < min(walls) < 0.02, "5 ms, on a machine that may be busy"
+    batches = {row["implementation"]: row["block_batches"] for row in rows_of(rows, "start")}
+    assert batches[f"{ODD}:Fine"] == batches[f"{ODD}:Fine again"] > batches[f"{ODD}:Slow"]
+    assert len({(row["implementation"], row["block_batches"]) for row in rows_of(rows, "start")}) == 3
+
+
+def test_an_injected_slowdown_is_in_the_block_and_on_the_record(tmp_path: Path, dataset: str) -> None:
+    plan = plan_of("Fine", seeds=1)
+    (question,) = plan.questions
+    slowed = dataclasses.replace(question.entries[1], extra=1.0)
+    plan = dataclasses.replace(plan, questions=(dataclasses.replace(question, entries=(question.entries[0], slowed)),))
+    found = question_of(run(tmp_path, plan, dataset)).self_test
+    assert found is not None
+    assert 1.5 < found.interval.estimate < 2.7, "twice its own time"
+    extras = {(row["implementation"], row["extra"]) for row in rows_of(read_rows(tmp_path), "block")}
+    assert extras == {(f"{ODD}:Fine", 0.0), (f"{ODD}:Fine again", 1.0)}
+
+
+def test_timing_ends_at_its_budget_and_says_so(tmp_path: Path, dataset: str) -> None:
+    timing = dataclasses.replace(ANY_PRECISION, target=1e-9, budget_s=3.0)
+    question = question_of(run(tmp_path, plan_of("Fine", "Slow", seeds=1, timing=timing), dataset))
+    assert question.stop is not None
+    assert question.stop.reason == "budget"
+    assert question.stop.spent_s < 6, "no set is started that would not fit"
+
+
+def test_timing_of_one_implementation_ends_too(tmp_path: Path, dataset: str) -> None:
+    plan = plan_of("Fine", seeds=1)
+    (question,) = plan.questions
+    plan = dataclasses.replace(plan, questions=(dataclasses.replace(question, entries=question.entries[:1]),))
+    found = question_of(run(tmp_path, plan, dataset))
+    assert found.stop is not None
+    assert found.stop.reason == "alone"
+    assert found.self_test is None
+    assert found.ratios == ()
+
+
+def test_a_failure_in_the_parts_of_a_step_names_the_process_set_and_the_others_go_on(
+    tmp_path: Path, dataset: str
+) -> None:
+    question = question_of(run(tmp_path, plan_of("Fine", "BrokenParts", seeds=1), dataset))
+    (failure,) = question.failures
+    assert (failure.phase, failure.number, failure.message) == ("timing", 0, "raised ZeroDivisionError: in parts")
+    assert question.self_test is not None
+    assert question.self_test.n_sets == 2
+
+
+def test_a_clock_that_goes_backwards_is_a_failure_and_no_ratio(tmp_path: Path, dataset: str) -> None:
+    question = question_of(run(tmp_path, plan_of("Fine", "TurningTheClockBack", seeds=1), dataset))
+    (failure,) = question.failures
+    assert failure.phase == "timing"
+    assert "the clock went from" in failure.message
+    assert all(ratio.interval.n == 0 for ratio in question.ratios)
+    assert [found.implementation for found in question.performances if found.wall_s.n] == [f"{ODD}:Fine"]
 
 
 def test_a_wrong_implementation_is_named_and_not_timed(tmp_path: Path, dataset: str) -> None:
@@ -95,6 +194,7 @@ def test_a_wrong_implementation_is_named_and_not_timed(tmp_path: Path, dataset: 
 
 def test_a_refusal_says_which_field_and_is_no_crash(tmp_path: Path, dataset: str) -> None:
     summary = run(tmp_path, plan_of("Fine", "Refusing", seeds=1), dataset)
+    assert question_of(summary).failures[0].phase == "proof"
     assert question_of(summary).failures[0].message == "Refusing cannot do this recipe: bias: it has none"
     assert summary.complete
 
@@ -108,10 +208,15 @@ def test_an_implementation_that_breaks_in_training_is_reported_and_the_others_go
 ) -> None:
     summary = run(tmp_path, plan_of("Fine", name), dataset)
     question = question_of(summary)
-    assert [failure.message for failure in question.failures] == [message]
+    assert [(failure.phase, failure.number, failure.message) for failure in question.failures] == [
+        ("training", 0, message),
+        ("timing", 0, message),
+    ]
     good, broken = question.performances
     assert good.curve[-1].accuracy.n == 2
     assert broken.curve[-1].accuracy.n == 1, "seed 1 went through"
+    assert good.wall_s.n == 8
+    assert broken.wall_s.n == 0, "who breaks in the timing is left out from then on"
     assert summary.complete
 
 
@@ -119,9 +224,11 @@ def test_an_implementation_that_hangs_is_ended_at_the_limit(
     tmp_path: Path, dataset: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     start = workers.Worker.__init__
-    monkeypatch.setattr(workers.Worker, "__init__", lambda self, threads: start(self, threads, limit_s=12.0))
+    monkeypatch.setattr(
+        workers.Worker, "__init__", lambda self, threads, descriptors=(): start(self, threads, 10.0, descriptors)
+    )
     question = question_of(run(tmp_path, plan_of("Fine", "Hanging", seeds=1), dataset))
-    assert [failure.message for failure in question.failures] == ["gave no answer within 12 s and was ended"]
+    assert [failure.message for failure in question.failures] == 2 * ["gave no answer within 10 s and was ended"]
 
 
 def test_a_training_that_diverges_is_recorded_as_such_and_the_run_goes_on(tmp_path: Path, dataset: str) -> None:
@@ -138,16 +245,17 @@ from pathlib import Path
 from bench.records import Recorder, read_description, read_rows
 from bench.run.compare import Comparison
 from bench.run.plan import Plan
+from data import load_dataset
 
 class Silent:
     stage = staticmethod(lambda title, total: contextlib.nullcontext())
-    advance = staticmethod(lambda detail: None)
+    advance = staticmethod(lambda detail, steps=1: None)
 
 folder = Path(sys.argv[1])
 description = read_description(folder)
 with Recorder(folder) as recorder:
     plan = Plan.from_dict(description["plan"])
-    Comparison(plan, description["dataset"], 1, recorder, read_rows(folder), Silent()).run()
+    Comparison(plan, load_dataset(description["dataset"]), 1, recorder, read_rows(folder), Silent()).run()
 """
 
 
@@ -174,16 +282,22 @@ def test_a_run_killed_again_and_again_ends_as_an_undisturbed_one(tmp_path: Path,
     assert subprocess.run([sys.executable, "-c", DRIVER, str(killed)], cwd=root, check=False).returncode == 0
     a, b = read_rows(undisturbed), read_rows(killed)
     assert max(row["session"] for row in b) >= 2, "it was killed at least twice"
-    for kind, value in (("epoch", "loss"), ("evaluation", "accuracy")):
+    for value in ("loss", "accuracy"):
         found, expected = (
-            {(row["implementation"], row["seed"], row["epoch"]): row[value] for row in rows_of(rows, kind)}
+            {(row["implementation"], row["seed"], row["epoch"]): row[value] for row in rows_of(rows, "epoch")}
             for rows in (b, a)
         )
         assert found == expected
-        assert len(rows_of(b, kind)) == len(expected), "nothing is there twice"
-    (ratio,) = question_of(summarize(describe(plan, dataset), b)).ratios
-    sessions = Counter((row["session"], row["round"]) for row in rows_of(b, "epoch"))
-    assert ratio.interval.n == sum(count == 2 for count in sessions.values()), "no ratio across sessions"
+        assert len(rows_of(b, "epoch")) == len(expected), "nothing is there twice"
+    blocks = Counter((row["set"], row["round"], row["implementation"]) for row in rows_of(b, "block"))
+    assert set(blocks.values()) == {1}, "nothing is there twice"
+    assert len(rows_of(b, "stop")) == 1
+    for number in {row["set"] for row in rows_of(b, "block")}:
+        assert len({row["session"] for row in rows_of(b, "block", set=number)}) == 1, "a set is of one session"
+    summary = summarize(describe(plan, dataset), b)
+    assert summary.complete
+    (ratio,) = question_of(summary).ratios
+    assert ratio.n_sets >= 2
 
 
 def stopped_at(folder: Path, plan: Plan, dataset: str, keep: list[Row]) -> Summary:
@@ -193,7 +307,7 @@ def stopped_at(folder: Path, plan: Plan, dataset: str, keep: list[Row]) -> Summa
 
 
 def test_a_failed_proof_is_remembered_whatever_row_the_run_was_stopped_after(tmp_path: Path, dataset: str) -> None:
-    plan = plan_of("Fine", "Wrong", seeds=1)
+    plan = plan_of("Fine", "Wrong", seeds=1, epochs=1, timing=ONE_SET)
     run(tmp_path, plan, dataset)
     proofs = [row for row in read_rows(tmp_path) if row["kind"] in ("parity", "failure")]
     for n_rows in range(len(proofs) + 1):
@@ -205,7 +319,7 @@ def test_a_failed_proof_is_remembered_whatever_row_the_run_was_stopped_after(tmp
 
 
 def test_parts_of_a_step_that_a_stop_left_out_are_timed_on_resume(tmp_path: Path, dataset: str) -> None:
-    plan = plan_of("Fine", seeds=1)
+    plan = plan_of("Fine", seeds=1, timing=ONE_SET)
     run(tmp_path, plan, dataset)
     rows = read_rows(tmp_path)
     first_part = next(number for number, row in enumerate(rows) if row["kind"] == "part")
@@ -220,7 +334,9 @@ def test_every_epoch_has_its_own_batch_order_and_accuracy_is_that_of_the_test_ca
 ) -> None:
     notes = tmp_path / "notes"
     monkeypatch.setenv("NOTES", str(notes))
-    run(tmp_path, plan_of("Noting", seeds=1, epochs=3), dataset)
+    plan = plan_of("Noting", seeds=1, epochs=3)
+    with SharedForms(load_dataset(dataset)) as shared:
+        train_question(plan.questions[0], shared, 1, book_of(tmp_path), Silent())
     lines = [line.split() for line in notes.read_text().splitlines()]
     training = [line for line in lines if line[:2] == ["train", str(N_CASES)]]
     recipe = RECIPE.replace(seed=0)
@@ -230,44 +346,73 @@ def test_every_epoch_has_its_own_batch_order_and_accuracy_is_that_of_the_test_ca
     assert ["predict", str(N_CASES)] not in lines
 
 
-def test_cpu_time_is_not_wall_time_and_memory_is_what_training_took(tmp_path: Path, dataset: str) -> None:
-    run(tmp_path, plan_of("Sleeping", "Hungry", seeds=1), dataset)
+def test_the_blocks_of_a_set_are_the_epochs_of_a_training_cut_between_batches(
+    tmp_path: Path, dataset: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notes = tmp_path / "notes"
+    monkeypatch.setenv("NOTES", str(notes))
+    plan = plan_of("Noting", seeds=1)
+    (question,) = plan.questions
+    with SharedCases(RECIPE, load_dataset(dataset)) as shared:
+        worker = workers.Worker(1, descriptors=[shared.descriptor])
+        with worker:
+            worker.ask("open", **open_request(question.entries[0], shared, worker, 1, [0]))
+            worker.ask("begin", seed=3)
+            cases = [worker.ask("block", batches=batches, extra=0.0)["cases"] for batches in (7, 19, 1, 30)]
+    # an epoch has 19 batches, the last one of 12 cases; before a block runs in one batch for 20 or fewer, none for one
+    assert cases == [7 * 16, (10 * 16 - 4) + 9 * 16, 16, (7 * 16 - 4) + N_CASES + 4 * 16]
+    starts = [[int(case) for case in line.split()[2:]] for line in notes.read_text().splitlines()]
+    begun = [(0, 0), (0, 1), (0, 8), (0, 9), (1, 0), (1, 9), (1, 10), (1, 12), (2, 0), (3, 0)]  # epoch, batch
+    orders = [batch_order(RECIPE.replace(seed=3), N_CASES, epoch) for epoch in range(4)]
+    assert starts == [orders[epoch][16 * batch :][:4].tolist() for epoch, batch in begun]
+
+
+def test_evaluation_is_no_part_of_a_block(tmp_path: Path, dataset: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NOTES", str(tmp_path / "notes"))
+    run(tmp_path, plan_of("SlowToPredict", seeds=1, epochs=1, timing=ONE_SET), dataset)
     rows = read_rows(tmp_path)
-    for row in rows_of(rows, "epoch", implementation=f"{ODD}:Sleeping"):
+    name = f"{ODD}:SlowToPredict"
+    assert min(row["evaluation_s"] for row in rows_of(rows, "end", implementation=name)) > 0.1
+    assert min(row["wall_s"] for row in rows_of(rows, "block", implementation=name)) < 0.1
+
+
+def test_an_implementation_that_starts_more_threads_than_asked_for_is_refused(tmp_path: Path, dataset: str) -> None:
+    question = question_of(run(tmp_path, plan_of("Fine", "Greedy", seeds=1), dataset))
+    assert {failure.phase for failure in question.failures} == {"training", "timing"}
+    for failure in question.failures:
+        assert "At most 1 thread was asked for" in failure.message
+
+
+def test_a_trainer_that_writes_to_its_cases_changes_those_of_nobody_else(tmp_path: Path, dataset: str) -> None:
+    plan = plan_of("Scribbling", "Fine", seeds=1)
+    loaded = load_dataset(dataset)
+    with SharedCases(RECIPE, loaded) as shared:
+        for entry in plan.questions[0].originals:
+            with workers.Worker(1, descriptors=[shared.descriptor]) as worker:
+                worker.ask("open", **open_request(entry, shared, worker, 1, [0]))
+                worker.ask("begin", seed=0)
+                loss = worker.ask("train", epoch=1)["loss"]
+        cases = training_cases(RECIPE, loaded)
+        trainer = NumpyTrainer(RECIPE, initial_parameters(RECIPE))
+        expected = trainer.train_epoch(cases.x, cases.t, batch_order(RECIPE, N_CASES, 0))
+        assert loss == pytest.approx(expected)
+
+
+def test_cpu_time_is_not_wall_time_and_memory_is_what_training_took(tmp_path: Path, dataset: str) -> None:
+    run(tmp_path, plan_of("Sleeping", "Hungry", seeds=1, timing=ONE_SET), dataset)
+    rows = read_rows(tmp_path)
+    for row in rows_of(rows, "block", implementation=f"{ODD}:Sleeping"):
         assert row["cpu_s"] < row["wall_s"] - 0.1
-    (hungry,) = rows_of(rows, "memory", implementation=f"{ODD}:Hungry")
-    (lean,) = rows_of(rows, "memory", implementation=f"{ODD}:Sleeping")
+    hungry = rows_of(rows, "end", implementation=f"{ODD}:Hungry")[0]
+    lean = rows_of(rows, "end", implementation=f"{ODD}:Sleeping")[0]
     assert 60 * 2**20 < hungry["peak_rss_bytes"] - hungry["data_rss_bytes"] < 90 * 2**20
     assert lean["peak_rss_bytes"] - lean["data_rss_bytes"] < 45 * 2**20
 
 
-def test_the_order_within_a_round_differs_between_rounds(tmp_path: Path, dataset: str) -> None:
-    run(tmp_path, plan_of("Fine", "Sleeping", epochs=6, seeds=1), dataset)
-    epochs = rows_of(read_rows(tmp_path), "epoch", implementation=f"{ODD}:Fine")
-    assert {row["position"] for row in epochs} == {0, 1}
-
-
-def test_times_of_different_sessions_are_never_divided_by_each_other() -> None:
-    def row(implementation: str, number: int, session: int, wall_s: float) -> Row:
-        return {
-            "implementation": implementation,
-            "round": number,
-            "session": session,
-            "seed": 0,
-            "wall_s": wall_s,
-        }
-
-    rows = [row("a", 0, 0, 1.0), row("b", 0, 0, 2.0), row("a", 1, 0, 1.0), row("b", 1, 1, 50.0)]
-    ratio = paired_ratio(rows, "b", "a")
-    assert ratio.interval.n == 1
-    assert ratio.interval.estimate == pytest.approx(2.0)
-
-
 def test_a_worker_whose_driver_is_killed_ends_in_the_middle_of_its_work(dataset: str) -> None:
-    worker = workers.Worker(1)
-    implementation = f"{ODD}:Hanging"
-    request = {"implementation": implementation, "recipe": RECIPE.to_dict(), "dataset": dataset}
-    worker.ask("open", **request, cases=None, hold_out=None, spawned=worker.spawned, threads=1)
+    shared = SharedCases(RECIPE, load_dataset(dataset))
+    worker = workers.Worker(1, descriptors=[shared.descriptor])
+    worker.ask("open", **open_request(Entry(f"{ODD}:Hanging", "tiny", RECIPE), shared, worker, 1, [0]))
     worker.ask("begin", seed=0)
     process = worker._process
     assert process.stdin is not None
@@ -275,6 +420,7 @@ def test_a_worker_whose_driver_is_killed_ends_in_the_middle_of_its_work(dataset:
     process.stdin.close()
     assert process.wait(timeout=20) == 0
     worker.close()
+    shared.close()
 
 
 def test_a_worker_that_dies_while_it_waits_is_a_failure_of_its_own_only(dataset: str) -> None:

@@ -16,7 +16,7 @@ import pytest
 
 from bench.run import doctor
 from bench.run import environment as env
-from bench.run.disturbance import Snapshot, disturbance, parse_pressure_total, parse_steal_ticks
+from bench.run.disturbance import Snapshot, disturbance, parse_pressure_total, parse_steal_ticks, parse_throttles
 
 INTEL = """\
 processor\t: 0
@@ -53,6 +53,21 @@ POOL_PROBE = """
 import json, numpy
 from bench.run.environment import thread_pools, verify_threads
 print(json.dumps([thread_pools(), verify_threads(1)]))
+"""
+
+# Two processes on one core, so that each has about half of it.
+CROWDED_PROBE = """
+import json, os, subprocess, sys, time
+os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+from bench.run.disturbance import Snapshot
+rival = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+start, before = time.perf_counter(), Snapshot.take()
+while time.perf_counter() < start + 0.5:
+    pass
+moved, elapsed = Snapshot.take().waited_s - before.waited_s, time.perf_counter() - start
+rival.kill()
+rival.wait()
+print(json.dumps([moved, elapsed]))
 """
 
 
@@ -172,7 +187,7 @@ def test_too_many_threads_are_named_in_a_sentence(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(
         env,
         "thread_pools",
-        lambda: [
+        lambda _: [
             {"internal_api": "openblas", "prefix": "libopenblas", "num_threads": 4},
             {"internal_api": "torch", "num_threads": 1},
         ],
@@ -212,6 +227,75 @@ def test_a_counter_that_cannot_be_read_is_none_in_the_difference(tmp_path: Path)
     before = Snapshot.take(tmp_path / "absent", tmp_path / "absent")
     moved = disturbance(before, Snapshot.take())
     assert (moved["steal_s"], moved["psi_cpu_some_us"]) == (None, None)
+
+
+def test_the_waiting_is_summed_over_the_threads_in_seconds(tmp_path: Path) -> None:
+    (tmp_path / "33").mkdir()  # a thread that ended between being listed and being read
+    write(tmp_path / "31/schedstat", "900000000 1000000000 7\n")
+    write(tmp_path / "32/schedstat", "800000000 500000000 9\n")
+    before = Snapshot.take(tasks=tmp_path)
+    assert before.waited_s == 1.5
+    write(tmp_path / "32/schedstat", "850000000 750000000 11\n")
+    assert disturbance(before, Snapshot.take(tasks=tmp_path))["waited_s"] == 0.25
+
+
+def test_waiting_that_went_with_its_thread_is_unknown(tmp_path: Path) -> None:
+    write(tmp_path / "31/schedstat", "900000000 1000000000 7\n")
+    write(tmp_path / "32/schedstat", "800000000 500000000 9\n")
+    before = Snapshot.take(tasks=tmp_path)
+    (tmp_path / "32/schedstat").unlink()
+    assert disturbance(before, Snapshot.take(tasks=tmp_path))["waited_s"] is None
+
+
+def test_a_kernel_that_does_not_keep_the_account_does_not_say_that_nothing_waited(tmp_path: Path) -> None:
+    write(tmp_path / "31/schedstat", "0 0 0\n")
+    assert Snapshot.take(tasks=tmp_path).waited_s is None
+    assert Snapshot.take(tasks=tmp_path / "absent").waited_s is None
+
+
+def test_throttling_is_summed_over_the_cores_and_the_groups_around_the_process(tmp_path: Path) -> None:
+    system = tmp_path / "sys"
+    for core, count in {"cpu0": 3, "cpu1": 4, "cpu12": 5}.items():
+        write(system / f"devices/system/cpu/{core}/thermal_throttle/core_throttle_count", f"{count}\n")
+        write(system / f"devices/system/cpu/{core}/thermal_throttle/package_throttle_count", "1000\n")
+    write(tmp_path / "proc/self/cgroup", "3:cpuset:/elsewhere\n0::/user/session\n")
+    write(system / "fs/cgroup/user/session/cpu.stat", "usage_usec 900\nnr_periods 50\nnr_throttled 10\nnr_bursts 7\n")
+    write(system / "fs/cgroup/user/cpu.stat", "usage_usec 900\nnr_periods 50\nnr_throttled 20\nnr_bursts 7\n")
+    write(system / "fs/cgroup/user/other/cpu.stat", "nr_throttled 1000\n")
+    write(system / "fs/cgroup/cpu.stat", "usage_usec 900\n")  # as the top of the tree has it
+    before = Snapshot.take(root=tmp_path)
+    assert before.throttles == 42
+    write(system / "fs/cgroup/user/cpu.stat", "usage_usec 990\nnr_periods 51\nnr_throttled 21\nnr_bursts 7\n")
+    assert disturbance(before, Snapshot.take(root=tmp_path))["throttles"] == 1
+
+
+def test_a_quota_alone_tells_of_throttling_and_nothing_at_all_does_not(tmp_path: Path) -> None:
+    write(tmp_path / "group/proc/self/cgroup", "0::/\n")
+    write(tmp_path / "group/sys/fs/cgroup/cpu.stat", "usage_usec 9\nnr_periods 0\nnr_throttled 0\n")
+    assert Snapshot.take(root=tmp_path / "group").throttles == 0
+    assert Snapshot.take(root=tmp_path / "absent").throttles is None
+
+
+def test_a_count_of_throttling_that_is_cut_off_is_not_taken_for_a_smaller_one() -> None:
+    assert parse_throttles("nr_periods 50\nnr_throttled 1234\n") == 1234
+    assert parse_throttles("nr_periods 50\nnr_throttled 12") is None
+    assert parse_throttles("1234\n") == 1234
+    assert parse_throttles("") is None
+
+
+def test_a_thread_that_has_to_share_its_core_is_seen_to_wait() -> None:
+    if Snapshot.take().waited_s is None:
+        pytest.skip("this system does not tell how long threads waited for a core")
+    done = subprocess.run(
+        [sys.executable, "-c", CROWDED_PROBE],
+        cwd=Path(env.__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    waited_s, elapsed_s = json.loads(done.stdout)
+    assert 0.1 * elapsed_s < waited_s < elapsed_s
 
 
 def test_the_doctor_says_so_where_nothing_can_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

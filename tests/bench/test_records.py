@@ -11,7 +11,7 @@ import pytest
 from bench.records import Recorder, read_description, read_rows, rows_of, write_description
 from data import InputError
 
-FAILURE = {"question": "q", "implementation": "i", "seed": 0, "message": "m"}
+FAILURE = {"question": "q", "implementation": "i", "phase": "timing", "number": 0, "message": "m"}
 
 
 def test_a_row_is_on_the_disk_when_append_returns(tmp_path: Path) -> None:
@@ -89,6 +89,7 @@ def test_rows_are_chosen_by_kind_and_fields() -> None:
 
 def test_a_description_reads_back_as_it_was_written(tmp_path: Path) -> None:
     description = {"plan": {}, "environment": {}, "dataset": "mnist", "dataset_crc32": "0", "threads": 1}
+    description |= {"cpus": [0], "command": "backprop-bench compare"}
     write_description(tmp_path, description)
     assert read_description(tmp_path) == description
     assert [path.name for path in tmp_path.iterdir()] == ["run.json"]

@@ -1,5 +1,6 @@
 """Sentences say what the numbers say, whichever way they came out."""
 
+import re
 from typing import Any
 
 from bench.compute.statistics import Interval
@@ -67,7 +68,7 @@ def test_one_seed_gives_no_claim_of_agreement() -> None:
 
 def test_accuracies_of_different_epochs_are_not_compared() -> None:
     description, rows = recorded_run(PAIR)
-    late = {"kind": "evaluation", "question": "same-recipe", "implementation": "torch-eager"}
+    late = {"kind": "epoch", "question": "same-recipe", "implementation": "torch-eager"}
     rows = [row for row in rows if not (late.items() <= row.items() and row["epoch"] == 5)]
     assert "different epochs, 5 and 4" in claims.headline(summarize(description, rows).questions[1])
 
@@ -90,10 +91,23 @@ def test_a_question_with_one_implementation_compares_nothing() -> None:
 
 
 def test_a_question_without_measurements_says_so() -> None:
-    only_initial_weights = summary_of(PAIR, keep_rows=8).questions[0]
+    only_initial_weights = summary_of(PAIR, keep_rows=5).questions[0]
     assert only_initial_weights.performances
-    for question in (only_initial_weights, same_recipe(PAIR, keep_rows=0)):
-        assert claims.headline(question) == "No epoch of training was timed"
+    for question in (only_initial_weights, same_recipe(PAIR, keep_rows=0), same_recipe(PAIR, n_sets=0)):
+        assert claims.headline(question) == "Nothing was timed"
+
+
+def test_what_was_timed_but_not_trained_has_no_accuracy() -> None:
+    description, rows = recorded_run(PAIR)
+    rows = [row for row in rows if not (row["kind"] == "epoch" and row["implementation"] == "torch-eager")]
+    assert claims.headline(summarize(description, rows).questions[1]).endswith(
+        "no accuracy of torch-eager was measured"
+    )
+
+
+def test_one_process_set_gives_a_ratio_without_an_interval_that_says_so() -> None:
+    sentence = claims.headline(same_recipe(PAIR, n_sets=1))
+    assert re.match(r"scratch-numpy takes 0\.\d+ × the time of torch-eager per epoch, in one process set,", sentence)
 
 
 def test_parity_is_claimed_only_when_every_check_passed() -> None:
@@ -110,11 +124,39 @@ def test_a_whole_run_gives_no_warning() -> None:
 def test_what_is_missing_failed_or_diverged_is_said_first() -> None:
     said = claims.warnings(
         summary_of(
-            keep_rows=150,
+            keep_rows=240,
             failures={"torch-eager": "no torch."},
             parity_failure="torch-loader",
             diverged=("scratch-numpy", 0),
         )
     )
-    for words in ("incomplete", "torch-eager failed: no torch.", "parity checks failed", "scratch-numpy diverged"):
+    for words in (
+        "incomplete",
+        "torch-eager failed (proof): no torch.",
+        "parity checks failed",
+        "scratch-numpy diverged",
+    ):
         assert sum(words in sentence for sentence in said) >= 1, (words, said)
+
+
+def test_a_failure_says_in_which_training_or_process_set_it_was() -> None:
+    description, rows = recorded_run(PAIR)
+    failure = {"kind": "failure", "session": 0, "question": "same-recipe", "implementation": "torch-eager"}
+    rows += [failure | {"phase": phase, "number": 3, "message": "out of memory"} for phase in ("training", "timing")]
+    said = " ".join(claims.warnings(summarize(description, rows)))
+    assert "torch-eager failed (training, seed 3): out of memory." in said
+    assert "torch-eager failed (timing, process set 3): out of memory." in said
+
+
+def test_a_slowdown_on_purpose_is_said_first() -> None:
+    description, rows = recorded_run(PAIR)
+    description["plan"]["questions"][1]["entries"][2]["extra"] = 0.05
+    (said,) = claims.warnings(summarize(description, rows))
+    assert "scratch-numpy again is made to take 5.0 % longer" in said.replace("\N{NO-BREAK SPACE}", " ")
+
+
+def test_a_self_test_outside_one_warns_and_says_how_often_that_is_chance() -> None:
+    (said,) = claims.warnings(summary_of(PAIR, self_test_ratio=1.2))
+    assert "scratch-numpy against itself in the same rounds: 1." in said
+    assert "1 lies outside" in said
+    assert "One run in twenty" in said

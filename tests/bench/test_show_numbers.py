@@ -7,8 +7,10 @@ import pytest
 from bench.compute.statistics import Interval
 from bench.show.numbers import (
     ABSENT,
+    bounds,
     clean,
     count_range,
+    large,
     listing,
     mebibytes,
     number_interval,
@@ -16,6 +18,8 @@ from bench.show.numbers import (
     seconds,
     seconds_interval,
     shorten,
+    spans,
+    value_interval,
 )
 
 NOTHING = Interval(math.nan, math.nan, math.nan, 0)
@@ -87,8 +91,32 @@ def test_counts_that_differ_are_a_range() -> None:
     )
 
 
+def test_a_large_number_has_the_prefix_that_suits_it() -> None:
+    assert [spaced(large(value, "B")) for value in (12, 1e3, 24.81e9, 3e15)] == [
+        "12.0 B",
+        "1.00 kB",
+        "24.8 GB",
+        "3,000 TB",
+    ]
+
+
+def test_a_value_has_its_unit_before_its_interval() -> None:
+    assert spaced(value_interval(Interval(12.31, 11.9, 12.8, 3), "J")) == "12.3 J (11.9–12.8)"
+    assert value_interval(NOTHING, "J") == ABSENT
+
+
+def test_an_interval_alone_has_the_digits_that_it_has_beside_its_estimate() -> None:
+    assert bounds(Interval(2.031, 1.972, 2.088, 15)) == "1.97–2.09"
+    assert bounds(Interval(2.031, math.nan, math.nan, 1)) == bounds(NOTHING) == ABSENT
+
+
+def test_neighbouring_numbers_are_a_span() -> None:
+    assert (spans([6, 2, 3, 4]), spans([5]), spans([])) == ("2–4, 6", "5", "")
+
+
 def test_a_list_is_read_as_a_sentence() -> None:
     assert (listing(["a"]), listing(["a", "b"]), listing("abc")) == ("a", "a and b", "a, b and c")
+    assert listing("abc", "or") == "a, b or c"
 
 
 def test_a_long_name_keeps_its_beginning_and_its_end() -> None:

@@ -32,9 +32,16 @@ KNOBS: dict[str, dict[str, Any]] = {
     "one seed": {"seeds": (0,)},
     "one seed, one epoch": {"seeds": (0,), "epochs": 1},
     "nothing yet": {"keep_rows": 0},
-    "only initial weights": {"keep_rows": 8},
-    "cut short in the first question": {"keep_rows": 40},
-    "cut short in the second question": {"keep_rows": 120},
+    "only initial weights": {"keep_rows": 5},
+    "cut short in the first trainings": {"keep_rows": 30},
+    "cut short in the first timing": {"keep_rows": 50},
+    "cut short in the second question": {"keep_rows": 250},
+    "nothing timed": {"n_sets": 0},
+    "one process set": {"n_sets": 1, "stop_reason": "budget"},
+    "two process sets that differ much": {"n_sets": 2, "set_spread": 0.5, "stop_reason": "budget"},
+    "no self-test": {"self_test_ratio": None},
+    "a self-test that is off": {"self_test_ratio": 1.3},
+    "all disturbed": {"disturbed": 1.0},
     "long names": {"implementations": (LONG_NAME, "torch-" + "y" * 200)},
     "HTML in names": {"implementations": ("scratch-$x$|`", HTML_NAME)},
     "control characters": {"implementations": ("scratch-\x1b[2J\x00\n", "torch-\u202e--x")},
@@ -151,10 +158,38 @@ def test_a_complete_run_has_no_warning(tmp_path: Path) -> None:
 
 def test_a_figure_without_data_is_left_out_with_a_reason(tmp_path: Path) -> None:
     summary = summary_of(with_parts=False)
-    assert [figure.name for figure in draw_all(summary, tmp_path)] == ["headline", "learning-curves"]
+    assert [figure.name for figure in draw_all(summary, tmp_path)] == ["headline", "ratios", "learning-curves"]
     assert list(left_out(summary)) == ["step-parts"]
     page = Page(write_report(summary, tmp_path)[0].read_text("utf-8")).text
     assert "The figure step-parts is left out: no implementation had its steps timed in parts." in page
+
+
+def test_a_run_without_blocks_says_that_nothing_was_timed(tmp_path: Path) -> None:
+    summary = summary_of(n_sets=0)
+    assert list(left_out(summary)) == ["headline", "ratios"]
+    page = Page(write_report(summary, tmp_path)[0].read_text("utf-8")).text
+    assert "Nothing was timed." in page
+    assert "The figure ratios is left out: no two implementations were timed in the same rounds." in page
+    assert "how long that takes was not timed" in next(
+        figure.title for figure in draw_all(summary, tmp_path) if figure.name == "learning-curves"
+    )
+
+
+def test_the_figure_of_the_ratios_has_every_ratio_to_the_first_and_the_self_test_in_words(tmp_path: Path) -> None:
+    figure = next(found for found in draw_all(summary_of(), tmp_path) if found.name == "ratios")
+    for name in (*THREE[1:], "scratch-numpy again"):
+        assert re.search(rf"{name} [\d.]+ \([\d.]+–[\d.]+\) × the time of scratch-numpy \(4 process sets\)", figure.alt)
+
+
+def test_the_report_says_why_timing_stopped_and_what_the_self_test_gave(tmp_path: Path) -> None:
+    page = Page(write_report(summary_of(), tmp_path)[0].read_text("utf-8")).text.replace("\N{NO-BREAK SPACE}", " ")
+    assert page.count("Timing stopped after 4 process sets, 61.3 s: every ratio is within ±5 %") == 2
+    assert page.count("Self-test: scratch-numpy against itself in the same rounds:") == 1
+
+
+def test_a_self_test_that_is_off_is_said_before_anything_else(tmp_path: Path) -> None:
+    page = write_report(summary_of(self_test_ratio=1.3), tmp_path)[0].read_text("utf-8")
+    assert page.index("1 lies outside") < page.index('<div class="answer">')
 
 
 def test_the_titles_of_figures_turn_round_when_the_numbers_do(tmp_path: Path) -> None:
@@ -165,9 +200,11 @@ def test_the_titles_of_figures_turn_round_when_the_numbers_do(tmp_path: Path) ->
     ]
     assert titles[0]["step-parts"].startswith("A training step of torch-eager")
     assert titles[1]["step-parts"].startswith("A training step of scratch-numpy")
-    assert re.search(r"that took [\d.]+\ss \(torch-eager\) to", titles[0]["learning-curves"])
-    assert re.search(r"that took [\d.]+\ss \(scratch-numpy\) to", titles[1]["learning-curves"])
+    assert re.search(r"that takes [\d.]+\ss \(torch-eager\) to", titles[0]["learning-curves"])
+    assert re.search(r"that takes [\d.]+\ss \(scratch-numpy\) to", titles[1]["learning-curves"])
     assert titles[0]["headline"] != titles[1]["headline"]
+    assert titles[0]["ratios"].startswith("torch-eager takes 0.2")
+    assert re.match(r"torch-eager takes (4|3\.9)", titles[1]["ratios"])
 
 
 def test_a_folder_that_cannot_be_written_is_an_input_error_in_one_sentence(tmp_path: Path) -> None:

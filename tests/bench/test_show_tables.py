@@ -7,19 +7,27 @@ import pytest
 from rich.console import Console
 
 from bench.compute.summary import Summary, summarize
+from bench.compute.timing import COUNT_LIMITS, SHARE_LIMITS
 from bench.show.numbers import ABSENT
+from bench.show.setting import environment_table, recipes_table
 from bench.show.table import LONG, Table, make_table, to_html, to_markdown, to_rich
 from bench.show.tables import (
+    apart_table,
     curves_table,
-    environment_table,
+    disturbance_table,
     failures_table,
     parity_table,
     parts_table,
     ratios_table,
-    recipes_table,
     results_table,
+    work_table,
 )
 from tests.bench.recorded import FOURTEEN, THREE, recorded_run
+
+
+def spaced(text: str) -> str:
+    return text.replace("\N{NO-BREAK SPACE}", " ")
+
 
 NASTY = "a|b `c` <i>d</i> [bold]e[/bold] *f* $g$ \\ \n| h"
 
@@ -28,8 +36,9 @@ def all_tables(summary: Summary) -> list[Table]:
     """Return every table that the run has rows for, in the order of the report."""
     tables = [parity_table(summary)]
     for question in summary.questions:
-        tables += [results_table(question), ratios_table(question), curves_table(question), parts_table(question)]
-    tables += [failures_table(summary), recipes_table(summary), environment_table(summary)]
+        tables += [results_table(question), ratios_table(question), apart_table(question), work_table(question)]
+        tables += [curves_table(question), parts_table(question)]
+    tables += [disturbance_table(summary), failures_table(summary), recipes_table(summary), environment_table(summary)]
     return [table for table in tables if table.rows]
 
 
@@ -76,22 +85,103 @@ def test_results_name_every_implementation_and_its_ratio_to_the_first() -> None:
     assert [row[0] for row in table.rows] == list(THREE)
     assert table.columns[3].name == "ratio to scratch-numpy"
     assert table.rows[0][3] == "1"
-    assert re.fullmatch(r"2\.\d+ \(\d\.\d+–\d\.\d+\)", table.rows[1][3])
+    assert re.fullmatch(r"[12]\.\d+ \(\d\.\d+–\d\.\d+\)", table.rows[1][3])
 
 
-def test_every_two_implementations_have_a_ratio_that_says_of_what_to_what() -> None:
+def test_every_two_implementations_have_a_ratio_that_says_of_what_to_what_and_the_self_test_is_last() -> None:
     rows = ratios_table(summarize(*recorded_run()).questions[1]).rows
     assert [row[0] for row in rows] == [
         "time(torch-eager) / time(scratch-numpy)",
         "time(torch-loader) / time(scratch-numpy)",
         "time(torch-loader) / time(torch-eager)",
+        "time(scratch-numpy again) / time(scratch-numpy)",
     ]
-    assert {row[3:] for row in rows} == {("15", "3")}
+    assert {row[3:5] for row in rows} == {("4", "24")}
 
 
-def test_a_ratio_of_one_round_has_no_interval() -> None:
-    rows = ratios_table(summarize(*recorded_run(seeds=(0,), epochs=1)).questions[1]).rows
-    assert {row[2] for row in rows} == {ABSENT}
+def test_a_brief_table_of_ratios_is_the_beginning_of_the_whole_one() -> None:
+    question = summarize(*recorded_run()).questions[1]
+    brief, whole = ratios_table(question, brief=True), ratios_table(question)
+    assert [column.name for column in brief.columns] == ["ratio", "estimate", "95 % interval", "process sets"]
+    assert brief.rows == tuple(row[:4] for row in whole.rows)
+    assert "bootstrap" not in brief.note
+
+
+def test_the_self_test_is_no_implementation() -> None:
+    summary = summarize(*recorded_run())
+    for question in summary.questions:
+        for make in (results_table, apart_table, work_table, curves_table, parts_table):
+            assert not any("again" in cell for row in make(question).rows for cell in row)
+
+
+def test_a_ratio_of_one_process_set_has_no_interval() -> None:
+    rows = ratios_table(summarize(*recorded_run(n_sets=1)).questions[1]).rows
+    assert {(row[2], row[8]) for row in rows} == {(ABSENT, ABSENT)}
+    assert not any("(" in row[5] + row[7] for row in rows)
+
+
+def test_disturbed_rounds_are_left_out_of_their_column_alone() -> None:
+    description, rows = recorded_run(("scratch-numpy", "torch-eager"), disturbed=0.0)
+    quiet = ratios_table(summarize(description, rows).questions[1]).rows[0]
+    assert quiet[6] == "0"
+    assert quiet[5] == f"{quiet[1]} ({quiet[2]})"
+    late = {"kind": "block", "question": "same-recipe", "implementation": "torch-eager"}
+    for row in rows:
+        if late.items() <= row.items() and row["round"] >= 4 - row["set"] % 2:
+            row |= {"waited_s": row["wall_s"], "wall_s": 3 * row["wall_s"]}
+    disturbed = ratios_table(summarize(description, rows).questions[1]).rows[0]
+    assert disturbed[4] == quiet[4] == "24"
+    assert disturbed[6] == "10"
+    assert disturbed[5] != f"{disturbed[1]} ({disturbed[2]})"
+    assert float(disturbed[5].partition(" ")[0]) == pytest.approx(float(quiet[1]), rel=0.02)
+    assert float(disturbed[1]) > 1.05 * float(quiet[1])
+
+
+def test_the_rule_of_disturbance_has_the_limits_of_the_computation(monkeypatch: pytest.MonkeyPatch) -> None:
+    question = summarize(*recorded_run()).questions[1]
+    assert "above 10 % of its wall time" in spaced(ratios_table(question).note)
+    monkeypatch.setitem(SHARE_LIMITS, "steal_s", 0.3)
+    monkeypatch.setitem(COUNT_LIMITS, "major_faults", 7)
+    note = spaced(ratios_table(question).note)
+    assert "stolen time above 30 % of its wall time" in note
+    assert "more than 7 major faults" in note
+
+
+def test_what_disturbed_is_counted_and_what_the_machine_cannot_tell_is_a_dash() -> None:
+    summary = summarize(*recorded_run())
+    table = disturbance_table(summary)
+    cells = dict(zip([column.name for column in table.columns], table.rows[1], strict=True))
+    assert cells["blocks"] == "96"
+    assert cells["disturbed"] == str(summary.questions[1].disturbance.n_disturbed) != "0"
+    assert cells["throttles"] == ABSENT
+    assert cells["major faults"] == "0"
+    assert "%" in cells["stolen time"]
+    assert disturbance_table(summarize(*recorded_run(n_sets=0))).rows == ()
+
+
+def test_what_no_meter_measured_is_a_dash_with_its_reason() -> None:
+    without, measured = (
+        apart_table(summarize(*recorded_run(with_energy=known)).questions[1]) for known in (False, True)
+    )
+    assert {row[8] for row in without.rows} == {ABSENT}
+    assert "Energy was not measured: RAPL: no package" in without.note
+    assert all(re.fullmatch(r"[\d.]+ J \([\d.]+–[\d.]+\)", spaced(row[8])) for row in measured.rows)
+    assert measured.note.endswith("Energy: RAPL package-0.")
+
+
+def test_compilation_shows_in_the_first_batch() -> None:
+    rows = apart_table(summarize(*recorded_run(("scratch-numpy", "torch-compile"))).questions[1]).rows
+    assert [spaced(row[4]) for row in rows] == ["4.00 ms", "9.20 s"]
+
+
+def test_the_rate_is_the_work_by_the_time() -> None:
+    question = summarize(*recorded_run()).questions[1]
+    first, second, _ = work_table(question).rows
+    rate = question.performances[0].work.flops / question.performances[0].wall_s.estimate
+    assert float(first[1].partition(" ")[0]) == pytest.approx(rate / 1e9, rel=0.01)
+    low, high = map(float, first[1].partition(" ")[2].strip("()").split("–"))
+    assert low < rate / 1e9 < high
+    assert first[2:] == second[2:]
 
 
 def test_failed_parity_checks_come_first_and_say_no() -> None:
@@ -113,6 +203,7 @@ def test_the_environment_is_laid_out_flat_with_units() -> None:
     rows = {row[0]: row[1] for row in environment_table(summarize(*recorded_run())).rows}
     assert rows["cpu: model"] == "AMD EPYC 9R14"
     assert rows["cpu: cache bytes: L1d"] == "32.0 KiB"
+    assert rows["cores of the workers"] == "2–4, 6"
     assert rows["memory"] == "32,768 MiB"
     assert rows["cpu: governor"] == ABSENT
     assert rows["checkout: dirty"] == "no"

@@ -1,11 +1,24 @@
 """The intervals: known answers, and how often they hold what they should."""
 
+import dataclasses
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from bench.compute.statistics import geometric_mean_interval, mean_interval
+from bench.compute.statistics import (
+    Interval,
+    geometric_mean_interval,
+    hierarchical_bootstrap,
+    interval_over_sets,
+    mean_interval,
+    relative_half_width,
+)
+from tests.bench.simulated import Machine, Noise, spikes, student
+
+SETS = [[1.9, 2.1, 2.0], [2.2, 1.8, 2.05], [2.0, 2.3, 1.7]]
 
 
 def test_the_mean_interval_is_students() -> None:
@@ -15,45 +28,99 @@ def test_the_mean_interval_is_students() -> None:
     assert interval.n == 3
 
 
-def test_one_value_has_a_mean_but_no_interval() -> None:
-    for interval in (mean_interval([0.5]), geometric_mean_interval([[0.5]])):
+def test_one_value_has_an_estimate_but_no_interval() -> None:
+    for interval in (mean_interval([0.5]), geometric_mean_interval([0.5]), interval_over_sets([[0.5]])):
         assert interval.estimate == 0.5
         assert math.isnan(interval.low)
         assert interval.n == 1
 
 
 def test_no_value_has_neither() -> None:
-    assert math.isnan(mean_interval([]).estimate)
-    assert math.isnan(geometric_mean_interval([[], []]).estimate)
+    for interval in (mean_interval([]), geometric_mean_interval([]), interval_over_sets([[], []])):
+        assert math.isnan(interval.estimate)
+        assert interval.n == 0
 
 
-def test_a_ratio_and_its_inverse_have_inverse_intervals() -> None:
-    groups = [[1.9, 2.1, 2.0], [2.2, 1.8, 2.05]]
-    ratio = geometric_mean_interval(groups)
-    inverse = geometric_mean_interval([[1 / value for value in group] for group in groups])
+def test_the_geometric_mean_interval_is_students_on_the_logarithms() -> None:
+    interval = geometric_mean_interval([math.exp(1), math.exp(2), math.exp(3)])
+    assert math.log(interval.estimate) == pytest.approx(2)
+    assert math.log(interval.high) == pytest.approx(2 + 4.302653 / math.sqrt(3), rel=1e-6)
+    assert interval.n == 3
+
+
+def test_over_sets_the_medians_count_and_no_round_beside_them() -> None:
+    interval = interval_over_sets([[1.0, 2.0, 900.0], [0.1, 4.0, 4.0], [8.0], []])
+    assert interval == dataclasses.replace(geometric_mean_interval([2.0, 4.0, 8.0]), n=7)
+
+
+@pytest.mark.parametrize("method", [interval_over_sets, hierarchical_bootstrap])
+def test_a_ratio_and_its_inverse_have_inverse_intervals(method: Callable[[list[list[float]]], Interval]) -> None:
+    ratio, inverse = method(SETS), method([[1 / value for value in values] for values in SETS])
     assert inverse.estimate == pytest.approx(1 / ratio.estimate)
-    assert inverse.low == pytest.approx(1 / ratio.high)
-    assert inverse.high == pytest.approx(1 / ratio.low)
-
-
-def test_the_same_values_give_the_same_interval_every_time() -> None:
-    groups = [[1.0, 1.1, 0.9], [1.2, 1.05]]
-    assert geometric_mean_interval(groups) == geometric_mean_interval(groups)
+    assert inverse.low == pytest.approx(1 / ratio.high, rel=0.01)  # quantiles of other draws
+    assert inverse.high == pytest.approx(1 / ratio.low, rel=0.01)
 
 
 def test_differences_between_process_sets_widen_the_interval_more_than_differences_between_rounds() -> None:
-    between_sets = geometric_mean_interval([[1.0] * 5, [1.1] * 5, [1.2] * 5])
-    between_rounds = geometric_mean_interval([[1.0, 1.1, 1.2, 1.1, 1.1]] * 3)
+    between_sets = interval_over_sets([[1.0] * 5, [1.1] * 5, [1.2] * 5])
+    between_rounds = interval_over_sets([[1.0, 1.1, 1.2, 1.1, 1.15], [1.0, 1.1, 1.2, 1.1, 1.1], [1.0, 1.2, 1.1]])
     assert between_sets.half_width > 2 * between_rounds.half_width
 
 
-@pytest.mark.parametrize("n_sets", [2, 3, 5, 12])
+def test_the_relative_half_width_is_a_share_of_the_estimate() -> None:
+    assert relative_half_width(Interval(2.0, 1.5, 2.5, 9)) == 0.25
+    assert relative_half_width(interval_over_sets([[2.0, 2.1]])) == math.inf
+    assert relative_half_width(mean_interval([])) == math.inf
+
+
+def made_up_ratios(between_sets: float, noise: Noise, n_sets: int, trials: int, rounds: int = 6) -> NDArray[np.float64]:
+    """Return ratios whose truth is 2: [trial, set, round]."""
+    machine = Machine({"a": 1.0, "b": 2.0}, between_sets, noise)
+    logs = machine.log_times(np.random.default_rng(7), trials * n_sets, rounds)
+    return np.asarray(np.exp(logs[..., 1] - logs[..., 0]).reshape(trials, n_sets, rounds))
+
+
+def coverage(method: Callable[[list[list[float]]], Interval], ratios: NDArray[np.float64]) -> float:
+    """Return the share of trials in which the truth, 2, lies in the interval."""
+    return sum(method(trial).contains(2) for trial in ratios.tolist()) / len(ratios)
+
+
+@pytest.mark.parametrize("n_sets", [3, 5, 10])
 @pytest.mark.parametrize("between_sets", [0.0, 0.01, 0.03])
-def test_the_interval_of_a_ratio_holds_the_true_ratio_as_often_as_it_says(n_sets: int, between_sets: float) -> None:
-    rng = np.random.default_rng(1)
-    trials, hits = 2000, 0
-    for _ in range(trials):
-        sets = rng.normal(0, between_sets, (n_sets, 1)) + rng.normal(0, 0.02, (n_sets, 4))
-        interval = geometric_mean_interval(np.exp(math.log(2) + sets).tolist())
-        hits += interval.low <= 2 <= interval.high
-    assert 0.935 <= hits / trials <= 0.965
+def test_the_interval_over_sets_holds_the_truth_as_often_as_it_says(n_sets: int, between_sets: float) -> None:
+    ratios = made_up_ratios(between_sets, student(0.02), n_sets, trials=500)
+    assert 0.93 <= coverage(interval_over_sets, ratios) <= 0.97
+
+
+def test_rare_interruptions_do_not_cost_it_its_coverage() -> None:
+    ratios = made_up_ratios(0.01, spikes(0.01, share=0.05, cost=1.0), n_sets=5, trials=500)
+    assert 0.93 <= coverage(interval_over_sets, ratios) <= 0.97
+
+
+def test_the_bootstrap_is_too_wide_where_rounds_differ_more_than_sets() -> None:
+    """It counts the noise of rounds twice, and so is not the headline."""
+    ratios = made_up_ratios(0.0, student(0.03), n_sets=10, trials=100)
+    assert coverage(hierarchical_bootstrap, ratios) > 0.97
+
+
+def test_the_bootstrap_is_too_narrow_where_few_sets_differ_much() -> None:
+    """It knows nothing of how few sets there are, and so is not the headline."""
+    ratios = made_up_ratios(0.03, student(0.003), n_sets=3, trials=200)
+    assert coverage(hierarchical_bootstrap, ratios) < 0.85
+
+
+def test_the_bootstrap_has_the_estimate_of_the_interval_over_sets() -> None:
+    plain, bootstrap = interval_over_sets(SETS), hierarchical_bootstrap(SETS)
+    assert (bootstrap.estimate, bootstrap.n) == (plain.estimate, plain.n)
+    assert bootstrap.low < bootstrap.estimate < bootstrap.high
+
+
+def test_the_bootstrap_of_the_same_values_is_the_same_every_time_but_for_the_seed() -> None:
+    values = made_up_ratios(0.02, student(0.02), n_sets=4, trials=1)[0].tolist()
+    assert hierarchical_bootstrap(values) == hierarchical_bootstrap(values)
+    assert hierarchical_bootstrap(values, seed=1) == hierarchical_bootstrap(values, seed=1)
+    assert hierarchical_bootstrap(values, seed=1) != hierarchical_bootstrap(values, seed=2)
+
+
+def test_the_bootstrap_of_one_set_has_no_interval() -> None:
+    assert math.isnan(hierarchical_bootstrap([[1.0, 1.1, 0.9]]).low)

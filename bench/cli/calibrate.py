@@ -1,0 +1,138 @@
+"""``backprop-bench calibrate``: put the measuring to the test."""
+
+import contextlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from bench.cli.progress import Bars
+from bench.cli.running import begin_run, check_alone, command_words, go_on
+from bench.compute.calibration import summarize_calibration
+from bench.records import read_description, rows_of
+from bench.run.cores import chosen_cores, pin
+from bench.run.plan import Trials, plan_calibration
+from bench.run.run_folder import LATEST_CALIBRATION, existing_run_folder
+from bench.show.calibration import calibration_sentences, calibration_table, draw_calibration
+from bench.show.drawing import save
+from bench.show.files import write_whole
+from bench.show.table import to_rich
+from data import InputError, load_dataset
+
+
+@click.command()
+@click.option("--implementation", default="scratch-numpy", show_default=True, help="What is compared with itself.")
+@click.option("--dataset", default="mnist", show_default=True, help="Name or path of the dataset.")
+@click.option("--trials", default=200, show_default=True, help="Trials with equal copies.")
+@click.option("--slowed", default=20, show_default=True, help="Trials of every slowdown.")
+@click.option(
+    "--slowdown",
+    "slowdowns",
+    type=float,
+    multiple=True,
+    default=(2.0, 3.0),
+    show_default=True,
+    metavar="PERCENT",
+    help="By which the second copy is slowed; repeatable.",
+)
+@click.option("--target", type=float, default=1.0, show_default=True, metavar="PERCENT", help="Of every trial.")
+@click.option("--budget", type=float, default=20.0, show_default=True, metavar="SECONDS", help="Of every trial.")
+@click.option(
+    "--at-once", default=1, show_default=True, type=click.IntRange(min=1), help="Trials at a time, on their own cores."
+)
+@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads of each worker.")
+@click.option("--cpus", metavar="LIST", help="Cores to run on, such as 0,2-3; all that there are otherwise.")
+@click.option("--results", type=click.Path(path_type=Path), default="results", show_default=True, help="Where to.")
+@click.option(
+    "--resume",
+    is_flag=False,
+    flag_value=LATEST_CALIBRATION,
+    metavar="[FOLDER]",
+    help="Go on with trials that were stopped, the latest ones unless a folder is given.",
+)
+def calibrate(
+    implementation: str,
+    dataset: str,
+    trials: int,
+    slowed: int,
+    slowdowns: tuple[float, ...],
+    target: float,
+    budget: float,
+    at_once: int,
+    threads: int,
+    cpus: str | None,
+    results: Path,
+    resume: str | None,
+) -> None:
+    """Compare one implementation with itself, and with itself made slower, and count how often the verdict is right.
+
+    Of equal copies, 1 is to lie outside the 95 % interval in 5 % of the trials. Of a slowed copy it is to lie outside
+    as often as can be: the smallest slowdown that nine of ten trials find is what this machine lets one see.
+
+    \b
+    Examples:
+      backprop-bench calibrate
+      backprop-bench calibrate --trials 50 --slowed 10 --slowdown 2 --slowdown 5
+      backprop-bench calibrate --resume
+    """  # noqa: D301 (click reads the backspace)
+    if resume is not None:
+        check_alone(click.get_current_context(), "resume", "results")
+        folder = existing_run_folder(
+            results / LATEST_CALIBRATION if resume == LATEST_CALIBRATION else Path(resume), "calibrate"
+        )
+    else:
+        pin(_cores_of_trials(cpus, threads, at_once))
+        loaded = load_dataset(dataset)
+        asked = Trials(trials, slowed, tuple(slowdown / 100 for slowdown in slowdowns), target / 100, budget, at_once)
+        plan = plan_calibration(implementation, loaded, asked)
+        folder = begin_run(results, "calibrate", command_words(click.get_current_context()), plan, loaded, threads)
+    _measure_and_show(folder)
+
+
+def _cores_of_trials(cpus: str | None, threads: int, at_once: int) -> tuple[int, ...]:
+    cores = chosen_cores(cpus, threads)
+    if at_once * threads > len(cores):
+        raise InputError(
+            f"--at-once is {at_once}, but there are {len(cores)} cores for trials of {threads} threads each; "
+            f"expected 1 to {len(cores) // threads}"
+        )
+    return cores
+
+
+def _measure_and_show(folder: Path) -> None:
+    bars = Bars()
+    n_trials = len(read_description(folder)["plan"]["questions"])
+    with bars.stage("trials", n_trials):
+        description, rows = go_on(folder, _Trials(bars))
+    calibration = summarize_calibration(description, rows)
+    drawing = draw_calibration(calibration)
+    console = Console()
+    console.print(to_rich(calibration_table(calibration)))
+    for sentence in calibration_sentences(calibration):
+        console.print(sentence, highlight=False, markup=False)
+    write_whole(folder / "calibration.json", (json.dumps(calibration.to_dict(), indent=2) + "\n").encode())
+    save(drawing, folder / "figures")
+    click.echo(f"\nRecords and figure: {folder}")
+    failures = sorted({row["message"] for row in rows_of(rows, "failure")})
+    for message in failures:
+        click.echo(f"Failed: {message}", err=True)
+    if failures:
+        raise SystemExit(1)
+
+
+class _Trials:
+    """Counts the trials rather than what happens in each."""
+
+    def __init__(self, bars: Bars) -> None:
+        self._bars = bars
+
+    @contextlib.contextmanager
+    def stage(self, title: str, total: float) -> Iterator[None]:  # noqa: ARG002 (what is announced)
+        """Run a stage, which is a trial."""
+        yield
+        self._bars.advance(title)
+
+    def advance(self, detail: str, steps: float = 1) -> None:
+        """Pass over what happens within a trial."""

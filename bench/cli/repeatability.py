@@ -1,0 +1,55 @@
+"""``backprop-bench repeatability``: whether independent runs say the same."""
+
+import json
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from bench.compute.repeatability import repeatability as compute
+from bench.compute.summary import Summary, summarize
+from bench.records import read_description, read_rows
+from bench.run.run_folder import existing_run_folder
+from bench.show.drawing import save
+from bench.show.files import write_whole
+from bench.show.repeatability import (
+    draw_repeatability,
+    repeatability_sentences,
+    repeatability_table,
+    repeated_runs_table,
+)
+from bench.show.table import to_rich
+from data import InputError
+
+
+@click.command()
+@click.argument("runs", nargs=-1, required=True, metavar="[LABEL=]FOLDER...")
+@click.option("--question", default="same-recipe", show_default=True, help="Which question of the runs.")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Write table and figure there.")
+def repeatability(runs: tuple[str, ...], question: str, out: Path | None) -> None:
+    """Compare the ratios of independent runs with each other, and with ratios of times that were not paired.
+
+    \b
+    Examples:
+      backprop-bench repeatability results/2026-*-default
+      backprop-bench repeatability quiet=results/first busy=results/second --out results/repeatability
+    """  # noqa: D301 (click reads the backspace)
+    if len(runs) < 2:
+        raise InputError("repeatability is given 1 run, expected at least 2")
+    found = compute([_read(run) for run in runs], question)
+    console = Console()
+    for table in (repeatability_table(found), repeated_runs_table(found)):
+        console.print(to_rich(table))
+    for sentence in repeatability_sentences(found):
+        console.print(sentence, highlight=False, markup=False)
+    if out is not None:
+        write_whole(out / "repeatability.json", (json.dumps(found.to_dict(), indent=2) + "\n").encode())
+        figure = save(draw_repeatability(found), out)
+        click.echo(f"\nFigure: {figure.png}")
+
+
+def _read(run: str) -> tuple[str, Summary]:
+    """Read a run, named by its label or its folder."""
+    label, equals, path = run.rpartition("=")
+    folder = existing_run_folder(Path(path))
+    return (label if equals else folder.name, summarize(read_description(folder), read_rows(folder)))

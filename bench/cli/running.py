@@ -1,0 +1,125 @@
+"""What ``compare`` and ``calibrate`` share: beginning a run, and going on with it."""
+
+import datetime
+import importlib.metadata
+import shlex
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+from bench.implementations import named_implementation
+from bench.records import Recorder, Row, read_description, read_rows, write_description
+from bench.run.compare import Comparison
+from bench.run.cores import pin
+from bench.run.environment import environment, usable_core_numbers
+from bench.run.plan import Plan
+from bench.run.progress import Progress
+from bench.run.run_folder import LATEST, LATEST_CALIBRATION, check_unchanged, locked, new_run_folder
+from data import Dataset, InputError, load_dataset
+
+STOPPED = 130
+
+
+def check_alone(context: click.Context, *allowed: str) -> None:
+    """Raise `InputError` where an option is given beside ``--resume``, which goes on as the run was begun."""
+    for parameter in context.command.params:
+        name = str(parameter.name)
+        if name not in allowed and context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise InputError(
+                f"{parameter.opts[0]} is given beside --resume, which goes on as the run was begun; expected only one"
+            )
+
+
+def command_words(context: click.Context) -> list[str]:
+    """Return the words after ``backprop-bench`` that ask for the same again, elsewhere."""
+    words = [str(context.info_name)]
+    for parameter in context.command.params:
+        given = context.params[str(parameter.name)]
+        if given is None or parameter.name in ("results", "resume"):
+            continue
+        for value in given if isinstance(given, tuple) else (given,):
+            words += [parameter.opts[0], f"{value:g}" if isinstance(value, float) else str(value)]
+    return words
+
+
+def begin_run(results: Path, name: str, command: Sequence[str], plan: Plan, dataset: Dataset, threads: int) -> Path:
+    """Make a folder for a run and write its description.
+
+    Parameters
+    ----------
+    results
+        Where the folder goes.
+    name
+        What its name ends in.
+    command
+        Words of the command after ``backprop-bench``, with which others can repeat it.
+    """
+    description: Row = {
+        "suite_version": importlib.metadata.version("backprop-bench"),
+        "profile": name,
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "command": shlex.join(["backprop-bench", *command]),
+        "threads": threads,
+        "cpus": list(usable_core_numbers()),
+        "dataset": dataset.name,
+        "dataset_crc32": dataset.fingerprint(),
+        "environment": environment().to_dict(),
+        "own_files": own_files(plan),
+        "plan": plan.to_dict(),
+    }
+    folder = new_run_folder(results, name, LATEST_CALIBRATION if command[0] == "calibrate" else LATEST)
+    write_description(folder, description)
+    return folder
+
+
+def own_files(plan: Plan) -> dict[str, str]:
+    """Return a checksum of the file of every implementation that is not the suite's own."""
+    names = {entry.implementation for question in plan.questions for entry in question.entries}
+    own = {name: Path(named_implementation(name).module) for name in sorted(names) if ":" in name}
+    return {name: f"{zlib.crc32(path.read_bytes()):08x}" for name, path in own.items()}
+
+
+def go_on(folder: Path, progress: Progress) -> tuple[dict[str, Any], list[Row]]:
+    """Measure what is missing in a run; returns its description and its rows.
+
+    Raises
+    ------
+    InputError
+        Where dataset or environment are no longer those that the run was begun with.
+    """
+    description = read_description(folder)
+    pin(description["cpus"])
+    if list(usable_core_numbers()) != description["cpus"]:
+        raise InputError(
+            f"{folder} cannot be resumed here: it was begun on the cores {description['cpus']}, of which this process "
+            f"may use {list(usable_core_numbers())}; start a new run instead"
+        )
+    check_unchanged(folder, environment().to_dict())
+    dataset = load_dataset(description["dataset"])
+    if dataset.fingerprint() != description["dataset_crc32"]:
+        raise InputError(
+            f"{folder} cannot be resumed: the cases of {dataset.name} have changed since it was begun; "
+            "start a new run instead"
+        )
+    plan = Plan.from_dict(description["plan"])
+    for name, checksum in own_files(plan).items():
+        if description.get("own_files", {}).get(name) != checksum:
+            raise InputError(
+                f"{folder} cannot be resumed: the file of {name} has changed since it was begun; "
+                "start a new run instead"
+            )
+    with locked(folder), Recorder(folder) as recorder:
+        rows = read_rows(folder)
+        try:
+            Comparison(plan, dataset, description["threads"], recorder, rows, progress).run()
+        except KeyboardInterrupt:
+            command = description["command"].split()[1]
+            click.echo(
+                f"Stopped; what was measured is kept. `backprop-bench {command} --resume {folder}` goes on.", err=True
+            )
+            raise SystemExit(STOPPED) from None
+    return description, rows

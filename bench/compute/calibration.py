@@ -1,0 +1,296 @@
+"""How often the measuring is right: one implementation against itself, as it is and made slower. Pure functions."""
+
+import dataclasses
+import math
+import statistics
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any, Self
+
+from scipy import stats
+
+from bench.compute.statistics import LEVEL, Interval, finite, interval_from_dict, interval_to_dict, relative_half_width
+from bench.compute.timing import Ratio, paired_ratio, spent_s
+from bench.records import Row, rows_of
+
+ENOUGH = 0.9
+"""Share of trials from which on a slowdown counts as one that is found."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Share:
+    """How many of some trials, with the 95 % interval of Clopper and Pearson for their share.
+
+    Attributes
+    ----------
+    n, of
+        How many, of how many.
+    low, high
+        Ends of the interval, from 0 to 1.
+    """
+
+    n: int
+    of: int
+    low: float
+    high: float
+
+    @property
+    def share(self) -> float:
+        """Their share, NaN of no trials."""
+        return self.n / self.of if self.of else math.nan
+
+
+def share_of(verdicts: Iterable[bool]) -> Share:
+    """Count the verdicts that are true."""
+    found = list(verdicts)
+    n, of = sum(found), len(found)
+    tail = (1 - LEVEL) / 2
+    low = float(stats.beta.ppf(tail, n, of - n + 1)) if n else 0.0
+    high = float(stats.beta.ppf(1 - tail, n + 1, of - n)) if n < of else 1.0
+    return Share(n, of, low, high)
+
+
+@dataclasses.dataclass(frozen=True)
+class Trial:
+    """One timing of an implementation against a copy of itself.
+
+    Attributes
+    ----------
+    name
+        Of the question in the records.
+    extra
+        Share of its own time that the copy was made to take longer; 0 where both are the same.
+    ratio
+        time(copy) / time(original).
+    reason, sets, spent_s
+        Why the timing stopped, after how many process sets and seconds.
+    worked_s
+        Seconds of `spent_s` within timed blocks.
+    """
+
+    name: str
+    extra: float
+    ratio: Ratio
+    reason: str
+    sets: int
+    spent_s: float
+    worked_s: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Slowdown:
+    """The trials of one injected slowdown.
+
+    Attributes
+    ----------
+    extra
+        The slowdown: the true ratio is 1 more. 0 for trials of equal copies.
+    trials
+        All that are complete.
+    """
+
+    extra: float
+    trials: tuple[Trial, ...]
+
+    @property
+    def intervals(self) -> list[Interval]:
+        """The intervals of the trials."""
+        return [trial.ratio.interval for trial in self.trials]
+
+    @property
+    def bootstraps(self) -> list[Interval]:
+        """The same of an uncorrected hierarchical bootstrap."""
+        return [trial.ratio.bootstrap for trial in self.trials]
+
+    def found(self, intervals: Sequence[Interval]) -> Share:
+        """Count the intervals outside of which 1 lies: found slowdowns, or false alarms where there is none."""
+        return share_of(interval.low > 1 or interval.high < 1 for interval in intervals)
+
+    def covered(self, intervals: Sequence[Interval]) -> Share:
+        """Count the intervals in which the true ratio lies."""
+        return share_of(interval.contains(1 + self.extra) for interval in intervals)
+
+    @property
+    def half_width(self) -> float:
+        """Median half-width of the intervals, as a share of their estimates."""
+        return statistics.median(map(relative_half_width, self.intervals))
+
+    @property
+    def bias(self) -> float:
+        """Mean of the estimates, divided by the true ratio: 1 where nothing draws them to one side."""
+        return statistics.fmean(interval.estimate for interval in self.intervals) / (1 + self.extra)
+
+    @property
+    def median_s(self) -> float:
+        """Median seconds of a trial."""
+        return statistics.median(trial.spent_s for trial in self.trials)
+
+    @property
+    def longest_s(self) -> float:
+        """Seconds of the longest trial."""
+        return max(trial.spent_s for trial in self.trials)
+
+    @property
+    def reasons(self) -> dict[str, int]:
+        """How many trials stopped for which reason, the most frequent one first."""
+        return dict(Counter(trial.reason for trial in self.trials).most_common())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {
+            "extra": self.extra,
+            "trials": len(self.trials),
+            "found": _share_dict(self.found(self.intervals)),
+            "covered": _share_dict(self.covered(self.intervals)),
+            "bootstrap_found": _share_dict(self.found(self.bootstraps)),
+            "bootstrap_covered": _share_dict(self.covered(self.bootstraps)),
+            "median_relative_half_width": finite(self.half_width),
+            "mean_estimate_to_truth": finite(self.bias),
+            "median_s": self.median_s,
+            "longest_s": self.longest_s,
+            "reasons": self.reasons,
+        }
+
+
+@dataclasses.dataclass(frozen=True)
+class Calibration:
+    """What trials of one implementation against itself say of the measuring.
+
+    Attributes
+    ----------
+    implementation
+        What was compared with itself.
+    target, budget_s
+        Of every trial, as of a question.
+    at_once
+        Trials at the same time, each on cores of its own.
+    slowdowns
+        By injected slowdown, the smallest first; the first one is 0 where there are trials of equal copies.
+    incomplete
+        Planned trials that did not come to their end and count nowhere.
+    """
+
+    implementation: str
+    target: float
+    budget_s: float
+    at_once: int
+    slowdowns: tuple[Slowdown, ...]
+    incomplete: int
+
+    @property
+    def same(self) -> Slowdown | None:
+        """The trials of equal copies."""
+        return next((found for found in self.slowdowns if found.extra == 0), None)
+
+    @property
+    def injected(self) -> list[Slowdown]:
+        """The trials of slowed copies, by slowdown."""
+        return [found for found in self.slowdowns if found.extra]
+
+    @property
+    def smallest_found(self) -> float | None:
+        """The smallest injected slowdown that at least nine of ten trials found; None where there is none."""
+        return next((item.extra for item in self.injected if item.found(item.intervals).share >= ENOUGH), None)
+
+    @property
+    def outside_share(self) -> float:
+        """Share of the time that was spent outside timed blocks: on fresh processes, and on taking turns."""
+        trials = [trial for slowdown in self.slowdowns for trial in slowdown.trials]
+        spent = sum(trial.spent_s for trial in trials)
+        return 1 - sum(trial.worked_s for trial in trials) / spent if spent else math.nan
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {
+            "implementation": self.implementation,
+            "target": self.target,
+            "budget_s": self.budget_s,
+            "at_once": self.at_once,
+            "smallest_found": self.smallest_found,
+            "outside_share": finite(self.outside_share),
+            "incomplete": self.incomplete,
+            "slowdowns": [slowdown.to_dict() for slowdown in self.slowdowns],
+            "trials": [_trial_dict(trial) for slowdown in self.slowdowns for trial in slowdown.trials],
+        }
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """Read what :meth:`to_dict` gave; everything is computed again from its trials."""
+        return cls(
+            values["implementation"],
+            values["target"],
+            values["budget_s"],
+            values["at_once"],
+            _by_slowdown([_read_trial_dict(trial) for trial in values["trials"]]),
+            values["incomplete"],
+        )
+
+
+def summarize_calibration(description: dict[str, Any], rows: list[Row]) -> Calibration:
+    """Compute what a run of trials says of the measuring.
+
+    Parameters
+    ----------
+    description, rows
+        Of a run whose every question is a trial with two entries of one implementation: as it is, and again, slowed
+        down by ``extra``. Trials without a row of kind ``stop``, with fewer than two process sets, which give no
+        interval, or in which a copy broke are incomplete.
+    """
+    planned = description["plan"]["questions"]
+    of_question: dict[str, list[Row]] = {question["name"]: [] for question in planned}
+    for row in rows:
+        of_question[row["question"]].append(row)
+    read = [_read_trial(question, of_question[question["name"]]) for question in planned]
+    trials = [trial for trial in read if trial is not None]
+    timing = planned[0]["timing"]
+    return Calibration(
+        implementation=planned[0]["entries"][0]["implementation"],
+        target=timing["target"],
+        budget_s=timing["budget_s"],
+        at_once=description["plan"].get("at_once", 1),
+        slowdowns=_by_slowdown(trials),
+        incomplete=len(planned) - len(trials),
+    )
+
+
+def _by_slowdown(trials: Sequence[Trial]) -> tuple[Slowdown, ...]:
+    extras = sorted({trial.extra for trial in trials})
+    return tuple(Slowdown(extra, tuple(trial for trial in trials if trial.extra == extra)) for extra in extras)
+
+
+def _read_trial(question: dict[str, Any], rows: list[Row]) -> Trial | None:
+    original, copy = sorted(question["entries"], key=lambda entry: bool(entry["again"]))
+    blocks, stops = rows_of(rows, "block"), rows_of(rows, "stop")
+    ratio = paired_ratio(blocks, copy["label"], original["label"])
+    if not stops or ratio.n_sets < 2 or rows_of(rows, "failure"):
+        return None
+    stop = stops[0]
+    return Trial(
+        name=question["name"],
+        extra=copy["extra"],
+        ratio=ratio,
+        reason=stop["reason"],
+        sets=stop["sets"],
+        spent_s=spent_s(blocks),
+        worked_s=sum(block["wall_s"] for block in blocks),
+    )
+
+
+def _share_dict(share: Share) -> dict[str, Any]:
+    return {**dataclasses.asdict(share), "share": finite(share.share)}
+
+
+def _trial_dict(trial: Trial) -> dict[str, Any]:
+    values = dataclasses.asdict(trial)
+    for interval in _INTERVALS:
+        values["ratio"][interval] = interval_to_dict(getattr(trial.ratio, interval))
+    return values
+
+
+def _read_trial_dict(values: dict[str, Any]) -> Trial:
+    ratio = values["ratio"]
+    intervals = {name: interval_from_dict(ratio[name]) for name in _INTERVALS}
+    return Trial(**{**values, "ratio": Ratio(**{**ratio, **intervals, "by_set": tuple(ratio["by_set"])})})
+
+
+_INTERVALS = ("interval", "undisturbed", "totals", "bootstrap")

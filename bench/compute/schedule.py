@@ -1,0 +1,87 @@
+"""What is measured next, and when it is enough. Pure functions: no clock, no processes."""
+
+import dataclasses
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+
+from bench.compute.statistics import Interval, relative_half_width
+
+
+@dataclasses.dataclass(frozen=True)
+class Timing:
+    """How a question is timed.
+
+    Attributes
+    ----------
+    target
+        Half-width of the 95 % interval of every ratio, as a share of the ratio, at which it is precise enough.
+    budget_s
+        Seconds after which no further process set is started.
+    block_s
+        About how long a block is to take, seconds.
+    rounds
+        Rounds in a process set.
+    min_sets
+        Process sets before which nothing is called precise: with fewer, intervals are narrow by chance too often.
+    order_seed
+        Decides the orders within rounds.
+    """
+
+    target: float
+    budget_s: float
+    block_s: float
+    rounds: int
+    min_sets: int
+    order_seed: int
+
+
+def balanced_orders(n: int, seed: Iterable[int]) -> Iterator[list[int]]:
+    """Yield the orders of 0 … n − 1 within one round after the other, in random order, but balanced.
+
+    They come from a Williams design, whose rows are drawn in random order under random names: over n rounds, 2n where
+    n is odd, everyone has every place equally often and follows every other one equally often.
+    """
+    rng = np.random.default_rng(list(seed))
+    # 0, n − 1, 1, n − 2, …: neighbours differ by every possible amount once
+    zigzag = [place // 2 if place % 2 == 0 else n - 1 - place // 2 for place in range(n)]
+    rows = [[(entry + shift) % n for entry in zigzag] for shift in range(n)]
+    rows += [row[::-1] for row in rows] if n % 2 else []
+    while True:
+        names = rng.permutation(n)
+        for row in rng.permutation(len(rows)):
+            yield [int(names[entry]) for entry in rows[row]]
+
+
+def reason_to_stop(
+    timing: Timing,
+    ratios: Sequence[tuple[Interval, int]],
+    n_sets: int,
+    spent_s: float,
+    next_s: float | None = None,
+) -> str | None:
+    """Say why no further process set is needed: ``precise``, ``budget`` or ``alone``; None where one is.
+
+    Parameters
+    ----------
+    ratios
+        Of every two implementations that are compared: the ratio, and the process sets behind it.
+    n_sets
+        Process sets that were timed so far.
+    spent_s
+        Seconds that they took.
+    next_s
+        Seconds that another one will take; ``None`` for the mean of those so far.
+    """
+    enough = min((sets for _, sets in ratios), default=n_sets) >= timing.min_sets
+    if enough and all(relative_half_width(interval) <= timing.target for interval, _ in ratios):
+        return "precise" if ratios else "alone"
+    if not n_sets:
+        return None
+    return "budget" if spent_s + (spent_s / n_sets if next_s is None else next_s) > timing.budget_s else None
+
+
+def pairs(names: Iterable[str]) -> list[tuple[str, str]]:
+    """Return every two names, the later one first: what is divided by what."""
+    return [(second, first) for first, second in itertools.combinations(names, 2)]

@@ -1,0 +1,147 @@
+"""From timed blocks to ratios: what is divided by what, and which rounds count. Pure functions of the records."""
+
+import dataclasses
+import itertools
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from bench.compute.statistics import Interval, geometric_mean_interval, hierarchical_bootstrap, interval_over_sets
+from bench.records import Row
+
+SHARE_LIMITS = {"steal_s": 0.1, "waited_s": 0.05}
+"""Share of a block's wall time from which on it counts as disturbed: time that the hypervisor gave to other machines,
+time that the process was ready to run and had no core."""
+COUNT_LIMITS = {"major_faults": 0, "throttles": 0}
+"""Events beyond which a block counts as disturbed: pages read from the disk, the processor slowed down."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Ratio:
+    """time(numerator) / time(denominator) per case, within rounds.
+
+    Attributes
+    ----------
+    interval
+        Of the medians within process sets; ``n`` counts rounds.
+    by_set
+        Median within each process set.
+    undisturbed
+        The same without the rounds in which a block of either was disturbed.
+    totals
+        Ratio of the total times, by process set. A cost that comes rarely is in here, and not in a median.
+    bootstrap
+        The interval of an uncorrected hierarchical bootstrap, for comparison.
+    """
+
+    numerator: str
+    denominator: str
+    interval: Interval
+    by_set: tuple[float, ...]
+    undisturbed: Interval
+    totals: Interval
+    bootstrap: Interval
+
+    @property
+    def n_sets(self) -> int:
+        """Process sets behind it."""
+        return len(self.by_set)
+
+
+def is_disturbed(block: Row) -> bool:
+    """Say whether a block was disturbed, by the fixed limits and never by how long it took.
+
+    What the machine could not tell counts as undisturbed.
+    """
+    shares = any((block.get(name) or 0) > limit * block["wall_s"] for name, limit in SHARE_LIMITS.items())
+    return shares or any((block.get(name) or 0) > limit for name, limit in COUNT_LIMITS.items())
+
+
+def group_by_set(rows: Iterable[Row]) -> list[list[Row]]:
+    """Group rows by the process set that measured them: same session, same set."""
+    key = lambda row: (row["session"], row["set"])  # noqa: E731 (sorted and grouped by the same key)
+    return [list(group) for _, group in itertools.groupby(sorted(rows, key=key), key)]
+
+
+def seconds_per_case(block: Row) -> float:
+    """Return the wall time of a block, by case."""
+    return float(block["wall_s"] / block["cases"])
+
+
+Pair = tuple[Row, Row]
+
+
+def pairs_by_set(blocks: Iterable[Row], numerator: str, denominator: str) -> list[list[Pair]]:
+    """Return the blocks of two implementations that were timed in one round of one session, by process set.
+
+    A set that was stopped early, with fewer than half the rounds of the longest one, is left out: its median is worth
+    less than those of the others and would weigh as much.
+    """
+    sets = []
+    for rows in group_by_set(blocks):
+        found = {(row["implementation"], row["round"]): row for row in rows}
+        rounds = sorted({row["round"] for row in rows})
+        both = [(found.get((numerator, number)), found.get((denominator, number))) for number in rounds]
+        sets.append([(a, b) for a, b in both if a is not None and b is not None])
+    return _long_enough(sets)
+
+
+def _long_enough(sets: Sequence[list[Any]]) -> list[list[Any]]:
+    """Leave out the sets that were stopped early."""
+    longest = max(map(len, sets), default=0)
+    return [found for found in sets if found and 2 * len(found) >= longest]
+
+
+def _ratios(sets: Sequence[Sequence[Pair]]) -> list[list[float]]:
+    return [[seconds_per_case(a) / seconds_per_case(b) for a, b in pairs] for pairs in sets]
+
+
+def paired_interval(blocks: Sequence[Row], numerator: str, denominator: str) -> tuple[Interval, int]:
+    """Return the ratio of the times of two implementations with its interval, and the number of process sets."""
+    sets = _ratios(pairs_by_set(blocks, numerator, denominator))
+    return interval_over_sets(sets), len(sets)
+
+
+def paired_ratio(blocks: Sequence[Row], numerator: str, denominator: str) -> Ratio:
+    """Return all that is known of how the times of two implementations compare."""
+    sets = pairs_by_set(blocks, numerator, denominator)
+    kept = [[pair for pair in pairs if not any(map(is_disturbed, pair))] for pairs in sets]
+    ratios = _ratios(sets)
+    return Ratio(
+        numerator,
+        denominator,
+        interval=interval_over_sets(ratios),
+        by_set=tuple(interval_over_sets([values]).estimate for values in ratios),
+        undisturbed=interval_over_sets(_ratios(kept)),
+        totals=_ratio_of_totals(sets),
+        bootstrap=hierarchical_bootstrap(ratios),
+    )
+
+
+def _ratio_of_totals(sets: Sequence[Sequence[Pair]]) -> Interval:
+    totals = [sum(seconds_per_case(a) for a, _ in pairs) / sum(seconds_per_case(b) for _, b in pairs) for pairs in sets]
+    interval = geometric_mean_interval(totals)
+    return dataclasses.replace(interval, n=sum(map(len, sets)))
+
+
+def per_case_interval(blocks: Iterable[Row], field: str) -> Interval:
+    """Return ``wall_s`` or ``cpu_s`` of blocks per case, over process sets."""
+    sets = _long_enough(group_by_set(blocks))
+    return interval_over_sets([[row[field] / row["cases"] for row in rows] for rows in sets])
+
+
+def joules_per_case(blocks: Iterable[Row]) -> Interval | None:
+    """Return the energy per case, over process sets; of all blocks of a set together, for meters are coarse.
+
+    ``None`` where energy was not measured.
+    """
+    sets = _long_enough(group_by_set([row for row in blocks if row["energy_j"] is not None]))
+    totals = [sum(row["energy_j"] for row in rows) / sum(row["cases"] for row in rows) for rows in sets]
+    return interval_over_sets([[total] for total in totals]) if totals and min(totals) > 0 else None
+
+
+def spent_s(blocks: Iterable[Row]) -> float:
+    """Return how long the timing took so far, all sessions together, in seconds."""
+    last: dict[int, float] = {}
+    for row in blocks:
+        last[row["session"]] = max(last.get(row["session"], 0.0), row["at_s"])
+    return sum(last.values())

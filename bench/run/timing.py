@@ -1,0 +1,237 @@
+"""Timing: process sets of interleaved blocks, until every ratio is precise enough or the budget is used up."""
+
+import concurrent.futures
+import contextlib
+import time
+from collections.abc import Iterator, Sequence
+
+from bench.compute.schedule import balanced_orders, pairs, reason_to_stop
+from bench.compute.timing import paired_interval, spent_s
+from bench.records import Row
+from bench.run.book import Book
+from bench.run.cores import CoreMeter
+from bench.run.plan import Entry, Plan, Question
+from bench.run.progress import Progress
+from bench.run.shared_cases import SharedCases, SharedForms
+from bench.run.training import open_entry
+from bench.run.workers import Worker, WorkerError, together
+
+
+def time_question(
+    question: Question,
+    plan: Plan,
+    shared: SharedForms,
+    threads: int,
+    cores: Sequence[int],
+    book: Book,
+    progress: Progress,
+) -> None:
+    """Time a question on these cores unless that is done; what earlier sessions measured counts towards the end."""
+    if not book.find("stop", question):
+        with progress.stage(f"time {question.name}", question.timing.budget_s):
+            _Timing(question, plan, shared, threads, cores, book, progress).run()
+
+
+Team = dict[Entry, Worker]
+"""The workers of a process set that are still at work."""
+
+
+class _Timing:
+    """The timing of one question in this session."""
+
+    def __init__(
+        self,
+        question: Question,
+        plan: Plan,
+        shared: SharedForms,
+        threads: int,
+        cores: Sequence[int],
+        book: Book,
+        progress: Progress,
+    ) -> None:
+        self.question = question
+        self.plan = plan
+        self.shared = shared
+        self.threads = threads
+        self.book = book
+        self.progress = progress
+        self.cores = cores
+        self.core_meter = CoreMeter()
+        self.spent_before_s = spent_s(book.find("block", question))
+        self.began = time.monotonic()
+        self.aside_s = 0.0
+        """Spent in this session on the parts of a step, and on waiting for those that broke: not of the budget."""
+        self.last_set_s: float | None = None
+        """What the last process set of this session took."""
+        self.batches: dict[Entry, int] = {}
+        """How many a block has."""
+        self.undivided: set[str] = set()
+        """Those that do not divide their steps into parts, as this session has found."""
+
+    def run(self) -> None:
+        """Time process sets until it is enough; then say why."""
+        last = max((row["set"] for row in self.book.find("start", self.question)), default=-1)
+        while (reason := self._reason()) is None or self._without_parts(self._able()):
+            last += 1
+            self._process_set(last)
+        sets = len({row["set"] for row in self.book.find("block", self.question)})
+        self.book.add("stop", self.question, {"reason": reason, "sets": sets, "spent_s": self._spent_s()})
+
+    def _spent_s(self) -> float:
+        """Return the seconds that the timing of this question took so far, in earlier sessions and in this one."""
+        return self.spent_before_s + self._at_s()
+
+    def _at_s(self) -> float:
+        return time.monotonic() - self.began - self.aside_s
+
+    def _able(self) -> list[Entry]:
+        """Return the entries that were proved and did not break in the timing."""
+        return [
+            entry
+            for entry in self.question.entries
+            if not self.book.unproved(self.question, entry)
+            and not self.book.find("failure", self.question, implementation=entry.label, phase="timing")
+        ]
+
+    def _reason(self) -> str | None:
+        able = self._able()
+        if not able:
+            return "failed"
+        blocks = self.book.find("block", self.question)
+        compared = [entry.label for entry in able if not entry.again] or [entry.label for entry in able]
+        if len(compared) == 1:  # against itself, where there is nothing else
+            compared = [entry.label for entry in able]
+        ratios = [paired_interval(blocks, *pair) for pair in pairs(compared)]
+        sets = len({row["set"] for row in blocks})
+        return reason_to_stop(self.question.timing, ratios, sets, self._spent_s(), self.last_set_s)
+
+    def _process_set(self, number: int) -> None:
+        """Start fresh processes, let them take their turns, end them."""
+        began_s = self._at_s()
+        with contextlib.ExitStack() as stack:
+            team = self._start_all(number, stack)
+            self._rounds(number, team)
+            for entry in list(team):
+                with self._surviving(team, entry, number):
+                    self._add("end", entry, number, team[entry].ask("end"))
+            self.last_set_s = self._at_s() - began_s
+            if self._without_parts(list(team)):
+                before_s = self._at_s()
+                self._time_parts(number, team)
+                self.aside_s += self._at_s() - before_s
+
+    def _add(self, kind: str, entry: Entry, number: int, row: Row, *, sync: bool = True) -> None:
+        self.book.add(kind, self.question, {"implementation": entry.label, "set": number, **row}, sync=sync)
+
+    @contextlib.contextmanager
+    def _surviving(self, team: Team, entry: Entry, number: int) -> Iterator[None]:
+        """Record a failure of an implementation and go on without it."""
+        began = time.monotonic()
+        try:
+            yield
+        except WorkerError as failure:
+            self.aside_s += time.monotonic() - began
+            self.book.add_failure(self.question, entry, "timing", number, str(failure))
+            team.pop(entry).close()
+
+    def _start_all(self, number: int, stack: contextlib.ExitStack) -> Team:
+        """Start a process per entry: each for the first time alone and timed, later ones together and untimed."""
+        cores = list(self.core_meter.least_busy(self.cores, self.threads, number))
+        team: Team = {}
+        with together(self.threads) as pool:
+            starting = {}
+            for entry in self._able():
+                cases = self.shared.of(entry.recipe, self.question.cases)
+                starting[entry] = pool.submit(self._start, entry, number, cases, cores, stack)
+                if self._starts_alone(entry):
+                    concurrent.futures.wait(starting.values())
+            concurrent.futures.wait(starting.values())  # nobody warms up while others still start
+            for entry, future in starting.items():
+                try:
+                    team[entry], started = future.result()
+                except WorkerError as failure:
+                    self.book.add_failure(self.question, entry, "timing", number, str(failure))
+                    continue
+                started |= {} if self._starts_alone(entry) else dict.fromkeys(("import_s", "load_s", "prepare_s"))
+                with self._surviving(team, entry, number):
+                    self._add("start", entry, number, started | self._warm_up(team[entry], entry))
+        self.core_meter.least_busy(self.cores, self.threads, number)  # forget the start
+        return team
+
+    def _starts_alone(self, entry: Entry) -> bool:
+        """Say whether the start of an implementation has not been timed yet."""
+        starts = self.book.find("start", self.question, implementation=entry.label)
+        return all(row["import_s"] is None for row in starts)
+
+    def _start(
+        self, entry: Entry, number: int, cases: SharedCases, cores: list[int], stack: contextlib.ExitStack
+    ) -> tuple[Worker, Row]:
+        worker = stack.enter_context(Worker(self.threads, descriptors=[cases.descriptor]))
+        opened = open_entry(entry, cases, worker, self.threads, cores)
+        return worker, opened | worker.ask("begin", seed=number)
+
+    def _warm_up(self, worker: Worker, entry: Entry) -> Row:
+        """Let a worker come up to speed, with blocks as in the sets before; a second copy has those of the first."""
+        fellows = [other.label for other in self.question.entries if other.implementation == entry.implementation]
+        starts = [row for row in self.book.find("start", self.question) if row["implementation"] in fellows]
+        batches = starts[0]["block_batches"] if starts else None
+        warmed = worker.ask("warm_up", block_s=self.question.timing.block_s, batches=batches)
+        self.batches[entry] = warmed["block_batches"]
+        return warmed
+
+    def _rounds(self, number: int, team: Team) -> None:
+        """Let everyone train a block per round, in balanced random order, while the budget lasts."""
+        timing = self.question.timing
+        entries = list(team)
+        orders = balanced_orders(len(entries), [timing.order_seed, number]) if entries else iter(())
+        for done, order in zip(range(timing.rounds), orders, strict=False):
+            if not team or (done >= 2 and self._spent_s() > timing.budget_s):
+                return
+            before = self._spent_s()
+            for position, index in enumerate(order):
+                if entries[index] in team:
+                    self._block(team, entries[index], number, done, position)
+            self.progress.advance(f"process set {number + 1}, round {done + 1}", self._spent_s() - before)
+
+    def _block(self, team: Team, entry: Entry, number: int, done: int, position: int) -> None:
+        """Train one block and record it; a kill loses nothing that is written, so no block waits for the disk."""
+        with self._surviving(team, entry, number):
+            block = team[entry].ask("block", batches=self.batches[entry], extra=entry.extra)
+            place = {"round": done, "position": position, "at_s": self._at_s()}
+            self._add("block", entry, number, place | block, sync=False)
+
+    def _without_parts(self, entries: list[Entry]) -> list[Entry]:
+        """Return the entries whose steps have not been timed part by part yet."""
+        return [
+            entry
+            for entry in entries
+            if not entry.again
+            and entry.label not in self.undivided
+            and any(not self._parts_of(entry, block) for block in range(self.plan.part_blocks))
+        ]
+
+    def _parts_of(self, entry: Entry, block: int) -> list[Row]:
+        return self.book.find("part", self.question, implementation=entry.label, block=block)
+
+    def _time_parts(self, number: int, team: Team) -> None:
+        """Time the parts of a step, in interleaved blocks."""
+        for block in range(self.plan.part_blocks):
+            for entry in self._without_parts(list(team)):
+                if not self._parts_of(entry, block):
+                    with self._surviving(team, entry, number):
+                        self._time_parts_of(entry, block, team[entry])
+
+    def _time_parts_of(self, entry: Entry, block: int, worker: Worker) -> None:
+        blocks = self.book.find("block", self.question, implementation=entry.label)
+        case_s = sum(row["wall_s"] for row in blocks) / sum(row["cases"] for row in blocks)
+        step_s = case_s * (entry.recipe.batch_size or self.question.cases)
+        timed = worker.ask("time_parts", steps=max(1, round(self.plan.part_seconds / step_s)))
+        if not timed["wall_s"]:
+            self.undivided.add(entry.label)
+            return
+        common = {"implementation": entry.label, "block": block, "steps": timed["steps"]}
+        rows = [
+            {**common, "batch_size": timed["batch_size"], "part": part, "wall_s": wall}
+            for part, wall in timed["wall_s"].items()
+        ]
+        self.book.add("part", self.question, *rows)

@@ -1,0 +1,196 @@
+"""What trials of an implementation against itself say: by hand, from made-up runs, and as they are shown."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.compute.calibration import Calibration, share_of, summarize_calibration
+from bench.compute.schedule import Timing
+from bench.records import Row
+from bench.show.calibration import calibration_sentences, calibration_table, draw_calibration
+from bench.show.drawing import save
+from bench.show.table import to_markdown
+from tests.bench.simulated import Machine, calibration_run, student
+
+TIMING = Timing(target=0.01, budget_s=30.0, block_s=0.05, rounds=5, min_sets=5, order_seed=0)
+NAME, COPY = "scratch-numpy", "scratch-numpy again"
+
+
+# By hand
+
+
+def by_hand(*trials: tuple[float, list[float]], stopped: bool = True) -> tuple[dict[str, Any], list[Row]]:
+    """Return a run with trials of these slowdowns and ratios by process set; blocks take 1 s, and as long lies between.
+
+    Every set has two rounds of the same ratio.
+    """
+    questions, rows = [], []
+    for number, (extra, ratios) in enumerate(trials):
+        question, clock = f"trial-{number:03}", 0.0
+        entries = [
+            {"implementation": NAME, "label": NAME, "again": False, "extra": 0.0},
+            {"implementation": NAME, "label": COPY, "again": True, "extra": extra},
+        ]
+        questions.append({"name": question, "entries": entries, "timing": {"target": 0.01, "budget_s": 30.0}})
+        for number_of_set, ratio in enumerate(ratios):
+            for number_of_round in (0, 1):
+                for name, wall_s in ((NAME, 1.0), (COPY, ratio)):
+                    clock += 2 * wall_s
+                    row = {"implementation": name, "set": number_of_set, "round": number_of_round, "cases": 7}
+                    rows.append({"kind": "block", "question": question, **row, "at_s": clock, "wall_s": wall_s})
+        if stopped:
+            rows.append({"kind": "stop", "question": question, "reason": "precise", "sets": 9, "spent_s": clock})
+    return {"plan": {"questions": questions}}, [{"session": 0, **row} for row in rows]
+
+
+def test_a_share_has_the_interval_of_clopper_and_pearson() -> None:
+    none, half, every = share_of([False] * 10), share_of([True, False] * 5), share_of([True] * 10)
+    assert [none.low, none.high] == pytest.approx([0.0, 1 - 0.025 ** (1 / 10)])
+    assert [every.low, every.high] == pytest.approx([0.025 ** (1 / 10), 1.0])
+    assert [half.low, half.high] == pytest.approx([0.187086, 0.812914], abs=1e-6)
+    assert (half.n, half.of, half.share) == (5, 10, 0.5)
+    assert math.isnan(share_of([]).share)
+
+
+def test_false_alarms_findings_and_coverage_are_counted() -> None:
+    around = [0.99, 1.0, 1.01]
+    run = by_hand(
+        (0.0, around),
+        (0.0, [1.10, 1.11, 1.12]),
+        (0.0, [0.90, 0.91, 0.92]),
+        (0.5, [1.49, 1.50, 1.51]),
+        (0.5, [1.59, 1.60, 1.61]),
+        (0.5, around),
+    )
+    same, slowed = summarize_calibration(*run).slowdowns
+    assert (same.extra, len(same.trials), slowed.extra, len(slowed.trials)) == (0.0, 3, 0.5, 3)
+    assert (same.found(same.intervals).n, same.covered(same.intervals).n) == (2, 1)
+    assert (slowed.found(slowed.intervals).n, slowed.covered(slowed.intervals).n) == (2, 1)
+    assert (same.found(same.bootstraps).n, same.covered(same.bootstraps).n) == (2, 1)
+    assert (slowed.found(slowed.bootstraps).n, slowed.covered(slowed.bootstraps).n) == (2, 1)
+    assert slowed.bias == pytest.approx((1.5 + 1.6 + 1.0) / 3 / 1.5, rel=1e-4)
+
+
+def test_the_time_of_trials_and_what_of_it_is_outside_timed_blocks() -> None:
+    calibration = summarize_calibration(*by_hand((0.0, [1.0, 1.0]), (0.0, [1.0, 1.0, 1.0]), (0.0, [1.0, 1.0, 3.0])))
+    same = calibration.same
+    assert same is not None
+    assert [trial.spent_s for trial in same.trials] == [16.0, 24.0, 32.0]
+    assert (same.median_s, same.longest_s) == (24.0, 32.0)
+    assert calibration.outside_share == pytest.approx(0.5)
+    assert same.reasons == {"precise": 3}
+
+
+def test_the_smallest_slowdown_found_is_that_of_nine_trials_in_ten() -> None:
+    found, missed = [1.1, 1.1, 1.1001], [0.9, 1.0, 1.1]
+    trials = [(0.01, found)] * 8 + [(0.01, missed)] * 2 + [(0.02, found)] * 9 + [(0.02, missed)] + [(0.05, found)] * 10
+    assert summarize_calibration(*by_hand(*trials)).smallest_found == 0.02
+    assert summarize_calibration(*by_hand(*trials[:10])).smallest_found is None
+    assert summarize_calibration(*by_hand((0.0, found))).smallest_found is None
+
+
+def test_trials_that_did_not_come_to_their_end_are_counted_apart() -> None:
+    description, rows = by_hand((0.0, [1.0, 1.1]), (0.0, [1.0, 1.1]), (0.0, []))
+    first_stop = next(index for index, row in enumerate(rows) if row["kind"] == "stop")
+    calibration = summarize_calibration(description, [*rows[:first_stop], *rows[first_stop + 1 :]])
+    assert (len(calibration.slowdowns[0].trials), calibration.incomplete) == (1, 2)
+    nothing = summarize_calibration(*by_hand((0.0, [1.0]), stopped=False))
+    assert (nothing.slowdowns, nothing.incomplete) == ((), 1)
+    assert nothing.to_dict()["outside_share"] is None
+
+
+def test_a_trial_of_one_process_set_has_no_interval_and_does_not_count() -> None:
+    found = summarize_calibration(*by_hand((0.5, [1.5])))
+    assert (found.slowdowns, found.incomplete) == ((), 1)
+
+
+def test_a_trial_in_which_a_copy_broke_does_not_count() -> None:
+    description, rows = by_hand((0.0, [1.0, 1.1]), (0.0, [1.0, 1.1]))
+    rows.append({"session": 0, "kind": "failure", "question": "trial-001"})
+    found = summarize_calibration(description, rows)
+    assert (len(found.slowdowns[0].trials), found.incomplete) == (1, 1)
+
+
+# From made-up runs
+
+
+@pytest.fixture(scope="module")
+def calibration() -> Calibration:
+    """Return the summary of forty equal and twenty slowed trials, the last one of them cut short."""
+    extras = [0.0] * 40 + [0.01] * 10 + [0.05] * 11
+    run = calibration_run(extras, Machine({}, between_sets=0.008, noise=student(0.005)), TIMING, cut=1)
+    return summarize_calibration(*run)
+
+
+def test_a_sound_measuring_raises_few_false_alarms_and_finds_large_slowdowns(calibration: Calibration) -> None:
+    same = calibration.same
+    assert same is not None
+    alarms, covered = same.found(same.intervals), same.covered(same.intervals)
+    assert (len(same.trials), alarms.n + covered.n) == (40, 40)
+    assert alarms.low <= 0.05 <= alarms.high
+    small, large = calibration.injected
+    assert small.found(small.intervals).n < large.found(large.intervals).n == 10
+    assert calibration.smallest_found == 0.05
+    assert all(slowdown.bias == pytest.approx(1, abs=0.005) for slowdown in calibration.slowdowns)
+    assert calibration.incomplete == 1
+
+
+def test_it_becomes_json(calibration: Calibration) -> None:
+    written = json.loads(json.dumps(calibration.to_dict(), allow_nan=False))
+    assert written["smallest_found"] == 0.05
+    assert [row["trials"] for row in written["slowdowns"]] == [40, 10, 10]
+    assert written["slowdowns"][0]["found"]["of"] == 40
+    assert sum(written["slowdowns"][0]["reasons"].values()) == 40
+    assert Calibration.from_dict(written) == calibration
+
+
+# As it is shown
+
+
+def test_the_sentences_say_the_numbers(calibration: Calibration) -> None:
+    said = " ".join(calibration_sentences(calibration)).replace("\N{NO-BREAK SPACE}", " ")
+    assert "Of 40 trials of scratch-numpy against an equal copy" in said
+    assert "of 5 % in 10 of 10 trials, 100.0 % (69.2–100.0)" in said
+    assert "The smallest one that nine of ten trials found is 5 %." in said
+    assert "1 trial is incomplete and not counted." in said
+
+
+def test_too_many_false_alarms_are_called_so() -> None:
+    alarming = summarize_calibration(*by_hand(*[(0.0, [1.1, 1.1, 1.1001])] * 20))
+    (alarms, *_) = calibration_sentences(alarming)
+    assert "more than the 5" in alarms
+    assert not any("injected slowdown was found" in sentence for sentence in calibration_sentences(alarming))
+
+
+def test_where_nothing_is_found_it_is_said() -> None:
+    blind = summarize_calibration(*by_hand(*[(0.01, [0.9, 1.0, 1.1])] * 3))
+    assert "No injected slowdown was found in nine of ten trials." in calibration_sentences(blind)
+    assert draw_calibration(blind).title == "No injected slowdown is found in nine of ten trials"
+
+
+def test_the_table_has_a_row_per_slowdown(calibration: Calibration) -> None:
+    table = calibration_table(calibration)
+    assert [row[0].replace("\N{NO-BREAK SPACE}", " ") for row in table.rows] == ["none", "1 %", "5 %"]
+    assert "1 incomplete trial" in table.note
+    assert to_markdown(table).count("\n| ") == 5
+
+
+@pytest.mark.parametrize("run", [by_hand((0.0, [1.0])), by_hand((0.0, [1.0]), stopped=False)])
+def test_a_run_with_next_to_nothing_is_shown_all_the_same(
+    run: tuple[dict[str, Any], list[Row]], tmp_path: Path
+) -> None:
+    calibration = summarize_calibration(*run)
+    calibration_table(calibration)
+    assert calibration_sentences(calibration)
+    assert save(draw_calibration(calibration), tmp_path).png.exists()
+
+
+def test_the_figure_is_the_same_every_time_and_says_its_numbers(calibration: Calibration, tmp_path: Path) -> None:
+    first, second = (save(draw_calibration(calibration), tmp_path / name) for name in ("first", "second"))
+    assert first.png.read_bytes() == second.png.read_bytes()
+    assert first.svg.read_bytes() == second.svg.read_bytes()
+    assert "of 40 equal copies were told apart by mistake" in first.title
+    assert "10 of 10 trials" in first.alt

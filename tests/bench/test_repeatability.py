@@ -1,0 +1,175 @@
+"""What independent runs say of the same ratios: by hand, and as it is shown."""
+
+import dataclasses
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+from bench.compute.repeatability import Repeatability, Spread, repeatability
+from bench.compute.statistics import Interval
+from bench.compute.summary import Summary, summarize
+from bench.show.drawing import save
+from bench.show.repeatability import (
+    draw_repeatability,
+    repeatability_sentences,
+    repeatability_table,
+    repeated_runs_table,
+)
+from bench.show.table import to_markdown
+from data import InputError
+from tests.bench.recorded import recorded_run
+
+A, B, C = "scratch-numpy", "torch-eager", "torch-loader"
+
+
+@pytest.fixture(scope="module")
+def template() -> Summary:
+    """Return a run whose ratios and times are yet to be made up."""
+    return summarize(*recorded_run((A, B), seeds=(0,), epochs=1, with_parity=False, with_parts=False))
+
+
+def run(template: Summary, a_s: float, b_s: float, ratio: float, half_width: float) -> Summary:
+    """Return a run with these times of A and B, and this ratio of B to A."""
+    question = next(question for question in template.questions if question.name == "same-recipe")
+    performances = tuple(
+        dataclasses.replace(item, wall_s=dataclasses.replace(item.wall_s, estimate=seconds))
+        for item, seconds in zip(question.performances, (a_s, b_s), strict=True)
+    )
+    interval = Interval(ratio, ratio * (1 - half_width), ratio * (1 + half_width), 30)
+    ratios = (dataclasses.replace(question.ratios[0], interval=interval),)
+    made_up = dataclasses.replace(question, performances=performances, ratios=ratios)
+    return dataclasses.replace(template, questions=(made_up,))
+
+
+@pytest.fixture(scope="module")
+def found(template: Summary) -> Repeatability:
+    """Return two idle runs that agree and one on a busy machine that is slower throughout."""
+    return repeatability(
+        [
+            ("first", run(template, 1.0, 2.0, 1.99, 0.01)),
+            ("second", run(template, 1.0, 2.0, 2.01, 0.03)),
+            ("with a busy core", run(template, 2.0, 4.0, 2.0, 0.001)),
+        ]
+    )
+
+
+def test_the_pooled_value_is_the_geometric_mean_of_the_runs_estimates(found: Repeatability) -> None:
+    (ratio,) = found.ratios
+    assert (ratio.numerator, ratio.denominator) == (B, A)
+    assert ratio.pooled == pytest.approx((1.99 * 2.01 * 2.0) ** (1 / 3))
+    assert [item.run for item in ratio.repetitions] == ["first", "second", "with a busy core"]
+
+
+def test_deviations_are_from_the_pooled_value(found: Repeatability) -> None:
+    (ratio,) = found.ratios
+    first, second, busy = (item.deviation for item in ratio.repetitions)
+    assert (first, second, busy) == pytest.approx((-0.005, 0.005, 0.0), abs=2e-5)
+    assert ratio.paired.sd == pytest.approx(0.005, rel=1e-3)
+    assert ratio.paired.range == pytest.approx(0.01, rel=1e-3)
+    assert ratio.paired.n_within == 3
+
+
+def test_unpaired_ratios_are_of_times_of_different_runs(found: Repeatability) -> None:
+    """B by A of another run: 2 and 1 in the first two, 4 and 4 in the third; the geometric mean of the six is 2."""
+    (ratio,) = found.ratios
+    deviations = [item.unpaired for item in ratio.repetitions]
+    assert deviations == [pytest.approx((0.0, -0.5)), pytest.approx((0.0, -0.5)), pytest.approx((1.0, 1.0))]
+    assert ratio.unpaired.range == pytest.approx(1.5)
+    assert ratio.unpaired.n_within == 2
+    assert ratio.unpaired.sd == pytest.approx(math.sqrt((2 * (1 / 6) ** 2 + 2 * (2 / 3) ** 2 + 2 * (5 / 6) ** 2) / 5))
+
+
+@pytest.mark.parametrize(
+    ("ratio", "half_width", "within", "says_wider", "holds_pooled", "repeats"),
+    [
+        (2.0, 0.001, True, False, True, True),
+        (2.05, 0.01, False, False, False, False),
+        (2.05, 0.03, False, True, True, True),
+        (2.4, 0.03, False, True, False, False),
+        (2.01, math.nan, True, True, False, True),
+    ],
+)
+def test_whether_a_run_is_near_and_what_its_interval_says_are_facts_of_their_own(
+    template: Summary,
+    ratio: float,
+    half_width: float,
+    within: bool,
+    says_wider: bool,
+    holds_pooled: bool,
+    repeats: bool,
+) -> None:
+    others = [(f"run {number}", run(template, 1.0, 2.0, 2.0, 0.01)) for number in range(19)]
+    one = repeatability([*others, ("it", run(template, 1.0, 2.0, ratio, half_width))]).ratios[0].repetitions[-1]
+    assert (one.within, one.says_wider, one.holds_pooled) == (within, says_wider, holds_pooled)
+    assert one.repeats == repeats
+
+
+def test_a_ratio_that_one_run_alone_has_is_left_out() -> None:
+    two, three = (summarize(*recorded_run(names, seeds=(0,), epochs=1)) for names in ((A, B), (A, B, C)))
+    found = repeatability([("two", two), ("three", three)])
+    assert [(ratio.numerator, ratio.denominator) for ratio in found.ratios] == [(B, A)]
+    assert repeatability([("two", two)]).ratios == ()
+
+
+def test_a_run_without_the_question_is_named(template: Summary) -> None:
+    with pytest.raises(InputError, match="the run 'it' has no question 'unheard-of'"):
+        repeatability([("it", template)], "unheard-of")
+
+
+def test_fewer_than_two_deviations_have_no_standard_deviation() -> None:
+    assert math.isnan(Spread((0.01,)).sd)
+    assert math.isnan(Spread(()).range)
+
+
+def test_it_becomes_json(template: Summary, found: Repeatability) -> None:
+    (ratio,) = json.loads(json.dumps(found.to_dict(), allow_nan=False))["ratios"]
+    assert (ratio["numerator"], ratio["denominator"]) == (B, A)
+    assert (ratio["paired"]["within"], ratio["unpaired"]["n"]) == (3, 6)
+    assert [row["says_wider"] for row in ratio["runs"]] == [False, True, False]
+    unsure = run(template, 1.0, 2.0, 2.0, math.nan)
+    (ratio,) = json.loads(json.dumps(repeatability([("a", unsure), ("b", unsure)]).to_dict(), allow_nan=False))[
+        "ratios"
+    ]
+    assert ratio["runs"][0]["interval"]["low"] is None
+    assert Repeatability.from_dict(json.loads(json.dumps(found.to_dict()))) == found
+
+
+# As it is shown
+
+
+def test_the_sentences_say_how_many_repeat_and_what_pairing_does(found: Repeatability) -> None:
+    said = " ".join(repeatability_sentences(found)).replace("\N{NO-BREAK SPACE}", " ")
+    assert "In 3 runs, 3 of 3 paired ratios are within ±2 % of their pooled value." in said
+    assert "torch-eager / scratch-numpy 0.50 % paired, 68.31 % unpaired" in said
+
+
+def test_runs_beyond_the_tolerance_are_excused_only_by_their_own_intervals(template: Summary) -> None:
+    runs = [(name, run(template, 1.0, 2.0, ratio, 0.06)) for name, ratio in (("low", 1.9), ("high", 2.1))]
+    (said, _) = repeatability_sentences(repeatability(runs))
+    assert "0 of 2 paired ratios" in said
+    assert "of the 2 others, 2 have a wider interval that holds it" in said
+
+
+def test_the_tables_have_a_row_per_ratio_and_one_per_run_of_each(found: Repeatability) -> None:
+    assert len(repeatability_table(found).rows) == 1
+    rows = repeated_runs_table(found).rows
+    assert [row[1] for row in rows] == ["first", "second", "with a busy core"]
+    assert [row[-2] for row in rows] == ["no", "yes", "no"]
+    assert to_markdown(repeated_runs_table(found)).count("\n| ") == 5
+
+
+def test_the_figure_is_the_same_every_time_and_says_its_numbers(found: Repeatability, tmp_path: Path) -> None:
+    first, second = (save(draw_repeatability(found), tmp_path / name) for name in ("first", "second"))
+    assert first.png.read_bytes() == second.png.read_bytes()
+    assert first.svg.read_bytes() == second.svg.read_bytes()
+    title = first.title.replace("\N{NO-BREAK SPACE}", " ")
+    assert title == "3 of 3 paired ratios repeat within ±2 %; from times of different runs, 2 of 6 do"
+    assert "68.31" in first.alt
+
+
+def test_runs_without_a_ratio_in_common_are_shown_all_the_same(template: Summary, tmp_path: Path) -> None:
+    nothing = repeatability([("only", template)])
+    assert repeatability_sentences(nothing) == ["No ratio of same-recipe was measured in two of 1 run."]
+    assert save(draw_repeatability(nothing), tmp_path).png.exists()

@@ -1,0 +1,63 @@
+"""Write what the committed trials and runs say into docs/measuring.md: ``python -m tests.docs.refresh_measuring``."""
+
+import dataclasses
+import json
+import re
+from pathlib import Path
+
+from bench.compute.calibration import Calibration
+from bench.compute.repeatability import Repeatability
+from bench.show.calibration import calibration_sentences, calibration_table, draw_calibration
+from bench.show.drawing import save
+from bench.show.repeatability import draw_repeatability, repeatability_sentences, repeatability_table
+from bench.show.table import to_markdown
+
+ROOT = Path(__file__).parents[2]
+PAGE, REFERENCE = ROOT / "docs" / "measuring.md", ROOT / "results" / "reference"
+CALIBRATIONS = ("calibration-equal", "calibration-slowed")
+
+
+def read_calibration(name: str) -> Calibration:
+    """Return the trials of one committed file; the lone equal one beside slowed ones says nothing."""
+    found = Calibration.from_dict(json.loads((REFERENCE / f"{name}.json").read_text(encoding="utf-8")))
+    return dataclasses.replace(found, slowdowns=tuple(found.injected)) if found.injected else found
+
+
+def read_repeatability() -> Repeatability:
+    """Return the committed comparison of runs."""
+    return Repeatability.from_dict(json.loads((REFERENCE / "repeatability.json").read_text(encoding="utf-8")))
+
+
+def blocks() -> dict[str, str]:
+    """Return what stands in each block of the page."""
+    found = {}
+    for name in CALIBRATIONS:
+        calibration = read_calibration(name)
+        found[name] = _block(calibration_sentences(calibration), to_markdown(calibration_table(calibration)))
+    repeated = read_repeatability()
+    found["repeatability"] = _block(repeatability_sentences(repeated), to_markdown(repeatability_table(repeated)))
+    return found
+
+
+def _block(sentences: list[str], table: str) -> str:
+    listed = "".join(f"* {sentence}\n" for sentence in sentences)
+    return f"{listed}\n{table}\n".replace("\N{NO-BREAK SPACE}", " ")
+
+
+def pattern(name: str) -> re.Pattern[str]:
+    """Return what finds a block in the page."""
+    return re.compile(rf"(?<=<!-- {name} -->\n).*?(?=<!-- /{name} -->)", re.DOTALL)
+
+
+def refresh() -> None:
+    """Put the blocks into the page and draw its figures."""
+    text = PAGE.read_text(encoding="utf-8")
+    for name, block in blocks().items():
+        text = pattern(name).sub(lambda _, block=block: block, text)  # type: ignore[misc]
+    PAGE.write_text(text, encoding="utf-8")
+    save(draw_calibration(read_calibration(CALIBRATIONS[0])), REFERENCE / "figures")
+    save(draw_repeatability(read_repeatability()), REFERENCE / "figures")
+
+
+if __name__ == "__main__":
+    refresh()
