@@ -13,8 +13,8 @@ from bench.cli.running import begin_run, check_alone, command_words, go_on
 from bench.compute.calibration import summarize_calibration
 from bench.records import read_description, rows_of
 from bench.run.cores import chosen_cores, pin
-from bench.run.plan import Trials, plan_calibration
 from bench.run.run_folder import LATEST_CALIBRATION, existing_run_folder
+from bench.run.trials import Trials, plan_calibration
 from bench.show.calibration import calibration_sentences, calibration_table, draw_calibration
 from bench.show.drawing import save
 from bench.show.files import write_whole
@@ -37,6 +37,7 @@ from data import InputError, load_dataset
     metavar="PERCENT",
     help="By which the second copy is slowed; repeatable.",
 )
+@click.option("--uncut", default=0, show_default=True, help="Trials in which the second copy works in longer blocks.")
 @click.option("--target", type=float, default=1.0, show_default=True, metavar="PERCENT", help="Of every trial.")
 @click.option("--budget", type=float, default=20.0, show_default=True, metavar="SECONDS", help="Of every trial.")
 @click.option(
@@ -58,6 +59,7 @@ def calibrate(
     trials: int,
     slowed: int,
     slowdowns: tuple[float, ...],
+    uncut: int,
     target: float,
     budget: float,
     at_once: int,
@@ -69,12 +71,14 @@ def calibrate(
     """Compare one implementation with itself, and with itself made slower, and count how often the verdict is right.
 
     Of equal copies, 1 is to lie outside the 95 % interval in 5 % of the trials. Of a slowed copy it is to lie outside
-    as often as can be: the smallest slowdown that nine of ten trials find is what this machine lets one see.
+    as often as can be: the smallest slowdown that nine of ten trials find is what this machine lets one see. What
+    blocks five times as long save is what being cut into blocks costs.
 
     \b
     Examples:
       backprop-bench calibrate
       backprop-bench calibrate --trials 50 --slowed 10 --slowdown 2 --slowdown 5
+      backprop-bench calibrate --implementation torch-eager --trials 0 --slowed 0 --uncut 10
       backprop-bench calibrate --resume
     """  # noqa: D301 (click reads the backspace)
     if resume is not None:
@@ -85,7 +89,8 @@ def calibrate(
     else:
         pin(_cores_of_trials(cpus, threads, at_once))
         loaded = load_dataset(dataset)
-        asked = Trials(trials, slowed, tuple(slowdown / 100 for slowdown in slowdowns), target / 100, budget, at_once)
+        shares = tuple(slowdown / 100 for slowdown in slowdowns)
+        asked = Trials(trials, slowed, shares, uncut, target / 100, budget, at_once)
         plan = plan_calibration(implementation, loaded, asked)
         folder = begin_run(results, "calibrate", command_words(click.get_current_context()), plan, loaded, threads)
     _measure_and_show(folder)
@@ -107,14 +112,16 @@ def _measure_and_show(folder: Path) -> None:
     with bars.stage("trials", n_trials):
         description, rows = go_on(folder, _Trials(bars))
     calibration = summarize_calibration(description, rows)
-    drawing = draw_calibration(calibration)
+    drawings = [draw_calibration(calibration)] if calibration.slowdowns else []
     console = Console()
-    console.print(to_rich(calibration_table(calibration)))
+    if calibration.slowdowns:
+        console.print(to_rich(calibration_table(calibration)))
     for sentence in calibration_sentences(calibration):
         console.print(sentence, highlight=False, markup=False)
     write_whole(folder / "calibration.json", (json.dumps(calibration.to_dict(), indent=2) + "\n").encode())
-    save(drawing, folder / "figures")
-    click.echo(f"\nRecords and figure: {folder}")
+    for drawing in drawings:
+        save(drawing, folder / "figures")
+    click.echo(f"\nRecords{' and figure' if drawings else ''}: {folder}")
     failures = sorted({row["message"] for row in rows_of(rows, "failure")})
     for message in failures:
         click.echo(f"Failed: {message}", err=True)

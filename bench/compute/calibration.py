@@ -9,7 +9,15 @@ from typing import Any, Self
 
 from scipy import stats
 
-from bench.compute.statistics import LEVEL, Interval, finite, interval_from_dict, interval_to_dict, relative_half_width
+from bench.compute.statistics import (
+    LEVEL,
+    Interval,
+    finite,
+    geometric_mean_interval,
+    interval_from_dict,
+    interval_to_dict,
+    relative_half_width,
+)
 from bench.compute.timing import Ratio, paired_ratio, spent_s
 from bench.records import Row, rows_of
 
@@ -60,6 +68,8 @@ class Trial:
         Of the question in the records.
     extra
         Share of its own time that the copy was made to take longer; 0 where both are the same.
+    blocks_in_one
+        How many blocks were one for the copy; 1 but where it is measured what being cut into blocks costs.
     ratio
         time(copy) / time(original).
     reason, sets, spent_s
@@ -70,6 +80,7 @@ class Trial:
 
     name: str
     extra: float
+    blocks_in_one: int
     ratio: Ratio
     reason: str
     sets: int
@@ -153,6 +164,50 @@ class Slowdown:
 
 
 @dataclasses.dataclass(frozen=True)
+class Uncut:
+    """The trials in which the copy had longer blocks.
+
+    Attributes
+    ----------
+    trials
+        All that are complete, with the same number of blocks in one.
+    """
+
+    trials: tuple[Trial, ...]
+
+    @property
+    def blocks_in_one(self) -> int:
+        """How many blocks were one for the copy."""
+        return self.trials[0].blocks_in_one
+
+    @property
+    def n_sets(self) -> int:
+        """Process sets of all trials together."""
+        return sum(trial.ratio.n_sets for trial in self.trials)
+
+    @property
+    def cost(self) -> Interval:
+        """What being cut into blocks costs, as a share of the time without; over the process sets of all trials.
+
+        With cost c the copy takes 1 + c/k of the time without cuts, the original 1 + c; their ratio gives c.
+        """
+        ratio = geometric_mean_interval([value for trial in self.trials for value in trial.ratio.by_set])
+        return Interval(self._cost(ratio.estimate), self._cost(ratio.high), self._cost(ratio.low), ratio.n)
+
+    def _cost(self, ratio: float) -> float:
+        return (1 - ratio) / (ratio - 1 / self.blocks_in_one)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {
+            "trials": len(self.trials),
+            "blocks_in_one": self.blocks_in_one,
+            "sets": self.n_sets,
+            "cost": interval_to_dict(self.cost),
+        }
+
+
+@dataclasses.dataclass(frozen=True)
 class Calibration:
     """What trials of one implementation against itself say of the measuring.
 
@@ -166,6 +221,10 @@ class Calibration:
         Trials at the same time, each on cores of its own.
     slowdowns
         By injected slowdown, the smallest first; the first one is 0 where there are trials of equal copies.
+    uncut
+        The trials in which the copy had longer blocks; ``None`` where there are none.
+    block_s
+        About how long the blocks of the original took in these, seconds.
     incomplete
         Planned trials that did not come to their end and count nowhere.
     """
@@ -175,6 +234,8 @@ class Calibration:
     budget_s: float
     at_once: int
     slowdowns: tuple[Slowdown, ...]
+    uncut: Uncut | None
+    block_s: float
     incomplete: int
 
     @property
@@ -193,9 +254,15 @@ class Calibration:
         return next((item.extra for item in self.injected if item.found(item.intervals).share >= ENOUGH), None)
 
     @property
+    def trials(self) -> list[Trial]:
+        """All complete ones."""
+        found = [trial for slowdown in self.slowdowns for trial in slowdown.trials]
+        return [*found, *(self.uncut.trials if self.uncut else ())]
+
+    @property
     def outside_share(self) -> float:
         """Share of the time that was spent outside timed blocks: on fresh processes, and on taking turns."""
-        trials = [trial for slowdown in self.slowdowns for trial in slowdown.trials]
+        trials = self.trials
         spent = sum(trial.spent_s for trial in trials)
         return 1 - sum(trial.worked_s for trial in trials) / spent if spent else math.nan
 
@@ -210,18 +277,23 @@ class Calibration:
             "outside_share": finite(self.outside_share),
             "incomplete": self.incomplete,
             "slowdowns": [slowdown.to_dict() for slowdown in self.slowdowns],
-            "trials": [_trial_dict(trial) for slowdown in self.slowdowns for trial in slowdown.trials],
+            "uncut": None if self.uncut is None else self.uncut.to_dict(),
+            "block_s": self.block_s,
+            "trials": [_trial_dict(trial) for trial in self.trials],
         }
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
         """Read what :meth:`to_dict` gave; everything is computed again from its trials."""
+        trials = [_read_trial_dict(trial) for trial in values["trials"]]
         return cls(
             values["implementation"],
             values["target"],
             values["budget_s"],
             values["at_once"],
-            _by_slowdown([_read_trial_dict(trial) for trial in values["trials"]]),
+            _by_slowdown(trials),
+            _uncut(trials),
+            values["block_s"],
             values["incomplete"],
         )
 
@@ -249,13 +321,21 @@ def summarize_calibration(description: dict[str, Any], rows: list[Row]) -> Calib
         budget_s=timing["budget_s"],
         at_once=description["plan"].get("at_once", 1),
         slowdowns=_by_slowdown(trials),
+        uncut=_uncut(trials),
+        block_s=max(question["timing"]["block_s"] for question in planned),
         incomplete=len(planned) - len(trials),
     )
 
 
 def _by_slowdown(trials: Sequence[Trial]) -> tuple[Slowdown, ...]:
-    extras = sorted({trial.extra for trial in trials})
-    return tuple(Slowdown(extra, tuple(trial for trial in trials if trial.extra == extra)) for extra in extras)
+    cut = [trial for trial in trials if trial.blocks_in_one == 1]
+    extras = sorted({trial.extra for trial in cut})
+    return tuple(Slowdown(extra, tuple(trial for trial in cut if trial.extra == extra)) for extra in extras)
+
+
+def _uncut(trials: Sequence[Trial]) -> Uncut | None:
+    found = tuple(trial for trial in trials if trial.blocks_in_one > 1)
+    return Uncut(found) if found else None
 
 
 def _read_trial(question: dict[str, Any], rows: list[Row]) -> Trial | None:
@@ -268,6 +348,7 @@ def _read_trial(question: dict[str, Any], rows: list[Row]) -> Trial | None:
     return Trial(
         name=question["name"],
         extra=copy["extra"],
+        blocks_in_one=copy["blocks_in_one"],
         ratio=ratio,
         reason=stop["reason"],
         sets=stop["sets"],

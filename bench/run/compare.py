@@ -56,14 +56,19 @@ class Comparison:
             if self.plan.proof_steps is not None:
                 self._prove_all(self.plan.proof_steps)
             with SharedForms(self.dataset) as shared:
-                for question in self.plan.questions:
-                    train_question(question, shared, self.threads, self.book, self.progress)
-                self._time_all(shared)
+                for visit in range(1, self.plan.visits + 1):
+                    for question in self.plan.questions:
+                        seeds = question.seeds[visit - 1 :: self.plan.visits]
+                        train_question(question, seeds, shared, self.threads, self.book, self.progress)
+                    self._time_all(shared, visit)
         finally:
             start_again()
 
-    def _time_all(self, shared: SharedForms) -> None:
-        """Time one question after the other; where the plan says so, several at once, each on cores of its own."""
+    def _time_all(self, shared: SharedForms, visit: int) -> None:
+        """Time one question after the other, each for its share of a visit.
+
+        Where the plan says so, several are timed at once, each on cores of its own.
+        """
         cores = usable_core_numbers()
         waiting = iter(self.plan.questions)
         taking = threading.Lock()
@@ -76,7 +81,7 @@ class Comparison:
                     question = next(waiting, None)
                 if question is None:
                     return
-                time_question(question, self.plan, shared, self.threads, mine, self.book, self.progress)
+                time_question(question, self.plan, shared, self.threads, mine, self.book, self.progress, visit)
 
         with concurrent.futures.ThreadPoolExecutor(self.plan.at_once) as pool:
             try:

@@ -2,7 +2,6 @@
 
 import dataclasses
 import math
-import random
 import secrets
 from collections.abc import Sequence
 from typing import Any
@@ -14,14 +13,12 @@ from bench.run.parity import STEPS
 from data import RECIPES, Dataset, InputError, Recipe, fit_recipe
 
 TARGET = 0.02
-BLOCK_S = 0.02
+BLOCK_S = 0.06
 """Short, for on a shared machine the speed changes all the time, and what a round compares should lie close together.
-Yet so long that what a call of ``train_epoch`` costs before its first batch stays below 1 %: it is 0.1 to 0.2 ms."""
+Yet so long that being cut into blocks costs an implementation less than 0.5 %: docs/measuring.md has what it costs."""
 MIN_SETS = 8
 """With fewer, a timing that stops when it is precise stops too often where it only seems so: with five, its intervals
 hold the truth in 92 to 93 % of cases where sets differ much."""
-TRIAL_BLOCK_S, TRIAL_ROUNDS = 0.01, 60
-"""Copies of one implementation have the same costs per call, so their blocks can be shorter."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,8 +51,8 @@ class Profile:
     ----------
     as_published, same_recipe
         Extent of the two questions.
-    rounds
-        In a process set.
+    visits
+        In how many parts, with trainings in between, the timing is spread over the run.
     part_blocks
         Blocks of steps in which the parts of a step are timed.
     part_seconds
@@ -68,17 +65,20 @@ class Profile:
 
     as_published: Extent
     same_recipe: Extent
-    rounds: int
+    visits: int
     part_blocks: int
     part_seconds: float
     micro_rounds: int
     proof_steps: int = STEPS
 
 
+ROUNDS = 16
+"""In a process set of ``compare``: about as long as its processes take to start, for sets differ more than rounds."""
+
 PROFILES: dict[str, Profile] = {
-    "quick": Profile(Extent(500, 2, 1, 11.0), Extent(10_000, 1, 3, 18.0), 12, 2, 0.1, 20, proof_steps=100),
-    "default": Profile(Extent(10_000, 2, 4, 40.0), Extent(None, 3, 4, 65.0), 30, 10, 0.2, 200),
-    "full": Profile(Extent(None, 5, 5, 300.0), Extent(None, 10, 8, 900.0), 30, 30, 0.5, 1000),
+    "quick": Profile(Extent(500, 2, 1, 11.0), Extent(10_000, 1, 3, 18.0), 1, 2, 0.1, 20, proof_steps=100),
+    "default": Profile(Extent(10_000, 2, 4, 45.0), Extent(None, 3, 4, 90.0), 4, 10, 0.2, 200),
+    "full": Profile(Extent(None, 5, 5, 300.0), Extent(None, 10, 8, 900.0), 8, 30, 0.5, 1000),
 }
 
 
@@ -92,6 +92,8 @@ class Entry:
         Whether it is the second copy of an implementation, which is only timed: the self-test of the measuring.
     extra
         Share of its own time that a block is made to take longer: a slowdown that is injected on purpose.
+    blocks_in_one
+        How many blocks are one: with more than one, being cut into blocks costs so much less.
     """
 
     implementation: str
@@ -99,6 +101,7 @@ class Entry:
     recipe: Recipe
     again: bool = False
     extra: float = 0.0
+    blocks_in_one: int = 1
 
     @property
     def label(self) -> str:
@@ -136,6 +139,8 @@ class Plan:
     """Of the parity proof; ``None`` where nothing is proved, for everything is compared with itself."""
     at_once: int = 1
     """Questions that are timed at the same time, each on cores of its own."""
+    visits: int = 1
+    """In how many parts trainings and timing are done, the trainings of one part before its timing."""
 
     def to_dict(self) -> Row:
         """Return plain values for the description of the run."""
@@ -154,6 +159,7 @@ class Plan:
             plan["part_seconds"],
             plan["proof_steps"],
             plan["at_once"],
+            plan["visits"],
         )
 
 
@@ -165,6 +171,7 @@ def _read_question(row: dict[str, Any]) -> Question:
             Recipe.from_dict(entry["recipe"]),
             entry["again"],
             entry["extra"],
+            entry["blocks_in_one"],
         )
         for entry in row["entries"]
     )
@@ -210,10 +217,10 @@ def plan_comparison(
         if name == "same-recipe":
             entries.append(dataclasses.replace(entries[0], again=True))
         budget = extent.budget_s if budget_s is None else budget_s
-        timing = Timing(target, budget, BLOCK_S, profile.rounds, MIN_SETS, secrets.randbits(32))
+        timing = Timing(target, budget, BLOCK_S, ROUNDS, MIN_SETS, secrets.randbits(32))
         check_timing(timing, len(entries))
-        questions.append(_question(name, title, dataset, extent, entries, timing))
-    return Plan(tuple(questions), profile.part_blocks, profile.part_seconds, profile.proof_steps)
+        questions.append(make_question(name, title, dataset, extent, entries, timing))
+    return Plan(tuple(questions), profile.part_blocks, profile.part_seconds, profile.proof_steps, visits=profile.visits)
 
 
 def _chosen(implementations: Sequence[str]) -> list[str]:
@@ -224,62 +231,6 @@ def _chosen(implementations: Sequence[str]) -> list[str]:
     for name in names:
         check_available(name)
     return list(dict.fromkeys(names))
-
-
-@dataclasses.dataclass(frozen=True)
-class Trials:
-    """How the measuring is put to the test: an implementation against itself, again and again.
-
-    Attributes
-    ----------
-    same
-        Trials in which the second copy is as fast as the first.
-    slowed
-        Trials of every slowdown.
-    slowdowns
-        Shares of its own time that the second copy is made to take longer.
-    target, budget_s
-        Of every trial, as of a question.
-    at_once
-        Trials at the same time, each on cores of its own.
-    """
-
-    same: int
-    slowed: int
-    slowdowns: tuple[float, ...]
-    target: float
-    budget_s: float
-    at_once: int
-
-
-def plan_calibration(implementation: str, dataset: Dataset, trials: Trials) -> Plan:
-    """Plan what ``calibrate`` does: a question for every trial, in random order.
-
-    Nothing is proved or trained, for what is compared is one implementation with itself.
-
-    Raises
-    ------
-    InputError
-        For an implementation that cannot be used, or numbers that are impossible.
-    """
-    check_available(implementation)
-    for option, number, least in (("--trials", trials.same, 1), ("--slowed", trials.slowed, 0)):
-        if number < least:
-            raise InputError(f"{option} is {number}, expected at least {least}")
-    for slowdown in trials.slowdowns:
-        if not 0 < slowdown < 1:
-            raise InputError(f"--slowdown is {100 * slowdown:g} %, expected more than 0 and less than 100")
-    entry = Entry(implementation, "shared", fit_recipe(RECIPES["shared"], dataset))
-    extras = [0.0] * trials.same + [slowdown for slowdown in trials.slowdowns for _ in range(trials.slowed)]
-    random.shuffle(extras)
-    questions = []
-    for number, extra in enumerate(extras):
-        timing = Timing(trials.target, trials.budget_s, TRIAL_BLOCK_S, TRIAL_ROUNDS, MIN_SETS, secrets.randbits(32))
-        check_timing(timing, 2)
-        entries = [entry, dataclasses.replace(entry, again=True, extra=extra)]
-        extent = Extent(cases=None, epochs=0, seeds=0, budget_s=trials.budget_s)
-        questions.append(_question(f"trial-{number:03}", f"Trial {number}", dataset, extent, entries, timing))
-    return Plan(tuple(questions), part_blocks=0, part_seconds=0.0, proof_steps=None, at_once=trials.at_once)
 
 
 def check_available(name: str) -> None:
@@ -301,9 +252,10 @@ def check_timing(timing: Timing, n_entries: int) -> None:
         )
 
 
-def _question(
+def make_question(
     name: str, title: str, dataset: Dataset, extent: Extent, entries: Sequence[Entry], timing: Timing
 ) -> Question:
+    """Return a question of so much of a dataset."""
     n_train = len(dataset.x_train)
     return Question(
         name=name,

@@ -25,11 +25,23 @@ def time_question(
     cores: Sequence[int],
     book: Book,
     progress: Progress,
+    visit: int,
 ) -> None:
-    """Time a question on these cores unless that is done; what earlier sessions measured counts towards the end."""
-    if not book.find("stop", question):
-        with progress.stage(f"time {question.name}", question.timing.budget_s):
-            _Timing(question, plan, shared, threads, cores, book, progress).run()
+    """Time a question on these cores unless that is done; what earlier sessions measured counts towards the end.
+
+    Parameters
+    ----------
+    visit
+        Counted from 1: this one may use up so many of as many shares of the budget as the plan has visits.
+    """
+    if book.find("stop", question):
+        return
+    timing = _Timing(question, plan, shared, threads, cores, book, progress)
+    share_s = question.timing.budget_s * visit / plan.visits
+    is_last = visit == plan.visits
+    if is_last or timing.spent_before_s < share_s:
+        with progress.stage(f"time {question.name}", max(0.0, share_s - timing.spent_before_s)):
+            timing.run(None if is_last else share_s)
 
 
 Team = dict[Entry, Worker]
@@ -68,14 +80,20 @@ class _Timing:
         self.undivided: set[str] = set()
         """Those that do not divide their steps into parts, as this session has found."""
 
-    def run(self) -> None:
-        """Time process sets until it is enough; then say why."""
+    def run(self, share_s: float | None) -> None:
+        """Time process sets until it is enough, and say why; or until a share of the budget is used up."""
         last = max((row["set"] for row in self.book.find("start", self.question)), default=-1)
         while (reason := self._reason()) is None or self._without_parts(self._able()):
+            if share_s is not None and reason is None and self._used_up(share_s):
+                return
             last += 1
             self._process_set(last)
         sets = len({row["set"] for row in self.book.find("block", self.question)})
         self.book.add("stop", self.question, {"reason": reason, "sets": sets, "spent_s": self._spent_s()})
+
+    def _used_up(self, share_s: float) -> bool:
+        """Say whether a share of the budget has no room for half of another process set."""
+        return self._spent_s() + (self.last_set_s or 0.0) / 2 > share_s
 
     def _spent_s(self) -> float:
         """Return the seconds that the timing of this question took so far, in earlier sessions and in this one."""
@@ -196,7 +214,8 @@ class _Timing:
     def _block(self, team: Team, entry: Entry, number: int, done: int, position: int) -> None:
         """Train one block and record it; a kill loses nothing that is written, so no block waits for the disk."""
         with self._surviving(team, entry, number):
-            block = team[entry].ask("block", batches=self.batches[entry], extra=entry.extra)
+            batches = self.batches[entry] * entry.blocks_in_one
+            block = team[entry].ask("block", batches=batches, extra=entry.extra)
             place = {"round": done, "position": position, "at_s": self._at_s()}
             self._add("block", entry, number, place | block, sync=False)
 

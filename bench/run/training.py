@@ -1,6 +1,7 @@
 """Training for accuracy: every implementation from every seed, several at once, for nothing is timed here."""
 
 import concurrent.futures
+from collections.abc import Sequence
 
 from bench.records import Row
 from bench.run.book import Book
@@ -35,12 +36,14 @@ def open_entry(entry: Entry, cases: SharedCases, worker: Worker, threads: int, c
         raise WorkerError(str(error)) from error
 
 
-def train_question(question: Question, shared: SharedForms, threads: int, book: Book, progress: Progress) -> None:
-    """Train what is not recorded yet, from every seed for all epochs, and record the accuracy after each epoch."""
+def train_question(
+    question: Question, seeds: Sequence[int], shared: SharedForms, threads: int, book: Book, progress: Progress
+) -> None:
+    """Train what is not recorded yet, from these seeds for all epochs, and record the accuracy after each epoch."""
     jobs = [
         (entry, seed)
         for entry in question.originals
-        for seed in question.seeds
+        for seed in seeds
         if not book.unproved(question, entry) and not _is_over(question, entry, seed, book)
     ]
     if not jobs:

@@ -9,7 +9,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from bench.compute.calibration import ENOUGH, Calibration, Share, Slowdown
+from bench.compute.calibration import ENOUGH, Calibration, Share, Slowdown, Uncut
 from bench.compute.statistics import LEVEL, Interval
 from bench.show import style
 from bench.show.certainty import within
@@ -35,7 +35,11 @@ def calibration_sentences(calibration: Calibration) -> list[str]:
     if calibration.injected:
         found += [_found_sentence(calibration), _smallest_sentence(calibration)]
     if calibration.slowdowns:
-        found += [_covered_sentence(calibration), _bootstrap_sentence(calibration), _time_sentence(calibration)]
+        found += [_covered_sentence(calibration), _bootstrap_sentence(calibration)]
+    if calibration.uncut is not None:
+        found.append(_cost_sentence(calibration, calibration.uncut))
+    if calibration.trials:
+        found.append(_time_sentence(calibration))
     if calibration.incomplete:
         verb = "is" if calibration.incomplete == 1 else "are"
         found.append(f"{count(calibration.incomplete, 'trial')} {verb} incomplete and not counted.")
@@ -87,8 +91,18 @@ def _bootstrap_sentence(calibration: Calibration) -> str:
     return f"In the interval of an uncorrected hierarchical bootstrap it lay in {listing(each)}."
 
 
+def _cost_sentence(calibration: Calibration, uncut: Uncut) -> str:
+    cost = uncut.cost
+    bounds = f"{plain(100 * cost.low, 2)} to {plain(100 * cost.high, 2)}" if has_bounds(cost) else "no interval"
+    return (
+        f"Being cut into blocks of {1000 * calibration.block_s:g}{NBSP}ms costs {named(calibration.implementation)} "
+        f"{plain(100 * cost.estimate, 2)} ({bounds}){NBSP}% of its time, by what blocks {uncut.blocks_in_one} times as "
+        f"long save in {count(len(uncut.trials), 'trial')} with {count(uncut.n_sets, 'process set')}."
+    )
+
+
 def _time_sentence(calibration: Calibration) -> str:
-    trials = [trial for slowdown in calibration.slowdowns for trial in slowdown.trials]
+    trials = calibration.trials
     median = statistics.median(trial.spent_s for trial in trials)
     longest = max(trial.spent_s for trial in trials)
     return (

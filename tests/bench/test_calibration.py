@@ -22,7 +22,9 @@ NAME, COPY = "scratch-numpy", "scratch-numpy again"
 # By hand
 
 
-def by_hand(*trials: tuple[float, list[float]], stopped: bool = True) -> tuple[dict[str, Any], list[Row]]:
+def by_hand(
+    *trials: tuple[float, list[float]], stopped: bool = True, blocks_in_one: int = 1
+) -> tuple[dict[str, Any], list[Row]]:
     """Return a run with trials of these slowdowns and ratios by process set; blocks take 1 s, and as long lies between.
 
     Every set has two rounds of the same ratio.
@@ -31,10 +33,11 @@ def by_hand(*trials: tuple[float, list[float]], stopped: bool = True) -> tuple[d
     for number, (extra, ratios) in enumerate(trials):
         question, clock = f"trial-{number:03}", 0.0
         entries = [
-            {"implementation": NAME, "label": NAME, "again": False, "extra": 0.0},
-            {"implementation": NAME, "label": COPY, "again": True, "extra": extra},
+            {"implementation": NAME, "label": NAME, "again": False, "extra": 0.0, "blocks_in_one": 1},
+            {"implementation": NAME, "label": COPY, "again": True, "extra": extra, "blocks_in_one": blocks_in_one},
         ]
-        questions.append({"name": question, "entries": entries, "timing": {"target": 0.01, "budget_s": 30.0}})
+        timing = {"target": 0.01, "budget_s": 30.0, "block_s": 0.06}
+        questions.append({"name": question, "entries": entries, "timing": timing})
         for number_of_set, ratio in enumerate(ratios):
             for number_of_round in (0, 1):
                 for name, wall_s in ((NAME, 1.0), (COPY, ratio)):
@@ -72,6 +75,28 @@ def test_false_alarms_findings_and_coverage_are_counted() -> None:
     assert (same.found(same.bootstraps).n, same.covered(same.bootstraps).n) == (2, 1)
     assert (slowed.found(slowed.bootstraps).n, slowed.covered(slowed.bootstraps).n) == (2, 1)
     assert slowed.bias == pytest.approx((1.5 + 1.6 + 1.0) / 3 / 1.5, rel=1e-4)
+
+
+def test_what_longer_blocks_save_is_the_cost_of_being_cut_and_no_slowdown() -> None:
+    """At a cost of 2 %, blocks five times as long take 1.004 where the others take 1.02."""
+    ratio = 1.004 / 1.02
+    calibration = summarize_calibration(*by_hand((0.0, [ratio] * 2), (0.0, [ratio] * 3), blocks_in_one=5))
+    assert calibration.slowdowns == ()
+    assert calibration.same is None
+    uncut = calibration.uncut
+    assert uncut is not None
+    assert (len(uncut.trials), uncut.n_sets, uncut.blocks_in_one) == (2, 5, 5)
+    assert [uncut.cost.low, uncut.cost.estimate, uncut.cost.high] == pytest.approx([0.02] * 3)
+    assert "cut into blocks of 60 ms costs scratch-numpy 2.00 (2.00 to 2.00) % of its time" in " ".join(
+        sentence.replace("\N{NO-BREAK SPACE}", " ") for sentence in calibration_sentences(calibration)
+    )
+    assert Calibration.from_dict(json.loads(json.dumps(calibration.to_dict()))) == calibration
+
+
+def test_the_interval_of_the_cost_of_being_cut_is_the_right_way_round() -> None:
+    uncut = summarize_calibration(*by_hand((0.0, [0.98, 0.99, 1.0]), blocks_in_one=5)).uncut
+    assert uncut is not None
+    assert uncut.cost.low < 0 < uncut.cost.estimate < uncut.cost.high
 
 
 def test_the_time_of_trials_and_what_of_it_is_outside_timed_blocks() -> None:

@@ -15,10 +15,12 @@ from click.testing import CliRunner, Result
 from bench.cli.main import main
 from bench.cli.micro import MICRO
 from bench.compute.calibration import Calibration
-from bench.records import read_rows
+from bench.records import read_rows, write_description
+from bench.run import trials
 from bench.run.environment import environment, usable_core_numbers, usable_cores
 from bench.run.run_folder import new_run_folder
-from data import InputError, Recipe, load_dataset
+from data import RECIPES, InputError, Recipe, load_dataset
+from tests.bench.recorded import recorded_run
 from tests.tiny import write_tiny_dataset
 
 Run = Callable[..., Result]
@@ -128,10 +130,17 @@ def test_a_timing_that_cannot_be_is_refused_before_anything_is_written(
     assert not (tmp_path / "results").exists()
 
 
-@pytest.mark.timeout(240)
+@pytest.fixture
+def short_trials(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a trial end after two process sets."""
+    monkeypatch.setattr(trials, "MIN_SETS", 2)
+    monkeypatch.setattr(trials, "TRIAL_ROUNDS", 10)
+    monkeypatch.setattr(trials, "UNCUT_ROUNDS", 4)
+
+
+@pytest.mark.usefixtures("short_trials")
 def test_trials_are_counted_and_those_that_were_stopped_go_on(run: Run, tiny: str, tmp_path: Path) -> None:
-    words = ["calibrate", "--dataset", tiny, "--trials", 2, "--slowed", 1, "--slowdown", 50, "--budget", 14]
-    result = run(*words, "--target", 50)
+    result = run("calibrate", "--dataset", tiny, "--trials", 2, "--slowed", 1, "--slowdown", 50, "--target", 99)
     assert result.exit_code == 0, result.output
     assert "Of 2 trials" in " ".join(result.output.split())
     folder = tmp_path / "results" / "latest-calibration"
@@ -146,6 +155,21 @@ def test_trials_are_counted_and_those_that_were_stopped_go_on(run: Run, tiny: st
     assert {row["question"] for row in read_rows(folder) if row["session"] == 1} == {"trial-002"}
     refused(run("compare", "--resume", folder), "backprop-bench calibrate")
     refused(run("report", folder), "backprop-bench calibrate")
+
+
+@pytest.mark.usefixtures("short_trials")
+def test_a_copy_in_longer_blocks_trains_so_many_more_cases(run: Run, tiny: str, tmp_path: Path) -> None:
+    words = ["calibrate", "--dataset", tiny, "--trials", 0, "--slowed", 0]
+    result = run(*words, "--uncut", 1, "--target", 99)
+    assert result.exit_code == 0, result.output
+    rows = read_rows(tmp_path / "results" / "latest-calibration")
+    name = "scratch-numpy"
+    (batches,) = {row["block_batches"] for row in rows if row["kind"] == "start"}
+    for label, in_one in ((name, 1), (f"{name} again", trials.UNCUT)):
+        blocks = [row for row in rows if row["kind"] == "block" and row["implementation"] == label]
+        mean = sum(row["cases"] for row in blocks) / len(blocks)
+        assert mean == pytest.approx(batches * in_one * RECIPES["shared"].batch_size, rel=0.25), "epochs end in between"
+    refused(run(*words), "--trials, --slowed and --uncut are 0")
 
 
 def test_trials_at_once_are_each_on_cores_of_their_own(run: Run, tiny: str, tmp_path: Path) -> None:
@@ -167,13 +191,14 @@ def test_a_trial_in_which_the_implementation_breaks_is_a_failure(run: Run, tmp_p
     assert "no luck" in result.output
 
 
-def test_runs_are_compared_with_each_other_and_unlike_ones_are_refused(run: Run, tiny: str, tmp_path: Path) -> None:
-    common = ["--profile", "quick", "--dataset", tiny, "--budget", 1.5, "--implementation", "scratch-numpy"]
-    for _ in range(2):
-        assert run("compare", *common, "--implementation", f"{ODD}:Fine").exit_code == 0
-    common[3] = write_tiny_dataset(tmp_path, 100, 60)
-    assert run("compare", *common).exit_code == 0
-    first, second, unlike = sorted(path for path in (tmp_path / "results").iterdir() if not path.is_symlink())
+def test_runs_are_compared_with_each_other_and_unlike_ones_are_refused(run: Run, tmp_path: Path) -> None:
+    first, second, unlike = (tmp_path / name for name in ("first", "second", "unlike"))
+    for folder, threads in ((first, 1), (second, 1), (unlike, 2)):
+        description, rows = recorded_run()
+        folder.mkdir()
+        told = {"dataset_crc32": "0", "command": "backprop-bench compare", "threads": threads}
+        write_description(folder, {**description, **told})
+        (folder / "records.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     result = run("repeatability", f"one={first}", f"two={second}", "--out", "out")
     assert result.exit_code == 0, result.output
     written = json.loads((tmp_path / "out" / "repeatability.json").read_text())
@@ -232,12 +257,11 @@ def test_train_says_that_a_training_has_diverged_and_stops(run: Run, tiny: str) 
     assert len(result.output.splitlines()) < 40
 
 
-@pytest.mark.timeout(240)
 def test_compare_stopped_by_ctrl_c_keeps_what_it_has_and_resume_completes_it(
     run: Run, tiny: str, tmp_path: Path
 ) -> None:
     command = [sys.executable, "-m", "bench", "compare", "--profile", "quick", "--dataset", tiny]
-    command += ["--implementation", "scratch-numpy"]
+    command += ["--implementation", "scratch-numpy", "--budget", "3"]
     driver = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
     folder = tmp_path / "results" / "latest"
     deadline = time.monotonic() + 120

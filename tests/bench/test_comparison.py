@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import itertools
 import json
+import os
 import random
 import signal
 import subprocess
@@ -132,6 +133,23 @@ def test_blocks_take_about_as_long_as_they_are_to_and_the_second_copy_trains_as_
     assert len({(row["implementation"], row["block_batches"]) for row in rows_of(rows, "start")}) == 3
 
 
+def test_the_timing_is_spread_over_the_run_with_trainings_in_between(tmp_path: Path, dataset: str) -> None:
+    timing = dataclasses.replace(ANY_PRECISION, target=1e-9, budget_s=5.0)
+    plan = dataclasses.replace(plan_of("Fine", seeds=3, timing=timing), visits=2)
+    summary = run(tmp_path, plan, dataset)
+    assert summary.complete
+    told = [row for row in read_rows(tmp_path) if row["kind"] in ("epoch", "block")]
+    stages = [kind for kind, _ in itertools.groupby(row["kind"] for row in told)]
+    assert stages == ["epoch", "block", "epoch", "block"]
+    first = next(number for number, row in enumerate(told) if row["kind"] == "block")
+    assert {row["seed"] for row in told[:first]} == {0, 2}
+    assert {row["seed"] for row in rows_of(told, "epoch")} == {0, 1, 2}
+    stop = question_of(summary).stop
+    assert stop is not None
+    assert stop.reason == "budget"
+    assert 2.5 < stop.spent_s < 8
+
+
 def test_an_injected_slowdown_is_in_the_block_and_on_the_record(tmp_path: Path, dataset: str) -> None:
     plan = plan_of("Fine", seeds=1)
     (question,) = plan.questions
@@ -225,10 +243,10 @@ def test_an_implementation_that_hangs_is_ended_at_the_limit(
 ) -> None:
     start = workers.Worker.__init__
     monkeypatch.setattr(
-        workers.Worker, "__init__", lambda self, threads, descriptors=(): start(self, threads, 10.0, descriptors)
+        workers.Worker, "__init__", lambda self, threads, descriptors=(): start(self, threads, 6.0, descriptors)
     )
     question = question_of(run(tmp_path, plan_of("Fine", "Hanging", seeds=1), dataset))
-    assert [failure.message for failure in question.failures] == 2 * ["gave no answer within 10 s and was ended"]
+    assert [failure.message for failure in question.failures] == 2 * ["gave no answer within 6 s and was ended"]
 
 
 def test_a_training_that_diverges_is_recorded_as_such_and_the_run_goes_on(tmp_path: Path, dataset: str) -> None:
@@ -259,8 +277,13 @@ with Recorder(folder) as recorder:
 """
 
 
+KILLS = int(os.environ.get("KILLS", "8"))
+"""How often a run is killed; more for those who have the time: ``KILLS=50 pytest -k killed_again --timeout 0``."""
+
+
 def test_a_run_killed_again_and_again_ends_as_an_undisturbed_one(tmp_path: Path, dataset: str) -> None:
-    plan = plan_of("Fine", "Slow", epochs=4)
+    timing = dataclasses.replace(ANY_PRECISION, min_sets=max(2, KILLS - 6))
+    plan = plan_of("Fine", "Slow", epochs=4, timing=timing)
     undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
     for folder in (undisturbed, killed):
         folder.mkdir()
@@ -268,7 +291,7 @@ def test_a_run_killed_again_and_again_ends_as_an_undisturbed_one(tmp_path: Path,
     run(undisturbed, plan, dataset)
     random.seed(0)
     root = Path(__file__).parents[2]
-    for _ in range(8):
+    for _ in range(KILLS):
         driver = subprocess.Popen([sys.executable, "-c", DRIVER, str(killed)], cwd=root)
         before = len(read_rows(killed))
         deadline = time.monotonic() + 60
@@ -293,7 +316,10 @@ def test_a_run_killed_again_and_again_ends_as_an_undisturbed_one(tmp_path: Path,
     assert set(blocks.values()) == {1}, "nothing is there twice"
     assert len(rows_of(b, "stop")) == 1
     for number in {row["set"] for row in rows_of(b, "block")}:
-        assert len({row["session"] for row in rows_of(b, "block", set=number)}) == 1, "a set is of one session"
+        blocks_of_set = rows_of(b, "block", set=number)
+        assert len({row["session"] for row in blocks_of_set}) == 1, "a set is of one session"
+        places = [row["round"] * 3 + row["position"] for row in blocks_of_set]
+        assert places == list(range(len(places))), "no block is missing before the one that was running"
     summary = summarize(describe(plan, dataset), b)
     assert summary.complete
     (ratio,) = question_of(summary).ratios
@@ -336,7 +362,7 @@ def test_every_epoch_has_its_own_batch_order_and_accuracy_is_that_of_the_test_ca
     monkeypatch.setenv("NOTES", str(notes))
     plan = plan_of("Noting", seeds=1, epochs=3)
     with SharedForms(load_dataset(dataset)) as shared:
-        train_question(plan.questions[0], shared, 1, book_of(tmp_path), Silent())
+        train_question(plan.questions[0], (0,), shared, 1, book_of(tmp_path), Silent())
     lines = [line.split() for line in notes.read_text().splitlines()]
     training = [line for line in lines if line[:2] == ["train", str(N_CASES)]]
     recipe = RECIPE.replace(seed=0)
@@ -359,10 +385,10 @@ def test_the_blocks_of_a_set_are_the_epochs_of_a_training_cut_between_batches(
             worker.ask("open", **open_request(question.entries[0], shared, worker, 1, [0]))
             worker.ask("begin", seed=3)
             cases = [worker.ask("block", batches=batches, extra=0.0)["cases"] for batches in (7, 19, 1, 30)]
-    # an epoch has 19 batches, the last one of 12 cases; before a block runs in one batch for 20 or fewer, none for one
-    assert cases == [7 * 16, (10 * 16 - 4) + 9 * 16, 16, (7 * 16 - 4) + N_CASES + 4 * 16]
+    # an epoch has 19 batches, the last one of 12 cases; before a block runs in one batch for 6 or fewer, none for one
+    assert cases == [7 * 16, (6 * 16 - 4) + 13 * 16, 16, N_CASES + 11 * 16]
     starts = [[int(case) for case in line.split()[2:]] for line in notes.read_text().splitlines()]
-    begun = [(0, 0), (0, 1), (0, 8), (0, 9), (1, 0), (1, 9), (1, 10), (1, 12), (2, 0), (3, 0)]  # epoch, batch
+    begun = [(0, 0), (0, 2), (0, 9), (0, 13), (1, 0), (1, 13), (1, 14), (2, 0), (3, 0)]  # epoch, batch
     orders = [batch_order(RECIPE.replace(seed=3), N_CASES, epoch) for epoch in range(4)]
     assert starts == [orders[epoch][16 * batch :][:4].tolist() for epoch, batch in begun]
 

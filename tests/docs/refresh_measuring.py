@@ -1,6 +1,5 @@
 """Write what the committed trials and runs say into docs/measuring.md: ``python -m tests.docs.refresh_measuring``."""
 
-import dataclasses
 import json
 import re
 from pathlib import Path
@@ -15,12 +14,12 @@ from bench.show.table import to_markdown
 ROOT = Path(__file__).parents[2]
 PAGE, REFERENCE = ROOT / "docs" / "measuring.md", ROOT / "results" / "reference"
 CALIBRATIONS = ("calibration-equal", "calibration-slowed")
+UNCUT = tuple(f"calibration-uncut-{name}" for name in ("scratch-numpy", "torch-eager", "torch-loader"))
 
 
 def read_calibration(name: str) -> Calibration:
-    """Return the trials of one committed file; the lone equal one beside slowed ones says nothing."""
-    found = Calibration.from_dict(json.loads((REFERENCE / f"{name}.json").read_text(encoding="utf-8")))
-    return dataclasses.replace(found, slowdowns=tuple(found.injected)) if found.injected else found
+    """Return the trials of one committed file."""
+    return Calibration.from_dict(json.loads((REFERENCE / f"{name}.json").read_text(encoding="utf-8")))
 
 
 def read_repeatability() -> Repeatability:
@@ -34,14 +33,16 @@ def blocks() -> dict[str, str]:
     for name in CALIBRATIONS:
         calibration = read_calibration(name)
         found[name] = _block(calibration_sentences(calibration), to_markdown(calibration_table(calibration)))
+    costs = [sentence for name in UNCUT for sentence in calibration_sentences(read_calibration(name))[:1]]
+    found["calibration-uncut"] = _block(costs)
     repeated = read_repeatability()
     found["repeatability"] = _block(repeatability_sentences(repeated), to_markdown(repeatability_table(repeated)))
     return found
 
 
-def _block(sentences: list[str], table: str) -> str:
+def _block(sentences: list[str], table: str = "") -> str:
     listed = "".join(f"* {sentence}\n" for sentence in sentences)
-    return f"{listed}\n{table}\n".replace("\N{NO-BREAK SPACE}", " ")
+    return (f"{listed}\n{table}\n" if table else f"{listed}\n").replace("\N{NO-BREAK SPACE}", " ")
 
 
 def pattern(name: str) -> re.Pattern[str]:
