@@ -17,7 +17,7 @@ from bench.run.plan import (
 )
 from data import RECIPES, Dataset, InputError, fit_recipe
 
-TRIAL_BLOCK_S, TRIAL_ROUNDS = 0.01, 60
+TRIAL_BLOCK_S, TRIAL_ROUNDS = 0.01, 20
 """Copies of one implementation have the same costs per call, so their blocks can be shorter."""
 UNCUT, UNCUT_ROUNDS = 5, 40
 """Where it is measured what being cut into blocks costs: how many blocks are one, and how many rounds a set has."""
