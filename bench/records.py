@@ -3,7 +3,7 @@
 ``run.json``
     The plan of the run and the environment it was measured in, written before anything is measured.
 ``records.jsonl``
-    One JSON object per line, appended and flushed to the disk as soon as it is measured. Read it with
+    One JSON object per line, appended as soon as it is measured. Read it with
     ``pandas.read_json("records.jsonl", lines=True)``.
 
 Every row has a ``kind`` and a ``session``, the number of the process that measured it: 0 for the first, one more after
@@ -25,7 +25,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "parity": ("question", "implementation", "reference", "check", "dtype", "passed", "difference", "bound", "where"),
     "epoch": ("question", "implementation", "seed", "epoch", "cases", "loss", "accuracy"),
     "start": (
-        *("question", "implementation", "set", "cores", "threads", "block_batches", "energy"),
+        *("question", "implementation", "set", "visit", "cores", "threads", "block_batches", "energy"),
         *("import_s", "load_s", "prepare_s", "first_s"),
     ),
     "block": (
@@ -45,10 +45,11 @@ epoch
 start
     Of one process: from its start to its imports, mapping the data, making the trainer, the first call. The first three
     are ``None`` where processes were started together. ``energy`` says what measures energy, or why nothing does.
+    ``visit`` counts the parts, from 1, in which the timing is spread over the run.
 block
     What is compared. ``set`` numbers the process sets and ``round`` the rounds in one; in a round every implementation
-    trains one block, in an order of which ``position`` is the place. ``at_s``: when the block ended, since the timing
-    of the question began in this session.
+    trains one block, in an order of which ``position`` is the place. ``at_s``: how long the timing of the question had
+    taken in this session when the block ended.
 end
     Of one process: an evaluation on the test cases, and its memory.
 part

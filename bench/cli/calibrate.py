@@ -12,7 +12,7 @@ from bench.cli.progress import Bars
 from bench.cli.running import begin_run, check_alone, command_words, go_on
 from bench.compute.calibration import summarize_calibration
 from bench.records import read_description, rows_of
-from bench.run.cores import chosen_cores, pin
+from bench.run.cores import chosen_cores, keep_to
 from bench.run.run_folder import LATEST_CALIBRATION, existing_run_folder
 from bench.run.trials import Trials, plan_calibration
 from bench.show.calibration import calibration_sentences, calibration_table, draw_calibration
@@ -82,12 +82,12 @@ def calibrate(
       backprop-bench calibrate --resume
     """  # noqa: D301 (click reads the backspace)
     if resume is not None:
-        check_alone(click.get_current_context(), "resume", "results")
+        check_alone(click.get_current_context(), "resume", *(["results"] if resume == LATEST_CALIBRATION else []))
         folder = existing_run_folder(
             results / LATEST_CALIBRATION if resume == LATEST_CALIBRATION else Path(resume), "calibrate"
         )
     else:
-        pin(_cores_of_trials(cpus, threads, at_once))
+        keep_to(_cores_of_trials(cpus, threads, at_once), asked=cpus)
         loaded = load_dataset(dataset)
         shares = tuple(slowdown / 100 for slowdown in slowdowns)
         asked = Trials(trials, slowed, shares, uncut, target / 100, budget, at_once)

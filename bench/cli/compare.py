@@ -9,7 +9,7 @@ from bench.cli.progress import Bars
 from bench.cli.running import begin_run, check_alone, command_words, go_on
 from bench.cli.show import draw, print_summary
 from bench.compute.summary import summarize
-from bench.run.cores import chosen_cores, pin
+from bench.run.cores import chosen_cores, keep_to
 from bench.run.plan import PROFILES, TARGET, plan_comparison
 from bench.run.run_folder import LATEST, existing_run_folder
 from data import load_dataset
@@ -67,10 +67,10 @@ def compare(
       backprop-bench compare --resume
     """  # noqa: D301 (click reads the backspace)
     if resume is not None:
-        check_alone(click.get_current_context(), "resume", "results")
+        check_alone(click.get_current_context(), "resume", *(["results"] if resume == LATEST else []))
         folder = existing_run_folder(results / LATEST if resume == LATEST else Path(resume))
     else:
-        pin(chosen_cores(cpus, threads))
+        keep_to(chosen_cores(cpus, threads), asked=cpus)
         loaded = load_dataset(dataset)
         plan = plan_comparison(profile, loaded, implementations, target / 100, budget)
         folder = begin_run(results, profile, command_words(click.get_current_context()), plan, loaded, threads)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from bench.run.environment import check_threads, thread_environment
+from bench.run.cores import chosen_cores
+from bench.run.environment import thread_environment
 from bench.run.plan import PROFILES
 from bench.run.run_folder import LATEST, new_run_folder
 from data import InputError
@@ -30,7 +31,7 @@ def micro(profile: str, folder: Path | None, threads: int) -> None:
       backprop-bench micro
       pytest-benchmark compare results/reference/micro.json results/latest/micro.json --group-by=group,name
     """  # noqa: D301 (click reads the backspace)
-    check_threads(threads)
+    chosen_cores(None, threads)  # are there that many?
     if folder is None:
         latest = Path("results") / LATEST
         folder = latest if latest.exists() else new_run_folder(latest.parent, "micro")

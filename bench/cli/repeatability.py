@@ -1,6 +1,7 @@
 """``backprop-bench repeatability``: whether independent runs say the same."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -36,7 +37,7 @@ def repeatability(runs: tuple[str, ...], question: str, out: Path | None) -> Non
     """  # noqa: D301 (click reads the backspace)
     if len(runs) < 2:
         raise InputError("repeatability is given 1 run, expected at least 2")
-    found = compute([_read(run) for run in runs], question)
+    found = compute(_read_all(runs), question)
     console = Console()
     for table in (repeatability_table(found), repeated_runs_table(found)):
         console.print(to_rich(table))
@@ -48,8 +49,19 @@ def repeatability(runs: tuple[str, ...], question: str, out: Path | None) -> Non
         click.echo(f"\nFigure: {figure.png}")
 
 
-def _read(run: str) -> tuple[str, Summary]:
-    """Read a run, named by its label or its folder."""
-    label, equals, path = run.rpartition("=")
-    folder = existing_run_folder(Path(path))
-    return (label if equals else folder.name, summarize(read_description(folder), read_rows(folder)))
+def _read_all(runs: Sequence[str]) -> list[tuple[str, Summary]]:
+    """Read runs, each named by its label or its folder.
+
+    Raises
+    ------
+    InputError
+        Where one is given twice, for it says nothing new the second time.
+    """
+    found: dict[Path, str] = {}
+    for run in runs:
+        label, equals, path = ("", "", run) if Path(run).exists() else run.rpartition("=")
+        folder = existing_run_folder(Path(path))
+        if folder in found:
+            raise InputError(f"{path} is the same run as {found[folder]!r}; expected independent ones")
+        found[folder] = label if equals else folder.name
+    return [(label, summarize(read_description(folder), read_rows(folder))) for folder, label in found.items()]

@@ -83,6 +83,28 @@ def own_files(plan: Plan) -> dict[str, str]:
     return {name: f"{zlib.crc32(path.read_bytes()):08x}" for name, path in own.items()}
 
 
+def _keep_to_cores(folder: Path, cores: list[int]) -> None:
+    """Pin this process to the cores of a run; raises `InputError` where it may not use all of them."""
+    usable = list(usable_core_numbers())
+    if set(cores) <= set(usable):
+        pin(cores)
+        usable = list(usable_core_numbers())
+    if usable != cores:
+        raise InputError(
+            f"{folder} cannot be resumed here: it was begun on the cores {cores}, of which this process "
+            f"may use {usable}; start a new run instead"
+        )
+
+
+def _read_plan(folder: Path, description: Row) -> Plan:
+    try:
+        return Plan.from_dict(description["plan"])
+    except (KeyError, TypeError) as error:
+        raise InputError(
+            f"{folder} cannot be resumed: its plan is that of another version of the suite; start a new run instead"
+        ) from error
+
+
 def go_on(folder: Path, progress: Progress) -> tuple[dict[str, Any], list[Row]]:
     """Measure what is missing in a run; returns its description and its rows.
 
@@ -92,12 +114,7 @@ def go_on(folder: Path, progress: Progress) -> tuple[dict[str, Any], list[Row]]:
         Where dataset or environment are no longer those that the run was begun with.
     """
     description = read_description(folder)
-    pin(description["cpus"])
-    if list(usable_core_numbers()) != description["cpus"]:
-        raise InputError(
-            f"{folder} cannot be resumed here: it was begun on the cores {description['cpus']}, of which this process "
-            f"may use {list(usable_core_numbers())}; start a new run instead"
-        )
+    _keep_to_cores(folder, description["cpus"])
     check_unchanged(folder, environment().to_dict())
     dataset = load_dataset(description["dataset"])
     if dataset.fingerprint() != description["dataset_crc32"]:
@@ -105,7 +122,7 @@ def go_on(folder: Path, progress: Progress) -> tuple[dict[str, Any], list[Row]]:
             f"{folder} cannot be resumed: the cases of {dataset.name} have changed since it was begun; "
             "start a new run instead"
         )
-    plan = Plan.from_dict(description["plan"])
+    plan = _read_plan(folder, description)
     for name, checksum in own_files(plan).items():
         if description.get("own_files", {}).get(name) != checksum:
             raise InputError(

@@ -18,7 +18,7 @@ from bench.compute.statistics import (
     interval_to_dict,
     relative_half_width,
 )
-from bench.compute.timing import Ratio, paired_ratio, spent_s
+from bench.compute.timing import Ratio, paired_ratio
 from bench.records import Row, rows_of
 
 ENOUGH = 0.9
@@ -114,8 +114,8 @@ class Slowdown:
         return [trial.ratio.bootstrap for trial in self.trials]
 
     def found(self, intervals: Sequence[Interval]) -> Share:
-        """Count the intervals outside of which 1 lies: found slowdowns, or false alarms where there is none."""
-        return share_of(interval.low > 1 or interval.high < 1 for interval in intervals)
+        """Count the intervals above 1, which found the slowdown; where there is none those without 1, false alarms."""
+        return share_of(interval.low > 1 or (interval.high < 1 and not self.extra) for interval in intervals)
 
     def covered(self, intervals: Sequence[Interval]) -> Share:
         """Count the intervals in which the true ratio lies."""
@@ -189,7 +189,8 @@ class Uncut:
     def cost(self) -> Interval:
         """What being cut into blocks costs, as a share of the time without; over the process sets of all trials.
 
-        With cost c the copy takes 1 + c/k of the time without cuts, the original 1 + c; their ratio gives c.
+        With cost c the copy takes 1 + c/k of the time without cuts, the original 1 + c; their ratio gives c. The copy
+        also runs in for k times as long: if cuts cost it nothing for that, c comes out k / (k − 1) times too large.
         """
         ratio = geometric_mean_interval([value for trial in self.trials for value in trial.ratio.by_set])
         return Interval(self._cost(ratio.estimate), self._cost(ratio.high), self._cost(ratio.low), ratio.n)
@@ -352,7 +353,7 @@ def _read_trial(question: dict[str, Any], rows: list[Row]) -> Trial | None:
         ratio=ratio,
         reason=stop["reason"],
         sets=stop["sets"],
-        spent_s=spent_s(blocks),
+        spent_s=stop["spent_s"],
         worked_s=sum(block["wall_s"] for block in blocks),
     )
 

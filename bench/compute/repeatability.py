@@ -200,7 +200,10 @@ def _settings(summary: Summary, name: str) -> dict[str, Any]:
     planned = next(item for item in summary.description["plan"]["questions"] if item["name"] == name)
     recipes = {f"recipe of {entry['label']}": entry["recipe"] for entry in planned["entries"]}
     asked = {what: summary.description.get(key) for what, key in (("dataset", "dataset_crc32"), ("threads", "threads"))}
-    return {**asked, "number of cases": planned["cases"], **recipes}
+    timing = {key: value for key, value in planned["timing"].items() if key != "order_seed"}
+    environment = summary.description["environment"]
+    where = {"processor": environment["cpu"]["model"], "versions of packages": environment["packages"]}
+    return {**asked, "number of cases": planned["cases"], **recipes, "timing": timing, **where}
 
 
 def _question_of(label: str, summary: Summary, name: str) -> QuestionSummary:

@@ -18,7 +18,7 @@ class Timing:
     target
         Half-width of the 95 % interval of every ratio, as a share of the ratio, at which it is precise enough.
     budget_s
-        Seconds after which no further process set is started.
+        Seconds that no process set but the first one is started to exceed.
     block_s
         About how long a block is to take, seconds.
     rounds

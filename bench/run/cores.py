@@ -151,6 +151,12 @@ def pin(cores: Sequence[int]) -> bool:
     return True
 
 
+def keep_to(cores: Sequence[int], asked: str | None) -> None:
+    """Pin this process; raises `InputError` where cores were asked for and the system offers no such thing."""
+    if not pin(cores) and asked is not None:
+        raise InputError(f"--cpus is {asked}, but this system lets no process choose its cores; expected no --cpus")
+
+
 def _listed(cores: Sequence[int]) -> str:
     """Return the cores as words: ``0 and 1``, ``0 to 7``, ``0, 2 and 8 to 15``."""
     starts = [0, *(i + 1 for i, (a, b) in enumerate(pairwise(cores)) if b != a + 1), len(cores)]

@@ -12,6 +12,7 @@ import os
 import platform
 import subprocess
 import sys
+import zlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,8 @@ from typing import Any
 import psutil
 import threadpoolctl
 
-from data import InputError
-
 ROOT = Path("/")
+SUITE = Path(__file__).resolve().parents[2]
 
 PACKAGES = (
     "backprop-bench",
@@ -123,6 +123,8 @@ class Environment:
     packages: dict[str, str]
     """Version of each installed package of ``PACKAGES``."""
     checkout: Checkout | None
+    source_crc32: str
+    """Of the suite's own modules, whether they are committed or not."""
     gpus: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
@@ -146,9 +148,19 @@ def environment(root: Path = ROOT) -> Environment:
         libc=" ".join(platform.libc_ver()).strip() or None,
         python=f"{platform.python_implementation()} {platform.python_version()}",
         packages=package_versions(),
-        checkout=checkout(Path(__file__).resolve().parents[2]),
+        checkout=checkout(SUITE),
+        source_crc32=source_crc32(SUITE),
         gpus=gpu_names(),
     )
+
+
+def source_crc32(suite: Path) -> str:
+    """Return a checksum of the modules in the suite's packages."""
+    checksum = 0
+    for package in ("bench", "data", "scratch", "torch_impl"):
+        for path in sorted((suite / package).rglob("*.py")):
+            checksum = zlib.crc32(path.relative_to(suite).as_posix().encode() + path.read_bytes(), checksum)
+    return f"{checksum:08x}"
 
 
 def cpu(root: Path = ROOT) -> Cpu:
@@ -322,13 +334,6 @@ def thread_environment(threads: int) -> dict[str, str]:
     if threads < 1:
         raise ValueError(f"threads must be at least 1, not {threads}")
     return dict.fromkeys(THREAD_COUNT_VARIABLES, str(threads)) | PASSIVE_WAITING
-
-
-def check_threads(threads: int) -> None:
-    """Raise `InputError` where more threads are asked for than there are cores to run them."""
-    cores = usable_cores()
-    if not 1 <= threads <= cores:
-        raise InputError(f"--threads is {threads}, but this process may use {cores} cores; expected 1 to {cores}")
 
 
 def thread_pools(libraries: threadpoolctl.ThreadpoolController | None = None) -> list[dict[str, Any]]:

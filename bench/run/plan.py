@@ -17,8 +17,8 @@ BLOCK_S = 0.06
 """Short, for on a shared machine the speed changes all the time, and what a round compares should lie close together.
 Yet so long that being cut into blocks costs an implementation less than 0.5 %: docs/measuring.md has what it costs."""
 MIN_SETS = 8
-"""With fewer, a timing that stops when it is precise stops too often where it only seems so: with five, its intervals
-hold the truth in 92 to 93 % of cases where sets differ much."""
+"""With fewer, a timing that stops when it is precise stops too often where it only seems so, and its intervals hold the
+truth too seldom."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Extent:
     seeds
         Number of seeds.
     budget_s
-        Seconds after which the timing starts no further process set.
+        Seconds of the timing, as of :class:`bench.compute.schedule.Timing`.
     """
 
     cases: int | None
@@ -77,7 +77,7 @@ ROUNDS = 16
 
 PROFILES: dict[str, Profile] = {
     "quick": Profile(Extent(500, 2, 1, 11.0), Extent(10_000, 1, 3, 18.0), 1, 2, 0.1, 20, proof_steps=100),
-    "default": Profile(Extent(10_000, 2, 4, 45.0), Extent(None, 3, 4, 90.0), 4, 10, 0.2, 200),
+    "default": Profile(Extent(10_000, 2, 4, 45.0), Extent(None, 3, 4, 100.0), 4, 10, 0.2, 200),
     "full": Profile(Extent(None, 5, 5, 300.0), Extent(None, 10, 8, 900.0), 8, 30, 0.5, 1000),
 }
 

@@ -12,6 +12,8 @@ import filelock
 from bench.records import DESCRIPTION, Row, read_description
 from data import InputError
 
+NO_MATTER = {"checkout", "memory_bytes"}
+"""Of the environment, what a run may be resumed without: a commit changes no module, and a reboot some kB of memory."""
 LATEST, LATEST_CALIBRATION = "latest", "latest-calibration"
 
 
@@ -72,7 +74,7 @@ def check_unchanged(folder: Path, now: Row) -> None:
     Times from two machines, two versions of a library or two versions of this suite are not one run.
     """
     before = read_description(folder)["environment"]
-    for name in sorted({*before, *now}):
+    for name in sorted({*before, *now} - NO_MATTER):
         if before.get(name) != now.get(name):
             what = _first_difference(name, before.get(name), now.get(name))
             raise InputError(f"{folder} cannot be resumed here: {what}; start a new run instead")

@@ -36,13 +36,17 @@ def time_question(
     """
     if book.find("stop", question):
         return
-    timing = _Timing(question, plan, shared, threads, cores, book, progress)
+    timing = _Timing(question, plan, shared, threads, cores, book, progress, visit)
     share_s = question.timing.budget_s * visit / plan.visits
     is_last = visit == plan.visits
-    if is_last or timing.spent_before_s < share_s:
-        with progress.stage(f"time {question.name}", max(0.0, share_s - timing.spent_before_s)):
+    left_s = share_s - timing.spent_s()
+    if is_last or left_s > 0:
+        with progress.stage(f"time {question.name}", max(0.0, left_s)):
             timing.run(None if is_last else share_s)
 
+
+LOOK_S = 0.3
+"""Seconds to look at how busy the cores are, before the first process set of a visit."""
 
 Team = dict[Entry, Worker]
 """The workers of a process set that are still at work."""
@@ -60,6 +64,7 @@ class _Timing:
         cores: Sequence[int],
         book: Book,
         progress: Progress,
+        visit: int,
     ) -> None:
         self.question = question
         self.plan = plan
@@ -68,11 +73,15 @@ class _Timing:
         self.book = book
         self.progress = progress
         self.cores = cores
+        self.visit = visit
         self.core_meter = CoreMeter()
-        self.spent_before_s = spent_s(book.find("block", question))
-        self.began = time.monotonic()
+        blocks = book.find("block", question)
+        self.spent_before_s = spent_s(row for row in blocks if row["session"] != book.session)
+        """In earlier sessions."""
+        self.began = time.monotonic() - spent_s(row for row in blocks if row["session"] == book.session)
+        """When this session would have begun, had it done nothing but this timing."""
         self.aside_s = 0.0
-        """Spent in this session on the parts of a step, and on waiting for those that broke: not of the budget."""
+        """Spent in this visit on the parts of a step, and on waiting for those that broke: not of the budget."""
         self.last_set_s: float | None = None
         """What the last process set of this session took."""
         self.batches: dict[Entry, int] = {}
@@ -83,19 +92,26 @@ class _Timing:
     def run(self, share_s: float | None) -> None:
         """Time process sets until it is enough, and say why; or until a share of the budget is used up."""
         last = max((row["set"] for row in self.book.find("start", self.question)), default=-1)
+        self._look_at_cores()
         while (reason := self._reason()) is None or self._without_parts(self._able()):
             if share_s is not None and reason is None and self._used_up(share_s):
                 return
             last += 1
             self._process_set(last)
         sets = len({row["set"] for row in self.book.find("block", self.question)})
-        self.book.add("stop", self.question, {"reason": reason, "sets": sets, "spent_s": self._spent_s()})
+        self.book.add("stop", self.question, {"reason": reason, "sets": sets, "spent_s": self.spent_s()})
+
+    def _look_at_cores(self) -> None:
+        """Let the meter run for a while, where there is a choice: what ran before this visit says nothing of it."""
+        if len(self.cores) > self.threads:
+            time.sleep(LOOK_S)
+            self.aside_s += LOOK_S
 
     def _used_up(self, share_s: float) -> bool:
         """Say whether a share of the budget has no room for half of another process set."""
-        return self._spent_s() + (self.last_set_s or 0.0) / 2 > share_s
+        return self.spent_s() + (self.last_set_s or 0.0) / 2 > share_s
 
-    def _spent_s(self) -> float:
+    def spent_s(self) -> float:
         """Return the seconds that the timing of this question took so far, in earlier sessions and in this one."""
         return self.spent_before_s + self._at_s()
 
@@ -111,17 +127,24 @@ class _Timing:
             and not self.book.find("failure", self.question, implementation=entry.label, phase="timing")
         ]
 
-    def _reason(self) -> str | None:
+    def _compared(self) -> list[str]:
+        """Return what is compared: the implementations, or one with its own copy where there is nothing else."""
         able = self._able()
-        if not able:
+        originals = [entry for entry in able if not entry.again]
+        if len(originals) > 1:
+            return [entry.label for entry in originals]
+        names = [entry.implementation for entry in able]
+        twice = [entry.label for entry in able if names.count(entry.implementation) > 1]
+        return twice or [entry.label for entry in originals or able]
+
+    def _reason(self) -> str | None:
+        compared = self._compared()
+        if not compared:
             return "failed"
         blocks = self.book.find("block", self.question)
-        compared = [entry.label for entry in able if not entry.again] or [entry.label for entry in able]
-        if len(compared) == 1:  # against itself, where there is nothing else
-            compared = [entry.label for entry in able]
         ratios = [paired_interval(blocks, *pair) for pair in pairs(compared)]
         sets = len({row["set"] for row in blocks})
-        return reason_to_stop(self.question.timing, ratios, sets, self._spent_s(), self.last_set_s)
+        return reason_to_stop(self.question.timing, ratios, sets, self.spent_s(), self.last_set_s)
 
     def _process_set(self, number: int) -> None:
         """Start fresh processes, let them take their turns, end them."""
@@ -156,10 +179,14 @@ class _Timing:
         """Start a process per entry: each for the first time alone and timed, later ones together and untimed."""
         cores = list(self.core_meter.least_busy(self.cores, self.threads, number))
         team: Team = {}
+        began = time.monotonic()
+        broken = []
         with together(self.threads) as pool:
-            starting = {}
+            starting: dict[Entry, concurrent.futures.Future[tuple[Worker, Row]]] = {}
             for entry in self._able():
                 cases = self.shared.of(entry.recipe, self.question.cases)
+                if self._starts_alone(entry):
+                    concurrent.futures.wait(starting.values())
                 starting[entry] = pool.submit(self._start, entry, number, cases, cores, stack)
                 if self._starts_alone(entry):
                     concurrent.futures.wait(starting.values())
@@ -169,10 +196,13 @@ class _Timing:
                     team[entry], started = future.result()
                 except WorkerError as failure:
                     self.book.add_failure(self.question, entry, "timing", number, str(failure))
+                    broken.append(entry)
                     continue
                 started |= {} if self._starts_alone(entry) else dict.fromkeys(("import_s", "load_s", "prepare_s"))
                 with self._surviving(team, entry, number):
-                    self._add("start", entry, number, started | self._warm_up(team[entry], entry))
+                    warmed = self._warm_up(team[entry], entry)
+                    self._add("start", entry, number, {"visit": self.visit, **started, **warmed})
+            self.aside_s += time.monotonic() - began if broken else 0.0
         self.core_meter.least_busy(self.cores, self.threads, number)  # forget the start
         return team
 
@@ -203,13 +233,13 @@ class _Timing:
         entries = list(team)
         orders = balanced_orders(len(entries), [timing.order_seed, number]) if entries else iter(())
         for done, order in zip(range(timing.rounds), orders, strict=False):
-            if not team or (done >= 2 and self._spent_s() > timing.budget_s):
+            if not team or (done >= 2 and self.spent_s() > timing.budget_s):
                 return
-            before = self._spent_s()
+            before = self.spent_s()
             for position, index in enumerate(order):
                 if entries[index] in team:
                     self._block(team, entries[index], number, done, position)
-            self.progress.advance(f"process set {number + 1}, round {done + 1}", self._spent_s() - before)
+            self.progress.advance(f"process set {number + 1}, round {done + 1}", self.spent_s() - before)
 
     def _block(self, team: Team, entry: Entry, number: int, done: int, position: int) -> None:
         """Train one block and record it; a kill loses nothing that is written, so no block waits for the disk."""

@@ -23,6 +23,10 @@ LIMIT_S = 1800.0  # documented in docs/measuring.md
 """Seconds after which a worker that has not answered is taken for hung."""
 
 
+ENDING_S = 5.0
+"""Seconds in which a worker that answers no more is expected to end."""
+
+
 class WorkerError(Exception):
     """A worker crashed, hung, or its implementation raised; the message says which."""
 
@@ -114,7 +118,7 @@ class Worker:
         """
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        timer = threading.Timer(self.limit_s, self._process.kill)
+        timer = threading.Timer(self.limit_s, self.kill)
         start = time.monotonic()
         timer.start()
         try:
@@ -125,7 +129,7 @@ class Worker:
             line = ""
         finally:
             timer.cancel()
-        if not line:
+        if not line.endswith("\n"):  # none, or one that was cut short
             if _STOPPING.is_set():
                 raise Stopped
             raise WorkerError(self._describe_end(time.monotonic() - start))
@@ -134,7 +138,10 @@ class Worker:
     def _describe_end(self, waited_s: float) -> str:
         if waited_s >= self.limit_s:
             return f"gave no answer within {self.limit_s:g} s and was ended"
-        code = self._process.wait()
+        try:
+            code = self._process.wait(ENDING_S)
+        except subprocess.TimeoutExpired:
+            return "closed its end of the line without ending, and was ended"
         how = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
         how += ", as systems do where memory runs out" if code == -signal.SIGKILL else ""
         self._errors.seek(0)
@@ -142,8 +149,9 @@ class Worker:
         return f"its process {how}" + (f": {said[-1]}" if said else "")
 
     def kill(self) -> None:
-        """End the process; whoever waits for its answer gets a `WorkerError`."""
-        self._process.kill()
+        """End the process and those that it started; whoever waits for its answer gets a `WorkerError`."""
+        with contextlib.suppress(ProcessLookupError):  # all of them have ended
+            os.killpg(self._process.pid, signal.SIGKILL)
 
     def close(self) -> None:
         """End the process and give back what it held."""

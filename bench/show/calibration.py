@@ -1,7 +1,6 @@
 """What trials of an implementation against itself say of the measuring: sentences, a table, and a figure."""
 
 import functools
-import math
 import statistics
 from collections.abc import Sequence
 from typing import Any
@@ -14,7 +13,7 @@ from bench.compute.statistics import LEVEL, Interval
 from bench.show import style
 from bench.show.certainty import within
 from bench.show.drawing import Drawing
-from bench.show.numbers import NBSP, count, has_bounds, listing, named, percent, plain, seconds
+from bench.show.numbers import NBSP, count, listing, named, percent, plain, seconds
 from bench.show.table import Table, make_table
 
 HEIGHT, ABOVE, BELOW = 3.5, 0.3, 0.5
@@ -93,11 +92,11 @@ def _bootstrap_sentence(calibration: Calibration) -> str:
 
 def _cost_sentence(calibration: Calibration, uncut: Uncut) -> str:
     cost = uncut.cost
-    bounds = f"{plain(100 * cost.low, 2)} to {plain(100 * cost.high, 2)}" if has_bounds(cost) else "no interval"
+    share = f"{plain(100 * cost.estimate, 2)} ({plain(100 * cost.low, 2)} to {plain(100 * cost.high, 2)}){NBSP}%"
     return (
         f"Being cut into blocks of {1000 * calibration.block_s:g}{NBSP}ms costs {named(calibration.implementation)} "
-        f"{plain(100 * cost.estimate, 2)} ({bounds}){NBSP}% of its time, by what blocks {uncut.blocks_in_one} times as "
-        f"long save in {count(len(uncut.trials), 'trial')} with {count(uncut.n_sets, 'process set')}."
+        f"{share} of its time, by what blocks {uncut.blocks_in_one} times as long save in "
+        f"{count(len(uncut.trials), 'trial')} with {count(uncut.n_sets, 'process set')}."
     )
 
 
@@ -145,7 +144,7 @@ def _row(slowdown: Slowdown) -> list[str]:
         str(len(slowdown.trials)),
         _counted(slowdown.found(slowdown.intervals)),
         _counted(slowdown.covered(slowdown.intervals)),
-        within(slowdown.half_width) if math.isfinite(slowdown.half_width) else "no interval",
+        within(slowdown.half_width),
         plain(slowdown.bias, 4),
         seconds(slowdown.median_s),
         seconds(slowdown.longest_s),
@@ -213,7 +212,7 @@ def _draw_equal(axes: Axes, calibration: Calibration) -> None:
     """Draw the intervals of equal copies by rank of their estimates, those without 1 on top."""
     _header(axes, "Equal copies: every trial's interval")
     intervals = [] if calibration.same is None else calibration.same.intervals
-    ranked = sorted((item for item in intervals if has_bounds(item)), key=lambda item: item.estimate)
+    ranked = sorted(intervals, key=lambda item: item.estimate)
     width = min(5.0, 0.6 * EQUAL * 72 / max(len(ranked), 1))
     for rank, item in enumerate(ranked, start=1):
         colour = INSIDE if item.contains(1) else OUTSIDE
@@ -279,11 +278,9 @@ def _note(calibration: Calibration) -> str:
     if same is not None:
         text += f" orange and dotted, equal copies and the {percent(ALARMS, 0)} of false alarms that intervals promise;"
     text += f" dashed, {percent(ENOUGH, 0)}."
-    ranked = [] if same is None else [item for item in same.intervals if has_bounds(item)]
+    ranked = [] if same is None else same.intervals
     cut = sum(max(abs(item.low - 1), abs(item.high - 1)) > _reach(ranked) for item in ranked)
     text += f" {count(cut, 'interval')} reach beyond the axis." if cut else ""
-    without = 0 if same is None else sum(not has_bounds(item) for item in same.intervals)
-    text += f" Not drawn: {count(without, 'trial')} from one process set, without an interval." if without else ""
     if calibration.incomplete:
         text += f" Not counted: {count(calibration.incomplete, 'incomplete trial')}."
     return text

@@ -294,7 +294,7 @@ class _TimingMaker:
         alone = (import_s, 0.41, 0.003) if number == 0 else (None, None, None)
         first_s = 9.2 if label == "torch-compile" else 0.004
         energy = "RAPL package-0" if self.with_energy else "RAPL: no package in /sys/class/powercap/intel-rapl:*"
-        return _row("start", question["name"], label, number, [2, 3], 1, 2560, energy, *alone, first_s)
+        return _row("start", question["name"], label, number, 1, [2, 3], 1, 2560, energy, *alone, first_s)
 
     def _block(
         self, question: dict[str, Any], entry: dict[str, Any], place: tuple[int, int, int], slowdown: float, n: int

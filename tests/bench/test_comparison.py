@@ -1,6 +1,5 @@
 """A run: what it records, what it survives, and how it goes on."""
 
-import contextlib
 import dataclasses
 import itertools
 import json
@@ -11,7 +10,6 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,6 +25,7 @@ from bench.run.shared_cases import SharedCases, SharedForms
 from bench.run.training import open_request, train_question
 from data import Recipe, batch_order, initial_parameters, load_dataset, training_cases
 from scratch.numpy_trainer import NumpyTrainer
+from tests.bench.simulated import Silent
 from tests.tiny import write_tiny_dataset
 
 ODD = Path(__file__).with_name("odd_trainers.py")
@@ -37,17 +36,6 @@ RECIPE = Recipe(layer_sizes=(16, 8, 3), batch_size=16)
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> str:
     return write_tiny_dataset(tmp_path_factory.mktemp("tiny"), N_CASES, N_TEST)
-
-
-class Silent:
-    """Nobody watches."""
-
-    @contextlib.contextmanager
-    def stage(self, title: str, total: float) -> Iterator[None]:
-        yield
-
-    def advance(self, detail: str, steps: float = 1) -> None:
-        pass
 
 
 ANY_PRECISION = Timing(target=1e9, budget_s=60.0, block_s=0.005, rounds=4, min_sets=2, order_seed=1)
@@ -133,21 +121,14 @@ def test_blocks_take_about_as_long_as_they_are_to_and_the_second_copy_trains_as_
     assert len({(row["implementation"], row["block_batches"]) for row in rows_of(rows, "start")}) == 3
 
 
-def test_the_timing_is_spread_over_the_run_with_trainings_in_between(tmp_path: Path, dataset: str) -> None:
-    timing = dataclasses.replace(ANY_PRECISION, target=1e-9, budget_s=5.0)
+def test_every_visit_trains_its_share_of_the_seeds_before_it_times(tmp_path: Path, dataset: str) -> None:
+    timing = dataclasses.replace(ANY_PRECISION, target=1e-9, budget_s=4.0)
     plan = dataclasses.replace(plan_of("Fine", seeds=3, timing=timing), visits=2)
-    summary = run(tmp_path, plan, dataset)
-    assert summary.complete
+    assert run(tmp_path, plan, dataset).complete
     told = [row for row in read_rows(tmp_path) if row["kind"] in ("epoch", "block")]
-    stages = [kind for kind, _ in itertools.groupby(row["kind"] for row in told)]
-    assert stages == ["epoch", "block", "epoch", "block"]
-    first = next(number for number, row in enumerate(told) if row["kind"] == "block")
-    assert {row["seed"] for row in told[:first]} == {0, 2}
-    assert {row["seed"] for row in rows_of(told, "epoch")} == {0, 1, 2}
-    stop = question_of(summary).stop
-    assert stop is not None
-    assert stop.reason == "budget"
-    assert 2.5 < stop.spent_s < 8
+    first_block = next(number for number, row in enumerate(told) if row["kind"] == "block")
+    assert {row["seed"] for row in told[:first_block]} == {0, 2}
+    assert {row["seed"] for row in rows_of(told[first_block:], "epoch")} == {1}
 
 
 def test_an_injected_slowdown_is_in_the_block_and_on_the_record(tmp_path: Path, dataset: str) -> None:
@@ -160,14 +141,6 @@ def test_an_injected_slowdown_is_in_the_block_and_on_the_record(tmp_path: Path, 
     assert 1.5 < found.interval.estimate < 2.7, "twice its own time"
     extras = {(row["implementation"], row["extra"]) for row in rows_of(read_rows(tmp_path), "block")}
     assert extras == {(f"{ODD}:Fine", 0.0), (f"{ODD}:Fine again", 1.0)}
-
-
-def test_timing_ends_at_its_budget_and_says_so(tmp_path: Path, dataset: str) -> None:
-    timing = dataclasses.replace(ANY_PRECISION, target=1e-9, budget_s=3.0)
-    question = question_of(run(tmp_path, plan_of("Fine", "Slow", seeds=1, timing=timing), dataset))
-    assert question.stop is not None
-    assert question.stop.reason == "budget"
-    assert question.stop.spent_s < 6, "no set is started that would not fit"
 
 
 def test_timing_of_one_implementation_ends_too(tmp_path: Path, dataset: str) -> None:
@@ -243,10 +216,10 @@ def test_an_implementation_that_hangs_is_ended_at_the_limit(
 ) -> None:
     start = workers.Worker.__init__
     monkeypatch.setattr(
-        workers.Worker, "__init__", lambda self, threads, descriptors=(): start(self, threads, 6.0, descriptors)
+        workers.Worker, "__init__", lambda self, threads, descriptors=(): start(self, threads, 8.0, descriptors)
     )
     question = question_of(run(tmp_path, plan_of("Fine", "Hanging", seeds=1), dataset))
-    assert [failure.message for failure in question.failures] == 2 * ["gave no answer within 6 s and was ended"]
+    assert [failure.message for failure in question.failures] == 2 * ["gave no answer within 8 s and was ended"]
 
 
 def test_a_training_that_diverges_is_recorded_as_such_and_the_run_goes_on(tmp_path: Path, dataset: str) -> None:
@@ -283,7 +256,7 @@ KILLS = int(os.environ.get("KILLS", "8"))
 
 def test_a_run_killed_again_and_again_ends_as_an_undisturbed_one(tmp_path: Path, dataset: str) -> None:
     timing = dataclasses.replace(ANY_PRECISION, min_sets=max(2, KILLS - 6))
-    plan = plan_of("Fine", "Slow", epochs=4, timing=timing)
+    plan = dataclasses.replace(plan_of("Fine", "Slow", epochs=4, timing=timing), visits=2)
     undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
     for folder in (undisturbed, killed):
         folder.mkdir()
@@ -291,13 +264,15 @@ def test_a_run_killed_again_and_again_ends_as_an_undisturbed_one(tmp_path: Path,
     run(undisturbed, plan, dataset)
     random.seed(0)
     root = Path(__file__).parents[2]
-    for _ in range(KILLS):
+    for number in range(KILLS):
         driver = subprocess.Popen([sys.executable, "-c", DRIVER, str(killed)], cwd=root)
-        before = len(read_rows(killed))
-        deadline = time.monotonic() + 60
-        while len(read_rows(killed)) <= before and driver.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.01)
-        time.sleep(random.uniform(0, 0.3))
+        if number % 2:  # at any moment, starts and proofs included; else not before something was recorded
+            time.sleep(random.uniform(0, 3.0))
+        else:
+            before, deadline = len(read_rows(killed)), time.monotonic() + 60
+            while len(read_rows(killed)) <= before and driver.poll() is None and time.monotonic() < deadline:
+                time.sleep(0.01)
+            time.sleep(random.uniform(0, 0.3))
         if driver.poll() is not None:
             break
         driver.send_signal(signal.SIGKILL)
@@ -444,7 +419,7 @@ def test_a_worker_whose_driver_is_killed_ends_in_the_middle_of_its_work(dataset:
     assert process.stdin is not None
     process.stdin.write(json.dumps({"do": "train", "epoch": 1}) + "\n")
     process.stdin.close()
-    assert process.wait(timeout=20) == 0
+    assert process.wait(timeout=20) == -signal.SIGKILL, "with all that it started"
     worker.close()
     shared.close()
 

@@ -1,0 +1,215 @@
+"""The timing of a question: the real driver, with workers and a clock that are made up, so that all is known."""
+
+import dataclasses
+import itertools
+import json
+import types
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import pytest
+
+import bench.run.timing as driver
+from bench.compute.schedule import Timing
+from bench.compute.timing import paired_ratio
+from bench.records import Recorder, Row, read_rows, rows_of
+from bench.run.book import Book
+from bench.run.plan import Entry, Plan, Question
+from bench.run.workers import WorkerError
+from data import Recipe
+from tests.bench.simulated import Silent
+from tests.bench.test_schedule import REPLAY, REPLAYED
+
+NAMES = ("scratch-numpy", "torch-eager", "torch-loader")
+START_S, PAUSE_S = 1.0, 0.001
+"""Seconds that the first of a set takes to start, the others start beside it, and what lies before a block."""
+Replies = Callable[[str, int, int], Row]
+"""(implementation, set, round) -> what its block gave; may raise `WorkerError`."""
+
+
+@dataclasses.dataclass
+class MadeUp:
+    """A machine whose clock moves only when somebody works, and whose workers give what they are told to give."""
+
+    replies: Replies
+    hangs_in_start: str = ""
+    now: float = 100.0
+    stop_after: int | None = None
+    """Blocks after which the run is stopped, as by a Ctrl-C."""
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+    def worker(self, threads: int, descriptors: Sequence[int] = ()) -> "MadeUpWorker":
+        return MadeUpWorker(self)
+
+
+class MadeUpWorker:
+    """Answers as `bench.run.worker` does."""
+
+    spawned = 0.0
+
+    def __init__(self, machine: MadeUp) -> None:
+        self.machine, self.round = machine, 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        pass
+
+    def ask(self, do: str, **given: Any) -> Row:
+        answers: dict[str, Callable[..., Row]] = {
+            "open": self.open,
+            "begin": self.begin,
+            "warm_up": lambda **_: {"first_s": 0.1, "block_batches": 7, "energy": "none"},
+            "block": self.block,
+            "end": lambda **_: {"evaluation_s": 0.1, "peak_rss_bytes": 2, "data_rss_bytes": 1},
+            "time_parts": lambda **_: {"wall_s": {}, "steps": 0, "batch_size": 0},
+        }
+        return answers[do](**given)
+
+    def open(self, implementation: str, **_: Any) -> Row:
+        self.implementation = implementation
+        self.machine.now += START_S if implementation == NAMES[0] else 0.0
+        return {"import_s": 0.5, "load_s": 0.1, "threads": [], "cores": [0]}
+
+    def begin(self, seed: int) -> Row:
+        if self.implementation == self.machine.hangs_in_start:
+            self.machine.now += 1800
+            raise WorkerError("gave no answer within 1800 s and was ended")
+        self.set = seed
+        return {"prepare_s": 0.1}
+
+    def block(self, batches: int, extra: float) -> Row:
+        if self.machine.stop_after is not None:
+            if not self.machine.stop_after:
+                raise KeyboardInterrupt
+            self.machine.stop_after -= 1
+        reply = self.machine.replies(self.implementation, self.set, self.round)
+        self.round += 1
+        self.machine.now += PAUSE_S + reply["wall_s"]
+        return {"cases": 1000, "extra": extra, "cpu_s": reply["wall_s"], "loss": 0.5, "energy_j": None, **reply}
+
+
+def question(timing: Timing) -> Question:
+    recipe = Recipe(layer_sizes=(16, 8, 3))
+    return Question("made-up", "Made up", 1000, 10, 0, (), tuple(Entry(name, "r", recipe) for name in NAMES), timing)
+
+
+@pytest.fixture
+def measure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Row]]:
+    """Return what times a question on a made-up machine, going on with what an earlier call recorded."""
+
+    def run(machine: MadeUp, timing: Timing, visits: int = 1, cores: Sequence[int] = (0,)) -> list[Row]:
+        clock = types.SimpleNamespace(monotonic=machine.monotonic, sleep=machine.sleep)
+        monkeypatch.setattr(driver, "time", clock)
+        monkeypatch.setattr(driver, "Worker", machine.worker)
+        shared: Any = types.SimpleNamespace(of=lambda *_: types.SimpleNamespace(descriptor=0, to_dict=dict))
+        asked = question(timing)
+        plan = Plan((asked,), part_blocks=1, part_seconds=0.1, proof_steps=None, visits=visits)
+        with Recorder(tmp_path) as recorder:
+            book = Book(recorder, read_rows(tmp_path))
+            for visit in range(1, visits + 1):
+                machine.now += 50.0  # trainings, or another question
+                driver.time_question(asked, plan, shared, 1, cores, book, Silent(), visit)
+        return read_rows(tmp_path)
+
+    return run
+
+
+def steady(implementation: str, number_of_set: int, number_of_round: int) -> Row:
+    """Return blocks of which every process set differs a little."""
+    return {"wall_s": (1 + NAMES.index(implementation)) * (1 + number_of_set % 3 * 0.1 * NAMES.index(implementation))}
+
+
+HOPELESS = Timing(target=1e-9, budget_s=100.0, block_s=1.0, rounds=2, min_sets=2, order_seed=0)
+SET_S = START_S + 2 * (3 * PAUSE_S + 6 * 1.15)
+"""About how long a process set of `steady` takes."""
+
+
+def test_recorded_blocks_replayed_through_the_driver_give_what_they_gave(measure: Callable[..., list[Row]]) -> None:
+    recorded = [json.loads(line) for line in REPLAY.read_text().splitlines()]
+    by_place = {(row["implementation"], row["set"], row["round"]): row for row in rows_of(recorded, "block")}
+    kept = ("wall_s", "cases", "steal_s", "waited_s", "major_faults", "throttles")
+
+    def replies(*place: Any) -> Row:
+        return {name: value for name, value in by_place[place].items() if name in kept}
+
+    rows = measure(MadeUp(replies), REPLAYED)
+    (stop,), (expected,) = rows_of(rows, "stop"), rows_of(recorded, "stop")
+    assert (stop["reason"], stop["sets"]) == (expected["reason"], expected["sets"])
+    assert stop["spent_s"] == pytest.approx(expected["spent_s"], abs=1e-4)
+    for pair in itertools.combinations(NAMES, 2):
+        assert paired_ratio(rows_of(rows, "block"), *pair) == paired_ratio(rows_of(recorded, "block"), *pair)
+
+
+@pytest.mark.parametrize("visits", [1, 4, 8])
+def test_visits_share_the_budget_and_the_clock_of_a_session_never_turns_back(
+    measure: Callable[..., list[Row]], visits: int
+) -> None:
+    rows = measure(MadeUp(steady), HOPELESS, visits)
+    (stop,) = rows_of(rows, "stop")
+    assert stop["reason"] == "budget"
+    assert HOPELESS.budget_s - 1.5 * SET_S < stop["spent_s"] <= HOPELESS.budget_s
+    at_s = [row["at_s"] for row in rows_of(rows, "block")]
+    assert at_s == sorted(at_s)
+    worked_s = sum(row["wall_s"] for row in rows_of(rows, "block"))
+    assert worked_s < stop["spent_s"], "nothing is timed beyond what is said to be spent"
+    sets = Counter(row["visit"] for row in rows_of(rows, "start", implementation=NAMES[0]))
+    assert set(sets) <= set(range(1, visits + 1))
+    assert len(sets) >= min(visits, 4)
+    assert max(sets.values()) <= -(-stop["sets"] // visits) + 1
+
+
+def test_a_run_that_was_stopped_goes_on_within_the_same_budget_and_mixes_no_sessions(
+    measure: Callable[..., list[Row]],
+) -> None:
+    for stop_after in (4, 9, 17):
+        with pytest.raises(KeyboardInterrupt):
+            measure(MadeUp(steady, stop_after=stop_after), HOPELESS, 4)
+    rows = measure(MadeUp(steady), HOPELESS, 4)
+    (stop,) = rows_of(rows, "stop")
+    blocks = rows_of(rows, "block")
+    assert {row["session"] for row in blocks} == {0, 1, 2, 3}
+    assert HOPELESS.budget_s - 1.5 * SET_S < stop["spent_s"] <= HOPELESS.budget_s + SET_S
+    for number in {row["set"] for row in blocks}:
+        assert len({row["session"] for row in blocks if row["set"] == number}) == 1
+    places = Counter((row["set"], row["round"], row["implementation"]) for row in blocks)
+    assert set(places.values()) == {1}
+
+
+def test_who_hangs_in_the_start_takes_nothing_of_the_budget_of_the_others(measure: Callable[..., list[Row]]) -> None:
+    timing = dataclasses.replace(HOPELESS, target=0.5)
+    rows = measure(MadeUp(steady, hangs_in_start=NAMES[1]), timing)
+    assert [row["implementation"] for row in rows_of(rows, "failure")] == [NAMES[1]]
+    (stop,) = rows_of(rows, "stop")
+    assert stop["reason"] == "precise"
+    assert stop["spent_s"] < timing.budget_s
+    assert len(rows_of(rows, "block", implementation=NAMES[2])) == stop["sets"] * timing.rounds
+
+
+def test_who_breaks_in_a_block_is_left_out_and_the_others_are_compared(measure: Callable[..., list[Row]]) -> None:
+    def replies(implementation: str, number_of_set: int, number_of_round: int) -> Row:
+        if implementation == NAMES[0] and number_of_set == 1:
+            raise WorkerError("raised ValueError: no more")
+        return steady(implementation, number_of_set, number_of_round)
+
+    rows = measure(MadeUp(replies), dataclasses.replace(HOPELESS, target=0.5))
+    assert [(row["implementation"], row["number"]) for row in rows_of(rows, "failure")] == [(NAMES[0], 1)]
+    (stop,) = rows_of(rows, "stop")
+    assert (stop["reason"], stop["sets"]) == ("precise", 3), "two that differ by a tenth have a wide interval"
+
+
+def test_to_look_at_the_cores_costs_nothing_of_the_budget(measure: Callable[..., list[Row]]) -> None:
+    rows = measure(MadeUp(steady), dataclasses.replace(HOPELESS, budget_s=15.0), cores=(0, 1))
+    first = rows_of(rows, "block")[0]
+    assert first["at_s"] == pytest.approx(START_S + PAUSE_S + first["wall_s"])
