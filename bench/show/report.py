@@ -129,8 +129,8 @@ def _how_timed(summary: Summary) -> str:
         "fresh process for each implementation. In every round of a set each of them trains one block of about "
         f"{listing(lengths)}, or one batch where that takes longer, after some batches that run in and are not timed. "
         "The order is balanced and random, so that what slows the machine down slows all of them down; ratios are "
-        "taken within rounds. The median of a set's rounds is one value; estimates are geometric means of these values, and "
-        "intervals Student's 95 % intervals over them."
+        "taken within rounds. The median of a set's rounds is one value; estimates are geometric means of these "
+        "values, and intervals Student's 95 % intervals over them."
     )
 
 
