@@ -37,7 +37,7 @@ from data import InputError, load_dataset
     metavar="PERCENT",
     help="By which the second copy is slowed; repeatable.",
 )
-@click.option("--uncut", default=0, show_default=True, help="Trials in which the second copy works in longer blocks.")
+@click.option("--uncut", default=0, show_default=True, help="Trials of what being cut into blocks costs.")
 @click.option("--target", type=float, default=1.0, show_default=True, metavar="PERCENT", help="Of every trial.")
 @click.option("--budget", type=float, default=20.0, show_default=True, metavar="SECONDS", help="Of every trial.")
 @click.option(
@@ -71,14 +71,13 @@ def calibrate(
     """Compare one implementation with itself, and with itself made slower, and count how often the verdict is right.
 
     Of equal copies, 1 is to lie outside the 95 % interval in 5 % of the trials. Of a slowed copy it is to lie outside
-    as often as can be: the smallest slowdown that nine of ten trials find is what this machine lets one see. What
-    blocks five times as long save is what being cut into blocks costs.
+    as often as can be: the smallest slowdown that nine of ten trials find is what this machine lets one see.
 
     \b
     Examples:
       backprop-bench calibrate
       backprop-bench calibrate --trials 50 --slowed 10 --slowdown 2 --slowdown 5
-      backprop-bench calibrate --implementation torch-eager --trials 0 --slowed 0 --uncut 10
+      backprop-bench calibrate --implementation torch-eager --trials 0 --slowed 0 --uncut 1
       backprop-bench calibrate --resume
     """  # noqa: D301 (click reads the backspace)
     if resume is not None:

@@ -1,6 +1,7 @@
 """``backprop-bench micro``: pytest-benchmark on the parts of a training step."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -46,4 +47,13 @@ def micro(profile: str, folder: Path | None, threads: int) -> None:
     command += ["--benchmark-sort=name", f"--benchmark-json={json_file}", f"--benchmark-histogram={folder / 'micro'}"]
     rounds = {"BACKPROP_BENCH_MICRO_ROUNDS": str(PROFILES[profile].micro_rounds)}
     variables = {**os.environ, **thread_environment(threads), **rounds}
-    raise SystemExit(subprocess.run(command, env=variables, check=False).returncode)
+    code = subprocess.run(command, env=variables, check=False).returncode
+    for histogram in folder.glob("micro-*.svg"):
+        forget_folders(histogram)
+    raise SystemExit(code)
+
+
+def forget_folders(histogram: Path) -> None:
+    """Take the folder of this machine out of a histogram: what it refers to there is of no use elsewhere."""
+    text = histogram.read_text(encoding="utf-8")
+    histogram.write_text(re.sub(r"file://[^\"']*/", "", text), encoding="utf-8")

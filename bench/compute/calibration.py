@@ -18,7 +18,7 @@ from bench.compute.statistics import (
     interval_to_dict,
     relative_half_width,
 )
-from bench.compute.timing import Ratio, paired_ratio
+from bench.compute.timing import Ratio, paired_ratio, seconds_per_case
 from bench.records import Row, rows_of
 
 ENOUGH = 0.9
@@ -68,8 +68,10 @@ class Trial:
         Of the question in the records.
     extra
         Share of its own time that the copy was made to take longer; 0 where both are the same.
-    blocks_in_one
-        How many blocks were one for the copy; 1 but where it is measured what being cut into blocks costs.
+    uncut
+        How many more blocks were trained after each one in one go; 0 but where the cost of being cut is measured.
+    cut_by_process
+        There: the time per case of a block by that of what followed it in one go, median by process.
     ratio
         time(copy) / time(original).
     reason, sets, spent_s
@@ -80,7 +82,8 @@ class Trial:
 
     name: str
     extra: float
-    blocks_in_one: int
+    uncut: int
+    cut_by_process: tuple[float, ...]
     ratio: Ratio
     reason: str
     sets: int
@@ -165,45 +168,46 @@ class Slowdown:
 
 @dataclasses.dataclass(frozen=True)
 class Uncut:
-    """The trials in which the copy had longer blocks.
+    """The trials in which more was trained after each block, in one go.
 
     Attributes
     ----------
     trials
-        All that are complete, with the same number of blocks in one.
+        All that are complete.
     """
 
     trials: tuple[Trial, ...]
 
     @property
-    def blocks_in_one(self) -> int:
-        """How many blocks were one for the copy."""
-        return self.trials[0].blocks_in_one
+    def blocks(self) -> int:
+        """How many blocks were trained in one go."""
+        return self.trials[0].uncut
 
     @property
-    def n_sets(self) -> int:
-        """Process sets of all trials together."""
-        return sum(trial.ratio.n_sets for trial in self.trials)
+    def n_processes(self) -> int:
+        """Processes of all trials together."""
+        return sum(len(trial.cut_by_process) for trial in self.trials)
 
     @property
     def cost(self) -> Interval:
-        """What being cut into blocks costs, as a share of the time without; over the process sets of all trials.
+        """What being cut into blocks costs, as a share of the time without; over the processes of all trials.
 
-        With cost c the copy takes 1 + c/k of the time without cuts, the original 1 + c; their ratio gives c. The copy
-        also runs in for k times as long: if cuts cost it nothing for that, c comes out k / (k − 1) times too large.
+        With cost c for each time that a process begins, a block takes 1 + c and k of them in one go 1 + c/k each: their
+        ratio gives c. Part of the cost is that a turn begins with cold caches, which what follows the block does not
+        pay; so c is the true cost or more, by up to k / (k − 1).
         """
-        ratio = geometric_mean_interval([value for trial in self.trials for value in trial.ratio.by_set])
-        return Interval(self._cost(ratio.estimate), self._cost(ratio.high), self._cost(ratio.low), ratio.n)
+        ratio = geometric_mean_interval([value for trial in self.trials for value in trial.cut_by_process])
+        return Interval(self._cost(ratio.estimate), self._cost(ratio.low), self._cost(ratio.high), ratio.n)
 
     def _cost(self, ratio: float) -> float:
-        return (1 - ratio) / (ratio - 1 / self.blocks_in_one)
+        return (ratio - 1) / (1 - ratio / self.blocks)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
         return {
             "trials": len(self.trials),
-            "blocks_in_one": self.blocks_in_one,
-            "sets": self.n_sets,
+            "blocks": self.blocks,
+            "processes": self.n_processes,
             "cost": interval_to_dict(self.cost),
         }
 
@@ -223,9 +227,9 @@ class Calibration:
     slowdowns
         By injected slowdown, the smallest first; the first one is 0 where there are trials of equal copies.
     uncut
-        The trials in which the copy had longer blocks; ``None`` where there are none.
+        The trials in which the cost of being cut into blocks was measured; ``None`` where there are none.
     block_s
-        About how long the blocks of the original took in these, seconds.
+        About how long a block took in these, seconds.
     incomplete
         Planned trials that did not come to their end and count nowhere.
     """
@@ -329,13 +333,13 @@ def summarize_calibration(description: dict[str, Any], rows: list[Row]) -> Calib
 
 
 def _by_slowdown(trials: Sequence[Trial]) -> tuple[Slowdown, ...]:
-    cut = [trial for trial in trials if trial.blocks_in_one == 1]
-    extras = sorted({trial.extra for trial in cut})
-    return tuple(Slowdown(extra, tuple(trial for trial in cut if trial.extra == extra)) for extra in extras)
+    found = [trial for trial in trials if not trial.uncut]
+    extras = sorted({trial.extra for trial in found})
+    return tuple(Slowdown(extra, tuple(trial for trial in found if trial.extra == extra)) for extra in extras)
 
 
 def _uncut(trials: Sequence[Trial]) -> Uncut | None:
-    found = tuple(trial for trial in trials if trial.blocks_in_one > 1)
+    found = tuple(trial for trial in trials if trial.uncut)
     return Uncut(found) if found else None
 
 
@@ -349,13 +353,22 @@ def _read_trial(question: dict[str, Any], rows: list[Row]) -> Trial | None:
     return Trial(
         name=question["name"],
         extra=copy["extra"],
-        blocks_in_one=copy["blocks_in_one"],
+        uncut=copy["uncut"],
+        cut_by_process=_cut_by_process(blocks) if copy["uncut"] else (),
         ratio=ratio,
         reason=stop["reason"],
         sets=stop["sets"],
         spent_s=stop["spent_s"],
         worked_s=sum(block["wall_s"] for block in blocks),
     )
+
+
+def _cut_by_process(blocks: Sequence[Row]) -> tuple[float, ...]:
+    found: dict[tuple[int, int, str], list[float]] = {}
+    for row in blocks:
+        ratio = seconds_per_case(row) / (row["uncut_wall_s"] / row["uncut_cases"])
+        found.setdefault((row["session"], row["set"], row["implementation"]), []).append(ratio)
+    return tuple(statistics.median(ratios) for ratios in found.values())
 
 
 def _share_dict(share: Share) -> dict[str, Any]:
@@ -372,7 +385,8 @@ def _trial_dict(trial: Trial) -> dict[str, Any]:
 def _read_trial_dict(values: dict[str, Any]) -> Trial:
     ratio = values["ratio"]
     intervals = {name: interval_from_dict(ratio[name]) for name in _INTERVALS}
-    return Trial(**{**values, "ratio": Ratio(**{**ratio, **intervals, "by_set": tuple(ratio["by_set"])})})
+    whole = Ratio(**{**ratio, **intervals, "by_set": tuple(ratio["by_set"])})
+    return Trial(**{**values, "cut_by_process": tuple(values["cut_by_process"]), "ratio": whole})
 
 
 _INTERVALS = ("interval", "undisturbed", "totals", "bootstrap")

@@ -92,8 +92,9 @@ class Entry:
         Whether it is the second copy of an implementation, which is only timed: the self-test of the measuring.
     extra
         Share of its own time that a block is made to take longer: a slowdown that is injected on purpose.
-    blocks_in_one
-        How many blocks are one: with more than one, being cut into blocks costs so much less.
+    uncut
+        How many more blocks are trained after each one, in one go and timed apart: what a block would take if it were
+        not cut out. 0 but where the measuring itself is measured.
     """
 
     implementation: str
@@ -101,7 +102,7 @@ class Entry:
     recipe: Recipe
     again: bool = False
     extra: float = 0.0
-    blocks_in_one: int = 1
+    uncut: int = 0
 
     @property
     def label(self) -> str:
@@ -171,7 +172,7 @@ def _read_question(row: dict[str, Any]) -> Question:
             Recipe.from_dict(entry["recipe"]),
             entry["again"],
             entry["extra"],
-            entry["blocks_in_one"],
+            entry["uncut"],
         )
         for entry in row["entries"]
     )

@@ -244,8 +244,8 @@ class _Timing:
     def _block(self, team: Team, entry: Entry, number: int, done: int, position: int) -> None:
         """Train one block and record it; a kill loses nothing that is written, so no block waits for the disk."""
         with self._surviving(team, entry, number):
-            batches = self.batches[entry] * entry.blocks_in_one
-            block = team[entry].ask("block", batches=batches, extra=entry.extra)
+            asked = {"batches": self.batches[entry], "extra": entry.extra, "uncut": entry.uncut}
+            block = team[entry].ask("block", **asked)
             place = {"round": done, "position": position, "at_s": self._at_s()}
             self._add("block", entry, number, place | block, sync=False)
 

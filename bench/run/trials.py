@@ -19,8 +19,8 @@ from data import RECIPES, Dataset, InputError, fit_recipe
 
 TRIAL_BLOCK_S, TRIAL_ROUNDS = 0.01, 20
 """Copies of one implementation have the same costs per call, so their blocks can be shorter."""
-UNCUT, UNCUT_ROUNDS = 5, 40
-"""Where it is measured what being cut into blocks costs: how many blocks are one, and how many rounds a set has."""
+UNCUT, UNCUT_ROUNDS = 5, 15
+"""Where it is measured what being cut into blocks costs: how many are trained in one go, and the rounds of a set."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Trials:
     slowdowns
         Shares of its own time that the second copy is made to take longer.
     uncut
-        Trials in which the second copy has :data:`UNCUT` of the blocks of a comparison in one.
+        Trials in which both copies train :data:`UNCUT` more blocks after each one, in one go.
     target, budget_s
         Of every trial, as of a question.
     at_once
@@ -73,15 +73,16 @@ def plan_calibration(implementation: str, dataset: Dataset, trials: Trials) -> P
     copy = dataclasses.replace(entry, again=True)
     copies = [copy] * trials.same
     copies += [dataclasses.replace(copy, extra=extra) for extra in trials.slowdowns for _ in range(trials.slowed)]
-    copies += [dataclasses.replace(copy, blocks_in_one=UNCUT)] * trials.uncut
+    copies += [dataclasses.replace(copy, uncut=UNCUT)] * trials.uncut
     if not copies:
         raise InputError("--trials, --slowed and --uncut are 0, expected one of them to be more")
     random.shuffle(copies)
     questions = []
     for number, copy in enumerate(copies):
-        block_s, rounds = (TRIAL_BLOCK_S, TRIAL_ROUNDS) if copy.blocks_in_one == 1 else (BLOCK_S, UNCUT_ROUNDS)
+        block_s, rounds = (BLOCK_S, UNCUT_ROUNDS) if copy.uncut else (TRIAL_BLOCK_S, TRIAL_ROUNDS)
         timing = Timing(trials.target, trials.budget_s, block_s, rounds, MIN_SETS, secrets.randbits(32))
-        check_timing(timing, 1 + copy.blocks_in_one)
+        check_timing(timing, 2 * (1 + copy.uncut))
         extent = Extent(cases=None, epochs=0, seeds=0, budget_s=trials.budget_s)
-        questions.append(make_question(f"trial-{number:03}", f"Trial {number}", dataset, extent, [entry, copy], timing))
+        entries = [dataclasses.replace(entry, uncut=copy.uncut), copy]
+        questions.append(make_question(f"trial-{number:03}", f"Trial {number}", dataset, extent, entries, timing))
     return Plan(tuple(questions), part_blocks=0, part_seconds=0.0, proof_steps=None, at_once=trials.at_once)

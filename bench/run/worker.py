@@ -166,7 +166,7 @@ class Bench:
                 return max(1, round(block_s / rate_s))
             batches *= 2
 
-    def block(self, batches: int, extra: float) -> Row:
+    def block(self, batches: int, extra: float, uncut: int = 0) -> Row:
         """Train a block and time it; a few batches before it, untimed, bring caches back to it.
 
         Parameters
@@ -175,8 +175,11 @@ class Bench:
             That are counted.
         extra
             Share of its own time that it is made to take longer: a slowdown to be found.
+        uncut
+            How many more blocks are trained after it, in one go and timed apart.
         """
         run_in, pieces = self._take(-(-batches // RUN_IN) if batches > 1 else 0), self._take(batches)
+        going_on = self._take(uncut * batches)
         for cases in run_in:
             self.trainer.train_epoch(self.train_cases.x, self.train_cases.t, cases)
         joules, before, cpu = self.meter.read(), Snapshot.take(), time.process_time()
@@ -184,6 +187,7 @@ class Bench:
         cpu_s = time.process_time() - cpu
         energy_j = None if joules is None else self.meter.joules(joules, self.meter.read())
         moved = disturbance(before, Snapshot.take())
+        went_on = {"uncut_cases": sum(map(len, going_on)), "uncut_wall_s": self._timed(going_on)[0]} if uncut else {}
         self._check_threads()
         return {
             "cases": sum(map(len, pieces)),
@@ -193,6 +197,7 @@ class Bench:
             "loss": _number(loss),
             "energy_j": energy_j,
             **moved,
+            **went_on,
         }
 
     def _take(self, batches: int) -> list[Order]:

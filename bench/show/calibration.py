@@ -95,8 +95,8 @@ def _cost_sentence(calibration: Calibration, uncut: Uncut) -> str:
     share = f"{plain(100 * cost.estimate, 2)} ({plain(100 * cost.low, 2)} to {plain(100 * cost.high, 2)}){NBSP}%"
     return (
         f"Being cut into blocks of {1000 * calibration.block_s:g}{NBSP}ms costs {named(calibration.implementation)} "
-        f"{share} of its time, by what blocks {uncut.blocks_in_one} times as long save in "
-        f"{count(len(uncut.trials), 'trial')} with {count(uncut.n_sets, 'process set')}."
+        f"{share} of its time, by how much longer a block took than each of the {uncut.blocks} that followed it in one "
+        f"go, in {uncut.n_processes} processes."
     )
 
 

@@ -89,7 +89,7 @@ class MadeUpWorker:
         self.set = seed
         return {"prepare_s": 0.1}
 
-    def block(self, batches: int, extra: float) -> Row:
+    def block(self, batches: int, extra: float, uncut: int) -> Row:
         if self.machine.stop_after is not None:
             if not self.machine.stop_after:
                 raise KeyboardInterrupt
