@@ -32,8 +32,9 @@ class Implementation:
     requires
         Packages without which it is unavailable.
     slow
-        Whether it takes milliseconds per case: it is compared only where it is asked for by name, and the parity proof
-        takes fewer cases and steps of it.
+        Whether it takes milliseconds per case: the parity proof takes fewer cases and steps of it.
+    rung
+        Whether it is a step on the way from a readable implementation to a fast one.
     """
 
     name: str
@@ -44,6 +45,12 @@ class Implementation:
     description: str
     requires: tuple[str, ...] = ()
     slow: bool = False
+    rung: bool = False
+
+    @property
+    def only_by_name(self) -> bool:
+        """Whether it is compared only where it is asked for by name."""
+        return self.slow or self.rung
 
     def unavailable(self) -> str | None:
         """Return why it cannot be used here, or ``None`` where it can."""
@@ -96,6 +103,15 @@ _ALL = (
         description="readable NumPy, each line with the number of its equation",
     ),
     Implementation(
+        name="scratch-inplace",
+        side="by hand",
+        module="scratch.inplace_trainer",
+        class_name="InplaceTrainer",
+        twin="torch-eager",
+        description="NumPy without temporaries; gradient and weight change in one call of BLAS",
+        rung=True,
+    ),
+    Implementation(
         name="torch-eager",
         side="PyTorch",
         module="torch_impl.trainers",
@@ -112,6 +128,26 @@ _ALL = (
         twin="scratch-numpy",
         description="the same through a DataLoader, as a newcomer writes it",
         requires=("torch",),
+    ),
+    Implementation(
+        name="torch-fused",
+        side="PyTorch",
+        module="torch_impl.trainers",
+        class_name="FusedTrainer",
+        twin="scratch-numpy",
+        description="torch-eager with the fused step of its optimizer",
+        requires=("torch",),
+        rung=True,
+    ),
+    Implementation(
+        name="torch-manual",
+        side="PyTorch",
+        module="torch_impl.manual",
+        class_name="ManualTrainer",
+        twin="scratch-numpy",
+        description="PyTorch's operations with the gradient by hand, without autograd",
+        requires=("torch",),
+        rung=True,
     ),
 )
 

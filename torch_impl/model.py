@@ -1,6 +1,7 @@
 """The network as an ``nn.Module``, and the way between its weights and :class:`data.Parameters`."""
 
 import itertools
+from collections.abc import Iterable
 
 import numpy as np
 import torch
@@ -83,18 +84,19 @@ def squared_error(recipe: Recipe, y: Tensor, t: Tensor) -> Tensor:
     return error / len(t) if recipe.reduction == "mean" else error
 
 
-def optimizer_of(recipe: Recipe, model: nn.Module) -> torch.optim.Optimizer:
-    """Return the recipe's optimizer from ``torch.optim``, with its own defaults for how it is done."""
-    weights = model.parameters()
+def optimizer_of(recipe: Recipe, weights: Iterable[Tensor], **how: bool) -> torch.optim.Optimizer:
+    """Return the recipe's optimizer from ``torch.optim``, done as it is by default unless ``how`` says otherwise."""
     rate, decay = recipe.learning_rate, recipe.weight_decay
     match recipe.optimizer:
         case "sgd" | "momentum":
-            return torch.optim.SGD(weights, lr=rate, momentum=recipe.momentum, weight_decay=decay)
+            return torch.optim.SGD(weights, lr=rate, momentum=recipe.momentum, weight_decay=decay, **how)
         case "rmsprop":
-            return torch.optim.RMSprop(weights, lr=rate, alpha=recipe.smoothing, eps=recipe.epsilon, weight_decay=decay)
+            return torch.optim.RMSprop(
+                weights, lr=rate, alpha=recipe.smoothing, eps=recipe.epsilon, weight_decay=decay, **how
+            )
         case "adam":
             betas = (recipe.beta1, recipe.beta2)
-            return torch.optim.Adam(weights, lr=rate, betas=betas, eps=recipe.epsilon, weight_decay=decay)
+            return torch.optim.Adam(weights, lr=rate, betas=betas, eps=recipe.epsilon, weight_decay=decay, **how)
 
 
 def load_parameters(model: Perceptron, parameters: Parameters) -> None:

@@ -26,7 +26,7 @@ class EagerTrainer:
         self.recipe = recipe
         self.model = Perceptron(recipe)
         load_parameters(self.model, parameters)
-        self.optimizer = optimizer_of(recipe, self.model)
+        self.optimizer = optimizer_of(recipe, self.model.parameters())
 
     def batches(self, x: Tensor, t: Tensor, order: Order) -> Iterable[tuple[Tensor, Tensor]]:
         """Yield the batches of an epoch, inputs [B, D] and targets [B, C]."""
@@ -97,6 +97,15 @@ class EagerTrainer:
             "backward": lambda: kept["loss"].backward(),
             "update": self.optimizer.step,
         }
+
+
+class FusedTrainer(EagerTrainer):
+    """The same with an optimizer that changes all weights in one kernel, or in one list operation where it has none."""
+
+    def __init__(self, recipe: Recipe, parameters: Parameters) -> None:
+        super().__init__(recipe, parameters)
+        how = {"foreach": True} if recipe.optimizer == "rmsprop" else {"fused": True}
+        self.optimizer = optimizer_of(recipe, self.model.parameters(), **how)
 
 
 class LoaderTrainer(EagerTrainer):

@@ -21,7 +21,7 @@ def list_all() -> None:
     console = Console()
     table = Table(Column("implementation", no_wrap=True), "side", "what it is", "available", title="Implementations")
     for implementation in IMPLEMENTATIONS.values():
-        available = implementation.unavailable() or ("yes; slow, only by name" if implementation.slow else "yes")
+        available = implementation.unavailable() or ("yes, by name" if implementation.only_by_name else "yes")
         table.add_row(implementation.name, implementation.side, implementation.description, available)
     console.print(table)
     heads = ("layers", "output, loss", "batch", "optimizer", "bias", "dtype")

@@ -21,7 +21,7 @@ EPOCH_CASES = 256
 ROUNDS = int(os.environ.get("BACKPROP_BENCH_MICRO_ROUNDS", "200"))
 EPOCH_ROUNDS, WARMUP_ROUNDS = max(2, ROUNDS // 50), 1
 
-AVAILABLE = [name for name, known in IMPLEMENTATIONS.items() if known.unavailable() is None and not known.slow]
+AVAILABLE = [name for name, known in IMPLEMENTATIONS.items() if known.unavailable() is None and not known.only_by_name]
 
 
 @functools.cache

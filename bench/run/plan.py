@@ -194,7 +194,7 @@ def plan_comparison(
     profile_name
         A key of :data:`PROFILES`.
     implementations
-        Those to compare on the shared recipe; empty for every available one that is not slow.
+        Those to compare on the shared recipe; empty for every available one that is not for the asking only.
     target
         Half-width of the interval of every ratio, as a share of it, at which timing may stop.
     budget_s
@@ -225,9 +225,9 @@ def plan_comparison(
 
 
 def _chosen(implementations: Sequence[str]) -> list[str]:
-    """Return the names that were asked for, each once; all available ones that are not slow where none was."""
+    """Return the names that were asked for, each once; all available ones that need no asking where none was."""
     names = list(implementations) or [
-        name for name, known in IMPLEMENTATIONS.items() if known.unavailable() is None and not known.slow
+        name for name, known in IMPLEMENTATIONS.items() if known.unavailable() is None and not known.only_by_name
     ]
     for name in names:
         check_available(name)

@@ -1,0 +1,196 @@
+"""`scratch-inplace`: NumPy without temporaries. What a step needs is allocated once, and written to again and again.
+
+It does what `scratch-numpy` does, operation by operation. Plain gradient descent is the exception: there the gradient
+of a layer is never formed, for one call of BLAS adds −ε yᵀ dz to the weights. Where a bias is added to every case,
+NumPy's iterator takes a buffer of its own, of 8,192 numbers at most.
+"""
+
+import dataclasses
+from typing import Self
+
+import numpy as np
+from scipy.linalg import blas
+
+from data import Floats, Layer, Order, Parameters, Recipe, StepParts, copy_parameters
+from scratch.inplace_functions import ACTIVATIONS, DERIVATIVES, Output, activate_output, loss_of
+from scratch.inplace_optimizers import optimizer_of
+
+
+@dataclasses.dataclass(frozen=True)
+class Workspace:
+    """Arrays for the forward and the backward pass of B cases; J units in a layer.
+
+    Attributes
+    ----------
+    x, t
+        Inputs [B, D] and targets [B, C].
+    y, dz, spare
+        By hidden layer, [B, J]: activations, dE/dz, and room for intermediate results.
+    output
+        The same of the output layer.
+    """
+
+    x: Floats
+    t: Floats
+    y: tuple[Floats, ...]
+    dz: tuple[Floats, ...]
+    spare: tuple[Floats, ...]
+    output: Output
+
+    @classmethod
+    def allocate(cls, recipe: Recipe, n_cases: int) -> Self:
+        """Return arrays for so many cases."""
+        first, *hidden, last = recipe.layer_sizes
+
+        def room(width: int) -> Floats:
+            return np.empty((n_cases, width), recipe.dtype)
+
+        def rooms() -> tuple[Floats, ...]:
+            return tuple(map(room, hidden))
+
+        output = Output(room(last), room(last), room(last), room(last), room(1))
+        return cls(room(first), room(last), rooms(), rooms(), rooms(), output)
+
+    def first(self, n_cases: int) -> "Workspace":
+        """Return the same arrays cut to their first cases."""
+
+        def cut(arrays: tuple[Floats, ...]) -> tuple[Floats, ...]:
+            return tuple(array[:n_cases] for array in arrays)
+
+        output = Output(*cut((self.output.z, self.output.y, self.output.dz, self.output.spare, self.output.row)))
+        x, t = cut((self.x, self.t))
+        return Workspace(x, t, cut(self.y), cut(self.dz), cut(self.spare), output)
+
+
+class InplaceTrainer:
+    """A multilayer perceptron of any depth in NumPy, without temporaries."""
+
+    def __init__(self, recipe: Recipe, parameters: Parameters) -> None:
+        self.recipe = recipe
+        self.layers = copy_parameters(parameters)
+        self.activate = ACTIVATIONS[recipe.hidden_activation]
+        self.times_derivative = DERIVATIVES[recipe.hidden_activation]
+        self.loss = loss_of(recipe)
+        self.fused = recipe.optimizer == "sgd" and not recipe.weight_decay
+        self.gemm = blas.sgemm if recipe.dtype == "float32" else blas.dgemm
+        self.dweight = () if self.fused else tuple(np.empty_like(layer.weight) for layer in self.layers)
+        self.dbias = tuple(np.empty_like(layer.bias) for layer in self.layers if layer.bias is not None)
+        self.optimizers = [[optimizer_of(recipe, array) for array in layer.arrays()] for layer in self.layers]
+        self.workspaces: dict[int, Workspace] = {}
+        """By number of cases: of a whole batch, and the same cut for a short one."""
+
+    def workspace(self, n_cases: int) -> Workspace:
+        """Return arrays for so many cases, the same ones every time."""
+        if n_cases not in self.workspaces:
+            largest = max(self.workspaces, default=0)
+            if n_cases > largest:
+                self.workspaces = {n_cases: Workspace.allocate(self.recipe, n_cases)}
+            else:
+                self.workspaces[n_cases] = self.workspaces[largest].first(n_cases)
+        return self.workspaces[n_cases]
+
+    def forward(self, work: Workspace) -> None:
+        """Compute the activations of the hidden layers, and z of the output layer."""
+        y = work.x
+        for layer, z in zip(self.layers, (*work.y, work.output.z), strict=True):
+            np.matmul(y, layer.weight, out=z)
+            if layer.bias is not None:
+                np.add(z, layer.bias, out=z)
+            if z is not work.output.z:
+                self.activate(z, z)
+            y = z
+
+    def backward(self, work: Workspace) -> None:
+        """Compute dE/dz of the hidden layers from that of the output layer."""
+        if self.recipe.reduction == "mean":
+            np.divide(work.output.dz, len(work.t), out=work.output.dz)
+        above = work.output.dz
+        for number in range(len(work.y) - 1, -1, -1):
+            dz = work.dz[number]
+            np.matmul(above, self.layers[number + 1].weight.T, out=dz)
+            self.times_derivative(dz, work.y[number], work.spare[number])
+            above = dz
+
+    def update(self, work: Workspace) -> None:
+        """Change the weights of every layer."""
+        ys, dzs = (work.x, *work.y), (*work.dz, work.output.dz)
+        for number, (layer, y, dz) in enumerate(zip(self.layers, ys, dzs, strict=True)):
+            optimizers = self.optimizers[number]
+            if self.fused:
+                self.descend(layer.weight, y, dz)
+            else:
+                np.matmul(y.T, dz, out=self.dweight[number])
+                optimizers[0].step(self.dweight[number])
+            if layer.bias is not None:
+                np.sum(dz, axis=0, out=self.dbias[number])
+                optimizers[1].step(self.dbias[number])
+
+    def descend(self, w: Floats, y: Floats, dz: Floats) -> None:
+        """Add −ε yᵀ dz to the weights [I, J]; their transpose lies as Fortran has it, so that nothing is copied."""
+        self.gemm(-self.recipe.learning_rate, dz.T, y.T, 1.0, w.T, trans_b=True, overwrite_c=True)
+
+    def train_epoch(self, x: Floats, t: Floats, order: Order) -> float:
+        """Pass once over the cases; see :class:`data.Trainer`."""
+        if order.min() < 0 or order.max() >= len(x):
+            raise IndexError(f"the order names cases from {order.min()} to {order.max()}, of {len(x)}")
+        batch_size = self.recipe.batch_size or len(order)
+        loss = 0.0
+        self.workspace(min(batch_size, len(order)))
+        with np.errstate(all="ignore"):  # a run that diverges is seen by its loss
+            for start in range(0, len(order), batch_size):
+                cases = order[start : start + batch_size]
+                work = self.workspace(len(cases))
+                self.fetch(work, x, t, cases)
+                self.forward(work)
+                loss += self.loss(work.output, work.t)
+                self.backward(work)
+                self.update(work)
+        return loss / len(order)
+
+    def fetch(self, work: Workspace, x: Floats, t: Floats, cases: Order) -> None:
+        """Copy the cases to the workspace; the mode is the one in which NumPy needs no buffer of its own."""
+        np.take(x, cases, axis=0, out=work.x, mode="clip")
+        np.take(t, cases, axis=0, out=work.t, mode="clip")
+
+    def gradients(self, x: Floats, t: Floats) -> Parameters:
+        """Return dE/dw of one batch; see :class:`data.Trainer`."""
+        work = self.workspace_of(x)
+        with np.errstate(all="ignore"):
+            self.forward(work)
+            self.loss(work.output, t)
+            self.backward(work)
+            ys, dzs = (x, *work.y), (*work.dz, work.output.dz)
+            return tuple(
+                Layer(y.T @ dz, dz.sum(axis=0) if self.recipe.bias else None) for y, dz in zip(ys, dzs, strict=True)
+            )
+
+    def workspace_of(self, x: Floats) -> Workspace:
+        """Return arrays of their own for these cases, whose inputs are not copied."""
+        return dataclasses.replace(Workspace.allocate(self.recipe, len(x)), x=x)
+
+    def predict(self, x: Floats) -> Floats:
+        """Return the outputs [N, C]."""
+        work = self.workspace_of(x)
+        with np.errstate(all="ignore"):
+            self.forward(work)
+            activate_output(self.recipe, work.output.z)
+        return work.output.z
+
+    def parameters(self) -> Parameters:
+        """Return copies of the weights."""
+        return copy_parameters(self.layers)
+
+    def step_parts(self, x: Floats, t: Floats, cases: Order) -> StepParts:
+        """Return the parts of one step; see :class:`data.DividesSteps`."""
+        work = self.workspace(len(cases))
+
+        def forward() -> None:
+            self.forward(work)
+            self.loss(work.output, work.t)
+
+        return {
+            "fetch": lambda: self.fetch(work, x, t, cases),
+            "forward": forward,
+            "backward": lambda: self.backward(work),
+            "update": lambda: self.update(work),
+        }

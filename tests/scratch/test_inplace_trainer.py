@@ -1,0 +1,74 @@
+"""`scratch-inplace` computes what `scratch-numpy` computes, in memory that it took once."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+
+from bench.run.parity import compare_gradients, compare_outputs, compare_training
+from data import Recipe, batch_order, initial_parameters
+from scratch.inplace_trainer import InplaceTrainer
+from scratch.numpy_trainer import NumpyTrainer
+from tests.recipes import random_cases, recipes
+
+N_CASES = 21  # 8 + 8 + 5: the last batch is short
+
+
+@settings(max_examples=80, deadline=None)
+@given(recipes())
+def test_outputs_gradients_and_weights_are_those_of_numpy(recipe: Recipe) -> None:
+    cases = random_cases(recipe, N_CASES)
+    for agreement in (
+        compare_outputs(recipe, InplaceTrainer, NumpyTrainer, cases),
+        compare_gradients(recipe, InplaceTrainer, NumpyTrainer, cases),
+        compare_training(recipe, InplaceTrainer, NumpyTrainer, cases, 40),
+    ):
+        assume("diverges" not in agreement.where)  # then there is nothing to compare
+        assert agreement.passed, agreement
+
+
+@settings(max_examples=40, deadline=None)
+@given(recipes(dtype="float32"))
+def test_in_float32_they_stay_within_what_rounding_allows(recipe: Recipe) -> None:
+    cases = random_cases(recipe, N_CASES)
+    for agreement in (
+        compare_outputs(recipe, InplaceTrainer, NumpyTrainer, cases),
+        compare_gradients(recipe, InplaceTrainer, NumpyTrainer, cases),
+        compare_training(recipe, InplaceTrainer, NumpyTrainer, cases, 10),
+    ):
+        assume("diverges" not in agreement.where)  # then there is nothing to compare
+        assert agreement.passed, agreement
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"hidden_activation": "relu", "optimizer": "adam", "learning_rate": 0.01},
+        {"hidden_activation": "tanh", "optimizer": "momentum", "momentum": 0.9, "weight_decay": 0.01},
+        {"output_activation": "sigmoid", "loss": "squared_error", "optimizer": "rmsprop", "learning_rate": 0.01},
+        {"output_activation": "sigmoid", "batch_size": None},
+    ],
+)
+def test_an_epoch_takes_no_memory_once_there_was_one(changes: dict[str, object]) -> None:
+    recipe = Recipe().replace(layer_sizes=(300, 400, 10), **changes)
+    cases = random_cases(recipe, 2 * 64 + 40)
+    trainer = InplaceTrainer(recipe, initial_parameters(recipe))
+    order = batch_order(recipe, len(cases.x), 0)
+    trainer.train_epoch(cases.x, cases.t, order)
+    tracemalloc.start()
+    trainer.train_epoch(cases.x, cases.t, order)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    hidden_bytes, buffer_bytes = 64 * 400 * 4, 8192 * 4
+    assert peak < buffer_bytes + 4096 < hidden_bytes / 2, "NumPy's own buffer, and no array of a layer"
+
+
+def test_cases_that_do_not_exist_are_an_error_rather_than_others() -> None:
+    recipe = Recipe(layer_sizes=(3, 2, 2), batch_size=2)
+    cases = random_cases(recipe, 4)
+    trainer = InplaceTrainer(recipe, initial_parameters(recipe))
+    for order in ([0, 4], [-1, 0]):
+        with pytest.raises(IndexError, match="of 4"):
+            trainer.train_epoch(cases.x, cases.t, np.array(order))
