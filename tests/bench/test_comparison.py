@@ -251,16 +251,17 @@ with Recorder(folder) as recorder:
 
 
 KILLS = int(os.environ.get("KILLS", "8"))
-"""How often a run is killed; more for those who have the time: ``KILLS=50 pytest -k killed_again --timeout 0``."""
+"""How often a run is killed; more for those who have the time: ``KILLS=50 pytest -s -k killed_again --timeout 0``."""
 
 
 def test_a_run_killed_again_and_again_ends_as_an_undisturbed_one(tmp_path: Path, dataset: str) -> None:
-    timing = dataclasses.replace(ANY_PRECISION, min_sets=max(2, KILLS - 6))
-    plan = dataclasses.replace(plan_of("Fine", "Slow", epochs=4, timing=timing), visits=2)
+    plan = dataclasses.replace(plan_of("Fine", "Slow", epochs=4), visits=2)
+    timing = dataclasses.replace(ANY_PRECISION, min_sets=max(2, 3 * (KILLS - 8)), budget_s=600.0)
+    longer = dataclasses.replace(plan, questions=(dataclasses.replace(plan.questions[0], timing=timing),))
     undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
     for folder in (undisturbed, killed):
         folder.mkdir()
-        write_description(folder, describe(plan, dataset))
+        write_description(folder, describe(longer, dataset))
     run(undisturbed, plan, dataset)
     random.seed(0)
     root = Path(__file__).parents[2]
@@ -277,6 +278,7 @@ def test_a_run_killed_again_and_again_ends_as_an_undisturbed_one(tmp_path: Path,
             break
         driver.send_signal(signal.SIGKILL)
         driver.wait()
+        print(f"killed {number + 1} times")
     assert subprocess.run([sys.executable, "-c", DRIVER, str(killed)], cwd=root, check=False).returncode == 0
     a, b = read_rows(undisturbed), read_rows(killed)
     assert max(row["session"] for row in b) >= 2, "it was killed at least twice"
