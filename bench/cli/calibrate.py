@@ -37,7 +37,7 @@ from data import InputError, load_dataset
     metavar="PERCENT",
     help="By which the second copy is slowed; repeatable.",
 )
-@click.option("--uncut", default=0, show_default=True, help="Trials of what being cut into blocks costs.")
+@click.option("--uncut", default=0, show_default=True, help="Trials of what being cut into blocks costs; minutes each.")
 @click.option("--target", type=float, default=1.0, show_default=True, metavar="PERCENT", help="Of every trial.")
 @click.option("--budget", type=float, default=20.0, show_default=True, metavar="SECONDS", help="Of every trial.")
 @click.option(
@@ -77,7 +77,7 @@ def calibrate(
     Examples:
       backprop-bench calibrate
       backprop-bench calibrate --trials 50 --slowed 10 --slowdown 2 --slowdown 5
-      backprop-bench calibrate --implementation torch-eager --trials 0 --slowed 0 --uncut 1
+      backprop-bench calibrate --implementation torch-eager --trials 0 --slowed 0 --uncut 1 --budget 240
       backprop-bench calibrate --resume
     """  # noqa: D301 (click reads the backspace)
     if resume is not None:
