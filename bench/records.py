@@ -49,8 +49,9 @@ start
 block
     What is compared. ``set`` numbers the process sets and ``round`` the rounds in one; in a round every implementation
     trains one block, in an order of which ``position`` is the place. ``at_s``: how long the timing of the question had
-    taken in this session when the block ended. Where it is measured what being cut into blocks costs, ``uncut_cases``
-    and ``uncut_wall_s`` are of what was trained after the block in one go.
+    taken in this session when the block ended. Where it is measured what being cut into blocks costs, ``cut_cases`` and
+    ``cut_wall_s`` are of further blocks in the same turn, one by one, and ``uncut_cases`` and ``uncut_wall_s`` of as
+    many blocks in one go.
 end
     Of one process: an evaluation on the test cases, and its memory.
 part
@@ -137,7 +138,7 @@ DISTURBANCE = (
     "minor_faults",
     "major_faults",
 )
-OPTIONAL = frozenset((*DISTURBANCE, "uncut_cases", "uncut_wall_s"))
+OPTIONAL = frozenset((*DISTURBANCE, "cut_cases", "cut_wall_s", "uncut_cases", "uncut_wall_s"))
 """Fields that a row of kind ``block`` has where the machine can tell, or the trial asks for them."""
 
 

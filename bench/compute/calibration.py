@@ -4,7 +4,7 @@ import dataclasses
 import math
 import statistics
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Self
 
 from scipy import stats
@@ -17,6 +17,7 @@ from bench.compute.statistics import (
     interval_from_dict,
     interval_to_dict,
     relative_half_width,
+    shifted,
 )
 from bench.compute.timing import Ratio, paired_ratio, seconds_per_case
 from bench.records import Row, rows_of
@@ -69,9 +70,9 @@ class Trial:
     extra
         Share of its own time that the copy was made to take longer; 0 where both are the same.
     uncut
-        How many more blocks were trained after each one in one go; 0 but where the cost of being cut is measured.
-    cut_by_process
-        There: the time per case of a block by that of what followed it in one go, median by process.
+        How many more blocks were trained after each one, and in one go; 0 but where the cost of being cut is measured.
+    turn_by_process, call_by_process
+        There, by process: what :attr:`Uncut.turn` and :attr:`Uncut.call` are made of.
     ratio
         time(copy) / time(original).
     reason, sets, spent_s
@@ -83,7 +84,8 @@ class Trial:
     name: str
     extra: float
     uncut: int
-    cut_by_process: tuple[float, ...]
+    turn_by_process: tuple[float, ...]
+    call_by_process: tuple[float, ...]
     ratio: Ratio
     reason: str
     sets: int
@@ -168,7 +170,10 @@ class Slowdown:
 
 @dataclasses.dataclass(frozen=True)
 class Uncut:
-    """The trials in which more was trained after each block, in one go.
+    """The trials in which more was trained after each block, in further blocks and in one go.
+
+    What is compared is equally long each time. Interruptions come to a long stretch more often than to a short one, but
+    last longer than a short one by a larger share: medians of stretches of different length differ for that alone.
 
     Attributes
     ----------
@@ -180,27 +185,44 @@ class Uncut:
 
     @property
     def blocks(self) -> int:
-        """How many blocks were trained in one go."""
+        """How many blocks were trained one by one, and in one go."""
         return self.trials[0].uncut
 
     @property
     def n_processes(self) -> int:
         """Processes of all trials together."""
-        return sum(len(trial.cut_by_process) for trial in self.trials)
+        return sum(len(trial.turn_by_process) for trial in self.trials)
+
+    @property
+    def turn(self) -> Interval:
+        """Time of a block by that of a later one in the same turn: what beginning a turn costs, as it is left by then.
+
+        Median over rounds and later blocks by process, then as all ratios are. Where a turn costs nothing, the blocks
+        of a round can be exchanged, their log ratios are symmetric about 0, and so the median is right.
+        """
+        return geometric_mean_interval([value for trial in self.trials for value in trial.turn_by_process])
+
+    @property
+    def call(self) -> Interval:
+        """Time of the blocks that were trained one by one by that of as many in one go: what calls and clocks cost.
+
+        A stretch in one go has one call as well, so of k blocks it is (k − 1) / k of the cost of a block.
+        """
+        found = [math.log(value) for trial in self.trials for value in trial.call_by_process]
+        return geometric_mean_interval([math.exp(value * self.blocks / (self.blocks - 1)) for value in found])
 
     @property
     def cost(self) -> Interval:
-        """What being cut into blocks costs, as a share of the time without; over the processes of all trials.
-
-        With cost c for each time that a process begins, a block takes 1 + c and k of them in one go 1 + c/k each: their
-        ratio gives c. Part of the cost is that a turn begins with cold caches, which what follows the block does not
-        pay; so c is the true cost or more, by up to k / (k − 1).
-        """
-        ratio = geometric_mean_interval([value for trial in self.trials for value in trial.cut_by_process])
-        return Interval(self._cost(ratio.estimate), self._cost(ratio.low), self._cost(ratio.high), ratio.n)
-
-    def _cost(self, ratio: float) -> float:
-        return (ratio - 1) / (1 - ratio / self.blocks)
+        """What being cut into blocks costs, as a share of the time without: of the turn and of the calls together."""
+        scale = self.blocks / (self.blocks - 1)
+        ratio = geometric_mean_interval(
+            [
+                turn * call**scale
+                for trial in self.trials
+                for turn, call in zip(trial.turn_by_process, trial.call_by_process, strict=True)
+            ]
+        )
+        return shifted(ratio, -1)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -208,6 +230,8 @@ class Uncut:
             "trials": len(self.trials),
             "blocks": self.blocks,
             "processes": self.n_processes,
+            "turn": interval_to_dict(self.turn),
+            "call": interval_to_dict(self.call),
             "cost": interval_to_dict(self.cost),
         }
 
@@ -354,7 +378,8 @@ def _read_trial(question: dict[str, Any], rows: list[Row]) -> Trial | None:
         name=question["name"],
         extra=copy["extra"],
         uncut=copy["uncut"],
-        cut_by_process=_cut_by_process(blocks) if copy["uncut"] else (),
+        turn_by_process=_by_process(blocks, _turns) if copy["uncut"] else (),
+        call_by_process=_by_process(blocks, _calls) if copy["uncut"] else (),
         ratio=ratio,
         reason=stop["reason"],
         sets=stop["sets"],
@@ -363,12 +388,24 @@ def _read_trial(question: dict[str, Any], rows: list[Row]) -> Trial | None:
     )
 
 
-def _cut_by_process(blocks: Sequence[Row]) -> tuple[float, ...]:
+def _by_process(blocks: Sequence[Row], ratios: Callable[[Row], list[float]]) -> tuple[float, ...]:
+    """Return the median of some ratios by process."""
     found: dict[tuple[int, int, str], list[float]] = {}
     for row in blocks:
-        ratio = seconds_per_case(row) / (row["uncut_wall_s"] / row["uncut_cases"])
-        found.setdefault((row["session"], row["set"], row["implementation"]), []).append(ratio)
-    return tuple(statistics.median(ratios) for ratios in found.values())
+        found.setdefault((row["session"], row["set"], row["implementation"]), []).extend(ratios(row))
+    return tuple(statistics.median(values) for values in found.values())
+
+
+def _turns(row: Row) -> list[float]:
+    """Return the time per case of a block by that of each later one in the same turn."""
+    later = zip(row["cut_wall_s"], row["cut_cases"], strict=True)
+    return [seconds_per_case(row) / (wall_s / cases) for wall_s, cases in later]
+
+
+def _calls(row: Row) -> list[float]:
+    """Return the time per case of blocks one by one by that of as many in one go."""
+    cut, uncut = (sum(row[f"{name}_wall_s"]) / sum(row[f"{name}_cases"]) for name in ("cut", "uncut"))
+    return [cut / uncut]
 
 
 def _share_dict(share: Share) -> dict[str, Any]:
@@ -386,7 +423,8 @@ def _read_trial_dict(values: dict[str, Any]) -> Trial:
     ratio = values["ratio"]
     intervals = {name: interval_from_dict(ratio[name]) for name in _INTERVALS}
     whole = Ratio(**{**ratio, **intervals, "by_set": tuple(ratio["by_set"])})
-    return Trial(**{**values, "cut_by_process": tuple(values["cut_by_process"]), "ratio": whole})
+    by_process = {name: tuple(values[name]) for name in ("turn_by_process", "call_by_process")}
+    return Trial(**{**values, **by_process, "ratio": whole})
 
 
 _INTERVALS = ("interval", "undisturbed", "totals", "bootstrap")

@@ -54,6 +54,22 @@ def balanced_orders(n: int, seed: Iterable[int]) -> Iterator[list[int]]:
             yield [int(names[entry]) for entry in rows[row]]
 
 
+def is_precise(timing: Timing, ratios: Sequence[tuple[Interval, int]], n_sets: int, share: float = 1.0) -> bool:
+    """Say whether every ratio has reached the target, after at least such a share of the least number of sets.
+
+    Parameters
+    ----------
+    ratios
+        Of every two implementations that are compared: the ratio, and the process sets behind it.
+    n_sets
+        Process sets that were timed so far.
+    share
+        Of the timing that is to be done by now, from 0 to 1.
+    """
+    enough = min((sets for _, sets in ratios), default=n_sets) >= timing.min_sets * share
+    return enough and all(relative_half_width(interval) <= timing.target for interval, _ in ratios)
+
+
 def reason_to_stop(
     timing: Timing,
     ratios: Sequence[tuple[Interval, int]],
@@ -74,8 +90,7 @@ def reason_to_stop(
     next_s
         Seconds that another one will take; ``None`` for the mean of those so far.
     """
-    enough = min((sets for _, sets in ratios), default=n_sets) >= timing.min_sets
-    if enough and all(relative_half_width(interval) <= timing.target for interval, _ in ratios):
+    if is_precise(timing, ratios, n_sets):
         return "precise" if ratios else "alone"
     if not n_sets:
         return None

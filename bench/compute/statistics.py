@@ -50,6 +50,11 @@ def scaled(interval: Interval, factor: float) -> Interval:
     return Interval(interval.estimate * factor, interval.low * factor, interval.high * factor, interval.n)
 
 
+def shifted(interval: Interval, by: float) -> Interval:
+    """Return an interval moved by so much."""
+    return Interval(interval.estimate + by, interval.low + by, interval.high + by, interval.n)
+
+
 def interval_to_dict(interval: Interval) -> dict[str, float | None]:
     """Return plain values for JSON, which knows no NaN."""
     return {name: finite(value) for name, value in dataclasses.asdict(interval).items()}

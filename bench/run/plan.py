@@ -77,7 +77,7 @@ ROUNDS = 16
 
 PROFILES: dict[str, Profile] = {
     "quick": Profile(Extent(500, 2, 1, 11.0), Extent(10_000, 1, 3, 18.0), 1, 2, 0.1, 20, proof_steps=100),
-    "default": Profile(Extent(10_000, 2, 4, 45.0), Extent(None, 3, 4, 100.0), 4, 10, 0.2, 200),
+    "default": Profile(Extent(10_000, 2, 4, 45.0), Extent(None, 3, 4, 100.0), 8, 10, 0.2, 200),
     "full": Profile(Extent(None, 5, 5, 300.0), Extent(None, 10, 8, 900.0), 8, 30, 0.5, 1000),
 }
 
@@ -93,8 +93,8 @@ class Entry:
     extra
         Share of its own time that a block is made to take longer: a slowdown that is injected on purpose.
     uncut
-        How many more blocks are trained after each one, in one go and timed apart: what a block would take if it were
-        not cut out. 0 but where the measuring itself is measured.
+        How many more blocks are trained after each one, one by one and again in one go, timed apart: what a block would
+        take if it were not cut out. 0 but where the measuring itself is measured.
     """
 
     implementation: str

@@ -5,7 +5,8 @@ import contextlib
 import time
 from collections.abc import Iterator, Sequence
 
-from bench.compute.schedule import balanced_orders, pairs, reason_to_stop
+from bench.compute.schedule import balanced_orders, is_precise, pairs, reason_to_stop
+from bench.compute.statistics import Interval
 from bench.compute.timing import paired_interval, spent_s
 from bench.records import Row
 from bench.run.book import Book
@@ -37,12 +38,10 @@ def time_question(
     if book.find("stop", question):
         return
     timing = _Timing(question, plan, shared, threads, cores, book, progress, visit)
-    share_s = question.timing.budget_s * visit / plan.visits
-    is_last = visit == plan.visits
-    left_s = share_s - timing.spent_s()
-    if is_last or left_s > 0:
+    left_s = question.timing.budget_s * timing.share - timing.spent_s()
+    if timing.is_last or left_s > 0:
         with progress.stage(f"time {question.name}", max(0.0, left_s)):
-            timing.run(None if is_last else share_s)
+            timing.run()
 
 
 LOOK_S = 0.3
@@ -74,6 +73,9 @@ class _Timing:
         self.progress = progress
         self.cores = cores
         self.visit = visit
+        self.share = visit / plan.visits
+        """Of the timing that is done when this visit is over."""
+        self.is_last = visit == plan.visits
         self.core_meter = CoreMeter()
         blocks = book.find("block", question)
         self.spent_before_s = spent_s(row for row in blocks if row["session"] != book.session)
@@ -83,18 +85,18 @@ class _Timing:
         self.aside_s = 0.0
         """Spent in this visit on the parts of a step, and on waiting for those that broke: not of the budget."""
         self.last_set_s: float | None = None
-        """What the last process set of this session took."""
+        """What the last process set of this visit took."""
         self.batches: dict[Entry, int] = {}
         """How many a block has."""
         self.undivided: set[str] = set()
         """Those that do not divide their steps into parts, as this session has found."""
 
-    def run(self, share_s: float | None) -> None:
-        """Time process sets until it is enough, and say why; or until a share of the budget is used up."""
+    def run(self) -> None:
+        """Time process sets until it is enough, and say why; or until it is enough for this visit."""
         last = max((row["set"] for row in self.book.find("start", self.question)), default=-1)
         self._look_at_cores()
         while (reason := self._reason()) is None or self._without_parts(self._able()):
-            if share_s is not None and reason is None and self._used_up(share_s):
+            if reason is None and not self.is_last and self._is_enough_for_now():
                 return
             last += 1
             self._process_set(last)
@@ -107,9 +109,15 @@ class _Timing:
             time.sleep(LOOK_S)
             self.aside_s += LOOK_S
 
-    def _used_up(self, share_s: float) -> bool:
-        """Say whether a share of the budget has no room for half of another process set."""
-        return self.spent_s() + (self.last_set_s or 0.0) / 2 > share_s
+    def _is_enough_for_now(self) -> bool:
+        """Say whether the share has no room for half of another process set, or all is precise after its share of sets.
+
+        A timing that is soon precise still has sets in every visit.
+        """
+        timing = self.question.timing
+        if self.spent_s() + (self.last_set_s or 0.0) / 2 > timing.budget_s * self.share:
+            return True
+        return self.last_set_s is not None and is_precise(timing, *self._ratios(), self.share)
 
     def spent_s(self) -> float:
         """Return the seconds that the timing of this question took so far, in earlier sessions and in this one."""
@@ -137,14 +145,18 @@ class _Timing:
         twice = [entry.label for entry in able if names.count(entry.implementation) > 1]
         return twice or [entry.label for entry in originals or able]
 
-    def _reason(self) -> str | None:
-        compared = self._compared()
-        if not compared:
-            return "failed"
+    def _ratios(self) -> tuple[list[tuple[Interval, int]], int]:
+        """Return every ratio with the process sets behind it, and the number of all sets."""
         blocks = self.book.find("block", self.question)
-        ratios = [paired_interval(blocks, *pair) for pair in pairs(compared)]
-        sets = len({row["set"] for row in blocks})
-        return reason_to_stop(self.question.timing, ratios, sets, self.spent_s(), self.last_set_s)
+        ratios = [paired_interval(blocks, *pair) for pair in pairs(self._compared())]
+        return ratios, len({row["set"] for row in blocks})
+
+    def _reason(self) -> str | None:
+        if not self._compared():
+            return "failed"
+        ratios, sets = self._ratios()
+        reason = reason_to_stop(self.question.timing, ratios, sets, self.spent_s(), self.last_set_s)
+        return None if reason in ("precise", "alone") and not self.is_last else reason
 
     def _process_set(self, number: int) -> None:
         """Start fresh processes, let them take their turns, end them."""

@@ -19,7 +19,7 @@ from data import RECIPES, Dataset, InputError, fit_recipe
 
 TRIAL_BLOCK_S, TRIAL_ROUNDS = 0.01, 20
 """Copies of one implementation have the same costs per call, so their blocks can be shorter."""
-UNCUT, UNCUT_ROUNDS = 5, 15
+UNCUT, UNCUT_ROUNDS = 5, 12
 """Where it is measured what being cut into blocks costs: how many are trained in one go, and the rounds of a set."""
 
 
@@ -36,7 +36,7 @@ class Trials:
     slowdowns
         Shares of its own time that the second copy is made to take longer.
     uncut
-        Trials in which both copies train :data:`UNCUT` more blocks after each one, in one go.
+        Trials in which both copies train :data:`UNCUT` more blocks after each one, one by one and again in one go.
     target, budget_s
         Of every trial, as of a question.
     at_once
@@ -81,7 +81,7 @@ def plan_calibration(implementation: str, dataset: Dataset, trials: Trials) -> P
     for number, copy in enumerate(copies):
         block_s, rounds = (BLOCK_S, UNCUT_ROUNDS) if copy.uncut else (TRIAL_BLOCK_S, TRIAL_ROUNDS)
         timing = Timing(trials.target, trials.budget_s, block_s, rounds, MIN_SETS, secrets.randbits(32))
-        check_timing(timing, 2 * (1 + copy.uncut))
+        check_timing(timing, 2 * (1 + 2 * copy.uncut))
         extent = Extent(cases=None, epochs=0, seeds=0, budget_s=trials.budget_s)
         entries = [dataclasses.replace(entry, uncut=copy.uncut), copy]
         questions.append(make_question(f"trial-{number:03}", f"Trial {number}", dataset, extent, entries, timing))

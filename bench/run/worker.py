@@ -72,6 +72,7 @@ class Bench:
     order: Order
     batches_done: int
     """Of the epoch that the blocks have got to, its order, and how many of its batches are done."""
+    blocks_done: int
 
     def prove(self, implementation: str, recipe: Row, dataset: str, steps: int) -> Row:
         """Run the parity proof."""
@@ -131,7 +132,7 @@ class Bench:
     def begin(self, seed: int) -> Row:
         """Make a new trainer from the initial weights of a seed."""
         self.recipe = self.recipe.replace(seed=seed)
-        self.epoch, self.order, self.batches_done = -1, np.empty(0, np.int64), 0
+        self.epoch, self.order, self.batches_done, self.blocks_done = -1, np.empty(0, np.int64), 0, 0
         start = time.perf_counter()
         self.trainer = self.make(self.recipe, initial_parameters(self.recipe))
         return {"prepare_s": took(start, time.perf_counter())}
@@ -176,10 +177,9 @@ class Bench:
         extra
             Share of its own time that it is made to take longer: a slowdown to be found.
         uncut
-            How many more blocks are trained after it, in one go and timed apart.
+            How many more blocks are trained after it, one by one, and as many in one go: all timed apart.
         """
         run_in, pieces = self._take(-(-batches // RUN_IN) if batches > 1 else 0), self._take(batches)
-        going_on = self._take(uncut * batches)
         for cases in run_in:
             self.trainer.train_epoch(self.train_cases.x, self.train_cases.t, cases)
         joules, before, cpu = self.meter.read(), Snapshot.take(), time.process_time()
@@ -187,7 +187,7 @@ class Bench:
         cpu_s = time.process_time() - cpu
         energy_j = None if joules is None else self.meter.joules(joules, self.meter.read())
         moved = disturbance(before, Snapshot.take())
-        went_on = {"uncut_cases": sum(map(len, going_on)), "uncut_wall_s": self._timed(going_on)[0]} if uncut else {}
+        went_on = self._go_on(batches, uncut) if uncut else {}
         self._check_threads()
         return {
             "cases": sum(map(len, pieces)),
@@ -199,6 +199,17 @@ class Bench:
             **moved,
             **went_on,
         }
+
+    def _go_on(self, batches: int, blocks: int) -> Row:
+        """Train so many more blocks in the same turn one by one, and as many in one go; every other time that first."""
+        stretches = {"cut": [batches] * blocks, "uncut": [batches * blocks]}
+        self.blocks_done += 1
+        row: Row = {}
+        for name in sorted(stretches, reverse=self.blocks_done % 2 == 0):
+            pieces = [self._take(n_batches) for n_batches in stretches[name]]
+            row[f"{name}_cases"] = [sum(map(len, piece)) for piece in pieces]
+            row[f"{name}_wall_s"] = [self._timed(piece)[0] for piece in pieces]
+        return row
 
     def _take(self, batches: int) -> list[Order]:
         """Return the next batches of the training, cut where an epoch ends."""

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from bench.compute.calibration import ENOUGH, Calibration, Share, Slowdown, Uncut
-from bench.compute.statistics import LEVEL, Interval
+from bench.compute.statistics import LEVEL, Interval, shifted
 from bench.show import style
 from bench.show.certainty import within
 from bench.show.drawing import Drawing
@@ -91,12 +91,15 @@ def _bootstrap_sentence(calibration: Calibration) -> str:
 
 
 def _cost_sentence(calibration: Calibration, uncut: Uncut) -> str:
-    cost = uncut.cost
-    share = f"{plain(100 * cost.estimate, 2)} ({plain(100 * cost.low, 2)} to {plain(100 * cost.high, 2)}){NBSP}%"
+    cost, turn, call = (
+        f"{plain(100 * share.estimate, 2)} ({plain(100 * share.low, 2)} to {plain(100 * share.high, 2)}){NBSP}%"
+        for share in (uncut.cost, shifted(uncut.turn, -1), shifted(uncut.call, -1))
+    )
     return (
         f"Being cut into blocks of {1000 * calibration.block_s:g}{NBSP}ms costs {named(calibration.implementation)} "
-        f"{share} of its time, by how much longer a block took than each of the {uncut.blocks} that followed it in one "
-        f"go, in {uncut.n_processes} processes."
+        f"{cost} of its time, in {uncut.n_processes} processes: {turn} by how much longer the first block of a turn "
+        f"takes than each of {uncut.blocks} later ones, {call} by how much longer {uncut.blocks} blocks take one by "
+        "one than in one go."
     )
 
 

@@ -165,10 +165,12 @@ def test_what_follows_a_block_in_one_go_is_timed_apart(run: Run, tiny: str, tmp_
     assert "Being cut into blocks" in result.output
     blocks = [row for row in read_rows(tmp_path / "results" / "latest-calibration") if row["kind"] == "block"]
     assert len({row["implementation"] for row in blocks}) == 2
-    assert min(row["uncut_wall_s"] for row in blocks) > 0
-    assert sum(row["uncut_cases"] for row in blocks) == pytest.approx(
-        trials.UNCUT * sum(row["cases"] for row in blocks), rel=0.2
-    ), "epochs end in between"
+    for name, stretches in (("cut", trials.UNCUT), ("uncut", 1)):
+        assert {len(row[f"{name}_wall_s"]) for row in blocks} == {stretches}
+        assert min(min(row[f"{name}_wall_s"]) for row in blocks) > 0
+        assert sum(sum(row[f"{name}_cases"]) for row in blocks) == pytest.approx(
+            trials.UNCUT * sum(row["cases"] for row in blocks), rel=0.2
+        ), "epochs end in between"
     refused(run(*words), "--trials, --slowed and --uncut are 0")
 
 

@@ -170,6 +170,19 @@ def test_visits_share_the_budget_and_the_clock_of_a_session_never_turns_back(
     assert max(sets.values()) <= -(-stop["sets"] // visits) + 1
 
 
+@pytest.mark.parametrize("min_sets", [4, 8, 9])
+def test_a_timing_that_is_soon_precise_has_sets_in_every_visit_and_no_more_than_it_needs(
+    measure: Callable[..., list[Row]], min_sets: int
+) -> None:
+    timing = dataclasses.replace(HOPELESS, target=0.9, budget_s=1000.0, min_sets=min_sets)
+    rows = measure(MadeUp(steady), timing, visits=4)
+    (stop,) = rows_of(rows, "stop")
+    assert stop["reason"] == "precise"
+    assert min_sets <= stop["sets"] <= max(min_sets, 4) + 3, "some more where an interval has to narrow first"
+    sets = Counter(row["visit"] for row in rows_of(rows, "start", implementation=NAMES[0]))
+    assert set(sets) == {1, 2, 3, 4}
+
+
 def test_a_run_that_was_stopped_goes_on_within_the_same_budget_and_mixes_no_sessions(
     measure: Callable[..., list[Row]],
 ) -> None:
