@@ -3,6 +3,8 @@
 import dataclasses
 import importlib
 import importlib.util
+import os
+import shutil
 import sys
 import types
 from pathlib import Path
@@ -10,7 +12,7 @@ from typing import Literal
 
 from data import InputError, Trainer
 
-Side = Literal["by hand", "PyTorch", "yours"]
+Side = Literal["by hand", "PyTorch", "peer", "yours", "floor"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,6 +37,8 @@ class Implementation:
         Whether it takes milliseconds per case: the parity proof takes fewer cases and steps of it.
     rung
         Whether it is a step on the way from a readable implementation to a fast one.
+    compiler
+        Whether it needs a C++ compiler.
     """
 
     name: str
@@ -46,6 +50,7 @@ class Implementation:
     requires: tuple[str, ...] = ()
     slow: bool = False
     rung: bool = False
+    compiler: bool = False
 
     @property
     def only_by_name(self) -> bool:
@@ -55,7 +60,12 @@ class Implementation:
     def unavailable(self) -> str | None:
         """Return why it cannot be used here, or ``None`` where it can."""
         missing = [package for package in self.requires if importlib.util.find_spec(package) is None]
-        return f"needs {' and '.join(missing)}, which is not installed" if missing else None
+        if missing:
+            return f"needs {' and '.join(missing)}, which is not installed"
+        compiler = os.environ.get("CXX") or ("clang++" if sys.platform == "darwin" else "g++")
+        if self.compiler and shutil.which(compiler) is None:
+            return f"needs a C++ compiler, and {compiler} is not found; $CXX may name another one"
+        return None
 
     def load(self) -> type[Trainer]:
         """Import the trainer; raises `InputError` where it is unavailable."""
@@ -112,6 +122,16 @@ _ALL = (
         rung=True,
     ),
     Implementation(
+        name="scratch-compiled",
+        side="by hand",
+        module="scratch.compiled_trainer",
+        class_name="CompiledTrainer",
+        twin="torch-eager",
+        description="loops compiled by Numba that leave out the zeros of the input",
+        requires=("numba",),
+        rung=True,
+    ),
+    Implementation(
         name="torch-eager",
         side="PyTorch",
         module="torch_impl.trainers",
@@ -149,9 +169,49 @@ _ALL = (
         requires=("torch",),
         rung=True,
     ),
+    Implementation(
+        name="torch-compile",
+        side="PyTorch",
+        module="torch_impl.compiled",
+        class_name="CompileTrainer",
+        twin="scratch-numpy",
+        description="the whole training step compiled by torch.compile",
+        requires=("torch",),
+        compiler=True,
+        rung=True,
+    ),
+    Implementation(
+        name="sklearn",
+        side="peer",
+        module="peers.sklearn_trainer",
+        class_name="SklearnTrainer",
+        twin="scratch-numpy",
+        description="scikit-learn's MLPClassifier",
+        requires=("sklearn",),
+        rung=True,
+    ),
+    Implementation(
+        name="jax",
+        side="peer",
+        module="peers.jax_trainer",
+        class_name="JaxTrainer",
+        twin="scratch-numpy",
+        description="JAX: one jitted scan over the batches",
+        requires=("jax",),
+        rung=True,
+    ),
 )
 
 IMPLEMENTATIONS: dict[str, Implementation] = {implementation.name: implementation for implementation in _ALL}
+
+FLOORS: dict[str, Implementation] = {
+    name: Implementation(name, "floor", f"bench.run.{module}", class_name, name, "the matrix products of a step alone")
+    for name, module, class_name in (
+        ("numpy-products", "floor", "NumpyFloor"),
+        ("torch-products", "torch_floor", "TorchFloor"),
+    )
+}
+"""What is timed beside implementations to see how far from the possible they are; they train nothing."""
 
 
 def named_implementation(name: str) -> Implementation:
@@ -164,6 +224,8 @@ def named_implementation(name: str) -> Implementation:
     """
     if name in IMPLEMENTATIONS:
         return IMPLEMENTATIONS[name]
+    if name in FLOORS:
+        return FLOORS[name]
     path, colon, class_name = name.rpartition(":")
     if not colon or not path.endswith(".py"):
         known = ", ".join(IMPLEMENTATIONS)

@@ -34,6 +34,8 @@ KINDS: dict[str, tuple[str, ...]] = {
     ),
     "end": ("question", "implementation", "set", "evaluation_s", "peak_rss_bytes", "data_rss_bytes"),
     "part": ("question", "implementation", "part", "block", "steps", "batch_size", "wall_s"),
+    "search": ("question", "implementation", "curve", "reached"),
+    "race": ("question", "implementation", "seed", "target", "cold", "start_s", "curve", "reached"),
     "stop": ("question", "reason", "sets", "spent_s"),
     "failure": ("question", "implementation", "phase", "number", "message"),
 }
@@ -49,17 +51,24 @@ start
 block
     What is compared. ``set`` numbers the process sets and ``round`` the rounds in one; in a round every implementation
     trains one block, in an order of which ``position`` is the place. ``at_s``: how long the timing of the question had
-    taken in this session when the block ended. Where it is measured what being cut into blocks costs, ``cut_cases`` and
-    ``cut_wall_s`` are of further blocks in the same turn, one by one, and ``uncut_cases`` and ``uncut_wall_s`` of as
-    many blocks in one go.
+    taken in this session when the block ended. Where it is measured what being cut into blocks costs, fields that begin
+    with ``later_`` are of another block in the same turn, and those with ``single_`` of as many batches in calls of
+    their own: cases, calls and seconds.
 end
     Of one process: an evaluation on the test cases, and its memory.
 part
     ``wall_s`` is that of all its ``steps`` together.
+search
+    Of a recipe that is tried on cases held out: ``curve`` has epochs, seconds of training so far and accuracy,
+    ``reached`` says whether the highest target was. Where it is the learning rate that is chosen, that is in it.
+race
+    Of a race to an accuracy of ``target`` on the test cases, the same; ``start_s`` is what came before training, and
+    ``cold`` says whether that is the start of a process.
 stop
     Why the timing of a question ended: ``precise``, ``budget``, ``alone`` (nothing to compare) or ``failed``.
 failure
-    ``phase`` is ``proof``, ``training`` (``number`` is the seed) or ``timing`` (``number`` is the set).
+    ``phase`` is ``proof``, ``tuning``, ``training`` (``number`` is the seed) or ``timing`` (``number`` is the set, or
+    the seed of a race).
 """
 
 DESCRIPTION, RECORDS = "run.json", "records.jsonl"
@@ -128,6 +137,9 @@ class Recorder:
         self._file.close()
 
 
+AGAIN = " again"
+"""What the label of a second copy ends in."""
+
 DISTURBANCE = (
     "steal_s",
     "psi_cpu_some_us",
@@ -138,7 +150,8 @@ DISTURBANCE = (
     "minor_faults",
     "major_faults",
 )
-OPTIONAL = frozenset((*DISTURBANCE, "cut_cases", "cut_wall_s", "uncut_cases", "uncut_wall_s"))
+CUT_COST = tuple(f"{stretch}_{what}" for stretch in ("later", "single") for what in ("cases", "calls", "wall_s"))
+OPTIONAL = frozenset((*DISTURBANCE, *CUT_COST, "learning_rate"))
 """Fields that a row of kind ``block`` has where the machine can tell, or the trial asks for them."""
 
 

@@ -4,12 +4,14 @@ from data.dataset import Cases, Dataset, Labels, check_fit, evaluation_cases, fi
 from data.errors import InputError, InvalidRecipe, UnsupportedRecipe
 from data.load import load_dataset
 from data.parameters import Floats, Layer, Order, Parameters, batch_order, copy_parameters, initial_parameters
-from data.recipe import CHOICES, RECIPES, Recipe, named_recipe
+from data.recipe import ARTICLE_SCRATCH, CHOICES, RECIPES, SHARED, Recipe, named_recipe
 from data.trainer import DividesSteps, StepParts, Trace, Traces, Trainer
 
 __all__ = [
+    "ARTICLE_SCRATCH",
     "CHOICES",
     "RECIPES",
+    "SHARED",
     "Cases",
     "Dataset",
     "DividesSteps",

@@ -14,11 +14,12 @@ MAY_IMPORT = {
     "data": {"data"},
     "scratch": {"scratch", "data"},
     "torch_impl": {"torch_impl", "data", "torch"},
+    "peers": {"peers", "data"},
     "bench": {"bench", "scratch", "torch_impl", "data", "torch"},
     "bench/compute": {"bench.compute", "bench.records", "data"},
     "bench/show": {"bench.show", "bench.compute", "bench.records", "bench.implementations", "data"},
 }
-WATCHED = {"data", "scratch", "torch_impl", "bench", "torch"}
+WATCHED = {"data", "scratch", "torch_impl", "peers", "bench", "torch"}
 IMPURE = {"time", "datetime", "subprocess", "multiprocessing", "pathlib", "os", "torch"}
 
 

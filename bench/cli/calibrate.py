@@ -37,7 +37,7 @@ from data import InputError, load_dataset
     metavar="PERCENT",
     help="By which the second copy is slowed; repeatable.",
 )
-@click.option("--uncut", default=0, show_default=True, help="Trials of what being cut into blocks costs; minutes each.")
+@click.option("--cost", default=0, show_default=True, help="Trials of what being cut into blocks costs; minutes each.")
 @click.option("--target", type=float, default=1.0, show_default=True, metavar="PERCENT", help="Of every trial.")
 @click.option("--budget", type=float, default=20.0, show_default=True, metavar="SECONDS", help="Of every trial.")
 @click.option(
@@ -59,7 +59,7 @@ def calibrate(
     trials: int,
     slowed: int,
     slowdowns: tuple[float, ...],
-    uncut: int,
+    cost: int,
     target: float,
     budget: float,
     at_once: int,
@@ -77,7 +77,7 @@ def calibrate(
     Examples:
       backprop-bench calibrate
       backprop-bench calibrate --trials 50 --slowed 10 --slowdown 2 --slowdown 5
-      backprop-bench calibrate --implementation torch-eager --trials 0 --slowed 0 --uncut 1 --budget 240
+      backprop-bench calibrate --implementation torch-eager --trials 0 --slowed 0 --cost 1 --budget 400
       backprop-bench calibrate --resume
     """  # noqa: D301 (click reads the backspace)
     if resume is not None:
@@ -89,7 +89,7 @@ def calibrate(
         keep_to(_cores_of_trials(cpus, threads, at_once), asked=cpus)
         loaded = load_dataset(dataset)
         shares = tuple(slowdown / 100 for slowdown in slowdowns)
-        asked = Trials(trials, slowed, shares, uncut, target / 100, budget, at_once)
+        asked = Trials(trials, slowed, shares, cost, target / 100, budget, at_once)
         plan = plan_calibration(implementation, loaded, asked)
         folder = begin_run(results, "calibrate", command_words(click.get_current_context()), plan, loaded, threads)
     _measure_and_show(folder)

@@ -7,12 +7,16 @@ import click
 
 from bench.cli.calibrate import calibrate
 from bench.cli.compare import compare
+from bench.cli.explain import explain
 from bench.cli.info import doctor, list_all
+from bench.cli.ladder import ladder
 from bench.cli.micro import micro
 from bench.cli.parity import parity
+from bench.cli.race import race
 from bench.cli.repeatability import repeatability
 from bench.cli.report import report
 from bench.cli.running import STOPPED
+from bench.cli.scale import scale
 from bench.cli.train import train
 from data import InputError
 
@@ -51,5 +55,19 @@ def main() -> None:
     """  # noqa: D301 (click reads the backspace)
 
 
-for _command in (compare, parity, micro, report, calibrate, repeatability, train, list_all, doctor):
+for _command in (
+    compare,
+    explain,
+    ladder,
+    scale,
+    race,
+    parity,
+    micro,
+    report,
+    calibrate,
+    repeatability,
+    train,
+    list_all,
+    doctor,
+):
     main.add_command(_command)

@@ -1,10 +1,10 @@
-"""What ``compare`` and ``calibrate`` share: beginning a run, and going on with it."""
+"""What ``compare``, ``calibrate`` and ``ladder`` share: beginning a run, and going on with it."""
 
 import datetime
 import importlib.metadata
 import shlex
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from bench.run.cores import pin
 from bench.run.environment import environment, usable_core_numbers
 from bench.run.plan import Plan
 from bench.run.progress import Progress
-from bench.run.run_folder import LATEST, LATEST_CALIBRATION, check_unchanged, locked, new_run_folder
+from bench.run.run_folder import LATEST, LATEST_OF, check_unchanged, locked, new_run_folder
 from data import Dataset, InputError, load_dataset
 
 STOPPED = 130
@@ -71,7 +71,7 @@ def begin_run(results: Path, name: str, command: Sequence[str], plan: Plan, data
         "own_files": own_files(plan),
         "plan": plan.to_dict(),
     }
-    folder = new_run_folder(results, name, LATEST_CALIBRATION if command[0] == "calibrate" else LATEST)
+    folder = new_run_folder(results, name, LATEST_OF.get(command[0], LATEST))
     write_description(folder, description)
     return folder
 
@@ -105,7 +105,18 @@ def _read_plan(folder: Path, description: Row) -> Plan:
         ) from error
 
 
-def go_on(folder: Path, progress: Progress) -> tuple[dict[str, Any], list[Row]]:
+Measure = Callable[[Plan, Dataset, int, Recorder, list[Row], Progress], None]
+"""(plan, dataset, threads, recorder, rows, progress): measures what is missing, and adds it to the rows."""
+
+
+def compare_all(
+    plan: Plan, dataset: Dataset, threads: int, recorder: Recorder, rows: list[Row], progress: Progress
+) -> None:
+    """Prove, train and time what is missing."""
+    Comparison(plan, dataset, threads, recorder, rows, progress).run()
+
+
+def go_on(folder: Path, progress: Progress, measure: Measure = compare_all) -> tuple[dict[str, Any], list[Row]]:
     """Measure what is missing in a run; returns its description and its rows.
 
     Raises
@@ -132,7 +143,7 @@ def go_on(folder: Path, progress: Progress) -> tuple[dict[str, Any], list[Row]]:
     with locked(folder), Recorder(folder) as recorder:
         rows = read_rows(folder)
         try:
-            Comparison(plan, dataset, description["threads"], recorder, rows, progress).run()
+            measure(plan, dataset, description["threads"], recorder, rows, progress)
         except KeyboardInterrupt:
             command = description["command"].split()[1]
             click.echo(

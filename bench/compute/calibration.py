@@ -16,6 +16,7 @@ from bench.compute.statistics import (
     geometric_mean_interval,
     interval_from_dict,
     interval_to_dict,
+    mean_interval,
     relative_half_width,
     shifted,
 )
@@ -69,10 +70,10 @@ class Trial:
         Of the question in the records.
     extra
         Share of its own time that the copy was made to take longer; 0 where both are the same.
-    uncut
-        How many more blocks were trained after each one, and in one go; 0 but where the cost of being cut is measured.
+    cut_cost
+        Whether it was measured what being cut into blocks costs.
     turn_by_process, call_by_process
-        There, by process: what :attr:`Uncut.turn` and :attr:`Uncut.call` are made of.
+        There, by process: what :attr:`CutCost.turn` and :attr:`CutCost.call` are made of.
     ratio
         time(copy) / time(original).
     reason, sets, spent_s
@@ -83,7 +84,7 @@ class Trial:
 
     name: str
     extra: float
-    uncut: int
+    cut_cost: bool
     turn_by_process: tuple[float, ...]
     call_by_process: tuple[float, ...]
     ratio: Ratio
@@ -169,11 +170,12 @@ class Slowdown:
 
 
 @dataclasses.dataclass(frozen=True)
-class Uncut:
-    """The trials in which more was trained after each block, in further blocks and in one go.
+class CutCost:
+    """The trials in which it was measured what being cut into blocks costs.
 
-    What is compared is equally long each time. Interruptions come to a long stretch more often than to a short one, but
-    last longer than a short one by a larger share: medians of stretches of different length differ for that alone.
+    A block is compared with another one of the same turn, and that with as many batches in calls of their own:
+    stretches of equal length. Of stretches of different length, medians differ for that alone: a short one is
+    interrupted seldom, but then takes longer by a larger share.
 
     Attributes
     ----------
@@ -184,51 +186,37 @@ class Uncut:
     trials: tuple[Trial, ...]
 
     @property
-    def blocks(self) -> int:
-        """How many blocks were trained one by one, and in one go."""
-        return self.trials[0].uncut
-
-    @property
     def n_processes(self) -> int:
         """Processes of all trials together."""
         return sum(len(trial.turn_by_process) for trial in self.trials)
 
     @property
     def turn(self) -> Interval:
-        """Time of a block by that of a later one in the same turn: what beginning a turn costs, as it is left by then.
+        """What beginning a turn costs a block, after what runs in, as a share of its time.
 
-        Median over rounds and later blocks by process, then as all ratios are. Where a turn costs nothing, the blocks
-        of a round can be exchanged, their log ratios are symmetric about 0, and so the median is right.
+        Median over rounds by process of the time of a block by that of the later one. Where a turn costs nothing, the
+        two can be exchanged, the logarithms of their ratios are symmetric about 0, and so the median is right.
         """
-        return geometric_mean_interval([value for trial in self.trials for value in trial.turn_by_process])
+        ratio = geometric_mean_interval([value for trial in self.trials for value in trial.turn_by_process])
+        return shifted(ratio, -1)
 
     @property
     def call(self) -> Interval:
-        """Time of the blocks that were trained one by one by that of as many in one go: what calls and clocks cost.
-
-        A stretch in one go has one call as well, so of k blocks it is (k − 1) / k of the cost of a block.
-        """
-        found = [math.log(value) for trial in self.trials for value in trial.call_by_process]
-        return geometric_mean_interval([math.exp(value * self.blocks / (self.blocks - 1)) for value in found])
+        """What the one call of a block costs it, as a share of its time: a share of what a call per batch costs."""
+        return mean_interval([value for trial in self.trials for value in trial.call_by_process])
 
     @property
     def cost(self) -> Interval:
-        """What being cut into blocks costs, as a share of the time without: of the turn and of the calls together."""
-        scale = self.blocks / (self.blocks - 1)
-        ratio = geometric_mean_interval(
-            [
-                turn * call**scale
-                for trial in self.trials
-                for turn, call in zip(trial.turn_by_process, trial.call_by_process, strict=True)
-            ]
-        )
-        return shifted(ratio, -1)
+        """What being cut into blocks costs, as a share of the time without: of the turn and of the call together."""
+        pairs = [
+            pair for trial in self.trials for pair in zip(trial.turn_by_process, trial.call_by_process, strict=True)
+        ]
+        return shifted(geometric_mean_interval([turn * (1 + call) for turn, call in pairs]), -1)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
         return {
             "trials": len(self.trials),
-            "blocks": self.blocks,
             "processes": self.n_processes,
             "turn": interval_to_dict(self.turn),
             "call": interval_to_dict(self.call),
@@ -250,7 +238,7 @@ class Calibration:
         Trials at the same time, each on cores of its own.
     slowdowns
         By injected slowdown, the smallest first; the first one is 0 where there are trials of equal copies.
-    uncut
+    cut_cost
         The trials in which the cost of being cut into blocks was measured; ``None`` where there are none.
     block_s
         About how long a block took in these, seconds.
@@ -263,7 +251,7 @@ class Calibration:
     budget_s: float
     at_once: int
     slowdowns: tuple[Slowdown, ...]
-    uncut: Uncut | None
+    cut_cost: CutCost | None
     block_s: float
     incomplete: int
 
@@ -286,7 +274,7 @@ class Calibration:
     def trials(self) -> list[Trial]:
         """All complete ones."""
         found = [trial for slowdown in self.slowdowns for trial in slowdown.trials]
-        return [*found, *(self.uncut.trials if self.uncut else ())]
+        return [*found, *(self.cut_cost.trials if self.cut_cost else ())]
 
     @property
     def outside_share(self) -> float:
@@ -306,7 +294,7 @@ class Calibration:
             "outside_share": finite(self.outside_share),
             "incomplete": self.incomplete,
             "slowdowns": [slowdown.to_dict() for slowdown in self.slowdowns],
-            "uncut": None if self.uncut is None else self.uncut.to_dict(),
+            "cut_cost": None if self.cut_cost is None else self.cut_cost.to_dict(),
             "block_s": self.block_s,
             "trials": [_trial_dict(trial) for trial in self.trials],
         }
@@ -321,7 +309,7 @@ class Calibration:
             values["budget_s"],
             values["at_once"],
             _by_slowdown(trials),
-            _uncut(trials),
+            _cut_cost(trials),
             values["block_s"],
             values["incomplete"],
         )
@@ -350,21 +338,21 @@ def summarize_calibration(description: dict[str, Any], rows: list[Row]) -> Calib
         budget_s=timing["budget_s"],
         at_once=description["plan"].get("at_once", 1),
         slowdowns=_by_slowdown(trials),
-        uncut=_uncut(trials),
+        cut_cost=_cut_cost(trials),
         block_s=max(question["timing"]["block_s"] for question in planned),
         incomplete=len(planned) - len(trials),
     )
 
 
 def _by_slowdown(trials: Sequence[Trial]) -> tuple[Slowdown, ...]:
-    found = [trial for trial in trials if not trial.uncut]
+    found = [trial for trial in trials if not trial.cut_cost]
     extras = sorted({trial.extra for trial in found})
     return tuple(Slowdown(extra, tuple(trial for trial in found if trial.extra == extra)) for extra in extras)
 
 
-def _uncut(trials: Sequence[Trial]) -> Uncut | None:
-    found = tuple(trial for trial in trials if trial.uncut)
-    return Uncut(found) if found else None
+def _cut_cost(trials: Sequence[Trial]) -> CutCost | None:
+    found = tuple(trial for trial in trials if trial.cut_cost)
+    return CutCost(found) if found else None
 
 
 def _read_trial(question: dict[str, Any], rows: list[Row]) -> Trial | None:
@@ -377,9 +365,9 @@ def _read_trial(question: dict[str, Any], rows: list[Row]) -> Trial | None:
     return Trial(
         name=question["name"],
         extra=copy["extra"],
-        uncut=copy["uncut"],
-        turn_by_process=_by_process(blocks, _turns) if copy["uncut"] else (),
-        call_by_process=_by_process(blocks, _calls) if copy["uncut"] else (),
+        cut_cost=copy["cut_cost"],
+        turn_by_process=_by_process(blocks, _turn) if copy["cut_cost"] else (),
+        call_by_process=_by_process(blocks, _call) if copy["cut_cost"] else (),
         ratio=ratio,
         reason=stop["reason"],
         sets=stop["sets"],
@@ -388,24 +376,24 @@ def _read_trial(question: dict[str, Any], rows: list[Row]) -> Trial | None:
     )
 
 
-def _by_process(blocks: Sequence[Row], ratios: Callable[[Row], list[float]]) -> tuple[float, ...]:
-    """Return the median of some ratios by process."""
+def _by_process(blocks: Sequence[Row], value_of: Callable[[Row], float]) -> tuple[float, ...]:
+    """Return the median over rounds of some value, by process."""
     found: dict[tuple[int, int, str], list[float]] = {}
     for row in blocks:
-        found.setdefault((row["session"], row["set"], row["implementation"]), []).extend(ratios(row))
-    return tuple(statistics.median(values) for values in found.values())
+        found.setdefault((row["session"], row["set"], row["implementation"]), []).append(value_of(row))
+    return tuple(map(statistics.median, found.values()))
 
 
-def _turns(row: Row) -> list[float]:
-    """Return the time per case of a block by that of each later one in the same turn."""
-    later = zip(row["cut_wall_s"], row["cut_cases"], strict=True)
-    return [seconds_per_case(row) / (wall_s / cases) for wall_s, cases in later]
+def _turn(row: Row) -> float:
+    """Return the time per case of a block by that of a later one in the same turn."""
+    return seconds_per_case(row) * float(row["later_cases"] / row["later_wall_s"])
 
 
-def _calls(row: Row) -> list[float]:
-    """Return the time per case of blocks one by one by that of as many in one go."""
-    cut, uncut = (sum(row[f"{name}_wall_s"]) / sum(row[f"{name}_cases"]) for name in ("cut", "uncut"))
-    return [cut / uncut]
+def _call(row: Row) -> float:
+    """Return what one more call costs, as a share of the block that had fewer of them."""
+    longer = row["single_wall_s"] / row["single_cases"] * row["later_cases"] / row["later_wall_s"] - 1
+    more = row["single_calls"] - row["later_calls"]
+    return float(longer / more) if more else 0.0
 
 
 def _share_dict(share: Share) -> dict[str, Any]:
@@ -427,4 +415,4 @@ def _read_trial_dict(values: dict[str, Any]) -> Trial:
     return Trial(**{**values, **by_process, "ratio": whole})
 
 
-_INTERVALS = ("interval", "undisturbed", "totals", "bootstrap")
+_INTERVALS = ("interval", "within_rounds", "undisturbed", "totals", "bootstrap")

@@ -60,6 +60,8 @@ class Repetition:
         Whether the run's own interval says that it is not as precise as that: its half-width is beyond the tolerance.
     holds_pooled
         Whether the pooled value lies in the run's interval.
+    within_rounds
+        Deviation of the median ratio within rounds from the geometric mean of those of all runs.
     unpaired
         Time of the numerator in this run / time of the denominator in every other run, as deviations from the geometric
         mean of all such ratios of all runs.
@@ -71,6 +73,7 @@ class Repetition:
     within: bool
     says_wider: bool
     holds_pooled: bool
+    within_rounds: float
     unpaired: tuple[float, ...]
 
     @property
@@ -114,6 +117,11 @@ class RepeatedRatio:
         return Spread(tuple(repetition.deviation for repetition in self.repetitions))
 
     @property
+    def within_rounds(self) -> Spread:
+        """How far the medians of the ratios within rounds lie apart."""
+        return Spread(tuple(repetition.within_rounds for repetition in self.repetitions))
+
+    @property
     def unpaired(self) -> Spread:
         """How far ratios lie apart whose times come from different runs."""
         return Spread(tuple(deviation for repetition in self.repetitions for deviation in repetition.unpaired))
@@ -125,6 +133,7 @@ class RepeatedRatio:
             "denominator": self.denominator,
             "pooled": self.pooled,
             "paired": self.paired.to_dict(),
+            "within_rounds": self.within_rounds.to_dict(),
             "unpaired": self.unpaired.to_dict(),
             "runs": [repetition.to_dict() for repetition in self.repetitions],
         }
@@ -230,8 +239,9 @@ def _repeated(having: Sequence[tuple[str, QuestionSummary, Ratio]]) -> RepeatedR
     below = [_seconds(question, denominator) for _, question, _ in having]
     crossed = [[a / b for j, b in enumerate(below) if j != i] for i, a in enumerate(above)]
     middle = statistics.geometric_mean([value for row in crossed for value in row])
+    medians = statistics.geometric_mean([ratio.within_rounds.estimate for _, _, ratio in having])
     repetitions = [
-        _repetition(label, ratio.interval, pooled, tuple(value / middle - 1 for value in row))
+        _repetition(label, ratio, pooled, medians, tuple(value / middle - 1 for value in row))
         for (label, _, ratio), row in zip(having, crossed, strict=True)
     ]
     return RepeatedRatio(numerator, denominator, pooled, tuple(repetitions))
@@ -241,7 +251,8 @@ def _seconds(question: QuestionSummary, implementation: str) -> float:
     return next(item.wall_s.estimate for item in question.performances if item.implementation == implementation)
 
 
-def _repetition(label: str, interval: Interval, pooled: float, unpaired: tuple[float, ...]) -> Repetition:
+def _repetition(label: str, ratio: Ratio, pooled: float, medians: float, unpaired: tuple[float, ...]) -> Repetition:
+    interval = ratio.interval
     deviation = interval.estimate / pooled - 1
     return Repetition(
         run=label,
@@ -250,5 +261,6 @@ def _repetition(label: str, interval: Interval, pooled: float, unpaired: tuple[f
         within=abs(deviation) <= TOLERANCE,
         says_wider=relative_half_width(interval) > TOLERANCE,
         holds_pooled=interval.contains(pooled),
+        within_rounds=ratio.within_rounds.estimate / medians - 1,
         unpaired=unpaired,
     )

@@ -10,7 +10,7 @@ from bench.compute.schedule import pairs
 from bench.compute.statistics import Interval, geometric_mean_interval, mean_interval, scaled
 from bench.compute.timing import Ratio, is_disturbed, joules_per_case, paired_ratio, per_case_interval
 from bench.compute.work import Work, epoch_work
-from bench.records import DISTURBANCE, Row, rows_of
+from bench.records import AGAIN, DISTURBANCE, Row, rows_of
 from data import Recipe
 
 
@@ -35,7 +35,7 @@ class Performance:
     accuracy: Interval
     """Test accuracy after the last epoch, a fraction, mean over seeds."""
     wall_s: Interval
-    """Wall seconds per epoch of training, of the medians within process sets; ``n`` counts blocks."""
+    """Wall seconds per epoch of training, of the least disturbed blocks of every process set; ``n`` counts blocks."""
     cpu_s: float
     """CPU seconds per epoch, all threads, as of the wall seconds."""
     energy_j: Interval | None
@@ -201,7 +201,7 @@ def _summarize_question(question: dict[str, Any], rows: list[Row]) -> QuestionSu
         seeds=len(question["seeds"]),
         performances=performances,
         ratios=tuple(paired_ratio(blocks, *pair) for pair in compared),
-        self_test=None if again is None else paired_ratio(blocks, again["label"], again["implementation"]),
+        self_test=None if again is None else paired_ratio(blocks, again["label"], again["label"].removesuffix(AGAIN)),
         stop=Stop(stop[0]["reason"], stop[0]["sets"], stop[0]["spent_s"]) if stop else None,
         disturbance=_disturbance(blocks),
         differences=tuple(paired_difference(epochs, *pair) for pair in compared),

@@ -5,28 +5,39 @@ import itertools
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
+
 from bench.compute.statistics import Interval, geometric_mean_interval, hierarchical_bootstrap, interval_over_sets
 from bench.records import Row
 
 SHARE_LIMITS = {"steal_s": 0.1, "waited_s": 0.05}
 """Share of a block's wall time from which on it counts as disturbed: time that the hypervisor gave to other machines,
 time that the process was ready to run and had no core."""
+QUIET = 0.1
+"""Which quantile of its blocks in a process set counts as an implementation's time: when it was least disturbed.
+
+What a host does for minutes slows one implementation more than another, and blocks are only ever made longer by it, so
+the lower end of the times is what repeats (Chen & Revels, Robust benchmarking in noisy environments, 2016, who take the
+minimum). It was chosen after ten runs and put to the test by ten others: docs/measuring.md.
+"""
 COUNT_LIMITS = {"major_faults": 0, "throttles": 0}
 """Events beyond which a block counts as disturbed: pages read from the disk, the processor slowed down."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Ratio:
-    """time(numerator) / time(denominator) per case, within rounds.
+    """time(numerator) / time(denominator) per case, of blocks that were timed in the same rounds.
 
     Attributes
     ----------
     interval
-        Of the medians within process sets; ``n`` counts rounds.
+        Of the ratios within process sets of the :data:`QUIET` quantiles of both one's times; ``n`` counts rounds.
     by_set
-        Median within each process set.
+        The ratio within each process set.
+    within_rounds
+        Of the medians within process sets of the ratios within rounds: as it was, with whatever else ran.
     undisturbed
-        The same without the rounds in which a block of either was disturbed.
+        As ``interval``, without the rounds in which a block of either was disturbed.
     totals
         Ratio of the total times, by process set. A cost that comes rarely is in here, and not in a median.
     bootstrap
@@ -37,6 +48,7 @@ class Ratio:
     denominator: str
     interval: Interval
     by_set: tuple[float, ...]
+    within_rounds: Interval
     undisturbed: Interval
     totals: Interval
     bootstrap: Interval
@@ -95,10 +107,25 @@ def _ratios(sets: Sequence[Sequence[Pair]]) -> list[list[float]]:
     return [[seconds_per_case(a) / seconds_per_case(b) for a, b in pairs] for pairs in sets]
 
 
+def quiet(times: Sequence[float]) -> float:
+    """Return the time of the least disturbed blocks: the :data:`QUIET` quantile."""
+    return float(np.quantile(times, QUIET))
+
+
+def _quiet_ratios(sets: Sequence[Sequence[Pair]]) -> list[float]:
+    """Return the ratio of the least disturbed times of either, by process set that has a round."""
+    each = [[list(map(seconds_per_case, blocks)) for blocks in zip(*pairs, strict=True)] for pairs in sets if pairs]
+    return [quiet(a) / quiet(b) for a, b in each]
+
+
+def _quiet_interval(sets: Sequence[Sequence[Pair]]) -> Interval:
+    return dataclasses.replace(geometric_mean_interval(_quiet_ratios(sets)), n=sum(map(len, sets)))
+
+
 def paired_interval(blocks: Sequence[Row], numerator: str, denominator: str) -> tuple[Interval, int]:
     """Return the ratio of the times of two implementations with its interval, and the number of process sets."""
-    sets = _ratios(pairs_by_set(blocks, numerator, denominator))
-    return interval_over_sets(sets), len(sets)
+    sets = pairs_by_set(blocks, numerator, denominator)
+    return _quiet_interval(sets), len(sets)
 
 
 def paired_ratio(blocks: Sequence[Row], numerator: str, denominator: str) -> Ratio:
@@ -109,9 +136,10 @@ def paired_ratio(blocks: Sequence[Row], numerator: str, denominator: str) -> Rat
     return Ratio(
         numerator,
         denominator,
-        interval=interval_over_sets(ratios),
-        by_set=tuple(interval_over_sets([values]).estimate for values in ratios),
-        undisturbed=interval_over_sets(_ratios(kept)),
+        interval=_quiet_interval(sets),
+        by_set=tuple(_quiet_ratios(sets)),
+        within_rounds=interval_over_sets(ratios),
+        undisturbed=_quiet_interval(kept),
         totals=_ratio_of_totals(sets),
         bootstrap=hierarchical_bootstrap(ratios),
     )
@@ -124,9 +152,10 @@ def _ratio_of_totals(sets: Sequence[Sequence[Pair]]) -> Interval:
 
 
 def per_case_interval(blocks: Iterable[Row], field: str) -> Interval:
-    """Return ``wall_s`` or ``cpu_s`` of blocks per case, over process sets."""
+    """Return ``wall_s`` or ``cpu_s`` of blocks per case, of the least disturbed ones, over process sets."""
     sets = _long_enough(group_by_set(blocks))
-    return interval_over_sets([[row[field] / row["cases"] for row in rows] for rows in sets])
+    found = geometric_mean_interval([quiet([row[field] / row["cases"] for row in rows]) for rows in sets])
+    return dataclasses.replace(found, n=sum(map(len, sets)))
 
 
 def joules_per_case(blocks: Iterable[Row]) -> Interval | None:

@@ -51,9 +51,8 @@ class Book:
 
     def unproved(self, question: Question, entry: Entry) -> bool:
         """Say whether an implementation failed its parity proof, refused the recipe or broke in it."""
-        name = entry.implementation
-        failed = self.find("failure", question, implementation=name, phase="proof")
-        return bool(failed or self.find("parity", question, implementation=name, passed=False))
+        failed = self.find("failure", question, implementation=entry.name, phase="proof")
+        return bool(failed or self.find("parity", question, implementation=entry.name, passed=False))
 
     def _index(self, rows: list[Row]) -> None:
         for row in rows:

@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Sequence
 
+from bench.implementations import FLOORS
 from bench.records import Recorder, Row
 from bench.run.book import Book
 from bench.run.environment import usable_core_numbers
@@ -50,11 +51,15 @@ class Comparison:
         self.book = Book(recorder, rows)
         self.progress = progress
 
+    def prove(self) -> None:
+        """Prove all that is not proved yet."""
+        if self.plan.proof_steps is not None:
+            self._prove_all(self.plan.proof_steps)
+
     def run(self) -> None:
         """Prove, train and time all that is not recorded yet."""
         try:
-            if self.plan.proof_steps is not None:
-                self._prove_all(self.plan.proof_steps)
+            self.prove()
             with SharedForms(self.dataset) as shared:
                 for visit in range(1, self.plan.visits + 1):
                     for question in self.plan.questions:
@@ -81,7 +86,8 @@ class Comparison:
                     question = next(waiting, None)
                 if question is None:
                     return
-                time_question(question, self.plan, shared, self.threads, mine, self.book, self.progress, visit)
+                threads = question.threads or self.threads
+                time_question(question, self.plan, shared, threads, mine, self.book, self.progress, visit)
 
         with concurrent.futures.ThreadPoolExecutor(self.plan.at_once) as pool:
             try:
@@ -96,12 +102,14 @@ class Comparison:
 
     def _prove_all(self, steps: int) -> None:
         """Prove every entry that is not recorded yet; nothing is timed here, so several processes may work at once."""
-        missing: dict[str, list[tuple[Question, Entry]]] = {}
+        missing: dict[tuple[str, str | None], list[tuple[Question, Entry]]] = {}
         for question in self.plan.questions:
             for entry in question.originals:
-                proved = self.book.find("parity", question, implementation=entry.implementation)
+                if entry.implementation in FLOORS:
+                    continue
+                proved = self.book.find("parity", question, implementation=entry.name)
                 if not proved and not self.book.unproved(question, entry):
-                    missing.setdefault(entry.implementation, []).append((question, entry))
+                    missing.setdefault((entry.implementation, entry.core_type), []).append((question, entry))
         with (
             self.progress.stage("parity proof", sum(map(len, missing.values()))),
             together(self.threads) as pool,
@@ -110,7 +118,7 @@ class Comparison:
             for future in concurrent.futures.as_completed(proving):
                 for (question, entry), outcome in zip(proving[future], future.result(), strict=True):
                     self._record_proof(question, entry, outcome)
-                    self.progress.advance(f"{entry.implementation} on {entry.recipe_name}")
+                    self.progress.advance(f"{entry.name} on {entry.recipe_name}")
 
     def _ask_for_proofs(self, pairs: list[tuple[Question, Entry]], steps: int) -> list[list[Row] | WorkerError]:
         """Prove one implementation on its recipes, in one process unless that breaks."""
@@ -118,7 +126,7 @@ class Comparison:
         with contextlib.ExitStack() as stack:
             worker = None
             for _, entry in pairs:
-                worker = worker or stack.enter_context(Worker(self.threads))
+                worker = worker or stack.enter_context(Worker(self.threads, environment=entry.environment))
                 request = {"implementation": entry.implementation, "recipe": entry.recipe.to_dict()}
                 try:
                     outcomes.append(worker.ask("prove", **request, dataset=self.dataset.name, steps=steps)["proofs"])
@@ -140,4 +148,4 @@ class Comparison:
                 message = f"not timed: parity proof failed: {what}: {proof['where']}"
                 self.book.add_failure(question, entry, "proof", None, message)
                 break
-        self.book.add("parity", question, *outcome)
+        self.book.add("parity", question, *({**proof, "implementation": entry.name} for proof in outcome))

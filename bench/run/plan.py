@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from bench.compute.schedule import Timing
-from bench.implementations import IMPLEMENTATIONS, named_implementation
-from bench.records import Row
+from bench.implementations import FLOORS, IMPLEMENTATIONS, named_implementation
+from bench.records import AGAIN, Row
 from bench.run.parity import STEPS
 from data import RECIPES, Dataset, InputError, Recipe, fit_recipe
 
@@ -92,9 +92,13 @@ class Entry:
         Whether it is the second copy of an implementation, which is only timed: the self-test of the measuring.
     extra
         Share of its own time that a block is made to take longer: a slowdown that is injected on purpose.
-    uncut
-        How many more blocks are trained after each one, one by one and again in one go, timed apart: what a block would
-        take if it were not cut out. 0 but where the measuring itself is measured.
+    rung
+        What the records call it where one implementation is there with several recipes; ``None`` for its own name.
+    core_type
+        Whose kernels OpenBLAS is to use; ``None`` for those that it picks.
+    cut_cost
+        Whether another block follows each one in the same turn, and as many batches in calls of their own: to measure
+        what being cut into blocks costs.
     """
 
     implementation: str
@@ -102,12 +106,24 @@ class Entry:
     recipe: Recipe
     again: bool = False
     extra: float = 0.0
-    uncut: int = 0
+    cut_cost: bool = False
+    rung: str | None = None
+    core_type: str | None = None
+
+    @property
+    def name(self) -> str:
+        """What the records of its proof call it, which is that of both copies."""
+        return self.rung or self.implementation
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Environment variables of its workers."""
+        return {} if self.core_type is None else {"OPENBLAS_CORETYPE": self.core_type}
 
     @property
     def label(self) -> str:
         """What the records call it."""
-        return f"{self.implementation} again" if self.again else self.implementation
+        return f"{self.name}{AGAIN}" if self.again else self.name
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,6 +138,8 @@ class Question:
     seeds: tuple[int, ...]
     entries: tuple[Entry, ...]
     timing: Timing
+    threads: int | None = None
+    """Of every worker, where that is not as many as in the whole run."""
 
     @property
     def originals(self) -> tuple[Entry, ...]:
@@ -172,7 +190,9 @@ def _read_question(row: dict[str, Any]) -> Question:
             Recipe.from_dict(entry["recipe"]),
             entry["again"],
             entry["extra"],
-            entry["uncut"],
+            entry["cut_cost"],
+            entry["rung"],
+            entry["core_type"],
         )
         for entry in row["entries"]
     )
@@ -231,6 +251,8 @@ def _chosen(implementations: Sequence[str]) -> list[str]:
     ]
     for name in names:
         check_available(name)
+        if name in FLOORS:
+            raise InputError(f"{name} trains nothing, so nothing can be proved of it; `backprop-bench ladder` times it")
     return list(dict.fromkeys(names))
 
 
@@ -254,7 +276,13 @@ def check_timing(timing: Timing, n_entries: int) -> None:
 
 
 def make_question(
-    name: str, title: str, dataset: Dataset, extent: Extent, entries: Sequence[Entry], timing: Timing
+    name: str,
+    title: str,
+    dataset: Dataset,
+    extent: Extent,
+    entries: Sequence[Entry],
+    timing: Timing,
+    threads: int | None = None,
 ) -> Question:
     """Return a question of so much of a dataset."""
     n_train = len(dataset.x_train)
@@ -267,4 +295,5 @@ def make_question(
         seeds=tuple(range(extent.seeds)),
         entries=tuple(entries),
         timing=timing,
+        threads=threads,
     )

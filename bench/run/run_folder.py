@@ -14,7 +14,17 @@ from data import InputError
 
 NO_MATTER = {"checkout", "memory_bytes"}
 """Of the environment, what a run may be resumed without: a commit changes no module, and a reboot some kB of memory."""
-LATEST, LATEST_CALIBRATION = "latest", "latest-calibration"
+LATEST = "latest"
+LATEST_CALIBRATION, LATEST_LADDER = "latest-calibration", "latest-ladder"
+LATEST_SCALE, LATEST_RACE, LATEST_EXPLANATION = "latest-scale", "latest-race", "latest-explanation"
+LATEST_OF = {
+    "calibrate": LATEST_CALIBRATION,
+    "ladder": LATEST_LADDER,
+    "scale": LATEST_SCALE,
+    "race": LATEST_RACE,
+    "explain": LATEST_EXPLANATION,
+}
+"""Links to the latest run of a command; of any other, it is that of `compare`."""
 
 
 def new_run_folder(results: Path, profile: str, latest: str = LATEST) -> Path:

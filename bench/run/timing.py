@@ -141,8 +141,8 @@ class _Timing:
         originals = [entry for entry in able if not entry.again]
         if len(originals) > 1:
             return [entry.label for entry in originals]
-        names = [entry.implementation for entry in able]
-        twice = [entry.label for entry in able if names.count(entry.implementation) > 1]
+        names = [entry.name for entry in able]
+        twice = [entry.label for entry in able if names.count(entry.name) > 1]
         return twice or [entry.label for entry in originals or able]
 
     def _ratios(self) -> tuple[list[tuple[Interval, int]], int]:
@@ -226,13 +226,15 @@ class _Timing:
     def _start(
         self, entry: Entry, number: int, cases: SharedCases, cores: list[int], stack: contextlib.ExitStack
     ) -> tuple[Worker, Row]:
-        worker = stack.enter_context(Worker(self.threads, descriptors=[cases.descriptor]))
+        worker = stack.enter_context(
+            Worker(self.threads, descriptors=[cases.descriptor], environment=entry.environment)
+        )
         opened = open_entry(entry, cases, worker, self.threads, cores)
         return worker, opened | worker.ask("begin", seed=number)
 
     def _warm_up(self, worker: Worker, entry: Entry) -> Row:
         """Let a worker come up to speed, with blocks as in the sets before; a second copy has those of the first."""
-        fellows = [other.label for other in self.question.entries if other.implementation == entry.implementation]
+        fellows = [other.label for other in self.question.entries if other.name == entry.name]
         starts = [row for row in self.book.find("start", self.question) if row["implementation"] in fellows]
         batches = starts[0]["block_batches"] if starts else None
         warmed = worker.ask("warm_up", block_s=self.question.timing.block_s, batches=batches)
@@ -256,7 +258,7 @@ class _Timing:
     def _block(self, team: Team, entry: Entry, number: int, done: int, position: int) -> None:
         """Train one block and record it; a kill loses nothing that is written, so no block waits for the disk."""
         with self._surviving(team, entry, number):
-            asked = {"batches": self.batches[entry], "extra": entry.extra, "uncut": entry.uncut}
+            asked = {"batches": self.batches[entry], "extra": entry.extra, "cut_cost": entry.cut_cost}
             block = team[entry].ask("block", **asked)
             place = {"round": done, "position": position, "at_s": self._at_s()}
             self._add("block", entry, number, place | block, sync=False)

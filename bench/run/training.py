@@ -59,7 +59,7 @@ def train_question(
         for future in concurrent.futures.as_completed(running):
             entry, seed = running[future]
             future.result()
-            progress.advance(f"{entry.implementation}, seed {seed}")
+            progress.advance(f"{entry.name}, seed {seed}")
 
 
 def _is_over(question: Question, entry: Entry, seed: int, book: Book) -> bool:

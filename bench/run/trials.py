@@ -19,8 +19,8 @@ from data import RECIPES, Dataset, InputError, fit_recipe
 
 TRIAL_BLOCK_S, TRIAL_ROUNDS = 0.01, 20
 """Copies of one implementation have the same costs per call, so their blocks can be shorter."""
-UNCUT, UNCUT_ROUNDS = 5, 12
-"""Where it is measured what being cut into blocks costs: how many are trained in one go, and the rounds of a set."""
+CUT_COST_ROUNDS, STRETCHES = 30, 3
+"""Where it is measured what being cut into blocks costs: the rounds of a set, and how long a turn is, in blocks."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,8 +35,8 @@ class Trials:
         Trials of every slowdown.
     slowdowns
         Shares of its own time that the second copy is made to take longer.
-    uncut
-        Trials in which both copies train :data:`UNCUT` more blocks after each one, one by one and again in one go.
+    cut_cost
+        Trials in which both copies measure what being cut into blocks costs.
     target, budget_s
         Of every trial, as of a question.
     at_once
@@ -46,7 +46,7 @@ class Trials:
     same: int
     slowed: int
     slowdowns: tuple[float, ...]
-    uncut: int
+    cut_cost: int
     target: float
     budget_s: float
     at_once: int
@@ -63,7 +63,7 @@ def plan_calibration(implementation: str, dataset: Dataset, trials: Trials) -> P
         For an implementation that cannot be used, or numbers that are impossible.
     """
     check_available(implementation)
-    for option, number in (("--trials", trials.same), ("--slowed", trials.slowed), ("--uncut", trials.uncut)):
+    for option, number in (("--trials", trials.same), ("--slowed", trials.slowed), ("--cost", trials.cut_cost)):
         if number < 0:
             raise InputError(f"{option} is {number}, expected at least 0")
     for slowdown in trials.slowdowns:
@@ -73,16 +73,16 @@ def plan_calibration(implementation: str, dataset: Dataset, trials: Trials) -> P
     copy = dataclasses.replace(entry, again=True)
     copies = [copy] * trials.same
     copies += [dataclasses.replace(copy, extra=extra) for extra in trials.slowdowns for _ in range(trials.slowed)]
-    copies += [dataclasses.replace(copy, uncut=UNCUT)] * trials.uncut
+    copies += [dataclasses.replace(copy, cut_cost=True)] * trials.cut_cost
     if not copies:
-        raise InputError("--trials, --slowed and --uncut are 0, expected one of them to be more")
+        raise InputError("--trials, --slowed and --cost are 0, expected one of them to be more")
     random.shuffle(copies)
     questions = []
     for number, copy in enumerate(copies):
-        block_s, rounds = (BLOCK_S, UNCUT_ROUNDS) if copy.uncut else (TRIAL_BLOCK_S, TRIAL_ROUNDS)
+        block_s, rounds = (BLOCK_S, CUT_COST_ROUNDS) if copy.cut_cost else (TRIAL_BLOCK_S, TRIAL_ROUNDS)
         timing = Timing(trials.target, trials.budget_s, block_s, rounds, MIN_SETS, secrets.randbits(32))
-        check_timing(timing, 2 * (1 + 2 * copy.uncut))
+        check_timing(timing, 2 * (STRETCHES if copy.cut_cost else 1))
         extent = Extent(cases=None, epochs=0, seeds=0, budget_s=trials.budget_s)
-        entries = [dataclasses.replace(entry, uncut=copy.uncut), copy]
+        entries = [dataclasses.replace(entry, cut_cost=copy.cut_cost), copy]
         questions.append(make_question(f"trial-{number:03}", f"Trial {number}", dataset, extent, entries, timing))
     return Plan(tuple(questions), part_blocks=0, part_seconds=0.0, proof_steps=None, at_once=trials.at_once)

@@ -6,6 +6,7 @@ implementation prints goes to standard error. The worker ends when its input end
 """
 
 import dataclasses
+import itertools
 import json
 import math
 import os
@@ -129,9 +130,9 @@ class Bench:
         if too_many:
             raise RuntimeError(too_many)
 
-    def begin(self, seed: int) -> Row:
-        """Make a new trainer from the initial weights of a seed."""
-        self.recipe = self.recipe.replace(seed=seed)
+    def begin(self, seed: int, learning_rate: float | None = None) -> Row:
+        """Make a new trainer from the initial weights of a seed, with another learning rate where one is given."""
+        self.recipe = self.recipe.replace(seed=seed, learning_rate=learning_rate or self.recipe.learning_rate)
         self.epoch, self.order, self.batches_done, self.blocks_done = -1, np.empty(0, np.int64), 0, 0
         start = time.perf_counter()
         self.trainer = self.make(self.recipe, initial_parameters(self.recipe))
@@ -167,7 +168,7 @@ class Bench:
                 return max(1, round(block_s / rate_s))
             batches *= 2
 
-    def block(self, batches: int, extra: float, uncut: int = 0) -> Row:
+    def block(self, batches: int, extra: float, cut_cost: bool = False) -> Row:
         """Train a block and time it; a few batches before it, untimed, bring caches back to it.
 
         Parameters
@@ -176,8 +177,8 @@ class Bench:
             That are counted.
         extra
             Share of its own time that it is made to take longer: a slowdown to be found.
-        uncut
-            How many more blocks are trained after it, one by one, and as many in one go: all timed apart.
+        cut_cost
+            Whether another block follows in the same turn, and as many batches in calls of their own: both timed apart.
         """
         run_in, pieces = self._take(-(-batches // RUN_IN) if batches > 1 else 0), self._take(batches)
         for cases in run_in:
@@ -187,7 +188,7 @@ class Bench:
         cpu_s = time.process_time() - cpu
         energy_j = None if joules is None else self.meter.joules(joules, self.meter.read())
         moved = disturbance(before, Snapshot.take())
-        went_on = self._go_on(batches, uncut) if uncut else {}
+        went_on = self._go_on(batches) if cut_cost else {}
         self._check_threads()
         return {
             "cases": sum(map(len, pieces)),
@@ -200,15 +201,15 @@ class Bench:
             **went_on,
         }
 
-    def _go_on(self, batches: int, blocks: int) -> Row:
-        """Train so many more blocks in the same turn one by one, and as many in one go; every other time that first."""
-        stretches = {"cut": [batches] * blocks, "uncut": [batches * blocks]}
+    def _go_on(self, batches: int) -> Row:
+        """Train another block, and as many batches in calls of their own; every other time these first."""
+        stretches = {"later": [batches], "single": [1] * batches}
         self.blocks_done += 1
         row: Row = {}
         for name in sorted(stretches, reverse=self.blocks_done % 2 == 0):
-            pieces = [self._take(n_batches) for n_batches in stretches[name]]
-            row[f"{name}_cases"] = [sum(map(len, piece)) for piece in pieces]
-            row[f"{name}_wall_s"] = [self._timed(piece)[0] for piece in pieces]
+            calls = [cases for n_batches in stretches[name] for cases in self._take(n_batches)]
+            row |= {f"{name}_cases": sum(map(len, calls)), f"{name}_calls": len(calls)}
+            row[f"{name}_wall_s"] = self._timed(calls)[0]
         return row
 
     def _take(self, batches: int) -> list[Order]:
@@ -239,6 +240,32 @@ class Bench:
             while end < longer:
                 end = time.perf_counter()
         return took(start, end), loss
+
+    def race(self, target: float, epochs: int, pieces: int) -> Row:
+        """Train until the accuracy on the test cases reaches a target, or for so many epochs.
+
+        The accuracy is looked at so many times an epoch, between batches; that is not in the time.
+
+        Returns
+        -------
+        Row
+            ``curve``: epochs, seconds of training so far, and accuracy after every piece; whether it ``reached`` it.
+        """
+        n_cases = len(self.train_cases.x)
+        size = self.recipe.batch_size or n_cases
+        n_batches = -(-n_cases // size)
+        ends = [n_batches * (piece + 1) // pieces for piece in range(pieces)]
+        curve: list[tuple[float, float, float]] = []
+        wall_s = 0.0
+        for epoch in range(epochs):
+            for begin, end in itertools.pairwise([0, *ends]):
+                if begin < end:
+                    wall_s += self._timed(self._take(end - begin))[0]
+                    accuracy = self.evaluate()["accuracy"]
+                    curve.append((epoch + end / n_batches, wall_s, accuracy))
+                    if accuracy >= target:
+                        return {"curve": curve, "reached": True}
+        return {"curve": curve, "reached": False}
 
     def evaluate(self) -> Row:
         """Compute the accuracy on the test cases."""
@@ -345,6 +372,7 @@ def serve(requests: TextIO, answers: TextIO) -> None:
         "warm_up": bench.warm_up,
         "block": bench.block,
         "time_parts": bench.time_parts,
+        "race": bench.race,
         "end": bench.end,
     }
     inbox: queue.SimpleQueue[str] = queue.SimpleQueue()

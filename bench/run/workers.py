@@ -10,7 +10,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -78,9 +78,17 @@ class Worker:
         Seconds that one request may take.
     descriptors
         Open files that it inherits, under the same numbers.
+    environment
+        Variables that it has beside those of this process.
     """
 
-    def __init__(self, threads: int, limit_s: float = LIMIT_S, descriptors: Sequence[int] = ()) -> None:
+    def __init__(
+        self,
+        threads: int,
+        limit_s: float = LIMIT_S,
+        descriptors: Sequence[int] = (),
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         if _STOPPING.is_set():
             raise Stopped
         self.limit_s = limit_s
@@ -91,7 +99,12 @@ class Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
-            env={**os.environ, **thread_environment(threads), "PYTHONPATH": _python_path()},
+            env={
+                **os.environ,
+                **thread_environment(threads),
+                "PYTHONPATH": _python_path(),
+                **(environment or {}),
+            },
             text=True,
             pass_fds=tuple(descriptors),
             process_group=0,  # a Ctrl-C in the terminal is the driver's to handle

@@ -8,8 +8,8 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from bench.compute.calibration import ENOUGH, Calibration, Share, Slowdown, Uncut
-from bench.compute.statistics import LEVEL, Interval, shifted
+from bench.compute.calibration import ENOUGH, Calibration, CutCost, Share, Slowdown
+from bench.compute.statistics import LEVEL, Interval
 from bench.show import style
 from bench.show.certainty import within
 from bench.show.drawing import Drawing
@@ -35,8 +35,8 @@ def calibration_sentences(calibration: Calibration) -> list[str]:
         found += [_found_sentence(calibration), _smallest_sentence(calibration)]
     if calibration.slowdowns:
         found += [_covered_sentence(calibration), _bootstrap_sentence(calibration)]
-    if calibration.uncut is not None:
-        found.append(_cost_sentence(calibration, calibration.uncut))
+    if calibration.cut_cost is not None:
+        found.append(_cost_sentence(calibration, calibration.cut_cost))
     if calibration.trials:
         found.append(_time_sentence(calibration))
     if calibration.incomplete:
@@ -90,16 +90,15 @@ def _bootstrap_sentence(calibration: Calibration) -> str:
     return f"In the interval of an uncorrected hierarchical bootstrap it lay in {listing(each)}."
 
 
-def _cost_sentence(calibration: Calibration, uncut: Uncut) -> str:
+def _cost_sentence(calibration: Calibration, cut_cost: CutCost) -> str:
     cost, turn, call = (
         f"{plain(100 * share.estimate, 2)} ({plain(100 * share.low, 2)} to {plain(100 * share.high, 2)}){NBSP}%"
-        for share in (uncut.cost, shifted(uncut.turn, -1), shifted(uncut.call, -1))
+        for share in (cut_cost.cost, cut_cost.turn, cut_cost.call)
     )
     return (
         f"Being cut into blocks of {1000 * calibration.block_s:g}{NBSP}ms costs {named(calibration.implementation)} "
-        f"{cost} of its time, in {uncut.n_processes} processes: {turn} by how much longer the first block of a turn "
-        f"takes than each of {uncut.blocks} later ones, {call} by how much longer {uncut.blocks} blocks take one by "
-        "one than in one go."
+        f"{cost} of its time, in {cut_cost.n_processes} processes: {turn} for the turn, by how much longer its first "
+        f"block takes than a later one; {call} for the call, from what a call for every single batch costs."
     )
 
 

@@ -8,7 +8,10 @@ from bench.compute.summary import QuestionSummary, Summary
 from bench.compute.timing import COUNT_LIMITS, SHARE_LIMITS, Ratio
 from bench.show.numbers import NBSP, clean, count, has_bounds, listing, named, number_interval, percent, seconds
 
-SET_METHOD = "geometric mean of the medians within process sets, with Student's 95 % interval over the sets"
+SET_METHOD = (
+    "geometric mean over process sets of the time that one in ten blocks of a set stays below, with Student's 95 % "
+    "interval over the sets"
+)
 """How blocks become an estimate and its interval."""
 
 DISTURBANCES = {

@@ -149,8 +149,9 @@ def _note(summary: Summary, question: QuestionSummary) -> str:
     ratios = _shown(question)
     text = (
         f"{count_range((ratio.n_sets for ratio in ratios), 'process set')}, "
-        f"{count_range((ratio.interval.n for ratio in ratios), 'round')} in all. Small dots: medians of the rounds "
-        "within process sets. Marker and bar: geometric mean of the dots and Student's 95 % interval over them; on the "
+        f"{count_range((ratio.interval.n for ratio in ratios), 'round')} in all. Small dots: process sets, each the "
+        "ratio of the times that one in ten blocks stays below. Marker and bar: geometric mean of the dots and "
+        "Student's 95 % interval over them; on the "
         "right enlarged, as per cent of the estimate. Shaded: the precision that timing aimed at, "
         f"{within(timing_of(summary, question)['target'])}."
     )

@@ -39,7 +39,8 @@ def repeatability_sentences(found: Repeatability) -> list[str]:
         others = "the other one" if len(outside) == 1 else f"of the {len(outside)} others"
         said += f"; {others}{_excuse(excused, len(outside))}"
     each = [
-        f"{_name(ratio)} {percent(ratio.paired.sd, 2)} paired, {percent(ratio.unpaired.sd, 2)} unpaired"
+        f"{_name(ratio)} {percent(ratio.paired.sd, 2)} paired, {percent(ratio.unpaired.sd, 2)} unpaired, "
+        f"{percent(ratio.within_rounds.sd, 2)} by the medians within rounds"
         for ratio in found.ratios
     ]
     return [f"{said}.", f"Standard deviation between runs: {'; '.join(each)}."]
@@ -64,16 +65,27 @@ def repeatability_table(found: Repeatability) -> Table:
         f"within {within(TOLERANCE)}",
         "sd",
         "range",
+        f"medians within {within(TOLERANCE)}",
+        "medians sd",
+        "medians range",
         f"unpaired within {within(TOLERANCE)}",
         "unpaired sd",
         "unpaired range",
     ]
     rows = [
-        [_ratio(ratio), plain(ratio.pooled), *_cells(ratio.paired), *_cells(ratio.unpaired)] for ratio in found.ratios
+        [
+            _ratio(ratio),
+            plain(ratio.pooled),
+            *_cells(ratio.paired),
+            *_cells(ratio.within_rounds),
+            *_cells(ratio.unpaired),
+        ]
+        for ratio in found.ratios
     ]
     note = (
         f"{listing(found.runs)}. Pooled: geometric mean of the runs' estimates, from which deviations are counted. "
-        "Unpaired: the numerator's time in one run by the denominator's in another, in every combination, as "
+        "Medians: the same of the median ratios within rounds. Unpaired: the numerator's time in one run by the "
+        "denominator's in another, in every combination, as "
         "deviations from their geometric mean."
     )
     return make_table(f"Repeated runs: {found.question}", columns, rows, note)

@@ -128,9 +128,10 @@ def _how_timed(summary: Summary) -> str:
         "Time is measured apart from accuracy, which comes from trainings that are not timed. A process set is one "
         "fresh process for each implementation. In every round of a set each of them trains one block of about "
         f"{listing(lengths)}, or one batch where that takes longer, after some batches that run in and are not timed. "
-        "The order is balanced and random, so that what slows the machine down slows all of them down; ratios are "
-        "taken within rounds. The median of a set's rounds is one value; estimates are geometric means of these "
-        "values, and intervals Student's 95 % intervals over them."
+        "The order is balanced and random, so that what slows the machine down slows all of them down. Of a set, the "
+        "time that one in ten blocks stays below counts, for others that share the machine only ever make blocks "
+        "longer; ratios are of these times. Estimates are geometric means over sets, and intervals Student's 95 % "
+        "intervals."
     )
 
 

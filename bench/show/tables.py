@@ -76,21 +76,26 @@ def ratios_table(question: QuestionSummary, *, brief: bool = False) -> Table:
         "95 % interval",
         "process sets",
         "rounds",
+        "within rounds",
         "without disturbed rounds",
         "rounds left out",
         "of total times",
         "hierarchical bootstrap",
     ]
     rows = [_ratio_row(ratio) for ratio in compared(question)]
-    note = "Estimate and interval: the geometric mean of the medians within process sets, and Student's over the sets."
+    note = (
+        "Estimate and interval: within each process set, the time that one in ten of its blocks stays below, of one "
+        "implementation by that of the other; geometric mean and Student's interval over the sets."
+    )
     if test is not None and test.interval.n:
         rows.append(_ratio_row(test))
         note += " Last row: the self-test."
     if not brief:
         note += (
-            " Without disturbed rounds: the same from the rounds in which neither block was disturbed. Of total times: "
-            "each set's total times divided, which rare costs are in. Hierarchical bootstrap: the percentile interval "
-            f"of drawing sets, then rounds. {disturbance_rule()}."
+            " Within rounds: the median of the ratios within rounds, by set, with whatever else the machine did. "
+            "Without disturbed rounds: as the estimate, from the rounds in which neither block was disturbed. Of total "
+            "times: each set's total times divided, which rare costs are in. Hierarchical bootstrap: the percentile "
+            f"interval of the ratios within rounds by drawing sets, then rounds. {disturbance_rule()}."
         )
     shown = BRIEF if brief else len(columns)
     return make_table(f"Times against each other: {question.title}", columns[:shown], [r[:shown] for r in rows], note)
@@ -103,6 +108,7 @@ def _ratio_row(ratio: Ratio) -> list[str]:
         bounds(ratio.interval),
         str(ratio.n_sets),
         str(ratio.interval.n),
+        number_interval(ratio.within_rounds),
         number_interval(ratio.undisturbed),
         str(ratio.interval.n - ratio.undisturbed.n),
         number_interval(ratio.totals),

@@ -132,8 +132,8 @@ def calibration_run(
     for number, extra in enumerate(extras):
         question = f"trial-{number:03}"
         entries = [
-            {"implementation": name, "label": name, "again": False, "extra": 0.0, "uncut": 0},
-            {"implementation": name, "label": copy, "again": True, "extra": extra, "uncut": 0},
+            {"implementation": name, "label": name, "again": False, "extra": 0.0, "cut_cost": False},
+            {"implementation": name, "label": copy, "again": True, "extra": extra, "cut_cost": False},
         ]
         questions.append({"name": question, "entries": entries, "timing": dataclasses.asdict(timing)})
         pair = dataclasses.replace(machine, relative={name: 1.0, copy: 1.0}, extra={copy: extra})

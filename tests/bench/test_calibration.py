@@ -24,19 +24,19 @@ NAME, COPY = "scratch-numpy", "scratch-numpy again"
 
 
 def by_hand(
-    *trials: tuple[float, list[float]], stopped: bool = True, uncut: int = 0
+    *trials: tuple[float, list[float]], stopped: bool = True, cut_cost: bool = False
 ) -> tuple[dict[str, Any], list[Row]]:
     """Return a run with trials of these slowdowns and ratios by process set; blocks take 1 s, and as long lies between.
 
-    Every set has two rounds of the same ratio. What follows a block takes 1.01 s one by one and 1 s in one go, where
-    there is such a thing.
+    Every set has two rounds of the same ratio. Where the cost of being cut is measured, a later block takes 1.01 s, and
+    1.04 s in seven calls.
     """
     questions, rows = [], []
     for number, (extra, ratios) in enumerate(trials):
         question, clock = f"trial-{number:03}", 0.0
         entries = [
-            {"implementation": NAME, "label": NAME, "again": False, "extra": 0.0, "uncut": uncut},
-            {"implementation": NAME, "label": COPY, "again": True, "extra": extra, "uncut": uncut},
+            {"implementation": NAME, "label": NAME, "again": False, "extra": 0.0, "cut_cost": cut_cost},
+            {"implementation": NAME, "label": COPY, "again": True, "extra": extra, "cut_cost": cut_cost},
         ]
         timing = {"target": 0.01, "budget_s": 30.0, "block_s": 0.06}
         questions.append({"name": question, "entries": entries, "timing": timing})
@@ -45,8 +45,8 @@ def by_hand(
                 for name, wall_s in ((NAME, 1.0), (COPY, ratio)):
                     clock += 2 * wall_s
                     row = {"implementation": name, "set": number_of_set, "round": number_of_round, "cases": 7}
-                    row |= {"cut_cases": [7] * uncut, "cut_wall_s": [1.01] * uncut}
-                    row |= {"uncut_cases": [7 * uncut], "uncut_wall_s": [1.0 * uncut]}
+                    row |= {"later_cases": 7, "later_calls": 1, "later_wall_s": 1.01}
+                    row |= {"single_cases": 7, "single_calls": 7, "single_wall_s": 1.04}
                     rows.append({"kind": "block", "question": question, **row, "at_s": clock, "wall_s": wall_s})
         if stopped:
             rows.append({"kind": "stop", "question": question, "reason": "precise", "sets": 9, "spent_s": clock})
@@ -81,22 +81,23 @@ def test_false_alarms_findings_and_coverage_are_counted() -> None:
     assert slowed.bias == pytest.approx((1.5 + 1.6 + 1.0) / 3 / 1.5, rel=1e-4)
 
 
-def test_what_blocks_take_longer_first_and_one_by_one_is_the_cost_of_being_cut_and_no_slowdown() -> None:
-    """Blocks of the copy take 1.04 s, those of the original 1 s, all later ones 1.01 s, or 1 s each in one go."""
-    calibration = summarize_calibration(*by_hand((0.0, [1.04] * 2), (0.0, [1.04] * 3), uncut=5))
+def test_what_a_turn_and_a_call_cost_is_the_cost_of_being_cut_and_no_slowdown() -> None:
+    """Blocks of the copy take 1.04 s, those of the original 1 s, all later ones 1.01 s, or 1.04 s in seven calls."""
+    calibration = summarize_calibration(*by_hand((0.0, [1.04] * 2), (0.0, [1.04] * 3), cut_cost=True))
     assert calibration.slowdowns == ()
     assert calibration.same is None
-    uncut = calibration.uncut
-    assert uncut is not None
-    assert (len(uncut.trials), uncut.n_processes, uncut.blocks) == (2, 10, 5)
-    assert uncut.turn.estimate == pytest.approx(math.sqrt(1.04) / 1.01)
-    assert uncut.call.estimate == pytest.approx(1.01 ** (5 / 4))
-    assert uncut.cost.estimate == pytest.approx(math.sqrt(1.04) / 1.01 * 1.01 ** (5 / 4) - 1)
-    assert 0 < uncut.cost.low < uncut.cost.estimate < uncut.cost.high
+    found = calibration.cut_cost
+    assert found is not None
+    assert (len(found.trials), found.n_processes) == (2, 10)
+    turn, call = math.sqrt(1.04) / 1.01, (1.04 / 1.01 - 1) / 6
+    assert found.turn.estimate == pytest.approx(turn - 1)
+    assert found.call.estimate == pytest.approx(call)
+    assert found.cost.estimate == pytest.approx(turn * (1 + call) - 1)
+    assert found.cost.low < found.cost.estimate < found.cost.high
     said = " ".join(calibration_sentences(calibration)).replace("\N{NO-BREAK SPACE}", " ")
-    cost = r"-?\d\.\d\d \([−-]?\d\.\d\d to \d\.\d\d\) %"
+    cost = r"[−-]?\d\.\d\d \([−-]?\d\.\d\d to \d\.\d\d\) %"
     assert re.search(rf"cut into blocks of 60 ms costs scratch-numpy {cost} of its time, in 10 processes", said)
-    assert "than each of 5 later ones, 1.25 (1.25 to 1.25) % by how much longer 5 blocks take one by one" in said
+    assert "0.50 (0.50 to 0.50) % for the call" in said
     assert Calibration.from_dict(json.loads(json.dumps(calibration.to_dict()))) == calibration
 
 

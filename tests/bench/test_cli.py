@@ -135,7 +135,7 @@ def short_trials(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a trial end after two process sets."""
     monkeypatch.setattr(trials, "MIN_SETS", 2)
     monkeypatch.setattr(trials, "TRIAL_ROUNDS", 10)
-    monkeypatch.setattr(trials, "UNCUT_ROUNDS", 4)
+    monkeypatch.setattr(trials, "CUT_COST_ROUNDS", 4)
 
 
 @pytest.mark.usefixtures("short_trials")
@@ -158,20 +158,21 @@ def test_trials_are_counted_and_those_that_were_stopped_go_on(run: Run, tiny: st
 
 
 @pytest.mark.usefixtures("short_trials")
-def test_what_follows_a_block_in_one_go_is_timed_apart(run: Run, tiny: str, tmp_path: Path) -> None:
+def test_what_measures_the_cost_of_being_cut_is_timed_apart(run: Run, tiny: str, tmp_path: Path) -> None:
     words = ["calibrate", "--dataset", tiny, "--trials", 0, "--slowed", 0]
-    result = run(*words, "--uncut", 1, "--target", 99)
+    result = run(*words, "--cost", 1, "--target", 99)
     assert result.exit_code == 0, result.output
     assert "Being cut into blocks" in result.output
     blocks = [row for row in read_rows(tmp_path / "results" / "latest-calibration") if row["kind"] == "block"]
     assert len({row["implementation"] for row in blocks}) == 2
-    for name, stretches in (("cut", trials.UNCUT), ("uncut", 1)):
-        assert {len(row[f"{name}_wall_s"]) for row in blocks} == {stretches}
-        assert min(min(row[f"{name}_wall_s"]) for row in blocks) > 0
-        assert sum(sum(row[f"{name}_cases"]) for row in blocks) == pytest.approx(
-            trials.UNCUT * sum(row["cases"] for row in blocks), rel=0.2
+    for name in ("later", "single"):
+        assert min(row[f"{name}_wall_s"] for row in blocks) > 0
+        assert sum(row[f"{name}_cases"] for row in blocks) == pytest.approx(
+            sum(row["cases"] for row in blocks), rel=0.2
         ), "epochs end in between"
-    refused(run(*words), "--trials, --slowed and --uncut are 0")
+    assert all(row["single_calls"] >= row["later_calls"] for row in blocks)
+    assert any(row["single_calls"] > row["later_calls"] for row in blocks)
+    refused(run(*words), "--trials, --slowed and --cost are 0")
 
 
 def test_trials_at_once_are_each_on_cores_of_their_own(run: Run, tiny: str, tmp_path: Path) -> None:

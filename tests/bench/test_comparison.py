@@ -216,7 +216,9 @@ def test_an_implementation_that_hangs_is_ended_at_the_limit(
 ) -> None:
     start = workers.Worker.__init__
     monkeypatch.setattr(
-        workers.Worker, "__init__", lambda self, threads, descriptors=(): start(self, threads, 8.0, descriptors)
+        workers.Worker,
+        "__init__",
+        lambda self, threads, descriptors=(), environment=None: start(self, threads, 8.0, descriptors, environment),
     )
     question = question_of(run(tmp_path, plan_of("Fine", "Hanging", seeds=1), dataset))
     assert [failure.message for failure in question.failures] == 2 * ["gave no answer within 8 s and was ended"]

@@ -38,7 +38,7 @@ def run(template: Summary, a_s: float, b_s: float, ratio: float, half_width: flo
         for item, seconds in zip(question.performances, (a_s, b_s), strict=True)
     )
     interval = Interval(ratio, ratio * (1 - half_width), ratio * (1 + half_width), 30)
-    ratios = (dataclasses.replace(question.ratios[0], interval=interval),)
+    ratios = (dataclasses.replace(question.ratios[0], interval=interval, within_rounds=interval),)
     made_up = dataclasses.replace(question, performances=performances, ratios=ratios)
     return dataclasses.replace(template, questions=(made_up,))
 
@@ -69,6 +69,7 @@ def test_deviations_are_from_the_pooled_value(found: Repeatability) -> None:
     assert ratio.paired.sd == pytest.approx(0.005, rel=1e-3)
     assert ratio.paired.range == pytest.approx(0.01, rel=1e-3)
     assert ratio.paired.n_within == 3
+    assert ratio.within_rounds.deviations == ratio.paired.deviations, "which are made up to be the same"
 
 
 def test_unpaired_ratios_are_of_times_of_different_runs(found: Repeatability) -> None:

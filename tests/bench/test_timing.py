@@ -5,7 +5,7 @@ import itertools
 import json
 import types
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -45,7 +45,9 @@ class MadeUp:
     def sleep(self, seconds: float) -> None:
         self.now += seconds
 
-    def worker(self, threads: int, descriptors: Sequence[int] = ()) -> "MadeUpWorker":
+    def worker(
+        self, threads: int, descriptors: Sequence[int] = (), environment: Mapping[str, str] | None = None
+    ) -> "MadeUpWorker":
         return MadeUpWorker(self)
 
 
@@ -89,7 +91,7 @@ class MadeUpWorker:
         self.set = seed
         return {"prepare_s": 0.1}
 
-    def block(self, batches: int, extra: float, uncut: int) -> Row:
+    def block(self, batches: int, extra: float, cut_cost: bool) -> Row:
         if self.machine.stop_after is not None:
             if not self.machine.stop_after:
                 raise KeyboardInterrupt

@@ -15,7 +15,7 @@ from bench.show.table import to_markdown
 ROOT = Path(__file__).parents[2]
 PAGE, REFERENCE = ROOT / "docs" / "measuring.md", ROOT / "results" / "reference"
 CALIBRATIONS = ("calibration-equal", "calibration-slowed")
-UNCUT = tuple(f"calibration-uncut-{name}" for name in ("scratch-numpy", "torch-eager", "torch-loader"))
+COSTS = tuple(f"calibration-cost-{name}" for name in ("scratch-numpy", "torch-eager", "torch-loader"))
 
 
 def read_calibration(name: str) -> Calibration:
@@ -34,8 +34,8 @@ def blocks() -> dict[str, str]:
     for name in CALIBRATIONS:
         calibration = read_calibration(name)
         found[name] = _block(calibration_sentences(calibration), to_markdown(calibration_table(calibration)))
-    costs = [sentence for name in UNCUT for sentence in calibration_sentences(read_calibration(name))[:1]]
-    found["calibration-uncut"] = _block(costs)
+    costs = [sentence for name in COSTS for sentence in calibration_sentences(read_calibration(name))[:1]]
+    found["calibration-cost"] = _block(costs)
     repeated = read_repeatability()
     found["repeatability"] = _block(repeatability_sentences(repeated), to_markdown(repeatability_table(repeated)))
     return found

@@ -1,0 +1,163 @@
+"""How time grows: sentences, a table, and a figure with a row per axis."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+from bench.compute.scaling import Crossing, Curve, Scaling
+from bench.show import style
+from bench.show.drawing import Drawing
+from bench.show.numbers import has_bounds, listing, named, percent, plain, seconds, seconds_interval
+from bench.show.table import Table, make_table
+
+LEFT, WIDTH, BETWEEN = 0.75, 4.1, 0.85
+HEIGHT, ABOVE, BELOW = 2.9, 0.3, 0.55
+LEGEND = 0.35
+
+
+def scaling_sentences(scalings: Sequence[Scaling]) -> list[str]:
+    """Return where one overtakes another, and what share of the possible each reaches at most."""
+    found = []
+    for scaling in scalings:
+        found += [_crossing_sentence(scaling, crossing) for crossing in scaling.crossings]
+        best = [
+            f"{named(curve.implementation)} {percent(max(shares), 0)}"
+            for curve in scaling.curves
+            if (shares := [point.of_floor for point in curve.points if math.isfinite(point.of_floor)])
+        ]
+        if best:
+            found.append(
+                f"Along {scaling.counted}, the time of the matrix products alone is at most this share of the whole: "
+                f"{listing(best)}."
+            )
+    return found
+
+
+def _crossing_sentence(scaling: Scaling, crossing: Crossing) -> str:
+    low, high = crossing.between
+    return (
+        f"From about {plain(crossing.x)} {scaling.counted} on (between {low:,} and {high:,}), "
+        f"{named(crossing.above)} is faster than {named(crossing.below)}."
+    )
+
+
+def scaling_table(scaling: Scaling) -> Table:
+    """Return every point of an axis."""
+    columns = [f"<{scaling.counted}", "<implementation", "per case", "per epoch", "products alone / time"]
+    places = sorted({point.x for curve in scaling.curves for point in curve.points})
+    rows = [
+        [
+            f"{x:,}",
+            curve.implementation,
+            seconds_interval(point.case_s),
+            seconds_interval(point.epoch_s),
+            percent(point.of_floor, 0),
+        ]
+        for x in places
+        for curve in scaling.curves
+        for point in curve.points
+        if point.x == x
+    ]
+    slopes = "; ".join(_slopes(curve) for curve in scaling.curves)
+    note = (
+        "95 % intervals over process sets. Products alone: the matrix products of a step with nothing else, by the "
+        f"faster of NumPy and PyTorch. Time per case grows as a power, in the lower and the upper half: {slopes}."
+    )
+    return make_table(f"Along {scaling.counted}", columns, rows, note)
+
+
+def _slopes(curve: Curve) -> str:
+    return f"{named(curve.implementation)} {plain(curve.low, 2)} and {plain(curve.high, 2)}"
+
+
+def draw_scaling(scalings: Sequence[Scaling]) -> Drawing:
+    """Draw the time per case and the share of the possible along every axis."""
+    with style.look():
+        page = style.Page()
+        title = _title(scalings)
+        page.heading(title, "Time per case of an epoch, and the time of the matrix products alone as a share of it")
+        for scaling in scalings:
+            page.band(
+                HEIGHT + ABOVE + BELOW,
+                lambda band, scaling=scaling: _draw(band, scaling),  # type: ignore[misc]
+            )
+        names = list(dict.fromkeys(curve.implementation for scaling in scalings for curve in scaling.curves))
+        page.band(LEGEND, lambda band: _legend(band, names))
+        page.text(_note(), style.SMALL, color=style.GREY)
+        return Drawing("scaling", title, " ".join([f"{title}.", *scaling_sentences(scalings)]), page.figure())
+
+
+def _title(scalings: Sequence[Scaling]) -> str:
+    crossings = [(scaling, crossing) for scaling in scalings for crossing in scaling.crossings]
+    if not crossings:
+        return "Nobody overtakes anybody where it was measured"
+    scaling, crossing = crossings[0]
+    return f"{crossing.above} overtakes {crossing.below} at about {plain(crossing.x)} {scaling.counted}"
+
+
+def _draw(band: style.Band, scaling: Scaling) -> None:
+    times = band.axes(LEFT, WIDTH, ABOVE, BELOW)
+    shares = band.axes(LEFT + WIDTH + BETWEEN, WIDTH, ABOVE, BELOW)
+    for curve in scaling.curves:
+        x = [point.x for point in curve.points]
+        look: dict[str, Any] = {
+            "color": style.colour(curve.implementation),
+            "linestyle": style.dash(curve.implementation),
+        }
+        marks: dict[str, Any] = {
+            "marker": style.marker(curve.implementation),
+            "markersize": 5,
+            "markeredgecolor": "white",
+        }
+        times.plot(x, [point.case_s.estimate for point in curve.points], **look, **marks)
+        for point in curve.points:
+            if has_bounds(point.case_s):
+                times.plot([point.x] * 2, [point.case_s.low, point.case_s.high], color=look["color"], linewidth=3)
+        shares.plot(x, [point.of_floor for point in curve.points], **look, **marks)
+    if scaling.floor:
+        times.plot(*zip(*scaling.floor, strict=True), color=style.INK, linestyle=":", linewidth=1.2)
+    shares.axhline(1, color=style.INK, linestyle=":", linewidth=1.2)
+    for axes in (times, shares):
+        _place_axis(axes, scaling)
+    times.set_yscale("log")
+    times.yaxis.set_major_locator(LogLocator(numticks=6))
+    times.yaxis.set_minor_locator(NullLocator())
+    times.yaxis.set_major_formatter(FuncFormatter(lambda value, _: seconds(value)))
+    times.set_title("time per case, log axis", loc="left", fontsize=style.NORMAL)
+    shares.set_ylim(bottom=0)
+    shares.yaxis.set_major_formatter(FuncFormatter(lambda value, _: percent(value, 0)))
+    shares.set_title("products alone, as a share of it", loc="left", fontsize=style.NORMAL)
+
+
+def _place_axis(axes: Axes, scaling: Scaling) -> None:
+    places = sorted({point.x for curve in scaling.curves for point in curve.points})
+    axes.set_xscale("log")
+    axes.set_xticks(places, [_short(place) for place in places])
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_xlabel(f"{scaling.counted}, log axis")
+
+
+def _short(place: int) -> str:
+    return f"{place / 1000:g}k" if place >= 10_000 else str(place)
+
+
+def _legend(band: style.Band, names: Sequence[str]) -> None:
+    axes = band.axes(0, style.PAGE_INCHES)
+    axes.set_axis_off()
+    for name in names:
+        axes.plot(
+            [], [], color=style.colour(name), linestyle=style.dash(name), marker=style.marker(name), label=named(name)
+        )
+    axes.plot([], [], color=style.INK, linestyle=":", label="matrix products alone")
+    axes.legend(loc="center", ncols=len(names) + 1, frameon=False, fontsize=style.NORMAL)
+
+
+def _note() -> str:
+    return (
+        "Everything at one place of an axis is timed interleaved in one run. Markers and bars: geometric mean over "
+        "process sets and Student's 95 % interval over them. Dotted: the matrix products of a step with nothing else, "
+        "by the faster of NumPy and PyTorch; a share above 100 % is possible where zeros are left out."
+    )

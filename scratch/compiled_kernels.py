@@ -1,0 +1,665 @@
+"""Loops of `scratch-compiled`, compiled by Numba when they are first called.
+
+Shapes: B cases in a batch, D inputs, J units in a layer, C outputs, P: a number of units rounded up to a multiple of
+:data:`LANES`, so that every row begins where a vector register's worth of memory does. The units that are only there
+for that have weights, activations and gradients of 0. A layer above the first has its weights transposed, [J, P] with P
+for the units below, so that the innermost loop of every kernel runs along memory.
+
+Of the inputs of a batch those are kept that are not zero. A zero input adds nothing to z and nothing to dE/dw, so that
+leaving it out changes no sum but for the order of its terms.
+"""
+
+import math
+from typing import Any, NamedTuple
+
+import llvmlite.binding
+import numba
+import numpy as np
+import numpy.typing as npt
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from data import Floats, Order
+
+Ints = npt.NDArray[np.uint32]
+"""Numbers of inputs and cases: without a sign, so that none is looked at as one from the end."""
+Bits = npt.NDArray[np.int32]
+Sizes = npt.NDArray[np.int64]
+
+LANES = 16
+"""Numbers in a vector: as many float32 as the widest registers hold; where they are narrower, LLVM takes several."""
+WIDE = bool(llvmlite.binding.get_host_cpu_features().get("avx512f"))
+"""Whether there are 32 registers of that width, and an instruction that moves the chosen numbers of one together."""
+TILE = 8 if WIDE else 4
+"""Vectors that are summed at a time: so many sums are under way that none waits for the one before."""
+LINE = 16
+"""Numbers between two of which a cache line begins at most."""
+BLOCK = 112
+"""Inputs whose weights are worked on together, so that they stay in a near cache while all cases use them."""
+SIGMOID, TANH, RELU, IDENTITY, SOFTMAX = range(5)
+KINDS = {"sigmoid": SIGMOID, "tanh": TANH, "relu": RELU, "identity": IDENTITY, "softmax": SOFTMAX}
+
+compiled = numba.njit(cache=True, error_model="numpy", nogil=True, fastmath={"contract", "reassoc", "nsz"})
+"""Sums may be reordered, so that they vectorise; NaN and infinity keep their meaning."""
+inlined = numba.njit(inline="always")
+"""For what is called so often that handing over arrays would take longer than the work."""
+exactly = numba.njit(cache=True, error_model="numpy", nogil=True, fastmath={"contract"})
+"""For where the order of operations is what makes the result exact."""
+CONTRACT = ("contract",)
+
+
+# The innermost loops are written for vector registers in LLVM's own language. What a compiler makes of such a loop in
+# Python keeps its sums in memory, for it cannot know that arrays do not overlap; here they stay in registers until they
+# are complete. They stand in this file because Numba's cache of compiled code looks at the file of the caller only.
+
+
+class _Vectors:
+    """Vectors of an array, in code that is being written."""
+
+    def __init__(self, context: Any, builder: Any, array_type: Any, array: Any) -> None:
+        self.builder = builder
+        self.element = context.get_data_type(array_type.dtype)
+        self.vector = ir.VectorType(self.element, LANES)
+        self.data = context.make_array(array_type)(context, builder, array).data
+        self.align = context.get_abi_sizeof(self.element)
+
+    def at(self, place: Any) -> Any:
+        """Return the address of an element."""
+        return self.builder.gep(self.data, [place], source_etype=self.element)
+
+    def number(self, place: Any) -> Any:
+        """Return an element."""
+        return self.builder.load(self.at(place), typ=self.element)
+
+    def load(self, place: Any) -> Any:
+        """Return the vector that begins at an element."""
+        address = self.builder.bitcast(self.at(place), self.vector.as_pointer())
+        return self.builder.load(address, align=self.align, typ=self.vector)
+
+    def store(self, vector: Any, place: Any) -> None:
+        """Put a vector where an element is."""
+        address = self.builder.bitcast(self.at(place), vector.type.as_pointer())
+        self.builder.store(vector, address, align=self.align)
+
+    def splat(self, number: Any) -> Any:
+        """Return a vector of one number."""
+        return splat(self.builder, number)
+
+
+def splat(builder: Any, number: Any) -> Any:
+    """Return a vector all of whose numbers are this one."""
+    undefined = ir.Constant(ir.VectorType(number.type, LANES), ir.Undefined)
+    first = builder.insert_element(undefined, number, ir.IntType(32)(0))
+    zeros = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
+    return builder.shuffle_vector(first, undefined, zeros)
+
+
+def _add_rows(n_vectors: int) -> Any:
+    """Return the intrinsic that sums so many vectors of each row."""
+
+    @intrinsic
+    def add(
+        typing: Any,
+        out: Any,
+        o: Any,
+        scale: Any,
+        rows: Any,
+        r: Any,
+        stride: Any,
+        index: Any,
+        factor: Any,
+        k: Any,
+        end: Any,
+    ) -> Any:
+        del typing, o, scale, r, stride, k, end  # their types are those of the signature
+        whole = types.int64
+        signature = types.void(out, whole, out.dtype, rows, whole, whole, index, factor, whole, whole)
+
+        def write(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            to, of, number, weight = (
+                _Vectors(context, builder, signature.args[place], args[place]) for place in (0, 3, 6, 7)
+            )
+            o, scale, r, stride, k, end = (args[place] for place in (1, 2, 4, 5, 8, 9))
+            sums = [cgutils.alloca_once_value(builder, ir.Constant(to.vector, None)) for _ in range(n_vectors)]
+            with cgutils.for_range(builder, builder.sub(end, k), intp=o.type) as loop:
+                place = builder.add(k, loop.index)
+                row = builder.mul(builder.zext(number.number(place), o.type), stride)
+                begin, times = builder.add(row, r), of.splat(weight.number(place))
+                for part, total in enumerate(sums):
+                    product = builder.fmul(times, of.load(builder.add(begin, o.type(LANES * part))), flags=CONTRACT)
+                    builder.store(builder.fadd(builder.load(total, typ=to.vector), product, flags=CONTRACT), total)
+            for part, total in enumerate(sums):
+                place = builder.add(o, o.type(LANES * part))
+                change = builder.fmul(to.splat(scale), builder.load(total, typ=to.vector), flags=CONTRACT)
+                to.store(builder.fadd(to.load(place), change, flags=CONTRACT), place)
+            return context.get_dummy_value()
+
+        return signature, write
+
+    return add
+
+
+add_rows_of_tile, add_rows_of_vector = _add_rows(TILE), _add_rows(1)
+"""(out, o, scale, rows, r, stride, index, factor, k, end): with flat arrays, add to out[o : o + n] scale times the sum
+over k ≤ m < end of factor[m] · rows[index[m] · stride + r : … + n], where n is TILE · LANES or LANES."""
+
+
+@intrinsic
+def keep_of_vector(typing: Any, x: Any, i: Any, column: Any, values: Any, columns: Any, n: Any) -> Any:
+    """Put those of x[i : i + LANES] that are not zero to values[n:], and their numbers from column on to columns[n:].
+
+    Returns how many these are; up to :data:`LANES` places are written to. All arrays are flat.
+    """
+    del typing, i, column, n
+    whole = types.int64
+    signature = whole(x, whole, types.int32, values, columns, whole)
+
+    def write(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        given, kept, numbers = (_Vectors(context, builder, signature.args[place], args[place]) for place in (0, 3, 4))
+        i, column, n = args[1], args[2], args[5]
+        vector = given.load(i)
+        mask = builder.fcmp_unordered("!=", vector, ir.Constant(given.vector, None))
+        counting = ir.Constant(numbers.vector, list(range(LANES)))
+        places = builder.add(splat(builder, column), counting)
+        _store_chosen(builder, numbers, places, mask, n)
+        return builder.sub(_store_chosen(builder, kept, vector, mask, n), n)
+
+    return signature, write
+
+
+def _store_chosen(builder: Any, to: _Vectors, vector: Any, mask: Any, n: Any) -> Any:
+    """Put the chosen numbers of a vector to places n, n + 1, …, a register at a time; returns the place after them."""
+    lanes = LANES * 4 // to.align
+    for first in range(0, LANES, lanes):
+        wanted = ir.Constant(ir.VectorType(ir.IntType(32), lanes), list(range(first, first + lanes)))
+        part, chosen = (builder.shuffle_vector(whole, whole, wanted) for whole in (vector, mask))
+        to.store(_compressed(builder, part, chosen), n)
+        n = builder.add(n, builder.zext(builder.ctpop(builder.bitcast(chosen, ir.IntType(lanes))), n.type))
+    return n
+
+
+def _compressed(builder: Any, vector: Any, mask: Any) -> Any:
+    """Return the chosen numbers of a vector moved together at its beginning."""
+    kind = vector.type
+    short = {"float": "f32", "double": "f64", "i32": "i32"}[str(kind.element)]
+    function = ir.FunctionType(kind, [kind, mask.type, kind])
+    name = f"llvm.experimental.vector.compress.v{kind.count}{short}"
+    declared = cgutils.get_or_insert_function(builder.module, function, name)
+    return builder.call(declared, [vector, mask, ir.Constant(kind, ir.Undefined)])
+
+
+@intrinsic
+def fetch_early(typing: Any, x: Any, i: Any) -> Any:
+    """Ask for the cache line of x[i], x flat, without waiting for it."""
+    del typing, i
+    signature = types.void(x, types.int64)
+
+    def write(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        pointer, flag = ir.IntType(8).as_pointer(), ir.IntType(32)
+        function = ir.FunctionType(ir.VoidType(), [pointer, flag, flag, flag])
+        declared = cgutils.get_or_insert_function(builder.module, function, "llvm.prefetch.p0")
+        address = builder.bitcast(_Vectors(context, builder, signature.args[0], args[0]).at(args[1]), pointer)
+        builder.call(declared, [address, flag(0), flag(2), flag(1)])  # to be read, soon, as data
+        return context.get_dummy_value()
+
+    return signature, write
+
+
+class Network(NamedTuple):
+    """The weights.
+
+    Attributes
+    ----------
+    w
+        Of the first layer, [D, P].
+    above
+        Of the layers above, [J, P] each, one after the other.
+    biases
+        [P] of each layer, one after the other; zeros where the recipe has none.
+    widths, padded
+        J and P of each layer.
+    """
+
+    w: Floats
+    above: Floats
+    biases: Floats
+    widths: Sizes
+    padded: Sizes
+
+
+class Rules(NamedTuple):
+    """What a recipe says of a step: kinds of activation, loss and reduction, whether there are biases, the rate."""
+
+    hidden: int
+    output: int
+    squared: bool
+    mean: bool
+    bias: bool
+    rate: Any
+
+
+class Room(NamedTuple):
+    """Room for what a batch needs.
+
+    Attributes
+    ----------
+    columns, values
+        The nonzero inputs: which of the D, and what they are.
+    marks
+        Where those of a case and of each block of :data:`BLOCK` inputs begin, and where they end, [B, blocks + 1].
+    heads
+        [D + 1].
+    by_input, cases
+        The same values sorted by input, and which case each is of.
+    y, dz
+        Activations and dE/dz, [B, P] of each layer, one after the other; of the output layer z in the place of y.
+    gradient
+        dE/db of a layer, as long as the longest row.
+    counting, factors
+        0, 1, …, and room for as many numbers: for each case of a batch, or each unit of a layer.
+    bits
+        The exponents of a layer's e^x, as the bits of a float32.
+    """
+
+    columns: Ints
+    values: Floats
+    marks: Ints
+    heads: Ints
+    by_input: Floats
+    cases: Ints
+    y: Floats
+    dz: Floats
+    gradient: Floats
+    counting: Ints
+    factors: Floats
+    bits: Bits
+
+
+# e^x = 2^n e^r with n whole and |r| ≤ ln 2 / 2: n is taken off in two parts, the first of which is exact
+# (Cody & Waite, Software Manual for the Elementary Functions, 1980). The polynomial is Cephes' (Moshier, expf).
+LOG2_E = np.float32(1.44269504)
+LN2_HIGH, LN2_LOW = np.float32(0.693359375), np.float32(-2.12194440e-4)
+P5, P4, P3 = np.float32(1.9875691500e-4), np.float32(1.3981999507e-3), np.float32(8.3334519073e-3)
+P2, P1, P0 = np.float32(4.1665795894e-2), np.float32(1.6666665459e-1), np.float32(5.0000001201e-1)
+LOWEST, HIGHEST = np.float32(-87.3), np.float32(89.0)
+HALF, ONE = np.float32(0.5), np.float32(1)
+
+
+@exactly
+def exp_float32(x: Floats, bits: Bits) -> None:
+    """Put e^x in the place of x [N], float32, within two units in the last place; below −87.3 it stays at about 1e-38.
+
+    ``bits`` has room for N powers of two, as the bits of a float32.
+    """
+    for k in range(x.size):
+        value = x[k]
+        value = LOWEST if value < LOWEST else value  # a NaN passes both
+        value = HIGHEST if value > HIGHEST else value
+        n = np.floor(value * LOG2_E + HALF)
+        r = value - n * LN2_HIGH - n * LN2_LOW
+        p = ((((P5 * r + P4) * r + P3) * r + P2) * r + P1) * r + P0
+        x[k] = p * (r * r) + r + ONE
+        bits[k] = (np.int32(n) + np.int32(127)) << np.int32(23)
+    powers = bits[: x.size].view(np.float32)
+    for k in range(x.size):
+        x[k] *= powers[k]
+
+
+@exactly
+def exp_in_place(x: Floats, bits: Bits) -> None:
+    """Put e^x in the place of x [N]."""
+    if x.itemsize == bits.itemsize:
+        exp_float32(x, bits)
+    else:
+        for k in range(x.size):
+            x[k] = math.exp(x[k])
+
+
+@compiled
+def clear_rest(a: Floats, width: int) -> None:
+    """Put 0 where a [B, P] has no units."""
+    for c in range(a.shape[0]):
+        for j in range(width, a.shape[1]):
+            a[c, j] = 0
+
+
+@compiled
+def keep_nonzeros(x: Floats, cases: Order, room: Room) -> None:
+    """Gather the inputs of a batch from x [N, D] that are not zero, case by case."""
+    columns, values, marks = room.columns, room.values, room.marks
+    flat, n_inputs = x.reshape(x.size), x.shape[1]
+    n = 0
+    for c in range(cases.size):
+        row = cases[c] * n_inputs
+        for block in range(marks.shape[1] - 1):
+            marks[c, block] = n
+            begin, end = block * BLOCK, min((block + 1) * BLOCK, n_inputs)
+            i = begin
+            if WIDE:
+                while i + LANES <= end:
+                    n += keep_of_vector(flat, row + i, np.uint32(i), values, columns, n)
+                    i += LANES
+            while i < end:
+                columns[n], values[n] = i, flat[row + i]
+                n += flat[row + i] != 0
+                i += 1
+        marks[c, marks.shape[1] - 1] = n
+
+
+@inlined
+def add_rows(
+    out: Floats, o: int, width: int, scale: Any, rows: Floats, index: Ints, factor: Floats, k: int, end: int
+) -> None:
+    """Add to a row of out, from o on, scale times the sum over k ≤ m < end of factor[m] times row index[m] of rows.
+
+    ``out`` and ``rows`` are flat, of rows of ``width`` numbers. It goes tile by tile, so that sums stay in registers.
+    """
+    r = 0
+    while r + TILE * LANES <= width:
+        add_rows_of_tile(out, o + r, scale, rows, r, width, index, factor, k, end)
+        r += TILE * LANES
+    while r < width:
+        add_rows_of_vector(out, o + r, scale, rows, r, width, index, factor, k, end)
+        r += LANES
+
+
+@compiled
+def first_layer(n_cases: int, w: Floats, b: Floats, z: Floats, x: Floats, following: Order, room: Room) -> None:
+    """Compute z [B, P] of the first layer from w [D, P] and b [P].
+
+    Inputs are taken in blocks whose weights fit a near cache, and are used there by all cases. Meanwhile the inputs
+    x [N, D] of the batch that follows, which are anywhere in memory, are fetched.
+    """
+    width, marks = z.shape[1], room.marks
+    flat, n_inputs = x.reshape(x.size), x.shape[1]
+    to, of, one = z.reshape(z.size), w.reshape(w.size), z.dtype.type(1)
+    for c in range(n_cases):
+        for j in range(width):
+            z[c, j] = b[j]
+    for block in range(marks.shape[1] - 1):
+        for c in range(n_cases):
+            if c < following.size:
+                row = following[c] * n_inputs
+                for i in range(row + block * BLOCK, row + min((block + 1) * BLOCK, n_inputs), LINE):
+                    fetch_early(flat, i)
+            k, end = marks[c, block], marks[c, block + 1]
+            if k < end:
+                add_rows(to, c * width, width, one, of, room.columns, room.values, k, end)
+
+
+@compiled
+def activate(kind: int, y: Floats, width: int, room: Room) -> None:
+    """Put the activation in the place of the total input, y [B, P], for every kind but the softmax."""
+    flat = y.reshape(y.size)
+    one = flat.dtype.type(1)
+    if kind == SIGMOID:
+        for k in range(flat.size):
+            flat[k] = -flat[k]
+        exp_in_place(flat, room.bits)
+        for k in range(flat.size):
+            flat[k] = one / (one + flat[k])
+        clear_rest(y, width)
+    elif kind == TANH:
+        for k in range(flat.size):
+            flat[k] = math.tanh(flat[k])
+    elif kind == RELU:
+        for k in range(flat.size):
+            flat[k] = 0 if flat[k] < 0 else flat[k]
+
+
+@compiled
+def times_derivative(kind: int, dz: Floats, y: Floats) -> None:
+    """Multiply dE/dy by dy/dz, which gives dE/dz; dz and y [B, P]."""
+    to, of = dz.reshape(dz.size), y.reshape(y.size)
+    one = to.dtype.type(1)
+    if kind == SIGMOID:
+        for k in range(to.size):
+            to[k] *= of[k] * (one - of[k])
+    elif kind == TANH:
+        for k in range(to.size):
+            to[k] *= one - of[k] * of[k]
+    elif kind == RELU:
+        for k in range(to.size):
+            to[k] = to[k] if of[k] > 0 else 0
+
+
+@compiled
+def layer_above(y: Floats, v: Floats, b: Floats, z: Floats) -> None:
+    """Compute z [B, P] from the activations y [B, P] of the layer below, v [J, P] and b [P]."""
+    for c in range(z.shape[0]):
+        for j in range(v.shape[0]):
+            total = b[j]
+            for i in range(y.shape[1]):
+                total += y[c, i] * v[j, i]
+            z[c, j] = total
+        for j in range(v.shape[0], z.shape[1]):
+            z[c, j] = 0
+
+
+@compiled
+def back_to_layer(dz: Floats, v: Floats, dy: Floats, room: Room) -> None:
+    """Compute dE/dy [B, P] of a layer from dE/dz [B, P] of the layer above and v [J, P]."""
+    width, one = dy.shape[1], dy.dtype.type(1)
+    to, of, factor = dy.reshape(dy.size), v.reshape(v.size), dz.reshape(dz.size)
+    for k in range(to.size):
+        to[k] = 0
+    for c in range(dy.shape[0]):
+        add_rows(to, c * width, width, one, of, room.counting, factor[c * dz.shape[1] :], 0, v.shape[0])
+
+
+@compiled
+def softmax_loss(z: Floats, t: Floats, cases: Order, dz: Floats, room: Room) -> float:
+    """Return −Σ t ln y of softmax, and put dE/dz, y − t, into dz [B, P]; z [B, P] is spent, t is [N, C]."""
+    loss = 0.0
+    n_classes = t.shape[1]
+    for c in range(z.shape[0]):
+        largest = z[c, 0]
+        for j in range(1, n_classes):
+            largest = z[c, j] if z[c, j] > largest else largest
+        for j in range(n_classes):
+            z[c, j] -= largest
+            dz[c, j] = z[c, j]
+    exp_in_place(dz.reshape(dz.size), room.bits)
+    clear_rest(dz, n_classes)
+    for c in range(z.shape[0]):
+        total = dz[c, 0]
+        for j in range(1, n_classes):
+            total += dz[c, j]
+        log_total = math.log(total)
+        for j in range(n_classes):
+            target = t[cases[c], j]
+            loss -= target * (z[c, j] - log_total)
+            dz[c, j] = dz[c, j] / total - target
+    return loss
+
+
+@compiled
+def sigmoid_loss(z: Floats, t: Floats, cases: Order, dz: Floats, room: Room) -> float:
+    """Return −Σ [t ln y + (1 − t) ln(1 − y)] of sigmoid, and put dE/dz, y − t, into dz [B, P]."""
+    loss, zero = 0.0, z.dtype.type(0)
+    for c in range(z.shape[0]):
+        for j in range(z.shape[1]):
+            dz[c, j] = z[c, j]
+        for j in range(t.shape[1]):
+            value, target = z[c, j], t[cases[c], j]
+            loss += max(value, zero) - value * target + math.log1p(math.exp(-abs(value)))
+    activate(SIGMOID, dz, t.shape[1], room)
+    for c in range(z.shape[0]):
+        for j in range(t.shape[1]):
+            dz[c, j] -= t[cases[c], j]
+    return loss
+
+
+@compiled
+def squared_loss(kind: int, z: Floats, t: Floats, cases: Order, dz: Floats, room: Room) -> float:
+    """Return ½ Σ (y − t)², and put dE/dz into dz [B, P]; z [B, P] becomes y."""
+    activate(kind, z, t.shape[1], room)
+    loss = 0.0
+    for c in range(z.shape[0]):
+        for j in range(t.shape[1]):
+            dz[c, j] = z[c, j] - t[cases[c], j]
+            loss += dz[c, j] * dz[c, j]
+    clear_rest(dz, t.shape[1])
+    times_derivative(kind, dz, z)
+    return loss / 2
+
+
+@compiled
+def sort_by_input(n_cases: int, n_inputs: int, room: Room) -> None:
+    """Sort the nonzero inputs of a batch by input; those of input i then end before ``heads[i]``."""
+    heads, columns, marks = room.heads, room.columns, room.marks
+    last = marks.shape[1] - 1
+    for i in range(n_inputs + 1):
+        heads[i] = 0
+    for k in range(marks[n_cases - 1, last]):
+        heads[columns[k] + 1] += 1
+    for i in range(n_inputs):
+        heads[i + 1] += heads[i]
+    for c in range(n_cases):
+        for k in range(marks[c, 0], marks[c, last]):
+            place = heads[columns[k]]
+            heads[columns[k]] = place + 1
+            room.by_input[place], room.cases[place] = room.values[k], c
+
+
+@compiled
+def descend_first(n_cases: int, dz: Floats, w: Floats, rules: Rules, room: Room) -> None:
+    """Change w [D, P] by −rate times the gradient of the batch, input by input, so that each row is fetched once."""
+    sort_by_input(n_cases, w.shape[0], room)
+    width, to, of = w.shape[1], w.reshape(w.size), dz.reshape(dz.size)
+    begin = 0
+    for i in range(w.shape[0]):
+        end = room.heads[i]
+        if begin < end:
+            add_rows(to, i * width, width, -rules.rate, of, room.cases, room.by_input, begin, end)
+        begin = end
+
+
+@compiled
+def descend_first_of_one(dz: Floats, w: Floats, rules: Rules, room: Room) -> None:
+    """Change w [D, P] by −rate times the gradient of a batch of one case, which needs no sorting."""
+    for k in range(room.marks[0, 0], room.marks[0, room.marks.shape[1] - 1]):
+        i, x = room.columns[k], rules.rate * room.values[k]
+        for j in range(w.shape[1]):
+            w[i, j] -= x * dz[0, j]
+
+
+@compiled
+def descend_above(y: Floats, dz: Floats, v: Floats, rules: Rules, room: Room) -> None:
+    """Change v [J, P] by −rate times the gradient of the batch, y [B, P] of the layer below and dz [B, P]."""
+    width, to, of = v.shape[1], v.reshape(v.size), y.reshape(y.size)
+    for j in range(v.shape[0]):
+        for c in range(y.shape[0]):
+            room.factors[c] = dz[c, j]
+        add_rows(to, j * width, width, -rules.rate, of, room.counting, room.factors, 0, y.shape[0])
+
+
+@compiled
+def descend_bias(dz: Floats, b: Floats, rules: Rules, room: Room) -> None:
+    """Change b [P] by −rate times the gradient of the batch, dz [B, P]."""
+    g = room.gradient
+    for j in range(b.size):
+        g[j] = 0
+    for c in range(dz.shape[0]):
+        for j in range(b.size):
+            g[j] += dz[c, j]
+    for j in range(b.size):
+        b[j] -= rules.rate * g[j]
+
+
+@compiled
+def rows_of_layer(flat: Floats, layer: int, n_cases: int, network: Network, room: Room) -> Floats:
+    """Return what y or dz of the room have for a layer, [B, P]."""
+    begin = room.marks.shape[0] * network.padded[:layer].sum()
+    width = network.padded[layer]
+    return flat[begin : begin + n_cases * width].reshape(n_cases, width)
+
+
+@compiled
+def weights_above(layer: int, network: Network) -> Floats:
+    """Return v [J, P] of a layer above the first."""
+    begin = 0
+    for below in range(1, layer):
+        begin += network.widths[below] * network.padded[below - 1]
+    rows, columns = network.widths[layer], network.padded[layer - 1]
+    return network.above[begin : begin + rows * columns].reshape(rows, columns)
+
+
+@compiled
+def biases_of(layer: int, network: Network) -> Floats:
+    """Return b [P] of a layer."""
+    begin = network.padded[:layer].sum()
+    return network.biases[begin : begin + network.padded[layer]]
+
+
+@compiled
+def forward(n_cases: int, x: Floats, following: Order, network: Network, rules: Rules, room: Room) -> None:
+    """Compute the activations of the hidden layers, and z of the output layer, from the nonzero inputs.
+
+    Meanwhile the inputs x [N, D] of the cases that follow are fetched.
+    """
+    below = rows_of_layer(room.y, 0, n_cases, network, room)
+    first_layer(n_cases, network.w, biases_of(0, network), below, x, following, room)
+    for layer in range(1, network.widths.size):
+        activate(rules.hidden, below, network.widths[layer - 1], room)
+        z = rows_of_layer(room.y, layer, n_cases, network, room)
+        layer_above(below, weights_above(layer, network), biases_of(layer, network), z)
+        below = z
+
+
+@compiled
+def backward(t: Floats, cases: Order, network: Network, rules: Rules, room: Room) -> float:
+    """Return the loss, summed over the cases, and compute dE/dz of all layers; t [N, C]."""
+    last = network.widths.size - 1
+    z = rows_of_layer(room.y, last, cases.size, network, room)
+    dz = rows_of_layer(room.dz, last, cases.size, network, room)
+    if rules.squared:
+        loss = squared_loss(rules.output, z, t, cases, dz, room)
+    elif rules.output == SOFTMAX:
+        loss = softmax_loss(z, t, cases, dz, room)
+    else:
+        loss = sigmoid_loss(z, t, cases, dz, room)
+    if rules.mean:
+        for c in range(cases.size):
+            for j in range(t.shape[1]):
+                dz[c, j] /= cases.size
+    for layer in range(last, 0, -1):
+        below = rows_of_layer(room.dz, layer - 1, cases.size, network, room)
+        back_to_layer(dz, weights_above(layer, network), below, room)
+        times_derivative(rules.hidden, below, rows_of_layer(room.y, layer - 1, cases.size, network, room))
+        dz = below
+    return loss
+
+
+@compiled
+def update(n_cases: int, network: Network, rules: Rules, room: Room) -> None:
+    """Change the weights of every layer."""
+    for layer in range(network.widths.size):
+        dz = rows_of_layer(room.dz, layer, n_cases, network, room)
+        if layer:
+            y = rows_of_layer(room.y, layer - 1, n_cases, network, room)
+            descend_above(y, dz, weights_above(layer, network), rules, room)
+        elif n_cases == 1:
+            descend_first_of_one(dz, network.w, rules, room)
+        else:
+            descend_first(n_cases, dz, network.w, rules, room)
+        if rules.bias:
+            descend_bias(dz, biases_of(layer, network), rules, room)
+
+
+@compiled
+def train_batches(x: Floats, t: Floats, order: Order, size: int, network: Network, rules: Rules, room: Room) -> float:
+    """Train the cases of x [N, D] and t [N, C] in this order, so many at a time.
+
+    Returns the loss, summed over the cases.
+    """
+    loss = 0.0
+    for start in range(0, order.size, size):
+        cases = order[start : start + size]
+        keep_nonzeros(x, cases, room)
+        forward(cases.size, x, order[start + size : start + 2 * size], network, rules, room)
+        loss += backward(t, cases, network, rules, room)
+        update(cases.size, network, rules, room)
+    return loss

@@ -1,0 +1,219 @@
+"""`scratch-compiled`: loops in machine code that leave out the zeros of the input.
+
+Nothing is multiplied by a zero input, which most pixels are, and no gradient of all weights is formed: each weight is
+changed by what its cases have to say. That needs an optimizer which leaves the weights of a zero input alone: plain
+gradient descent. A whole call of `train_epoch` is one call of compiled code.
+"""
+
+import itertools
+from typing import TypeVar
+
+import numpy as np
+
+from data import Floats, Layer, Order, Parameters, Recipe, StepParts, UnsupportedRecipe
+from scratch import compiled_kernels as kernels
+from scratch.compiled_kernels import BLOCK, LANES, Network, Room, Rules
+
+LINE_BYTES = 64
+"""A cache line; what begins at one is fetched with the fewest accesses."""
+PREDICTED = 1024
+"""Cases that are predicted together."""
+
+
+def rounded_up(n: int, multiple: int = LANES) -> int:
+    """Return the next multiple."""
+    return -(-n // multiple) * multiple
+
+
+def zeros(n: int, dtype: str) -> Floats:
+    """Return so many zeros that begin at a cache line, [n]."""
+    n_bytes = n * np.dtype(dtype).itemsize
+    raw = np.zeros(n_bytes + LINE_BYTES, np.uint8)
+    start = -raw.ctypes.data % LINE_BYTES
+    aligned: Floats = raw[start : start + n_bytes].view(dtype)
+    return aligned
+
+
+def network_of(recipe: Recipe, parameters: Parameters) -> Network:
+    """Return copies of the weights as the loops want them."""
+    widths = recipe.layer_sizes[1:]
+    padded = [rounded_up(width) for width in widths]
+    first, *above = parameters
+    w = zeros(recipe.layer_sizes[0] * padded[0], recipe.dtype).reshape(-1, padded[0])
+    w[:, : widths[0]] = first.weight
+    blocks = zeros(sum(rows * columns for rows, columns in zip(widths[1:], padded, strict=False)), recipe.dtype)
+    biases = zeros(sum(padded), recipe.dtype)
+    network = Network(w, blocks, biases, np.array(widths), np.array(padded))
+    for layer, block in zip(above, weights_above(network), strict=True):
+        block[:, : layer.weight.shape[0]] = layer.weight.T
+    for layer, bias in zip(parameters, biases_of(network), strict=True):
+        if layer.bias is not None:
+            bias[:] = layer.bias
+    return network
+
+
+def weights_above(network: Network) -> list[Floats]:
+    """Return the weights of the layers above the first, [J, P] each, not copied."""
+    sizes = [(int(rows), int(columns)) for rows, columns in zip(network.widths[1:], network.padded, strict=False)]
+    ends = list(itertools.accumulate(rows * columns for rows, columns in sizes))
+    return [
+        network.above[end - rows * columns : end].reshape(rows, columns)
+        for end, (rows, columns) in zip(ends, sizes, strict=True)
+    ]
+
+
+def biases_of(network: Network) -> list[Floats]:
+    """Return the biases of every layer, [J] each, not copied."""
+    starts = [0, *itertools.accumulate(map(int, network.padded))]
+    return [network.biases[start : start + int(width)] for start, width in zip(starts, network.widths, strict=False)]
+
+
+def room_for(recipe: Recipe, n_cases: int, n_nonzero: int) -> Room:
+    """Return room for so many cases, with at most so many nonzero inputs together."""
+    first, *widths = recipe.layer_sizes
+    padded = [rounded_up(width) for width in widths]
+    kept = n_nonzero + LANES
+    most = max(n_cases, *widths)
+    return Room(
+        columns=np.empty(kept, np.uint32),
+        values=zeros(kept, recipe.dtype),
+        marks=np.empty((n_cases, -(-first // BLOCK) + 1), np.uint32),
+        heads=np.empty(first + 1, np.uint32),
+        by_input=zeros(n_nonzero, recipe.dtype),
+        cases=np.empty(n_nonzero, np.uint32),
+        y=zeros(n_cases * sum(padded), recipe.dtype),
+        dz=zeros(n_cases * sum(padded), recipe.dtype),
+        gradient=zeros(max(padded), recipe.dtype),
+        counting=np.arange(most, dtype=np.uint32),
+        factors=zeros(most, recipe.dtype),
+        bits=np.empty(n_cases * max(padded), np.int32),
+    )
+
+
+LOOKED_AT_FROM = 1 << 20
+"""Inputs of a batch up to which there is room for all; beyond, for as many as are not zero in all cases together."""
+
+
+Array = TypeVar("Array", Floats, Order)
+
+
+def read_only(array: Array) -> Array:
+    """Return an array that compiled code sees as one that it may not write to: so there is one version for all."""
+    view = np.ascontiguousarray(array).view()
+    view.flags.writeable = False
+    return view
+
+
+class CompiledTrainer:
+    """A multilayer perceptron of any depth in compiled loops, on one core."""
+
+    def __init__(self, recipe: Recipe, parameters: Parameters) -> None:
+        reason = "it changes weights whose input is zero, which are left out here"
+        if recipe.optimizer != "sgd":
+            raise UnsupportedRecipe("scratch-compiled", "optimizer", f"{reason}; it does sgd")
+        if recipe.weight_decay:
+            raise UnsupportedRecipe("scratch-compiled", "weight_decay", f"{reason}; it does 0")
+        self.recipe = recipe
+        self.network = network_of(recipe, parameters)
+        self.rules = Rules(
+            hidden=kernels.KINDS[recipe.hidden_activation],
+            output=kernels.KINDS[recipe.output_activation],
+            squared=recipe.loss == "squared_error",
+            mean=recipe.reduction == "mean",
+            bias=recipe.bias,
+            rate=np.dtype(recipe.dtype).type(recipe.learning_rate),
+        )
+        self.room: Room | None = None
+        self.n_nonzero = 0
+        """Nonzero inputs of a batch that there is room for."""
+        self.counted: tuple[Floats, int] | None = None
+        """The cases whose nonzero inputs were counted last, and their number."""
+
+    def _room(self, x: Floats, n_cases: int) -> Room:
+        """Return room for batches of so many cases of x [N, D], the same every time unless more is needed."""
+        n_nonzero = n_cases * x.shape[1]
+        if n_nonzero > LOOKED_AT_FROM:
+            if self.counted is None or self.counted[0] is not x:
+                self.counted = x, int(np.count_nonzero(x))
+            n_nonzero = min(n_nonzero, self.counted[1])
+        if self.room is None or len(self.room.marks) < n_cases or self.n_nonzero < n_nonzero:
+            self.n_nonzero = max(n_nonzero, self.n_nonzero)
+            self.room = room_for(self.recipe, n_cases, self.n_nonzero)
+        return self.room
+
+    def train_epoch(self, x: Floats, t: Floats, order: Order) -> float:
+        """Pass once over the cases; see :class:`data.Trainer`."""
+        if order.min() < 0 or order.max() >= len(x):
+            raise IndexError(f"the order names cases from {order.min()} to {order.max()}, of {len(x)}")
+        size = min(self.recipe.batch_size or len(order), len(order))
+        room = self._room(x, size)
+        given = read_only(x), read_only(t), read_only(order)
+        loss = kernels.train_batches(*given, size, self.network, self.rules, room)
+        return float(loss) / len(order)
+
+    def _run(self, x: Floats, room: Room) -> None:
+        """Compute the activations of the hidden layers and z of the output layer into the room."""
+        inputs, order = read_only(x), read_only(np.arange(len(x)))
+        kernels.keep_nonzeros(inputs, order, room)
+        kernels.forward(len(x), inputs, order[:0], self.network, self.rules, room)
+
+    def _rows(self, flat: Floats, n_cases: int, room: Room) -> list[Floats]:
+        """Return what y or dz of the room have for every layer, [B, J]."""
+        layers = range(len(self.network.widths))
+        rows = (kernels.rows_of_layer(flat, layer, n_cases, self.network, room) for layer in layers)
+        return [row[:, : int(width)] for row, width in zip(rows, self.network.widths, strict=True)]
+
+    def gradients(self, x: Floats, t: Floats) -> Parameters:
+        """Return dE/dw of one batch; see :class:`data.Trainer`."""
+        room = room_for(self.recipe, len(x), x.size)
+        self._run(x, room)
+        kernels.backward(read_only(t), read_only(np.arange(len(x))), self.network, self.rules, room)
+        y, dz = (self._rows(flat, len(x), room) for flat in (room.y, room.dz))
+        with np.errstate(all="ignore"):
+            return tuple(
+                Layer(below.T @ d, d.sum(axis=0) if self.recipe.bias else None)
+                for below, d in zip((x, *y[:-1]), dz, strict=True)
+            )
+
+    def predict(self, x: Floats) -> Floats:
+        """Return the outputs [N, C]."""
+        found = np.empty((len(x), self.recipe.layer_sizes[-1]), self.recipe.dtype)
+        n_cases = min(PREDICTED, len(x))
+        room = room_for(self.recipe, n_cases, n_cases * x.shape[1])
+        for start in range(0, len(x), PREDICTED):
+            part = x[start : start + PREDICTED]
+            self._run(part, room)
+            found[start : start + PREDICTED] = self._outputs(self._rows(room.y, len(part), room)[-1])
+        return found
+
+    def _outputs(self, z: Floats) -> Floats:
+        if self.rules.output == kernels.SOFTMAX:
+            e = np.exp(z - z.max(axis=1, keepdims=True))
+            found: Floats = np.divide(e, e.sum(axis=1, keepdims=True))
+            return found
+        y = np.ascontiguousarray(z)
+        kernels.activate(self.rules.output, y, y.shape[1], room_for(self.recipe, len(y), 0))
+        return y
+
+    def parameters(self) -> Parameters:
+        """Return copies of the weights."""
+        first = self.network.w[:, : int(self.network.widths[0])]
+        above = [
+            v[:, : int(below)].T for v, below in zip(weights_above(self.network), self.network.widths, strict=False)
+        ]
+        biases = biases_of(self.network)
+        return tuple(
+            Layer(np.array(weight, order="C"), bias.copy() if self.recipe.bias else None)
+            for weight, bias in zip([first, *above], biases, strict=True)
+        )
+
+    def step_parts(self, x: Floats, t: Floats, cases: Order) -> StepParts:
+        """Return the parts of one step; the loss is part of the way back. See :class:`data.DividesSteps`."""
+        room = self._room(x, len(cases))
+        inputs, targets, order = read_only(x), read_only(t), read_only(cases)
+        return {
+            "fetch": lambda: kernels.keep_nonzeros(inputs, order, room),
+            "forward": lambda: kernels.forward(len(cases), inputs, order[:0], self.network, self.rules, room),
+            "backward": lambda: kernels.backward(targets, order, self.network, self.rules, room),
+            "update": lambda: kernels.update(len(cases), self.network, self.rules, room),
+        }

@@ -1,0 +1,146 @@
+"""The ladder: what is on it, what it says of made-up times, and the command."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from bench.cli.main import main
+from bench.compute.ladder import Ladder, summarize_ladder
+from bench.implementations import FLOORS, IMPLEMENTATIONS, Implementation
+from bench.records import read_rows, rows_of
+from bench.run import ladder as rungs
+from bench.run.ladder import RUNGS, plan_ladder
+from bench.show.ladder import draw_ladder, ladder_sentences, ladder_table
+from data import InputError, load_dataset
+from tests.bench.timed import timed_question, timed_run
+from tests.tiny import write_tiny_dataset
+
+IMPLEMENTATION_OF = {rung.name: rung.implementation for rung in RUNGS}
+SIDES = {name: known.side for name, known in {**IMPLEMENTATIONS, **FLOORS}.items()}
+CASE_S = {
+    "lists, case by case": 20e-3,
+    "NumPy, case by case": 200e-6,
+    "float32": 8e-6,
+    "compiled, zeros left out": 2e-6,
+    "DataLoader": 20e-6,
+    "tensors by index": 16e-6,
+    "JAX": 5e-6,
+    "NumPy's products alone": 4e-6,
+}
+
+
+@pytest.fixture(scope="module")
+def climbed() -> Ladder:
+    return summarize_ladder(*timed_run(timed_question("ladder", CASE_S, IMPLEMENTATION_OF)), SIDES)
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return write_tiny_dataset(tmp_path_factory.mktemp("tiny"), 200, 60)
+
+
+def test_a_rung_is_worth_the_time_below_by_its_own_and_sides_are_climbed_apart(climbed: Ladder) -> None:
+    hand, torch, peers = climbed.climbs
+    assert (hand.side, torch.side, peers.side) == ("by hand", "PyTorch", "peer")
+    worth = [step.worth.interval.estimate if step.worth else None for step in hand.steps]
+    assert worth[0] is None
+    assert worth[1:] == pytest.approx([100, 25, 4], rel=0.01)
+    assert hand.steps[-1].total is not None
+    assert hand.steps[-1].total.interval.estimate == pytest.approx(10_000, rel=0.01)
+    assert torch.steps[0].worth is None
+    assert torch.fastest.name == "tensors by index"
+
+
+def test_the_fastest_of_every_side_is_compared_with_the_fastest_by_hand_and_with_the_floor(climbed: Ladder) -> None:
+    found = {ratio.numerator: ratio.interval.estimate for ratio in climbed.across}
+    assert found == pytest.approx({"tensors by index": 8.0, "JAX": 2.5}, rel=0.01)
+    assert {ratio.denominator for ratio in climbed.across} == {"compiled, zeros left out"}
+    assert climbed.above_floor is not None
+    assert climbed.above_floor.interval.estimate == pytest.approx(0.5, rel=0.01)
+    assert [step.name for step in climbed.floors] == ["NumPy's products alone"]
+
+
+def test_sentences_table_and_figure_hold_the_numbers(climbed: Ladder) -> None:
+    said = " ".join(ladder_sentences(climbed)).replace("\N{NO-BREAK SPACE}", " ")
+    assert "torch-eager (tensors by index) takes 8.00" in said
+    assert "the rung that is worth most is 'NumPy, case by case', 100" in said
+    table = ladder_table(climbed)
+    assert len(table.rows) == len(CASE_S)
+    assert table.rows[-1][0] == "Floor"
+    drawing = draw_ladder(climbed)
+    assert drawing.title.startswith("The fastest rung of PyTorch takes 8.00")
+    written = [text.get_text() for axes in drawing.figure.axes for text in axes.texts]
+    assert any(text.startswith("25.0 (") for text in written)
+
+
+def test_a_ladder_of_one_side_has_nothing_to_compare_across() -> None:
+    times = {name: CASE_S[name] for name in ("float32", "compiled, zeros left out")}
+    found = summarize_ladder(*timed_run(timed_question("ladder", times, IMPLEMENTATION_OF)), SIDES)
+    assert found.across == ()
+    assert found.above_floor is None
+    assert draw_ladder(found).title == "By hand, rung by rung"
+
+
+def test_every_implementation_is_on_the_ladder_and_every_rung_is_an_implementation() -> None:
+    assert {rung.implementation for rung in RUNGS} == {*IMPLEMENTATIONS, *FLOORS}
+    assert len({rung.name for rung in RUNGS}) == len(RUNGS)
+
+
+def test_what_cannot_be_used_here_is_left_out_with_the_reason(tiny: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    dataset = load_dataset(tiny)
+    monkeypatch.setattr(
+        Implementation, "unavailable", lambda self: "needs a miracle" if self.name == "scratch-compiled" else None
+    )
+    plan, left_out = plan_ladder(dataset, None, 0.02, 100.0)
+    assert left_out == {"compiled, zeros left out": "needs a miracle"}
+    assert "scratch-compiled" not in {entry.implementation for entry in plan.questions[0].entries}
+
+
+def test_what_has_no_rung_or_nothing_beside_it_is_refused(tiny: str) -> None:
+    dataset = load_dataset(tiny)
+    with pytest.raises(InputError, match="has no rung on the ladder"):
+        plan_ladder(dataset, None, 0.02, 100.0, ("mine.py:Mine",))
+    with pytest.raises(InputError, match="1 rungs here, expected two or more"):
+        plan_ladder(dataset, None, 0.02, 100.0, ("scratch-inplace",))
+
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    monkeypatch.chdir(tmp_path)
+    return lambda *words: CliRunner().invoke(main, [str(word) for word in words])
+
+
+def test_the_command_proves_times_and_draws_what_is_asked_for(
+    run: Run, tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rungs, "MIN_SETS", 2)
+    monkeypatch.setattr("bench.cli.ladder.probe_blas", lambda *_: None)
+    monkeypatch.setattr(rungs, "ROUNDS", 2)
+    monkeypatch.setattr(rungs, "PROOF_STEPS", 10)
+    monkeypatch.setattr(rungs, "RUNGS", [rung for rung in RUNGS if rung.implementation != "torch-products"])
+    words = ("--implementation", "scratch-numpy", "--implementation", "scratch-inplace")
+    result = run("ladder", "--dataset", tiny, "--target", 99, *words)
+    assert result.exit_code == 0, result.output
+    folder = tmp_path / "results" / "latest-ladder"
+    rows = read_rows(folder)
+    names = {"NumPy, case by case", "all cases at once", "batches", "float32", "no temporaries"}
+    assert {row["implementation"] for row in rows_of(rows, "parity")} == names, "each on its own recipe"
+    assert all(row["passed"] for row in rows_of(rows, "parity"))
+    floors = {"NumPy's products alone"}
+    assert {row["implementation"] for row in rows_of(rows, "block")} == {*names, *floors, "float32 again"}
+    assert (folder / "figures" / "ladder.png").is_file()
+    assert "no temporaries" in (folder / "ladder.md").read_text()
+    again = run("ladder", "--resume")
+    assert again.exit_code == 0, again.output
+    assert read_rows(folder) == rows, "there was nothing left to measure"
+
+
+def test_what_trains_nothing_is_not_compared(run: Run, tiny: str) -> None:
+    result = run("compare", "--dataset", tiny, "--implementation", "numpy-products")
+    assert result.exit_code == 2
+    assert "trains nothing" in result.output

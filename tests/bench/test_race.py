@@ -1,0 +1,111 @@
+"""The race: recipes are chosen on cases held out, misses count as misses, seeds are paired."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from bench.cli.main import main
+from bench.compute.race import choose, first_at, summarize_race
+from bench.records import Row, read_rows, rows_of
+from bench.run import race as races
+from bench.run.race import plan_race
+from bench.show.race import draw_race, race_sentences, race_table
+from data import load_dataset
+from tests.tiny import write_tiny_dataset
+
+TARGETS = (0.97, 0.98)
+SLOW, FAST, WIDE = "hand: slow", "hand: fast", "torch: wide"
+OF = {SLOW: "hand", FAST: "hand", WIDE: "torch"}
+
+
+def search(label: str, *points: tuple[float, float, float]) -> Row:
+    return {"kind": "search", "implementation": label, "curve": [list(point) for point in points], "reached": False}
+
+
+SEARCHES = [
+    search(SLOW, (1, 1.0, 0.96), (2, 2.0, 0.985)),
+    search(FAST, (1, 0.5, 0.971), (2, 1.0, 0.975)),
+    search(WIDE, (1, 3.0, 0.972), (2, 6.0, 0.979)),
+]
+
+
+def race_row(label: str, seed: int, target: float, cold: bool, wall_s: float, reached: bool = True) -> Row:
+    curve = [[1.0, wall_s / 2, 0.9], [2.0, wall_s, target if reached else 0.9]]
+    row = {"kind": "race", "implementation": label, "seed": seed, "target": target, "cold": cold}
+    return {**row, "start_s": 1.0 if cold else 0.0, "curve": curve, "reached": reached}
+
+
+def run_of(*rows: Row) -> tuple[dict[str, Any], list[Row]]:
+    entries = [{"label": label, "implementation": name} for label, name in OF.items()]
+    return {"plan": {"questions": [{"entries": entries, "epochs": 20}]}}, [*SEARCHES, *rows]
+
+
+def test_the_recipe_with_the_fewest_seconds_is_chosen_for_every_target() -> None:
+    found = {(choice.implementation, choice.target): choice for choice in choose(SEARCHES, OF, TARGETS)}
+    assert found["hand", 0.97].label == FAST
+    assert (found["hand", 0.97].wall_s, found["hand", 0.97].epochs, found["hand", 0.97].tried) == (0.5, 1, 2)
+    assert found["hand", 0.98].label == SLOW, "the other one never got there"
+    assert found["torch", 0.98].label == WIDE
+    assert math.isnan(found["torch", 0.98].wall_s), "it came nearest, and did not get there"
+    assert first_at([[1, 0.5, 0.971]], 0.98) is None
+
+
+def test_misses_count_and_seeds_are_paired() -> None:
+    rows = [
+        *(race_row(FAST, seed, 0.97, cold, 1.0 + seed) for seed in (1, 2) for cold in (True, False)),
+        *(race_row(WIDE, seed, 0.97, cold, 4 * (1.0 + seed)) for seed in (1, 2) for cold in (True, False)),
+        race_row(WIDE, 1, 0.98, True, 9.0, reached=False),
+        race_row(WIDE, 1, 0.98, False, 9.0, reached=False),
+        race_row(SLOW, 1, 0.98, True, 2.0),
+        race_row(SLOW, 1, 0.98, False, 2.0),
+    ]
+    found = summarize_race(*run_of(*rows), TARGETS)
+    warm, cold = ([duel for duel in found.duels if duel.cold == start] for start in (False, True))
+    assert [duel.ratio.estimate for duel in warm] == pytest.approx([4.0]), "no duel to 98 %: only one got there"
+    assert cold[0].ratio.estimate == pytest.approx(math.sqrt(9 / 3 * 13 / 4))
+    missed = next(item for item in found.results if item.choice.label == WIDE and item.choice.target == 0.98)
+    assert (missed.reached, missed.of) == (0, 1)
+    said = " ".join(race_sentences(found)).replace("\N{NO-BREAK SPACE}", " ")
+    assert "torch missed 98.0 % in 1 of 1 race of 20 epochs at most" in said
+    assert "To 97.0 % with everything imported and compiled, torch takes 4.00" in said
+    table = race_table(found)
+    assert ["0 of 1", "–"] in [list(row[3:5]) for row in table.rows]
+    assert draw_race(found).title.startswith("To 97.0")
+
+
+def test_the_search_sees_no_test_case(tmp_path: Path) -> None:
+    dataset = load_dataset(write_tiny_dataset(tmp_path, 200, 60))
+    plan = plan_race(dataset, ["scratch-numpy", "torch-eager"], 2, 3)
+    (question,) = plan.questions
+    assert {entry.implementation for entry in question.entries} == {"scratch-numpy", "torch-eager"}
+    assert len({entry.label for entry in question.entries}) == len(question.entries)
+    held_out = dataset.hold_out(len(dataset.x_train) // races.HELD_OUT)
+    assert (held_out.x_test == dataset.x_train[-33:]).all()
+
+
+def test_the_command_chooses_proves_races_and_draws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    tiny = write_tiny_dataset(tmp_path, 300, 60)
+    grid = [{"layer_sizes": (width,), "batch_size": 10, "learning_rate": 0.5} for width in (8, 16)]
+    monkeypatch.setattr(races, "SGD", grid)
+    monkeypatch.setattr(races, "PROOF_STEPS", 5)
+    words = ["race", "--dataset", tiny, "--seeds", "2", "--epochs", "12"]
+    words += ["--implementation", "scratch-numpy", "--implementation", "scratch-inplace"]
+    result = CliRunner().invoke(main, words)
+    assert result.exit_code == 0, result.output
+    folder = tmp_path / "results" / "latest-race"
+    rows = read_rows(folder)
+    assert len(rows_of(rows, "search")) == 4
+    assert {row["seed"] for row in rows_of(rows, "race")} == {1, 2}, "not the seed of the search"
+    chosen = {row["implementation"] for row in rows_of(rows, "race")}
+    assert chosen <= {row["implementation"] for row in rows_of(rows, "parity", passed=True)}
+    for row in rows_of(rows, "race"):
+        assert row["reached"] == (row["curve"][-1][2] >= row["target"])
+        assert (row["start_s"] > 0.1) == row["cold"], "a cold start imports NumPy at least"
+    assert (folder / "figures" / "race.png").is_file()
+    again = CliRunner().invoke(main, ["race", "--resume"])
+    assert again.exit_code == 0, again.output
+    assert read_rows(folder) == rows, "there was nothing left to measure"

@@ -1,0 +1,114 @@
+"""How time grows: slopes, crossings and shares of made-up times, the plan, and the command."""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from bench.cli.main import main
+from bench.compute.scaling import Scaling, summarize_scale
+from bench.implementations import FLOORS
+from bench.records import read_rows, rows_of
+from bench.run import scale as plans
+from bench.run.scale import AXES, plan_scale
+from bench.show.scaling import draw_scaling, scaling_sentences, scaling_table
+from data import InputError, load_dataset
+from tests.bench.timed import timed_question, timed_run
+from tests.tiny import write_tiny_dataset
+
+COUNTED = {name: counted for name, (counted, _) in AXES.items()}
+NAMES = list(FLOORS)
+PLACES = (1, 10, 100, 1000)
+
+
+def made_up(hand: Callable[[int], float], torch: Callable[[int], float]) -> Scaling:
+    """Return the scaling of two implementations with these seconds per case, above products of 1 µs."""
+    questions = [
+        timed_question(
+            f"batch-size={x}",
+            {"scratch-numpy": hand(x), "torch-eager": torch(x), "numpy-products": 1e-6, "torch-products": 2e-6},
+        )
+        for x in PLACES
+    ]
+    (found,) = summarize_scale(*timed_run(*questions), COUNTED, NAMES)
+    return found
+
+
+@pytest.fixture(scope="module")
+def crossing() -> Scaling:
+    return made_up(lambda _: 10e-6, lambda x: 1000e-6 / x + 1e-6)
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return write_tiny_dataset(tmp_path_factory.mktemp("tiny"), 200, 60)
+
+
+def test_slopes_are_those_of_the_power_that_times_follow() -> None:
+    found = made_up(lambda x: 1e-3 * x**-0.75, lambda x: 1e-6 * x**0.5)
+    hand, torch = found.curves
+    assert (hand.low, hand.high) == pytest.approx((-0.75, -0.75), abs=0.01)
+    assert (torch.low, torch.high) == pytest.approx((0.5, 0.5), abs=0.01)
+
+
+def test_a_crossing_lies_where_the_ratio_passes_one_and_says_who_is_ahead(crossing: Scaling) -> None:
+    (found,) = crossing.crossings
+    assert (found.below, found.above, found.between) == ("scratch-numpy", "torch-eager", (100, 1000))
+    r0, r1 = 11 / 10, 2 / 10
+    expected = 100 * 10 ** (math.log(r0) / (math.log(r0) - math.log(r1)))
+    assert found.x == pytest.approx(expected, rel=0.02)
+
+
+def test_where_nobody_is_surely_ahead_there_is_no_crossing() -> None:
+    found = made_up(lambda _: 10e-6, lambda x: 10e-6 * (1.001 if x < 50 else 0.999))
+    assert found.crossings == ()
+
+
+def test_the_share_of_the_possible_is_that_of_the_faster_products(crossing: Scaling) -> None:
+    hand = crossing.curves[0]
+    assert [point.of_floor for point in hand.points] == pytest.approx([0.1] * 4, rel=0.02)
+    assert dict(crossing.floor) == pytest.approx(dict.fromkeys(PLACES, 1e-6), rel=0.02)
+
+
+def test_sentences_table_and_figure_hold_the_numbers(crossing: Scaling) -> None:
+    said = " ".join(scaling_sentences([crossing])).replace("\N{NO-BREAK SPACE}", " ")
+    assert "cases in a batch on (between 100 and 1,000), torch-eager is faster than scratch-numpy" in said
+    assert "scratch-numpy 10 %" in said
+    assert len(scaling_table(crossing).rows) == 2 * len(PLACES)
+    drawing = draw_scaling([crossing])
+    assert "torch-eager overtakes scratch-numpy" in drawing.title
+    assert len(drawing.figure.axes) == 3
+
+
+def test_along_an_axis_one_thing_changes(tiny: str) -> None:
+    dataset = load_dataset(tiny)
+    plan = plan_scale(dataset, ["batch-size", "width", "depth"], ["scratch-numpy", "torch-eager"])
+    recipes = {question.name: question.entries[0].recipe for question in plan.questions}
+    assert recipes["batch-size=16"].batch_size == 16
+    assert recipes["batch-size=all"].batch_size is None
+    assert "batch-size=1024" not in recipes, "there are 200 cases"
+    assert recipes["width=32"].layer_sizes == (16, 32, 3)
+    assert recipes["depth=3"].layer_sizes == (16, 128, 128, 128, 3)
+    with pytest.raises(InputError, match="trains nothing"):
+        plan_scale(dataset, ["width"], ["numpy-products"])
+
+
+def test_the_command_times_every_place_and_draws(tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(plans, "SETS", 2)
+    monkeypatch.setattr(plans, "ROUNDS", 2)
+    monkeypatch.setattr(plans, "PROOF_STEPS", 5)
+    monkeypatch.setattr(plans, "FLOORS", {"numpy-products": FLOORS["numpy-products"]})  # which starts at once
+    monkeypatch.setitem(plans.AXES, "batch-size", ("cases in a batch", (4, None)))
+    monkeypatch.setitem(plans.AXES, "threads", ("threads", (1,)))
+    words = ["scale", "--dataset", tiny, "--implementation", "scratch-numpy", "--implementation", "scratch-inplace"]
+    result: Result = CliRunner().invoke(main, [*words, "--axis", "batch-size", "--axis", "threads"])
+    assert result.exit_code == 0, result.output
+    folder = tmp_path / "results" / "latest-scale"
+    rows = read_rows(folder)
+    assert {row["question"] for row in rows_of(rows, "stop")} == {"batch-size=4", "batch-size=all", "threads=1"}
+    assert min(row["sets"] for row in rows_of(rows, "stop")) >= 2
+    assert (folder / "figures" / "scaling.png").is_file()
+    assert "Along threads" in (folder / "scaling.md").read_text()

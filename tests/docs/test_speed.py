@@ -1,0 +1,19 @@
+"""What docs/speed.md says of the speed is what the committed runs say."""
+
+import pytest
+
+from bench.records import read_description
+from tests.docs.refresh_speed import PAGE, REFERENCE, blocks, pattern
+
+
+def test_the_numbers_in_the_page_are_those_of_the_committed_runs() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    for name, block in blocks().items():
+        found = pattern(name).search(text)
+        assert found is not None, name
+        assert found.group() == block, "python -m tests.docs.refresh_speed"
+
+
+@pytest.mark.parametrize("name", ["ladder", "scale", "race"])
+def test_the_committed_runs_are_of_committed_code(name: str) -> None:
+    assert read_description(REFERENCE / name)["environment"]["checkout"]["dirty"] is False

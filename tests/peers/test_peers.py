@@ -1,0 +1,73 @@
+"""The peers compute what `scratch-numpy` computes, on the recipes that they accept, and refuse the others by field."""
+
+import importlib.util
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+
+from bench.implementations import named_implementation
+from bench.run.parity import compare_gradients, compare_outputs, compare_training
+from data import Recipe, Trainer, UnsupportedRecipe, initial_parameters
+from scratch.numpy_trainer import NumpyTrainer
+from tests.recipes import random_cases, recipes
+
+N_CASES = 21  # 8 + 8 + 5: the last batch is short
+PACKAGES = {"jax": "jax", "sklearn": "sklearn"}
+
+
+@pytest.fixture(params=PACKAGES)
+def peer(request: pytest.FixtureRequest) -> type[Trainer]:
+    if importlib.util.find_spec(PACKAGES[request.param]) is None:
+        pytest.skip(f"{request.param} is not installed")
+    return named_implementation(request.param).load()
+
+
+def plain(recipe: Recipe) -> Recipe:
+    """Return the recipe with the optimizer that peers can do."""
+    return recipe.replace(optimizer="sgd", momentum=0.0, weight_decay=0.0, learning_rate=0.02)
+
+
+def accepted_by_sklearn(recipe: Recipe) -> Recipe:
+    """Return a recipe like it that scikit-learn does as we do."""
+    first, *hidden, last = recipe.layer_sizes
+    sizes = (first, *(hidden or [7]), max(3, last))
+    softmax = {"output_activation": "softmax", "loss": "cross_entropy", "target_range": (0.0, 1.0)}
+    return recipe.replace(layer_sizes=sizes, reduction="mean", bias=True, **softmax)
+
+
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(recipe=recipes())
+def test_outputs_gradients_and_weights_are_those_of_numpy(peer: type[Trainer], recipe: Recipe) -> None:
+    recipe = plain(recipe)
+    if peer.__name__ == "SklearnTrainer":
+        recipe = accepted_by_sklearn(recipe)
+    cases = random_cases(recipe, N_CASES)
+    for agreement in (
+        compare_outputs(recipe, peer, NumpyTrainer, cases),
+        compare_gradients(recipe, peer, NumpyTrainer, cases),
+        compare_training(recipe, peer, NumpyTrainer, cases, 10),
+    ):
+        assume("diverges" not in agreement.where)  # then there is nothing to compare
+        assert agreement.passed, agreement
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "field"),
+    [
+        ("jax", {"optimizer": "adam"}, "optimizer"),
+        ("sklearn", {"optimizer": "adam"}, "optimizer"),
+        ("sklearn", {"reduction": "sum"}, "reduction"),
+        ("sklearn", {"bias": False}, "bias"),
+        ("sklearn", {"weight_decay": 0.1}, "weight_decay"),
+        ("sklearn", {"output_activation": "sigmoid"}, "output_activation"),
+        ("sklearn", {"layer_sizes": (5, 3)}, "layer_sizes"),
+        ("sklearn", {"layer_sizes": (5, 4, 2)}, "layer_sizes"),
+    ],
+)
+def test_what_a_peer_does_otherwise_is_refused_by_field(name: str, changes: dict[str, Any], field: str) -> None:
+    pytest.importorskip(PACKAGES[name])
+    recipe = Recipe().replace(**changes)
+    with pytest.raises(UnsupportedRecipe) as refused:
+        named_implementation(name).load()(recipe, initial_parameters(recipe))
+    assert refused.value.field == field

@@ -1,0 +1,135 @@
+"""`scratch-compiled` computes what `scratch-numpy` computes, with or without zeros, and refuses what it cannot do."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import assume, example, given, settings
+from hypothesis import strategies as st
+
+from bench.run.parity import compare_gradients, compare_outputs, compare_training
+from data import Cases, Recipe, Trainer, UnsupportedRecipe, batch_order, initial_parameters
+from scratch.numpy_trainer import NumpyTrainer
+from tests.recipes import random_cases, recipes
+
+numba = pytest.importorskip("numba", reason="scratch-compiled needs Numba")
+
+N_CASES = 21  # 8 + 8 + 5: the last batch is short
+
+
+@pytest.fixture(scope="module")
+def compiled_trainer() -> type[Trainer]:
+    from scratch.compiled_trainer import CompiledTrainer
+
+    return CompiledTrainer
+
+
+def with_zeros(recipe: Recipe, share: float, n_cases: int = N_CASES) -> Cases:
+    """Return random cases, such a share of whose inputs is zero; some zeros are negative ones."""
+    drawn = random_cases(recipe, n_cases)
+    rng = np.random.default_rng(recipe.seed)
+    kept = np.where(rng.random(drawn.x.shape) >= share, 1.0, np.where(rng.random(drawn.x.shape) < 0.5, 0.0, -0.0))
+    return Cases((drawn.x * kept).astype(recipe.dtype), drawn.t, drawn.y)
+
+
+def plain(recipe: Recipe) -> Recipe:
+    """Return the recipe with the optimizer that it can do."""
+    return recipe.replace(optimizer="sgd", momentum=0.0, weight_decay=0.0, learning_rate=0.02)
+
+
+WIDE = Recipe(layer_sizes=(50, 37, 19, 5), hidden_activation="tanh", batch_size=8, dtype="float64", learning_rate=0.1)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@settings(max_examples=40, deadline=None)
+@given(recipe=recipes(), zeros=st.sampled_from([0.0, 0.5, 1.0]))
+@example(recipe=WIDE, zeros=0.5)
+@example(recipe=WIDE.replace(hidden_activation="sigmoid", batch_size=None), zeros=0.8)
+def test_outputs_gradients_and_weights_are_those_of_numpy(
+    compiled_trainer: type[Trainer], dtype: str, recipe: Recipe, zeros: float
+) -> None:
+    recipe = plain(recipe).replace(dtype=dtype)
+    cases = with_zeros(recipe, zeros)
+    for agreement in (
+        compare_outputs(recipe, compiled_trainer, NumpyTrainer, cases),
+        compare_gradients(recipe, compiled_trainer, NumpyTrainer, cases),
+        compare_training(recipe, compiled_trainer, NumpyTrainer, cases, 30 if dtype == "float64" else 10),
+    ):
+        assume("diverges" not in agreement.where)  # then there is nothing to compare
+        assert agreement.passed, agreement
+
+
+def test_a_training_in_pieces_is_the_same_as_in_one(compiled_trainer: type[Trainer]) -> None:
+    recipe = WIDE.replace(dtype="float32")
+    cases = with_zeros(recipe, 0.5, n_cases=60)
+    order = batch_order(recipe, 60, 0)
+    whole, pieces = (compiled_trainer(recipe, initial_parameters(recipe)) for _ in range(2))
+    whole.train_epoch(cases.x, cases.t, order)
+    for start, end in ((0, 8), (8, 40), (40, 60)):
+        pieces.train_epoch(cases.x, cases.t, order[start:end])
+    for a, b in zip(whole.parameters(), pieces.parameters(), strict=True):
+        assert np.array_equal(a.weight, b.weight)
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"), [({"optimizer": "adam"}, "optimizer"), ({"weight_decay": 0.1}, "weight_decay")]
+)
+def test_what_changes_weights_of_zero_inputs_is_refused_by_field(
+    compiled_trainer: type[Trainer], changes: dict[str, object], field: str
+) -> None:
+    recipe = Recipe().replace(**changes)
+    with pytest.raises(UnsupportedRecipe) as refused:
+        compiled_trainer(recipe, initial_parameters(recipe))
+    assert refused.value.field == field
+
+
+def test_the_exponential_is_right_to_two_units_in_the_last_place_and_keeps_infinity_and_nan() -> None:
+    from scratch import compiled_kernels as kernels
+
+    drawn = [np.linspace(-87, 88, 200_001), np.random.default_rng(0).normal(0, 1, 100_000)]
+    x = np.concatenate(drawn).astype("float32")
+    found = x.copy()
+    kernels.exp_in_place(found, np.empty(len(x), np.int32))
+    exact = np.exp(x.astype(np.float64))
+    assert (np.abs(found - exact) / exact).max() < 2 * np.finfo("float32").eps
+    edge = np.array([math.inf, -math.inf, math.nan, 200.0, -200.0, 0.0], "float32")
+    kernels.exp_in_place(edge, np.empty(6, np.int32))
+    assert edge[0] == edge[3] == math.inf
+    assert math.isnan(edge[2])
+    assert edge[5] == 1
+    assert 0 <= edge[1] < 1e-37
+    assert 0 <= edge[4] < 1e-37
+
+
+def test_a_training_that_diverges_is_seen_by_its_loss(compiled_trainer: type[Trainer]) -> None:
+    recipe = Recipe(
+        layer_sizes=(5, 4, 3), output_activation="identity", loss="squared_error", learning_rate=1e6, batch_size=4
+    )
+    cases = random_cases(recipe, 20)
+    trainer = compiled_trainer(recipe, initial_parameters(recipe))
+    losses = [trainer.train_epoch(cases.x, cases.t, batch_order(recipe, 20, epoch)) for epoch in range(20)]
+    assert not math.isfinite(losses[-1])
+
+
+def test_cases_that_do_not_exist_are_an_error_rather_than_others(compiled_trainer: type[Trainer]) -> None:
+    recipe = Recipe(layer_sizes=(3, 2, 2), batch_size=2)
+    cases = random_cases(recipe, 4)
+    trainer = compiled_trainer(recipe, initial_parameters(recipe))
+    for order in ([0, 4], [-1, 0]):
+        with pytest.raises(IndexError, match="of 4"):
+            trainer.train_epoch(cases.x, cases.t, np.array(order))
+
+
+def test_an_epoch_takes_no_array_of_its_own_once_there_was_one(compiled_trainer: type[Trainer]) -> None:
+    import tracemalloc
+
+    recipe = Recipe(layer_sizes=(300, 400, 10))
+    cases = random_cases(recipe, 2 * 64 + 40)
+    trainer = compiled_trainer(recipe, initial_parameters(recipe))
+    order = batch_order(recipe, len(cases.x), 0)
+    trainer.train_epoch(cases.x, cases.t, order)
+    tracemalloc.start()
+    trainer.train_epoch(cases.x, cases.t, order)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 16_384

@@ -1,0 +1,38 @@
+"""`torch-compile` computes what autograd computes, whole batches and short ones, and refuses what it cannot do."""
+
+import pytest
+
+from bench.implementations import named_implementation
+from bench.run.parity import compare_gradients, compare_outputs, compare_training
+from data import Recipe, UnsupportedRecipe, initial_parameters
+from tests.recipes import random_cases
+from torch_impl.compiled import CompileTrainer
+from torch_impl.trainers import EagerTrainer
+
+
+def test_outputs_gradients_and_weights_are_those_of_torch_eager() -> None:
+    reason = named_implementation("torch-compile").unavailable()
+    if reason is not None:
+        pytest.skip(reason)
+    recipe = Recipe(layer_sizes=(20, 16, 5), batch_size=8, dtype="float64", weight_decay=0.01, learning_rate=0.1)
+    cases = random_cases(recipe, 21)  # 8 + 8 + 5: the last batch is short
+    for agreement in (
+        compare_outputs(recipe, CompileTrainer, EagerTrainer, cases),
+        compare_gradients(recipe, CompileTrainer, EagerTrainer, cases),
+        compare_training(recipe, CompileTrainer, EagerTrainer, cases, 20),
+    ):
+        assert agreement.passed, agreement
+
+
+def test_another_optimizer_is_refused_by_field() -> None:
+    recipe = Recipe(optimizer="adam")
+    with pytest.raises(UnsupportedRecipe) as refused:
+        CompileTrainer(recipe, initial_parameters(recipe))
+    assert refused.value.field == "optimizer"
+
+
+def test_without_a_compiler_it_is_unavailable_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXX", "/no/such/compiler")
+    reason = named_implementation("torch-compile").unavailable()
+    assert reason is not None
+    assert "C++ compiler" in reason

@@ -1,0 +1,114 @@
+"""`torch-compile`: forward pass, autograd's backward pass and the weight change as one compiled function."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from data import Floats, Layer, Order, Parameters, Recipe, UnsupportedRecipe
+from torch_impl.model import activate_output, loss_of
+
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "sigmoid": torch.sigmoid,
+    "tanh": torch.tanh,
+    "relu": torch.relu,
+}
+Weights = list[Tensor]
+"""Weight [I, J] and bias [J] of each layer, or weights alone."""
+
+
+torch._dynamo.config.recompile_limit = 64
+"""Versions of the step that a process may have: of other recipes, dtypes and numbers of cases."""
+
+
+def forward(recipe: Recipe, weights: Weights, x: Tensor) -> Tensor:
+    """Return z [B, C] of the output units."""
+    each = 2 if recipe.bias else 1
+    for start in range(0, len(weights), each):
+        weight, *bias = weights[start : start + each]
+        z = torch.addmm(bias[0], x, weight) if bias else x @ weight
+        x = ACTIVATIONS[recipe.hidden_activation](z)
+    return z
+
+
+@functools.cache
+def compiled_step(recipe: Recipe) -> Callable[..., None]:
+    """Return the compiled training step of a recipe, the same for all trainers of a process."""
+
+    def loss_of_batch(weights: Weights, x: Tensor, t: Tensor) -> Tensor:
+        return loss_of(recipe, forward(recipe, weights, x), t)
+
+    def step(weights: Weights, x: Tensor, t: Tensor, cases: Tensor, total: Tensor) -> None:
+        """Change the weights by what some cases of x [N, D] and t [N, C] say, and add their loss to the total."""
+        gradients, loss = torch.func.grad_and_value(loss_of_batch)(weights, x[cases], t[cases])
+        total.add_(loss * len(cases) if recipe.reduction == "mean" else loss)
+        for weight, gradient in zip(weights, gradients, strict=True):
+            if recipe.weight_decay:
+                gradient = gradient + recipe.weight_decay * weight
+            weight.sub_(recipe.learning_rate * gradient)
+
+    compiled: Callable[..., None] = torch.compile(step, fullgraph=True, dynamic=False)
+    return compiled
+
+
+class CompileTrainer:
+    """A training step compiled by ``torch.compile``; what it compiles is in the first call of `train_epoch`."""
+
+    def __init__(self, recipe: Recipe, parameters: Parameters) -> None:
+        if recipe.optimizer != "sgd":
+            raise UnsupportedRecipe("torch-compile", "optimizer", "its step changes weights itself; it does sgd")
+        self.recipe = recipe
+        self.weights: Weights = [torch.from_numpy(array.copy()) for layer in parameters for array in layer.arrays()]
+        self.step = compiled_step(recipe.replace(seed=0, epochs=0))
+        self.compiled: set[int] = set()
+        """Numbers of cases for which there is compiled code."""
+
+    def loss(self, weights: Weights, x: Tensor, t: Tensor) -> Tensor:
+        """Return the loss of a batch, reduced as the recipe says."""
+        return loss_of(self.recipe, forward(self.recipe, weights, x), t)
+
+    def _compile(self, x: Tensor, t: Tensor, sizes: set[int]) -> None:
+        """Compile the step for these numbers of cases, on copies of the weights."""
+        for size in sorted(sizes - self.compiled):
+            copies = [weight.clone() for weight in self.weights]
+            self.step(copies, x, t, torch.zeros(size, dtype=torch.int64), torch.zeros(1, dtype=x.dtype))
+            self.compiled.add(size)
+
+    @torch.no_grad()
+    def train_epoch(self, x: Floats, t: Floats, order: Order) -> float:
+        """Pass once over the cases; see :class:`data.Trainer`."""
+        inputs, targets = torch.from_numpy(x), torch.from_numpy(t)
+        size = self.recipe.batch_size or len(order)
+        batches = torch.split(torch.from_numpy(order), size)
+        short = {len(x) % size} - {0} if len(x) > size else set()  # that of a whole epoch, for its last batch
+        self._compile(inputs, targets, {len(cases) for cases in batches} | short)
+        total = torch.zeros(1, dtype=inputs.dtype)  # of one number: what is added to a tensor of none is lost
+        for cases in batches:
+            self.step(self.weights, inputs, targets, cases, total)
+        return total.item() / len(order)
+
+    @torch.no_grad()
+    def gradients(self, x: Floats, t: Floats) -> Parameters:
+        """Return dE/dw of one batch; see :class:`data.Trainer`."""
+        found: Any = torch.func.grad(self.loss)(self.weights, torch.from_numpy(x), torch.from_numpy(t))
+        return self._layers(found)
+
+    @torch.no_grad()
+    def predict(self, x: Floats) -> Floats:
+        """Return the outputs [N, C]."""
+        z = forward(self.recipe, self.weights, torch.from_numpy(x))
+        scores: Floats = activate_output(self.recipe, z).numpy()
+        return scores
+
+    def parameters(self) -> Parameters:
+        """Return copies of the weights."""
+        return self._layers(self.weights)
+
+    def _layers(self, tensors: Weights) -> Parameters:
+        arrays = [np.array(tensor.numpy()) for tensor in tensors]
+        if not self.recipe.bias:
+            return tuple(Layer(weight, None) for weight in arrays)
+        return tuple(Layer(weight, bias) for weight, bias in zip(arrays[::2], arrays[1::2], strict=True))
