@@ -196,7 +196,7 @@ _ALL = (
         module="peers.jax_trainer",
         class_name="JaxTrainer",
         twin="scratch-numpy",
-        description="JAX: one jitted scan over the batches",
+        description="JAX: one jitted loop over the batches",
         requires=("jax",),
         rung=True,
     ),

@@ -152,7 +152,7 @@ DISTURBANCE = (
 )
 CUT_COST = tuple(f"{stretch}_{what}" for stretch in ("later", "single") for what in ("cases", "calls", "wall_s"))
 OPTIONAL = frozenset((*DISTURBANCE, *CUT_COST, "learning_rate"))
-"""Fields that a row of kind ``block`` has where the machine can tell, or the trial asks for them."""
+"""Fields that a row has only where the machine can tell, or it is asked for them."""
 
 
 def read_rows(folder: Path) -> list[Row]:

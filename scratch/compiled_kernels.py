@@ -10,13 +10,14 @@ leaving it out changes no sum but for the order of its terms.
 """
 
 import math
+import os
 from typing import Any, NamedTuple
 
-import llvmlite.binding
 import numba
 import numpy as np
 import numpy.typing as npt
 from llvmlite import ir
+from llvmlite.binding import get_host_cpu_features as host_cpu_features
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
@@ -30,8 +31,9 @@ Sizes = npt.NDArray[np.int64]
 
 LANES = 16
 """Numbers in a vector: as many float32 as the widest registers hold; where they are narrower, LLVM takes several."""
-WIDE = bool(llvmlite.binding.get_host_cpu_features().get("avx512f"))
-"""Whether there are 32 registers of that width, and an instruction that moves the chosen numbers of one together."""
+WIDE = os.environ.get("NUMBA_CPU_NAME", "host") == "host" and bool(host_cpu_features().get("avx512f"))
+"""Whether there are 32 registers of that width, and an instruction that moves the chosen numbers of one together; not
+where Numba is told to compile for another processor."""
 TILE = 8 if WIDE else 4
 """Vectors that are summed at a time: so many sums are under way that none waits for the one before."""
 LINE = 16
@@ -289,8 +291,9 @@ HALF, ONE = np.float32(0.5), np.float32(1)
 
 @exactly
 def exp_float32(x: Floats, bits: Bits) -> None:
-    """Put e^x in the place of x [N], float32, within two units in the last place; below −87.3 it stays at about 1e-38.
+    """Put e^x in the place of x [N], float32, within two units in the last place for x from −87.3 to 88.3.
 
+    Below, it stays at about 1e-38; above, it is infinity a little before the largest float32 is reached.
     ``bits`` has room for N powers of two, as the bits of a float32.
     """
     for k in range(x.size):

@@ -68,9 +68,10 @@ def biases_of(network: Network) -> list[Floats]:
     return [network.biases[start : start + int(width)] for start, width in zip(starts, network.widths, strict=False)]
 
 
-def room_for(recipe: Recipe, n_cases: int, n_nonzero: int) -> Room:
-    """Return room for so many cases, with at most so many nonzero inputs together."""
+def room_for(recipe: Recipe, n_cases: int) -> Room:
+    """Return room for so many cases, should none of their inputs be zero; memory that is not used is never taken."""
     first, *widths = recipe.layer_sizes
+    n_nonzero = n_cases * first
     padded = [rounded_up(width) for width in widths]
     kept = n_nonzero + LANES
     most = max(n_cases, *widths)
@@ -88,10 +89,6 @@ def room_for(recipe: Recipe, n_cases: int, n_nonzero: int) -> Room:
         factors=zeros(most, recipe.dtype),
         bits=np.empty(n_cases * max(padded), np.int32),
     )
-
-
-LOOKED_AT_FROM = 1 << 20
-"""Inputs of a batch up to which there is room for all; beyond, for as many as are not zero in all cases together."""
 
 
 Array = TypeVar("Array", Floats, Order)
@@ -124,29 +121,26 @@ class CompiledTrainer:
             rate=np.dtype(recipe.dtype).type(recipe.learning_rate),
         )
         self.room: Room | None = None
-        self.n_nonzero = 0
-        """Nonzero inputs of a batch that there is room for."""
-        self.counted: tuple[Floats, int] | None = None
-        """The cases whose nonzero inputs were counted last, and their number."""
 
-    def _room(self, x: Floats, n_cases: int) -> Room:
-        """Return room for batches of so many cases of x [N, D], the same every time unless more is needed."""
-        n_nonzero = n_cases * x.shape[1]
-        if n_nonzero > LOOKED_AT_FROM:
-            if self.counted is None or self.counted[0] is not x:
-                self.counted = x, int(np.count_nonzero(x))
-            n_nonzero = min(n_nonzero, self.counted[1])
-        if self.room is None or len(self.room.marks) < n_cases or self.n_nonzero < n_nonzero:
-            self.n_nonzero = max(n_nonzero, self.n_nonzero)
-            self.room = room_for(self.recipe, n_cases, self.n_nonzero)
+    def _room(self, n_cases: int) -> Room:
+        """Return room for batches of so many cases, the same every time unless more is needed."""
+        if self.room is None or len(self.room.marks) < n_cases:
+            self.room = room_for(self.recipe, n_cases)
         return self.room
+
+    def _check(self, x: Floats, t: Floats) -> None:
+        """Raise `ValueError` for arrays of another shape than the recipe's: compiled code does not look at that."""
+        expected = (len(x), self.recipe.layer_sizes[0]), (len(x), self.recipe.layer_sizes[-1])
+        if (x.shape, t.shape) != expected:
+            raise ValueError(f"x and t have shapes {x.shape} and {t.shape}, expected {expected[0]} and {expected[1]}")
 
     def train_epoch(self, x: Floats, t: Floats, order: Order) -> float:
         """Pass once over the cases; see :class:`data.Trainer`."""
+        self._check(x, t)
         if order.min() < 0 or order.max() >= len(x):
             raise IndexError(f"the order names cases from {order.min()} to {order.max()}, of {len(x)}")
         size = min(self.recipe.batch_size or len(order), len(order))
-        room = self._room(x, size)
+        room = self._room(size)
         given = read_only(x), read_only(t), read_only(order)
         loss = kernels.train_batches(*given, size, self.network, self.rules, room)
         return float(loss) / len(order)
@@ -165,7 +159,8 @@ class CompiledTrainer:
 
     def gradients(self, x: Floats, t: Floats) -> Parameters:
         """Return dE/dw of one batch; see :class:`data.Trainer`."""
-        room = room_for(self.recipe, len(x), x.size)
+        self._check(x, t)
+        room = room_for(self.recipe, len(x))
         self._run(x, room)
         kernels.backward(read_only(t), read_only(np.arange(len(x))), self.network, self.rules, room)
         y, dz = (self._rows(flat, len(x), room) for flat in (room.y, room.dz))
@@ -179,7 +174,7 @@ class CompiledTrainer:
         """Return the outputs [N, C]."""
         found = np.empty((len(x), self.recipe.layer_sizes[-1]), self.recipe.dtype)
         n_cases = min(PREDICTED, len(x))
-        room = room_for(self.recipe, n_cases, n_cases * x.shape[1])
+        room = room_for(self.recipe, n_cases)
         for start in range(0, len(x), PREDICTED):
             part = x[start : start + PREDICTED]
             self._run(part, room)
@@ -192,7 +187,7 @@ class CompiledTrainer:
             found: Floats = np.divide(e, e.sum(axis=1, keepdims=True))
             return found
         y = np.ascontiguousarray(z)
-        kernels.activate(self.rules.output, y, y.shape[1], room_for(self.recipe, len(y), 0))
+        kernels.activate(self.rules.output, y, y.shape[1], room_for(self.recipe, len(y)))
         return y
 
     def parameters(self) -> Parameters:
@@ -209,7 +204,7 @@ class CompiledTrainer:
 
     def step_parts(self, x: Floats, t: Floats, cases: Order) -> StepParts:
         """Return the parts of one step; the loss is part of the way back. See :class:`data.DividesSteps`."""
-        room = self._room(x, len(cases))
+        room = self._room(len(cases))
         inputs, targets, order = read_only(x), read_only(t), read_only(cases)
         return {
             "fetch": lambda: kernels.keep_nonzeros(inputs, order, room),

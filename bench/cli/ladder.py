@@ -95,7 +95,7 @@ def ladder(
     click.echo(f"\nFigure: {figure.png}")
     for failure in found.question.failures:
         click.echo(f"Failed: {failure.implementation}: {failure.message}", err=True)
-    if found.question.failures:
+    if any(failure.phase != "proof" or failure.message.startswith("not timed") for failure in found.question.failures):
         raise SystemExit(1)
 
 

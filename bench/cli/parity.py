@@ -12,6 +12,7 @@ from bench.cli.recipe_options import changes_from, recipe_options
 from bench.implementations import named_implementation
 from bench.records import Row
 from bench.run.parity import steps_in
+from bench.run.plan import check_available
 from bench.run.workers import Refusal, Worker, WorkerError
 from bench.show.drawing import save
 from bench.show.drift import draw_drift
@@ -52,9 +53,7 @@ def parity(
     """  # noqa: D301 (click reads the backspace)
     twin = against or named_implementation(implementation).twin
     for name in (implementation, twin):
-        reason = named_implementation(name).unavailable()
-        if reason is not None:
-            raise InputError(f"{name} is unavailable: {reason}")
+        check_available(name)
     changes, loaded = changes_from(fields), load_dataset(dataset)
     chosen = named_recipe(recipe)
     chosen = (chosen if "layer_sizes" in changes else fit_recipe(chosen, loaded)).replace(**changes)

@@ -1,4 +1,4 @@
-"""What ``compare``, ``calibrate`` and ``ladder`` share: beginning a run, and going on with it."""
+"""What the commands that measure share: beginning a run, and going on with it."""
 
 import datetime
 import importlib.metadata

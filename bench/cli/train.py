@@ -9,10 +9,9 @@ import click
 
 from bench.cli.progress import Bars
 from bench.cli.recipe_options import changes_from, recipe_options
-from bench.implementations import named_implementation
 from bench.records import Row
 from bench.run.cores import chosen_cores
-from bench.run.plan import Entry
+from bench.run.plan import Entry, check_available
 from bench.run.shared_cases import SharedCases
 from bench.run.training import open_request
 from bench.run.workers import Refusal, Worker, WorkerError
@@ -48,9 +47,7 @@ def train(
       backprop-bench train torch-eager --layer-sizes 784-300-10 --optimizer adam --learning-rate 0.001
       backprop-bench train scratch-numpy --recipe article-scratch --cases 5000 --json out.json
     """  # noqa: D301 (click reads the backspace)
-    reason = named_implementation(implementation).unavailable()
-    if reason is not None:
-        raise InputError(f"{implementation} is unavailable: {reason}")
+    check_available(implementation)
     cores = chosen_cores(None, threads)
     changes = changes_from(fields)
     loaded = load_dataset(dataset)

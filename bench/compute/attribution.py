@@ -108,11 +108,11 @@ def shapley_values(values: Values) -> Values:
     found = np.empty((n_factors, values.shape[-1]))
     for factor in range(n_factors):
         moved = np.diff(values, axis=factor).squeeze(factor)  # [2, …, 2, seeds] without the factor
-        found[factor] = _average(moved, n_factors)
+        found[factor] = _average(moved)
     return found
 
 
-def _average(differences: Values, n_factors: int) -> Values:
+def _average(differences: Values) -> Values:
     """Average over the levels of the other factors, each set of ones as often as it comes first in an order."""
     others = differences.ndim - 1
     total = np.zeros(differences.shape[-1])
@@ -120,7 +120,6 @@ def _average(differences: Values, n_factors: int) -> Values:
         ones = sum(cell)
         weight = math.factorial(ones) * math.factorial(others - ones) / math.factorial(others + 1)
         total += weight * differences[cell]
-    assert others in (n_factors - 1, n_factors - 2)
     return total
 
 
@@ -130,7 +129,7 @@ def interaction_values(values: Values) -> dict[tuple[int, int], Values]:
     found = {}
     for first, second in itertools.combinations(range(n_factors), 2):
         both = np.diff(np.diff(values, axis=second), axis=first).squeeze((first, second))
-        found[first, second] = _average(both, n_factors)
+        found[first, second] = _average(both)
     return found
 
 

@@ -23,6 +23,8 @@ from bench.compute.statistics import (
 from bench.compute.timing import Ratio, paired_ratio, seconds_per_case
 from bench.records import Row, rows_of
 
+FURTHER = ("later_wall_s", "single_wall_s")
+"""Further stretches of a turn, where it is measured what being cut into blocks costs."""
 ENOUGH = 0.9
 """Share of trials from which on a slowdown counts as one that is found."""
 
@@ -372,7 +374,7 @@ def _read_trial(question: dict[str, Any], rows: list[Row]) -> Trial | None:
         reason=stop["reason"],
         sets=stop["sets"],
         spent_s=stop["spent_s"],
-        worked_s=sum(block["wall_s"] for block in blocks),
+        worked_s=sum(block["wall_s"] + sum(block.get(name, 0.0) for name in FURTHER) for block in blocks),
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from bench.compute.attribution import Attribution, Cell, attribute, equivalence_p, table_of
 from bench.compute.statistics import Interval, mean_interval
-from bench.compute.timing import group_by_set, quiet, seconds_per_case
+from bench.compute.timing import group_by_set, long_enough, quiet, seconds_per_case
 from bench.records import Row, rows_of
 
 TUNED = "learning rate"
@@ -61,8 +61,6 @@ class Explanation:
         What the DataLoader adds to the logarithm of the time after all factors; ``None`` where it was not timed.
     accuracies, times
         Accuracy, and seconds per case, of both ends: that of the hand-written network and that of PyTorch's.
-    rates
-        Learning rate by cell that was tuned.
     equivalences
         Of the implementation that trained the cells and PyTorch's, at both ends.
     diverged
@@ -74,7 +72,6 @@ class Explanation:
     loading: Interval | None
     accuracies: tuple[Interval, Interval]
     times: tuple[Interval, Interval]
-    rates: dict[str, float]
     equivalences: tuple[Equivalence, ...]
     diverged: dict[str, int]
     cases: int
@@ -102,15 +99,12 @@ def explain(
     table, log_table = table_of(values, len(accuracy_factors)), table_of(timed, len(runtime_factors))
     loader, ends = times.get(LOADER, []), timed[(1,) * len(runtime_factors)]
     paired = [a - b for a, b in zip(loader, ends, strict=len(loader) == len(ends))]
-    searches = rows_of(accuracy, "search")
-    names = dict.fromkeys(row["implementation"] for row in searches)
     return Explanation(
         accuracy=attribute(accuracy_factors, table),
         runtime=attribute(runtime_factors, log_table),
         loading=mean_interval(paired) if paired else None,
         accuracies=(mean_interval(values[cells[0]]), mean_interval(values[cells[-1]])),
         times=(_seconds(timed[(0,) * len(runtime_factors)]), _seconds(loader or ends)),
-        rates={name: best_rate(rows_of(searches, "search", implementation=name)) for name in names},
         equivalences=tuple(_equivalence(planned["accuracy"], last, cell_name(cell)) for cell in (cells[0], cells[-1])),
         diverged=_diverged(accuracy),
         cases=planned["accuracy"]["cases"],
@@ -128,15 +122,20 @@ def _by_seed(rows: Sequence[Row], name: str) -> list[float]:
 
 
 def _log_times(blocks: Sequence[Row]) -> dict[str, list[float]]:
-    """Return the logarithms of the least disturbed times per case, by label, a value per process set that has all."""
+    """Return the logarithms of the least disturbed times per case, by label, a value per process set.
+
+    Of a set those rounds count in which all were timed; one that was cut short is left out, as in every ratio.
+    """
     labels = {row["implementation"] for row in blocks}
-    found: dict[str, list[float]] = {}
+    sets = []
     for rows in group_by_set(blocks):
-        if {row["implementation"] for row in rows} == labels:
-            for label in labels:
-                each = [seconds_per_case(row) for row in rows_of(rows, "block", implementation=label)]
-                found.setdefault(label, []).append(math.log(quiet(each)))
-    return found
+        timed = {(row["round"], row["implementation"]): seconds_per_case(row) for row in rows}
+        rounds = {number for number, _ in timed}
+        whole = [number for number in sorted(rounds) if all((number, label) in timed for label in labels)]
+        sets.append([{label: timed[number, label] for label in labels} for number in whole])
+    return {
+        label: [math.log(quiet([times[label] for times in found])) for found in long_enough(sets)] for label in labels
+    }
 
 
 def _seconds(logs: Sequence[float]) -> Interval:

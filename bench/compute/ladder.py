@@ -1,7 +1,7 @@
 """What each rung of the ladder is worth. Pure functions of the records."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bench.compute.statistics import Interval
@@ -9,8 +9,8 @@ from bench.compute.summary import QuestionSummary, Summary, summarize
 from bench.compute.timing import Ratio, paired_ratio
 from bench.records import Row, rows_of
 
-FLOOR = "floor"
-"""The side of what trains nothing."""
+FLOOR, PEER = "floor", "peer"
+"""The side of what trains nothing, and that of other libraries, which are no steps of one way."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,6 +33,8 @@ class Step:
         time(rung below) / time(this), on the same side; ``None`` for the lowest.
     total
         time(lowest rung) / time(this), on the same side; ``None`` for the lowest.
+    to_fastest
+        time(this) / time(fastest rung of the first side); ``None`` for that one itself.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Step:
     flops_per_s: float
     worth: Ratio | None
     total: Ratio | None
+    to_fastest: Ratio | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,7 +105,8 @@ def summarize_ladder(description: dict[str, Any], rows: list[Row], sides: Mappin
         if not performance.wall_s.n:
             continue
         entry = entries[performance.implementation]
-        below = by_side.setdefault(sides[entry["implementation"]], [])
+        side = sides[entry["implementation"]]
+        below = by_side.setdefault(side, [])
         name = performance.implementation
         below.append(
             Step(
@@ -113,18 +117,31 @@ def summarize_ladder(description: dict[str, Any], rows: list[Row], sides: Mappin
                 first_s=performance.first_s,
                 above_data_bytes=performance.above_data_bytes,
                 flops_per_s=performance.work.flops / performance.wall_s.estimate,
-                worth=paired_ratio(blocks, below[-1].name, name) if below else None,
-                total=paired_ratio(blocks, below[0].name, name) if below else None,
+                worth=paired_ratio(blocks, below[-1].name, name) if below and side != PEER else None,
+                total=paired_ratio(blocks, below[0].name, name) if below and side != PEER else None,
             )
         )
     floors = sorted(by_side.pop(FLOOR, []), key=lambda step: step.wall_s.estimate)
     climbs = tuple(Climb(side, tuple(steps)) for side, steps in by_side.items())
     first = climbs[0].fastest if climbs else None
+    if first is not None:
+        climbs = tuple(Climb(climb.side, _to_fastest(climb.steps, first, blocks)) for climb in climbs)
+        floors = list(_to_fastest(floors, first, blocks))
     across = [
         paired_ratio(blocks, step.name, first.name)
         for climb in climbs[1:]
-        for step in (climb.steps if climb.side == "peer" else [climb.fastest])
+        for step in (climb.steps if climb.side == PEER else [climb.fastest])
         if first is not None
     ]
     above_floor = paired_ratio(blocks, first.name, floors[0].name) if first and floors else None
     return Ladder(climbs, tuple(across), tuple(floors), above_floor, question, summary)
+
+
+def _to_fastest(steps: Sequence[Step], fastest: Step, blocks: Sequence[Row]) -> tuple[Step, ...]:
+    """Return the rungs with the ratio of their time to that of the fastest one by hand."""
+    return tuple(
+        step
+        if step.name == fastest.name
+        else dataclasses.replace(step, to_fastest=paired_ratio(blocks, step.name, fastest.name))
+        for step in steps
+    )

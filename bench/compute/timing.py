@@ -39,7 +39,7 @@ class Ratio:
     undisturbed
         As ``interval``, without the rounds in which a block of either was disturbed.
     totals
-        Ratio of the total times, by process set. A cost that comes rarely is in here, and not in a median.
+        Ratio of the total times, by process set. A cost that comes rarely is in here, and in no quantile.
     bootstrap
         The interval of an uncorrected hierarchical bootstrap, for comparison.
     """
@@ -94,10 +94,10 @@ def pairs_by_set(blocks: Iterable[Row], numerator: str, denominator: str) -> lis
         rounds = sorted({row["round"] for row in rows})
         both = [(found.get((numerator, number)), found.get((denominator, number))) for number in rounds]
         sets.append([(a, b) for a, b in both if a is not None and b is not None])
-    return _long_enough(sets)
+    return long_enough(sets)
 
 
-def _long_enough(sets: Sequence[list[Any]]) -> list[list[Any]]:
+def long_enough(sets: Sequence[list[Any]]) -> list[list[Any]]:
     """Leave out the sets that were stopped early."""
     longest = max(map(len, sets), default=0)
     return [found for found in sets if found and 2 * len(found) >= longest]
@@ -153,7 +153,7 @@ def _ratio_of_totals(sets: Sequence[Sequence[Pair]]) -> Interval:
 
 def per_case_interval(blocks: Iterable[Row], field: str) -> Interval:
     """Return ``wall_s`` or ``cpu_s`` of blocks per case, of the least disturbed ones, over process sets."""
-    sets = _long_enough(group_by_set(blocks))
+    sets = long_enough(group_by_set(blocks))
     found = geometric_mean_interval([quiet([row[field] / row["cases"] for row in rows]) for rows in sets])
     return dataclasses.replace(found, n=sum(map(len, sets)))
 
@@ -163,7 +163,7 @@ def joules_per_case(blocks: Iterable[Row]) -> Interval | None:
 
     ``None`` where energy was not measured.
     """
-    sets = _long_enough(group_by_set([row for row in blocks if row["energy_j"] is not None]))
+    sets = long_enough(group_by_set([row for row in blocks if row["energy_j"] is not None]))
     totals = [sum(row["energy_j"] for row in rows) / sum(row["cases"] for row in rows) for rows in sets]
     return interval_over_sets([[total] for total in totals]) if totals and min(totals) > 0 else None
 

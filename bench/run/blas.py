@@ -25,6 +25,8 @@ CORE_TYPES = {
 """Values of ``OPENBLAS_CORETYPE``, and the instructions without which one ends in an illegal instruction."""
 SETS, ROUNDS, BLOCK_S = 4, 10, 0.03
 CASES = 640
+WORTH = 1.02
+"""Gain from which on another core type is chosen."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,8 +49,8 @@ class Probe:
 
 
 def choose_core_type(gains: Mapping[str, Interval]) -> str | None:
-    """Return the core type with the largest gain among those whose interval lies above 1."""
-    sure = {name: gain.estimate for name, gain in gains.items() if gain.low > 1}
+    """Return the core type with the largest gain among those of 2 % or more whose interval lies above 1."""
+    sure = {name: gain.estimate for name, gain in gains.items() if gain.low > 1 and gain.estimate >= WORTH}
     return max(sure, key=lambda name: sure[name], default=None)
 
 
@@ -91,8 +93,10 @@ def _process_set(
                 Worker(threads, descriptors=[cases.descriptor], environment=of_type.environment)
             )
             with contextlib.suppress(WorkerError):
-                opened = open_entry(entry, cases, worker, threads, cores)
-                picked = architecture(opened["threads"]) if name is None else picked
+                used = architecture(open_entry(entry, cases, worker, threads, cores)["threads"])
+                picked = used if name is None else picked
+                if name is not None and (used.lower() != name.lower() or used == picked):
+                    continue  # it was not built in, or is what it picks by itself
                 worker.ask("begin", seed=0)
                 worker.ask("warm_up", block_s=BLOCK_S, batches=None)
                 workers[name] = worker

@@ -333,7 +333,8 @@ def thread_environment(threads: int) -> dict[str, str]:
     """
     if threads < 1:
         raise ValueError(f"threads must be at least 1, not {threads}")
-    return dict.fromkeys(THREAD_COUNT_VARIABLES, str(threads)) | PASSIVE_WAITING
+    xla = {"XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false"} if threads == 1 else {}
+    return dict.fromkeys(THREAD_COUNT_VARIABLES, str(threads)) | PASSIVE_WAITING | xla
 
 
 def thread_pools(libraries: threadpoolctl.ThreadpoolController | None = None) -> list[dict[str, Any]]:

@@ -142,7 +142,7 @@ def plan_explanation(dataset: Dataset, scope: Scope) -> Plan:
         for recipe in [_recipe(dataset, scope.runtime, cell)]
     ]
     # a DataLoader is there only where the implementation is PyTorch's, so it is no factor but comes after all of them
-    times.append(Entry(LOADED, "article-torch", times[-1].recipe, rung=LOADER))
+    times.append(Entry(LOADED, times[-1].recipe_name, times[-1].recipe, rung=LOADER))
     timing = Timing(ANY, UNLIMITED_S, BLOCK_S, scope.rounds, scope.sets, secrets.randbits(32))
     check_timing(timing, len(times))
     trained = Extent(scope.cases, scope.epochs, scope.seeds, UNLIMITED_S)
@@ -180,9 +180,8 @@ def run_explanation(
         held_out = held_out.hold_out(max(1, len(held_out.x_train) // HELD_OUT))
         with SharedForms(held_out) as shared:
             _tune(accuracy, shared, len(held_out.x_train), threads, book, progress)
-        tuned = dataclasses.replace(
-            accuracy, entries=tuple(_with_rate(entry, accuracy, book) for entry in accuracy.entries)
-        )
+        entries = [found for entry in accuracy.entries if (found := _with_rate(entry, accuracy, book)) is not None]
+        tuned = dataclasses.replace(accuracy, entries=tuple(entries))
         for proved in (tuned, runtime):
             Comparison(
                 dataclasses.replace(plan, questions=(proved,)), dataset, threads, recorder, rows, progress
@@ -200,11 +199,12 @@ def is_tuned(entry: Entry) -> bool:
     return entry.recipe_name[-1] == "1"
 
 
-def _with_rate(entry: Entry, question: Question, book: Book) -> Entry:
-    """Return an entry with the learning rate that its cell was found to have; the recipe's own where none was tried."""
-    found = book.find("search", question, implementation=entry.recipe_name)
-    rate = best_rate(found) if is_tuned(entry) else math.nan
-    return entry if math.isnan(rate) else dataclasses.replace(entry, recipe=entry.recipe.replace(learning_rate=rate))
+def _with_rate(entry: Entry, question: Question, book: Book) -> Entry | None:
+    """Return an entry with the learning rate of its cell; ``None`` where it was to be found and was not."""
+    if not is_tuned(entry):
+        return entry
+    rate = best_rate(book.find("search", question, implementation=entry.recipe_name))
+    return None if math.isnan(rate) else dataclasses.replace(entry, recipe=entry.recipe.replace(learning_rate=rate))
 
 
 def _tune(question: Question, shared: SharedForms, n_cases: int, threads: int, book: Book, progress: Progress) -> None:

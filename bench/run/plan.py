@@ -251,13 +251,15 @@ def _chosen(implementations: Sequence[str]) -> list[str]:
     ]
     for name in names:
         check_available(name)
-        if name in FLOORS:
-            raise InputError(f"{name} trains nothing, so nothing can be proved of it; `backprop-bench ladder` times it")
     return list(dict.fromkeys(names))
 
 
 def check_available(name: str) -> None:
-    """Raise `InputError` for an implementation that is unknown or cannot be used here."""
+    """Raise `InputError` for an implementation that is unknown or cannot be used here, or that trains nothing."""
+    if name in FLOORS:
+        raise InputError(
+            f"{name} trains nothing, so nothing can be proved of it; `ladder` and `scale` time it beside others"
+        )
     reason = named_implementation(name).unavailable()
     if reason is not None:
         raise InputError(f"{name} is unavailable: {reason}")

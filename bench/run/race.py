@@ -14,12 +14,12 @@ from bench.records import Recorder, Row
 from bench.run.book import Book
 from bench.run.compare import Comparison
 from bench.run.environment import usable_core_numbers
-from bench.run.plan import BLOCK_S, Entry, Extent, Plan, Question, make_question
+from bench.run.plan import BLOCK_S, Entry, Extent, Plan, Question, check_available, make_question
 from bench.run.progress import Progress
 from bench.run.shared_cases import SharedCases, SharedForms
 from bench.run.training import open_entry
 from bench.run.workers import Worker, WorkerError, start_again, together
-from data import SHARED, Dataset, InputError, fit_recipe
+from data import SHARED, Dataset, fit_recipe
 
 TARGETS = (0.97, 0.98, 0.985)
 """Test accuracies to be reached."""
@@ -68,9 +68,7 @@ def plan_race(dataset: Dataset, implementations: Sequence[str], seeds: int, epoc
         name for name in RACERS if named_implementation(name).unavailable() is None
     ]
     for name in names:
-        reason = named_implementation(name).unavailable()
-        if reason is not None:
-            raise InputError(f"{name} is unavailable: {reason}")
+        check_available(name)
     entries = [_entry(name, dataset, changes) for name in names for changes in GRIDS.get(name, SGD)]
     timing = Timing(1.0, 1.0, BLOCK_S, 1, 1, 0)
     extent = Extent(cases=None, epochs=epochs, seeds=seeds, budget_s=1.0)

@@ -8,7 +8,7 @@ from bench.compute.schedule import Timing
 from bench.implementations import FLOORS, named_implementation
 from bench.run.environment import usable_cores
 from bench.run.plan import BLOCK_S, Entry, Extent, Plan, Question, check_available, check_timing, make_question
-from data import SHARED, Dataset, InputError, Recipe, fit_recipe
+from data import SHARED, Dataset, Recipe, fit_recipe
 
 IMPLEMENTATIONS = ("scratch-numpy", "scratch-compiled", "torch-eager", "jax")
 """What is compared unless others are asked for, as far as it can be used here."""
@@ -50,8 +50,6 @@ def plan_scale(dataset: Dataset, axes: Sequence[str], implementations: Sequence[
     """
     for name in implementations:
         check_available(name)
-        if name in FLOORS:
-            raise InputError(f"{name} trains nothing; it is timed beside every implementation in any case")
     names = list(dict.fromkeys(implementations)) or [
         name for name in IMPLEMENTATIONS if named_implementation(name).unavailable() is None
     ]
@@ -60,9 +58,10 @@ def plan_scale(dataset: Dataset, axes: Sequence[str], implementations: Sequence[
 
 
 def _values(dataset: Dataset, axis: str) -> list[int | None]:
-    values = AXES[axis][1]
-    most = {"cases": len(dataset.x_train), "batch-size": len(dataset.x_train), "threads": usable_cores()}.get(axis)
-    return [value for value in values if value is None or most is None or value <= most]
+    n_train = len(dataset.x_train)
+    most = {"cases": n_train, "batch-size": n_train - 1, "threads": usable_cores()}.get(axis)
+    found = [value for value in AXES[axis][1] if value is None or most is None or value <= most]
+    return found if axis != "cases" else list(dict.fromkeys([*found, n_train]))
 
 
 def _question(dataset: Dataset, axis: str, value: int | None, names: Sequence[str]) -> Question:

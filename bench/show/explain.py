@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from bench.compute.attribution import Attribution, Contribution, Interaction
+from bench.compute.attribution import ALPHA, Attribution, Contribution, Interaction
 from bench.compute.explain import MARGIN, Equivalence, Explanation
 from bench.compute.statistics import Interval
 from bench.show import style
@@ -14,6 +14,7 @@ from bench.show.drawing import Drawing
 from bench.show.numbers import (
     count,
     has_bounds,
+    listing,
     named,
     percent,
     percent_interval,
@@ -32,7 +33,7 @@ SHOWN_INTERACTIONS = 6
 
 def explanation_sentences(found: Explanation) -> list[str]:
     """Return the finding in plain words, made from the numbers."""
-    said = [_accuracy_sentence(found), _time_sentence(found)]
+    said = [_accuracy_sentence(found), _time_sentence(found), _factors_sentence(found)]
     said += [_equivalence_sentence(item) for item in found.equivalences if item.interval.n]
     if found.diverged:
         cells = ", ".join(f"{n} of cell {name}" for name, n in found.diverged.items())
@@ -47,6 +48,16 @@ def _accuracy_sentence(found: Explanation) -> str:
         f"From the hand-written network to PyTorch's, accuracy goes from {first} to {last} ({extent}, "
         f"{count(found.accuracy.gap.n, 'seed')}): {points_interval(found.accuracy.gap)} points, of which "
         f"{_largest(found.accuracy.contributions, points_interval, 'points')}."
+    )
+
+
+def _factors_sentence(found: Explanation) -> str:
+    accuracy, time = (
+        listing(item.factor for item in attribution.contributions) for attribution in (found.accuracy, found.runtime)
+    )
+    return (
+        f"What was changed: for accuracy {accuracy}; for time {time}, and the DataLoader at the end. All else is as in "
+        "the hand-written network."
     )
 
 
@@ -89,7 +100,7 @@ def _runtime(found: Explanation) -> list[Contribution]:
 
 
 def _equivalence_sentence(item: Equivalence) -> str:
-    verdict = "equivalent" if item.p < 0.05 else "not shown to be equivalent"
+    verdict = "equivalent" if item.p < ALPHA else "not shown to be equivalent"
     return (
         f"In cell {item.cell}, {named(item.first)} and {named(item.second)} differ by {points_interval(item.interval)} "
         f"points: {verdict} within ±{100 * MARGIN:g} points (two one-sided tests, {count(item.interval.n, 'seed')})."
@@ -201,9 +212,14 @@ def _draw(
 
 
 def _value_axis(axes: Axes, logs: bool) -> None:
+    axes.use_sticky_edges = False
     axes.margins(x=0.06)
+    axes.autoscale_view()
     axes.xaxis.set_major_locator(MaxNLocator(5))
     if logs:
+        low, high = axes.get_xlim()
+        steps = [digit * 10.0**power for power in range(-6, 6) for digit in (1, 2, 5)]
+        axes.set_xticks([math.log(step) for step in steps if low <= math.log(step) <= high])
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: seconds(math.exp(value))))
         axes.set_xlabel("wall time of an epoch, log axis")
     else:

@@ -19,17 +19,18 @@ from bench.show.numbers import (
     mebibytes,
     named,
     number_interval,
+    plain,
     seconds,
     seconds_interval,
 )
 from bench.show.table import Table, make_table
 
-NAMES, AXIS, TIMES, WORTH, TOTAL = 2.2, 3.1, 0.12, 1.75, 3.15
+NAMES, AXIS, TIMES, WORTH, TOTAL = 2.2, 2.7, 0.12, 1.8, 3.6
 """Inches: the names, the axis, and where the columns of numbers begin to the right of it."""
 ROW, ABOVE, BELOW = 0.3, 0.3, 0.2
 LAST = 0.35
 """Room below the lowest axis for its label."""
-SIDES = {"by hand": "By hand", "PyTorch": "PyTorch", "peer": "Peers", "yours": "Yours"}
+SIDES = {"by hand": "By hand", "PyTorch": "PyTorch", "peer": "Peers"}
 
 
 def ladder_sentences(ladder: Ladder) -> list[str]:
@@ -82,6 +83,7 @@ def ladder_table(ladder: Ladder) -> Table:
         "time per epoch",
         "× the one below",
         "× the lowest",
+        "time / fastest by hand",
         "dense FLOP/s",
         "first batch",
         "memory above data",
@@ -91,8 +93,8 @@ def ladder_table(ladder: Ladder) -> Table:
     question = ladder.question
     note = (
         f"{count(question.cases, 'training case')}. Times: 95 % interval over process sets. × the one below: how many "
-        "times as fast as the rung below on the same side, with the 95 % interval of the ratios of their times within "
-        "rounds; where recipes differ, the rung changes what is computed. Dense FLOP/s: the arithmetic of the recipe "
+        "times as fast as the rung below on the same side, with the 95 % interval of the ratios over process "
+        "sets; where recipes differ, the rung changes what is computed. Dense FLOP/s: the arithmetic of the recipe "
         "with every input, zeros included, by the time. Floor: the matrix products of the shared recipe alone. "
         "First batch: with compilation, or loading what was compiled."
     )
@@ -108,6 +110,7 @@ def _cells(side: str, step: Step) -> list[str]:
         seconds_interval(step.wall_s),
         ABSENT if step.worth is None else number_interval(step.worth.interval),
         ABSENT if step.total is None else number_interval(step.total.interval),
+        ABSENT if step.to_fastest is None else number_interval(step.to_fastest.interval),
         large(step.flops_per_s, "FLOP/s"),
         seconds(step.first_s),
         mebibytes(step.above_data_bytes),
@@ -148,7 +151,8 @@ def _draw_climb(band: style.Band, climb: Climb, times: list[float], floor_s: flo
     axes = band.axes(style.MARGIN + NAMES, AXIS, ABOVE, BELOW + (LAST if last else 0))
     band.write(style.MARGIN, 0.02, SIDES[climb.side], weight="bold")
     style.name_rows(axes, [step.name for step in climb.steps])
-    colours = style.SHADES[climb.side if climb.side in style.SHADES else "peer"]
+    axes.set_yticks(range(len(climb.steps)), [step.name for step in climb.steps])
+    colours = style.SHADES[climb.side]
     for row, step in enumerate(climb.steps):
         _draw_step(axes, row, step, colours[0])
     _axis(axes, [*times, *([] if floor_s is None else [floor_s])], last)
@@ -156,8 +160,10 @@ def _draw_climb(band: style.Band, climb: Climb, times: list[float], floor_s: flo
         axes.axvline(floor_s, color=style.INK, linewidth=1, linestyle="--", zorder=1)
     style.row_texts(axes, TIMES, "time per epoch (95 %)", [seconds_interval(step.wall_s) for step in climb.steps])
     texts = ["" if step.worth is None else f"{number_interval(step.worth.interval)} ×" for step in climb.steps]
+    if climb.side == "peer":
+        return
     style.row_texts(axes, WORTH, "as fast as one below", texts)
-    texts = ["" if step.total is None else f"{step.total.interval.estimate:.3g} ×" for step in climb.steps]
+    texts = ["" if step.total is None else f"{plain(step.total.interval.estimate)} ×" for step in climb.steps]
     style.row_texts(axes, TOTAL, "as lowest", texts)
 
 
@@ -190,7 +196,7 @@ def _note(ladder: Ladder) -> str:
         )
     return (
         f"{count(sets, 'process set')}, all rungs interleaved in one run. Marker and bar: geometric mean over process "
-        "sets and Student's 95 % interval over them. As fast as one below: ratio of the times within rounds with its "
+        "sets and Student's 95 % interval over them. As fast as one below: ratio of the times of a set with its "
         "95 % interval; as lowest: the same from the lowest rung of the side. "
         "Where the batch or the precision changes, a rung changes what is computed, and accuracy with it." + floor
     )

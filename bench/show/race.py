@@ -75,10 +75,11 @@ def race_table(found: RaceSummary) -> Table:
         for result in found.results
     ]
     note = (
-        "Time from the data in memory until the accuracy on all test cases is reached: geometric mean over the seeds "
-        "that reached it, with Student's 95 % interval. Cold: with the start of the process, imports and compilation. "
-        "Warm: a second race in the same process. Evaluations are not in it. Held out: where the recipe, chosen for "
-        "the fewest seconds there, reached the target on training cases that were held out."
+        "Time from the data in memory until the accuracy on all test cases is reached: geometric mean over the "
+        "seeds that reached it, with Student's 95 % interval. Cold: with the start of the process, imports, and "
+        "compilation or loading what was compiled before. Warm: a second race in the same process. Evaluations are "
+        "not in it. Held out: where the recipe, chosen for the fewest seconds there, reached the target on "
+        "training cases that were held out."
     )
     return make_table("The race to an accuracy", columns, rows, note)
 
@@ -141,6 +142,7 @@ def _draw_result(axes: Axes, row: int, result: Result) -> None:
 def _note() -> str:
     return (
         "Small dots: seeds that reached the accuracy. Marker and bar: their geometric mean and Student's 95 % "
-        "interval. Cold: from the start of a process, with imports and compilation. Warm: again in the same process. "
-        "Evaluation is not in the time. Recipes were chosen on training cases that were held out."
+        "interval. Cold: from the start of a process, with imports, and compilation or loading what was compiled. "
+        "Warm: again in the same process. Evaluation is not in the time. Recipes were chosen on training cases "
+        "that were held out."
     )

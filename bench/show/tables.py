@@ -45,7 +45,7 @@ def results_table(question: QuestionSummary, *, brief: bool = False) -> Table:
     note = (
         f"{count(question.cases, 'training case')}, {count(question.test_cases, 'test case')}, "
         f"{count(question.epochs, 'epoch')}. {BRACKETS} Accuracy: mean over seeds after the last epoch. Times per "
-        f"epoch are those of blocks, by case: {SET_METHOD}. The ratio is taken within rounds."
+        f"epoch are those of blocks, by case: {SET_METHOD}. Ratios are of these times, by set."
     )
     rows = [_result_row(question, performance) for performance in question.performances]
     shown = BRIEF if brief else len(columns)

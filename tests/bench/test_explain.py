@@ -68,6 +68,13 @@ def test_the_implementation_is_equivalent_where_every_seed_agrees() -> None:
     assert [(item.cell, item.p) for item in found.equivalences] == [("000", 0.0), ("111", 0.0)]
 
 
+def test_a_process_set_that_was_cut_short_is_left_out() -> None:
+    description, rows = made_up()
+    whole = explain(description, rows, ACCURACY, RUNTIME)
+    late = [dict(row, set=9, wall_s=5.0) for row in rows_of(rows, "block") if row["set"] == 0 and row["round"] == 0]
+    assert explain(description, [*rows, *late], ACCURACY, RUNTIME) == whole
+
+
 def test_a_missing_cell_is_named_and_nothing_is_attributed() -> None:
     with pytest.raises(InputError, match="1 of 8 cells are missing: 010"):
         explain(*made_up(skip="010"), ACCURACY, RUNTIME)
@@ -82,8 +89,8 @@ def test_a_cell_that_diverged_counts_and_is_named() -> None:
 
 
 def test_the_best_rate_is_the_smallest_of_those_with_the_highest_accuracy() -> None:
-    found = explain(*made_up(), ACCURACY, RUNTIME)
-    assert found.rates == {"001": 0.3}
+    _, rows = made_up()
+    assert best_rate(rows_of(rows, "search")) == 0.3
     assert math.isnan(best_rate([]))
 
 

@@ -5,7 +5,7 @@ import json
 import re
 from pathlib import Path
 
-from bench.compute.calibration import Calibration
+from bench.compute.calibration import Calibration, CutCost
 from bench.compute.repeatability import Repeatability
 from bench.show.calibration import calibration_sentences, calibration_table, draw_calibration
 from bench.show.drawing import save
@@ -35,10 +35,21 @@ def blocks() -> dict[str, str]:
         calibration = read_calibration(name)
         found[name] = _block(calibration_sentences(calibration), to_markdown(calibration_table(calibration)))
     costs = [sentence for name in COSTS for sentence in calibration_sentences(read_calibration(name))[:1]]
-    found["calibration-cost"] = _block(costs)
+    found["calibration-cost"] = _block([*costs, _all_turns()])
     repeated = read_repeatability()
     found["repeatability"] = _block(repeatability_sentences(repeated), to_markdown(repeatability_table(repeated)))
     return found
+
+
+def _all_turns() -> str:
+    """Return what beginning a turn costs, over the processes of all implementations."""
+    costs = [cost for name in COSTS if (cost := read_calibration(name).cut_cost) is not None]
+    trials = tuple(trial for cost in costs for trial in cost.trials)
+    together = CutCost(trials)
+    turn = together.turn
+    low, high = (f"{100 * value:.2f}".replace("-", "−") for value in (turn.low, turn.high))
+    estimate = f"{100 * turn.estimate:.2f}".replace("-", "−")
+    return f"In all {together.n_processes} processes together, the turn costs {estimate} ({low} to {high}) %."
 
 
 def _block(sentences: list[str], table: str = "") -> str:

@@ -4,15 +4,12 @@ import re
 from pathlib import Path
 
 from bench.compute.ladder import summarize_ladder
-from bench.compute.race import summarize_race
 from bench.compute.scaling import summarize_scale
 from bench.implementations import FLOORS, IMPLEMENTATIONS
 from bench.records import read_description, read_rows
-from bench.run.race import TARGETS
 from bench.run.scale import AXES
 from bench.show.drawing import Drawing, save
 from bench.show.ladder import draw_ladder, ladder_sentences, ladder_table
-from bench.show.race import draw_race, race_sentences, race_table
 from bench.show.scaling import draw_scaling, scaling_sentences, scaling_table
 from bench.show.table import to_markdown
 
@@ -20,20 +17,22 @@ ROOT = Path(__file__).parents[2]
 PAGE, REFERENCE = ROOT / "docs" / "speed.md", ROOT / "results" / "reference"
 
 
+RUNS = ("ladder", "ladder-threads", "scale")
+"""Folders of the committed runs."""
+
+
 def shown() -> dict[str, tuple[list[str], list[str], Drawing]]:
     """Return sentences, tables and figure of every committed run."""
-    runs = {
-        name: (read_description(REFERENCE / name), read_rows(REFERENCE / name)) for name in ("ladder", "scale", "race")
-    }
+    runs = {name: (read_description(REFERENCE / name), read_rows(REFERENCE / name)) for name in RUNS}
     sides = {name: known.side for name, known in {**IMPLEMENTATIONS, **FLOORS}.items()}
-    ladder = summarize_ladder(*runs["ladder"], sides)
+    ladders = {name: summarize_ladder(*runs[name], sides) for name in RUNS if name.startswith("ladder")}
     scale = summarize_scale(*runs["scale"], {name: counted for name, (counted, _) in AXES.items()}, list(FLOORS))
-    race = summarize_race(*runs["race"], TARGETS)
-    return {
-        "ladder": (ladder_sentences(ladder), [to_markdown(ladder_table(ladder))], draw_ladder(ladder)),
-        "scale": (scaling_sentences(scale), [to_markdown(scaling_table(item)) for item in scale], draw_scaling(scale)),
-        "race": (race_sentences(race), [to_markdown(race_table(race))], draw_race(race)),
+    found = {
+        name: (ladder_sentences(ladder), [to_markdown(ladder_table(ladder))], draw_ladder(ladder))
+        for name, ladder in ladders.items()
     }
+    tables = [to_markdown(scaling_table(item)) for item in scale]
+    return {**found, "scale": (scaling_sentences(scale), tables, draw_scaling(scale))}
 
 
 def blocks() -> dict[str, str]:

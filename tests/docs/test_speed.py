@@ -3,7 +3,7 @@
 import pytest
 
 from bench.records import read_description
-from tests.docs.refresh_speed import PAGE, REFERENCE, blocks, pattern
+from tests.docs.refresh_speed import PAGE, REFERENCE, RUNS, blocks, pattern
 
 
 def test_the_numbers_in_the_page_are_those_of_the_committed_runs() -> None:
@@ -14,6 +14,6 @@ def test_the_numbers_in_the_page_are_those_of_the_committed_runs() -> None:
         assert found.group() == block, "python -m tests.docs.refresh_speed"
 
 
-@pytest.mark.parametrize("name", ["ladder", "scale", "race"])
+@pytest.mark.parametrize("name", RUNS)
 def test_the_committed_runs_are_of_committed_code(name: str) -> None:
     assert read_description(REFERENCE / name)["environment"]["checkout"]["dirty"] is False

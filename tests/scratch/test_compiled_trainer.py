@@ -1,6 +1,12 @@
 """`scratch-compiled` computes what `scratch-numpy` computes, with or without zeros, and refuses what it cannot do."""
 
 import math
+import os
+import platform
+import subprocess
+import sys
+import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -45,6 +51,8 @@ WIDE = Recipe(layer_sizes=(50, 37, 19, 5), hidden_activation="tanh", batch_size=
 @given(recipe=recipes(), zeros=st.sampled_from([0.0, 0.5, 1.0]))
 @example(recipe=WIDE, zeros=0.5)
 @example(recipe=WIDE.replace(hidden_activation="sigmoid", batch_size=None), zeros=0.8)
+@example(recipe=WIDE.replace(layer_sizes=(300, 200, 150, 10)), zeros=0.8)
+@example(recipe=WIDE.replace(layer_sizes=(230, 128, 10), hidden_activation="relu", batch_size=None), zeros=0.5)
 def test_outputs_gradients_and_weights_are_those_of_numpy(
     compiled_trainer: type[Trainer], dtype: str, recipe: Recipe, zeros: float
 ) -> None:
@@ -111,6 +119,27 @@ def test_a_training_that_diverges_is_seen_by_its_loss(compiled_trainer: type[Tra
     assert not math.isfinite(losses[-1])
 
 
+def test_cases_may_come_more_than_once_in_a_batch(compiled_trainer: type[Trainer]) -> None:
+    recipe = WIDE.replace(batch_size=None)
+    cases = with_zeros(recipe, 0.0, n_cases=12)
+    order = np.tile(np.arange(12), 9)
+    a, b = (trainer(recipe, initial_parameters(recipe)) for trainer in (compiled_trainer, NumpyTrainer))
+    losses = [trainer.train_epoch(cases.x, cases.t, order) for trainer in (a, b)]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-12)
+    for found, expected in zip(a.parameters(), b.parameters(), strict=True):
+        assert np.allclose(found.weight, expected.weight, rtol=0, atol=1e-12)
+
+
+def test_arrays_of_another_shape_are_an_error(compiled_trainer: type[Trainer]) -> None:
+    recipe = Recipe(layer_sizes=(3, 2, 2), batch_size=2)
+    cases = random_cases(recipe, 4)
+    trainer = compiled_trainer(recipe, initial_parameters(recipe))
+    with pytest.raises(ValueError, match=r"expected \(4, 3\) and \(4, 2\)"):
+        trainer.train_epoch(cases.x[:, :2], cases.t, np.arange(4))
+    with pytest.raises(ValueError, match="shapes"):
+        trainer.gradients(cases.x, cases.t[:2])
+
+
 def test_cases_that_do_not_exist_are_an_error_rather_than_others(compiled_trainer: type[Trainer]) -> None:
     recipe = Recipe(layer_sizes=(3, 2, 2), batch_size=2)
     cases = random_cases(recipe, 4)
@@ -121,8 +150,6 @@ def test_cases_that_do_not_exist_are_an_error_rather_than_others(compiled_traine
 
 
 def test_an_epoch_takes_no_array_of_its_own_once_there_was_one(compiled_trainer: type[Trainer]) -> None:
-    import tracemalloc
-
     recipe = Recipe(layer_sizes=(300, 400, 10))
     cases = random_cases(recipe, 2 * 64 + 40)
     trainer = compiled_trainer(recipe, initial_parameters(recipe))
@@ -133,3 +160,29 @@ def test_an_epoch_takes_no_array_of_its_own_once_there_was_one(compiled_trainer:
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 16_384
+
+
+PROGRAM = """
+from bench.run.parity import compare_gradients, compare_outputs, compare_training
+from data import Recipe
+from scratch.compiled_kernels import WIDE
+from scratch.compiled_trainer import CompiledTrainer
+from scratch.numpy_trainer import NumpyTrainer
+from tests.recipes import random_cases
+assert not WIDE
+recipe = Recipe(layer_sizes=(50, 70, 5), batch_size=8)
+cases = random_cases(recipe, 21)
+for compare in (compare_outputs, compare_gradients, lambda *given: compare_training(*given, 10)):
+    agreement = compare(recipe, CompiledTrainer, NumpyTrainer, cases)
+    assert agreement.passed, agreement
+print("agrees")
+"""
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="it is told to compile for an older x86")
+def test_it_computes_the_same_for_a_processor_with_narrower_registers(tmp_path: Path) -> None:
+    root = str(Path(__file__).parents[2])
+    told = {"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": "", "NUMBA_CACHE_DIR": str(tmp_path), "PYTHONPATH": root}
+    run = [sys.executable, "-c", PROGRAM]
+    done = subprocess.run(run, capture_output=True, text=True, check=False, env={**os.environ, **told}, cwd=root)
+    assert done.stdout.strip() == "agrees", done.stderr
