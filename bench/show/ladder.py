@@ -1,6 +1,7 @@
 """The ladder: sentences, a table and a figure of what each rung is worth."""
 
 import dataclasses
+import math
 
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
@@ -123,7 +124,8 @@ def draw_ladder(ladder: Ladder) -> Drawing:
         page = style.Page()
         title = _title(ladder)
         page.heading(title, f"{ladder.question.title}: {count(ladder.question.cases, 'training case')} per epoch")
-        times = [step.wall_s.estimate for climb in ladder.climbs for step in climb.steps]
+        intervals = [step.wall_s for climb in ladder.climbs for step in climb.steps]
+        times = [value for item in intervals for value in (item.low, item.estimate, item.high) if math.isfinite(value)]
         floor_s = ladder.floors[0].wall_s.estimate if ladder.floors else None
         for climb in ladder.climbs:
             last = climb is ladder.climbs[-1]
@@ -142,8 +144,8 @@ def _title(ladder: Ladder) -> str:
     ratio = ladder.across[0]
     other = next(climb for climb in ladder.climbs if any(step.name == ratio.numerator for step in climb.steps))
     return (
-        f"The fastest rung of {SIDES[other.side]} takes {number_interval(ratio.interval)} × the time of that of "
-        f"{SIDES[ladder.climbs[0].side]}"
+        f"{SIDES[other.side]}: the fastest rung takes {number_interval(ratio.interval)} × the time of the fastest of "
+        f"the first side, {ratio.denominator}"
     )
 
 

@@ -93,9 +93,28 @@ def draw_scaling(scalings: Sequence[Scaling]) -> Drawing:
 def _title(scalings: Sequence[Scaling]) -> str:
     crossings = [(scaling, crossing) for scaling in scalings for crossing in scaling.crossings]
     if not crossings:
-        return "Nobody overtakes anybody where it was measured"
+        ahead = _ahead_everywhere(scalings)
+        return f"{ahead} is ahead everywhere" if ahead else "Nobody surely overtakes anybody where it was measured"
     scaling, crossing = crossings[0]
     return f"{crossing.above} overtakes {crossing.below} at about {plain(crossing.x)} {scaling.counted}"
+
+
+def _ahead_everywhere(scalings: Sequence[Scaling]) -> str | None:
+    """Return who has the shortest time at every place of every axis."""
+    fastest = {
+        min(curves, key=lambda item: item[1])[0]
+        for scaling in scalings
+        for place in {point.x for curve in scaling.curves for point in curve.points}
+        if (
+            curves := [
+                (curve.implementation, point.case_s.estimate)
+                for curve in scaling.curves
+                for point in curve.points
+                if point.x == place
+            ]
+        )
+    }
+    return fastest.pop() if len(fastest) == 1 else None
 
 
 def _draw(band: style.Band, scaling: Scaling) -> None:
@@ -123,7 +142,7 @@ def _draw(band: style.Band, scaling: Scaling) -> None:
     for axes in (times, shares):
         _place_axis(axes, scaling)
     times.set_yscale("log")
-    times.yaxis.set_major_locator(LogLocator(numticks=6))
+    times.yaxis.set_major_locator(LogLocator(subs=(1.0, 3.0), numticks=8))
     times.yaxis.set_minor_locator(NullLocator())
     times.yaxis.set_major_formatter(FuncFormatter(lambda value, _: seconds(value)))
     times.set_title("time per case, log axis", loc="left", fontsize=style.NORMAL)
@@ -158,6 +177,7 @@ def _legend(band: style.Band, names: Sequence[str]) -> None:
 def _note() -> str:
     return (
         "Everything at one place of an axis is timed interleaved in one run. Markers and bars: geometric mean over "
-        "process sets and Student's 95 % interval over them. Dotted: the matrix products of a step with nothing else, "
-        "by the faster of NumPy and PyTorch; a share above 100 % is possible where zeros are left out."
+        "process sets and Student's 95 % interval over them. Dotted: the matrix products of a step with nothing "
+        "else, by the faster of NumPy and PyTorch; a share above 100 % is possible where zeros are left out, and "
+        "where a library's calls take longer than its products."
     )

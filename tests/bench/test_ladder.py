@@ -70,7 +70,7 @@ def test_sentences_table_and_figure_hold_the_numbers(climbed: Ladder) -> None:
     assert len(table.rows) == len(CASE_S)
     assert table.rows[-1][0] == "Floor"
     drawing = draw_ladder(climbed)
-    assert drawing.title.startswith("The fastest rung of PyTorch takes 8.00")
+    assert drawing.title.startswith("PyTorch: the fastest rung takes 8.00")
     written = [text.get_text() for axes in drawing.figure.axes for text in axes.texts]
     assert any(text.startswith("25.0 (") for text in written)
 
