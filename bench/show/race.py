@@ -92,6 +92,7 @@ def draw_race(found: RaceSummary) -> Drawing:
         page.heading(title, "Seconds from the data in memory until the test accuracy is reached")
         groups = list(dict.fromkeys((result.choice.target, result.cold) for result in found.results))
         times = [seconds for result in found.results for seconds in result.by_seed.values()]
+        times += [end for result in found.results if has_bounds(result.wall_s) for end in _ends(result)]
         for group in groups:
             shown = [result for result in found.results if (result.choice.target, result.cold) == group]
             last = group == groups[-1]
@@ -102,6 +103,10 @@ def draw_race(found: RaceSummary) -> Drawing:
             )
         page.text(_note(), style.SMALL, color=style.GREY)
         return Drawing("race", title, " ".join([f"{title}.", *race_sentences(found)]), page.figure())
+
+
+def _ends(result: Result) -> tuple[float, float]:
+    return result.wall_s.low, result.wall_s.high
 
 
 def _title(found: RaceSummary) -> str:

@@ -4,12 +4,15 @@ import re
 from pathlib import Path
 
 from bench.compute.ladder import summarize_ladder
+from bench.compute.race import summarize_race
 from bench.compute.scaling import summarize_scale
 from bench.implementations import FLOORS, IMPLEMENTATIONS
 from bench.records import read_description, read_rows
+from bench.run.race import TARGETS
 from bench.run.scale import AXES
 from bench.show.drawing import Drawing, save
 from bench.show.ladder import draw_ladder, ladder_sentences, ladder_table
+from bench.show.race import draw_race, race_sentences, race_table
 from bench.show.scaling import draw_scaling, scaling_sentences, scaling_table
 from bench.show.table import to_markdown
 
@@ -17,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 PAGE, REFERENCE = ROOT / "docs" / "speed.md", ROOT / "results" / "reference"
 
 
-RUNS = ("ladder", "ladder-threads", "scale")
+RUNS = ("ladder", "ladder-threads", "scale", "race")
 """Folders of the committed runs."""
 
 
@@ -32,7 +35,12 @@ def shown() -> dict[str, tuple[list[str], list[str], Drawing]]:
         for name, ladder in ladders.items()
     }
     tables = [to_markdown(scaling_table(item)) for item in scale]
-    return {**found, "scale": (scaling_sentences(scale), tables, draw_scaling(scale))}
+    race = summarize_race(*runs["race"], TARGETS)
+    return {
+        **found,
+        "scale": (scaling_sentences(scale), tables, draw_scaling(scale)),
+        "race": (race_sentences(race), [to_markdown(race_table(race))], draw_race(race)),
+    }
 
 
 def blocks() -> dict[str, str]:
