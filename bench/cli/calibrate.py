@@ -1,6 +1,7 @@
 """``backprop-bench calibrate``: put the measuring to the test."""
 
 import contextlib
+import functools
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,22 +10,21 @@ import click
 from rich.console import Console
 
 from bench.cli.progress import Bars
-from bench.cli.running import begin_run, check_alone, command_words, go_on
+from bench.cli.run_options import RunOptions, folder_of_run, run_options
+from bench.cli.running import go_on
 from bench.compute.calibration import summarize_calibration
 from bench.records import read_description, rows_of
-from bench.run.cores import chosen_cores, keep_to
-from bench.run.run_folder import LATEST_CALIBRATION, existing_run_folder
+from bench.run.cores import chosen_cores
 from bench.run.trials import Trials, plan_calibration
 from bench.show.calibration import calibration_sentences, calibration_table, draw_calibration
 from bench.show.drawing import save
 from bench.show.files import write_whole
 from bench.show.table import to_rich
-from data import InputError, load_dataset
+from data import InputError
 
 
 @click.command()
 @click.option("--implementation", default="scratch-numpy", show_default=True, help="What is compared with itself.")
-@click.option("--dataset", default="mnist", show_default=True, help="Name or path of the dataset.")
 @click.option("--trials", default=200, show_default=True, help="Trials with equal copies.")
 @click.option("--slowed", default=20, show_default=True, help="Trials of every slowdown.")
 @click.option(
@@ -43,19 +43,10 @@ from data import InputError, load_dataset
 @click.option(
     "--at-once", default=1, show_default=True, type=click.IntRange(min=1), help="Trials at a time, on their own cores."
 )
-@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads of each worker.")
-@click.option("--cpus", metavar="LIST", help="Cores to run on, such as 0,2-3; all that there are otherwise.")
-@click.option("--results", type=click.Path(path_type=Path), default="results", show_default=True, help="Where to.")
-@click.option(
-    "--resume",
-    is_flag=False,
-    flag_value=LATEST_CALIBRATION,
-    metavar="[FOLDER]",
-    help="Go on with trials that were stopped, the latest ones unless a folder is given.",
-)
+@run_options("trials")
 def calibrate(
+    options: RunOptions,
     implementation: str,
-    dataset: str,
     trials: int,
     slowed: int,
     slowdowns: tuple[float, ...],
@@ -63,10 +54,6 @@ def calibrate(
     target: float,
     budget: float,
     at_once: int,
-    threads: int,
-    cpus: str | None,
-    results: Path,
-    resume: str | None,
 ) -> None:
     """Compare one implementation with itself, and with itself made slower, and count how often the verdict is right.
 
@@ -80,19 +67,15 @@ def calibrate(
       backprop-bench calibrate --implementation torch-eager --trials 0 --slowed 0 --cost 1 --budget 400
       backprop-bench calibrate --resume
     """  # noqa: D301 (click reads the backspace)
-    if resume is not None:
-        check_alone(click.get_current_context(), "resume", *(["results"] if resume == LATEST_CALIBRATION else []))
-        folder = existing_run_folder(
-            results / LATEST_CALIBRATION if resume == LATEST_CALIBRATION else Path(resume), "calibrate"
+    shares = tuple(slowdown / 100 for slowdown in slowdowns)
+    asked = Trials(trials, slowed, shares, cost, target / 100, budget, at_once)
+    _measure_and_show(
+        folder_of_run(
+            options,
+            lambda dataset: plan_calibration(implementation, dataset, asked),
+            choose_cores=functools.partial(_cores_of_trials, at_once=at_once),
         )
-    else:
-        keep_to(_cores_of_trials(cpus, threads, at_once), asked=cpus)
-        loaded = load_dataset(dataset)
-        shares = tuple(slowdown / 100 for slowdown in slowdowns)
-        asked = Trials(trials, slowed, shares, cost, target / 100, budget, at_once)
-        plan = plan_calibration(implementation, loaded, asked)
-        folder = begin_run(results, "calibrate", command_words(click.get_current_context()), plan, loaded, threads)
-    _measure_and_show(folder)
+    )
 
 
 def _cores_of_trials(cpus: str | None, threads: int, at_once: int) -> tuple[int, ...]:

@@ -15,14 +15,12 @@ from data import InputError
 NO_MATTER = {"checkout", "memory_bytes"}
 """Of the environment, what a run may be resumed without: a commit changes no module, and a reboot some kB of memory."""
 LATEST = "latest"
-LATEST_CALIBRATION, LATEST_LADDER = "latest-calibration", "latest-ladder"
-LATEST_SCALE, LATEST_RACE, LATEST_EXPLANATION = "latest-scale", "latest-race", "latest-explanation"
 LATEST_OF = {
-    "calibrate": LATEST_CALIBRATION,
-    "ladder": LATEST_LADDER,
-    "scale": LATEST_SCALE,
-    "race": LATEST_RACE,
-    "explain": LATEST_EXPLANATION,
+    "calibrate": "latest-calibration",
+    "ladder": "latest-ladder",
+    "scale": "latest-scale",
+    "race": "latest-race",
+    "explain": "latest-explanation",
 }
 """Links to the latest run of a command; of any other, it is that of `compare`."""
 

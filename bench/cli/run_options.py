@@ -1,0 +1,134 @@
+"""What the commands that measure share: where a run goes, what it may use, and how its outcome is shown."""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from bench.cli.running import begin_run, check_alone, command_words
+from bench.run.cores import chosen_cores, keep_to
+from bench.run.plan import TARGET, Plan
+from bench.run.run_folder import LATEST, LATEST_OF, existing_run_folder
+from bench.show.drawing import Drawing, save
+from bench.show.files import write_whole
+from bench.show.table import Table, to_markdown, to_rich
+from data import Dataset, load_dataset
+
+Command = Callable[..., Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class RunOptions:
+    """The options of every command that measures."""
+
+    dataset: str
+    threads: int
+    cpus: str | None
+    results: Path
+    resume: str | None
+
+
+def run_options(what: str) -> Callable[[Command], Command]:
+    """Add the options of :class:`RunOptions` to a command, which gets them as its first argument.
+
+    Parameters
+    ----------
+    what
+        What ``--resume`` goes on with: "a run".
+    """
+    options = [
+        click.option("--dataset", default="mnist", show_default=True, help="Name or path of the dataset."),
+        click.option(
+            "--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads of each worker."
+        ),
+        click.option("--cpus", metavar="LIST", help="Cores to run on, such as 0,2-3; all that there are otherwise."),
+        click.option(
+            "--results", type=click.Path(path_type=Path), default="results", show_default=True, help="Where to."
+        ),
+        click.option(
+            "--resume",
+            is_flag=False,
+            flag_value=LATEST,
+            metavar="[FOLDER]",
+            help=f"Go on with {what} that was stopped, the latest unless a folder is given.",
+        ),
+    ]
+
+    def decorate(command: Command) -> Command:
+        @functools.wraps(command)
+        def bundled(
+            *, dataset: str, threads: int, cpus: str | None, results: Path, resume: str | None, **rest: Any
+        ) -> Any:
+            return command(RunOptions(dataset, threads, cpus, results, resume), **rest)
+
+        for option in reversed(options):
+            bundled = option(bundled)
+        return bundled
+
+    return decorate
+
+
+def precision_options(budget_s: float | None, help_of_budget: str) -> Callable[[Command], Command]:
+    """Add ``--target`` and ``--budget`` to a command."""
+    target = click.option(
+        "--target",
+        type=float,
+        default=100 * TARGET,
+        show_default=True,
+        metavar="PERCENT",
+        help="Half-width of the 95 % interval of every ratio at which timing may stop.",
+    )
+    shown = budget_s is not None
+    budget = click.option(
+        "--budget", type=float, default=budget_s, show_default=shown, metavar="SECONDS", help=help_of_budget
+    )
+    return lambda command: target(budget(command))
+
+
+def folder_of_run(
+    options: RunOptions,
+    make_plan: Callable[[Dataset], Plan],
+    name: str | None = None,
+    choose_cores: Callable[[str | None, int], tuple[int, ...]] = chosen_cores,
+) -> Path:
+    """Return the folder of the run to be resumed, or begin a new one.
+
+    Parameters
+    ----------
+    make_plan
+        What a new run is to do, given its dataset.
+    name
+        What the name of a new folder ends in; the command's otherwise.
+    choose_cores
+        (what ``--cpus`` says, threads) ↦ cores of a new run.
+    """
+    context = click.get_current_context()
+    command = str(context.info_name)
+    latest = LATEST_OF.get(command, LATEST)
+    if options.resume is not None:
+        is_latest = options.resume == LATEST
+        check_alone(context, "resume", *(["results"] if is_latest else []))
+        return existing_run_folder(options.results / latest if is_latest else Path(options.resume), command)
+    keep_to(choose_cores(options.cpus, options.threads), asked=options.cpus)
+    dataset = load_dataset(options.dataset)
+    plan = make_plan(dataset)
+    return begin_run(options.results, name or command, command_words(context), plan, dataset, options.threads)
+
+
+def show_outcome(
+    folder: Path, name: str, sentences: Sequence[str], tables: Sequence[Table], drawings: Sequence[Drawing]
+) -> None:
+    """Print sentences and tables, write both to ``<name>.md`` in the folder of the run, and save the figures."""
+    console = Console()
+    for table in tables:
+        console.print(to_rich(table))
+    for sentence in sentences:
+        console.print(sentence, highlight=False, markup=False)
+    text = "".join(f"* {sentence}\n" for sentence in sentences) + "\n" + "\n".join(map(to_markdown, tables))
+    write_whole(folder / f"{name}.md", text.encode())
+    for drawing in drawings:
+        click.echo(f"\nFigure: {save(drawing, folder / 'figures').png}")
