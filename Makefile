@@ -5,6 +5,9 @@ PROFILE ?= default
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+# What `explain` does beside a profile of the others; nothing in the quick one, which is to take a minute.
+EXPLAIN_default := quick
+EXPLAIN_full := full
 
 .PHONY: help
 help: ## show the targets
@@ -20,9 +23,10 @@ $(INSTALLED): pyproject.toml constraints.txt
 install: $(INSTALLED) ## make .venv with everything that bench, test and lint need
 
 .PHONY: bench
-bench: $(INSTALLED) ## prove, train, time, draw into results/latest (PROFILE=quick, default or full)
+bench: $(INSTALLED) ## prove, train, time, explain, draw into results/latest (PROFILE=quick, default or full)
 	$(BIN)/backprop-bench compare --profile $(PROFILE)
 	$(BIN)/backprop-bench micro --profile $(PROFILE)
+	$(if $(EXPLAIN_$(PROFILE)),$(BIN)/backprop-bench explain --profile $(EXPLAIN_$(PROFILE)))
 
 .PHONY: test
 test: $(INSTALLED) ## run the tests

@@ -39,6 +39,8 @@ class Implementation:
         Whether it is a step on the way from a readable implementation to a fast one.
     compiler
         Whether it needs a C++ compiler.
+    gpu
+        Whether it needs an NVIDIA GPU.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Implementation:
     slow: bool = False
     rung: bool = False
     compiler: bool = False
+    gpu: bool = False
 
     @property
     def only_by_name(self) -> bool:
@@ -65,7 +68,7 @@ class Implementation:
         compiler = os.environ.get("CXX") or ("clang++" if sys.platform == "darwin" else "g++")
         if self.compiler and shutil.which(compiler) is None:
             return f"needs a C++ compiler, and {compiler} is not found; $CXX may name another one"
-        return None
+        return _no_gpu() if self.gpu else None
 
     def load(self) -> type[Trainer]:
         """Import the trainer; raises `InputError` where it is unavailable."""
@@ -79,6 +82,15 @@ class Implementation:
         if not isinstance(trainer, type):
             raise InputError(f"{self.module}: {self.class_name} is no class; expected one like data.Trainer")
         return trainer
+
+
+def _no_gpu() -> str | None:
+    """Return why PyTorch has no GPU here; it is imported only where the machine seems to have one."""
+    if shutil.which("nvidia-smi") is None:
+        return "needs an NVIDIA GPU, and nvidia-smi is not found"
+    import torch
+
+    return None if torch.cuda.is_available() else f"needs a GPU, and PyTorch {torch.__version__} sees none"
 
 
 def _import_file(path: str) -> types.ModuleType:
@@ -181,6 +193,17 @@ _ALL = (
         rung=True,
     ),
     Implementation(
+        name="torch-cuda-graph",
+        side="PyTorch",
+        module="torch_impl.cuda_graph",
+        class_name="CudaGraphTrainer",
+        twin="scratch-numpy",
+        description="torch-manual on a GPU, its whole step captured once and replayed",
+        requires=("torch",),
+        rung=True,
+        gpu=True,
+    ),
+    Implementation(
         name="sklearn",
         side="peer",
         module="peers.sklearn_trainer",
@@ -213,6 +236,83 @@ FLOORS: dict[str, Implementation] = {
 }
 """What is timed beside implementations to see how far from the possible they are; they train nothing."""
 
+_LINKS = (
+    Implementation(
+        name="link-products",
+        side="by hand",
+        module="bench.run.crossing",
+        class_name="ProductsTrainer",
+        twin="torch-eager",
+        description="scratch-numpy with PyTorch's matrix products",
+        requires=("torch",),
+        rung=True,
+    ),
+    Implementation(
+        name="link-operations",
+        side="PyTorch",
+        module="torch_impl.bridge",
+        class_name="OperationsTrainer",
+        twin="scratch-numpy",
+        description="the operations of scratch-numpy in PyTorch's tensors",
+        requires=("torch",),
+        rung=True,
+    ),
+    Implementation(
+        name="link-functions",
+        side="PyTorch",
+        module="torch_impl.bridge",
+        class_name="FunctionsTrainer",
+        twin="scratch-numpy",
+        description="PyTorch's functions, gradient and weight change by hand",
+        requires=("torch",),
+        rung=True,
+    ),
+    Implementation(
+        name="link-optimizer",
+        side="PyTorch",
+        module="torch_impl.bridge",
+        class_name="OptimizerTrainer",
+        twin="scratch-numpy",
+        description="PyTorch's functions and optimizers, gradient by hand",
+        requires=("torch",),
+        rung=True,
+    ),
+    Implementation(
+        name="link-autograd",
+        side="PyTorch",
+        module="torch_impl.bridge",
+        class_name="AutogradTrainer",
+        twin="scratch-numpy",
+        description="torch-eager without nn.Module",
+        requires=("torch",),
+        rung=True,
+    ),
+)
+
+LINKS: dict[str, Implementation] = {implementation.name: implementation for implementation in _LINKS}
+"""Trainers between `scratch-numpy` and `torch-eager`, each with one thing more of PyTorch than the one before it."""
+
+PARTS: dict[str, Implementation] = {
+    name: Implementation(name, "floor", f"bench.run.{module}", class_name, name, description)
+    for name, module, class_name, description in (
+        ("numpy-elementwise", "parts_floor", "NumpyElementwise", "a step without products, nothing allocated"),
+        ("numpy-allocating", "parts_floor", "NumpyAllocating", "products and the rest, every result allocated"),
+        ("numpy-update", "parts_floor", "NumpyUpdate", "the weight change of a step alone"),
+        ("numpy-fetch", "parts_floor", "NumpyFetch", "fetching the batches alone"),
+        ("numpy-reading", "parts_floor", "NumpyReading", "reading the inputs of the batches alone"),
+        ("torch-elementwise", "torch_parts_floor", "TorchElementwise", "a step without products, nothing allocated"),
+        ("torch-allocating", "torch_parts_floor", "TorchAllocating", "products and the rest, every result allocated"),
+        ("torch-update", "torch_parts_floor", "TorchUpdate", "the weight change of a step alone"),
+        ("torch-fetch", "torch_parts_floor", "TorchFetch", "fetching the batches alone"),
+    )
+}
+"""Parts of a step that are timed on their own beside :data:`LINKS`; they train nothing."""
+
+
+def trains_nothing(name: str) -> bool:
+    """Say whether a name stands for something that is timed beside implementations, and of which nothing is proved."""
+    return name in FLOORS or name in PARTS
+
 
 def named_implementation(name: str) -> Implementation:
     """Return an implementation by its name, or one of your own by ``path/to/file.py:ClassName``.
@@ -222,10 +322,9 @@ def named_implementation(name: str) -> Implementation:
     InputError
         For an unknown name, or a file that does not exist.
     """
-    if name in IMPLEMENTATIONS:
-        return IMPLEMENTATIONS[name]
-    if name in FLOORS:
-        return FLOORS[name]
+    for known_ones in (IMPLEMENTATIONS, FLOORS, LINKS, PARTS):
+        if name in known_ones:
+            return known_ones[name]
     path, colon, class_name = name.rpartition(":")
     if not colon or not path.endswith(".py"):
         known = ", ".join(IMPLEMENTATIONS)

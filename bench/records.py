@@ -33,6 +33,7 @@ KINDS: dict[str, tuple[str, ...]] = {
         *("wall_s", "cpu_s", "loss", "energy_j"),
     ),
     "end": ("question", "implementation", "set", "evaluation_s", "peak_rss_bytes", "data_rss_bytes"),
+    "memory": ("question", "implementation", "parameter_bytes", "training_bytes"),
     "part": ("question", "implementation", "part", "block", "steps", "batch_size", "wall_s"),
     "search": ("question", "implementation", "curve", "reached"),
     "race": ("question", "implementation", "seed", "target", "cold", "start_s", "curve", "reached"),
@@ -56,19 +57,23 @@ block
     their own: cases, calls and seconds.
 end
     Of one process: an evaluation on the test cases, and its memory.
+memory
+    Bytes of the weights, and the most that a training of some batches holds beyond a process which has loaded the data
+    and trained a small network; the second is ``None`` where the system does not tell.
 part
     ``wall_s`` is that of all its ``steps`` together.
 search
     Of a recipe that is tried on cases held out: ``curve`` has epochs, seconds of training so far and accuracy,
-    ``reached`` says whether the highest target was. Where it is the learning rate that is chosen, that is in it.
+    ``reached`` says whether the highest target was. Where it is the learning rate that is chosen, that is in it, and
+    the ``seed``, for it is chosen over several.
 race
     Of a race to an accuracy of ``target`` on the test cases, the same; ``start_s`` is what came before training, and
     ``cold`` says whether that is the start of a process.
 stop
     Why the timing of a question ended: ``precise``, ``budget``, ``alone`` (nothing to compare) or ``failed``.
 failure
-    ``phase`` is ``proof``, ``tuning``, ``training`` (``number`` is the seed) or ``timing`` (``number`` is the set, or
-    the seed of a race).
+    ``phase`` is ``proof``, ``memory``, ``tuning`` or ``training`` (``number`` is the seed) or ``timing`` (``number`` is
+    the set, or the seed of a race).
 """
 
 DESCRIPTION, RECORDS = "run.json", "records.jsonl"
@@ -103,7 +108,7 @@ class Recorder:
         Without ``sync`` nobody waits: a process that is killed loses nothing, a machine without power may.
         """
         for row in rows:
-            if set(row) - OPTIONAL != set(KINDS[kind]):
+            if not set(KINDS[kind]) <= set(row) <= OPTIONAL.union(KINDS[kind]):
                 raise TypeError(f"a row of kind {kind!r} has the fields {KINDS[kind]}, not {tuple(row)}")
         tagged = ({"kind": kind, "session": self.session, **row} for row in rows)
         lines = b"".join(json.dumps(row, allow_nan=False).encode() + b"\n" for row in tagged)
@@ -151,8 +156,8 @@ DISTURBANCE = (
     "major_faults",
 )
 CUT_COST = tuple(f"{stretch}_{what}" for stretch in ("later", "single") for what in ("cases", "calls", "wall_s"))
-OPTIONAL = frozenset((*DISTURBANCE, *CUT_COST, "learning_rate"))
-"""Fields that a row has only where the machine can tell, or it is asked for them."""
+OPTIONAL = frozenset((*DISTURBANCE, *CUT_COST, "learning_rate", "seed", "from_run"))
+"""Fields that a row of a kind without them has only where the machine can tell, or it is asked for them."""
 
 
 def read_rows(folder: Path) -> list[Row]:

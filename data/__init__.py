@@ -2,19 +2,24 @@
 
 from data.dataset import Cases, Dataset, Labels, check_fit, evaluation_cases, fit_recipe, training_cases
 from data.errors import InputError, InvalidRecipe, UnsupportedRecipe
+from data.family_trees import RELATIONS, FamilyTree, load_family_trees
 from data.load import load_dataset
 from data.parameters import Floats, Layer, Order, Parameters, batch_order, copy_parameters, initial_parameters
+from data.published import PATTERNS, Patterns, load_patterns
 from data.recipe import ARTICLE_SCRATCH, CHOICES, RECIPES, SHARED, Recipe, named_recipe
 from data.trainer import DividesSteps, StepParts, Trace, Traces, Trainer
 
 __all__ = [
     "ARTICLE_SCRATCH",
     "CHOICES",
+    "PATTERNS",
     "RECIPES",
+    "RELATIONS",
     "SHARED",
     "Cases",
     "Dataset",
     "DividesSteps",
+    "FamilyTree",
     "Floats",
     "InputError",
     "InvalidRecipe",
@@ -22,6 +27,7 @@ __all__ = [
     "Layer",
     "Order",
     "Parameters",
+    "Patterns",
     "Recipe",
     "StepParts",
     "Trace",
@@ -35,6 +41,8 @@ __all__ = [
     "fit_recipe",
     "initial_parameters",
     "load_dataset",
+    "load_family_trees",
+    "load_patterns",
     "named_recipe",
     "training_cases",
 ]

@@ -7,6 +7,9 @@ for the units below, so that the innermost loop of every kernel runs along memor
 
 Of the inputs of a batch those are kept that are not zero. A zero input adds nothing to z and nothing to dE/dw, so that
 leaving it out changes no sum but for the order of its terms.
+
+Several threads share a batch: each goes forward and back with its own cases, then changes the weights of its own inputs
+and units. All sums are of the same terms in the same order as with one thread, so the weights are the same to the bit.
 """
 
 import math
@@ -20,6 +23,7 @@ from llvmlite import ir
 from llvmlite.binding import get_host_cpu_features as host_cpu_features
 from numba import types
 from numba.core import cgutils
+from numba.core.typing.templates import Signature
 from numba.extending import intrinsic
 
 from data import Floats, Order
@@ -28,6 +32,7 @@ Ints = npt.NDArray[np.uint32]
 """Numbers of inputs and cases: without a sign, so that none is looked at as one from the end."""
 Bits = npt.NDArray[np.int32]
 Sizes = npt.NDArray[np.int64]
+Arrivals = npt.NDArray[np.int64]
 
 LANES = 16
 """Numbers in a vector: as many float32 as the widest registers hold; where they are narrower, LLVM takes several."""
@@ -209,6 +214,38 @@ def fetch_early(typing: Any, x: Any, i: Any) -> Any:
     return signature, write
 
 
+@intrinsic
+def add_atomically(typing: Any, x: Any, i: Any, number: Any) -> Any:
+    """Add a number to x[i], x flat, so that no other thread's change is lost; returns what was there before."""
+    del typing, i, number
+    signature = x.dtype(x, types.int64, x.dtype)
+
+    def write(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        address = _Vectors(context, builder, signature.args[0], args[0]).at(args[1])
+        return builder.atomic_rmw("add", address, args[2], "seq_cst")
+
+    return signature, write
+
+
+@intrinsic
+def read_atomically(typing: Any, x: Any, i: Any) -> Any:
+    """Return x[i], x flat, as the latest of all threads has left it; what that one wrote before is seen as well."""
+    del typing, i
+    signature = x.dtype(x, types.int64)
+
+    def write(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        place = _Vectors(context, builder, signature.args[0], args[0])
+        return builder.load_atomic(place.at(args[1]), "acquire", place.align, typ=place.element)
+
+    return signature, write
+
+
+sched_yield = types.ExternalFunction("sched_yield", Signature(types.intc, (), None))
+"""POSIX: let another thread have this core."""
+PATIENCE = 10_000
+"""Looks after which a waiting thread lets others have its core: some microseconds."""
+
+
 class Network(NamedTuple):
     """The weights.
 
@@ -243,7 +280,7 @@ class Rules(NamedTuple):
 
 
 class Room(NamedTuple):
-    """Room for what a batch needs.
+    """Room for what a batch needs. Threads share the first five, and have the others to themselves.
 
     Attributes
     ----------
@@ -251,12 +288,12 @@ class Room(NamedTuple):
         The nonzero inputs: which of the D, and what they are.
     marks
         Where those of a case and of each block of :data:`BLOCK` inputs begin, and where they end, [B, blocks + 1].
+    y, dz
+        Activations and dE/dz, [B, P] of each layer, one after the other; of the output layer z in the place of y.
     heads
         [D + 1].
     by_input, cases
         The same values sorted by input, and which case each is of.
-    y, dz
-        Activations and dE/dz, [B, P] of each layer, one after the other; of the output layer z in the place of y.
     gradient
         dE/db of a layer, as long as the longest row.
     counting, factors
@@ -268,11 +305,11 @@ class Room(NamedTuple):
     columns: Ints
     values: Floats
     marks: Ints
+    y: Floats
+    dz: Floats
     heads: Ints
     by_input: Floats
     cases: Ints
-    y: Floats
-    dz: Floats
     gradient: Floats
     counting: Ints
     factors: Floats
@@ -329,11 +366,11 @@ def clear_rest(a: Floats, width: int) -> None:
 
 
 @compiled
-def keep_nonzeros(x: Floats, cases: Order, room: Room) -> None:
-    """Gather the inputs of a batch from x [N, D] that are not zero, case by case."""
-    columns, values, marks = room.columns, room.values, room.marks
+def keep_nonzeros(x: Floats, cases: Order, first: int, room: Room) -> None:
+    """Gather the inputs of cases from x [N, D] that are not zero, case by case; the first one's place is given."""
+    columns, values, marks = room.columns, room.values, room.marks[first:]
     flat, n_inputs = x.reshape(x.size), x.shape[1]
-    n = 0
+    n = first * n_inputs
     for c in range(cases.size):
         row = cases[c] * n_inputs
         for block in range(marks.shape[1] - 1):
@@ -369,13 +406,15 @@ def add_rows(
 
 
 @compiled
-def first_layer(n_cases: int, w: Floats, b: Floats, z: Floats, x: Floats, following: Order, room: Room) -> None:
-    """Compute z [B, P] of the first layer from w [D, P] and b [P].
+def first_layer(
+    w: Floats, b: Floats, z: Floats, x: Floats, following: Order, marks: Ints, columns: Ints, values: Floats
+) -> None:
+    """Compute z [B, P] of the first layer from w [D, P] and b [P], and the nonzero inputs of these cases.
 
     Inputs are taken in blocks whose weights fit a near cache, and are used there by all cases. Meanwhile the inputs
-    x [N, D] of the batch that follows, which are anywhere in memory, are fetched.
+    x [N, D] of the cases that follow, which are anywhere in memory, are fetched.
     """
-    width, marks = z.shape[1], room.marks
+    width, n_cases = z.shape[1], z.shape[0]
     flat, n_inputs = x.reshape(x.size), x.shape[1]
     to, of, one = z.reshape(z.size), w.reshape(w.size), z.dtype.type(1)
     for c in range(n_cases):
@@ -389,7 +428,7 @@ def first_layer(n_cases: int, w: Floats, b: Floats, z: Floats, x: Floats, follow
                     fetch_early(flat, i)
             k, end = marks[c, block], marks[c, block + 1]
             if k < end:
-                add_rows(to, c * width, width, one, of, room.columns, room.values, k, end)
+                add_rows(to, c * width, width, one, of, columns, values, k, end)
 
 
 @compiled
@@ -510,30 +549,78 @@ def squared_loss(kind: int, z: Floats, t: Floats, cases: Order, dz: Floats, room
 
 
 @compiled
-def sort_by_input(n_cases: int, n_inputs: int, room: Room) -> None:
-    """Sort the nonzero inputs of a batch by input; those of input i then end before ``heads[i]``."""
-    heads, columns, marks = room.heads, room.columns, room.marks
-    last = marks.shape[1] - 1
-    for i in range(n_inputs + 1):
+def part_of(n: int, number: int, of: int) -> tuple[int, int]:
+    """Return where the share of a thread begins and ends, of n things in order."""
+    return n * number // of, n * (number + 1) // of
+
+
+@compiled
+def input_before(number: int, of: int, n_cases: int, n_inputs: int, room: Room) -> int:
+    """Return the first input of a thread's share: so many that each has about as many nonzero values of the batch.
+
+    Within a block, values are taken to be spread evenly. It is the same for all threads, as the marks are.
+    """
+    if number == 0 or number == of:
+        return n_inputs * number // of
+    marks = room.marks
+    total = 0
+    for c in range(n_cases):
+        total += int(marks[c, marks.shape[1] - 1] - marks[c, 0])
+    before, wanted = 0, total * number // of
+    for block in range(marks.shape[1] - 1):
+        here = 0
+        for c in range(n_cases):
+            here += int(marks[c, block + 1] - marks[c, block])
+        if before + here > wanted:
+            begin, end = block * BLOCK, min((block + 1) * BLOCK, n_inputs)
+            return begin + (end - begin) * (wanted - before) // here
+        before += here
+    return n_inputs
+
+
+@inlined
+def values_between(c: int, low: int, high: int, room: Room) -> tuple[int, int]:
+    """Return where the nonzero inputs of a case begin and end that are at least low and below high."""
+    k, end = room.marks[c, low // BLOCK], room.marks[c, (high - 1) // BLOCK + 1]
+    while k < end and room.columns[k] < low:
+        k += np.uint32(1)
+    while k < end and room.columns[end - np.uint32(1)] >= high:
+        end -= np.uint32(1)
+    return k, end
+
+
+@compiled
+def sort_by_input(low: int, high: int, n_cases: int, room: Room) -> None:
+    """Sort the nonzero inputs of a batch from low to high by input; those of input i then end before ``heads[i]``."""
+    heads, columns = room.heads, room.columns
+    for i in range(low, high + 1):
         heads[i] = 0
-    for k in range(marks[n_cases - 1, last]):
-        heads[columns[k] + 1] += 1
-    for i in range(n_inputs):
+    for c in range(n_cases):
+        begin, end = values_between(c, low, high, room)
+        for k in range(begin, end):
+            heads[columns[k] + 1] += 1
+    for i in range(low, high):
         heads[i + 1] += heads[i]
     for c in range(n_cases):
-        for k in range(marks[c, 0], marks[c, last]):
+        begin, end = values_between(c, low, high, room)
+        for k in range(begin, end):
             place = heads[columns[k]]
             heads[columns[k]] = place + 1
             room.by_input[place], room.cases[place] = room.values[k], c
 
 
 @compiled
-def descend_first(n_cases: int, dz: Floats, w: Floats, rules: Rules, room: Room) -> None:
-    """Change w [D, P] by −rate times the gradient of the batch, input by input, so that each row is fetched once."""
-    sort_by_input(n_cases, w.shape[0], room)
+def descend_first(low: int, high: int, n_cases: int, dz: Floats, w: Floats, rules: Rules, room: Room) -> None:
+    """Change w [D, P] from input low to high by −rate times the gradient of the batch.
+
+    It goes input by input, so that each row is fetched once.
+    """
+    if low == high:
+        return
+    sort_by_input(low, high, n_cases, room)
     width, to, of = w.shape[1], w.reshape(w.size), dz.reshape(dz.size)
     begin = 0
-    for i in range(w.shape[0]):
+    for i in range(low, high):
         end = room.heads[i]
         if begin < end:
             add_rows(to, i * width, width, -rules.rate, of, room.cases, room.by_input, begin, end)
@@ -550,25 +637,28 @@ def descend_first_of_one(dz: Floats, w: Floats, rules: Rules, room: Room) -> Non
 
 
 @compiled
-def descend_above(y: Floats, dz: Floats, v: Floats, rules: Rules, room: Room) -> None:
-    """Change v [J, P] by −rate times the gradient of the batch, y [B, P] of the layer below and dz [B, P]."""
+def descend_above(low: int, high: int, y: Floats, dz: Floats, v: Floats, rules: Rules, room: Room) -> None:
+    """Change v [J, P] from unit low to high by −rate times the gradient of the batch.
+
+    y [B, P] is of the layer below, dz [B, P] of this one.
+    """
     width, to, of = v.shape[1], v.reshape(v.size), y.reshape(y.size)
-    for j in range(v.shape[0]):
+    for j in range(low, high):
         for c in range(y.shape[0]):
             room.factors[c] = dz[c, j]
         add_rows(to, j * width, width, -rules.rate, of, room.counting, room.factors, 0, y.shape[0])
 
 
 @compiled
-def descend_bias(dz: Floats, b: Floats, rules: Rules, room: Room) -> None:
-    """Change b [P] by −rate times the gradient of the batch, dz [B, P]."""
+def descend_bias(low: int, high: int, dz: Floats, b: Floats, rules: Rules, room: Room) -> None:
+    """Change b [P] from unit low to high by −rate times the gradient of the batch, dz [B, P]."""
     g = room.gradient
-    for j in range(b.size):
+    for j in range(low, high):
         g[j] = 0
     for c in range(dz.shape[0]):
-        for j in range(b.size):
+        for j in range(low, high):
             g[j] += dz[c, j]
-    for j in range(b.size):
+    for j in range(low, high):
         b[j] -= rules.rate * g[j]
 
 
@@ -598,58 +688,87 @@ def biases_of(layer: int, network: Network) -> Floats:
 
 
 @compiled
-def forward(n_cases: int, x: Floats, following: Order, network: Network, rules: Rules, room: Room) -> None:
-    """Compute the activations of the hidden layers, and z of the output layer, from the nonzero inputs.
+def forward(
+    begin: int, end: int, n_cases: int, x: Floats, following: Order, network: Network, rules: Rules, room: Room
+) -> None:
+    """Compute the activations of the hidden layers, and z of the output layer, of some cases of a batch.
 
     Meanwhile the inputs x [N, D] of the cases that follow are fetched.
     """
-    below = rows_of_layer(room.y, 0, n_cases, network, room)
-    first_layer(n_cases, network.w, biases_of(0, network), below, x, following, room)
+    below = rows_of_layer(room.y, 0, n_cases, network, room)[begin:end]
+    marks = room.marks[begin:end]
+    first_layer(network.w, biases_of(0, network), below, x, following, marks, room.columns, room.values)
     for layer in range(1, network.widths.size):
         activate(rules.hidden, below, network.widths[layer - 1], room)
-        z = rows_of_layer(room.y, layer, n_cases, network, room)
+        z = rows_of_layer(room.y, layer, n_cases, network, room)[begin:end]
         layer_above(below, weights_above(layer, network), biases_of(layer, network), z)
         below = z
 
 
 @compiled
-def backward(t: Floats, cases: Order, network: Network, rules: Rules, room: Room) -> float:
-    """Return the loss, summed over the cases, and compute dE/dz of all layers; t [N, C]."""
+def backward(begin: int, end: int, t: Floats, cases: Order, network: Network, rules: Rules, room: Room) -> float:
+    """Return the loss, summed over some cases of a batch, and compute their dE/dz of all layers; t [N, C]."""
     last = network.widths.size - 1
-    z = rows_of_layer(room.y, last, cases.size, network, room)
-    dz = rows_of_layer(room.dz, last, cases.size, network, room)
+    n_cases, mine = cases.size, cases[begin:end]
+    z = rows_of_layer(room.y, last, n_cases, network, room)[begin:end]
+    dz = rows_of_layer(room.dz, last, n_cases, network, room)[begin:end]
     if rules.squared:
-        loss = squared_loss(rules.output, z, t, cases, dz, room)
+        loss = squared_loss(rules.output, z, t, mine, dz, room)
     elif rules.output == SOFTMAX:
-        loss = softmax_loss(z, t, cases, dz, room)
+        loss = softmax_loss(z, t, mine, dz, room)
     else:
-        loss = sigmoid_loss(z, t, cases, dz, room)
+        loss = sigmoid_loss(z, t, mine, dz, room)
     if rules.mean:
-        for c in range(cases.size):
+        for c in range(mine.size):
             for j in range(t.shape[1]):
-                dz[c, j] /= cases.size
+                dz[c, j] /= n_cases
     for layer in range(last, 0, -1):
-        below = rows_of_layer(room.dz, layer - 1, cases.size, network, room)
+        below = rows_of_layer(room.dz, layer - 1, n_cases, network, room)[begin:end]
         back_to_layer(dz, weights_above(layer, network), below, room)
-        times_derivative(rules.hidden, below, rows_of_layer(room.y, layer - 1, cases.size, network, room))
+        y = rows_of_layer(room.y, layer - 1, n_cases, network, room)[begin:end]
+        times_derivative(rules.hidden, below, y)
         dz = below
     return loss
 
 
 @compiled
-def update(n_cases: int, network: Network, rules: Rules, room: Room) -> None:
-    """Change the weights of every layer."""
+def update(number: int, of: int, n_cases: int, network: Network, rules: Rules, room: Room) -> None:
+    """Change a thread's share of the weights of every layer."""
     for layer in range(network.widths.size):
         dz = rows_of_layer(room.dz, layer, n_cases, network, room)
+        low, high = part_of(network.widths[layer], number, of)
         if layer:
             y = rows_of_layer(room.y, layer - 1, n_cases, network, room)
-            descend_above(y, dz, weights_above(layer, network), rules, room)
+            descend_above(low, high, y, dz, weights_above(layer, network), rules, room)
         elif n_cases == 1:
-            descend_first_of_one(dz, network.w, rules, room)
+            if number == 0:
+                descend_first_of_one(dz, network.w, rules, room)
         else:
-            descend_first(n_cases, dz, network.w, rules, room)
+            n_inputs = network.w.shape[0]
+            first = input_before(number, of, n_cases, n_inputs, room)
+            end = input_before(number + 1, of, n_cases, n_inputs, room)
+            descend_first(first, end, n_cases, dz, network.w, rules, room)
         if rules.bias:
-            descend_bias(dz, biases_of(layer, network), rules, room)
+            descend_bias(low, high, dz, biases_of(layer, network), rules, room)
+
+
+@compiled
+def there_and_back(
+    number: int,
+    of: int,
+    x: Floats,
+    t: Floats,
+    cases: Order,
+    following: Order,
+    network: Network,
+    rules: Rules,
+    room: Room,
+) -> float:
+    """Compute dE/dz of a thread's share of a batch, and return its loss; the cases that follow are fetched."""
+    begin, end = part_of(cases.size, number, of)
+    keep_nonzeros(x, cases[begin:end], begin, room)
+    forward(begin, end, cases.size, x, following[begin:end], network, rules, room)
+    return backward(begin, end, t, cases, network, rules, room)
 
 
 @compiled
@@ -660,9 +779,49 @@ def train_batches(x: Floats, t: Floats, order: Order, size: int, network: Networ
     """
     loss = 0.0
     for start in range(0, order.size, size):
-        cases = order[start : start + size]
-        keep_nonzeros(x, cases, room)
-        forward(cases.size, x, order[start + size : start + 2 * size], network, rules, room)
-        loss += backward(t, cases, network, rules, room)
-        update(cases.size, network, rules, room)
+        cases, following = order[start : start + size], order[start + size : start + 2 * size]
+        loss += there_and_back(0, 1, x, t, cases, following, network, rules, room)
+        update(0, 1, cases.size, network, rules, room)
+    return loss
+
+
+@compiled
+def meet(arrived: Arrivals, expected: int) -> None:
+    """Wait until so many have arrived, this thread among them."""
+    add_atomically(arrived, 0, 1)
+    looks = 0
+    while read_atomically(arrived, 0) < expected:
+        looks += 1
+        if looks > PATIENCE:
+            sched_yield()
+
+
+@compiled
+def train_share(
+    number: int,
+    of: int,
+    arrived: Arrivals,
+    x: Floats,
+    t: Floats,
+    order: Order,
+    size: int,
+    network: Network,
+    rules: Rules,
+    room: Room,
+) -> float:
+    """Do one thread's share of what :func:`train_batches` does.
+
+    All threads meet when dE/dz of a batch is there, and again when the weights are changed. ``arrived`` [1] is 0 at
+    first, and the same for all.
+    """
+    loss = 0.0
+    met = 0
+    for start in range(0, order.size, size):
+        cases, following = order[start : start + size], order[start + size : start + 2 * size]
+        loss += there_and_back(number, of, x, t, cases, following, network, rules, room)
+        met += of
+        meet(arrived, met)
+        update(number, of, cases.size, network, rules, room)
+        met += of
+        meet(arrived, met)
     return loss

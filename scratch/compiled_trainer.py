@@ -2,13 +2,18 @@
 
 Nothing is multiplied by a zero input, which most pixels are, and no gradient of all weights is formed: each weight is
 changed by what its cases have to say. That needs an optimizer which leaves the weights of a zero input alone: plain
-gradient descent. A whole call of `train_epoch` is one call of compiled code.
+gradient descent. A whole call of `train_epoch` is one call of compiled code, in every thread.
 """
 
+import concurrent.futures
 import itertools
-from typing import TypeVar
+import os
+import threading
+from collections.abc import Sequence
+from typing import Any, TypeVar
 
 import numpy as np
+from numba.core import config
 
 from data import Floats, Layer, Order, Parameters, Recipe, StepParts, UnsupportedRecipe
 from scratch import compiled_kernels as kernels
@@ -18,6 +23,12 @@ LINE_BYTES = 64
 """A cache line; what begins at one is fetched with the fewest accesses."""
 PREDICTED = 1024
 """Cases that are predicted together."""
+THREADS = int(vars(config)["NUMBA_NUM_THREADS"]) if os.name == "posix" else 1
+"""As many as Numba is told to have, by NUMBA_NUM_THREADS, or as there are cores; they wait for each other by a call of
+POSIX."""
+CASES_EACH = 16
+"""Of a batch, the fewest for which another thread is worth waiting for."""
+START_S = 10.0
 
 
 def rounded_up(n: int, multiple: int = LANES) -> int:
@@ -79,16 +90,52 @@ def room_for(recipe: Recipe, n_cases: int) -> Room:
         columns=np.empty(kept, np.uint32),
         values=zeros(kept, recipe.dtype),
         marks=np.empty((n_cases, -(-first // BLOCK) + 1), np.uint32),
+        y=zeros(n_cases * sum(padded), recipe.dtype),
+        dz=zeros(n_cases * sum(padded), recipe.dtype),
         heads=np.empty(first + 1, np.uint32),
         by_input=zeros(n_nonzero, recipe.dtype),
         cases=np.empty(n_nonzero, np.uint32),
-        y=zeros(n_cases * sum(padded), recipe.dtype),
-        dz=zeros(n_cases * sum(padded), recipe.dtype),
         gradient=zeros(max(padded), recipe.dtype),
         counting=np.arange(most, dtype=np.uint32),
         factors=zeros(most, recipe.dtype),
         bits=np.empty(n_cases * max(padded), np.int32),
     )
+
+
+SHARED = ("columns", "values", "marks", "y", "dz")
+"""Of a room, what all threads have together."""
+
+
+def rooms_for(recipe: Recipe, n_cases: int, n_threads: int) -> list[Room]:
+    """Return the room of every thread for so many cases in a batch."""
+    first, *others = (room_for(recipe, n_cases) for _ in range(n_threads))
+    return [first, *(room._replace(**{name: getattr(first, name) for name in SHARED}) for room in others)]
+
+
+class Threads:
+    """Threads that all begin to work when they are given something to do, and sleep otherwise.
+
+    Parameters
+    ----------
+    n
+        How many; raises `RuntimeError` where the system does not give as many.
+    """
+
+    def __init__(self, n: int) -> None:
+        self.n = n
+        self.pool = concurrent.futures.ThreadPoolExecutor(n)
+        there = threading.Barrier(n)
+        for started in [self.pool.submit(there.wait, START_S) for _ in range(n)]:
+            started.result()
+
+    def train(self, rooms: Sequence[Room], *rest: Any) -> float:
+        """Return the loss of :func:`scratch.compiled_kernels.train_share`, summed over the threads."""
+        arrived = np.zeros(1, np.int64)
+        shares = [
+            self.pool.submit(lambda given: kernels.train_share(*given), (number, self.n, arrived, *rest, room))
+            for number, room in enumerate(rooms)
+        ]
+        return sum(float(share.result()) for share in shares)
 
 
 Array = TypeVar("Array", Floats, Order)
@@ -102,7 +149,7 @@ def read_only(array: Array) -> Array:
 
 
 class CompiledTrainer:
-    """A multilayer perceptron of any depth in compiled loops, on one core."""
+    """A multilayer perceptron of any depth in compiled loops, on all cores that it may have."""
 
     def __init__(self, recipe: Recipe, parameters: Parameters) -> None:
         reason = "it changes weights whose input is zero, which are left out here"
@@ -120,13 +167,21 @@ class CompiledTrainer:
             bias=recipe.bias,
             rate=np.dtype(recipe.dtype).type(recipe.learning_rate),
         )
-        self.room: Room | None = None
+        self.rooms: list[Room] = []
+        self.threads: dict[int, Threads] = {}
+        """By how many there are."""
 
-    def _room(self, n_cases: int) -> Room:
-        """Return room for batches of so many cases, the same every time unless more is needed."""
-        if self.room is None or len(self.room.marks) < n_cases:
-            self.room = room_for(self.recipe, n_cases)
-        return self.room
+    def _rooms(self, n_cases: int, n_threads: int = 1) -> list[Room]:
+        """Return rooms for batches of so many cases, the same every time unless more is needed."""
+        if len(self.rooms) < n_threads or len(self.rooms[0].marks) < n_cases:
+            self.rooms = rooms_for(self.recipe, n_cases, n_threads)
+        return self.rooms[:n_threads]
+
+    def _threads(self, n: int) -> Threads:
+        """Return so many threads, the same every time unless another number is needed."""
+        if n not in self.threads:
+            self.threads[n] = Threads(n)
+        return self.threads[n]
 
     def _check(self, x: Floats, t: Floats) -> None:
         """Raise `ValueError` for arrays of another shape than the recipe's: compiled code does not look at that."""
@@ -140,16 +195,20 @@ class CompiledTrainer:
         if order.min() < 0 or order.max() >= len(x):
             raise IndexError(f"the order names cases from {order.min()} to {order.max()}, of {len(x)}")
         size = min(self.recipe.batch_size or len(order), len(order))
-        room = self._room(size)
-        given = read_only(x), read_only(t), read_only(order)
-        loss = kernels.train_batches(*given, size, self.network, self.rules, room)
-        return float(loss) / len(order)
+        n_threads = max(1, min(THREADS, size // CASES_EACH))
+        rooms = self._rooms(size, n_threads)
+        given = read_only(x), read_only(t), read_only(order), size, self.network, self.rules
+        if n_threads == 1:
+            loss = float(kernels.train_batches(*given, rooms[0]))
+        else:
+            loss = self._threads(n_threads).train(rooms, *given)
+        return loss / len(order)
 
     def _run(self, x: Floats, room: Room) -> None:
         """Compute the activations of the hidden layers and z of the output layer into the room."""
         inputs, order = read_only(x), read_only(np.arange(len(x)))
-        kernels.keep_nonzeros(inputs, order, room)
-        kernels.forward(len(x), inputs, order[:0], self.network, self.rules, room)
+        kernels.keep_nonzeros(inputs, order, 0, room)
+        kernels.forward(0, len(x), len(x), inputs, order[:0], self.network, self.rules, room)
 
     def _rows(self, flat: Floats, n_cases: int, room: Room) -> list[Floats]:
         """Return what y or dz of the room have for every layer, [B, J]."""
@@ -162,7 +221,7 @@ class CompiledTrainer:
         self._check(x, t)
         room = room_for(self.recipe, len(x))
         self._run(x, room)
-        kernels.backward(read_only(t), read_only(np.arange(len(x))), self.network, self.rules, room)
+        kernels.backward(0, len(x), read_only(t), read_only(np.arange(len(x))), self.network, self.rules, room)
         y, dz = (self._rows(flat, len(x), room) for flat in (room.y, room.dz))
         with np.errstate(all="ignore"):
             return tuple(
@@ -203,12 +262,16 @@ class CompiledTrainer:
         )
 
     def step_parts(self, x: Floats, t: Floats, cases: Order) -> StepParts:
-        """Return the parts of one step; the loss is part of the way back. See :class:`data.DividesSteps`."""
-        room = self._room(len(cases))
+        """Return the parts of one step, in one thread; the loss is part of the way back.
+
+        See :class:`data.DividesSteps`.
+        """
+        (room,) = self._rooms(len(cases))
+        n_cases = len(cases)
         inputs, targets, order = read_only(x), read_only(t), read_only(cases)
         return {
-            "fetch": lambda: kernels.keep_nonzeros(inputs, order, room),
-            "forward": lambda: kernels.forward(len(cases), inputs, order[:0], self.network, self.rules, room),
-            "backward": lambda: kernels.backward(targets, order, self.network, self.rules, room),
-            "update": lambda: kernels.update(len(cases), self.network, self.rules, room),
+            "fetch": lambda: kernels.keep_nonzeros(inputs, order, 0, room),
+            "forward": lambda: kernels.forward(0, n_cases, n_cases, inputs, order[:0], self.network, self.rules, room),
+            "backward": lambda: kernels.backward(0, n_cases, targets, order, self.network, self.rules, room),
+            "update": lambda: kernels.update(0, 1, n_cases, self.network, self.rules, room),
         }

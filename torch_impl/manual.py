@@ -31,12 +31,16 @@ class ManualTrainer:
 
     def __init__(self, recipe: Recipe, parameters: Parameters) -> None:
         self.recipe = recipe
-        self.weights = [torch.from_numpy(layer.weight.copy()) for layer in parameters]
-        self.biases = [None if layer.bias is None else torch.from_numpy(layer.bias.copy()) for layer in parameters]
+        self.weights = [self.tensor(layer.weight.copy()) for layer in parameters]
+        self.biases = [None if layer.bias is None else self.tensor(layer.bias.copy()) for layer in parameters]
         self.activate = ACTIVATIONS[recipe.hidden_activation]
         self.derivative = DERIVATIVES[recipe.hidden_activation]
         self.fused = recipe.optimizer == "sgd" and not recipe.weight_decay
         self.optimizer = None if self.fused else optimizer_of(recipe, self._arrays())
+
+    def tensor(self, array: Floats) -> Tensor:
+        """Return an array as a tensor that the operations work on."""
+        return torch.from_numpy(array)
 
     def _arrays(self) -> list[Tensor]:
         pairs = zip(self.weights, self.biases, strict=True)
@@ -101,29 +105,30 @@ class ManualTrainer:
     @torch.no_grad()
     def gradients(self, x: Floats, t: Floats) -> Parameters:
         """Return dE/dw of one batch; see :class:`data.Trainer`."""
-        y = self.forward(torch.from_numpy(x))
-        dzs = self.backward(y, torch.from_numpy(t))
+        y = self.forward(self.tensor(x))
+        dzs = self.backward(y, self.tensor(t))
         return tuple(
-            Layer((below.T @ dz).numpy(), dz.sum(dim=0).numpy() if self.recipe.bias else None)
+            Layer((below.T @ dz).numpy(force=True), dz.sum(dim=0).numpy(force=True) if self.recipe.bias else None)
             for below, dz in zip(y, dzs, strict=False)
         )
 
     @torch.no_grad()
     def predict(self, x: Floats) -> Floats:
         """Return the outputs [N, C]."""
-        scores: Floats = activate_output(self.recipe, self.forward(torch.from_numpy(x))[-1]).numpy()
+        scores: Floats = activate_output(self.recipe, self.forward(self.tensor(x))[-1]).numpy(force=True)
         return scores
 
     def parameters(self) -> Parameters:
         """Return copies of the weights."""
         pairs = zip(self.weights, self.biases, strict=True)
         return tuple(
-            Layer(np.array(weight.numpy()), None if bias is None else np.array(bias.numpy())) for weight, bias in pairs
+            Layer(np.array(weight.numpy(force=True)), None if bias is None else np.array(bias.numpy(force=True)))
+            for weight, bias in pairs
         )
 
     def step_parts(self, x: Floats, t: Floats, cases: Order) -> StepParts:
         """Return the parts of one step; see :class:`data.DividesSteps`."""
-        inputs, targets, indices = torch.from_numpy(x), torch.from_numpy(t), torch.from_numpy(cases)
+        inputs, targets, indices = self.tensor(x), self.tensor(t), torch.from_numpy(cases)
         kept: dict[str, Any] = {}
 
         def fetch() -> None:

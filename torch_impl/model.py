@@ -32,9 +32,10 @@ class Perceptron(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return z [B, C] of the output units for inputs x [B, D]."""
-        for linear in self.linears[:-1]:
+        *hidden, output = self.linears
+        for linear in hidden:
             x = self.activation(linear(x))
-        z: Tensor = self.linears[-1](x)
+        z: Tensor = output(x)
         return z
 
     def layer_by_layer(self, x: Tensor) -> tuple[list[Tensor], list[Tensor]]:

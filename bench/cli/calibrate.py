@@ -5,6 +5,7 @@ import functools
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
@@ -13,7 +14,7 @@ from bench.cli.progress import Bars
 from bench.cli.run_options import RunOptions, folder_of_run, run_options
 from bench.cli.running import go_on
 from bench.compute.calibration import summarize_calibration
-from bench.records import read_description, rows_of
+from bench.records import Row, read_description, rows_of
 from bench.run.cores import chosen_cores
 from bench.run.trials import Trials, plan_calibration
 from bench.show.calibration import calibration_sentences, calibration_table, draw_calibration
@@ -93,6 +94,11 @@ def _measure_and_show(folder: Path) -> None:
     n_trials = len(read_description(folder)["plan"]["questions"])
     with bars.stage("trials", n_trials):
         description, rows = go_on(folder, _Trials(bars))
+    show_calibration(folder, description, rows)
+
+
+def show_calibration(folder: Path, description: dict[str, Any], rows: list[Row]) -> None:
+    """Print what a run of ``calibrate`` says and write it to its folder; exit code 1 where something failed."""
     calibration = summarize_calibration(description, rows)
     drawings = [draw_calibration(calibration)] if calibration.slowdowns else []
     console = Console()

@@ -1,20 +1,47 @@
 """``backprop-bench explain``: where the two gaps come from."""
 
+import dataclasses
+import functools
+from pathlib import Path
+from typing import Any
+
 import click
 
 from bench.cli.progress import Bars
 from bench.cli.run_options import RunOptions, folder_of_run, run_options, show_outcome
 from bench.cli.running import go_on
+from bench.compute.bridge import BRIDGE, summarize_bridge
 from bench.compute.explain import explain as compute
-from bench.records import rows_of
+from bench.compute.explain import taken_over
+from bench.records import Row, read_description, rows_of
+from bench.run.cluster import check_cluster
 from bench.run.explain import SCOPES, plan_explanation, run_explanation
+from bench.show.bridge import bridge_sentences, bridge_tables, draw_bridge
 from bench.show.explain import accuracy_table, draw_explanation, explanation_sentences, runtime_table
+from bench.show.numbers import count, listing
 
 
 @click.command()
 @click.option("--profile", type=click.Choice(list(SCOPES)), default="default", show_default=True, help="How much.")
+@click.option("--cases", type=click.IntRange(min=2), help="Training cases; those of the profile otherwise.")
+@click.option("--epochs", type=click.IntRange(min=1), help="Of every training; those of the profile otherwise.")
+@click.option("--seeds", type=click.IntRange(min=2), help="Of every cell; those of the profile otherwise.")
+@click.option("--fresh", is_flag=True, help="Train also what an earlier run beside this one has trained the same way.")
+@click.option(
+    "--scheduler",
+    metavar="ADDRESS",
+    help="Train on the workers of this Dask scheduler, such as tcp://10.0.0.1:8786; what is timed stays here.",
+)
 @run_options("a run")
-def explain(options: RunOptions, profile: str) -> None:
+def explain(
+    options: RunOptions,
+    profile: str,
+    cases: int | None,
+    epochs: int | None,
+    seeds: int | None,
+    fresh: bool,
+    scheduler: str | None,
+) -> None:
     """Split the article's two gaps, in accuracy and in time, into their causes.
 
     The two networks differ in several factors at once. Every combination of their levels is trained and timed, the
@@ -25,19 +52,46 @@ def explain(options: RunOptions, profile: str) -> None:
     Examples:
       backprop-bench explain
       backprop-bench explain --profile quick
+      backprop-bench explain --cases 60000 --seeds 20
+      backprop-bench explain --profile full --scheduler tcp://10.0.0.1:8786
       backprop-bench explain --resume
     """  # noqa: D301 (click reads the backspace)
-    folder = folder_of_run(
-        options, lambda dataset: plan_explanation(dataset, SCOPES[profile]), name=f"explain-{profile}"
+    if scheduler is not None:
+        check_cluster(scheduler)
+    scope = SCOPES[profile]
+    scope = dataclasses.replace(
+        scope, cases=cases or scope.cases, epochs=epochs or scope.epochs, seeds=seeds or scope.seeds
     )
-    description, rows = go_on(folder, Bars(), run_explanation)
+    folder = folder_of_run(
+        options,
+        lambda dataset: plan_explanation(dataset, scope),
+        name=f"explain-{profile}",
+        beside_resume=("scheduler",),
+    )
+    fresh = fresh or "--fresh" in read_description(folder)["command"].split()  # one that is resumed stays so
+    measure = functools.partial(run_explanation, scheduler=scheduler, fresh=fresh)
+    show_explanation(folder, *go_on(folder, Bars(), measure))
+
+
+def show_explanation(folder: Path, description: dict[str, Any], rows: list[Row]) -> None:
+    """Print what a run of ``explain`` says and write it to its folder; exit code 1 where something failed."""
     scope = SCOPES[description["profile"].removeprefix("explain-")]
     names = [[factor.name for factor in factors] for factors in (scope.accuracy, scope.runtime)]
     failures = rows_of(rows, "failure")
     for failure in failures:
         click.echo(f"Failed: {failure['question']}: {failure['implementation']}: {failure['message']}", err=True)
+    _say_what_was_taken_over(rows)
     found = compute(description, rows, *names)
     tables = [accuracy_table(found), runtime_table(found)]
     show_outcome(folder, "why", explanation_sentences(found), tables, [draw_explanation(found)])
+    if any(question["name"] == BRIDGE for question in description["plan"]["questions"]):
+        bridge = summarize_bridge(description, rows)
+        show_outcome(folder, "bridge", bridge_sentences(bridge), bridge_tables(bridge), [draw_bridge(bridge)])
     if failures:
         raise SystemExit(1)
+
+
+def _say_what_was_taken_over(rows: list[Row]) -> None:
+    number, runs = taken_over(rows)
+    if number:
+        click.echo(f"{count(number, 'training')} taken over from {listing(runs)}; --fresh makes them anew.")

@@ -1,5 +1,8 @@
 """``backprop-bench ladder``: what each idea is worth, from lists to the limit."""
 
+from pathlib import Path
+from typing import Any
+
 import click
 
 from bench.cli.progress import Bars
@@ -7,12 +10,13 @@ from bench.cli.run_options import RunOptions, folder_of_run, precision_options, 
 from bench.cli.running import go_on
 from bench.compute.ladder import summarize_ladder
 from bench.implementations import FLOORS, IMPLEMENTATIONS
+from bench.records import Row
 from bench.run.blas import probe_blas
-from bench.run.ladder import plan_ladder
+from bench.run.ladder import climb, plan_ladder
 from bench.run.plan import Plan
 from bench.show.ladder import draw_ladder, ladder_sentences, ladder_table
 from bench.show.numbers import listing, number_interval
-from data import Dataset
+from data import SHARED, Dataset, fit_recipe
 
 BLAS_USER = "scratch-inplace"
 """The implementation that has a rung with other kernels of OpenBLAS."""
@@ -21,10 +25,18 @@ BLAS_USER = "scratch-inplace"
 @click.command()
 @click.option("--implementation", "implementations", multiple=True, help="Only the rungs of these; repeatable.")
 @click.option("--cases", type=click.IntRange(min=1), help="Only the first so many training cases; all otherwise.")
+@click.option("--hidden", type=click.IntRange(min=1), help="Units of the hidden layer; those of the shared recipe.")
+@click.option("--batch-size", type=click.IntRange(min=1), help="Cases in a batch; those of the shared recipe.")
 @precision_options(420.0, "For the timing.")
 @run_options("a ladder")
 def ladder(
-    options: RunOptions, implementations: tuple[str, ...], cases: int | None, target: float, budget: float
+    options: RunOptions,
+    implementations: tuple[str, ...],
+    cases: int | None,
+    hidden: int | None,
+    batch_size: int | None,
+    target: float,
+    budget: float,
 ) -> None:
     """Time every rung from lists to the fastest code by hand, and from a newcomer's PyTorch to its fastest.
 
@@ -36,6 +48,7 @@ def ladder(
       backprop-bench ladder
       backprop-bench ladder --cases 10000 --budget 60
       backprop-bench ladder --implementation scratch-compiled --implementation torch-compile
+      backprop-bench ladder --hidden 200 --batch-size 1 --implementation scratch-compiled --implementation torch-eager
       backprop-bench ladder --resume
     """  # noqa: D301 (click reads the backspace)
 
@@ -43,14 +56,23 @@ def ladder(
         core_type = None
         if not implementations or BLAS_USER in implementations:
             core_type = _core_type(dataset, options.threads)
-        plan, left_out = plan_ladder(dataset, cases, target / 100, budget, implementations, core_type)
+        recipe = fit_recipe(SHARED, dataset)
+        inputs, *others, classes = recipe.layer_sizes
+        layer_sizes = (inputs, *([hidden] if hidden else others), classes)
+        recipe = recipe.replace(layer_sizes=layer_sizes, batch_size=batch_size or recipe.batch_size)
+        plan, left_out = plan_ladder(dataset, recipe, cases, target / 100, budget, implementations, core_type)
         for rung, reason in left_out.items():
             click.echo(f"Left out: {rung}: {reason}", err=True)
         return plan
 
     folder = folder_of_run(options, make_plan)
+    show_ladder(folder, *go_on(folder, Bars(), climb))
+
+
+def show_ladder(folder: Path, description: dict[str, Any], rows: list[Row]) -> None:
+    """Print what a run of ``ladder`` says and write it to its folder; exit code 1 where something failed."""
     sides = {name: implementation.side for name, implementation in {**IMPLEMENTATIONS, **FLOORS}.items()}
-    found = summarize_ladder(*go_on(folder, Bars()), sides)
+    found = summarize_ladder(description, rows, sides)
     show_outcome(folder, "ladder", ladder_sentences(found), [ladder_table(found)], [draw_ladder(found)])
     for failure in found.question.failures:
         click.echo(f"Failed: {failure.implementation}: {failure.message}", err=True)

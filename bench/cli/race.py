@@ -1,11 +1,15 @@
 """``backprop-bench race``: time to an accuracy."""
 
+from pathlib import Path
+from typing import Any
+
 import click
 
 from bench.cli.progress import Bars
 from bench.cli.run_options import RunOptions, folder_of_run, run_options, show_outcome
 from bench.cli.running import go_on
 from bench.compute.race import summarize_race
+from bench.records import Row
 from bench.run.race import TARGETS, plan_race, run_race
 from bench.show.race import draw_race, race_sentences, race_table
 
@@ -28,7 +32,12 @@ def race(options: RunOptions, implementations: tuple[str, ...], seeds: int, epoc
       backprop-bench race --resume
     """  # noqa: D301 (click reads the backspace)
     folder = folder_of_run(options, lambda dataset: plan_race(dataset, implementations, seeds, epochs))
-    found = summarize_race(*go_on(folder, Bars(), run_race), TARGETS)
+    show_race(folder, *go_on(folder, Bars(), run_race))
+
+
+def show_race(folder: Path, description: dict[str, Any], rows: list[Row]) -> None:
+    """Print what a run of ``race`` says and write it to its folder; exit code 1 where something failed."""
+    found = summarize_race(description, rows, TARGETS)
     show_outcome(folder, "race", race_sentences(found), [race_table(found)], [draw_race(found)])
     for failure in found.failures:
         click.echo(f"Failed: {failure['implementation']}: {failure['message']}", err=True)

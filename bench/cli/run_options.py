@@ -94,6 +94,7 @@ def folder_of_run(
     make_plan: Callable[[Dataset], Plan],
     name: str | None = None,
     choose_cores: Callable[[str | None, int], tuple[int, ...]] = chosen_cores,
+    beside_resume: Sequence[str] = (),
 ) -> Path:
     """Return the folder of the run to be resumed, or begin a new one.
 
@@ -105,13 +106,15 @@ def folder_of_run(
         What the name of a new folder ends in; the command's otherwise.
     choose_cores
         (what ``--cpus`` says, threads) ↦ cores of a new run.
+    beside_resume
+        Options that may be given beside ``--resume``.
     """
     context = click.get_current_context()
     command = str(context.info_name)
     latest = LATEST_OF.get(command, LATEST)
     if options.resume is not None:
         is_latest = options.resume == LATEST
-        check_alone(context, "resume", *(["results"] if is_latest else []))
+        check_alone(context, "resume", *beside_resume, *(["results"] if is_latest else []))
         return existing_run_folder(options.results / latest if is_latest else Path(options.resume), command)
     keep_to(choose_cores(options.cpus, options.threads), asked=options.cpus)
     dataset = load_dataset(options.dataset)

@@ -39,10 +39,12 @@ def command_words(context: click.Context) -> list[str]:
     words = [str(context.info_name)]
     for parameter in context.command.params:
         given = context.params[str(parameter.name)]
-        if given is None or parameter.name in ("results", "resume"):
+        if given is None or given is False or parameter.name in ("results", "resume", "scheduler"):
             continue
         for value in given if isinstance(given, tuple) else (given,):
-            words += [parameter.opts[0], f"{value:g}" if isinstance(value, float) else str(value)]
+            words.append(parameter.opts[0])
+            if value is not True:
+                words.append(f"{value:g}" if isinstance(value, float) else str(value))
     return words
 
 

@@ -1,5 +1,8 @@
 """``backprop-bench scale``: how time grows with batch, width, depth, cases and threads."""
 
+from pathlib import Path
+from typing import Any
+
 import click
 
 from bench.cli.progress import Bars
@@ -7,8 +10,8 @@ from bench.cli.run_options import RunOptions, folder_of_run, run_options, show_o
 from bench.cli.running import go_on
 from bench.compute.scaling import summarize_scale
 from bench.implementations import FLOORS
-from bench.records import rows_of
-from bench.run.scale import AXES, plan_scale
+from bench.records import Row, rows_of
+from bench.run.scale import AXES, FETCH, plan_scale
 from bench.show.scaling import draw_scaling, scaling_sentences, scaling_table
 
 
@@ -29,8 +32,13 @@ def scale(options: RunOptions, axes: tuple[str, ...], implementations: tuple[str
       backprop-bench scale --resume
     """  # noqa: D301 (click reads the backspace)
     folder = folder_of_run(options, lambda dataset: plan_scale(dataset, axes or tuple(AXES), implementations))
-    description, rows = go_on(folder, Bars())
-    found = summarize_scale(description, rows, {name: counted for name, (counted, _) in AXES.items()}, list(FLOORS))
+    show_scale(folder, *go_on(folder, Bars()))
+
+
+def show_scale(folder: Path, description: dict[str, Any], rows: list[Row]) -> None:
+    """Print what a run of ``scale`` says and write it to its folder; exit code 1 where something failed."""
+    counted = {name: what for name, (what, _) in AXES.items()}
+    found = summarize_scale(description, rows, counted, list(FLOORS), FETCH)
     tables = [scaling_table(scaling) for scaling in found]
     show_outcome(folder, "scaling", scaling_sentences(found), tables, [draw_scaling(found)])
     failures = rows_of(rows, "failure")

@@ -3,7 +3,7 @@
 import dataclasses
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from bench.compute.attribution import Attribution, Cell, attribute, equivalence_p, table_of
@@ -24,10 +24,33 @@ def cell_name(cell: Sequence[int]) -> str:
     return "".join(map(str, cell))
 
 
-def best_rate(searches: Sequence[Row]) -> float:
-    """Return the learning rate with the highest accuracy on the cases held out, the smaller of equals; NaN of none."""
-    ranked = sorted(searches, key=lambda row: (-row["curve"][-1][2], row["learning_rate"]))
-    return float(ranked[0]["learning_rate"]) if ranked else math.nan
+def best_rate(searches: Iterable[Row], seeds: Sequence[int]) -> float:
+    """Return the learning rate with the highest accuracy on the cases held out, the smaller of equals; NaN of none.
+
+    Parameters
+    ----------
+    searches
+        Rows of kind ``search`` of one cell.
+    seeds
+        Over which the accuracy is the mean; a rate that was not tried from all of them is not chosen.
+    """
+    tried: dict[float, dict[int, float]] = {}
+    for row in searches:
+        tried.setdefault(row["learning_rate"], {})[row["seed"]] = row["curve"][-1][2]
+    totals = {
+        rate: math.fsum(found[seed] for seed in seeds) for rate, found in tried.items() if found.keys() >= set(seeds)
+    }
+    return min(totals, key=lambda rate: (-totals[rate], rate), default=math.nan)
+
+
+def taken_over(rows: Iterable[Row]) -> tuple[int, list[str]]:
+    """Return how many trainings were taken over from earlier runs, and the names of these."""
+    found = {
+        (row["kind"], row["implementation"], row["seed"], row.get("learning_rate")): row["from_run"]
+        for row in rows
+        if "from_run" in row
+    }
+    return len(found), sorted(set(found.values()))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -27,6 +27,9 @@ class Step:
         Seconds of the first batch, with compilation where there is any.
     above_data_bytes
         Peak memory of training above libraries and data; ``None`` where the system does not tell.
+    parameter_bytes, training_bytes
+        Of the weights, and the most that a training holds beyond what a small one before it needed; ``None`` where the
+        system does not tell.
     flops_per_s
         Arithmetic that the recipe asks for, by the time: what leaves out zeros may come out above what a machine does.
     worth
@@ -43,6 +46,8 @@ class Step:
     wall_s: Interval
     first_s: float
     above_data_bytes: int | None
+    parameter_bytes: int | None
+    training_bytes: int | None
     flops_per_s: float
     worth: Ratio | None
     total: Ratio | None
@@ -100,6 +105,7 @@ def summarize_ladder(description: dict[str, Any], rows: list[Row], sides: Mappin
     (question,) = summary.questions
     blocks = rows_of(rows, "block")
     entries = {entry["label"]: entry for entry in description["plan"]["questions"][0]["entries"]}
+    memory = {row["implementation"]: row for row in rows_of(rows, "memory")}
     by_side: dict[str, list[Step]] = {}
     for performance in question.performances:
         if not performance.wall_s.n:
@@ -116,6 +122,8 @@ def summarize_ladder(description: dict[str, Any], rows: list[Row], sides: Mappin
                 wall_s=performance.wall_s,
                 first_s=performance.first_s,
                 above_data_bytes=performance.above_data_bytes,
+                parameter_bytes=memory.get(name, {}).get("parameter_bytes"),
+                training_bytes=memory.get(name, {}).get("training_bytes"),
                 flops_per_s=performance.work.flops / performance.wall_s.estimate,
                 worth=paired_ratio(blocks, below[-1].name, name) if below and side != PEER else None,
                 total=paired_ratio(blocks, below[0].name, name) if below and side != PEER else None,

@@ -26,14 +26,32 @@ class Point:
         Seconds per case and epoch.
     epoch_s
         Seconds per epoch.
-    of_floor
-        Time of the fastest matrix products alone, by this time; NaN where they were not timed.
+    of_roof
+        What the machine needs at least, by this time: the longer of the fastest matrix products alone and of fetching
+        the batches alone. NaN where neither was timed.
     """
 
     x: int
     case_s: Interval
     epoch_s: Interval
-    of_floor: float
+    of_roof: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Limit:
+    """What the machine was measured to do at one place of an axis, with nothing else to do.
+
+    Attributes
+    ----------
+    case_s
+        Seconds per case.
+    rate
+        FLOP/s of products, bytes/s of what is read.
+    """
+
+    x: int
+    case_s: float
+    rate: float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,19 +98,20 @@ class Scaling:
     ----------
     axis, counted
         Its name, and what is counted along it.
-    floor
-        Place and seconds per case of the fastest matrix products alone.
+    products, fetched
+        The fastest matrix products alone, in FLOPs, and fetching the batches alone, in bytes read.
     """
 
     axis: str
     counted: str
     curves: tuple[Curve, ...]
-    floor: tuple[tuple[int, float], ...]
+    products: tuple[Limit, ...]
+    fetched: tuple[Limit, ...]
     crossings: tuple[Crossing, ...]
 
 
 def summarize_scale(
-    description: dict[str, Any], rows: list[Row], counted: Mapping[str, str], floors: Sequence[str]
+    description: dict[str, Any], rows: list[Row], counted: Mapping[str, str], floors: Sequence[str], fetch: str
 ) -> list[Scaling]:
     """Compute what a run of ``scale`` says, an axis at a time.
 
@@ -101,7 +120,9 @@ def summarize_scale(
     counted
         By axis, what is counted along it.
     floors
-        Names of what trains nothing.
+        Names of the matrix products alone.
+    fetch
+        Name of what fetches the batches alone.
     """
     by_axis: dict[str, list[tuple[int, QuestionSummary]]] = {}
     for question in summarize(description, rows).questions:
@@ -109,25 +130,38 @@ def summarize_scale(
         place = question.cases if value == "all" else int(value)
         by_axis.setdefault(axis, []).append((place, question))
     return [
-        _scaling(axis, counted[axis], sorted(places, key=lambda found: found[0]), floors)
+        _scaling(axis, counted[axis], sorted(places, key=lambda found: found[0]), floors, fetch)
         for axis, places in by_axis.items()
     ]
 
 
-def _scaling(axis: str, counted: str, places: Sequence[tuple[int, QuestionSummary]], floors: Sequence[str]) -> Scaling:
+def _scaling(
+    axis: str, counted: str, places: Sequence[tuple[int, QuestionSummary]], floors: Sequence[str], fetch: str
+) -> Scaling:
     points: dict[str, list[Point]] = {}
-    floor: list[tuple[int, float]] = []
+    products: list[Limit] = []
+    fetched: list[Limit] = []
     for x, question in places:
-        times = {item.implementation: item.wall_s for item in question.performances if item.wall_s.n}
-        lowest = min((times[name].estimate for name in floors if name in times), default=math.nan)
-        if math.isfinite(lowest):
-            floor.append((x, lowest / question.cases))
-        for name, wall_s in times.items():
-            if name not in floors:
-                case_s = scaled(wall_s, 1 / question.cases)
-                points.setdefault(name, []).append(Point(x, case_s, wall_s, lowest / wall_s.estimate))
-    curves = [Curve(name, tuple(found), *_slopes(found)) for name, found in points.items()]
-    return Scaling(axis, counted, tuple(curves), tuple(floor), tuple(_crossings(places, list(points))))
+        found = {item.implementation: item for item in question.performances if item.wall_s.n}
+        timed = [found[name] for name in floors if name in found]
+        if timed:
+            best = min(timed, key=lambda item: item.wall_s.estimate)
+            products.append(_limit(x, question.cases, best.wall_s.estimate, best.work.gemm_flops))
+        if fetch in found:
+            epoch_s, work = found[fetch].wall_s.estimate, found[fetch].work
+            fetched.append(_limit(x, question.cases, epoch_s, work.input_bytes))
+        roof_s = max((limit.case_s for limit in (*products[-1:], *fetched[-1:]) if limit.x == x), default=math.nan)
+        for name, item in found.items():
+            if name not in (*floors, fetch):
+                case_s = scaled(item.wall_s, 1 / question.cases)
+                points.setdefault(name, []).append(Point(x, case_s, item.wall_s, roof_s / case_s.estimate))
+    curves = [Curve(name, tuple(along), *_slopes(along)) for name, along in points.items()]
+    crossings = _crossings(places, list(points))
+    return Scaling(axis, counted, tuple(curves), tuple(products), tuple(fetched), tuple(crossings))
+
+
+def _limit(x: int, cases: int, epoch_s: float, amount: float) -> Limit:
+    return Limit(x, epoch_s / cases, amount / epoch_s)
 
 
 def _slopes(points: Sequence[Point]) -> tuple[float, float]:

@@ -48,12 +48,15 @@ class Work:
         next and everything does within a step. A step then reads once the inputs and targets of its batch, every weight
         and bias, and the optimizer's state (`OPTIMIZER_STATE`), and writes once the weights, biases and state.
         Activations and gradients never leave the cache.
+    input_bytes
+        Of the bytes read, those of the inputs.
     """
 
     gemm_flops: int
     elementwise_flops: int
     bytes_read: int
     bytes_written: int
+    input_bytes: int
 
     @property
     def flops(self) -> int:
@@ -76,6 +79,7 @@ class Work:
             self.elementwise_flops + other.elementwise_flops,
             self.bytes_read + other.bytes_read,
             self.bytes_written + other.bytes_written,
+            self.input_bytes + other.input_bytes,
         )
 
     def __mul__(self, times: int) -> "Work":
@@ -84,6 +88,7 @@ class Work:
             self.elementwise_flops * times,
             self.bytes_read * times,
             self.bytes_written * times,
+            self.input_bytes * times,
         )
 
 
@@ -115,6 +120,7 @@ def step_work(recipe: Recipe, batch_size: int | None = None, n_cases: int | None
         elementwise_flops=_elementwise_flops(recipe, size),
         bytes_read=(given + updated) * itemsize,
         bytes_written=updated * itemsize,
+        input_bytes=size * recipe.layer_sizes[0] * itemsize,
     )
 
 

@@ -10,7 +10,7 @@ import sys
 import threading
 from collections.abc import Sequence
 
-from bench.implementations import FLOORS
+from bench.implementations import trains_nothing
 from bench.records import Recorder, Row
 from bench.run.book import Book
 from bench.run.environment import usable_core_numbers
@@ -105,7 +105,7 @@ class Comparison:
         missing: dict[tuple[str, str | None], list[tuple[Question, Entry]]] = {}
         for question in self.plan.questions:
             for entry in question.originals:
-                if entry.implementation in FLOORS:
+                if trains_nothing(entry.implementation):
                     continue
                 proved = self.book.find("parity", question, implementation=entry.name)
                 if not proved and not self.book.unproved(question, entry):

@@ -1,26 +1,28 @@
 """Why the article's two networks differ: a full factorial between them, for accuracy and for time."""
 
-import concurrent.futures
 import dataclasses
 import itertools
 import math
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from bench.compute.explain import LOADER, OTHER, TUNED, best_rate, cell_name
 from bench.compute.schedule import Timing
 from bench.implementations import named_implementation
-from bench.records import Recorder, Row
+from bench.records import Recorder, Row, rows_of
 from bench.run.book import Book
+from bench.run.bridge import bridge_question
+from bench.run.cluster import Cluster
 from bench.run.compare import Comparison
-from bench.run.environment import usable_core_numbers
+from bench.run.earlier import unchanged_runs
 from bench.run.plan import BLOCK_S, Entry, Extent, Plan, Question, check_timing, make_question
 from bench.run.progress import Progress
-from bench.run.shared_cases import SharedForms
-from bench.run.training import open_entry, train_question
-from bench.run.workers import Worker, WorkerError, start_again, together
-from data import ARTICLE_SCRATCH, Dataset, Recipe, fit_recipe
+from bench.run.sweep import Here, Job, Outcome, Sweep
+from bench.run.workers import start_again
+from data import ARTICLE_SCRATCH, Dataset, InputError, Recipe, fit_recipe
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,6 +81,8 @@ class Scope:
         Of every cell of the accuracies.
     sets, rounds
         Process sets of the times, and rounds in each.
+    bridge
+        Whether the way from `scratch-numpy` to `torch-eager` at the same recipe is timed as well.
     """
 
     accuracy: tuple[Factor, ...]
@@ -88,10 +92,11 @@ class Scope:
     seeds: int
     sets: int
     rounds: int
+    bridge: bool = True
 
 
 SCOPES = {
-    "quick": Scope((LOSS, BATCH, TUNING), (BATCH, PRECISION, IMPLEMENTATION), 2000, 2, 3, 3, 4),
+    "quick": Scope((LOSS, BATCH, TUNING), (BATCH, PRECISION, IMPLEMENTATION), 2000, 2, 3, 3, 4, bridge=False),
     "default": Scope(
         (LOSS, BATCH, BIAS, INITIAL, INPUTS, TUNING),
         (BATCH, LOSS, INPUTS, PRECISION, IMPLEMENTATION),
@@ -111,10 +116,14 @@ SCOPES = {
         16,
     ),
 }
-RATES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
+RATES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)  # documented in docs/why.md
 """Learning rates that are tried in every cell."""
+TUNING_SEEDS = (1000, 1001, 1002)  # documented in docs/why.md
+"""Seeds from which they are tried: none of those from which the cells are then trained."""
 HELD_OUT = 5
 """One of so many training cases is held out for choosing them."""
+FAST = {"dtype": "float32"}
+"""Of accuracies, where precision is no factor: half the time, and far more digits than accuracies depend on."""
 PROOF_STEPS = 20
 ACCURACY, RUNTIME = "accuracy", "runtime"
 TWIN, LOADED = "torch-eager", "torch-loader"
@@ -123,15 +132,20 @@ ENGINES = ("scratch-compiled", "scratch-numpy")
 """What trains for the accuracies: all compute the same, so the fastest that there is."""
 ANY, UNLIMITED_S = 0.999, 36_000.0
 """Every question of times has as many sets, whatever they say."""
-NEVER = 2.0
-"""An accuracy that is never reached."""
 
 
 def plan_explanation(dataset: Dataset, scope: Scope) -> Plan:
-    """Plan what ``explain`` does: a question of accuracies and one of times, with an entry per cell each."""
+    """Plan what ``explain`` does: a question of accuracies and one of times, an entry per cell each, and the bridge.
+
+    Raises
+    ------
+    InputError
+        For a factor whose levels are the same.
+    """
+    check_factors((*scope.accuracy, *scope.runtime))
     engine = next(name for name in ENGINES if named_implementation(name).unavailable() is None)
     accuracies = [
-        Entry(engine, cell_name(cell), _recipe(dataset, scope.accuracy, cell), rung=cell_name(cell))
+        Entry(engine, cell_name(cell), _recipe(dataset, scope.accuracy, cell, FAST), rung=cell_name(cell))
         for cell in itertools.product((0, 1), repeat=len(scope.accuracy))
     ]
     ends = [accuracies[0], accuracies[-1]]
@@ -147,16 +161,34 @@ def plan_explanation(dataset: Dataset, scope: Scope) -> Plan:
     check_timing(timing, len(times))
     trained = Extent(scope.cases, scope.epochs, scope.seeds, UNLIMITED_S)
     timed = Extent(scope.cases, 0, 0, UNLIMITED_S)
-    questions = (
+    questions = [
         make_question(ACCURACY, "Accuracy, cell by cell", dataset, trained, accuracies, timing),
         make_question(RUNTIME, "Time, cell by cell", dataset, timed, times, timing),
-    )
-    return Plan(questions, part_blocks=0, part_seconds=0.0, proof_steps=PROOF_STEPS)
+    ]
+    if scope.bridge:
+        questions.append(bridge_question(dataset, scope.cases, scope.sets, scope.rounds))
+    return Plan(tuple(questions), part_blocks=0, part_seconds=0.0, proof_steps=PROOF_STEPS)
 
 
-def _recipe(dataset: Dataset, factors: Sequence[Factor], cell: Sequence[int]) -> Recipe:
-    """Return the recipe of a cell; what is no factor is as in the hand-written network, but for the reduction."""
-    changes: dict[str, Any] = {"reduction": "mean"}
+def check_factors(factors: Iterable[Factor]) -> None:
+    """Raise `InputError` for a factor with one level; that of the learning rates has the same recipe at both."""
+    for factor in factors:
+        same = factor.levels[0] == factor.levels[1] and len(set(factor.implementations)) < 2
+        if same and factor is not TUNING:
+            raise InputError(
+                f"factor {factor.name!r} has one level, {factor.levels[0] or factor.implementations!r}; expected two "
+                "that differ, for what does not change contributes nothing"
+            )
+
+
+def _recipe(
+    dataset: Dataset, factors: Sequence[Factor], cell: Sequence[int], others: Mapping[str, Any] = MappingProxyType({})
+) -> Recipe:
+    """Return the recipe of a cell.
+
+    What is no factor is as in the hand-written network, but for the reduction, and for what else is given.
+    """
+    changes: dict[str, Any] = {"reduction": "mean", **others}
     for factor, level in zip(factors, cell, strict=True):
         changes |= factor.levels[level]
     return fit_recipe(ARTICLE_SCRATCH, dataset).replace(**changes)
@@ -169,29 +201,69 @@ def _implementation(factors: Sequence[Factor], cell: Sequence[int]) -> str:
     return chosen[0] if chosen else "scratch-numpy"
 
 
+def question_named(plan: Plan, name: str) -> Question:
+    """Return the question of a plan that has this name."""
+    return next(question for question in plan.questions if question.name == name)
+
+
 def run_explanation(
-    plan: Plan, dataset: Dataset, threads: int, recorder: Recorder, rows: list[Row], progress: Progress
+    plan: Plan,
+    dataset: Dataset,
+    threads: int,
+    recorder: Recorder,
+    rows: list[Row],
+    progress: Progress,
+    *,
+    scheduler: str | None = None,
+    fresh: bool = False,
 ) -> None:
-    """Tune, train, prove and time every cell; what is recorded already is not done again."""
-    accuracy, runtime = plan.questions
-    book = Book(recorder, rows)
+    """Tune, train, prove and time every cell; what is recorded already is not done again.
+
+    Parameters
+    ----------
+    scheduler
+        Address of the Dask scheduler whose workers train what is not timed; ``None`` to train here.
+    fresh
+        Whether also what an earlier run has trained in the same way is trained.
+    """
+    sweep: Sweep = Here(dataset, threads) if scheduler is None else Cluster(scheduler, dataset)
+    known: Mapping[Job, list[Row]] = {} if fresh else known_trainings(recorder.path.parent, threads)
     try:
-        held_out = dataset.subset(accuracy.cases)
-        held_out = held_out.hold_out(max(1, len(held_out.x_train) // HELD_OUT))
-        with SharedForms(held_out) as shared:
-            _tune(accuracy, shared, len(held_out.x_train), threads, book, progress)
-        entries = [found for entry in accuracy.entries if (found := _with_rate(entry, accuracy, book)) is not None]
-        tuned = dataclasses.replace(accuracy, entries=tuple(entries))
-        for proved in (tuned, runtime):
-            Comparison(
-                dataclasses.replace(plan, questions=(proved,)), dataset, threads, recorder, rows, progress
-            ).prove()
-        book = Book(recorder, rows)
-        with SharedForms(dataset) as shared:
-            train_question(tuned, tuned.seeds, shared, threads, book, progress)
-        Comparison(dataclasses.replace(plan, questions=(runtime,)), dataset, threads, recorder, rows, progress).run()
+        train_accuracies(plan, dataset, threads, recorder, rows, progress, sweep, known)
+        questions = tuple(question for question in plan.questions if question.name != ACCURACY)
+        timed = dataclasses.replace(plan, questions=questions)
+        Comparison(timed, dataset, threads, recorder, rows, progress).run()
     finally:
         start_again()
+
+
+def train_accuracies(
+    plan: Plan,
+    dataset: Dataset,
+    threads: int,
+    recorder: Recorder,
+    rows: list[Row],
+    progress: Progress,
+    sweep: Sweep,
+    known: Mapping[Job, list[Row]],
+) -> None:
+    """Choose the learning rates, prove the cells that have theirs, and train those.
+
+    Parameters
+    ----------
+    sweep
+        Who trains.
+    known
+        What is taken over from earlier runs, as :func:`known_trainings` gives it.
+    """
+    question = question_named(plan, ACCURACY)
+    book = Book(recorder, rows)
+    _train("choose learning rates", question, search_jobs(question, threads), sweep, known, book, progress)
+    tuned = with_rates(question, book.find("search", question))
+    Comparison(dataclasses.replace(plan, questions=(tuned,)), dataset, threads, recorder, rows, progress).prove()
+    book = Book(recorder, rows)
+    jobs = [job for job in training_jobs(tuned, threads) if not _unproved(job, tuned, book)]
+    _train("train cells", tuned, jobs, sweep, known, book, progress)
 
 
 def is_tuned(entry: Entry) -> bool:
@@ -199,42 +271,118 @@ def is_tuned(entry: Entry) -> bool:
     return entry.recipe_name[-1] == "1"
 
 
-def _with_rate(entry: Entry, question: Question, book: Book) -> Entry | None:
-    """Return an entry with the learning rate of its cell; ``None`` where it was to be found and was not."""
-    if not is_tuned(entry):
-        return entry
-    rate = best_rate(book.find("search", question, implementation=entry.recipe_name))
-    return None if math.isnan(rate) else dataclasses.replace(entry, recipe=entry.recipe.replace(learning_rate=rate))
+def with_rates(question: Question, searches: Iterable[Row]) -> Question:
+    """Return the question with the learning rate of every cell; one whose rate was to be found and was not is left out.
+
+    Parameters
+    ----------
+    searches
+        Rows of kind ``search``.
+    """
+    by_cell: dict[str, list[Row]] = {}
+    for row in searches:
+        by_cell.setdefault(row["implementation"], []).append(row)
+    entries = []
+    for entry in question.entries:
+        rate = entry.recipe.learning_rate
+        if is_tuned(entry):
+            rate = best_rate(by_cell.get(entry.recipe_name, []), TUNING_SEEDS)
+        if not math.isnan(rate):
+            entries.append(dataclasses.replace(entry, recipe=entry.recipe.replace(learning_rate=rate)))
+    return dataclasses.replace(question, entries=tuple(entries))
 
 
-def _tune(question: Question, shared: SharedForms, n_cases: int, threads: int, book: Book, progress: Progress) -> None:
-    """Train every cell that is to be tuned with every learning rate on the cases that are not held out."""
-    missing = [
-        entry
+def search_jobs(question: Question, threads: int) -> list[Job]:
+    """Return what tries all learning rates: a job per cell that is to be tuned, and seed."""
+    held_out = max(1, question.cases // HELD_OUT)
+    return [
+        dataclasses.replace(job, held_out=held_out, rates=RATES)
         for entry in question.entries
-        if entry.name == entry.recipe_name
-        and is_tuned(entry)
-        and not book.find("search", question, implementation=entry.label)
-        and not book.find("failure", question, implementation=entry.label)
+        if entry.name == entry.recipe_name and is_tuned(entry)
+        for job in _jobs(question, entry, TUNING_SEEDS, threads)
     ]
-    with progress.stage("choose learning rates", len(missing)), together(threads) as pool:
-        running = {pool.submit(_tune_one, question, entry, shared, n_cases, threads, book): entry for entry in missing}
-        for future in concurrent.futures.as_completed(running):
-            future.result()
-            progress.advance(f"cell {running[future].label}")
 
 
-def _tune_one(question: Question, entry: Entry, shared: SharedForms, n_cases: int, threads: int, book: Book) -> None:
-    cases = shared.of(entry.recipe, n_cases)
-    found = []
-    try:
-        with Worker(threads, descriptors=[cases.descriptor]) as worker:
-            open_entry(entry, cases, worker, threads, list(usable_core_numbers()))
-            for rate in RATES:
-                worker.ask("begin", seed=0, learning_rate=rate)
-                run = worker.ask("race", target=NEVER, epochs=question.epochs, pieces=1)
-                found.append({"implementation": entry.label, "learning_rate": rate, **run})
-    except WorkerError as failure:
-        book.add_failure(question, entry, "tuning", None, str(failure))
-        return
-    book.add("search", question, *found)
+def training_jobs(question: Question, threads: int) -> list[Job]:
+    """Return what trains the cells, which have their learning rates: a job per entry and seed."""
+    return [job for entry in question.entries for job in _jobs(question, entry, question.seeds, threads)]
+
+
+def _jobs(question: Question, entry: Entry, seeds: Iterable[int], threads: int) -> list[Job]:
+    return [
+        Job(entry.label, entry.implementation, entry.recipe, seed, question.cases, 0, question.epochs, threads)
+        for seed in seeds
+    ]
+
+
+def known_trainings(folder: Path, threads: int) -> dict[Job, list[Row]]:
+    """Return what runs beside this one have trained in the same circumstances; every row says in which run."""
+    found = {}
+    for run in unchanged_runs(folder):
+        question, rows = question_named(run.plan, ACCURACY), _trainings(run.rows)
+        tuned = with_rates(question, rows_of(rows, "search"))
+        recorded = _by_place(rows)
+        for job in [*search_jobs(question, threads), *training_jobs(tuned, threads)]:
+            there = recorded.get(job.place, [])
+            if job.is_done(there):
+                found[job] = [{**_own_fields(row), "from_run": row.get("from_run", run.name)} for row in there]
+    return found
+
+
+def _trainings(rows: Iterable[Row]) -> list[Row]:
+    """Return what trained the cells, and what chose their learning rates."""
+    return [row for row in rows if row["question"] == ACCURACY and row["kind"] in ("search", "epoch")]
+
+
+def _by_place(rows: Iterable[Row]) -> dict[tuple[str, str, int], list[Row]]:
+    """Return the rows of every job by :attr:`bench.run.sweep.Job.place`."""
+    found: dict[tuple[str, str, int], list[Row]] = {}
+    for row in rows:
+        found.setdefault((row["kind"], row["implementation"], row["seed"]), []).append(row)
+    return found
+
+
+def _own_fields(row: Row) -> Row:
+    return {name: value for name, value in row.items() if name not in ("kind", "session", "question")}
+
+
+def _unproved(job: Job, question: Question, book: Book) -> bool:
+    return any(entry.label == job.label and book.unproved(question, entry) for entry in question.entries)
+
+
+def _train(
+    title: str,
+    question: Question,
+    jobs: Sequence[Job],
+    sweep: Sweep,
+    known: Mapping[Job, list[Row]],
+    book: Book,
+    progress: Progress,
+) -> None:
+    """Do the jobs that are not recorded yet: take over what is known, and have the others done."""
+    recorded = _by_place([*book.find("search", question), *book.find("epoch", question)])
+    failed = {(row["phase"], row["implementation"], row["number"]) for row in book.find("failure", question)}
+    missing = [
+        job
+        for job in jobs
+        if not job.is_done(recorded.get(job.place, [])) and (job.phase, job.label, job.seed) not in failed
+    ]
+
+    def record(job: Job, outcome: Outcome) -> None:
+        """Record what came out, but for the rows that a power cut has left of the job."""
+        if isinstance(outcome, str):
+            row = {"implementation": job.label, "phase": job.phase, "number": job.seed, "message": outcome}
+            book.add("failure", question, row)
+        else:
+            there = set(map(job.part, recorded.get(job.place, [])))
+            book.add(job.kind, question, *(row for row in outcome if job.part(row) not in there))
+        progress.advance(f"cell {job.label}, seed {job.seed}")
+
+    others = [job for job in missing if job not in known]
+    if missing:
+        with progress.stage(title, len(missing)):
+            for job in missing:
+                if job in known:
+                    record(job, [{**row, "implementation": job.label} for row in known[job]])
+            if others:
+                sweep.do(others, record)

@@ -6,13 +6,23 @@ from typing import Any
 
 from bench.compute.schedule import Timing
 from bench.implementations import FLOORS, named_implementation
-from bench.run.plan import BLOCK_S, MIN_SETS, Entry, Extent, Plan, check_timing, make_question
-from data import SHARED, Dataset, InputError, fit_recipe
+from bench.records import Recorder, Row
+from bench.run.book import Book
+from bench.run.compare import Comparison
+from bench.run.environment import usable_core_numbers
+from bench.run.plan import BLOCK_S, MIN_SETS, Entry, Extent, Plan, Question, check_timing, make_question
+from bench.run.progress import Progress
+from bench.run.shared_cases import SharedForms
+from bench.run.training import open_entry
+from bench.run.workers import Worker, WorkerError, start_again
+from data import Dataset, InputError, Recipe
 
 ROUNDS = 8
 """In a process set: with so many implementations, their start takes longer than their blocks."""
 PROOF_STEPS = 200
 """Weight changes after which the parity proof compares float64 weights."""
+MEMORY_BATCHES = 20
+"""Of the training whose memory is measured."""
 LADDER = "ladder"
 """Name of the question in the records."""
 
@@ -50,6 +60,7 @@ RUNGS = (
     Rung("fused optimizer", "torch-fused"),
     Rung("no autograd", "torch-manual"),
     Rung("compiled step", "torch-compile"),
+    Rung("CUDA graph", "torch-cuda-graph"),
     Rung("scikit-learn", "sklearn"),
     Rung("JAX", "jax"),
     Rung("NumPy's products alone", "numpy-products"),
@@ -64,6 +75,7 @@ SELF_TEST = "float32"
 
 def plan_ladder(
     dataset: Dataset,
+    recipe: Recipe,
     cases: int | None,
     target: float,
     budget_s: float,
@@ -74,6 +86,9 @@ def plan_ladder(
 
     Parameters
     ----------
+    recipe
+        What every rung computes, but for what it changes itself. Of rungs that are the same then, the first one is
+        climbed.
     cases
         Training cases, the first ones of the dataset; ``None`` for all.
     target
@@ -103,7 +118,12 @@ def plan_ladder(
             raise InputError(f"{name!r} has no rung on the ladder; expected one of {', '.join(known)}")
     asked = [rung for rung in RUNGS if not chosen or rung.implementation in (*chosen, *FLOORS)]
     left_out = {rung.name: reason for rung in asked if (reason := _unavailable(rung)) is not None}
-    entries = [_entry(rung, dataset) for rung in asked if rung.name not in left_out]
+    by_recipe: dict[tuple[str, Recipe], Entry] = {}
+    for rung in asked:
+        if rung.name not in left_out:
+            entry = _entry(rung, recipe)
+            by_recipe.setdefault((entry.implementation, entry.recipe), entry)
+    entries = list(by_recipe.values())
     place = next((number for number, entry in enumerate(entries, 1) if entry.name == BEFORE_BLAS), None)
     if place is not None and core_type is not None:
         name = f"OpenBLAS as {core_type}"
@@ -116,15 +136,52 @@ def plan_ladder(
     timing = Timing(target, budget_s, BLOCK_S, ROUNDS, MIN_SETS, secrets.randbits(32))
     check_timing(timing, len(entries))
     extent = Extent(cases=cases, epochs=0, seeds=0, budget_s=budget_s)
-    question = make_question(LADDER, "The ladder: one idea a rung", dataset, extent, entries, timing)
+    question = make_question(LADDER, f"The ladder: one idea a rung, {_shape(recipe)}", dataset, extent, entries, timing)
     return Plan((question,), part_blocks=0, part_seconds=0.0, proof_steps=PROOF_STEPS), left_out
+
+
+def _shape(recipe: Recipe) -> str:
+    return f"{'-'.join(map(str, recipe.layer_sizes))}, batch {recipe.batch_size}"
 
 
 def _unavailable(rung: Rung) -> str | None:
     return named_implementation(rung.implementation).unavailable()
 
 
-def _entry(rung: Rung, dataset: Dataset) -> Entry:
-    recipe = fit_recipe(SHARED, dataset).replace(**dict(rung.changes))
+def _entry(rung: Rung, recipe: Recipe) -> Entry:
     changed = ", ".join(f"{name} {'all' if value is None else value}" for name, value in rung.changes)
-    return Entry(rung.implementation, f"shared, {changed}" if changed else "shared", recipe, rung=rung.name)
+    said = f"shared, {changed}" if changed else "shared"
+    return Entry(rung.implementation, said, recipe.replace(**dict(rung.changes)), rung=rung.name)
+
+
+def climb(plan: Plan, dataset: Dataset, threads: int, recorder: Recorder, rows: list[Row], progress: Progress) -> None:
+    """Prove and time every rung, then measure the memory of each; what is recorded already is not done again."""
+    Comparison(plan, dataset, threads, recorder, rows, progress).run()
+    book = Book(recorder, rows)
+    (question,) = plan.questions
+    missing = [
+        entry
+        for entry in question.originals
+        if book.find("end", question, implementation=entry.label)
+        and not book.find("memory", question, implementation=entry.label)
+        and not book.find("failure", question, implementation=entry.label, phase="memory")
+    ]
+    try:
+        with SharedForms(dataset) as shared, progress.stage("memory", len(missing)):
+            for entry in missing:
+                _measure_memory(question, entry, shared, threads, book)
+                progress.advance(entry.name)
+    finally:
+        start_again()
+
+
+def _measure_memory(question: Question, entry: Entry, shared: SharedForms, threads: int, book: Book) -> None:
+    cases = shared.of(entry.recipe, question.cases)
+    try:
+        with Worker(threads, descriptors=[cases.descriptor], environment=entry.environment) as worker:
+            open_entry(entry, cases, worker, threads, list(usable_core_numbers()))
+            found = worker.ask("memory", batches=MEMORY_BATCHES)
+    except WorkerError as failure:
+        book.add_failure(question, entry, "memory", None, str(failure))
+        return
+    book.add("memory", question, {"implementation": entry.label, **found})

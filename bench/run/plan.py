@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from bench.compute.schedule import Timing
-from bench.implementations import FLOORS, IMPLEMENTATIONS, named_implementation
+from bench.implementations import IMPLEMENTATIONS, named_implementation, trains_nothing
 from bench.records import AGAIN, Row
 from bench.run.parity import STEPS
 from data import RECIPES, Dataset, InputError, Recipe, fit_recipe
@@ -256,7 +256,7 @@ def _chosen(implementations: Sequence[str]) -> list[str]:
 
 def check_available(name: str) -> None:
     """Raise `InputError` for an implementation that is unknown or cannot be used here, or that trains nothing."""
-    if name in FLOORS:
+    if trains_nothing(name):
         raise InputError(
             f"{name} trains nothing, so nothing can be proved of it; `ladder` and `scale` time it beside others"
         )

@@ -52,12 +52,18 @@ def new_run_folder(results: Path, profile: str, latest: str = LATEST) -> Path:
 
 def existing_run_folder(path: Path, command: str = "compare") -> Path:
     """Return the folder of an earlier run; raises `InputError` where there is none, or one of another command."""
-    if not (path / DESCRIPTION).is_file():
-        raise InputError(f"{path} holds no run; expected a folder with {DESCRIPTION}, as `{command}` leaves it")
-    found = read_description(path)["command"].split()
-    if command not in found[:2]:
-        raise InputError(f"{path} holds a run of `{' '.join(found[:2])}`; expected one of `backprop-bench {command}`")
+    found = command_of_run(path, command)
+    if found != command:
+        raise InputError(f"{path} holds a run of `backprop-bench {found}`; expected one of `backprop-bench {command}`")
     return path.resolve()
+
+
+def command_of_run(path: Path, expected: str = "compare") -> str:
+    """Return the command whose run a folder holds; raises `InputError` where it holds none."""
+    if not (path / DESCRIPTION).is_file():
+        raise InputError(f"{path} holds no run; expected a folder with {DESCRIPTION}, as `{expected}` leaves it")
+    words = read_description(path)["command"].split()
+    return words[1] if len(words) > 1 else expected
 
 
 @contextlib.contextmanager

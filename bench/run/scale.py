@@ -12,6 +12,8 @@ from data import SHARED, Dataset, Recipe, fit_recipe
 
 IMPLEMENTATIONS = ("scratch-numpy", "scratch-compiled", "torch-eager", "jax")
 """What is compared unless others are asked for, as far as it can be used here."""
+FETCH = "numpy-reading"
+"""What reads the batches from memory and does nothing else."""
 WIDTH = 128
 """Units of a hidden layer where their number is not the axis."""
 SETS, ROUNDS = 4, 8
@@ -66,7 +68,8 @@ def _values(dataset: Dataset, axis: str) -> list[int | None]:
 
 def _question(dataset: Dataset, axis: str, value: int | None, names: Sequence[str]) -> Question:
     recipe = _RECIPES[axis](fit_recipe(SHARED, dataset), value)
-    entries = [Entry(name, f"{axis} {'all' if value is None else value}", recipe) for name in (*names, *FLOORS)]
+    said = f"{axis} {'all' if value is None else value}"
+    entries = [Entry(name, said, recipe) for name in (*names, *FLOORS, FETCH)]
     timing = Timing(ANY, UNLIMITED_S, BLOCK_S, ROUNDS, SETS, secrets.randbits(32))
     check_timing(timing, len(entries))
     extent = Extent(cases=value if axis == "cases" else None, epochs=0, seeds=0, budget_s=UNLIMITED_S)

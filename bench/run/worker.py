@@ -5,11 +5,14 @@ standard output. It waits in a blocking read, so that a worker whose turn it is 
 implementation prints goes to standard error. The worker ends when its input ends, that is with its driver.
 """
 
+import ctypes
 import dataclasses
+import gc
 import itertools
 import json
 import math
 import os
+import platform
 import queue
 import resource
 import signal
@@ -53,6 +56,9 @@ RUN_IN = 6
 Of 60 ms that is 10 ms. On a 2-core EPYC the first 10 ms after a worker's turn had come took up to 9 % longer, the next
 10 ms up to 1 %: caches and branch predictors are still those of another process.
 """
+
+SMALL = 8
+"""Units in every layer of the network that is trained before memory is measured."""
 
 
 class Bench:
@@ -282,6 +288,28 @@ class Bench:
         evaluation_s = self.evaluate()["evaluation_s"]
         return {"evaluation_s": evaluation_s, "peak_rss_bytes": peak, "data_rss_bytes": self.data_rss_bytes}
 
+    def memory(self, batches: int) -> Row:
+        """Return how many bytes a training of so many batches holds: weights, what it keeps, and what it needs at once.
+
+        A small network is trained before, so that code which is loaded or compiled for any network is not counted; what
+        is compiled for each shape anew is.
+        """
+        small = self.recipe.replace(layer_sizes=(SMALL,) * len(self.recipe.layer_sizes))
+        size = small.batch_size or SMALL
+        rng = np.random.default_rng(0)
+        x, t = rng.random((size, SMALL)).astype(small.dtype), np.eye(SMALL, dtype=small.dtype)[np.arange(size) % SMALL]
+        self.make(small, initial_parameters(small)).train_epoch(x, t, np.arange(size))
+        parameters = initial_parameters(self.recipe)
+        n_cases = len(self.train_cases.x)
+        order = batch_order(self.recipe, n_cases, 0)[: batches * (self.recipe.batch_size or n_cases)]
+        give_back_memory()
+        before = peak_memory_bytes() if reset_peak_memory() else None
+        self.make(self.recipe, parameters).train_epoch(self.train_cases.x, self.train_cases.t, order)
+        return {
+            "parameter_bytes": sum(array.nbytes for layer in parameters for array in layer.arrays()),
+            "training_bytes": None if before is None else peak_memory_bytes() - before,
+        }
+
     def time_parts(self, steps: int) -> Row:
         """Time the parts of some training steps, each on its own; none where the trainer does not divide its steps."""
         if not isinstance(self.trainer, DividesSteps):
@@ -321,6 +349,13 @@ def use_memory_as_if_loaded() -> None:
     twice as long for it, which it does not in an ordinary process.
     """
     np.ones(LOADED_BYTES, np.uint8)
+
+
+def give_back_memory() -> None:
+    """Give freed memory back to the system, so that what is taken anew is seen; only the GNU C library is asked."""
+    gc.collect()
+    if platform.libc_ver()[0] == "glibc":
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
@@ -373,6 +408,7 @@ def serve(requests: TextIO, answers: TextIO) -> None:
         "block": bench.block,
         "time_parts": bench.time_parts,
         "race": bench.race,
+        "memory": bench.memory,
         "end": bench.end,
     }
     inbox: queue.SimpleQueue[str] = queue.SimpleQueue()

@@ -57,7 +57,7 @@ def _factors_sentence(found: Explanation) -> str:
     )
     return (
         f"What was changed: for accuracy {accuracy}; for time {time}, and the DataLoader at the end. All else is as in "
-        "the hand-written network."
+        "the hand-written network, but that accuracies are of float32 where precision was not changed."
     )
 
 

@@ -88,6 +88,8 @@ def ladder_table(ladder: Ladder) -> Table:
         "dense FLOP/s",
         "first batch",
         "memory above data",
+        "of training",
+        "÷ weights",
     ]
     rows = [_cells(SIDES[climb.side], step) for climb in ladder.climbs for step in climb.steps]
     rows += [_cells("Floor", dataclasses.replace(step, worth=None, total=None)) for step in ladder.floors]
@@ -97,7 +99,10 @@ def ladder_table(ladder: Ladder) -> Table:
         "times as fast as the rung below on the same side, with the 95 % interval of the ratios over process "
         "sets; where recipes differ, the rung changes what is computed. Dense FLOP/s: the arithmetic of the recipe "
         "with every input, zeros included, by the time. Floor: the matrix products of the shared recipe alone. "
-        "First batch: with compilation, or loading what was compiled."
+        "First batch: with compilation, or loading what was compiled. Memory above data: all that the process holds "
+        "while it trains, beyond libraries and data as they were before. Of training: the most that a training of some "
+        "batches holds beyond what a small network before it needed, which loads and compiles code for any size; and "
+        "how many times the weights that is."
     )
     return make_table("The ladder", columns, rows, note)
 
@@ -115,7 +120,15 @@ def _cells(side: str, step: Step) -> list[str]:
         large(step.flops_per_s, "FLOP/s"),
         seconds(step.first_s),
         mebibytes(step.above_data_bytes),
+        mebibytes(step.training_bytes),
+        _by_weights(step),
     ]
+
+
+def _by_weights(step: Step) -> str:
+    if step.parameter_bytes is None or step.training_bytes is None:
+        return ABSENT
+    return plain(step.training_bytes / step.parameter_bytes)
 
 
 def draw_ladder(ladder: Ladder) -> Drawing:

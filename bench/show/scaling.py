@@ -7,15 +7,16 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from bench.compute.scaling import Crossing, Curve, Scaling
+from bench.compute.scaling import Crossing, Curve, Limit, Scaling
 from bench.show import style
 from bench.show.drawing import Drawing
-from bench.show.numbers import has_bounds, listing, named, percent, plain, seconds, seconds_interval
+from bench.show.numbers import has_bounds, large, listing, named, percent, plain, seconds, seconds_interval
 from bench.show.table import Table, make_table
 
 LEFT, WIDTH, BETWEEN = 0.75, 4.1, 0.85
 HEIGHT, ABOVE, BELOW = 2.9, 0.3, 0.55
 LEGEND = 0.35
+PRODUCTS, FETCHING = ":", "-."
 
 
 def scaling_sentences(scalings: Sequence[Scaling]) -> list[str]:
@@ -26,14 +27,25 @@ def scaling_sentences(scalings: Sequence[Scaling]) -> list[str]:
         best = [
             f"{named(curve.implementation)} {percent(max(shares), 0)}"
             for curve in scaling.curves
-            if (shares := [point.of_floor for point in curve.points if math.isfinite(point.of_floor)])
+            if (shares := [point.of_roof for point in curve.points if math.isfinite(point.of_roof)])
         ]
         if best:
             found.append(
-                f"Along {scaling.counted}, the time of the matrix products alone is at most this share of the whole: "
-                f"{listing(best)}."
+                f"Along {scaling.counted}, the roof, the longer of dense matrix products alone and of fetching alone, "
+                f"is at most this share of the time: {listing(best)}."
             )
+        rates = [
+            _rates("matrix products", scaling.products, "FLOP/s"),
+            _rates("fetching", scaling.fetched, "B/s"),
+        ]
+        if any(rates):
+            found.append(f"Along {scaling.counted}, the machine alone does: {listing(filter(None, rates))}.")
     return found
+
+
+def _rates(what: str, limits: Sequence[Limit], unit: str) -> str:
+    rates = [limit.rate for limit in limits]
+    return f"{what} {large(min(rates), unit)} to {large(max(rates), unit)}" if rates else ""
 
 
 def _crossing_sentence(scaling: Scaling, crossing: Crossing) -> str:
@@ -46,7 +58,7 @@ def _crossing_sentence(scaling: Scaling, crossing: Crossing) -> str:
 
 def scaling_table(scaling: Scaling) -> Table:
     """Return every point of an axis."""
-    columns = [f"<{scaling.counted}", "<implementation", "per case", "per epoch", "products alone / time"]
+    columns = [f"<{scaling.counted}", "<implementation", "per case", "per epoch", "roof / time"]
     places = sorted({point.x for curve in scaling.curves for point in curve.points})
     rows = [
         [
@@ -54,7 +66,7 @@ def scaling_table(scaling: Scaling) -> Table:
             curve.implementation,
             seconds_interval(point.case_s),
             seconds_interval(point.epoch_s),
-            percent(point.of_floor, 0),
+            percent(point.of_roof, 0),
         ]
         for x in places
         for curve in scaling.curves
@@ -63,8 +75,9 @@ def scaling_table(scaling: Scaling) -> Table:
     ]
     slopes = "; ".join(_slopes(curve) for curve in scaling.curves)
     note = (
-        "95 % intervals over process sets. Products alone: the matrix products of a step with nothing else, by the "
-        f"faster of NumPy and PyTorch. Time per case grows as a power, in the lower and the upper half: {slopes}."
+        "95 % intervals over process sets. Roof: the longer of the dense matrix products of a step with nothing else, "
+        "by the faster of NumPy and PyTorch, and of fetching the batches with nothing else, by NumPy with one thread "
+        f"into memory that is kept. Time per case grows as a power, in the lower and the upper half: {slopes}."
     )
     return make_table(f"Along {scaling.counted}", columns, rows, note)
 
@@ -78,7 +91,7 @@ def draw_scaling(scalings: Sequence[Scaling]) -> Drawing:
     with style.look():
         page = style.Page()
         title = _title(scalings)
-        page.heading(title, "Time per case of an epoch, and the time of the matrix products alone as a share of it")
+        page.heading(title, "Time per case of an epoch, and the roof of the machine as a share of it")
         for scaling in scalings:
             page.band(
                 HEIGHT + ABOVE + BELOW,
@@ -135,9 +148,10 @@ def _draw(band: style.Band, scaling: Scaling) -> None:
         for point in curve.points:
             if has_bounds(point.case_s):
                 times.plot([point.x] * 2, [point.case_s.low, point.case_s.high], color=look["color"], linewidth=3)
-        shares.plot(x, [point.of_floor for point in curve.points], **look, **marks)
-    if scaling.floor:
-        times.plot(*zip(*scaling.floor, strict=True), color=style.INK, linestyle=":", linewidth=1.2)
+        shares.plot(x, [point.of_roof for point in curve.points], **look, **marks)
+    for limits, dash in ((scaling.products, PRODUCTS), (scaling.fetched, FETCHING)):
+        places = [limit.x for limit in limits]
+        times.plot(places, [limit.case_s for limit in limits], color=style.INK, linestyle=dash, linewidth=1.2)
     shares.axhline(1, color=style.INK, linestyle=":", linewidth=1.2)
     for axes in (times, shares):
         _place_axis(axes, scaling)
@@ -148,7 +162,7 @@ def _draw(band: style.Band, scaling: Scaling) -> None:
     times.set_title("time per case, log axis", loc="left", fontsize=style.NORMAL)
     shares.set_ylim(bottom=0)
     shares.yaxis.set_major_formatter(FuncFormatter(lambda value, _: percent(value, 0)))
-    shares.set_title("products alone, as a share of it", loc="left", fontsize=style.NORMAL)
+    shares.set_title("the roof, as a share of it", loc="left", fontsize=style.NORMAL)
 
 
 def _place_axis(axes: Axes, scaling: Scaling) -> None:
@@ -170,14 +184,16 @@ def _legend(band: style.Band, names: Sequence[str]) -> None:
         axes.plot(
             [], [], color=style.colour(name), linestyle=style.dash(name), marker=style.marker(name), label=named(name)
         )
-    axes.plot([], [], color=style.INK, linestyle=":", label="matrix products alone")
-    axes.legend(loc="center", ncols=len(names) + 1, frameon=False, fontsize=style.NORMAL)
+    axes.plot([], [], color=style.INK, linestyle=PRODUCTS, label="matrix products alone")
+    axes.plot([], [], color=style.INK, linestyle=FETCHING, label="fetching alone")
+    axes.legend(loc="center", ncols=len(names) + 2, frameon=False, fontsize=style.NORMAL)
 
 
 def _note() -> str:
     return (
         "Everything at one place of an axis is timed interleaved in one run. Markers and bars: geometric mean over "
-        "process sets and Student's 95 % interval over them. Dotted: the matrix products of a step with nothing "
-        "else, by the faster of NumPy and PyTorch; a share above 100 % is possible where zeros are left out, and "
-        "where a library's calls take longer than its products."
+        "process sets and Student's 95 % interval over them. Dotted: the dense matrix products of a step with nothing "
+        "else, by the faster of NumPy and PyTorch. Dash-dotted: fetching the batches from memory with nothing else. "
+        "The longer of the two is the roof; a share above 100 % is possible where zeros are left out, where a library"
+        "'s calls take longer than its products, and where several threads fetch."
     )

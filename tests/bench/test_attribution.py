@@ -36,6 +36,34 @@ def test_contributions_add_up_to_the_gap_of_every_seed(values: np.ndarray) -> No
     assert shapley_values(values).sum(axis=0) == pytest.approx(gap, abs=1e-9)
 
 
+@given(tables())
+def test_the_mean_contributions_add_up_to_the_measured_gap(values: np.ndarray) -> None:
+    names = [f"factor {number}" for number in range(values.ndim - 1)]
+    found = attribute(names, values)
+    total = math.fsum(item.interval.estimate for item in found.contributions)
+    assert total == pytest.approx(found.gap.estimate, abs=1e-9)
+    assert [item.factor for item in found.contributions] == names
+
+
+@given(tables(), st.data())
+def test_a_factor_that_changes_nothing_contributes_nothing_and_interacts_with_none(
+    values: np.ndarray, data: st.DataObject
+) -> None:
+    factor = data.draw(st.integers(0, values.ndim - 2))
+    same = np.repeat(np.take(values, [0], axis=factor), 2, axis=factor)
+    assert shapley_values(same)[factor] == pytest.approx(0, abs=1e-9)
+    for pair, found in interaction_values(same).items():
+        assert factor not in pair or found == pytest.approx(0, abs=1e-9)
+
+
+@given(tables(), st.data())
+def test_the_order_in_which_factors_are_listed_does_not_matter(values: np.ndarray, data: st.DataObject) -> None:
+    n_factors = values.ndim - 1
+    order = data.draw(st.permutations(range(n_factors)))
+    moved = shapley_values(values.transpose(*order, n_factors))
+    assert moved == pytest.approx(shapley_values(values)[list(order)], abs=1e-9)
+
+
 @settings(max_examples=30)
 @given(tables())
 def test_contributions_are_the_mean_over_all_orders(values: np.ndarray) -> None:

@@ -1,20 +1,47 @@
 """Why the two networks differ: made-up cells give known parts, and the command goes from cells to figures."""
 
+import dataclasses
 import itertools
+import json
 import math
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from bench.cli.main import main
-from bench.compute.explain import best_rate, cell_name, explain
-from bench.records import Row, read_rows, rows_of
+from bench.compute.explain import best_rate, cell_name, explain, taken_over
+from bench.records import Recorder, Row, read_description, read_rows, rows_of, write_description
 from bench.run import explain as plans
-from bench.run.explain import BATCH, LOSS, PRECISION, SCOPES, TUNING, Scope, plan_explanation
+from bench.run.cluster import CONNECT_S, WORKER_S
+from bench.run.earlier import unchanged_runs
+from bench.run.explain import (
+    BATCH,
+    LOSS,
+    PRECISION,
+    RATES,
+    SCOPES,
+    TUNING,
+    TUNING_SEEDS,
+    Factor,
+    Scope,
+    plan_explanation,
+    question_named,
+    search_jobs,
+    train_accuracies,
+)
+from bench.run.plan import Plan
+from bench.run.sweep import Forms, Here, Job, carry_out
 from bench.show.explain import accuracy_table, draw_explanation, explanation_sentences, runtime_table
-from data import InputError, load_dataset
+from data import Dataset, InputError, load_dataset
+from tests.bench.simulated import Silent
 from tests.bench.timed import timed_question
 from tests.tiny import write_tiny_dataset
 
@@ -41,13 +68,16 @@ def made_up(skip: str = "", diverged: str = "") -> tuple[dict[str, Any], list[Ro
     accuracy["entries"] = [{"label": name, "implementation": "scratch-compiled"} for name in cells]
     case_s = {"00": 100e-6, "10": 10e-6, "01": 400e-6, "11": 20e-6, "torch-loader": 30e-6}
     runtime, timed = timed_question("runtime", case_s)
-    search = {"kind": "search", "session": 0, "question": "accuracy", "reached": False}
-    tried = [
-        {**search, "implementation": "001", "learning_rate": rate, "curve": [[2, 1.0, accuracy]]}
-        for rate, accuracy in ((0.1, 0.9), (0.3, 0.95), (1.0, 0.95), (3.0, 0.2))
-    ]
     description = {"plan": {"questions": [accuracy, runtime]}}
-    return description, [*tried, *accuracy_rows(skip, diverged), *timed]
+    return description, [*accuracy_rows(skip, diverged), *timed]
+
+
+def tried(rate: float, **accuracies: float) -> list[Row]:
+    """Return what was found with a learning rate, by seed: "s0"."""
+    return [
+        {"kind": "search", "learning_rate": rate, "seed": int(seed[1:]), "curve": [[1, 0.5, 0.99], [2, 1.0, accuracy]]}
+        for seed, accuracy in accuracies.items()
+    ]
 
 
 def test_contributions_of_both_gaps_are_those_that_were_put_in() -> None:
@@ -88,10 +118,61 @@ def test_a_cell_that_diverged_counts_and_is_named() -> None:
     )
 
 
-def test_the_best_rate_is_the_smallest_of_those_with_the_highest_accuracy() -> None:
-    _, rows = made_up()
-    assert best_rate(rows_of(rows, "search")) == 0.3
-    assert math.isnan(best_rate([]))
+def test_the_best_rate_is_the_one_with_the_highest_mean_over_the_seeds() -> None:
+    rows = [*tried(0.3, s0=0.90, s1=0.90), *tried(3.0, s0=0.97, s1=0.72), *tried(0.1, s0=0.85, s1=0.93)]
+    assert best_rate(rows, (0, 1)) == 0.3, "what one seed bears and the other does not is not chosen"
+    assert best_rate(rows, (0,)) == 3.0
+
+
+def test_of_equal_rates_the_smaller_one_is_chosen_whatever_the_order_of_the_seeds() -> None:
+    rows = [*tried(1.0, s0=0.1, s1=0.2, s2=0.3), *tried(0.3, s0=0.3, s1=0.1, s2=0.2)]
+    assert best_rate(rows, (0, 1, 2)) == best_rate(reversed(rows), (2, 1, 0)) == 0.3
+
+
+def test_a_rate_for_which_a_seed_is_missing_is_not_chosen() -> None:
+    rows = [*tried(0.3, s0=0.8, s1=0.8), *tried(1.0, s0=0.99)]
+    assert best_rate(rows, (0, 1)) == 0.3
+    assert math.isnan(best_rate(rows, (0, 1, 2)))
+    assert math.isnan(best_rate([], (0,)))
+
+
+def test_a_training_that_diverged_counts_with_the_accuracy_that_it_had() -> None:
+    rows = [*tried(0.3, s0=0.5, s1=0.5), *tried(1.0, s0=0.98, s1=0.1)]
+    assert best_rate(rows, (0, 1)) == 1.0
+    assert best_rate([*rows[:2], *tried(1.0, s0=0.88, s1=0.1)], (0, 1)) == 0.3
+
+
+def test_learning_rates_are_not_chosen_with_the_seeds_that_are_trained() -> None:
+    assert all(set(TUNING_SEEDS).isdisjoint(range(scope.seeds)) for scope in SCOPES.values())
+    assert len(set(TUNING_SEEDS)) >= 3
+
+
+def test_the_page_states_the_rates_the_seeds_and_how_long_a_cluster_is_waited_for() -> None:
+    text = " ".join((Path(__file__).parents[2] / "docs" / "why.md").read_text(encoding="utf-8").split())
+    *rates, last = (f"{rate:g}" for rate in RATES)
+    assert f"the rates {', '.join(rates)} and {last} on training cases" in text
+    first, second, third = TUNING_SEEDS
+    assert f"the seeds {first}, {second} and {third}," in text
+    assert f"does not answer within {CONNECT_S:g} s, or that no worker has joined after {WORKER_S:g} s" in text
+
+
+@pytest.mark.parametrize(
+    "factor",
+    [
+        Factor("bias", ({"bias": True}, {"bias": True})),
+        Factor("implementation", ({}, {}), ("scratch-numpy", "scratch-numpy")),
+        Factor("implementation", ({}, {}), ("scratch-numpy",)),
+    ],
+)
+@pytest.mark.parametrize("gap", ["accuracy", "runtime"])
+def test_a_factor_with_one_level_is_named_and_nothing_is_planned(tmp_path: Path, gap: str, factor: Factor) -> None:
+    dataset = load_dataset(write_tiny_dataset(tmp_path, 20, 6))
+    if gap == "accuracy":
+        scope = dataclasses.replace(SCOPES["quick"], accuracy=(factor, TUNING))
+    else:
+        scope = dataclasses.replace(SCOPES["quick"], runtime=(factor,))
+    with pytest.raises(InputError, match=f"factor '{factor.name}' has one level, .*; expected two"):
+        plan_explanation(dataset, scope)
 
 
 def test_sentences_tables_and_figure_hold_the_numbers() -> None:
@@ -114,7 +195,8 @@ def test_every_scope_ends_in_the_learning_rate_and_goes_from_one_network_to_the_
     dataset = load_dataset(write_tiny_dataset(tmp_path, 200, 60))
     scope = SCOPES[name]
     assert scope.accuracy[-1] is TUNING
-    accuracy, runtime = plan_explanation(dataset, scope).questions
+    plan = plan_explanation(dataset, scope)
+    accuracy, runtime = question_named(plan, "accuracy"), question_named(plan, "runtime")
     assert len(accuracy.entries) == 2 ** len(scope.accuracy) + 2
     first, last = accuracy.entries[0].recipe, accuracy.entries[2 ** len(scope.accuracy) - 1].recipe
     assert (first.loss, first.batch_size, first.learning_rate) == ("squared_error", 1, 0.1)
@@ -124,28 +206,271 @@ def test_every_scope_ends_in_the_learning_rate_and_goes_from_one_network_to_the_
     assert runtime.entries[-1].implementation == "torch-loader"
 
 
-def test_the_command_goes_on_where_it_was_stopped_and_gives_the_same(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+SMALL = Scope((LOSS, TUNING), (BATCH, PRECISION), None, 1, 2, 2, 2, bridge=False)
+FAST = {
+    "ENGINES": ("scratch-numpy",),
+    "TWIN": "scratch-inplace",
+    "LOADED": "scratch-inplace",
+    "RATES": (0.1, 1.0),
+    "PROOF_STEPS": 5,
+}
+"""Implementations that start at once, and few rates."""
+
+
+@pytest.fixture
+def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Let explain be a small one of a tiny dataset, in an empty folder."""
     monkeypatch.chdir(tmp_path)
-    tiny = write_tiny_dataset(tmp_path, 200, 60)
-    small = Scope((LOSS, TUNING), (BATCH, PRECISION), None, 1, 2, 2, 2)
-    for name, others in (("ENGINES", ("scratch-numpy",)), ("TWIN", "scratch-inplace"), ("LOADED", "scratch-inplace")):
-        monkeypatch.setattr(plans, name, others)  # those that start at once
-    monkeypatch.setitem(plans.SCOPES, "quick", small)
-    monkeypatch.setattr(plans, "RATES", (0.1, 1.0))
-    monkeypatch.setattr(plans, "PROOF_STEPS", 5)
-    result = CliRunner().invoke(main, ["explain", "--profile", "quick", "--dataset", tiny])
+    for name, value in FAST.items():
+        monkeypatch.setattr(plans, name, value)
+    monkeypatch.setitem(plans.SCOPES, "quick", SMALL)
+    return write_tiny_dataset(tmp_path, 200, 60)
+
+
+def run_explain(*words: str) -> Result:
+    result = CliRunner().invoke(main, ["explain", *words])
     assert result.exit_code == 0, result.output
-    folder = tmp_path / "results" / "latest-explanation"
+    return result
+
+
+def latest(results: Path) -> Path:
+    return (results / "results" / "latest-explanation").resolve()
+
+
+def accuracies_of(rows: list[Row]) -> dict[tuple[Any, ...], Any]:
+    """Return the table of what was trained, and make sure that nothing is in it twice."""
+    table: dict[tuple[Any, ...], Any] = {
+        ("epoch", row["implementation"], row["seed"], row["epoch"]): (row["loss"], row["accuracy"])
+        for row in rows_of(rows, "epoch")
+    }
+    for row in rows_of(rows, "search"):
+        place = "search", row["implementation"], row["seed"], row["learning_rate"]
+        table[place] = [(epoch, accuracy) for epoch, _, accuracy in row["curve"]]
+    counted = Counter(row["kind"] for row in rows)
+    assert len(table) == counted["epoch"] + counted["search"], "nothing is there twice"
+    return table
+
+
+def test_the_command_goes_on_where_it_was_stopped_and_gives_the_same(
+    tmp_path: Path, tiny: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_explain("--profile", "quick", "--dataset", tiny)
+    folder = latest(tmp_path)
     rows, page = read_rows(folder), (folder / "why.md").read_text()
-    assert len(rows_of(rows, "search")) == 2 * 2, "the cells that are tuned, with every rate"
+    assert len(rows_of(rows, "search")) == 2 * 2 * 3, "the cells that are tuned, with every rate, from every seed"
+    assert {row["seed"] for row in rows_of(rows, "search")} == set(TUNING_SEEDS)
     assert {row["seed"] for row in rows_of(rows, "epoch")} == {0, 1}
     assert (folder / "figures" / "why.png").is_file()
     lines = (folder / "records.jsonl").read_text().splitlines(keepends=True)
     kept = [line for line in lines if '"kind": "epoch"' not in line or '"seed": 0' in line]
     assert len(kept) < len(lines)
     (folder / "records.jsonl").write_text("".join(kept))
-    again = CliRunner().invoke(main, ["explain", "--resume"])
-    assert again.exit_code == 0, again.output
+    again = run_explain("--resume")
+    assert "taken over" not in again.output
     assert (folder / "why.md").read_text() == page, "trainings are the same when they are done again"
+    assert accuracies_of(read_rows(folder)) == accuracies_of(rows)
+    monkeypatch.setattr("bench.cli.explain.check_cluster", lambda address: None)
+    run_explain("--resume", "--scheduler", "tcp://127.0.0.1:9")  # a run may go on elsewhere; here is nothing left to do
+    assert "--scheduler" not in read_description(folder)["command"]
+
+
+def test_what_an_earlier_run_has_trained_is_taken_over_and_what_is_timed_is_not(tmp_path: Path, tiny: str) -> None:
+    run_explain("--profile", "quick", "--dataset", tiny)
+    first = latest(tmp_path)
+    second_said = run_explain("--profile", "quick", "--dataset", tiny).output.replace("\N{NO-BREAK SPACE}", " ")
+    second = latest(tmp_path)
+    before, after = read_rows(first), read_rows(second)
+    assert accuracies_of(after) == accuracies_of(before)
+    taken = [row for row in after if "from_run" in row]
+    assert {row["kind"] for row in taken} == {"search", "epoch"}
+    assert len(taken) == len(accuracies_of(before)), "all of them"
+    assert {row["from_run"] for row in taken} == {first.name}
+    assert taken_over(after) == (24, [first.name])
+    assert f"24 trainings taken over from {first.name}; --fresh" in second_said
+    timed = [[row["wall_s"] for row in rows_of(rows, "block")] for rows in (before, after)]
+    assert timed[0] != timed[1]
+    run_explain("--profile", "quick", "--dataset", tiny, "--fresh")
+    third = latest(tmp_path)
+    words = read_description(third)["command"].split()
+    assert ("--fresh" in words, "True" in words) == (True, False), "it can be typed again"
+    assert "--fresh" not in read_description(second)["command"]
+    assert taken_over(read_rows(third)) == (0, [])
+    assert accuracies_of(read_rows(third)) == accuracies_of(before)
+
+
+@pytest.fixture
+def beside(tmp_path: Path) -> tuple[Path, Path, Row]:
+    """Give two runs in the same circumstances, and the description of the first one."""
+    environment = {"cpu": {"model": "a"}, "packages": {"numpy": "2"}, "source_crc32": "1", "checkout": {"commit": "x"}}
+    plan = Plan((), part_blocks=0, part_seconds=0.0, proof_steps=None).to_dict()
+    description: Row = {"plan": plan, "environment": environment, "dataset": "d", "dataset_crc32": "0", "threads": 1}
+    description |= {"cpus": [0], "command": "backprop-bench explain --profile quick"}
+    first, second = tmp_path / "1-explain", tmp_path / "2-explain"
+    for folder in (first, second):
+        folder.mkdir()
+        write_description(folder, description)
+    (tmp_path / "latest-explanation").symlink_to(second.name, target_is_directory=True)
+    return first, second, description
+
+
+def test_a_run_in_the_same_circumstances_is_found_once_and_never_itself(beside: tuple[Path, Path, Row]) -> None:
+    first, second, _ = beside
+    assert [run.name for run in unchanged_runs(second)] == [first.name]
+    assert [run.name for run in unchanged_runs(first.parent / "latest-explanation")] == [first.name]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("command", "backprop-bench race --seeds 2"),
+        ("dataset_crc32", "1"),
+        ("threads", 2),
+        ("environment.cpu.model", "b"),
+        ("environment.packages.numpy", "3"),
+        ("environment.source_crc32", "2"),
+    ],
+)
+def test_a_run_in_other_circumstances_is_not_taken_over(
+    beside: tuple[Path, Path, Row], field: str, value: object
+) -> None:
+    first, second, description = beside
+    changed = json.loads(json.dumps(description))
+    *path, last = field.split(".")
+    at = changed
+    for name in path:
+        at = at[name]
+    at[last] = value
+    write_description(first, changed)
+    assert list(unchanged_runs(second)) == []
+
+
+def test_a_commit_changes_no_circumstances_and_a_run_that_cannot_be_read_is_passed_over(
+    beside: tuple[Path, Path, Row],
+) -> None:
+    first, second, description = beside
+    environment = {**description["environment"], "checkout": {"commit": "y"}}
+    write_description(first, {**description, "environment": environment})
+    assert len(list(unchanged_runs(second))) == 1
+    (first / "records.jsonl").write_text("nonsense\n")
+    assert list(unchanged_runs(second)) == []
+
+
+def small_plan(dataset: Dataset) -> Plan:
+    return plan_explanation(dataset, dataclasses.replace(SMALL, seeds=1))
+
+
+def test_jobs_are_equal_where_they_compute_the_same_and_read_back_as_they_were(tmp_path: Path, tiny: str) -> None:
+    dataset = load_dataset(tiny)
+    jobs = search_jobs(question_named(small_plan(dataset), "accuracy"), threads=1)
+    assert len(jobs) == len(set(jobs)) == 2 * 3
+    first = jobs[0]
+    assert Job.from_dict(json.loads(json.dumps(first.to_dict()))) == first
+    assert dataclasses.replace(first, label="another name") == first
+    assert dataclasses.replace(first, seed=7) != first
+    assert (first.cases, first.held_out) == (200, 40)
+
+
+def test_the_search_is_evaluated_on_cases_held_out_and_not_on_the_test_cases(tmp_path: Path, tiny: str) -> None:
+    dataset = load_dataset(tiny)
+    spoilt = dataclasses.replace(dataset, x_test=255 - dataset.x_test)
+    job = search_jobs(question_named(small_plan(dataset), "accuracy"), threads=1)[0]
+    curves = []
+    for cases in (dataset, spoilt):
+        with Forms(cases) as forms:
+            rows = carry_out(job, forms)
+            assert isinstance(rows, list), rows
+            curves.append([[point[2] for point in row["curve"]] for row in rows])
+    assert curves[0] == curves[1]
+
+
+def describe_small(dataset: Dataset) -> Row:
+    return {
+        "plan": small_plan(dataset).to_dict(),
+        "environment": {},
+        "dataset": dataset.name,
+        "dataset_crc32": dataset.fingerprint(),
+        "threads": 1,
+        "cpus": [0],
+        "command": "backprop-bench explain",
+    }
+
+
+DRIVER = f"""
+import sys
+from pathlib import Path
+from bench.records import Recorder, read_description, read_rows
+from bench.run import explain
+from bench.run.plan import Plan
+from bench.run.sweep import Here
+from data import load_dataset
+from tests.bench.simulated import Silent
+
+for name, value in {FAST!r}.items():
+    setattr(explain, name, value)
+folder = Path(sys.argv[1])
+description = read_description(folder)
+plan, dataset = Plan.from_dict(description["plan"]), load_dataset(description["dataset"])
+with Recorder(folder) as recorder:
+    explain.train_accuracies(plan, dataset, 1, recorder, read_rows(folder), Silent(), Here(dataset, 1), {{}})
+"""
+
+
+def test_a_run_killed_again_and_again_ends_with_the_accuracies_of_an_undisturbed_one(tmp_path: Path, tiny: str) -> None:
+    dataset = load_dataset(tiny)
+    undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
+    for folder in (undisturbed, killed):
+        folder.mkdir()
+        write_description(folder, describe_small(dataset))
+    with Recorder(undisturbed) as recorder:
+        train_accuracies(small_plan(dataset), dataset, 1, recorder, [], Silent(), Here(dataset, 1), {})
+    random.seed(0)
+    command = [sys.executable, "-c", DRIVER, str(killed)]
+    root = Path(__file__).parents[2]
+    for number in range(5):
+        driver = subprocess.Popen(command, cwd=root)
+        before, deadline = len(read_rows(killed)), time.monotonic() + 60
+        while number % 2 and len(read_rows(killed)) <= before and driver.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.01)  # every other time not before something was recorded
+        time.sleep(random.uniform(0, 1.0))
+        if driver.poll() is not None:
+            break
+        driver.send_signal(signal.SIGKILL)
+        driver.wait()
+    assert subprocess.run(command, cwd=root, check=False).returncode == 0
+    rows = read_rows(killed)
+    assert max(row["session"] for row in rows) >= 1, "it was killed"
+    assert accuracies_of(rows) == accuracies_of(read_rows(undisturbed))
+    assert rows_of(rows, "failure") == []
+
+
+def test_what_a_power_cut_has_left_of_a_training_is_made_whole_and_not_doubled(tmp_path: Path, tiny: str) -> None:
+    dataset = load_dataset(tiny)
+    with Recorder(tmp_path) as recorder:
+        train_accuracies(small_plan(dataset), dataset, 1, recorder, [], Silent(), Here(dataset, 1), {})
+    rows = read_rows(tmp_path)
+    last = rows_of(rows, "epoch", epoch=1)[-1]
+    (tmp_path / "records.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows if row != last))
+    with Recorder(tmp_path) as recorder:
+        left = read_rows(tmp_path)
+        train_accuracies(small_plan(dataset), dataset, 1, recorder, left, Silent(), Here(dataset, 1), {})
+    assert accuracies_of(read_rows(tmp_path)) == accuracies_of(rows)
+
+
+@pytest.mark.parametrize("words", [["--fresh"], ["--profile", "quick"]])
+def test_what_decides_on_a_run_is_refused_beside_resume(tmp_path: Path, tiny: str, words: list[str]) -> None:
+    result = CliRunner().invoke(main, ["explain", "--resume", *words])
+    assert result.exit_code == 2
+    assert f"{words[0]} is given beside --resume" in result.output
+
+
+def test_records_from_before_learning_rates_had_a_seed_are_still_read(tmp_path: Path) -> None:
+    old = {"kind": "search", "session": 0, "question": "accuracy", "implementation": "01", "learning_rate": 0.1}
+    row = {**old, "curve": [[1.0, 0.1, 0.9]], "reached": False}
+    (tmp_path / "records.jsonl").write_text(json.dumps(row) + "\n")
+    assert read_rows(tmp_path) == [row]
+    with Recorder(tmp_path) as recorder:
+        fields = {name: row[name] for name in ("question", "implementation", "learning_rate", "curve", "reached")}
+        recorder.append("search", {**fields, "seed": 1000, "from_run": "another"})
+        with pytest.raises(TypeError, match="has the fields"):
+            recorder.append("epoch", {"question": "accuracy", "implementation": "01", "epoch": 0, "cases": 1})
+    assert read_rows(tmp_path)[-1]["seed"] == 1000

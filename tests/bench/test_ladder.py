@@ -13,7 +13,7 @@ from bench.records import read_rows, rows_of
 from bench.run import ladder as rungs
 from bench.run.ladder import RUNGS, plan_ladder
 from bench.show.ladder import draw_ladder, ladder_sentences, ladder_table
-from data import InputError, load_dataset
+from data import SHARED, InputError, fit_recipe, load_dataset
 from tests.bench.timed import timed_question, timed_run
 from tests.tiny import write_tiny_dataset
 
@@ -93,17 +93,26 @@ def test_what_cannot_be_used_here_is_left_out_with_the_reason(tiny: str, monkeyp
     monkeypatch.setattr(
         Implementation, "unavailable", lambda self: "needs a miracle" if self.name == "scratch-compiled" else None
     )
-    plan, left_out = plan_ladder(dataset, None, 0.02, 100.0)
+    plan, left_out = plan_ladder(dataset, fit_recipe(SHARED, dataset), None, 0.02, 100.0)
     assert left_out == {"compiled, zeros left out": "needs a miracle"}
     assert "scratch-compiled" not in {entry.implementation for entry in plan.questions[0].entries}
+
+
+def test_of_rungs_that_are_the_same_on_another_recipe_the_first_is_climbed(tiny: str) -> None:
+    dataset = load_dataset(tiny)
+    recipe = fit_recipe(SHARED, dataset).replace(batch_size=1)
+    plan, _ = plan_ladder(dataset, recipe, None, 0.02, 100.0, ("scratch-numpy",))
+    names = [entry.name for entry in plan.questions[0].originals if entry.implementation == "scratch-numpy"]
+    assert names == ["NumPy, case by case", "all cases at once", "float32"]
+    assert "batch 1" in plan.questions[0].title
 
 
 def test_what_has_no_rung_or_nothing_beside_it_is_refused(tiny: str) -> None:
     dataset = load_dataset(tiny)
     with pytest.raises(InputError, match="has no rung on the ladder"):
-        plan_ladder(dataset, None, 0.02, 100.0, ("mine.py:Mine",))
+        plan_ladder(dataset, fit_recipe(SHARED, dataset), None, 0.02, 100.0, ("mine.py:Mine",))
     with pytest.raises(InputError, match="1 rungs here, expected two or more"):
-        plan_ladder(dataset, None, 0.02, 100.0, ("scratch-inplace",))
+        plan_ladder(dataset, fit_recipe(SHARED, dataset), None, 0.02, 100.0, ("scratch-inplace",))
 
 
 Run = Callable[..., Result]
@@ -131,6 +140,8 @@ def test_the_command_proves_times_and_draws_what_is_asked_for(
     names = {"NumPy, case by case", "all cases at once", "batches", "float32", "no temporaries"}
     assert {row["implementation"] for row in rows_of(rows, "parity")} == names, "each on its own recipe"
     assert all(row["passed"] for row in rows_of(rows, "parity"))
+    memory = {row["implementation"]: row["training_bytes"] for row in rows_of(rows, "memory")}
+    assert memory.keys() == {*names, "NumPy's products alone"}
     floors = {"NumPy's products alone"}
     assert {row["implementation"] for row in rows_of(rows, "block")} == {*names, *floors, "float32 again"}
     assert (folder / "figures" / "ladder.png").is_file()

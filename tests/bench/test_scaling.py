@@ -9,12 +9,13 @@ from click.testing import CliRunner, Result
 
 from bench.cli.main import main
 from bench.compute.scaling import Scaling, summarize_scale
+from bench.compute.work import step_work
 from bench.implementations import FLOORS
 from bench.records import read_rows, rows_of
 from bench.run import scale as plans
-from bench.run.scale import AXES, plan_scale
+from bench.run.scale import AXES, FETCH, plan_scale
 from bench.show.scaling import draw_scaling, scaling_sentences, scaling_table
-from data import InputError, load_dataset
+from data import InputError, Recipe, load_dataset
 from tests.bench.timed import timed_question, timed_run
 from tests.tiny import write_tiny_dataset
 
@@ -28,11 +29,17 @@ def made_up(hand: Callable[[int], float], torch: Callable[[int], float]) -> Scal
     questions = [
         timed_question(
             f"batch-size={x}",
-            {"scratch-numpy": hand(x), "torch-eager": torch(x), "numpy-products": 1e-6, "torch-products": 2e-6},
+            {
+                "scratch-numpy": hand(x),
+                "torch-eager": torch(x),
+                "numpy-products": 1e-6,
+                "torch-products": 2e-6,
+                FETCH: 1e-6 / x if x < 1000 else 4e-6,
+            },
         )
         for x in PLACES
     ]
-    (found,) = summarize_scale(*timed_run(*questions), COUNTED, NAMES)
+    (found,) = summarize_scale(*timed_run(*questions), COUNTED, NAMES, FETCH)
     return found
 
 
@@ -66,16 +73,21 @@ def test_where_nobody_is_surely_ahead_there_is_no_crossing() -> None:
     assert found.crossings == ()
 
 
-def test_the_share_of_the_possible_is_that_of_the_faster_products(crossing: Scaling) -> None:
+def test_the_roof_is_the_faster_products_or_fetching_whichever_takes_longer(crossing: Scaling) -> None:
     hand = crossing.curves[0]
-    assert [point.of_floor for point in hand.points] == pytest.approx([0.1] * 4, rel=0.02)
-    assert dict(crossing.floor) == pytest.approx(dict.fromkeys(PLACES, 1e-6), rel=0.02)
+    assert [point.of_roof for point in hand.points] == pytest.approx([0.1, 0.1, 0.1, 0.4], rel=0.02)
+    assert [limit.case_s for limit in crossing.products] == pytest.approx([1e-6] * 4, rel=0.02)
+    assert [limit.case_s for limit in crossing.fetched] == pytest.approx([1e-6, 1e-7, 1e-8, 4e-6], rel=0.02)
+    work = step_work(Recipe(), 1)
+    assert crossing.fetched[-1].rate == pytest.approx(work.input_bytes / 4e-6, rel=0.02)
+    assert crossing.products[0].rate == pytest.approx(work.gemm_flops / 1e-6, rel=0.02)
 
 
 def test_sentences_table_and_figure_hold_the_numbers(crossing: Scaling) -> None:
     said = " ".join(scaling_sentences([crossing])).replace("\N{NO-BREAK SPACE}", " ")
     assert "cases in a batch on (between 100 and 1,000), torch-eager is faster than scratch-numpy" in said
-    assert "scratch-numpy 10 %" in said
+    assert "scratch-numpy 40 %" in said
+    assert "the machine alone does: matrix products" in said
     assert len(scaling_table(crossing).rows) == 2 * len(PLACES)
     drawing = draw_scaling([crossing])
     assert "torch-eager overtakes scratch-numpy" in drawing.title

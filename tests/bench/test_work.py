@@ -137,7 +137,7 @@ def test_bytes_counted_by_hand(changes: dict[str, Any], read: int, written: int)
 
 
 def test_the_intensity_is_operations_per_byte() -> None:
-    assert Work(gemm_flops=20, elementwise_flops=10, bytes_read=8, bytes_written=4).intensity == 2.5
+    assert Work(gemm_flops=20, elementwise_flops=10, bytes_read=8, bytes_written=4, input_bytes=6).intensity == 2.5
 
 
 @given(recipes(), st.integers(1, 100))

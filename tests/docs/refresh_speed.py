@@ -9,7 +9,7 @@ from bench.compute.scaling import summarize_scale
 from bench.implementations import FLOORS, IMPLEMENTATIONS
 from bench.records import read_description, read_rows
 from bench.run.race import TARGETS
-from bench.run.scale import AXES
+from bench.run.scale import AXES, FETCH
 from bench.show.drawing import Drawing, save
 from bench.show.ladder import draw_ladder, ladder_sentences, ladder_table
 from bench.show.race import draw_race, race_sentences, race_table
@@ -29,7 +29,8 @@ def shown() -> dict[str, tuple[list[str], list[str], Drawing]]:
     runs = {name: (read_description(REFERENCE / name), read_rows(REFERENCE / name)) for name in RUNS}
     sides = {name: known.side for name, known in {**IMPLEMENTATIONS, **FLOORS}.items()}
     ladders = {name: summarize_ladder(*runs[name], sides) for name in RUNS if name.startswith("ladder")}
-    scale = summarize_scale(*runs["scale"], {name: counted for name, (counted, _) in AXES.items()}, list(FLOORS))
+    counted = {name: what for name, (what, _) in AXES.items()}
+    scale = summarize_scale(*runs["scale"], counted, list(FLOORS), FETCH)
     found = {
         name: (ladder_sentences(ladder), [to_markdown(ladder_table(ladder))], draw_ladder(ladder))
         for name, ladder in ladders.items()

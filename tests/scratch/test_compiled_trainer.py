@@ -79,6 +79,57 @@ def test_a_training_in_pieces_is_the_same_as_in_one(compiled_trainer: type[Train
         assert np.array_equal(a.weight, b.weight)
 
 
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("n_threads", [2, 8])
+@settings(max_examples=15, deadline=None)
+@given(recipe=recipes(), zeros=st.sampled_from([0.0, 0.5, 0.8, 1.0]))
+@example(recipe=WIDE.replace(batch_size=10), zeros=0.5)  # the last batch is of one case
+@example(recipe=WIDE, zeros=0.5)
+@example(recipe=WIDE.replace(layer_sizes=(300, 200, 150, 10)), zeros=0.8)
+@example(recipe=WIDE.replace(layer_sizes=(230, 128, 10), hidden_activation="relu", batch_size=None), zeros=0.5)
+def test_weights_are_the_same_to_the_bit_however_many_threads_there_are(
+    compiled_trainer: type[Trainer], n_threads: int, dtype: str, recipe: Recipe, zeros: float
+) -> None:
+    from scratch import compiled_trainer as module
+
+    recipe = plain(recipe).replace(dtype=dtype)
+    cases = with_zeros(recipe, zeros)
+    found = []
+    for threads in (1, n_threads):
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(module, "THREADS", threads)
+            patched.setattr(module, "CASES_EACH", 1)
+            trainer = compiled_trainer(recipe, initial_parameters(recipe))
+            losses = [trainer.train_epoch(cases.x, cases.t, batch_order(recipe, N_CASES, epoch)) for epoch in range(3)]
+            found.append((trainer.parameters(), losses))
+    (alone, losses), (together, others) = found
+    for a, b in zip(alone, together, strict=True):
+        for one, other in zip(a.arrays(), b.arrays(), strict=True):
+            assert np.array_equal(one, other, equal_nan=True)
+    assert losses == pytest.approx(others, rel=1e-6, nan_ok=True)
+
+
+def test_it_has_as_many_threads_as_numba_is_told_to_have_and_fewer_for_small_batches(
+    compiled_trainer: type[Trainer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from scratch import compiled_trainer as module
+
+    monkeypatch.setattr(module, "THREADS", 3)
+    started: list[int] = []
+
+    class Counted(module.Threads):
+        def __init__(self, n: int) -> None:
+            started.append(n)
+            super().__init__(n)
+
+    monkeypatch.setattr(module, "Threads", Counted)
+    for size in (47, 64, 31):
+        recipe = WIDE.replace(batch_size=size)
+        cases = with_zeros(recipe, 0.5, n_cases=130)
+        compiled_trainer(recipe, initial_parameters(recipe)).train_epoch(cases.x, cases.t, np.arange(130))
+    assert started == [2, 3], "none for 31 cases, of which no two threads would have 16 each"
+
+
 @pytest.mark.parametrize(
     ("changes", "field"), [({"optimizer": "adam"}, "optimizer"), ({"weight_decay": 0.1}, "weight_decay")]
 )

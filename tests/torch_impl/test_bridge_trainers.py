@@ -1,0 +1,88 @@
+"""The trainers between `scratch-numpy` and `torch-eager` compute what `scratch-numpy` does, and swap what they say."""
+
+import pytest
+from hypothesis import assume, given, settings
+from torch import nn
+
+from bench.run import crossing
+from bench.run.crossing import ProductsTrainer, product
+from bench.run.parity import compare_gradients, compare_outputs, compare_training
+from data import Floats, Recipe, Trainer, UnsupportedRecipe, batch_order, initial_parameters
+from scratch.numpy_trainer import NumpyTrainer
+from tests.recipes import LEARNING_RATES, random_cases, recipes
+from torch_impl.bridge import AutogradTrainer, FunctionsTrainer, OperationsTrainer, OptimizerTrainer
+from torch_impl.trainers import EagerTrainer
+
+N_CASES = 21  # 8 + 8 + 5: the last batch is short
+SMALL = Recipe(layer_sizes=(6, 5, 3), batch_size=8, dtype="float64")
+BY_HAND = [OperationsTrainer, FunctionsTrainer]
+
+
+def assert_equal_to_scratch_numpy(trainer: type[Trainer], recipe: Recipe) -> None:
+    cases = random_cases(recipe, N_CASES)
+    for agreement in (
+        compare_outputs(recipe, trainer, NumpyTrainer, cases),
+        compare_gradients(recipe, trainer, NumpyTrainer, cases),
+        compare_training(recipe, trainer, NumpyTrainer, cases, 20),
+    ):
+        assume("diverges" not in agreement.where)  # then there is nothing to compare
+        assert agreement.passed, agreement
+
+
+def train(trainer: type[Trainer]) -> None:
+    cases = random_cases(SMALL, 16)
+    trainer(SMALL, initial_parameters(SMALL)).train_epoch(cases.x, cases.t, batch_order(SMALL, 16, 0))
+
+
+@pytest.mark.parametrize("trainer", [ProductsTrainer, OptimizerTrainer, AutogradTrainer])
+@settings(max_examples=25, deadline=None)
+@given(recipe=recipes())
+def test_every_recipe_is_computed_as_scratch_numpy_does(trainer: type[Trainer], recipe: Recipe) -> None:
+    assert_equal_to_scratch_numpy(trainer, recipe)
+
+
+@pytest.mark.parametrize("trainer", BY_HAND)
+@settings(max_examples=25, deadline=None)
+@given(recipe=recipes())
+def test_plain_descent_by_hand_is_computed_as_scratch_numpy_does(trainer: type[Trainer], recipe: Recipe) -> None:
+    plain = {"optimizer": "sgd", "momentum": 0.0, "weight_decay": 0.0, "learning_rate": LEARNING_RATES["sgd"]}
+    assert_equal_to_scratch_numpy(trainer, recipe.replace(**plain))
+
+
+@pytest.mark.parametrize("trainer", BY_HAND)
+@pytest.mark.parametrize(("field", "value"), [("optimizer", "adam"), ("weight_decay", 0.1)])
+def test_what_is_not_plain_descent_is_refused_by_field(trainer: type[Trainer], field: str, value: object) -> None:
+    recipe = SMALL.replace(**{field: value})
+    with pytest.raises(UnsupportedRecipe, match=f"link-.*{field}"):
+        trainer(recipe, initial_parameters(recipe))
+
+
+def test_every_product_of_link_products_is_pytorchs(monkeypatch: pytest.MonkeyPatch) -> None:
+    shapes: list[tuple[tuple[int, ...], tuple[int, ...]]] = []
+
+    def seen(a: Floats, b: Floats) -> Floats:
+        shapes.append((a.shape, b.shape))
+        return product(a, b)
+
+    monkeypatch.setattr(crossing, "product", seen)
+    train(ProductsTrainer)
+    forward = [((8, 6), (6, 5)), ((8, 5), (5, 3))]
+    backward = [((8, 3), (3, 5)), ((6, 8), (8, 5)), ((5, 8), (8, 3))]
+    assert shapes == [*forward, *backward] * 2, "two batches"
+
+
+def test_link_autograd_calls_no_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("a module is called")
+
+    monkeypatch.setattr(nn.Linear, "forward", refuse)
+    train(AutogradTrainer)
+    with pytest.raises(AssertionError, match="a module is called"):
+        train(EagerTrainer)
+
+
+def test_weights_of_link_functions_lie_in_memory_as_those_of_linear_layers() -> None:
+    trainer = FunctionsTrainer(SMALL, initial_parameters(SMALL))
+    assert [tuple(weight.shape) for weight in trainer.kept] == [(5, 6), (3, 5)]
+    assert all(weight.is_contiguous() for weight in trainer.kept)
+    assert [weight.data_ptr() for weight in trainer.weights] == [weight.data_ptr() for weight in trainer.kept]

@@ -1,0 +1,208 @@
+"""Steps from `scratch-numpy` to `torch-eager`: each trainer has one thing more of PyTorch than the one before it.
+
+=====================  =================================================================================
+`link-operations`      the operations of `scratch-numpy`, one for one, in tensors
+`link-functions`       PyTorch's functions for a layer, its activation and the loss; weights as it lays them
+`link-optimizer`       ``torch.optim`` changes the weights
+`link-autograd`        autograd finds the gradient; the network is still a function of plain tensors
+=====================  =================================================================================
+
+What is left to `torch-eager` is ``nn.Module``. Before them comes `link-products`, in :mod:`bench.run.crossing`.
+"""
+
+from collections.abc import Callable
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from data import Parameters, Recipe, UnsupportedRecipe
+from torch_impl.manual import ManualTrainer
+from torch_impl.model import Perceptron, load_parameters, optimizer_of
+from torch_impl.trainers import EagerTrainer
+
+Activation = Callable[[Tensor], Tensor]
+
+
+def softmax(z: Tensor) -> Tensor:
+    """Return e^z_j / Σ_k e^z_k for every row [B, C], as ``scratch/activations.py`` does."""
+    e = torch.exp(z - z.amax(dim=1, keepdim=True))
+    return e / e.sum(dim=1, keepdim=True)
+
+
+OPERATIONS: dict[str, Activation] = {
+    "sigmoid": lambda z: 1 / (1 + torch.exp(-z)),
+    "tanh": torch.tanh,
+    "relu": lambda z: z.clamp(min=0),
+    "identity": lambda z: z,
+    "softmax": softmax,
+}
+"""Activations from the operations that ``scratch/activations.py`` has."""
+FUNCTIONS: dict[str, Activation] = {"sigmoid": torch.sigmoid, "tanh": torch.tanh, "relu": torch.relu}
+"""Activations as PyTorch has them."""
+DERIVATIVES: dict[str, Activation] = {
+    "sigmoid": lambda y: y * (1 - y),
+    "tanh": lambda y: 1 - y * y,
+    "relu": lambda y: (y > 0).to(y.dtype),
+    "identity": torch.ones_like,
+}
+"""dy/dz by activation, in terms of y."""
+
+
+class LinkTrainer(ManualTrainer):
+    """What the links without autograd share: every result is new, and gradients come before any weight changes."""
+
+    name: ClassVar[str]
+    changes_by_hand: ClassVar[bool] = True
+    """Whether it changes the weights itself: then it does nothing but plain gradient descent."""
+
+    def __init__(self, recipe: Recipe, parameters: Parameters) -> None:
+        if self.changes_by_hand and recipe.optimizer != "sgd":
+            raise UnsupportedRecipe(self.name, "optimizer", "it changes the weights by hand; it does sgd")
+        if self.changes_by_hand and recipe.weight_decay:
+            raise UnsupportedRecipe(self.name, "weight_decay", "it changes the weights by hand, without decay")
+        super().__init__(recipe, parameters)
+        slope = DERIVATIVES[recipe.hidden_activation]
+        self.derivative = lambda dy, y: dy * slope(y)
+        self.arrays = self._arrays()
+
+    def update(self, y: list[Tensor], dzs: list[Tensor]) -> None:
+        """Change the weights."""
+        found: list[Tensor] = []
+        for bias, below, dz in zip(self.biases, y, dzs, strict=False):
+            found.append(self.weight_gradient(below, dz))
+            if bias is not None:
+                found.append(dz.sum(dim=0))
+        self.change(found)
+
+    def weight_gradient(self, below: Tensor, dz: Tensor) -> Tensor:
+        """Return dE/dW of a layer, from the activations below it and its dE/dz."""
+        return below.T @ dz
+
+    def change(self, gradients: list[Tensor]) -> None:
+        """Change the arrays of weights by their gradients."""
+        for array, gradient in zip(self.arrays, gradients, strict=True):
+            array -= self.recipe.learning_rate * gradient
+
+
+class OperationsTrainer(LinkTrainer):
+    """`scratch-numpy` in PyTorch's tensors, operation by operation."""
+
+    name = "link-operations"
+
+    def __init__(self, recipe: Recipe, parameters: Parameters) -> None:
+        super().__init__(recipe, parameters)
+        self.activate = OPERATIONS[recipe.hidden_activation]
+        self.activate_output = OPERATIONS[recipe.output_activation]
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """Return the inputs [B, D], the activations [B, J] of the hidden layers, and z [B, C] of the output layer."""
+        y = [x]
+        last = len(self.weights) - 1
+        for number, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+            z = y[-1] @ weight
+            if bias is not None:
+                z += bias
+            y.append(z if number == last else self.activate(z))
+        return y
+
+    def backward(self, y: list[Tensor], t: Tensor) -> list[Tensor]:
+        """Return dE/dz of every layer, from what the forward pass gave and the targets t [B, C]."""
+        o = self.activate_output(y[-1])
+        dz = o - t
+        if self.recipe.loss == "squared_error":
+            dz = dz * DERIVATIVES[self.recipe.output_activation](o)
+        if self.recipe.reduction == "mean":
+            dz = dz / len(t)
+        dzs = [dz]
+        for number in range(len(self.weights) - 1, 0, -1):
+            dz = self.derivative(dz @ self.weights[number].T, y[number])
+            dzs.insert(0, dz)
+        return dzs
+
+    def _loss(self, z: Tensor, t: Tensor) -> float:
+        """Return the loss of a batch, summed over its cases."""
+        if self.recipe.loss == "squared_error":
+            error = 0.5 * (self.activate_output(z) - t).square().sum()
+        elif self.recipe.output_activation == "softmax":
+            shifted = z - z.amax(dim=1, keepdim=True)
+            error = -(t * (shifted - shifted.exp().sum(dim=1, keepdim=True).log())).sum()
+        else:
+            error = (z.clamp(min=0) - z * t + torch.log1p(torch.exp(-z.abs()))).sum()
+        return error.item()
+
+
+class FunctionsTrainer(LinkTrainer):
+    """PyTorch's own functions, and weights [J, I] in memory as ``nn.Linear`` keeps them."""
+
+    name = "link-functions"
+
+    def __init__(self, recipe: Recipe, parameters: Parameters) -> None:
+        super().__init__(recipe, parameters)
+        self.activate = FUNCTIONS[recipe.hidden_activation]
+        self.kept = [weight.T.contiguous() for weight in self.weights]
+        self.weights = [weight.T for weight in self.kept]
+        self.arrays = [
+            array for pair in zip(self.kept, self.biases, strict=True) for array in pair if array is not None
+        ]
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """Return the inputs [B, D], the activations [B, J] of the hidden layers, and z [B, C] of the output layer."""
+        y = [x]
+        last = len(self.kept) - 1
+        for number, (weight, bias) in enumerate(zip(self.kept, self.biases, strict=True)):
+            z = functional.linear(y[-1], weight, bias)
+            y.append(z if number == last else self.activate(z))
+        return y
+
+    def weight_gradient(self, below: Tensor, dz: Tensor) -> Tensor:
+        """Return dE/dW of a layer, [J, I]."""
+        return dz.T @ below
+
+
+class OptimizerTrainer(FunctionsTrainer):
+    """The same with an optimizer of ``torch.optim``, and every recipe that it can do."""
+
+    name = "link-optimizer"
+    changes_by_hand = False
+
+    def __init__(self, recipe: Recipe, parameters: Parameters) -> None:
+        super().__init__(recipe, parameters)
+        self.changer = optimizer_of(recipe, self.arrays)
+
+    def change(self, gradients: list[Tensor]) -> None:
+        """Hand the gradients to the optimizer, and take them off again, as ``zero_grad`` does."""
+        for array, gradient in zip(self.arrays, gradients, strict=True):
+            array.grad = gradient
+        self.changer.step()
+        self.changer.zero_grad()
+
+
+class PlainPerceptron(Perceptron):
+    """A network that calls functions with its weights, and none of its modules."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        super().__init__(recipe)
+        self.function = FUNCTIONS[recipe.hidden_activation]
+        self.pairs: list[tuple[Tensor, Tensor | None]] = []
+        for linear in self.linears:
+            assert isinstance(linear, nn.Linear)
+            self.pairs.append((linear.weight, linear.bias))
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Return z [B, C] of the output units for inputs x [B, D]."""
+        for weight, bias in self.pairs[:-1]:
+            x = self.function(functional.linear(x, weight, bias))
+        z: Tensor = functional.linear(x, *self.pairs[-1])
+        return z
+
+
+class AutogradTrainer(EagerTrainer):
+    """`torch-eager` without ``nn.Module``: autograd follows functions of plain tensors."""
+
+    def __init__(self, recipe: Recipe, parameters: Parameters) -> None:
+        super().__init__(recipe, parameters)
+        self.model = PlainPerceptron(recipe)
+        load_parameters(self.model, parameters)
+        self.optimizer = optimizer_of(recipe, self.model.parameters())
