@@ -579,9 +579,12 @@ def input_before(number: int, of: int, n_cases: int, n_inputs: int, room: Room) 
 
 
 @inlined
-def values_between(c: int, low: int, high: int, room: Room) -> tuple[int, int]:
-    """Return where the nonzero inputs of a case begin and end that are at least low and below high."""
-    k, end = room.marks[c, low // BLOCK], room.marks[c, (high - 1) // BLOCK + 1]
+def values_between(c: int, low: Any, high: Any, first: int, last: int, room: Room) -> tuple[int, int]:
+    """Return where the nonzero inputs of a case begin and end that are at least low and below high.
+
+    These are of the blocks from first to before last, and low and high lie in the first and in the last one of these.
+    """
+    k, end = room.marks[c, first], room.marks[c, last]
     while k < end and room.columns[k] < low:
         k += np.uint32(1)
     while k < end and room.columns[end - np.uint32(1)] >= high:
@@ -590,19 +593,23 @@ def values_between(c: int, low: int, high: int, room: Room) -> tuple[int, int]:
 
 
 @compiled
-def sort_by_input(low: int, high: int, n_cases: int, room: Room) -> None:
-    """Sort the nonzero inputs of a batch from low to high by input; those of input i then end before ``heads[i]``."""
+def sort_by_input(low: Any, high: Any, n_cases: int, room: Room) -> None:
+    """Sort the nonzero inputs of a batch from low to high by input; those of input i then end before ``heads[i]``.
+
+    Low and high are numbers without a sign.
+    """
     heads, columns = room.heads, room.columns
-    for i in range(low, high + 1):
+    first, last = low // BLOCK, (high - 1) // BLOCK + 1
+    for i in range(low, high + np.uint32(1)):
         heads[i] = 0
     for c in range(n_cases):
-        begin, end = values_between(c, low, high, room)
+        begin, end = values_between(c, low, high, first, last, room)
         for k in range(begin, end):
             heads[columns[k] + 1] += 1
     for i in range(low, high):
-        heads[i + 1] += heads[i]
+        heads[i + np.uint32(1)] += heads[i]
     for c in range(n_cases):
-        begin, end = values_between(c, low, high, room)
+        begin, end = values_between(c, low, high, first, last, room)
         for k in range(begin, end):
             place = heads[columns[k]]
             heads[columns[k]] = place + 1
@@ -617,7 +624,7 @@ def descend_first(low: int, high: int, n_cases: int, dz: Floats, w: Floats, rule
     """
     if low == high:
         return
-    sort_by_input(low, high, n_cases, room)
+    sort_by_input(np.uint32(low), np.uint32(high), n_cases, room)
     width, to, of = w.shape[1], w.reshape(w.size), dz.reshape(dz.size)
     begin = 0
     for i in range(low, high):
@@ -653,12 +660,13 @@ def descend_above(low: int, high: int, y: Floats, dz: Floats, v: Floats, rules: 
 def descend_bias(low: int, high: int, dz: Floats, b: Floats, rules: Rules, room: Room) -> None:
     """Change b [P] from unit low to high by −rate times the gradient of the batch, dz [B, P]."""
     g = room.gradient
-    for j in range(low, high):
+    first, end = np.uint32(low), np.uint32(high)  # so that none is looked at as one from the end
+    for j in range(first, end):
         g[j] = 0
     for c in range(dz.shape[0]):
-        for j in range(low, high):
+        for j in range(first, end):
             g[j] += dz[c, j]
-    for j in range(low, high):
+    for j in range(first, end):
         b[j] -= rules.rate * g[j]
 
 

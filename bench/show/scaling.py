@@ -31,8 +31,8 @@ def scaling_sentences(scalings: Sequence[Scaling]) -> list[str]:
         ]
         if best:
             found.append(
-                f"Along {scaling.counted}, the roof, the longer of dense matrix products alone and of fetching alone, "
-                f"is at most this share of the time: {listing(best)}."
+                f"Along {scaling.counted}, the roof, {_roof(scaling)}, is at most this share of the time: "
+                f"{listing(best)}."
             )
         rates = [
             _rates("matrix products", scaling.products, "FLOP/s"),
@@ -41,6 +41,11 @@ def scaling_sentences(scalings: Sequence[Scaling]) -> list[str]:
         if any(rates):
             found.append(f"Along {scaling.counted}, the machine alone does: {listing(filter(None, rates))}.")
     return found
+
+
+def _roof(scaling: Scaling) -> str:
+    both = "the longer of dense matrix products alone and of fetching alone"
+    return both if scaling.fetched else "that of dense matrix products alone"
 
 
 def _rates(what: str, limits: Sequence[Limit], unit: str) -> str:

@@ -38,6 +38,7 @@ from bench.run.explain import (
     train_accuracies,
 )
 from bench.run.plan import Plan
+from bench.run.progress import Progress
 from bench.run.sweep import Forms, Here, Job, carry_out
 from bench.show.explain import accuracy_table, draw_explanation, explanation_sentences, runtime_table
 from data import Dataset, InputError, load_dataset
@@ -212,9 +213,10 @@ FAST = {
     "TWIN": "scratch-inplace",
     "LOADED": "scratch-inplace",
     "RATES": (0.1, 1.0),
+    "TUNING_SEEDS": (1000, 1001),
     "PROOF_STEPS": 5,
 }
-"""Implementations that start at once, and few rates."""
+"""Implementations that start at once, few rates and few seeds."""
 
 
 @pytest.fixture
@@ -257,8 +259,8 @@ def test_the_command_goes_on_where_it_was_stopped_and_gives_the_same(
     run_explain("--profile", "quick", "--dataset", tiny)
     folder = latest(tmp_path)
     rows, page = read_rows(folder), (folder / "why.md").read_text()
-    assert len(rows_of(rows, "search")) == 2 * 2 * 3, "the cells that are tuned, with every rate, from every seed"
-    assert {row["seed"] for row in rows_of(rows, "search")} == set(TUNING_SEEDS)
+    assert len(rows_of(rows, "search")) == 2 * 2 * 2, "the cells that are tuned, with every rate, from every seed"
+    assert {row["seed"] for row in rows_of(rows, "search")} == set(plans.TUNING_SEEDS)
     assert {row["seed"] for row in rows_of(rows, "epoch")} == {0, 1}
     assert (folder / "figures" / "why.png").is_file()
     lines = (folder / "records.jsonl").read_text().splitlines(keepends=True)
@@ -274,7 +276,11 @@ def test_the_command_goes_on_where_it_was_stopped_and_gives_the_same(
     assert "--scheduler" not in read_description(folder)["command"]
 
 
-def test_what_an_earlier_run_has_trained_is_taken_over_and_what_is_timed_is_not(tmp_path: Path, tiny: str) -> None:
+def test_what_an_earlier_run_has_trained_is_taken_over_and_what_is_timed_is_not(
+    tmp_path: Path, tiny: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    smaller = dataclasses.replace(SMALL, runtime=(PRECISION,), seeds=1, rounds=1)
+    monkeypatch.setitem(plans.SCOPES, "quick", smaller)
     run_explain("--profile", "quick", "--dataset", tiny)
     first = latest(tmp_path)
     second_said = run_explain("--profile", "quick", "--dataset", tiny).output.replace("\N{NO-BREAK SPACE}", " ")
@@ -285,17 +291,29 @@ def test_what_an_earlier_run_has_trained_is_taken_over_and_what_is_timed_is_not(
     assert {row["kind"] for row in taken} == {"search", "epoch"}
     assert len(taken) == len(accuracies_of(before)), "all of them"
     assert {row["from_run"] for row in taken} == {first.name}
-    assert taken_over(after) == (24, [first.name])
-    assert f"24 trainings taken over from {first.name}; --fresh" in second_said
+    assert taken_over(after) == (14, [first.name])
+    assert f"14 trainings taken over from {first.name}; --fresh" in second_said
     timed = [[row["wall_s"] for row in rows_of(rows, "block")] for rows in (before, after)]
     assert timed[0] != timed[1]
-    run_explain("--profile", "quick", "--dataset", tiny, "--fresh")
-    third = latest(tmp_path)
-    words = read_description(third)["command"].split()
-    assert ("--fresh" in words, "True" in words) == (True, False), "it can be typed again"
     assert "--fresh" not in read_description(second)["command"]
-    assert taken_over(read_rows(third)) == (0, [])
-    assert accuracies_of(read_rows(third)) == accuracies_of(before)
+
+
+def test_a_fresh_run_takes_nothing_over_and_can_be_typed_again(
+    tmp_path: Path, tiny: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+
+    def stop(folder: Path, progress: Progress, measure: Any) -> None:
+        asked.append(measure)
+        raise SystemExit(0)
+
+    monkeypatch.setattr("bench.cli.explain.go_on", stop)
+    run_explain("--profile", "quick", "--dataset", tiny, "--fresh")
+    folder = latest(tmp_path)
+    words = read_description(folder)["command"].split()
+    assert ("--fresh" in words, "True" in words) == (True, False), "it can be typed again"
+    run_explain("--resume")
+    assert [measure.keywords["fresh"] for measure in asked] == [True, True], "one that is resumed stays so"
 
 
 @pytest.fixture
@@ -362,7 +380,7 @@ def small_plan(dataset: Dataset) -> Plan:
 def test_jobs_are_equal_where_they_compute_the_same_and_read_back_as_they_were(tmp_path: Path, tiny: str) -> None:
     dataset = load_dataset(tiny)
     jobs = search_jobs(question_named(small_plan(dataset), "accuracy"), threads=1)
-    assert len(jobs) == len(set(jobs)) == 2 * 3
+    assert len(jobs) == len(set(jobs)) == 2 * 2
     first = jobs[0]
     assert Job.from_dict(json.loads(json.dumps(first.to_dict()))) == first
     assert dataclasses.replace(first, label="another name") == first

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 PAGE, REFERENCE = ROOT / "docs" / "speed.md", ROOT / "results" / "reference"
 
 
-RUNS = ("ladder", "ladder-threads", "scale", "race")
+RUNS = ("ladder", "ladder-threads", "ladder-per-case", "scale", "race")
 """Folders of the committed runs."""
 
 

@@ -1,18 +1,25 @@
 """Write what the committed run of explain says into docs/why.md: ``python -m tests.docs.refresh_why``."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
+from bench.compute.bridge import Bridge, summarize_bridge
 from bench.compute.explain import Explanation, explain
 from bench.records import read_description, read_rows
 from bench.run.explain import SCOPES
+from bench.show.bridge import bridge_sentences, bridge_tables, draw_bridge
 from bench.show.drawing import save
 from bench.show.explain import accuracy_table, draw_explanation, explanation_sentences, runtime_table
-from bench.show.table import to_markdown
+from bench.show.table import Table, to_markdown
 
 ROOT = Path(__file__).parents[2]
 PAGE, REFERENCE = ROOT / "docs" / "why.md", ROOT / "results" / "reference" / "explain"
-BLOCK = re.compile(r"(?<=<!-- why -->\n).*?(?=<!-- /why -->)", re.DOTALL)
+
+
+def pattern(name: str) -> re.Pattern[str]:
+    """Return what finds a block in the page."""
+    return re.compile(rf"(?<=<!-- {name} -->\n).*?(?=<!-- /{name} -->)", re.DOTALL)
 
 
 def reference_explanation() -> Explanation:
@@ -23,19 +30,33 @@ def reference_explanation() -> Explanation:
     return explain(description, read_rows(REFERENCE), *names)
 
 
-def block() -> str:
-    """Return what stands in the page."""
-    found = reference_explanation()
-    sentences = "".join(f"* {sentence}\n" for sentence in explanation_sentences(found))
-    tables = "\n".join(map(to_markdown, (accuracy_table(found), runtime_table(found))))
-    return f"{sentences}\n{tables}\n".replace("\N{NO-BREAK SPACE}", " ")
+def reference_bridge() -> Bridge:
+    """Return what it says of the way from NumPy to PyTorch."""
+    return summarize_bridge(read_description(REFERENCE), read_rows(REFERENCE))
+
+
+def blocks() -> dict[str, str]:
+    """Return what stands in the blocks of the page."""
+    found, bridge = reference_explanation(), reference_bridge()
+    return {
+        "why": _block(explanation_sentences(found), (accuracy_table(found), runtime_table(found))),
+        "bridge": _block(bridge_sentences(bridge), bridge_tables(bridge)),
+    }
+
+
+def _block(sentences: Sequence[str], tables: Sequence[Table]) -> str:
+    listed = "".join(f"* {sentence}\n" for sentence in sentences)
+    return f"{listed}\n{chr(10).join(map(to_markdown, tables))}\n".replace("\N{NO-BREAK SPACE}", " ")
 
 
 def refresh() -> None:
-    """Put the block into the page and draw its figure."""
-    text = block()
-    PAGE.write_text(BLOCK.sub(lambda _: text, PAGE.read_text(encoding="utf-8")), encoding="utf-8")
-    save(draw_explanation(reference_explanation()), REFERENCE / "figures")
+    """Put the blocks into the page and draw their figures."""
+    page = PAGE.read_text(encoding="utf-8")
+    for name, text in blocks().items():
+        page = pattern(name).sub(lambda _, text=text: text, page)  # type: ignore[misc]
+    PAGE.write_text(page, encoding="utf-8")
+    for drawing in (draw_explanation(reference_explanation()), draw_bridge(reference_bridge())):
+        save(drawing, REFERENCE / "figures")
 
 
 if __name__ == "__main__":

@@ -3,13 +3,15 @@
 import pytest
 
 from bench.records import read_description
-from tests.docs.refresh_why import BLOCK, PAGE, REFERENCE, block, reference_explanation
+from tests.docs.refresh_why import PAGE, REFERENCE, blocks, pattern, reference_bridge, reference_explanation
 
 
 def test_the_numbers_in_the_page_are_those_of_the_committed_run() -> None:
-    found = BLOCK.search(PAGE.read_text(encoding="utf-8"))
-    assert found is not None
-    assert found.group() == block(), "python -m tests.docs.refresh_why"
+    page = PAGE.read_text(encoding="utf-8")
+    for name, text in blocks().items():
+        found = pattern(name).search(page)
+        assert found is not None
+        assert found.group() == text, "python -m tests.docs.refresh_why"
 
 
 def test_the_committed_run_is_of_committed_code() -> None:
@@ -21,3 +23,9 @@ def test_the_committed_contributions_add_up_to_the_gaps() -> None:
     for attribution in (found.accuracy, found.runtime):
         total = sum(item.interval.estimate for item in attribution.contributions)
         assert total == pytest.approx(attribution.gap.estimate, abs=1e-9)
+
+
+def test_the_committed_bridge_adds_up_to_its_gap() -> None:
+    found = reference_bridge()
+    for parts in ([link.change for link in found.links], [part.difference for part in (*found.parts, found.rest)]):
+        assert sum(part.estimate for part in parts) == pytest.approx(found.gap.estimate, abs=1e-9)
