@@ -24,7 +24,7 @@ from bench.run.explain import plan_explanation, train_accuracies
 from bench.run.sweep import Here, Job, Outcome, Sweep
 from data import InputError, Recipe, load_dataset
 from tests.bench.simulated import Silent
-from tests.bench.test_explain import FAST, SMALL, accuracies_of, latest
+from tests.bench.test_explain import FAST, SMALL, accuracies_of
 from tests.tiny import write_tiny_dataset
 
 ODD = Path(__file__).with_name("odd_trainers.py")
@@ -121,22 +121,18 @@ class Killing(Silent):
 
 
 @needs_distributed
-def test_a_worker_that_is_killed_in_the_middle_loses_no_cell_and_doubles_none(
-    tmp_path: Path, tiny: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    dataset, here = load_dataset(tiny), tmp_path / "here"
-    here.mkdir()
+def test_a_worker_that_is_killed_in_the_middle_loses_no_cell_and_doubles_none(tmp_path: Path, tiny: str) -> None:
+    dataset, here, there = load_dataset(tiny), tmp_path / "here", tmp_path / "there"
+    plan = plan_explanation(dataset, SMALL)
     with running_cluster(tmp_path, 3) as running:
-        killing = Killing(running.workers[1])
-        monkeypatch.setattr("bench.cli.explain.Bars", lambda: killing)
-        words = ["explain", "--profile", "quick", "--dataset", tiny, "--scheduler", running.address]
-        result = CliRunner().invoke(main, words)
-        assert result.exit_code == 0, result.output
+        killing, cluster = Killing(running.workers[1]), Cluster(running.address, dataset)
+        sweeps: list[tuple[Path, Sweep, Silent]] = [(there, cluster, killing), (here, Here(dataset, 1), Silent())]
+        for folder, sweep, progress in sweeps:
+            folder.mkdir()
+            with Recorder(folder) as recorder:
+                train_accuracies(plan, dataset, 1, recorder, [], progress, sweep, {})
         assert killing.victim.poll() is not None, "it was killed"
-    with Recorder(here) as recorder:
-        plan = plan_explanation(dataset, SMALL)
-        train_accuracies(plan, dataset, 1, recorder, [], Silent(), Here(dataset, 1), {})
-    rows = read_rows(latest(tmp_path))
+    rows = read_rows(there)
     assert rows_of(rows, "failure") == []
     assert accuracies_of(rows) == accuracies_of(read_rows(here)), "nothing is missing, twice there, or different"
 

@@ -47,7 +47,7 @@ WIDE = Recipe(layer_sizes=(50, 37, 19, 5), hidden_activation="tanh", batch_size=
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(recipe=recipes(), zeros=st.sampled_from([0.0, 0.5, 1.0]))
 @example(recipe=WIDE, zeros=0.5)
 @example(recipe=WIDE.replace(hidden_activation="sigmoid", batch_size=None), zeros=0.8)
@@ -81,7 +81,7 @@ def test_a_training_in_pieces_is_the_same_as_in_one(compiled_trainer: type[Train
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("n_threads", [2, 8])
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(recipe=recipes(), zeros=st.sampled_from([0.0, 0.5, 0.8, 1.0]))
 @example(recipe=WIDE.replace(batch_size=10), zeros=0.5)  # the last batch is of one case
 @example(recipe=WIDE, zeros=0.5)
