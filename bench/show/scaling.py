@@ -103,7 +103,8 @@ def draw_scaling(scalings: Sequence[Scaling]) -> Drawing:
                 lambda band, scaling=scaling: _draw(band, scaling),  # type: ignore[misc]
             )
         names = list(dict.fromkeys(curve.implementation for scaling in scalings for curve in scaling.curves))
-        page.band(LEGEND, lambda band: _legend(band, names))
+        fetched = any(scaling.fetched for scaling in scalings)
+        page.band(LEGEND, lambda band: _legend(band, names, fetched))
         page.text(_note(), style.SMALL, color=style.GREY)
         return Drawing("scaling", title, " ".join([f"{title}.", *scaling_sentences(scalings)]), page.figure())
 
@@ -182,7 +183,7 @@ def _short(place: int) -> str:
     return f"{place / 1000:g}k" if place >= 10_000 else str(place)
 
 
-def _legend(band: style.Band, names: Sequence[str]) -> None:
+def _legend(band: style.Band, names: Sequence[str], fetched: bool) -> None:
     axes = band.axes(0, style.PAGE_INCHES)
     axes.set_axis_off()
     for name in names:
@@ -190,7 +191,8 @@ def _legend(band: style.Band, names: Sequence[str]) -> None:
             [], [], color=style.colour(name), linestyle=style.dash(name), marker=style.marker(name), label=named(name)
         )
     axes.plot([], [], color=style.INK, linestyle=PRODUCTS, label="matrix products alone")
-    axes.plot([], [], color=style.INK, linestyle=FETCHING, label="fetching alone")
+    if fetched:
+        axes.plot([], [], color=style.INK, linestyle=FETCHING, label="fetching alone")
     axes.legend(loc="center", ncols=len(names) + 2, frameon=False, fontsize=style.NORMAL)
 
 
