@@ -80,7 +80,7 @@ def show_explanation(folder: Path, description: dict[str, Any], rows: list[Row])
     failures = rows_of(rows, "failure")
     for failure in failures:
         click.echo(f"Failed: {failure['question']}: {failure['implementation']}: {failure['message']}", err=True)
-    _say_what_was_taken_over(rows)
+    say_what_was_taken_over(rows)
     found = compute(description, rows, *names)
     tables = [accuracy_table(found), runtime_table(found)]
     show_outcome(folder, "why", explanation_sentences(found), tables, [draw_explanation(found)])
@@ -91,7 +91,8 @@ def show_explanation(folder: Path, description: dict[str, Any], rows: list[Row])
         raise SystemExit(1)
 
 
-def _say_what_was_taken_over(rows: list[Row]) -> None:
+def say_what_was_taken_over(rows: list[Row]) -> None:
+    """Print how many trainings come from earlier runs, and from which."""
     number, runs = taken_over(rows)
     if number:
         click.echo(f"{count(number, 'training')} taken over from {listing(runs)}; --fresh makes them anew.")

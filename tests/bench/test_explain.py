@@ -10,12 +10,14 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
+from bench.cli.explain import say_what_was_taken_over
 from bench.cli.main import main
 from bench.compute.explain import best_rate, cell_name, explain, taken_over
 from bench.records import Recorder, Row, read_description, read_rows, rows_of, write_description
@@ -32,6 +34,7 @@ from bench.run.explain import (
     TUNING_SEEDS,
     Factor,
     Scope,
+    known_trainings,
     plan_explanation,
     question_named,
     search_jobs,
@@ -39,7 +42,7 @@ from bench.run.explain import (
 )
 from bench.run.plan import Plan
 from bench.run.progress import Progress
-from bench.run.sweep import Forms, Here, Job, carry_out
+from bench.run.sweep import Forms, Here, Job, Outcome, Sweep, carry_out
 from bench.show.explain import accuracy_table, draw_explanation, explanation_sentences, runtime_table
 from data import Dataset, InputError, load_dataset
 from tests.bench.simulated import Silent
@@ -277,25 +280,39 @@ def test_the_command_goes_on_where_it_was_stopped_and_gives_the_same(
 
 
 def test_what_an_earlier_run_has_trained_is_taken_over_and_what_is_timed_is_not(
-    tmp_path: Path, tiny: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, tiny: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    smaller = dataclasses.replace(SMALL, runtime=(PRECISION,), seeds=1, rounds=1)
-    monkeypatch.setitem(plans.SCOPES, "quick", smaller)
-    run_explain("--profile", "quick", "--dataset", tiny)
-    first = latest(tmp_path)
-    second_said = run_explain("--profile", "quick", "--dataset", tiny).output.replace("\N{NO-BREAK SPACE}", " ")
-    second = latest(tmp_path)
-    before, after = read_rows(first), read_rows(second)
+    dataset = load_dataset(tiny)
+    first, second = tmp_path / "1-explain", tmp_path / "2-explain"
+    for folder in (first, second):
+        folder.mkdir()
+        write_description(folder, describe_small(dataset))
+    with Recorder(first) as recorder:
+        train_accuracies(small_plan(dataset), dataset, 1, recorder, [], Silent(), Here(dataset, 1), {})
+        recorder.append("stop", {"question": "runtime", "reason": "budget", "sets": 2, "spent_s": 1.0})
+    before = read_rows(first)
+    known = known_trainings(second, threads=1)
+    assert {row["from_run"] for rows in known.values() for row in rows} == {first.name}
+    with Recorder(second) as recorder:
+        train_accuracies(small_plan(dataset), dataset, 1, recorder, [], Silent(), Nobody(), known)
+    after = read_rows(second)
     assert accuracies_of(after) == accuracies_of(before)
-    taken = [row for row in after if "from_run" in row]
-    assert {row["kind"] for row in taken} == {"search", "epoch"}
-    assert len(taken) == len(accuracies_of(before)), "all of them"
-    assert {row["from_run"] for row in taken} == {first.name}
-    assert taken_over(after) == (14, [first.name])
-    assert f"14 trainings taken over from {first.name}; --fresh" in second_said
-    timed = [[row["wall_s"] for row in rows_of(rows, "block")] for rows in (before, after)]
-    assert timed[0] != timed[1]
-    assert "--fresh" not in read_description(second)["command"]
+    assert {row["kind"] for row in after if "from_run" in row} == {"search", "epoch"}
+    assert rows_of(after, "stop") == [], "what is timed is not"
+    number = 2 * 2 * 2 + 4 + 2
+    assert taken_over(after) == (number, [first.name])
+    say_what_was_taken_over(after)
+    said = capsys.readouterr().out.replace("\N{NO-BREAK SPACE}", " ")
+    assert f"{number} trainings taken over from {first.name}; --fresh" in said
+
+
+class Nobody(Sweep):
+    """Does no job."""
+
+    def do(self, jobs: Sequence[Job], done: Callable[[Job, Outcome], None]) -> None:
+        """Complain."""
+        del done
+        raise AssertionError(f"{len(jobs)} trainings were asked for")
 
 
 def test_a_fresh_run_takes_nothing_over_and_can_be_typed_again(
@@ -444,7 +461,7 @@ def test_a_run_killed_again_and_again_ends_with_the_accuracies_of_an_undisturbed
     random.seed(0)
     command = [sys.executable, "-c", DRIVER, str(killed)]
     root = Path(__file__).parents[2]
-    for number in range(5):
+    for number in range(4):
         driver = subprocess.Popen(command, cwd=root)
         before, deadline = len(read_rows(killed)), time.monotonic() + 60
         while number % 2 and len(read_rows(killed)) <= before and driver.poll() is None and time.monotonic() < deadline:
