@@ -44,7 +44,7 @@ from data import InputError
 @click.option(
     "--at-once", default=1, show_default=True, type=click.IntRange(min=1), help="Trials at a time, on their own cores."
 )
-@run_options("trials")
+@run_options("trials that were stopped")
 def calibrate(
     options: RunOptions,
     implementation: str,

@@ -15,7 +15,7 @@ from bench.run.plan import PROFILES, plan_comparison
 @click.option("--profile", type=click.Choice(list(PROFILES)), default="default", show_default=True, help="How much.")
 @click.option("--implementation", "implementations", multiple=True, help="Only these on the shared recipe; repeatable.")
 @precision_options(None, "For the timing of each question; the profile's otherwise.")
-@run_options("a run")
+@run_options("a run that was stopped")
 def compare(
     options: RunOptions, profile: str, implementations: tuple[str, ...], target: float, budget: float | None
 ) -> None:

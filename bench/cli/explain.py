@@ -32,7 +32,7 @@ from bench.show.numbers import count, listing
     metavar="ADDRESS",
     help="Train on the workers of this Dask scheduler, such as tcp://10.0.0.1:8786; what is timed stays here.",
 )
-@run_options("a run")
+@run_options("a run that was stopped")
 def explain(
     options: RunOptions,
     profile: str,

@@ -28,7 +28,7 @@ BLAS_USER = "scratch-inplace"
 @click.option("--hidden", type=click.IntRange(min=1), help="Units of the hidden layer; those of the shared recipe.")
 @click.option("--batch-size", type=click.IntRange(min=1), help="Cases in a batch; those of the shared recipe.")
 @precision_options(420.0, "For the timing.")
-@run_options("a ladder")
+@run_options("a ladder that was stopped")
 def ladder(
     options: RunOptions,
     implementations: tuple[str, ...],

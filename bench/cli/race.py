@@ -18,7 +18,7 @@ from bench.show.race import draw_race, race_sentences, race_table
 @click.option("--implementation", "implementations", multiple=True, help="Who races; repeatable.")
 @click.option("--seeds", type=click.IntRange(min=1), default=5, show_default=True, help="Races of each to each target.")
 @click.option("--epochs", type=click.IntRange(min=1), default=15, show_default=True, help="After which a race is lost.")
-@run_options("a race")
+@run_options("a race that was stopped")
 def race(options: RunOptions, implementations: tuple[str, ...], seeds: int, epochs: int) -> None:
     """Time how long each side takes to 97 %, 98 % and 98.5 % test accuracy, with the best recipe that it has.
 

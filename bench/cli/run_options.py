@@ -38,7 +38,7 @@ def run_options(what: str) -> Callable[[Command], Command]:
     Parameters
     ----------
     what
-        What ``--resume`` goes on with: "a run".
+        What ``--resume`` goes on with: "a run that was stopped".
     """
     options = [
         click.option("--dataset", default="mnist", show_default=True, help="Name or path of the dataset."),
@@ -54,7 +54,7 @@ def run_options(what: str) -> Callable[[Command], Command]:
             is_flag=False,
             flag_value=LATEST,
             metavar="[FOLDER]",
-            help=f"Go on with {what} that was stopped, the latest unless a folder is given.",
+            help=f"Go on with {what}, the latest unless a folder is given.",
         ),
     ]
 

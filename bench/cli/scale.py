@@ -18,7 +18,7 @@ from bench.show.scaling import draw_scaling, scaling_sentences, scaling_table
 @click.command()
 @click.option("--axis", "axes", multiple=True, type=click.Choice(list(AXES)), help="Only this one; repeatable.")
 @click.option("--implementation", "implementations", multiple=True, help="Only these; repeatable.")
-@run_options("a run")
+@run_options("a run that was stopped")
 def scale(options: RunOptions, axes: tuple[str, ...], implementations: tuple[str, ...]) -> None:
     """Time the implementations along batch size, width, depth, cases and threads, and say where one overtakes another.
 

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.compute.statistics import Interval, mean_interval
-from bench.compute.timing import group_by_set, long_enough, quiet, seconds_per_case
+from bench.compute.timing import quiet_times
 from bench.records import Row, rows_of
 from data import InputError
 
@@ -182,25 +182,16 @@ def _n_steps(question: Mapping[str, Any]) -> int:
 
 
 def _seconds_per_case(blocks: Sequence[Row], labels: Sequence[str]) -> dict[str, Values]:
-    """Return the least disturbed times per case, by label, a value per process set.
-
-    Of a set those rounds count in which all were timed; one that was cut short is left out, as in every ratio.
-    """
+    """Return the least disturbed times per case, by label, a value per process set."""
     timed_ones = {row["implementation"] for row in blocks}
     missing = [label for label in labels if label not in timed_ones]
     if missing:
         names = "; ".join(missing)
         raise InputError(f"the bridge has no times of {names}; expected blocks of all {len(labels)} entries")
-    sets = []
-    for rows in group_by_set(blocks):
-        timed = {(row["round"], row["implementation"]): seconds_per_case(row) for row in rows}
-        rounds = sorted({number for number, _ in timed})
-        whole = [number for number in rounds if all((number, label) in timed for label in labels)]
-        sets.append([{label: timed[number, label] for label in labels} for number in whole])
-    kept = long_enough(sets)
-    if not kept:
+    times = quiet_times(blocks, labels)
+    if not times[labels[0]]:
         raise InputError(f"no round of the bridge has blocks of all {len(labels)} entries; expected one at least")
-    return {label: np.array([quiet([times[label] for times in found]) for found in kept]) for label in labels}
+    return {label: np.array(found) for label, found in times.items()}
 
 
 def _interval(values: Values) -> Interval:

@@ -8,7 +8,7 @@ from typing import Any
 
 from bench.compute.attribution import Attribution, Cell, attribute, equivalence_p, table_of
 from bench.compute.statistics import Interval, mean_interval
-from bench.compute.timing import group_by_set, long_enough, quiet, seconds_per_case
+from bench.compute.timing import quiet_times
 from bench.records import Row, rows_of
 
 TUNED = "learning rate"
@@ -145,20 +145,9 @@ def _by_seed(rows: Sequence[Row], name: str) -> list[float]:
 
 
 def _log_times(blocks: Sequence[Row]) -> dict[str, list[float]]:
-    """Return the logarithms of the least disturbed times per case, by label, a value per process set.
-
-    Of a set those rounds count in which all were timed; one that was cut short is left out, as in every ratio.
-    """
-    labels = {row["implementation"] for row in blocks}
-    sets = []
-    for rows in group_by_set(blocks):
-        timed = {(row["round"], row["implementation"]): seconds_per_case(row) for row in rows}
-        rounds = {number for number, _ in timed}
-        whole = [number for number in sorted(rounds) if all((number, label) in timed for label in labels)]
-        sets.append([{label: timed[number, label] for label in labels} for number in whole])
-    return {
-        label: [math.log(quiet([times[label] for times in found])) for found in long_enough(sets)] for label in labels
-    }
+    """Return the logarithms of the least disturbed times per case, by label, a value per process set."""
+    labels = sorted({row["implementation"] for row in blocks})
+    return {label: list(map(math.log, times)) for label, times in quiet_times(blocks, labels).items()}
 
 
 def _seconds(logs: Sequence[float]) -> Interval:

@@ -112,6 +112,20 @@ def quiet(times: Sequence[float]) -> float:
     return float(np.quantile(times, QUIET))
 
 
+def quiet_times(blocks: Iterable[Row], labels: Sequence[str]) -> dict[str, list[float]]:
+    """Return the seconds per case of the least disturbed blocks, by label, a value per process set.
+
+    Of a set those rounds count in which all were timed; one that was cut short is left out, as in every ratio.
+    """
+    sets = []
+    for rows in group_by_set(blocks):
+        timed = {(row["round"], row["implementation"]): seconds_per_case(row) for row in rows}
+        rounds = {number for number, _ in timed}
+        whole = [number for number in sorted(rounds) if all((number, label) in timed for label in labels)]
+        sets.append([{label: timed[number, label] for label in labels} for number in whole])
+    return {label: [quiet([times[label] for times in found]) for found in long_enough(sets)] for label in labels}
+
+
 def _quiet_ratios(sets: Sequence[Sequence[Pair]]) -> list[float]:
     """Return the ratio of the least disturbed times of either, by process set that has a round."""
     each = [[list(map(seconds_per_case, blocks)) for blocks in zip(*pairs, strict=True)] for pairs in sets if pairs]

@@ -1,8 +1,11 @@
 """The ladder: what is on it, what it says of made-up times, and the command."""
 
+import platform
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
@@ -11,7 +14,13 @@ from bench.compute.ladder import Ladder, summarize_ladder
 from bench.implementations import FLOORS, IMPLEMENTATIONS, Implementation
 from bench.records import read_rows, rows_of
 from bench.run import ladder as rungs
+from bench.run.environment import usable_core_numbers
 from bench.run.ladder import RUNGS, plan_ladder
+from bench.run.plan import Entry
+from bench.run.shared_cases import SharedCases
+from bench.run.training import open_entry
+from bench.run.worker import give_back_memory, peak_memory_bytes, reset_peak_memory
+from bench.run.workers import Worker
 from bench.show.ladder import draw_ladder, ladder_sentences, ladder_table
 from data import SHARED, InputError, fit_recipe, load_dataset
 from tests.bench.timed import timed_question, timed_run
@@ -38,7 +47,7 @@ def climbed() -> Ladder:
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return write_tiny_dataset(tmp_path_factory.mktemp("tiny"), 200, 60)
+    return write_tiny_dataset(tmp_path_factory.mktemp("tiny"), 300, 60)
 
 
 def test_a_rung_is_worth_the_time_below_by_its_own_and_sides_are_climbed_apart(climbed: Ladder) -> None:
@@ -149,6 +158,37 @@ def test_the_command_proves_times_and_draws_what_is_asked_for(
     again = run("ladder", "--resume")
     assert again.exit_code == 0, again.output
     assert read_rows(folder) == rows, "there was nothing left to measure"
+
+
+ODD = Path(__file__).with_name("odd_trainers.py")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets the peak of memory start anew")
+def test_the_memory_of_a_training_is_what_it_takes_and_not_what_is_loaded(tiny: str) -> None:
+    dataset = load_dataset(tiny)
+    recipe = fit_recipe(SHARED, dataset).replace(batch_size=16)
+    found = {}
+    with SharedCases(recipe, dataset) as cases:
+        for name in ("Fine", "Hungry"):
+            with Worker(1, descriptors=[cases.descriptor]) as worker:
+                open_entry(Entry(f"{ODD}:{name}", "shared", recipe), cases, worker, 1, list(usable_core_numbers()))
+                found[name] = worker.ask("memory", batches=20)
+    assert found["Fine"]["parameter_bytes"] == recipe.n_parameters * 4
+    assert 0 <= found["Fine"]["training_bytes"] < 8 << 20
+    assert 63 << 20 < found["Hungry"]["training_bytes"] < 72 << 20, "64 MiB, as the system counts pages: in batches"
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc" or sys.platform != "linux", reason="asks the GNU C library")
+def test_memory_that_was_freed_is_given_back_before_what_is_taken_is_counted() -> None:
+    freed = [np.ones(8000) for _ in range(2000)]
+    above = np.ones(8000)  # keeps the heap from shrinking by itself
+    del freed
+    reset_peak_memory()
+    held = peak_memory_bytes()
+    give_back_memory()
+    reset_peak_memory()
+    assert peak_memory_bytes() < held - (64 << 20), "of 122 MiB"
+    assert above.all()
 
 
 def test_what_trains_nothing_is_not_compared(run: Run, tiny: str) -> None:

@@ -4,19 +4,22 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
 from bench.cli.main import main
 from bench.compute.scaling import Scaling, summarize_scale
 from bench.compute.work import step_work
-from bench.implementations import FLOORS
+from bench.implementations import FLOORS, named_implementation
 from bench.records import read_rows, rows_of
 from bench.run import scale as plans
+from bench.run.parts_floor import NumpyReading
 from bench.run.scale import AXES, FETCH, plan_scale
 from bench.show.scaling import draw_scaling, scaling_sentences, scaling_table
-from data import InputError, Recipe, load_dataset
+from data import InputError, Recipe, batch_order, initial_parameters, load_dataset
 from tests.bench.timed import timed_question, timed_run
+from tests.recipes import random_cases
 from tests.tiny import write_tiny_dataset
 
 COUNTED = {name: counted for name, (counted, _) in AXES.items()}
@@ -92,6 +95,15 @@ def test_sentences_table_and_figure_hold_the_numbers(crossing: Scaling) -> None:
     drawing = draw_scaling([crossing])
     assert "torch-eager overtakes scratch-numpy" in drawing.title
     assert len(drawing.figure.axes) == 3
+
+
+def test_reading_is_of_the_inputs_of_every_batch() -> None:
+    recipe = Recipe(layer_sizes=(6, 5, 3), batch_size=8)
+    cases, order = random_cases(recipe, 20), batch_order(recipe, 20, 0)
+    reading = named_implementation(FETCH).load()(recipe, initial_parameters(recipe))
+    assert isinstance(reading, NumpyReading)
+    reading.train_epoch(cases.x, cases.t, order)
+    assert np.array_equal(reading.kept, cases.x[[*order[16:20], *order[12:16]]]), "the last batch has four"
 
 
 def test_along_an_axis_one_thing_changes(tiny: str) -> None:

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import assume, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from bench.run.parity import compare_gradients, compare_outputs, compare_training
 from data import Cases, Recipe, Trainer, UnsupportedRecipe, batch_order, initial_parameters
 from scratch.numpy_trainer import NumpyTrainer
+from tests.agreement import assert_same
 from tests.recipes import random_cases, recipes
 
 numba = pytest.importorskip("numba", reason="scratch-compiled needs Numba")
@@ -58,13 +58,7 @@ def test_outputs_gradients_and_weights_are_those_of_numpy(
 ) -> None:
     recipe = plain(recipe).replace(dtype=dtype)
     cases = with_zeros(recipe, zeros)
-    for agreement in (
-        compare_outputs(recipe, compiled_trainer, NumpyTrainer, cases),
-        compare_gradients(recipe, compiled_trainer, NumpyTrainer, cases),
-        compare_training(recipe, compiled_trainer, NumpyTrainer, cases, 30 if dtype == "float64" else 10),
-    ):
-        assume("diverges" not in agreement.where)  # then there is nothing to compare
-        assert agreement.passed, agreement
+    assert_same(recipe, compiled_trainer, NumpyTrainer, cases, 30 if dtype == "float64" else 10)
 
 
 def test_a_training_in_pieces_is_the_same_as_in_one(compiled_trainer: type[Trainer]) -> None:

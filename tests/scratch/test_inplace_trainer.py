@@ -4,12 +4,12 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 
-from bench.run.parity import compare_gradients, compare_outputs, compare_training
 from data import Recipe, batch_order, initial_parameters
 from scratch.inplace_trainer import InplaceTrainer
 from scratch.numpy_trainer import NumpyTrainer
+from tests.agreement import assert_same
 from tests.recipes import random_cases, recipes
 
 N_CASES = 21  # 8 + 8 + 5: the last batch is short
@@ -19,26 +19,14 @@ N_CASES = 21  # 8 + 8 + 5: the last batch is short
 @given(recipes())
 def test_outputs_gradients_and_weights_are_those_of_numpy(recipe: Recipe) -> None:
     cases = random_cases(recipe, N_CASES)
-    for agreement in (
-        compare_outputs(recipe, InplaceTrainer, NumpyTrainer, cases),
-        compare_gradients(recipe, InplaceTrainer, NumpyTrainer, cases),
-        compare_training(recipe, InplaceTrainer, NumpyTrainer, cases, 40),
-    ):
-        assume("diverges" not in agreement.where)  # then there is nothing to compare
-        assert agreement.passed, agreement
+    assert_same(recipe, InplaceTrainer, NumpyTrainer, cases, 40)
 
 
 @settings(max_examples=40, deadline=None)
 @given(recipes(dtype="float32"))
 def test_in_float32_they_stay_within_what_rounding_allows(recipe: Recipe) -> None:
     cases = random_cases(recipe, N_CASES)
-    for agreement in (
-        compare_outputs(recipe, InplaceTrainer, NumpyTrainer, cases),
-        compare_gradients(recipe, InplaceTrainer, NumpyTrainer, cases),
-        compare_training(recipe, InplaceTrainer, NumpyTrainer, cases, 10),
-    ):
-        assume("diverges" not in agreement.where)  # then there is nothing to compare
-        assert agreement.passed, agreement
+    assert_same(recipe, InplaceTrainer, NumpyTrainer, cases, 10)
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,14 @@
 """The trainers between `scratch-numpy` and `torch-eager` compute what `scratch-numpy` does, and swap what they say."""
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from torch import nn
 
 from bench.run import crossing
 from bench.run.crossing import ProductsTrainer, product
-from bench.run.parity import compare_gradients, compare_outputs, compare_training
 from data import Floats, Recipe, Trainer, UnsupportedRecipe, batch_order, initial_parameters
 from scratch.numpy_trainer import NumpyTrainer
+from tests.agreement import assert_same
 from tests.recipes import LEARNING_RATES, random_cases, recipes
 from torch_impl.bridge import AutogradTrainer, FunctionsTrainer, OperationsTrainer, OptimizerTrainer
 from torch_impl.trainers import EagerTrainer
@@ -20,13 +20,7 @@ BY_HAND = [OperationsTrainer, FunctionsTrainer]
 
 def assert_equal_to_scratch_numpy(trainer: type[Trainer], recipe: Recipe) -> None:
     cases = random_cases(recipe, N_CASES)
-    for agreement in (
-        compare_outputs(recipe, trainer, NumpyTrainer, cases),
-        compare_gradients(recipe, trainer, NumpyTrainer, cases),
-        compare_training(recipe, trainer, NumpyTrainer, cases, 20),
-    ):
-        assume("diverges" not in agreement.where)  # then there is nothing to compare
-        assert agreement.passed, agreement
+    assert_same(recipe, trainer, NumpyTrainer, cases, 20)
 
 
 def train(trainer: type[Trainer]) -> None:

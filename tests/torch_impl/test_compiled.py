@@ -3,8 +3,8 @@
 import pytest
 
 from bench.implementations import named_implementation
-from bench.run.parity import compare_gradients, compare_outputs, compare_training
 from data import Recipe, UnsupportedRecipe, initial_parameters
+from tests.agreement import assert_same
 from tests.recipes import random_cases
 from torch_impl.compiled import CompileTrainer
 from torch_impl.trainers import EagerTrainer
@@ -16,12 +16,7 @@ def test_outputs_gradients_and_weights_are_those_of_torch_eager() -> None:
         pytest.skip(reason)
     recipe = Recipe(layer_sizes=(20, 16, 5), batch_size=8, dtype="float64", weight_decay=0.01, learning_rate=0.1)
     cases = random_cases(recipe, 21)  # 8 + 8 + 5: the last batch is short
-    for agreement in (
-        compare_outputs(recipe, CompileTrainer, EagerTrainer, cases),
-        compare_gradients(recipe, CompileTrainer, EagerTrainer, cases),
-        compare_training(recipe, CompileTrainer, EagerTrainer, cases, 20),
-    ):
-        assert agreement.passed, agreement
+    assert_same(recipe, CompileTrainer, EagerTrainer, cases, 20)
 
 
 def test_another_optimizer_is_refused_by_field() -> None:

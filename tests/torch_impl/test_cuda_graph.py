@@ -4,11 +4,11 @@ import shutil
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 
 from bench.implementations import named_implementation
-from bench.run.parity import compare_gradients, compare_outputs, compare_training
 from data import Recipe, Trainer, UnsupportedRecipe, batch_order, initial_parameters
+from tests.agreement import assert_same
 from tests.recipes import random_cases, recipes
 from torch_impl.cuda_graph import CudaGraphTrainer
 from torch_impl.trainers import EagerTrainer
@@ -35,13 +35,7 @@ class OnCpu(CudaGraphTrainer):
 def test_outputs_gradients_and_weights_are_those_of_torch_eager(trainer: type[Trainer], recipe: Recipe) -> None:
     recipe = recipe.replace(optimizer="sgd", momentum=0.0, weight_decay=0.0, learning_rate=0.02)
     cases = random_cases(recipe, N_CASES)
-    for agreement in (
-        compare_outputs(recipe, trainer, EagerTrainer, cases),
-        compare_gradients(recipe, trainer, EagerTrainer, cases),
-        compare_training(recipe, trainer, EagerTrainer, cases, 20),
-    ):
-        assume("diverges" not in agreement.where)  # then there is nothing to compare
-        assert agreement.passed, agreement
+    assert_same(recipe, trainer, EagerTrainer, cases, 20)
 
 
 def test_a_training_in_pieces_is_the_same_as_in_one_and_new_data_are_seen() -> None:

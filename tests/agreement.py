@@ -1,0 +1,20 @@
+"""That two implementations compute the same, by the comparisons of the parity proof."""
+
+from hypothesis import assume
+
+from bench.run.parity import compare_gradients, compare_outputs, compare_training
+from data import Cases, Recipe, Trainer
+
+
+def assert_same(recipe: Recipe, found: type[Trainer], expected: type[Trainer], cases: Cases, steps: int) -> None:
+    """Assert that outputs, gradients, and weights after so many steps agree.
+
+    A recipe that diverges has nothing to compare: an example of Hypothesis is then passed over.
+    """
+    for agreement in (
+        compare_outputs(recipe, found, expected, cases),
+        compare_gradients(recipe, found, expected, cases),
+        compare_training(recipe, found, expected, cases, steps),
+    ):
+        assume("diverges" not in agreement.where)
+        assert agreement.passed, agreement
