@@ -228,7 +228,7 @@ def _draw_equal(axes: Axes, calibration: Calibration) -> None:
         axes.set_ylim(1 - _reach(ranked), 1 + _reach(ranked))
     axes.grid(visible=False, axis="x")
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.4g}"))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.4f}"))
     axes.set_xlabel("trials, by their estimate")
     axes.set_ylabel("time of the copy / time")
     axes.tick_params(labelsize=style.SMALL)

@@ -32,6 +32,7 @@ ROW, ABOVE, BELOW = 0.3, 0.3, 0.2
 LAST = 0.35
 """Room below the lowest axis for its label."""
 SIDES = {"by hand": "By hand", "PyTorch": "PyTorch", "peer": "Peers"}
+OF_SIDE = {"by hand": "by hand", "PyTorch": "of PyTorch's", "peer": "peer"}
 
 
 def ladder_sentences(ladder: Ladder) -> list[str]:
@@ -157,8 +158,8 @@ def _title(ladder: Ladder) -> str:
     ratio = ladder.across[0]
     other = next(climb for climb in ladder.climbs if any(step.name == ratio.numerator for step in climb.steps))
     return (
-        f"{SIDES[other.side]}: the fastest rung takes {number_interval(ratio.interval)} × the time of the fastest of "
-        f"the first side, {ratio.denominator}"
+        f"{SIDES[other.side]}: the fastest rung takes {number_interval(ratio.interval)} × the time of the fastest "
+        f"{OF_SIDE[ladder.climbs[0].side]}, {ratio.denominator}"
     )
 
 
@@ -169,7 +170,7 @@ def _draw_climb(band: style.Band, climb: Climb, times: list[float], floor_s: flo
     axes.set_yticks(range(len(climb.steps)), [step.name for step in climb.steps])
     colours = style.SHADES[climb.side]
     for row, step in enumerate(climb.steps):
-        _draw_step(axes, row, step, colours[0])
+        _draw_step(axes, row, step, colours[0], climbed=climb.side != "peer")
     _axis(axes, [*times, *([] if floor_s is None else [floor_s])], last)
     if floor_s is not None:
         axes.axvline(floor_s, color=style.INK, linewidth=1, linestyle="--", zorder=1)
@@ -182,9 +183,9 @@ def _draw_climb(band: style.Band, climb: Climb, times: list[float], floor_s: flo
     style.row_texts(axes, TOTAL, "as lowest", texts)
 
 
-def _draw_step(axes: Axes, row: int, step: Step, colour: str) -> None:
+def _draw_step(axes: Axes, row: int, step: Step, colour: str, climbed: bool) -> None:
     interval = step.wall_s
-    if row:
+    if row and climbed:
         axes.plot([interval.estimate] * 2, [row - 1, row], color=colour, linewidth=1, linestyle=":", zorder=1)
     if has_bounds(interval):
         axes.plot([interval.low, interval.high], [row, row], color=colour, linewidth=4, solid_capstyle="butt")

@@ -199,6 +199,14 @@ def test_where_nothing_is_found_it_is_said() -> None:
     assert draw_calibration(blind).title == "No injected slowdown is found in nine of ten trials"
 
 
+def test_what_stands_beside_a_tick_is_where_it_is(calibration: Calibration) -> None:
+    axes = draw_calibration(calibration).figure.axes[0]
+    axes.set_ylim(0.99, 1.01)  # with a tick every 0.0025
+    axes.figure.canvas.draw()
+    labels = [float(label.get_text()) for label in axes.get_yticklabels()]
+    assert labels == pytest.approx(axes.get_yticks().tolist(), abs=1e-9)
+
+
 def test_the_table_has_a_row_per_slowdown(calibration: Calibration) -> None:
     table = calibration_table(calibration)
     assert [row[0].replace("\N{NO-BREAK SPACE}", " ") for row in table.rows] == ["none", "1 %", "5 %"]
