@@ -25,7 +25,6 @@ from bench.run import explain as plans
 from bench.run.cluster import CONNECT_S, WORKER_S
 from bench.run.earlier import unchanged_runs
 from bench.run.explain import (
-    BATCH,
     LOSS,
     PRECISION,
     RATES,
@@ -210,7 +209,7 @@ def test_every_scope_ends_in_the_learning_rate_and_goes_from_one_network_to_the_
     assert runtime.entries[-1].implementation == "torch-loader"
 
 
-SMALL = Scope((LOSS, TUNING), (BATCH, PRECISION), None, 1, 2, 2, 2, bridge=False)
+SMALL = Scope((LOSS, TUNING), (PRECISION,), None, 1, 2, 2, 1, bridge=False)
 FAST = {
     "ENGINES": ("scratch-numpy",),
     "TWIN": "scratch-inplace",
@@ -461,7 +460,7 @@ def test_a_run_killed_again_and_again_ends_with_the_accuracies_of_an_undisturbed
     random.seed(0)
     command = [sys.executable, "-c", DRIVER, str(killed)]
     root = Path(__file__).parents[2]
-    for number in range(4):
+    for number in range(3):
         driver = subprocess.Popen(command, cwd=root)
         before, deadline = len(read_rows(killed)), time.monotonic() + 60
         while number % 2 and len(read_rows(killed)) <= before and driver.poll() is None and time.monotonic() < deadline:

@@ -47,7 +47,7 @@ WIDE = Recipe(layer_sizes=(50, 37, 19, 5), hidden_activation="tanh", batch_size=
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(recipe=recipes(), zeros=st.sampled_from([0.0, 0.5, 1.0]))
 @example(recipe=WIDE, zeros=0.5)
 @example(recipe=WIDE.replace(hidden_activation="sigmoid", batch_size=None), zeros=0.8)

@@ -29,14 +29,14 @@ def train(trainer: type[Trainer]) -> None:
 
 
 @pytest.mark.parametrize("trainer", [ProductsTrainer, OptimizerTrainer, AutogradTrainer])
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(recipe=recipes())
 def test_every_recipe_is_computed_as_scratch_numpy_does(trainer: type[Trainer], recipe: Recipe) -> None:
     assert_equal_to_scratch_numpy(trainer, recipe)
 
 
 @pytest.mark.parametrize("trainer", BY_HAND)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(recipe=recipes())
 def test_plain_descent_by_hand_is_computed_as_scratch_numpy_does(trainer: type[Trainer], recipe: Recipe) -> None:
     plain = {"optimizer": "sgd", "momentum": 0.0, "weight_decay": 0.0, "learning_rate": LEARNING_RATES["sgd"]}
