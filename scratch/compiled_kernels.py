@@ -290,10 +290,11 @@ class Room(NamedTuple):
         Where those of a case and of each block of :data:`BLOCK` inputs begin, and where they end, [B, blocks + 1].
     y, dz
         Activations and dE/dz, [B, P] of each layer, one after the other; of the output layer z in the place of y.
-    heads
-        [D + 1].
     by_input, cases
-        The same values sorted by input, and which case each is of.
+        Those values that are of one block, sorted by input, and which case each is of: room for every case, at each
+        input of the block.
+    ends
+        Where the values of each input of the block end, [:data:`BLOCK`].
     gradient
         dE/db of a layer, as long as the longest row.
     counting, factors
@@ -307,9 +308,9 @@ class Room(NamedTuple):
     marks: Ints
     y: Floats
     dz: Floats
-    heads: Ints
     by_input: Floats
     cases: Ints
+    ends: Ints
     gradient: Floats
     counting: Ints
     factors: Floats
@@ -579,12 +580,15 @@ def input_before(number: int, of: int, n_cases: int, n_inputs: int, room: Room) 
 
 
 @inlined
-def values_between(c: int, low: Any, high: Any, first: int, last: int, room: Room) -> tuple[int, int]:
-    """Return where the nonzero inputs of a case begin and end that are at least low and below high.
+def stride_of(room: Room) -> int:
+    """Return how many values of an input there is room for: those of all cases, and some, lest it be a power of two."""
+    return len(room.marks) + LANES
 
-    These are of the blocks from first to before last, and low and high lie in the first and in the last one of these.
-    """
-    k, end = room.marks[c, first], room.marks[c, last]
+
+@inlined
+def values_between(c: int, low: Any, high: Any, block: int, room: Room) -> tuple[int, int]:
+    """Return where the nonzero inputs of a case begin and end that are at least low and below high, of a block."""
+    k, end = room.marks[c, block], room.marks[c, block + 1]
     while k < end and room.columns[k] < low:
         k += np.uint32(1)
     while k < end and room.columns[end - np.uint32(1)] >= high:
@@ -593,26 +597,22 @@ def values_between(c: int, low: Any, high: Any, first: int, last: int, room: Roo
 
 
 @compiled
-def sort_by_input(low: Any, high: Any, n_cases: int, room: Room) -> None:
-    """Sort the nonzero inputs of a batch from low to high by input; those of input i then end before ``heads[i]``.
+def sort_by_input(low: Any, high: Any, block: int, n_cases: int, room: Room) -> None:
+    """Sort those nonzero inputs of a batch by input that are of a block, from low to high.
 
-    Low and high are numbers without a sign.
+    Those of input i then lie from ``(i - low) * stride_of(room)`` to before ``ends[i - low]``. Low and high are numbers
+    without a sign.
     """
-    heads, columns = room.heads, room.columns
-    first, last = low // BLOCK, (high - 1) // BLOCK + 1
-    for i in range(low, high + np.uint32(1)):
-        heads[i] = 0
+    ends, columns = room.ends, room.columns
+    stride = np.uint32(stride_of(room))
+    for i in range(high - low):
+        ends[i] = i * stride
     for c in range(n_cases):
-        begin, end = values_between(c, low, high, first, last, room)
+        begin, end = values_between(c, low, high, block, room)
         for k in range(begin, end):
-            heads[columns[k] + 1] += 1
-    for i in range(low, high):
-        heads[i + np.uint32(1)] += heads[i]
-    for c in range(n_cases):
-        begin, end = values_between(c, low, high, first, last, room)
-        for k in range(begin, end):
-            place = heads[columns[k]]
-            heads[columns[k]] = place + 1
+            i = columns[k] - low
+            place = ends[i]
+            ends[i] = place + np.uint32(1)
             room.by_input[place], room.cases[place] = room.values[k], c
 
 
@@ -624,14 +624,14 @@ def descend_first(low: int, high: int, n_cases: int, dz: Floats, w: Floats, rule
     """
     if low == high:
         return
-    sort_by_input(np.uint32(low), np.uint32(high), n_cases, room)
-    width, to, of = w.shape[1], w.reshape(w.size), dz.reshape(dz.size)
-    begin = 0
-    for i in range(low, high):
-        end = room.heads[i]
-        if begin < end:
-            add_rows(to, i * width, width, -rules.rate, of, room.cases, room.by_input, begin, end)
-        begin = end
+    width, to, of, stride = w.shape[1], w.reshape(w.size), dz.reshape(dz.size), stride_of(room)
+    for block in range(low // BLOCK, (high - 1) // BLOCK + 1):
+        first, last = max(low, block * BLOCK), min(high, (block + 1) * BLOCK)
+        sort_by_input(np.uint32(first), np.uint32(last), block, n_cases, room)
+        for i in range(last - first):
+            begin, end = i * stride, room.ends[i]
+            if begin < end:
+                add_rows(to, (first + i) * width, width, -rules.rate, of, room.cases, room.by_input, begin, end)
 
 
 @compiled

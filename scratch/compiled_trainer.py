@@ -82,9 +82,8 @@ def biases_of(network: Network) -> list[Floats]:
 def room_for(recipe: Recipe, n_cases: int) -> Room:
     """Return room for so many cases, should none of their inputs be zero; memory that is not used is never taken."""
     first, *widths = recipe.layer_sizes
-    n_nonzero = n_cases * first
     padded = [rounded_up(width) for width in widths]
-    kept = n_nonzero + LANES
+    kept = n_cases * first + LANES
     most = max(n_cases, *widths)
     return Room(
         columns=np.empty(kept, np.uint32),
@@ -92,9 +91,9 @@ def room_for(recipe: Recipe, n_cases: int) -> Room:
         marks=np.empty((n_cases, -(-first // BLOCK) + 1), np.uint32),
         y=zeros(n_cases * sum(padded), recipe.dtype),
         dz=zeros(n_cases * sum(padded), recipe.dtype),
-        heads=np.empty(first + 1, np.uint32),
-        by_input=zeros(n_nonzero, recipe.dtype),
-        cases=np.empty(n_nonzero, np.uint32),
+        by_input=zeros(BLOCK * (n_cases + LANES), recipe.dtype),
+        cases=np.empty(BLOCK * (n_cases + LANES), np.uint32),
+        ends=np.empty(BLOCK, np.uint32),
         gradient=zeros(max(padded), recipe.dtype),
         counting=np.arange(most, dtype=np.uint32),
         factors=zeros(most, recipe.dtype),
