@@ -34,13 +34,14 @@ PROOF_STEPS = 200
 WARM_UP_S = 0.01
 RACE = "race"
 
+WIDTHS = (128, 512, 1024)
 SGD = [
     {"layer_sizes": (width,), "batch_size": batch, "learning_rate": rate}
-    for width, batch, rate in itertools.product((128, 512), (32, 64), (0.1, 0.3))
+    for width, batch, rate in itertools.product(WIDTHS, (32, 64), (0.1, 0.3))
 ]
 ADAM = [
     {"layer_sizes": (width,), "batch_size": batch, "optimizer": "adam", "learning_rate": rate}
-    for width, batch, rate in itertools.product((128, 512), (64, 128), (1e-3, 2e-3))
+    for width, batch, rate in itertools.product(WIDTHS, (64, 128), (1e-3, 2e-3))
 ]
 GRIDS: dict[str, Sequence[dict[str, Any]]] = {"torch-fused": ADAM}
 """Recipes that are tried, by implementation; of all others gradient descent. All share ReLU, He's initial weights,
