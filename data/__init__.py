@@ -4,9 +4,18 @@ from data.dataset import Cases, Dataset, Labels, check_fit, evaluation_cases, fi
 from data.errors import InputError, InvalidRecipe, UnsupportedRecipe
 from data.family_trees import RELATIONS, FamilyTree, load_family_trees
 from data.load import load_dataset
-from data.parameters import Floats, Layer, Order, Parameters, batch_order, copy_parameters, initial_parameters
+from data.parameters import (
+    Floats,
+    Layer,
+    Order,
+    Parameters,
+    batch_order,
+    connections,
+    copy_parameters,
+    initial_parameters,
+)
 from data.published import PATTERNS, Patterns, load_patterns
-from data.recipe import ARTICLE_SCRATCH, CHOICES, RECIPES, SHARED, Recipe, named_recipe
+from data.recipe import ARTICLE_SCRATCH, CHOICES, RECIPES, SHARED, Recipe, check_plain, named_recipe
 from data.trainer import DividesSteps, StepParts, Trace, Traces, Trainer
 
 __all__ = [
@@ -36,6 +45,8 @@ __all__ = [
     "UnsupportedRecipe",
     "batch_order",
     "check_fit",
+    "check_plain",
+    "connections",
     "copy_parameters",
     "evaluation_cases",
     "fit_recipe",

@@ -1,7 +1,6 @@
 """Initial weights and batch orders: drawn once, handed to every twin."""
 
 import dataclasses
-import itertools
 import math
 from typing import Any
 
@@ -54,6 +53,8 @@ def initial_parameters(recipe: Recipe) -> Parameters:
     """Draw the initial weights.
 
     They are drawn in float64 and then rounded, so that a float32 run starts from the weights of its float64 twin.
+    Weights between an input and a unit of different groups are 0. Where the outputs receive the inputs directly, these
+    weights are the last rows of the last layer, and count to its fan_in.
 
     ==================  ===========================================================  ===========
     initialization      weights                                                      biases
@@ -74,8 +75,28 @@ def initial_parameters(recipe: Recipe) -> Parameters:
         One layer per pair of neighbouring layer sizes, in the recipe's dtype.
     """
     rng = np.random.default_rng([recipe.seed, _STREAM_PARAMETERS])
-    pairs = itertools.pairwise(recipe.layer_sizes)
-    return tuple(_draw_layer(recipe, rng, fan_in, fan_out) for fan_in, fan_out in pairs)
+    drawn = tuple(_draw_layer(recipe, rng, fan_in, fan_out) for fan_in, fan_out in recipe.weight_shapes)
+    if (connected := connections(recipe)) is not None:
+        drawn[0].weight[...] *= connected
+    return drawn
+
+
+def connections(recipe: Recipe) -> Floats | None:
+    """Return which inputs lead to which units of the first hidden layer, or ``None`` where all do.
+
+    Returns
+    -------
+    Floats
+        [D, J], 1 where there is a weight and 0 elsewhere, in the recipe's dtype.
+    """
+    if not recipe.groups:
+        return None
+    found = np.zeros(recipe.layer_sizes[:2], recipe.dtype)
+    first_input = first_unit = 0
+    for inputs, units in recipe.groups:
+        found[first_input : first_input + inputs, first_unit : first_unit + units] = 1
+        first_input, first_unit = first_input + inputs, first_unit + units
+    return found
 
 
 def _draw_layer(recipe: Recipe, rng: "np.random.Generator", fan_in: int, fan_out: int) -> Layer:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, get_args
 
-from data.errors import InvalidRecipe
+from data.errors import InvalidRecipe, UnsupportedRecipe
 
 HiddenActivation = Literal["sigmoid", "tanh", "relu"]
 OutputActivation = Literal["sigmoid", "softmax", "identity"]
@@ -75,6 +75,19 @@ class Recipe:
         Decides the initial weights and the orders.
     input_range, target_range
         What the smallest and the largest possible input (pixel 0 and 255) and target (0 and 1) are mapped to.
+    direct
+        Whether the output units also receive the inputs of the network, past the hidden layers.
+    groups
+        (inputs, units) of every group of inputs that has units of the first hidden layer for itself, in their order;
+        empty where every unit receives every input.
+    schedule
+        (epoch, ε, α), in the order of the epochs: from this one on, counted from 0, learning rate and momentum are
+        these; until the first one they are ``learning_rate`` and ``momentum``.
+    shrinkage
+        Share by which every weight and bias is made smaller after each change, in [0, 1).
+    margin
+        (low, high): an output that is to be off counts as right below the one, an output that is to be on above the
+        other; its error is 0. ``None`` where no error is forgiven.
     """
 
     layer_sizes: tuple[int, ...] = (784, 128, 10)
@@ -100,12 +113,17 @@ class Recipe:
     seed: int = 0
     input_range: tuple[float, float] = (0.0, 1.0)
     target_range: tuple[float, float] = (0.0, 1.0)
+    direct: bool = False
+    groups: tuple[tuple[int, int], ...] = ()
+    schedule: tuple[tuple[int, float, float], ...] = ()
+    shrinkage: float = 0.0
+    margin: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         _check_layer_sizes(self.layer_sizes)
         for name, choices in CHOICES.items():
             _check_choice(name, getattr(self, name), choices)
-        for name in ("bias", "shuffle"):
+        for name in ("bias", "shuffle", "direct"):
             _check_bool(name, getattr(self, name))
         if self.batch_size is not None:
             _check_int("batch_size", self.batch_size, 1, "or None for all cases at once")
@@ -113,11 +131,15 @@ class Recipe:
         _check_int("seed", self.seed, 0)
         for name in ("learning_rate", "epsilon", "init_scale"):
             _check_number(name, getattr(self, name), "a finite number above 0", lambda v: v > 0)
-        for name in ("momentum", "smoothing", "beta1", "beta2"):
+        for name in ("momentum", "smoothing", "beta1", "beta2", "shrinkage"):
             _check_number(name, getattr(self, name), "a number in [0, 1)", lambda v: 0 <= v < 1)
         _check_number("weight_decay", self.weight_decay, "a finite number of 0 or above", lambda v: v >= 0)
         _check_range("input_range", self.input_range)
         _check_range("target_range", self.target_range)
+        if self.margin is not None:
+            _check_range("margin", self.margin)
+        _check_groups(self)
+        _check_schedule(self)
         _check_combinations(self)
 
     def replace(self, **changes: Any) -> "Recipe":
@@ -126,10 +148,7 @@ class Recipe:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain values that JSON can hold."""
-        return {
-            field.name: list(value) if isinstance(value := getattr(self, field.name), tuple) else value
-            for field in dataclasses.fields(self)
-        }
+        return {field.name: _to_lists(getattr(self, field.name)) for field in dataclasses.fields(self)}
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> "Recipe":
@@ -144,15 +163,46 @@ class Recipe:
         if unknown:
             known = ", ".join(field.name for field in dataclasses.fields(cls))
             raise InvalidRecipe(f"recipe has no field {unknown[0]!r}; its fields are {known}")
-        values: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()
-        }
+        values: dict[str, Any] = {name: _to_tuples(value) for name, value in fields.items()}
         return cls(**values)
 
     @property
+    def weight_shapes(self) -> tuple[tuple[int, int], ...]:
+        """(fan_in, fan_out) of every layer of weights."""
+        *shapes, (fan_in, fan_out) = itertools.pairwise(self.layer_sizes)
+        return (*shapes, (fan_in + self.layer_sizes[0] * self.direct, fan_out))
+
+    @property
     def n_parameters(self) -> int:
-        """Number of weights and biases."""
-        return sum((fan_in + self.bias) * fan_out for fan_in, fan_out in itertools.pairwise(self.layer_sizes))
+        """Number of weights and biases, without those that no group has."""
+        numbers = [(fan_in + self.bias) * fan_out for fan_in, fan_out in self.weight_shapes]
+        kept = sum(inputs * units for inputs, units in self.groups)
+        return sum(numbers) - (self.layer_sizes[0] * self.layer_sizes[1] - kept if self.groups else 0)
+
+    def rates(self, epoch: int) -> tuple[float, float]:
+        """Return learning rate ε and momentum α of an epoch, which is counted from 0."""
+        found = self.learning_rate, self.momentum
+        for begins, learning_rate, momentum in self.schedule:
+            found = (learning_rate, momentum) if begins <= epoch else found
+        return found
+
+
+def check_plain(implementation: str, recipe: Recipe) -> None:
+    """Raise `UnsupportedRecipe` for what the experiments of 1986 add to a plain network, for whom has none of it."""
+    plain = {"direct": False, "groups": (), "schedule": (), "shrinkage": 0.0, "margin": None}
+    for field, value in plain.items():
+        if getattr(recipe, field) != value:
+            raise UnsupportedRecipe(
+                implementation, field, f"only scratch-numpy and torch-eager have that; it does {value}"
+            )
+
+
+def _to_lists(value: Any) -> Any:
+    return [_to_lists(item) for item in value] if isinstance(value, tuple) else value
+
+
+def _to_tuples(value: Any) -> Any:
+    return tuple(map(_to_tuples, value)) if isinstance(value, list | tuple) else value
 
 
 CHOICES: dict[str, tuple[str, ...]] = {
@@ -213,6 +263,36 @@ def _check_range(name: str, value: object) -> None:
         raise _refuse(name, value, "two finite numbers, the smaller first")
 
 
+def _check_groups(recipe: Recipe) -> None:
+    if recipe.groups == ():
+        return
+    sizes = recipe.layer_sizes
+    expected = f"pairs of numbers of inputs and units that add up to {sizes[0]} and {sizes[1]}, before a hidden layer"
+    is_pairs = isinstance(recipe.groups, tuple) and all(
+        isinstance(pair, tuple) and len(pair) == 2 and all(type(size) is int and size > 0 for size in pair)
+        for pair in recipe.groups
+    )
+    if not is_pairs or len(sizes) < 3 or tuple(map(sum, zip(*recipe.groups, strict=True))) != sizes[:2]:
+        raise _refuse("groups", recipe.groups, expected)
+
+
+def _check_schedule(recipe: Recipe) -> None:
+    expected = (
+        "(epoch, learning rate, momentum) in the order of the epochs, the first of them 1 or above, rates above 0, "
+        "momenta in [0, 1)"
+    )
+    last = 0
+    for step in recipe.schedule if isinstance(recipe.schedule, tuple) else (None,):
+        if not isinstance(step, tuple) or len(step) != 3 or type(step[0]) is not int or not all(map(_is_finite, step)):
+            raise _refuse("schedule", recipe.schedule, expected)
+        epoch, learning_rate, momentum = step
+        if epoch <= last or learning_rate <= 0 or not 0 <= momentum < 1:
+            raise _refuse("schedule", recipe.schedule, expected)
+        if momentum and not recipe.momentum:
+            raise _refuse("schedule", recipe.schedule, "momenta of 0 where the momentum of the first epoch is 0")
+        last = epoch
+
+
 def _check_combinations(recipe: Recipe) -> None:
     """Refuse what is well formed field by field, but means nothing together."""
     softmax = recipe.output_activation == "softmax"
@@ -232,6 +312,10 @@ def _check_combinations(recipe: Recipe) -> None:
         raise _refuse("target_range", recipe.target_range, "(0.0, 1.0), for the targets of softmax are probabilities")
     if recipe.loss == "cross_entropy" and not 0 <= recipe.target_range[0] < recipe.target_range[1] <= 1:
         raise _refuse("target_range", recipe.target_range, "a range inside [0, 1], for cross_entropy")
+    if recipe.margin is not None and recipe.loss != "squared_error":
+        raise _refuse("margin", recipe.margin, f"None with loss {recipe.loss!r}, whose error is never 0")
+    if recipe.direct and len(recipe.layer_sizes) < 3:
+        raise _refuse("direct", recipe.direct, "False without a hidden layer, for all connections are direct there")
     if recipe.momentum and recipe.optimizer != "momentum":
         raise _refuse("momentum", recipe.momentum, f"0 with optimizer {recipe.optimizer!r}")
 

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from data import Floats, Layer, Order, Parameters, Recipe, UnsupportedRecipe
+from data import Floats, Layer, Order, Parameters, Recipe, UnsupportedRecipe, check_plain
 
 Weights = tuple[tuple[Array, Array | None], ...]
 """Weight [I, J] and bias [J], or ``None``, of each layer."""
@@ -74,6 +74,7 @@ class JaxTrainer:
     def __init__(self, recipe: Recipe, parameters: Parameters) -> None:
         if recipe.optimizer != "sgd":
             raise UnsupportedRecipe("jax", "optimizer", "its step changes weights itself; it does sgd")
+        check_plain("jax", recipe)
         if recipe.dtype == "float64":
             jax.config.update("jax_enable_x64", True)  # type: ignore[no-untyped-call]
         self.recipe = recipe

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.neural_network import MLPClassifier
 
-from data import Floats, Layer, Order, Parameters, Recipe, UnsupportedRecipe
+from data import Floats, Layer, Order, Parameters, Recipe, UnsupportedRecipe, check_plain
 
 ACTIVATIONS = {"sigmoid": "logistic", "tanh": "tanh", "relu": "relu"}
 
@@ -25,6 +25,7 @@ def check(recipe: Recipe) -> None:
     for field, (value, reason) in expected.items():
         if getattr(recipe, field) != value:
             raise UnsupportedRecipe("sklearn", field, reason)
+    check_plain("sklearn", recipe)
     if len(recipe.layer_sizes) < 3:
         raise UnsupportedRecipe("sklearn", "layer_sizes", "it has a hidden layer; it does three sizes or more")
     if recipe.layer_sizes[-1] < 3:

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numba.core import config
 
-from data import Floats, Layer, Order, Parameters, Recipe, StepParts, UnsupportedRecipe
+from data import Floats, Layer, Order, Parameters, Recipe, StepParts, UnsupportedRecipe, check_plain
 from scratch import compiled_kernels as kernels
 from scratch.compiled_kernels import BLOCK, LANES, Network, Room, Rules
 
@@ -156,6 +156,7 @@ class CompiledTrainer:
             raise UnsupportedRecipe("scratch-compiled", "optimizer", f"{reason}; it does sgd")
         if recipe.weight_decay:
             raise UnsupportedRecipe("scratch-compiled", "weight_decay", f"{reason}; it does 0")
+        check_plain("scratch-compiled", recipe)
         self.recipe = recipe
         self.network = network_of(recipe, parameters)
         self.rules = Rules(

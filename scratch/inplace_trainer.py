@@ -11,7 +11,7 @@ from typing import Self
 import numpy as np
 from scipy.linalg import blas
 
-from data import Floats, Layer, Order, Parameters, Recipe, StepParts, copy_parameters
+from data import Floats, Layer, Order, Parameters, Recipe, StepParts, check_plain, copy_parameters
 from scratch.inplace_functions import ACTIVATIONS, DERIVATIVES, Output, activate_output, loss_of
 from scratch.inplace_optimizers import optimizer_of
 
@@ -66,6 +66,7 @@ class InplaceTrainer:
     """A multilayer perceptron of any depth in NumPy, without temporaries."""
 
     def __init__(self, recipe: Recipe, parameters: Parameters) -> None:
+        check_plain("scratch-inplace", recipe)
         self.recipe = recipe
         self.layers = copy_parameters(parameters)
         self.activate = ACTIVATIONS[recipe.hidden_activation]

@@ -10,14 +10,39 @@ import numpy as np
 from data import Floats, Recipe
 from scratch.activations import DERIVATIVES
 
+Errors = Callable[[Floats, Floats], Floats]
+"""(y, t) ↦ the error of every output, y − t unless it is forgiven."""
 LossFunction = Callable[[Floats, Floats, Floats], float]
 LossDerivative = Callable[[Floats, Floats], tuple[Floats | None, Floats]]
 """(y, t) ↦ (dE/dy, dE/dz); the first is ``None`` where the formula gives dE/dz at once."""
 
 
-def squared_error(z: Floats, y: Floats, t: Floats) -> float:  # noqa: ARG001 (one signature for all losses)
-    """Return ½ Σ (y − t)²."""
-    return float(0.5 * np.square(y - t).sum())  # (3)
+def difference(y: Floats, t: Floats) -> Floats:
+    """Return y − t."""
+    return y - t  # (4)
+
+
+def errors_of(recipe: Recipe) -> Errors:
+    """Return the function that gives the errors of the outputs, those within the recipe's margin as 0."""
+    if recipe.margin is None:
+        return difference
+    low, high = recipe.margin
+    middle = sum(recipe.target_range) / 2
+
+    def errors(y: Floats, t: Floats) -> Floats:
+        forgiven = np.where(t > middle, y > high, y < low)  # (31)
+        return np.where(forgiven, 0, y - t)  # (31)
+
+    return errors
+
+
+def squared_error(errors: Errors) -> LossFunction:
+    """Return the function that gives ½ Σ (y − t)² of these errors."""
+
+    def loss(z: Floats, y: Floats, t: Floats) -> float:  # noqa: ARG001 (one signature for all losses)
+        return float(0.5 * np.square(errors(y, t)).sum())  # (3)
+
+    return loss
 
 
 def softmax_cross_entropy(z: Floats, y: Floats, t: Floats) -> float:  # noqa: ARG001
@@ -37,12 +62,12 @@ def derivative_of_cross_entropy(y: Floats, t: Floats) -> tuple[None, Floats]:
     return None, y - t  # (16) (18)
 
 
-def derivative_of_squared_error(output_activation: str) -> LossDerivative:
+def derivative_of_squared_error(output_activation: str, errors: Errors) -> LossDerivative:
     """Return the function that gives dE/dz of the squared error after this activation."""
     derivative = DERIVATIVES[output_activation]
 
     def dy_and_dz(y: Floats, t: Floats) -> tuple[Floats, Floats]:
-        dy = y - t  # (4)
+        dy = errors(y, t)  # (4)
         return dy, dy * derivative(y)  # (5)
 
     return dy_and_dz
@@ -51,7 +76,8 @@ def derivative_of_squared_error(output_activation: str) -> LossDerivative:
 def loss_of(recipe: Recipe) -> tuple[LossFunction, LossDerivative]:
     """Return the recipe's loss and its derivative with respect to the total input of the output units."""
     if recipe.loss == "squared_error":
-        return squared_error, derivative_of_squared_error(recipe.output_activation)
+        errors = errors_of(recipe)
+        return squared_error(errors), derivative_of_squared_error(recipe.output_activation, errors)
     if recipe.output_activation == "softmax":
         return softmax_cross_entropy, derivative_of_cross_entropy
     return sigmoid_cross_entropy, derivative_of_cross_entropy

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from data import Floats, Layer, Order, Parameters, Recipe, StepParts, Trace, copy_parameters
+from data import Floats, Layer, Order, Parameters, Recipe, StepParts, Trace, connections, copy_parameters
 from scratch.activations import ACTIVATIONS, DERIVATIVES
 from scratch.losses import loss_of
 from scratch.optimizers import optimizer_of
@@ -21,10 +21,14 @@ class Forward:
         Total inputs [B, J] of the units, one array per layer of weights.
     y
         Activations [B, J], one more: ``y[0]`` are the inputs of the network, ``y[-1]`` its outputs.
+    fed
+        What each layer of weights was multiplied by [B, I]: the activations below it, and beside those of the last
+        hidden layer the inputs of the network where they lead directly to the outputs.
     """
 
     z: list[Floats]
     y: list[Floats]
+    fed: list[Floats]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,23 +56,29 @@ class NumpyTrainer:
     def __init__(self, recipe: Recipe, parameters: Parameters) -> None:
         self.recipe = recipe
         self.layers = copy_parameters(parameters)
+        self.connected = connections(recipe)
+        if self.connected is not None:
+            self.layers[0].weight[...] *= self.connected  # (28)
         n_hidden = len(self.layers) - 1
         self.activations = [ACTIVATIONS[recipe.hidden_activation]] * n_hidden + [ACTIVATIONS[recipe.output_activation]]
         self.derivative = DERIVATIVES[recipe.hidden_activation]
         self.loss, self.dloss = loss_of(recipe)
         self.optimizer = optimizer_of(recipe, [array for layer in self.layers for array in layer.arrays()])
+        self.epoch = 0
 
     def forward(self, x: Floats) -> Forward:
         """Compute the activations of all layers from inputs x [B, D]."""
         z: list[Floats] = []
-        y = [x]
+        y, fed = [x], []
         for layer, activation in zip(self.layers, self.activations, strict=True):
-            total = y[-1] @ layer.weight  # (1)
+            is_direct = self.recipe.direct and layer is self.layers[-1]
+            fed.append(np.hstack((y[-1], x)) if is_direct else y[-1])  # (27)
+            total = fed[-1] @ layer.weight  # (1)
             if layer.bias is not None:
                 total += layer.bias  # (1)
             z.append(total)
             y.append(activation(total))
-        return Forward(z, y)
+        return Forward(z, y, fed)
 
     def backward(self, forward: Forward, t: Floats) -> Backward:
         """Compute dE/dw of the batch from its activations and its targets t [B, C]."""
@@ -78,10 +88,15 @@ class NumpyTrainer:
         dys, dzs = [dy], [dz]
         for layer in range(len(self.layers) - 1, 0, -1):
             dy = dz @ self.layers[layer].weight.T  # (7)
+            if self.recipe.direct:
+                dy = dy[:, : forward.y[layer].shape[1]]  # (27), without those of the inputs
             dz = dy * self.derivative(forward.y[layer])  # (5)
             dys.insert(0, dy)
             dzs.insert(0, dz)
-        return Backward(dys, dzs, tuple(map(self._gradient, forward.y[:-1], dzs)))
+        gradients = tuple(map(self._gradient, forward.fed, dzs))
+        if self.connected is not None:
+            gradients[0].weight[...] *= self.connected  # (28)
+        return Backward(dys, dzs, gradients)
 
     def _gradient(self, y: Floats, dz: Floats) -> Layer:
         return Layer(
@@ -95,6 +110,9 @@ class NumpyTrainer:
 
     def train_epoch(self, x: Floats, t: Floats, order: Order) -> float:
         """Pass once over the cases; see :class:`data.Trainer`."""
+        if self.recipe.schedule:
+            self.optimizer.set_rates(*self.recipe.rates(self.epoch))  # (29)
+        self.epoch += 1
         batch_size = self.recipe.batch_size or len(order)
         loss = 0.0
         with np.errstate(all="ignore"):  # a run that diverges is seen by its loss

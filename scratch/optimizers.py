@@ -15,13 +15,25 @@ class Optimizer(Protocol):
         """Change the weights by these gradients, one array per array of weights, of the same shape."""
         ...
 
+    def set_rates(self, learning_rate: float, momentum: float) -> None:
+        """Let the next changes be by these."""
+        ...
 
-class SGD:
-    """Gradient descent: against the gradient, by the learning rate."""
+
+class _WithRates:
+    """What all optimizers have that change weights themselves."""
 
     def __init__(self, recipe: Recipe, weights: Sequence[Floats]) -> None:
         self.weights = weights
-        self.learning_rate = recipe.learning_rate
+        self.set_rates(recipe.learning_rate, recipe.momentum)
+
+    def set_rates(self, learning_rate: float, momentum: float) -> None:
+        """Let the next changes be by these."""
+        self.learning_rate, self.momentum = learning_rate, momentum
+
+
+class SGD(_WithRates):
+    """Gradient descent: against the gradient, by the learning rate."""
 
     def step(self, gradients: Sequence[Floats]) -> None:
         """Change the weights."""
@@ -29,12 +41,11 @@ class SGD:
             w -= self.learning_rate * g  # (8)
 
 
-class Momentum:
+class Momentum(_WithRates):
     """Gradient descent with a velocity that keeps a share α of the change before."""
 
     def __init__(self, recipe: Recipe, weights: Sequence[Floats]) -> None:
-        self.weights = weights
-        self.learning_rate, self.momentum = recipe.learning_rate, recipe.momentum
+        super().__init__(recipe, weights)
         self.changes = [np.zeros_like(w) for w in weights]
 
     def step(self, gradients: Sequence[Floats]) -> None:
@@ -44,12 +55,12 @@ class Momentum:
             w += change  # (9)
 
 
-class RMSprop:
+class RMSprop(_WithRates):
     """Divides each gradient by the root of a running mean of its squares."""
 
     def __init__(self, recipe: Recipe, weights: Sequence[Floats]) -> None:
-        self.weights = weights
-        self.learning_rate, self.smoothing, self.epsilon = recipe.learning_rate, recipe.smoothing, recipe.epsilon
+        super().__init__(recipe, weights)
+        self.smoothing, self.epsilon = recipe.smoothing, recipe.epsilon
         self.squares = [np.zeros_like(w) for w in weights]
 
     def step(self, gradients: Sequence[Floats]) -> None:
@@ -59,12 +70,12 @@ class RMSprop:
             w -= self.learning_rate * g / (np.sqrt(s) + self.epsilon)  # (21)
 
 
-class Adam:
+class Adam(_WithRates):
     """Running means of the gradients and of their squares, both corrected for their start at 0."""
 
     def __init__(self, recipe: Recipe, weights: Sequence[Floats]) -> None:
-        self.weights = weights
-        self.learning_rate, self.epsilon = recipe.learning_rate, recipe.epsilon
+        super().__init__(recipe, weights)
+        self.epsilon = recipe.epsilon
         self.beta1, self.beta2 = recipe.beta1, recipe.beta2
         self.means = [np.zeros_like(w) for w in weights]
         self.squares = [np.zeros_like(w) for w in weights]
@@ -92,6 +103,28 @@ class WeightDecay:
         """Change the weights."""
         self.inner.step([g + self.weight_decay * w for w, g in zip(self.weights, gradients, strict=True)])  # (19)
 
+    def set_rates(self, learning_rate: float, momentum: float) -> None:
+        """Let the next changes be by these."""
+        self.inner.set_rates(learning_rate, momentum)
+
+
+class Shrinkage:
+    """Makes every weight smaller by a share of itself after another optimizer has changed it."""
+
+    def __init__(self, recipe: Recipe, weights: Sequence[Floats], inner: Optimizer) -> None:
+        self.weights, self.inner = weights, inner
+        self.shrinkage = recipe.shrinkage
+
+    def step(self, gradients: Sequence[Floats]) -> None:
+        """Change the weights."""
+        self.inner.step(gradients)
+        for w in self.weights:
+            w *= 1 - self.shrinkage  # (30)
+
+    def set_rates(self, learning_rate: float, momentum: float) -> None:
+        """Let the next changes be by these."""
+        self.inner.set_rates(learning_rate, momentum)
+
 
 OPTIMIZERS: dict[str, Callable[[Recipe, Sequence[Floats]], Optimizer]] = {
     "sgd": SGD,
@@ -104,4 +137,6 @@ OPTIMIZERS: dict[str, Callable[[Recipe, Sequence[Floats]], Optimizer]] = {
 def optimizer_of(recipe: Recipe, weights: Sequence[Floats]) -> Optimizer:
     """Return the recipe's optimizer, which will change these arrays."""
     optimizer = OPTIMIZERS[recipe.optimizer](recipe, weights)
-    return WeightDecay(recipe, weights, optimizer) if recipe.weight_decay else optimizer
+    if recipe.weight_decay:
+        optimizer = WeightDecay(recipe, weights, optimizer)
+    return Shrinkage(recipe, weights, optimizer) if recipe.shrinkage else optimizer

@@ -6,7 +6,7 @@ the boundary: arrays come in and go out here, and lists are all that it hands on
 
 import numpy as np
 
-from data import Floats, Layer, Order, Parameters, Recipe, UnsupportedRecipe
+from data import Floats, Layer, Order, Parameters, Recipe, UnsupportedRecipe, check_plain
 from scratch.python_network import Weights, backward, divide, forward, loss, zeros_like
 from scratch.python_optimizers import optimizer_of
 
@@ -17,6 +17,7 @@ class PythonTrainer:
     def __init__(self, recipe: Recipe, parameters: Parameters) -> None:
         if recipe.dtype != "float64":
             raise UnsupportedRecipe("scratch-python", "dtype", "Python's float is float64")
+        check_plain("scratch-python", recipe)
         self.recipe = recipe
         self.layers = _to_lists(parameters)
         self.optimizer = optimizer_of(recipe, _rows(self.layers))

@@ -49,6 +49,27 @@ PAIRS = [
 ]
 
 
+@st.composite
+def recipes_of_1986(draw: st.DrawFn, dtype: str = "float64") -> Recipe:
+    """Draw a recipe with some of what the experiments of 1986 add to a plain network, one of it at least."""
+    recipe = draw(recipes(dtype=dtype).filter(lambda recipe: len(recipe.layer_sizes) > 2))
+    inputs, units = recipe.layer_sizes[:2]
+    changes: dict[str, object] = {}
+    wanted = draw(st.sets(st.sampled_from(["direct", "groups", "schedule", "shrinkage", "margin"]), min_size=1))
+    if "direct" in wanted:
+        changes["direct"] = True
+    if "groups" in wanted and min(inputs, units) > 1:
+        first = draw(st.integers(1, inputs - 1)), draw(st.integers(1, units - 1))
+        changes["groups"] = (first, (inputs - first[0], units - first[1]))
+    if "schedule" in wanted:
+        changes["schedule"] = ((1, recipe.learning_rate / 2, recipe.momentum / 2), (3, recipe.learning_rate / 5, 0.0))
+    if "shrinkage" in wanted:
+        changes["shrinkage"] = 0.01
+    if "margin" in wanted and recipe.loss == "squared_error":
+        changes["margin"] = draw(st.sampled_from([(0.2, 0.8), (0.45, 0.55)]))
+    return recipe.replace(**changes)
+
+
 def random_cases(recipe: Recipe, n_cases: int) -> Cases:
     """Inputs with some zeros, one right class each, in the recipe's dtype and target range."""
     rng = np.random.default_rng([recipe.seed, 7])

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from data import Parameters, Recipe, UnsupportedRecipe
+from data import Parameters, Recipe, UnsupportedRecipe, check_plain
 from torch_impl.manual import ManualTrainer
 from torch_impl.model import Perceptron, load_parameters, optimizer_of
 from torch_impl.trainers import EagerTrainer
@@ -53,7 +53,6 @@ DERIVATIVES: dict[str, Activation] = {
 class LinkTrainer(ManualTrainer):
     """What the links without autograd share: every result is new, and gradients come before any weight changes."""
 
-    name: ClassVar[str]
     changes_by_hand: ClassVar[bool] = True
     """Whether it changes the weights itself: then it does nothing but plain gradient descent."""
 
@@ -202,6 +201,7 @@ class AutogradTrainer(EagerTrainer):
     """`torch-eager` without ``nn.Module``: autograd follows functions of plain tensors."""
 
     def __init__(self, recipe: Recipe, parameters: Parameters) -> None:
+        check_plain("link-autograd", recipe)
         super().__init__(recipe, parameters)
         self.model = PlainPerceptron(recipe)
         load_parameters(self.model, parameters)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from data import Floats, Layer, Order, Parameters, Recipe, UnsupportedRecipe
+from data import Floats, Layer, Order, Parameters, Recipe, UnsupportedRecipe, check_plain
 from torch_impl.model import activate_output, loss_of
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -60,6 +60,7 @@ class CompileTrainer:
     def __init__(self, recipe: Recipe, parameters: Parameters) -> None:
         if recipe.optimizer != "sgd":
             raise UnsupportedRecipe("torch-compile", "optimizer", "its step changes weights itself; it does sgd")
+        check_plain("torch-compile", recipe)
         self.recipe = recipe
         self.weights: Weights = [torch.from_numpy(array.copy()) for layer in parameters for array in layer.arrays()]
         self.step = compiled_step(recipe.replace(seed=0, epochs=0))

@@ -53,13 +53,14 @@ class CudaGraphTrainer(ManualTrainer):
     copied there when they are first handed over; who changes them in place is not seen.
     """
 
+    name = "torch-cuda-graph"
     device = "cuda"
 
     def __init__(self, recipe: Recipe, parameters: Parameters) -> None:
         for field, value in (("optimizer", "sgd"), ("weight_decay", 0.0)):
             if getattr(recipe, field) != value:
                 reason = f"its captured step changes weights itself; it does {value}"
-                raise UnsupportedRecipe("torch-cuda-graph", field, reason)
+                raise UnsupportedRecipe(self.name, field, reason)
         super().__init__(recipe, parameters)
         self.given: tuple[Floats, Floats] | None = None
         self.order = torch.zeros(0, dtype=torch.int64, device=self.device)

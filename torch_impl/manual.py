@@ -1,13 +1,13 @@
 """`torch-manual`: the gradient by hand, in PyTorch's tensors, without autograd."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from data import Floats, Layer, Order, Parameters, Recipe, StepParts
+from data import Floats, Layer, Order, Parameters, Recipe, StepParts, check_plain
 from torch_impl.model import activate_output, loss_of, optimizer_of
 
 TimesDerivative = Callable[[Tensor, Tensor], Tensor]
@@ -29,7 +29,10 @@ DERIVATIVES: dict[str, TimesDerivative] = {
 class ManualTrainer:
     """The equations of `scratch-numpy` in PyTorch's operations: what is left of PyTorch's time without autograd."""
 
+    name: ClassVar[str] = "torch-manual"
+
     def __init__(self, recipe: Recipe, parameters: Parameters) -> None:
+        check_plain(self.name, recipe)
         self.recipe = recipe
         self.weights = [self.tensor(layer.weight.copy()) for layer in parameters]
         self.biases = [None if layer.bias is None else self.tensor(layer.bias.copy()) for layer in parameters]

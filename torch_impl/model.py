@@ -1,6 +1,5 @@
 """The network as an ``nn.Module``, and the way between its weights and :class:`data.Parameters`."""
 
-import itertools
 from collections.abc import Iterable
 
 import numpy as np
@@ -22,20 +21,22 @@ class Perceptron(nn.Module):
 
     def __init__(self, recipe: Recipe) -> None:
         super().__init__()
-        sizes = recipe.layer_sizes
         self.recipe = recipe
         self.linears = nn.ModuleList(
             nn.Linear(fan_in, fan_out, bias=recipe.bias, dtype=DTYPES[recipe.dtype])
-            for fan_in, fan_out in itertools.pairwise(sizes)
+            for fan_in, fan_out in recipe.weight_shapes
         )
         self.activation = ACTIVATIONS[recipe.hidden_activation]()
+        if recipe.groups:
+            self.linears[0] = GroupedLinear(recipe)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return z [B, C] of the output units for inputs x [B, D]."""
         *hidden, output = self.linears
+        y = x
         for linear in hidden:
-            x = self.activation(linear(x))
-        z: Tensor = output(x)
+            y = self.activation(linear(y))
+        z: Tensor = output(torch.cat((y, x), dim=1) if self.recipe.direct else y)
         return z
 
     def layer_by_layer(self, x: Tensor) -> tuple[list[Tensor], list[Tensor]]:
@@ -43,14 +44,31 @@ class Perceptron(nn.Module):
         z: list[Tensor] = []
         y: list[Tensor] = []
         for linear in self.linears:
-            z.append(linear(y[-1] if y else x))
             is_output = linear is self.linears[-1]
+            below = y[-1] if y else x
+            z.append(linear(torch.cat((below, x), dim=1) if is_output and self.recipe.direct else below))
             y.append(activate_output(self.recipe, z[-1]) if is_output else self.activation(z[-1]))
         return z, y
 
     def predict(self, x: Tensor) -> Tensor:
         """Return the output activations [B, C]."""
         return activate_output(self.recipe, self(x))
+
+
+class GroupedLinear(nn.Linear):
+    """A layer whose inputs come in groups, each with units of its own; weights between groups are never used."""
+
+    connected: Tensor
+
+    def __init__(self, recipe: Recipe) -> None:
+        fan_in, fan_out, *_ = recipe.layer_sizes
+        super().__init__(fan_in, fan_out, bias=recipe.bias, dtype=DTYPES[recipe.dtype])
+        blocks = [torch.ones(units, inputs, dtype=DTYPES[recipe.dtype]) for inputs, units in recipe.groups]
+        self.register_buffer("connected", torch.block_diag(*blocks))  # type: ignore[no-untyped-call]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return z [B, J] for inputs x [B, D]."""
+        return functional.linear(x, self.weight * self.connected, self.bias)
 
 
 def activate_output(recipe: Recipe, z: Tensor) -> Tensor:
@@ -81,6 +99,10 @@ def loss_of(recipe: Recipe, z: Tensor, t: Tensor) -> Tensor:
 
 def squared_error(recipe: Recipe, y: Tensor, t: Tensor) -> Tensor:
     """Return ½ Σ (y − t)² of a batch from its output activations, summed over its cases or their mean."""
+    if recipe.margin is not None:
+        low, high = recipe.margin
+        is_on = t > sum(recipe.target_range) / 2
+        y = torch.where((is_on & (y > high)) | (~is_on & (y < low)), t, y)
     error = functional.mse_loss(y, t, reduction="sum") / 2
     return error / len(t) if recipe.reduction == "mean" else error
 
@@ -100,12 +122,30 @@ def optimizer_of(recipe: Recipe, weights: Iterable[Tensor], **how: bool) -> torc
             return torch.optim.Adam(weights, lr=rate, betas=betas, eps=recipe.epsilon, weight_decay=decay, **how)
 
 
+def set_rates(optimizer: torch.optim.Optimizer, learning_rate: float, momentum: float) -> None:
+    """Let the next changes be by these, and what momentum carries on of the changes before stay as it was.
+
+    PyTorch keeps a sum of gradients and multiplies it by the learning rate of the day; the paper's equation (9) keeps
+    changes as they were made. So the sum is divided by what its factor grows by.
+    """
+    for group in optimizer.param_groups:
+        before, group["lr"] = group["lr"], learning_rate
+        if "momentum" in group:
+            group["momentum"] = momentum
+        for weight in group["params"]:
+            velocity = optimizer.state[weight].get("momentum_buffer")
+            if velocity is not None:
+                velocity *= before / learning_rate
+
+
 def load_parameters(model: Perceptron, parameters: Parameters) -> None:
     """Copy weights into the model; ``nn.Linear`` keeps them transposed, [fan_out, fan_in]."""
     with torch.no_grad():
         for linear, layer in zip(model.linears, parameters, strict=True):
             assert isinstance(linear, nn.Linear)
             linear.weight.copy_(torch.from_numpy(layer.weight.T))
+            if isinstance(linear, GroupedLinear):
+                linear.weight.mul_(linear.connected)
             if layer.bias is not None:
                 linear.bias.copy_(torch.from_numpy(layer.bias))
 

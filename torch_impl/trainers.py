@@ -15,6 +15,7 @@ from torch_impl.model import (
     load_parameters,
     loss_of,
     optimizer_of,
+    set_rates,
     squared_error,
 )
 
@@ -27,6 +28,7 @@ class EagerTrainer:
         self.model = Perceptron(recipe)
         load_parameters(self.model, parameters)
         self.optimizer = optimizer_of(recipe, self.model.parameters())
+        self.epoch = 0
 
     def batches(self, x: Tensor, t: Tensor, order: Order) -> Iterable[tuple[Tensor, Tensor]]:
         """Yield the batches of an epoch, inputs [B, D] and targets [B, C]."""
@@ -36,14 +38,25 @@ class EagerTrainer:
 
     def train_epoch(self, x: Floats, t: Floats, order: Order) -> float:
         """Pass once over the cases; see :class:`data.Trainer`."""
+        if self.recipe.schedule:
+            set_rates(self.optimizer, *self.recipe.rates(self.epoch))
+        self.epoch += 1
         total = 0.0
         for x_batch, t_batch in self.batches(torch.from_numpy(x), torch.from_numpy(t), order):
             self.optimizer.zero_grad()
             loss = loss_of(self.recipe, self.model(x_batch), t_batch)
             loss.backward()  # type: ignore[no-untyped-call]
-            self.optimizer.step()
+            self.update()
             total += loss.item() * (len(t_batch) if self.recipe.reduction == "mean" else 1)
         return total / len(order)
+
+    def update(self) -> None:
+        """Change the weights by their gradients."""
+        self.optimizer.step()
+        if self.recipe.shrinkage:
+            with torch.no_grad():
+                for weight in self.model.parameters():
+                    weight.mul_(1 - self.recipe.shrinkage)
 
     def gradients(self, x: Floats, t: Floats) -> Parameters:
         """Return dE/dw of one batch; see :class:`data.Trainer`."""
@@ -95,7 +108,7 @@ class EagerTrainer:
             "fetch": fetch,
             "forward": forward,
             "backward": lambda: kept["loss"].backward(),
-            "update": self.optimizer.step,
+            "update": self.update,
         }
 
 

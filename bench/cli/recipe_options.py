@@ -25,7 +25,9 @@ class _LayerSizes(click.ParamType):  # type: ignore[type-arg]  # generic in newe
             self.fail(f"{value!r} is no list of layer sizes; expected numbers such as 784-128-10", param, ctx)
 
 
-class _BatchSize(click.ParamType):  # type: ignore[type-arg]  # generic in newer versions only
+class BatchSize(click.ParamType):  # type: ignore[type-arg]  # generic in newer versions only
+    """A number of cases, or ``all``."""
+
     name = "batch size"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
@@ -38,11 +40,34 @@ class _BatchSize(click.ParamType):  # type: ignore[type-arg]  # generic in newer
             self.fail(f"{value!r} is no batch size; expected a whole number or 'all'", param, ctx)
 
 
+class _Rows(click.ParamType):  # type: ignore[type-arg]  # generic in newer versions only
+    """Rows of numbers, such as ``24:6,12:6``."""
+
+    name = "rows of numbers"
+
+    def __init__(self, *kinds: type) -> None:
+        self.kinds = kinds
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Read rows with a comma between them, of numbers with a colon between them."""
+        if isinstance(value, tuple):
+            return value
+        try:
+            rows = [row.split(":") for row in str(value).split(",")]
+            return tuple(tuple(kind(word) for kind, word in zip(self.kinds, words, strict=True)) for words in rows)
+        except ValueError:
+            wanted = ":".join("number" if kind is float else "whole number" for kind in self.kinds)
+            self.fail(f"{value!r} is no list of {wanted} with commas between", param, ctx)
+
+
 _SPECIAL: dict[str, dict[str, Any]] = {
     "layer_sizes": {"type": _LayerSizes(), "metavar": "N-N-N"},
-    "batch_size": {"type": _BatchSize(), "metavar": "N|all"},
+    "batch_size": {"type": BatchSize(), "metavar": "N|all"},
     "input_range": {"type": float, "nargs": 2, "metavar": "LOW HIGH"},
     "target_range": {"type": float, "nargs": 2, "metavar": "LOW HIGH"},
+    "groups": {"type": _Rows(int, int), "metavar": "INPUTS:UNITS,…"},
+    "schedule": {"type": _Rows(int, float, float), "metavar": "EPOCH:RATE:MOMENTUM,…"},
+    "margin": {"type": float, "nargs": 2, "metavar": "LOW HIGH"},
 }
 
 

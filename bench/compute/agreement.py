@@ -132,13 +132,23 @@ def relative_bounds(expected: NamedArrays, tolerance: float) -> list[float]:
     return [tolerance * float(abs(array).max()) for _, array in expected]
 
 
+def is_forgiven(recipe: Recipe, y: Floats, t: Floats) -> npt.NDArray[np.bool_]:
+    """Say of which outputs [B, C] the recipe's margin forgives the error."""
+    if recipe.margin is None:
+        return np.zeros(y.shape, np.bool_)
+    low, high = recipe.margin
+    is_on = t > sum(recipe.target_range) / 2
+    forgiven: npt.NDArray[np.bool_] = (is_on & (y > high)) | (~is_on & (y < low))
+    return forgiven
+
+
 def loss_from_outputs(recipe: Recipe, y: Floats, t: Floats) -> float:
     """Return the loss of a batch from its output activations [B, C] and targets [B, C], reduced as the recipe says.
 
     The textbook formulas, a third time: independent of what either twin computes.
     """
     if recipe.loss == "squared_error":
-        terms: Floats = (y - t) ** 2 / 2
+        terms: Floats = np.where(is_forgiven(recipe, y, t), 0, (y - t) ** 2 / 2)
     elif recipe.output_activation == "softmax":
         terms = -t * np.log(y)
     else:

@@ -15,7 +15,8 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from data import Floats, Layer, Parameters, Recipe
+from bench.compute.agreement import is_forgiven
+from data import Floats, Layer, Parameters, Recipe, connections
 
 Float64s = npt.NDArray[np.float64]
 
@@ -72,15 +73,17 @@ class ErrorBounds:
 def error_bounds(recipe: Recipe, parameters: Parameters, x: Floats, t: Floats) -> ErrorBounds:
     """Bound the errors of one pass in the recipe's dtype from exact weights, inputs x [B, D] and targets t [B, C]."""
     u = unit_roundoff(recipe.dtype)
-    zs, ys = _forward(recipe, parameters, x.astype(np.float64), u)
+    zs, ys, feds = _forward(recipe, parameters, x.astype(np.float64), u)
     dy, dz = _output_derivatives(recipe, ys[-1], t.astype(np.float64), u)
     dys, dzs = [dy], [dz]
     for layer in range(len(parameters) - 1, 0, -1):
-        dy = _product(dz, _exact(parameters[layer].weight.T), u)
+        dy = _product(dz, _exact(parameters[layer].weight[: recipe.layer_sizes[layer]].T), u)
         dz = _times(dy, _slope(recipe.hidden_activation, ys[layer], u), u)
         dys.insert(0, dy)
         dzs.insert(0, dz)
-    gradients = tuple(_gradient_bound(recipe, y, dz, u) for y, dz in zip(ys[:-1], dzs, strict=True))
+    gradients = tuple(_gradient_bound(recipe, fed, dz, u) for fed, dz in zip(feds, dzs, strict=True))
+    if (connected := connections(recipe)) is not None:
+        gradients[0].weight[...] *= connected
     return ErrorBounds(_errors(zs), _errors(ys[1:]), _errors(dys), _errors(dzs), gradients)
 
 
@@ -104,18 +107,26 @@ def _times(a: _Known, b: _Known, u: float) -> _Known:
     return _Known(value, a.error * abs(b.value) + abs(a.value) * b.error + u * abs(value))
 
 
-def _forward(recipe: Recipe, parameters: Parameters, x: Float64s, u: float) -> tuple[list[_Known], list[_Known]]:
-    """Total inputs of all layers, and their activations, of which the inputs of the network are the first."""
-    zs, ys = [], [_exact(x)]
+def _forward(
+    recipe: Recipe, parameters: Parameters, x: Float64s, u: float
+) -> tuple[list[_Known], list[_Known], list[_Known]]:
+    """Total inputs of all layers, their activations after the inputs of the network, and what each is fed with."""
+    zs, ys, feds = [], [_exact(x)], []
     for number, layer in enumerate(parameters, start=1):
-        z = _product(ys[-1], _exact(layer.weight), u, terms=layer.weight.shape[0] + 2)
+        is_direct = recipe.direct and number == len(parameters)
+        feds.append(_beside(ys[-1], ys[0]) if is_direct else ys[-1])
+        z = _product(feds[-1], _exact(layer.weight), u, terms=layer.weight.shape[0] + 2)
         if layer.bias is not None:
             bias = layer.bias.astype(np.float64)
             z = _Known(z.value + bias, z.error + gamma(layer.weight.shape[0] + 2, u) * abs(bias))
         kind = recipe.output_activation if number == len(parameters) else recipe.hidden_activation
         zs.append(z)
         ys.append(_activate(kind, z, u))
-    return zs, ys
+    return zs, ys, feds
+
+
+def _beside(a: _Known, b: _Known) -> _Known:
+    return _Known(np.hstack((a.value, b.value)), np.hstack((a.error, b.error)))
 
 
 def _activate(kind: str, z: _Known, u: float) -> _Known:
@@ -151,6 +162,11 @@ def _slope(kind: str, y: _Known, u: float) -> _Known:
 def _output_derivatives(recipe: Recipe, y: _Known, t: Float64s, u: float) -> tuple[_Known, _Known]:
     """dE/dy and dE/dz of the output units; after a cross-entropy, both stand for dE/dz."""
     dy = _Known(y.value - t, y.error + u * abs(y.value - t))
+    if recipe.margin is not None:  # where y is within its error of the margin, either is right
+        edge = np.where(t > sum(recipe.target_range) / 2, recipe.margin[1], recipe.margin[0])
+        forgiven = is_forgiven(recipe, y.value, t)
+        error = np.where(forgiven, 0.0, dy.error) + np.where(abs(y.value - edge) <= y.error, abs(dy.value), 0.0)
+        dy = _Known(np.where(forgiven, 0.0, dy.value), error)
     if recipe.reduction == "mean":
         dy = _Known(dy.value / len(t), dy.error / len(t) + 2 * u * abs(dy.value) / len(t))
     if recipe.loss == "squared_error":

@@ -10,7 +10,7 @@ _ACTIVATIONS, _LOSSES, _OPTIMIZERS, _TRAINER = (
 )
 _BOTH = ("softmax", "softmax, float32")
 _SQUARED = ("squared error", "squared error, float32")
-_FORWARD = "total = y[-1] @ layer.weight"
+_FORWARD = "total = fed[-1] @ layer.weight"
 _ADAM = "w -= self.learning_rate * (m / correction1) / (np.sqrt(v / correction2) + self.epsilon)"
 _DECAY = "self.inner.step([g + self.weight_decay * w for w, g in zip(self.weights, gradients, strict=True)])"
 _MOMENTUM = """
@@ -64,7 +64,7 @@ HARMLESS = (
     _harmless(
         "the total input is summed from the last unit to the first",
         _BOTH,
-        (_TRAINER, _FORWARD, "total = y[-1][:, ::-1] @ layer.weight[::-1]"),
+        (_TRAINER, _FORWARD, "total = fed[-1][:, ::-1] @ layer.weight[::-1]"),
     ),
     _harmless(
         "the bias is the weight of a unit that is always 1",
@@ -101,7 +101,7 @@ HARMLESS = (
         "the squared error is summed by math.fsum",
         _SQUARED,
         (_LOSSES, "import numpy as np", "import math\nimport numpy as np"),
-        (_LOSSES, "0.5 * np.square(y - t).sum()", "math.fsum((0.5 * (t - y) ** 2).ravel().tolist())"),
+        (_LOSSES, "0.5 * np.square(errors(y, t)).sum()", "math.fsum((0.5 * errors(y, t) ** 2).ravel().tolist())"),
     ),
     _harmless(
         "the cross-entropy is summed from the outputs",

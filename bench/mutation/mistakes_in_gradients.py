@@ -111,19 +111,19 @@ OUTPUTS = (
 LOSSES = (
     Mutation(
         "the gradient of the squared error lacks the ½",
-        (Edit(_LOSSES, "dy = y - t", "dy = 2 * (y - t)"),),
+        (Edit(_LOSSES, "dy = errors(y, t)", "dy = 2 * errors(y, t)"),),
         ("squared error",),
         "is your squared error without the ½?",
     ),
     Mutation(
         "the loss lacks the ½, the gradient has it",
-        (Edit(_LOSSES, "0.5 * np.square(y - t).sum()", "np.square(y - t).sum()"),),
+        (Edit(_LOSSES, "0.5 * np.square(errors(y, t)).sum()", "np.square(errors(y, t)).sum()"),),
         ("squared error",),
         "is the loss that you report without the ½?",
     ),
     Mutation(
         "the reported squared error is the mean over the outputs",
-        (Edit(_LOSSES, "0.5 * np.square(y - t).sum()", "0.5 * np.square(y - t).mean(axis=1).sum()"),),
+        (Edit(_LOSSES, "0.5 * np.square(errors(y, t)).sum()", "0.5 * np.square(errors(y, t)).mean(axis=1).sum()"),),
         ("squared error",),
         "do you report the mean over the outputs rather than their sum, as nn.MSELoss does?",
     ),
@@ -244,7 +244,7 @@ PATHS = (
     ),
     Mutation(
         "the gradient of the weights takes the activations behind them instead of those before",
-        (Edit(_TRAINER, "map(self._gradient, forward.y[:-1], dzs)", "map(self._gradient, forward.y[1:], dzs)"),),
+        (Edit(_TRAINER, "map(self._gradient, forward.fed, dzs)", "map(self._gradient, forward.y[1:], dzs)"),),
         ("square layers",),
         "does the gradient of a weight take the activation at its input side?",
     ),

@@ -15,7 +15,7 @@ w += change
 _DECAY_STEP = "self.inner.step([g + self.weight_decay * w for w, g in zip(self.weights, gradients, strict=True)])"
 _BATCH = "order[start : start + batch_size]"
 _ADD_LOSS = "loss += self.loss(forward.z[-1], forward.y[-1], targets)"
-_FORWARD = "total = y[-1] @ layer.weight"
+_FORWARD = "total = fed[-1] @ layer.weight"
 
 DESCENT = (
     Mutation(
@@ -35,8 +35,12 @@ DESCENT = (
         (
             Edit(
                 _OPTIMIZERS,
-                "self.learning_rate = recipe.learning_rate",
-                "self.learning_rate = recipe.learning_rate\nself.sums = [np.zeros_like(w) for w in weights]",
+                "self.weights = weights\nself.set_rates(recipe.learning_rate, recipe.momentum)",
+                """
+self.weights = weights
+self.set_rates(recipe.learning_rate, recipe.momentum)
+self.sums = [np.zeros_like(w) for w in weights]
+""",
             ),
             Edit(
                 _OPTIMIZERS,
@@ -397,7 +401,7 @@ PRECISION = (
             Edit(
                 _TRAINER,
                 _FORWARD,
-                "total = (y[-1].astype(np.float32) @ layer.weight.astype(np.float32)).astype(np.float64)",
+                "total = (fed[-1].astype(np.float32) @ layer.weight.astype(np.float32)).astype(np.float64)",
             ),
         ),
         ("softmax",),
@@ -423,7 +427,7 @@ PRECISION = (
     ),
     Mutation(
         "the forward pass of a float32 recipe is rounded to half precision",
-        (Edit(_TRAINER, _FORWARD, "total = (y[-1] @ layer.weight).astype(np.float16).astype(y[-1].dtype)"),),
+        (Edit(_TRAINER, _FORWARD, "total = (fed[-1] @ layer.weight).astype(np.float16).astype(x.dtype)"),),
         ("softmax, float32",),
         "does your matrix product round to half precision or TF32?",
     ),

@@ -2,7 +2,7 @@
 
 import torch
 
-from data import Floats, Layer
+from data import Floats, Layer, Parameters, Recipe, check_plain
 from scratch.numpy_trainer import Backward, Forward, NumpyTrainer
 
 
@@ -15,6 +15,10 @@ def product(a: Floats, b: Floats) -> Floats:
 class ProductsTrainer(NumpyTrainer):
     """Line by line what its base class does, with :func:`product` where that has ``@``."""
 
+    def __init__(self, recipe: Recipe, parameters: Parameters) -> None:
+        check_plain("link-products", recipe)
+        super().__init__(recipe, parameters)
+
     def forward(self, x: Floats) -> Forward:
         """Compute the activations of all layers from inputs x [B, D]."""
         z: list[Floats] = []
@@ -25,7 +29,7 @@ class ProductsTrainer(NumpyTrainer):
                 total += layer.bias
             z.append(total)
             y.append(activation(total))
-        return Forward(z, y)
+        return Forward(z, y, y[:-1])
 
     def backward(self, forward: Forward, t: Floats) -> Backward:
         """Compute dE/dw of the batch from its activations and its targets t [B, C]."""

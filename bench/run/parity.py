@@ -10,6 +10,7 @@ from bench.compute.agreement import (
     Parity,
     compare_arrays,
     compare_each,
+    is_forgiven,
     loss_from_outputs,
     name_arrays,
     relative_bounds,
@@ -168,7 +169,7 @@ def compare_central_differences(recipe: Recipe, found: type[Trainer], batch: Cas
     (8 [E(w + h) − E(w − h)] − [E(w + 2h) − E(w − 2h)]) / 12h is exact up to h⁴. Beside the relative tolerance, what
     rounding makes of E is allowed for. Of every array some weights are tried, half of them the steepest, half drawn
     at random; of rectified units only such whose steps leave every unit on its side of the kink, for across it E has
-    no slope.
+    no slope; and likewise every output on its side of the recipe's margin.
     """
     parameters = initial_parameters(recipe)
     x, t = batch.x, batch.t
@@ -178,7 +179,9 @@ def compare_central_differences(recipe: Recipe, found: type[Trainer], batch: Cas
     gradients = name_arrays(found(recipe, parameters).gradients(x, t))
     agreements = []
     for place, (name, gradient) in enumerate(gradients):
-        chosen = [index for index in _sample(gradient, rng) if not _crosses_kink(recipe, parameters, place, index, x)]
+        chosen = [
+            index for index in _sample(gradient, rng) if not _crosses_kink(recipe, parameters, place, index, batch)
+        ]
         if not chosen:
             continue
         slopes = [_central_difference(recipe, found, parameters, place, index, x, t) for index in chosen]
@@ -217,12 +220,16 @@ def _move(parameters: Parameters, place: int, index: int, by: float) -> Paramete
     return moved
 
 
-def _crosses_kink(recipe: Recipe, parameters: Parameters, place: int, index: int, x: Floats) -> bool:
-    """Say whether some rectified unit changes sides between the outermost steps of the formula."""
-    if recipe.hidden_activation != "relu":
+def _crosses_kink(recipe: Recipe, parameters: Parameters, place: int, index: int, batch: Cases) -> bool:
+    """Say whether some rectified unit, or output with a margin, changes sides between the outermost steps."""
+    if recipe.hidden_activation != "relu" and recipe.margin is None:
         return False
-    ends = [_move(parameters, place, index, steps * CENTRAL_DIFFERENCE_STEP) for steps in (-2, 0, 2)]
-    sides = [[z > 0 for z in NumpyTrainer(recipe, end).forward(x).z[:-1]] for end in ends]
+    sides = []
+    for steps in (-2, 0, 2):
+        moved = _move(parameters, place, index, steps * CENTRAL_DIFFERENCE_STEP)
+        passed = NumpyTrainer(recipe, moved).forward(batch.x)
+        rectified = passed.z[:-1] if recipe.hidden_activation == "relu" else []
+        sides.append([*(z > 0 for z in rectified), is_forgiven(recipe, passed.y[-1], batch.t)])
     return any((a != b).any() for end in (sides[0], sides[2]) for a, b in zip(end, sides[1], strict=True))
 
 

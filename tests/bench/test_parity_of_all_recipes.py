@@ -11,7 +11,7 @@ from bench.run.parity import (
 )
 from data import Recipe
 from scratch.numpy_trainer import NumpyTrainer
-from tests.recipes import random_cases, recipes
+from tests.recipes import random_cases, recipes, recipes_of_1986
 from torch_impl.trainers import EagerTrainer, LoaderTrainer
 
 N_CASES = 21  # 8 + 8 + 5: the last batch is short
@@ -52,3 +52,28 @@ def test_float32_twins_stay_within_what_rounding_allows(recipe: Recipe) -> None:
 def test_gradients_by_hand_are_the_slope_of_the_loss(recipe: Recipe) -> None:
     agreement = compare_central_differences(recipe, NumpyTrainer, random_cases(recipe, N_CASES))
     assert agreement.passed, agreement
+
+
+@settings(max_examples=60, deadline=None)
+@given(recipes_of_1986())
+def test_the_twins_agree_on_what_the_experiments_of_1986_add(recipe: Recipe) -> None:
+    cases = random_cases(recipe, N_CASES)
+    for agreement in (
+        compare_outputs(recipe, NumpyTrainer, EagerTrainer, cases),
+        compare_gradients(recipe, NumpyTrainer, EagerTrainer, cases),
+        compare_training(recipe, NumpyTrainer, EagerTrainer, cases, STEPS),
+        compare_central_differences(recipe, NumpyTrainer, cases),
+    ):
+        assert agreement.passed, agreement
+
+
+@settings(max_examples=30, deadline=None)
+@given(recipes_of_1986(dtype="float32"))
+def test_float32_twins_stay_within_what_rounding_allows_there_too(recipe: Recipe) -> None:
+    cases = random_cases(recipe, N_CASES)
+    for agreement in (
+        compare_outputs(recipe, NumpyTrainer, EagerTrainer, cases),
+        compare_gradients(recipe, NumpyTrainer, EagerTrainer, cases),
+        compare_training(recipe, NumpyTrainer, EagerTrainer, cases, 10),
+    ):
+        assert agreement.passed, agreement

@@ -88,6 +88,11 @@ BAD_VALUES: dict[str, list[Any]] = {
     "seed": [*COUNTS, None],
     "input_range": RANGES,
     "target_range": RANGES,
+    "direct": BOOLEANS,
+    "groups": [None, 3, (3,), ((784,),), ((784, 127),), ((784, 128.0),), ((0, 128), (784, 0)), "784:128"],
+    "schedule": [None, 0.1, ((1, 0.1),), ((0, 0.1, 0.0),), ((1, 0.0, 0.0),), ((1, 0.1, 1.0),), ((1, 0.1, 0.5),)],
+    "shrinkage": DECAYS,
+    "margin": [*RANGES[1:], (0.2, 0.8)],
 }
 
 
