@@ -28,6 +28,10 @@ bench: $(INSTALLED) ## prove, train, time, explain, draw into results/latest (PR
 	$(BIN)/backprop-bench micro --profile $(PROFILE)
 	$(if $(EXPLAIN_$(PROFILE)),$(BIN)/backprop-bench explain --profile $(EXPLAIN_$(PROFILE)))
 
+.PHONY: reproduce
+reproduce: $(INSTALLED) ## train the published experiments again: results/latest-reproduction/published.md
+	$(BIN)/backprop-bench reproduce
+
 .PHONY: test
 test: $(INSTALLED) ## run the tests
 	$(BIN)/python -m pytest -n auto

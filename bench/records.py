@@ -37,6 +37,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "part": ("question", "implementation", "part", "block", "steps", "batch_size", "wall_s"),
     "search": ("question", "implementation", "curve", "reached"),
     "race": ("question", "implementation", "seed", "target", "cold", "start_s", "curve", "reached"),
+    "trial": ("question", "implementation", "seed", "solved", "close", "curve", "distance", "weights"),
     "stop": ("question", "reason", "sets", "spent_s"),
     "failure": ("question", "implementation", "phase", "number", "message"),
 }
@@ -69,6 +70,8 @@ search
 race
     Of a race to an accuracy of ``target`` on the test cases, the same; ``start_s`` is what came before training, and
     ``cold`` says whether that is the start of a process.
+trial
+    Of a small task of 1986, as :func:`bench.run.trial.run_trial` returns it; ``implementation`` names the variant.
 stop
     Why the timing of a question ended: ``precise``, ``budget``, ``alone`` (nothing to compare) or ``failed``.
 failure
@@ -156,7 +159,7 @@ DISTURBANCE = (
     "major_faults",
 )
 CUT_COST = tuple(f"{stretch}_{what}" for stretch in ("later", "single") for what in ("cases", "calls", "wall_s"))
-OPTIONAL = frozenset((*DISTURBANCE, *CUT_COST, "learning_rate", "seed", "from_run"))
+OPTIONAL = frozenset((*DISTURBANCE, *CUT_COST, "learning_rate", "seed", "from_run", "processor"))
 """Fields that a row of a kind without them has only where the machine can tell, or it is asked for them."""
 
 

@@ -15,6 +15,7 @@ from bench.cli.parity import parity
 from bench.cli.race import race
 from bench.cli.repeatability import repeatability
 from bench.cli.report import report
+from bench.cli.reproduce import reproduce
 from bench.cli.running import STOPPED
 from bench.cli.scale import scale
 from bench.cli.train import train
@@ -61,6 +62,7 @@ for _command in (
     ladder,
     scale,
     race,
+    reproduce,
     parity,
     micro,
     report,

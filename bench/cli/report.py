@@ -11,6 +11,7 @@ from bench.cli.calibrate import show_calibration
 from bench.cli.explain import show_explanation
 from bench.cli.ladder import show_ladder
 from bench.cli.race import show_race
+from bench.cli.reproduce import show_reproduction
 from bench.cli.scale import show_scale
 from bench.cli.show import draw, print_summary
 from bench.compute.summary import summarize
@@ -22,6 +23,7 @@ SHOWN: dict[str, Callable[[Path, dict[str, Any], list[Row]], None]] = {
     "explain": show_explanation,
     "ladder": show_ladder,
     "race": show_race,
+    "reproduce": show_reproduction,
     "scale": show_scale,
 }
 """What shows a run of a command other than ``compare``."""

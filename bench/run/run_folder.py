@@ -21,6 +21,7 @@ LATEST_OF = {
     "scale": "latest-scale",
     "race": "latest-race",
     "explain": "latest-explanation",
+    "reproduce": "latest-reproduction",
 }
 """Links to the latest run of a command; of any other, it is that of `compare`."""
 

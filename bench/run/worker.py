@@ -36,6 +36,7 @@ from bench.run.environment import thread_pools, verify_threads
 from bench.run.inspection import drift, inspect, shows_all
 from bench.run.parity import SLOW_STEPS, first_batch, n_proof_cases, prove
 from bench.run.shared_cases import map_cases
+from bench.run.trial import run_trial
 from data import (
     Cases,
     DividesSteps,
@@ -104,6 +105,10 @@ class Bench:
             "quantities": [quantity.to_dict() for quantity in quantities],
             "traced": shows_all(found(chosen, parameters), expected(chosen, parameters)),
         }
+
+    def trial(self, patterns: str, recipe: Row, held_out: int, twins: list[str], stops: bool, keeps: bool) -> Row:
+        """Train a small task of 1986."""
+        return run_trial(patterns, Recipe.from_dict(recipe), held_out, twins, stops, keeps)
 
     def drift(self, implementation: str, against: str, recipe: Row, dataset: str, steps: int) -> Row:
         """Train two implementations and measure how far they come apart."""
@@ -400,6 +405,7 @@ def serve(requests: TextIO, answers: TextIO) -> None:
         "prove": bench.prove,
         "inspect": bench.inspect,
         "drift": bench.drift,
+        "trial": bench.trial,
         "open": bench.open,
         "begin": bench.begin,
         "train": bench.train,

@@ -1,0 +1,108 @@
+"""``backprop-bench reproduce``: published experiments, trained again by both twins."""
+
+import functools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from bench.cli.progress import Bars
+from bench.cli.run_options import RunOptions, folder_of_run, run_options, show_outcome
+from bench.cli.running import go_on
+from bench.compute.published import Codes, codes_of
+from bench.compute.verdicts import Reproduction, summarize_reproduction
+from bench.records import Row
+from bench.run.experiments import EXPERIMENTS
+from bench.run.reproduce import plan_reproduction, run_reproduction
+from bench.show.hinton import Activity, best_codes
+from bench.show.published import drawings, published_sentences, published_table, readings_table
+from data import Layer, Recipe, load_family_trees, load_patterns
+from scratch.numpy_trainer import NumpyTrainer
+
+FAMILY = "family-trees"
+QUESTION, RELATIVE = "Colin, aunt", "an aunt of Colin"
+"""What Fig. 3 of the paper shows the activity for."""
+SHOWN_READINGS = 12
+
+
+@click.command()
+@click.argument("names", nargs=-1)
+@click.option("--seeds", type=click.IntRange(min=1), help="At most so many of each; all that it has otherwise.")
+@run_options("a run that was stopped")
+def reproduce(options: RunOptions, names: tuple[str, ...], seeds: int | None) -> None:
+    """Train published experiments with their settings, and say whether the published figures are inside.
+
+    NAMES are experiments; all of them otherwise, which takes half an hour. What is not published is a guess, and
+    listed as one.
+
+    \b
+    Examples:
+      backprop-bench reproduce
+      backprop-bench reproduce symmetry xor
+      backprop-bench reproduce nielsen-30 --seeds 3
+      backprop-bench reproduce --resume
+    """  # noqa: D301 (click reads the backspace)
+    folder = folder_of_run(options, functools.partial(plan_reproduction, names=names, seeds=seeds))
+    show_reproduction(folder, *go_on(folder, Bars(), run_reproduction))
+
+
+def show_reproduction(folder: Path, description: dict[str, Any], rows: list[Row]) -> None:
+    """Print what a run of ``reproduce`` says and write it to its folder; exit code 1 where something failed."""
+    found = summarize(description, rows)
+    codes = family_codes(rows)
+    tables = [published_table(found)]
+    if found.readings:
+        tables.append(readings_table(found.readings, SHOWN_READINGS))
+    drawn = drawings(found, codes, family_activity(description, rows, codes))
+    show_outcome(folder, "published", published_sentences(found), tables, drawn)
+    for failure in found.failures:
+        click.echo(f"Failed: {failure['question']}: {failure['implementation']}: {failure['message']}", err=True)
+    if found.failures:
+        raise SystemExit(1)
+
+
+def summarize(description: dict[str, Any], rows: list[Row]) -> Reproduction:
+    """Return what the records say of the published figures."""
+    return summarize_reproduction(description, rows, EXPERIMENTS[FAMILY].held_out)
+
+
+def family_codes(rows: Sequence[Row]) -> list[Codes]:
+    """Return what the units for persons stand for, of all that learned, or of the literal reading where nothing did."""
+    trials = [row for row in rows if row["kind"] == "trial" and row["question"].startswith(FAMILY)]
+    learned = [row for row in trials if row["weights"] is not None and row["question"] != FAMILY]
+    chosen = learned or [row for row in trials if row["question"] == FAMILY]
+    return codes_of(chosen, load_family_trees(), EXPERIMENTS[FAMILY].variants["ε 0.01"].groups[0][1])
+
+
+def family_activity(description: dict[str, Any], rows: Sequence[Row], codes: Sequence[Codes]) -> Activity | None:
+    """Return the activity for the paper's question in the network whose codes are shown; ``None`` without one."""
+    if not codes:
+        return None
+    shown = best_codes(codes)
+    row = next(
+        row
+        for row in rows
+        if row["kind"] == "trial" and (row["implementation"], row["seed"]) == (shown.variant, shown.seed)
+    )
+    entries = [entry for question in description["plan"]["questions"] for entry in question["entries"]]
+    recipe = Recipe.from_dict(next(entry["recipe"] for entry in entries if entry["label"] == shown.variant))
+    arrays = [np.array(array, recipe.dtype) for array in row["weights"]]
+    layers = tuple(Layer(weight, bias) for weight, bias in zip(arrays[::2], arrays[1::2], strict=True))
+    patterns = load_patterns(FAMILY)
+    case = patterns.case_names.index(QUESTION)
+    passed = NumpyTrainer(recipe, layers).forward(patterns.cases(recipe).x[case : case + 1])
+    n_people = recipe.groups[0][0]
+    inputs = patterns.inputs[case].astype(float).tolist()
+    numbered = [[str(number) for number in range(1, y.shape[1] + 1)] for y in passed.y]
+    shown_layers = [
+        ("persons", patterns.input_names[:n_people], inputs[:n_people]),
+        ("relations", patterns.input_names[n_people:], inputs[n_people:]),
+        ("their units", numbered[1], passed.y[1][0].tolist()),
+        ("both together", numbered[2], passed.y[2][0].tolist()),
+        ("before the answer", numbered[3], passed.y[3][0].tolist()),
+        ("answers", patterns.output_names, passed.y[4][0].tolist()),
+    ]
+    right = [name for name, bit in zip(patterns.output_names, patterns.targets[case], strict=True) if bit]
+    return Activity(RELATIVE, f"{shown.variant}, seed {shown.seed}", shown_layers, right)

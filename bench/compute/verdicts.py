@@ -1,0 +1,292 @@
+"""The published figures beside what was measured, and whether they are inside of it. Pure functions.
+
+Figures of the paper: Rumelhart, Hinton & Williams, *Learning representations by back-propagating errors*, Nature 323,
+533-536 (1986). Of XOR and parity: *Parallel Distributed Processing*, chapter 8 (1986). Of MNIST: Nielsen, *Neural
+Networks and Deep Learning*, chapter 1; Rashid, *Make Your Own Neural Network*; LeCun, Bottou, Bengio & Haffner,
+*Gradient-based learning applied to document recognition* (1998); Hinton (2005), as listed by LeCun's page on MNIST.
+"""
+
+import dataclasses
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from bench.compute.published import (
+    FLIPPED_CORRELATION,
+    IDENTICAL,
+    MIRROR_TOLERANCE,
+    RATIO_TOLERANCE,
+    Errors,
+    Reading,
+    Solution,
+    Sweeps,
+    errors_of,
+    new_run_interval,
+    readings_of,
+    share_interval,
+    solutions_of,
+    sweeps_of,
+)
+from bench.compute.statistics import Interval
+from bench.records import Row
+
+Unit = Literal["share", "sweeps", "error", "accuracy", "distance"]
+
+SYMMETRY_SWEEPS = 1425
+REPLICATED_MEDIAN = (1500, 4000)
+"""Between which the medians of two public replications lie, with room on either side."""
+REPLICATED_SHARE = 0.85
+TIMES_OF_1986 = {"xor": 558, "parity-4": 2825}
+"""Published sweeps of one run each."""
+BEST_ERRORS = {"nielsen-30": 0.0458, "nielsen-100": 0.0341}
+"""Test error after the best epoch of the best of three runs."""
+OF_RUNS = 3
+NIELSEN_ACCURACIES = {1: 0.9129, 2: 0.9295, 3: 0.9348, 28: 0.9528, 29: 0.9542, 30: 0.9534}
+"""Of the published run of 784-30-10, by the number of finished epochs, which its author counts from 0."""
+LAST_ERRORS = {"rashid": 0.0253, "hinton": 0.0153}
+BANDS = {"lecun-300": 0.047, "lecun-1000": 0.045}
+"""Published errors whose learning rate is not."""
+TWIN = "torch-eager"
+PERCENTILES = (0.025, 0.975)
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    """A published figure beside the measured one.
+
+    Attributes
+    ----------
+    experiment
+        Question of the run.
+    what
+        What the figure is of.
+    published
+        The published figure, in words.
+    measured
+        The measured one with the range that the verdict goes by; its n is the number of runs behind it.
+    unit
+        Of the measured one.
+    inside
+        Whether they agree; ``None`` where nothing is published that they could agree with.
+    """
+
+    experiment: str
+    what: str
+    published: str
+    measured: Interval
+    unit: Unit
+    inside: bool | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Reproduction:
+    """What a run of ``reproduce`` says."""
+
+    verdicts: tuple[Verdict, ...]
+    sweeps: tuple[Sweeps, ...]
+    solutions: tuple[Solution, ...]
+    readings: tuple[Reading, ...]
+    errors: tuple[Errors, ...]
+    titles: Mapping[str, str]
+    failures: tuple[Row, ...]
+
+
+def summarize_reproduction(description: Mapping[str, Any], rows: Sequence[Row], n_held_out: int) -> Reproduction:
+    """Compute what the records of a run say of the published figures.
+
+    Parameters
+    ----------
+    n_held_out
+        Questions about families that are not trained, in every trial.
+    """
+    sweeps: list[Sweeps] = []
+    solutions: list[Solution] = []
+    readings: list[Reading] = []
+    errors: list[Errors] = []
+    verdicts: list[Verdict] = []
+    for question in description["plan"]["questions"]:
+        name = question["name"]
+        own = [row for row in rows if row["question"] == name]
+        trials = [row for row in own if row["kind"] == "trial"]
+        times, trained = sweeps_of(question, trials), errors_of(question, own, TWIN)
+        if name == "symmetry":
+            solutions += solutions_of(trials)
+            verdicts += [*_symmetry(times, solutions)]
+        elif name == "symmetry-averaged":
+            verdicts += [_averaged(found) for found in times]
+        elif name.startswith("family-trees"):
+            found = readings_of(question, trials, n_held_out)
+            readings += found
+            verdicts += _family(name, found)
+        elif times:
+            verdicts += [_time(found) for found in times]
+        sweeps += times
+        errors += trained
+        verdicts += _errors(name, trained)
+        verdicts += _twins(name, times, trained)
+    failures = tuple(row for row in rows if row["kind"] == "failure")
+    titles = {question["name"]: question["title"] for question in description["plan"]["questions"]}
+    return Reproduction(
+        tuple(verdicts), tuple(sweeps), tuple(solutions), tuple(readings), tuple(errors), titles, failures
+    )
+
+
+def _symmetry(times: Sequence[Sweeps], solutions: Sequence[Solution]) -> list[Verdict]:
+    verdicts = []
+    for found in times:
+        n = len(found.solved)
+        low, median, high = (found.quantile(q) for q in (0.25, 0.5, 0.75))
+        least, most = REPLICATED_MEDIAN
+        share = found.share
+        verdicts += [
+            Verdict(
+                found.question,
+                f"solved within {found.limit:,} sweeps",
+                f"at least {100 * REPLICATED_SHARE:g} % in replications",
+                share,
+                "share",
+                share.estimate >= REPLICATED_SHARE,
+            ),
+            Verdict(
+                found.question,
+                "median of the sweeps, and quartiles",
+                f"{least:,} to {most:,} in replications",
+                Interval(median, low, high, n),
+                "sweeps",
+                least <= median <= most,
+            ),
+            Verdict(
+                found.question,
+                "sweeps of the run shown, within the quartiles",
+                f"{SYMMETRY_SWEEPS:,}",
+                Interval(median, low, high, n),
+                "sweeps",
+                low <= SYMMETRY_SWEEPS <= high,
+            ),
+        ]
+    checks = {
+        f"mirror weights opposite to {100 * MIRROR_TOLERANCE:g} %": [
+            s.mirror_error <= MIRROR_TOLERANCE for s in solutions
+        ],
+        f"hidden units sign-flipped copies (correlation below {FLIPPED_CORRELATION:g})": [
+            s.correlation < FLIPPED_CORRELATION for s in solutions
+        ],
+        "hidden biases negative, output bias positive": [s.has_signs for s in solutions],
+    }
+    for what, holds in checks.items():
+        share = share_interval(sum(holds), len(holds))
+        verdicts.append(Verdict("symmetry", what, "in every solved run", share, "share", bool(holds) and all(holds)))
+    ratios = [s.ratio_error <= RATIO_TOLERANCE for s in solutions]
+    what = f"weights on a side 1 : 2 : 4 within {100 * RATIO_TOLERANCE:g} %"
+    share = share_interval(sum(ratios), len(ratios))
+    verdicts.append(Verdict("symmetry", what, "in the run shown", share, "share", any(ratios)))
+    return verdicts
+
+
+def _averaged(found: Sweeps) -> Verdict:
+    n = sum(sweeps <= SYMMETRY_SWEEPS for sweeps in found.solved)
+    share = share_interval(n, len(found.solved))
+    what = f"solved within {SYMMETRY_SWEEPS:,} sweeps where the gradient is averaged"
+    return Verdict(found.question, what, "0 of 500 in a replication", share, "share", n == 0)
+
+
+def _time(found: Sweeps) -> Verdict:
+    n = len(found.solved)
+    low, median, high = (found.quantile(q) for q in (PERCENTILES[0], 0.5, PERCENTILES[1]))
+    published = TIMES_OF_1986.get(found.question)
+    if published is None:
+        said, inside = "no figure", None
+    else:
+        before = 100 * found.share_before(published)
+        said, inside = f"{published:,}, which {before:.3g} % of the runs need at most", low <= published <= high
+    what = f"sweeps until all are right, {found.variant}: median and 95 % of the runs"
+    return Verdict(found.question, what, said, Interval(median, low, high, n), "sweeps", inside)
+
+
+def _family(name: str, readings: Sequence[Reading]) -> list[Verdict]:
+    if name == "family-trees":
+        what = "trained questions answered after 1,500 sweeps"
+        return [
+            Verdict(
+                name, f"{what}, {found.variant}", "all 100", _known(found.trained, found.seeds), "share", found.learns
+            )
+            for found in readings
+        ]
+    verdicts = []
+    in_text = [found for found in readings if found.in_text]
+    if in_text:
+        learning = [found for found in in_text if found.learns]
+        what = f"readings of the text, of {len(in_text)}, that learn at least 95 % of the trained questions"
+        share = _known(len(learning) / len(in_text), len(in_text))
+        verdicts.append(Verdict(name, what, "at least one", share, "share", bool(learning)))
+    for found in sorted(readings, key=lambda found: -found.trained)[:1]:
+        where = "a reading of the text" if found.in_text else "not in the text"
+        what = f"trained questions answered by what learns most ({where}): {found.variant}"
+        verdicts.append(Verdict(name, what, "all 100", _known(found.trained, found.seeds), "share", None))
+        share = share_interval(round(found.held_out * found.n_held_out), found.n_held_out)
+        what = "held-out questions answered by the same"
+        verdicts.append(Verdict(name, what, "all 4 of one run, 3 of another", share, "share", None))
+    return verdicts
+
+
+def _known(value: float, n: int) -> Interval:
+    return Interval(value, math.nan, math.nan, n)
+
+
+def _errors(name: str, trained: Sequence[Errors]) -> list[Verdict]:
+    if not trained:
+        return []
+    if name in BANDS:
+        values = [value for found in trained for value in found.last]
+        published, n = BANDS[name], len(values)
+        what = "test error, lowest to highest over learning rates and seeds"
+        measured = Interval(statistics.median(values), min(values), max(values), n)
+        return [Verdict(name, what, f"{100 * published:g} %", measured, "error", measured.contains(published))]
+    verdicts = []
+    for found in trained:
+        n = len(found.by_epoch)
+        if name in BEST_ERRORS:
+            best = found.best_of(OF_RUNS) or found.best
+            measured = Interval(statistics.fmean(best), min(best), max(best), n)
+            what = f"test error of the best epoch of the best of {OF_RUNS} runs: mean, least and most of all choices"
+            published = BEST_ERRORS[name]
+            verdicts.append(
+                Verdict(name, what, f"{100 * published:g} %", measured, "error", measured.contains(published))
+            )
+        if name == "nielsen-30":
+            for epoch, accuracy in NIELSEN_ACCURACIES.items():
+                if epoch < found.by_epoch.shape[1]:
+                    of_run = new_run_interval([float(1 - error) for error in found.by_epoch[:, epoch]])
+                    what, said = f"accuracy after epoch {epoch}: where one more run would be", f"{100 * accuracy:g} %"
+                    verdicts.append(Verdict(name, what, said, of_run, "accuracy", of_run.contains(accuracy)))
+        if name in LAST_ERRORS:
+            of_run = new_run_interval(found.last)
+            what, said = (
+                "test error after the last epoch: where one more run would be",
+                f"{100 * LAST_ERRORS[name]:g} %",
+            )
+            verdicts.append(Verdict(name, what, said, of_run, "error", of_run.contains(LAST_ERRORS[name])))
+    return verdicts
+
+
+def _twins(name: str, times: Sequence[Sweeps], trained: Sequence[Errors]) -> list[Verdict]:
+    """Say whether both twins went the same way, in float64: by their weights, or on MNIST by losses and accuracies."""
+    said = f"the same within {IDENTICAL:g}"
+    found = [item for item in times if item.n_twins]
+    if found:
+        apart = max(item.distance for item in found)
+        n = sum(item.n_twins for item in found)
+        equal = sum(item.twins_equal for item in found)
+        inside = apart <= IDENTICAL and equal == n
+        what = f"weights of the twins on the way, {equal:,} of {n:,} pairs ending at the same sweep"
+        return [Verdict(name, what, said, _known(apart, n), "distance", inside)]
+    on_mnist = [item for item in trained if item.twin_seeds]
+    if on_mnist:
+        apart = max(item.loss_distance for item in on_mnist)
+        accuracy = max(item.accuracy_distance for item in on_mnist)
+        n = sum(item.twin_seeds for item in on_mnist)
+        inside = apart <= IDENTICAL and accuracy == 0
+        what = f"losses of the twins, epoch by epoch; accuracies differ by {100 * accuracy:.2g} points at most"
+        return [Verdict(name, what, said, _known(apart, n), "distance", inside)]
+    return []

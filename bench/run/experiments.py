@@ -1,0 +1,351 @@
+"""The published experiments: what each trains, how often, and which settings are published and which a guess."""
+
+import dataclasses
+import itertools
+from collections.abc import Mapping
+
+from data import ARTICLE_SCRATCH, Recipe
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+    """A published experiment, or a variation of it.
+
+    Attributes
+    ----------
+    name
+        What the records call it.
+    published_as
+        Name of the publication's experiment that it belongs to, as `reproduce` takes it.
+    title
+        What it is, in words.
+    patterns
+        The task, as :func:`data.load_patterns` takes it; ``None`` for MNIST.
+    variants
+        Recipes, by what the records call them. Their epochs are the sweeps after which a trial ends.
+    seeds
+        From which every variant is trained.
+    twin_seeds
+        The first so many of them, from which PyTorch trains as well.
+    held_out
+        Cases that are not trained: of MNIST the last ones, of the other tasks others for every seed.
+    stops
+        Whether a trial ends as soon as the task is solved.
+    keeps
+        Whether the weights at the end are recorded.
+    guesses
+        What is not published, or not known here, and was chosen.
+    """
+
+    name: str
+    published_as: str
+    title: str
+    patterns: str | None
+    variants: Mapping[str, Recipe]
+    seeds: int
+    twin_seeds: int
+    held_out: int = 0
+    stops: bool = True
+    keeps: bool = False
+    guesses: str = ""
+
+
+OF_1986 = Recipe(
+    layer_sizes=(6, 2, 1),
+    output_activation="sigmoid",
+    loss="squared_error",
+    reduction="sum",
+    batch_size=None,
+    optimizer="momentum",
+    learning_rate=0.1,
+    momentum=0.9,
+    initialization="uniform",
+    init_scale=0.3,
+    dtype="float64",
+    epochs=30_000,
+    shuffle=False,
+)
+"""The recipe of the symmetry network, whose settings are all published: Nature 323, 533-536, Fig. 1."""
+AS_PUBLISHED, AVERAGED = "as published", "mean over the cases"
+
+FAMILY = OF_1986.replace(
+    layer_sizes=(36, 12, 12, 6, 24),
+    groups=((24, 6), (12, 6)),
+    learning_rate=0.005,
+    momentum=0.5,
+    schedule=((20, 0.01, 0.9),),
+    shrinkage=0.002,
+    margin=(0.2, 0.8),
+    epochs=1500,
+)
+"""The recipe of the family trees, read literally (the same, Figs 2-4). The range of the initial weights is that of the
+symmetry network, for none is stated."""
+SECOND_RATES = {"ε 0.01": 0.01, "ε 0.001": 0.001}
+"""Learning rate from sweep 20 on, by the transcription."""
+RANGES = (0.1, 0.3, 1.0, 2.0)
+DECAYS = {"0.2 %": 0.002, "0.02 %": 0.0002, "no decay": 0.0}
+MARGINS: dict[str, dict[str, object]] = {
+    "targets 0 and 1, forgiven beyond 0.2 and 0.8": {"margin": (0.2, 0.8), "target_range": (0.0, 1.0)},
+    "targets 0.2 and 0.8, forgiven beyond": {"margin": (0.2, 0.8), "target_range": (0.2, 0.8)},
+    "nothing forgiven": {"margin": None, "target_range": (0.0, 1.0)},
+}
+PER_SWEEP = 1 - (1 - 0.002) ** (1 / 100)
+"""Share of a decay by 0.2 % a sweep that each of 100 changes in it has."""
+FASTER = "ε 0.05"
+"""Five times the published learning rates: beyond any reading of the text."""
+
+
+def in_text(recipe: Recipe) -> bool:
+    """Say whether a recipe is a reading of the text; of the family trees some are not."""
+    if not recipe.groups:
+        return True
+    return recipe.learning_rate < 0.02 and recipe.shrinkage in (0.002, PER_SWEEP) and recipe.margin is not None
+
+
+def _family_map() -> dict[str, Recipe]:
+    """Return all that the text leaves open, and some of what it does not, with a change after every sweep."""
+    rates = {**SECOND_RATES, FASTER: 0.05}
+    found = {}
+    for scale, (said, rate), (decay, shrinkage), (margin, changes), reduction in itertools.product(
+        RANGES, rates.items(), DECAYS.items(), MARGINS.items(), ("sum", "mean")
+    ):
+        first = 0.025 if said == FASTER else 0.005
+        recipe = FAMILY.replace(
+            init_scale=scale,
+            learning_rate=first,
+            schedule=((20, rate, 0.9),),
+            shrinkage=shrinkage,
+            reduction=reduction,
+            **changes,
+        )
+        found[f"U(±{scale:g}), {said}, {decay}, {margin}, {reduction} over cases"] = recipe
+    return found
+
+
+def _family_case_map() -> dict[str, Recipe]:
+    """Return the same with a change after every case, where it is affordable."""
+    found = {}
+    decays = {"0.2 % a change": 0.002, "0.2 % a sweep": PER_SWEEP, "no decay": 0.0}
+    for scale, (said, rate), (decay, shrinkage), (margin, changes) in itertools.product(
+        (0.3, 1.0), SECOND_RATES.items(), decays.items(), MARGINS.items()
+    ):
+        recipe = FAMILY.replace(
+            init_scale=scale, schedule=((20, rate, 0.9),), shrinkage=shrinkage, batch_size=1, shuffle=True, **changes
+        )
+        found[f"U(±{scale:g}), {said}, {decay}, {margin}, case by case"] = recipe
+    return found
+
+
+def _pdp(layer_sizes: tuple[int, ...], sweeps: int, *, direct: bool = False) -> dict[str, Recipe]:
+    """Return the recipes of a task of *Parallel Distributed Processing*, chapter 8, without and with momentum."""
+    recipe = OF_1986.replace(
+        layer_sizes=layer_sizes,
+        direct=direct,
+        learning_rate=0.5,
+        init_scale=0.5,
+        target_range=(0.1, 0.9),
+        epochs=sweeps,
+    )
+    return {"α 0": recipe.replace(optimizer="sgd", momentum=0.0), "α 0.9": recipe}
+
+
+PDP_GUESSES = (
+    "momentum α (0 and 0.9 are shown), initial weights U(±0.5), a change after every sweep, targets 0.1 and 0.9"
+)
+
+NIELSEN = Recipe(
+    layer_sizes=(784, 30, 10),
+    output_activation="sigmoid",
+    loss="squared_error",
+    batch_size=10,
+    learning_rate=3.0,
+    initialization="normal",
+    init_scale=1.0,
+    dtype="float64",
+    epochs=30,
+)
+LECUN = Recipe(
+    layer_sizes=(784, 300, 10),
+    output_activation="sigmoid",
+    loss="squared_error",
+    batch_size=64,
+    initialization="xavier_uniform",
+    dtype="float64",
+    epochs=10,
+)
+HINTON = Recipe(
+    layer_sizes=(784, 500, 300, 10),
+    batch_size=100,
+    learning_rate=0.5,
+    initialization="xavier_uniform",
+    weight_decay=5e-5,
+    dtype="float64",
+    epochs=30,
+)
+LECUN_RATES = (0.3, 1.0, 3.0)
+
+
+def _with_rates(recipe: Recipe) -> dict[str, Recipe]:
+    return {f"ε {rate:g}": recipe.replace(learning_rate=rate) for rate in LECUN_RATES}
+
+
+LECUN_GUESSES = (
+    "all but the sizes and the squared error: sigmoid, batches of 64, 10 epochs, Glorot's initial weights, learning "
+    "rates " + ", ".join(f"{rate:g}" for rate in LECUN_RATES)
+)
+HINTON_GUESSES = (
+    "all but the sizes, softmax, cross-entropy and that there is weight decay: sigmoid, batches of 100, ε 0.5, "
+    "decay 5e-5, 30 epochs, Glorot's initial weights"
+)
+
+EXPERIMENTS: dict[str, Experiment] = {
+    experiment.name: experiment
+    for experiment in (
+        Experiment(
+            "symmetry",
+            "symmetry",
+            "Symmetry: do six inputs read the same from both ends?",
+            "symmetry",
+            {AS_PUBLISHED: OF_1986},
+            seeds=200,
+            twin_seeds=200,
+            keeps=True,
+        ),
+        Experiment(
+            "symmetry-averaged",
+            "symmetry",
+            "The same with the mean over the cases where the paper has the sum",
+            "symmetry",
+            {AVERAGED: OF_1986.replace(reduction="mean")},
+            seeds=50,
+            twin_seeds=2,
+        ),
+        Experiment(
+            "xor",
+            "xor",
+            "XOR with one hidden unit and direct connections from the inputs to the output",
+            "xor",
+            _pdp((2, 1, 1), 10_000, direct=True),
+            seeds=100,
+            twin_seeds=100,
+            guesses=PDP_GUESSES,
+        ),
+        Experiment(
+            "parity-4",
+            "parity-4",
+            "Parity of four inputs with four hidden units",
+            "parity-4",
+            _pdp((4, 4, 1), 10_000),
+            seeds=50,
+            twin_seeds=10,
+            guesses=PDP_GUESSES,
+        ),
+        Experiment(
+            "encoder-8-3-8",
+            "encoder-8-3-8",
+            "The encoder: eight patterns through three hidden units",
+            "encoder-8-3-8",
+            _pdp((8, 3, 8), 5_000),
+            seeds=50,
+            twin_seeds=10,
+            guesses=f"learning rate 0.5; {PDP_GUESSES}",
+        ),
+        Experiment(
+            "family-trees",
+            "family-trees",
+            "Family trees, read literally",
+            "family-trees",
+            {said: FAMILY.replace(schedule=((20, rate, 0.9),)) for said, rate in SECOND_RATES.items()},
+            seeds=20,
+            twin_seeds=20,
+            held_out=4,
+            stops=False,
+            keeps=True,
+            guesses="initial weights U(±0.3); which four questions are held out",
+        ),
+        Experiment(
+            "family-trees-map",
+            "family-trees",
+            "Family trees: what the text leaves open, and some of what it does not",
+            "family-trees",
+            _family_map(),
+            seeds=3,
+            twin_seeds=1,
+            held_out=4,
+            stops=False,
+        ),
+        Experiment(
+            "family-trees-cases",
+            "family-trees",
+            "Family trees with a change after every case",
+            "family-trees",
+            _family_case_map(),
+            seeds=2,
+            twin_seeds=0,
+            held_out=4,
+            stops=False,
+        ),
+        Experiment(
+            "nielsen-30",
+            "nielsen-30",
+            "784-30-10, squared error (Nielsen)",
+            None,
+            {AS_PUBLISHED: NIELSEN},
+            seeds=9,
+            twin_seeds=1,
+            held_out=10_000,
+        ),
+        Experiment(
+            "nielsen-100",
+            "nielsen-100",
+            "784-100-10, squared error (Nielsen)",
+            None,
+            {AS_PUBLISHED: NIELSEN.replace(layer_sizes=(784, 100, 10))},
+            seeds=9,
+            twin_seeds=1,
+            held_out=10_000,
+        ),
+        Experiment(
+            "rashid",
+            "rashid",
+            "784-200-10, case by case (Rashid)",
+            None,
+            {AS_PUBLISHED: ARTICLE_SCRATCH},
+            seeds=5,
+            twin_seeds=1,
+        ),
+        Experiment(
+            "lecun-300",
+            "lecun-300",
+            "784-300-10, squared error (LeCun et al.)",
+            None,
+            _with_rates(LECUN),
+            seeds=2,
+            twin_seeds=1,
+            guesses=LECUN_GUESSES,
+        ),
+        Experiment(
+            "lecun-1000",
+            "lecun-1000",
+            "784-1000-10, squared error (LeCun et al.)",
+            None,
+            _with_rates(LECUN.replace(layer_sizes=(784, 1000, 10))),
+            seeds=2,
+            twin_seeds=1,
+            guesses=LECUN_GUESSES,
+        ),
+        Experiment(
+            "hinton",
+            "hinton",
+            "784-500-300-10, softmax, cross-entropy and weight decay (Hinton)",
+            None,
+            {"a guess": HINTON},
+            seeds=2,
+            twin_seeds=1,
+            guesses=HINTON_GUESSES,
+        ),
+    )
+}
+"""By name."""
+NAMES = tuple(dict.fromkeys(experiment.published_as for experiment in EXPERIMENTS.values()))
+"""What `reproduce` takes."""

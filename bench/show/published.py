@@ -1,0 +1,328 @@
+"""The published figures beside the measured ones: a table, sentences, and figures like the paper's."""
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import FuncFormatter, NullLocator
+
+from bench.compute.published import Codes, Errors, Reading, Sweeps
+from bench.compute.verdicts import (
+    BANDS,
+    BEST_ERRORS,
+    LAST_ERRORS,
+    SYMMETRY_SWEEPS,
+    TIMES_OF_1986,
+    Reproduction,
+    Verdict,
+)
+from bench.show import style
+from bench.show.drawing import Drawing
+from bench.show.hinton import Activity, best_codes, best_solution, draw_activity, draw_codes, draw_solution
+from bench.show.numbers import ABSENT, count, has_bounds, percent
+from bench.show.table import Table, make_table
+
+VERDICTS = {True: "inside", False: "outside", None: ABSENT}
+NEVER = "never"
+ON, OFF = style.SHADES["by hand"][0], style.SHADES["PyTorch"][0]
+
+
+def published_sentences(found: Reproduction) -> list[str]:
+    """Return the outcome in plain words: how many figures are inside, and each that is outside."""
+    judged = [verdict for verdict in found.verdicts if verdict.inside is not None]
+    inside = [verdict for verdict in judged if verdict.inside]
+    said = [f"{len(inside)} of {count(len(judged), 'published figure')} are inside what these settings give."]
+    said += [
+        f"Outside: {found.titles[verdict.experiment]} — {verdict.what}: published {verdict.published}, "
+        f"measured {measured(verdict)}."
+        for verdict in judged
+        if not verdict.inside
+    ]
+    return said
+
+
+def measured(verdict: Verdict) -> str:
+    """Return the measured figure in its unit, with its range where there is one."""
+    value = verdict.measured
+    writers: dict[str, Callable[[float], str]] = {
+        "share": percent,
+        "error": lambda x: percent(x, 2),
+        "accuracy": lambda x: percent(x, 2),
+        "sweeps": sweeps,
+        "distance": lambda x: f"{x:.2g}",
+    }
+    write = writers[verdict.unit]
+    text = write(value.estimate)
+    if has_bounds(value) or (verdict.unit == "sweeps" and not math.isnan(value.low)):
+        text += f" ({write(value.low)} to {write(value.high)})"
+    return text
+
+
+def sweeps(value: float) -> str:
+    """Return a number of sweeps; "never" for what is infinite."""
+    return f"{value:,.0f}" if math.isfinite(value) else NEVER
+
+
+def published_table(found: Reproduction) -> Table:
+    """Return a row per published figure."""
+    rows = [
+        [
+            verdict.experiment,
+            verdict.what,
+            verdict.published,
+            measured(verdict),
+            f"{verdict.measured.n:,}",
+            VERDICTS[verdict.inside],
+        ]
+        for verdict in found.verdicts
+    ]
+    note = (
+        "Shares have Wilson's 95 % interval. n: trials, trainings, readings or pairs of twins behind the figure. Where "
+        "one more run would be: 95 % by Student's t from the runs there are. Inside: the published figure lies in the "
+        "range, or what it says holds."
+    )
+    columns = ["<experiment", "<what", "<published", "measured", "n", "<verdict"]
+    return make_table("Published and measured", columns, rows, note)
+
+
+def readings_table(readings: Sequence[Reading], at_most: int) -> Table:
+    """Return the readings of the family trees that learn most."""
+    ranked = sorted(readings, key=lambda reading: (-reading.trained, reading.variant))[:at_most]
+    rows = [
+        [
+            reading.variant,
+            "yes" if reading.in_text else "no",
+            percent(reading.trained),
+            percent(reading.trained_close),
+            percent(reading.held_out),
+            f"{reading.seeds}",
+        ]
+        for reading in ranked
+    ]
+    note = (
+        f"The {len(rows)} of {len(readings)} that learn most, means over seeds. Trained: share of the 100 trained "
+        f"questions "
+        "whose outputs are all on the right side of ½ at the end; beyond 0.2 and 0.8: whose outputs are so clear. Held "
+        "out: of the four that were not trained."
+    )
+    columns = ["<reading", "<in the text", "trained", "beyond 0.2 and 0.8", "held out", "seeds"]
+    return make_table("What learns the family trees", columns, rows, note)
+
+
+def drawings(found: Reproduction, codes: Sequence[Codes], activity: Activity | None) -> list[Drawing]:
+    """Return the figures for which there are records."""
+    drawn = []
+    if any(
+        item.question in TIMES_OF_1986 or item.question.startswith(("symmetry", "encoder")) for item in found.sweeps
+    ):
+        drawn.append(draw_sweeps(found))
+    if found.solutions:
+        drawn.append(draw_solution(best_solution(found.solutions), found.solutions))
+    if any(reading.question == "family-trees-map" for reading in found.readings):
+        drawn.append(draw_readings([item for item in found.readings if item.question == "family-trees-map"]))
+    if codes:
+        drawn.append(draw_codes(best_codes(codes)))
+    if activity is not None:
+        drawn.append(draw_activity(activity))
+    if found.errors:
+        drawn.append(draw_errors(found.errors))
+    return drawn
+
+
+ROW, ABOVE, BELOW, NAMES, AXIS = 0.36, 0.25, 0.55, 2.6, 6.6
+
+
+def draw_sweeps(found: Reproduction) -> Drawing:
+    """Draw the share of the trials that are solved, over the sweeps, a curve per variant and a panel per task."""
+    shown = [item for item in found.sweeps if not item.question.startswith("family")]
+    symmetry = next((item for item in shown if item.question == "symmetry"), None)
+    title = (
+        f"Symmetry: half of the networks are solved after {sweeps(symmetry.quantile(0.5))} sweeps, the paper's one "
+        f"after {SYMMETRY_SWEEPS:,}"
+        if symmetry
+        else "After how many sweeps the small tasks are solved"
+    )
+    groups: dict[str, list[Sweeps]] = {}
+    for item in shown:
+        groups.setdefault(item.question.removesuffix("-averaged"), []).append(item)
+    with style.look():
+        page = style.Page()
+        page.heading(title, "Share of the trials in which all outputs are on the right side of ½, over sweeps")
+        for task, items in groups.items():
+            page.band(
+                1.9,
+                lambda band, task=task, items=items: _draw_times(band, task, items),  # type: ignore[misc]
+            )
+        page.text(
+            "A step per trial, each from initial weights of its own; a curve that ends below 100 % has trials that "
+            "were "
+            "not solved when they were ended, where it ends. Dotted: the published figure, of one run.",
+            style.SMALL,
+            color=style.GREY,
+        )
+        return Drawing("sweeps", title, f"{title}. {_said_sweeps(shown)}", page.figure())
+
+
+def _said_sweeps(shown: Sequence[Sweeps]) -> str:
+    each = [
+        f"{item.question}, {item.variant}: median {sweeps(item.quantile(0.5))}, solved "
+        f"{percent(item.share.estimate)} of "
+        f"{len(item.solved)}"
+        for item in shown
+    ]
+    return "; ".join(each) + "."
+
+
+def _draw_times(band: style.Band, task: str, items: Sequence[Sweeps]) -> None:
+    axes = band.axes(style.MARGIN + 0.75, 6.6, ABOVE, BELOW)
+    band.write(style.MARGIN, 0.0, task, weight="bold")
+    colours = (ON, OFF, style.GREY)
+    for item, colour, dash in zip(items, colours, style.DASHES, strict=False):
+        solved = sorted(filter(math.isfinite, item.solved))
+        shares = [number / len(item.solved) for number in range(len(solved) + 1)]
+        places = [*solved, item.limit]
+        axes.step(
+            [1, *places], [0, *shares[1:], shares[-1]], where="post", color=colour, linestyle=dash, label=_key(item)
+        )
+    published = SYMMETRY_SWEEPS if task == "symmetry" else TIMES_OF_1986.get(task)
+    if published:
+        axes.axvline(published, color=style.INK, linestyle=":", label=f"published: {published:,}")
+    axes.set_xscale("log")
+    axes.set_xlim(10, 1.1 * max(item.limit for item in items))
+    axes.set_ylim(0, 1.04)
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.0f} %"))
+    axes.set_xlabel("sweeps, log axis")
+    axes.legend(loc="upper left", bbox_to_anchor=(1.02, 1.03), frameon=False, fontsize=style.SMALL, borderaxespad=0)
+
+
+def _key(item: Sweeps) -> str:
+    return f"{item.variant} ({count(len(item.solved), 'seed')})"
+
+
+def draw_readings(readings: Sequence[Reading]) -> Drawing:
+    """Draw the share of trained questions that every reading learns, a map per kind of sum and decay."""
+    in_text = [reading for reading in readings if reading.in_text]
+    best = max(in_text, key=lambda reading: reading.trained)
+    learning = sum(reading.learns for reading in in_text)
+    title = (
+        f"Of {len(in_text)} readings of the text with a change after every sweep, {learning} learn the family trees; "
+        f"the "
+        f"best one answers {percent(best.trained)} of the trained questions"
+    )
+    with style.look():
+        page = style.Page()
+        page.heading(title, "Share of the 100 trained questions answered after 1,500 sweeps")
+        for reduction in ("sum", "mean"):
+            some = [reading for reading in readings if reading.recipe["reduction"] == reduction]
+            if some:
+                page.band(3.3, lambda band, some=some, reduction=reduction: _draw_map(band, some, reduction))  # type: ignore[misc]
+        page.text(
+            f"Mean of {count(readings[0].seeds, 'seed')} in percent; answered: all outputs on the right side of ½. "
+            f"Rows: range "
+            "of the initial weights and what the margin does (A: targets 0 and 1, no error beyond 0.2 and 0.8; B: "
+            "targets "
+            "0.2 and 0.8, no error beyond them; C: nothing forgiven). Columns: decay by change, and learning rate "
+            "from sweep 20 "
+            "on. A frame marks what can be read in the text.",
+            style.SMALL,
+            color=style.GREY,
+        )
+        return Drawing("family-map", title, f"{title}. {_said_map(readings)}", page.figure())
+
+
+def _said_map(readings: Sequence[Reading]) -> str:
+    ranked = sorted(readings, key=lambda reading: -reading.trained)[:5]
+    return "Most: " + "; ".join(f"{item.variant}: {percent(item.trained)}" for item in ranked) + "."
+
+
+def _margin_letter(recipe: dict[str, object]) -> str:
+    if recipe["margin"] is None:
+        return "C"
+    return "A" if list(recipe["target_range"]) == [0.0, 1.0] else "B"  # type: ignore[call-overload]
+
+
+def _draw_map(band: style.Band, readings: Sequence[Reading], reduction: str) -> None:
+    def row_of(reading: Reading) -> tuple[float, str]:
+        return reading.recipe["init_scale"], _margin_letter(dict(reading.recipe))
+
+    def column_of(reading: Reading) -> tuple[float, float]:
+        return -reading.recipe["shrinkage"], reading.recipe["schedule"][0][1]
+
+    rows, columns = sorted(set(map(row_of, readings))), sorted(set(map(column_of, readings)))
+    values = np.full((len(rows), len(columns)), np.nan)
+    axes = band.axes(style.MARGIN + 1.3, 6.4, 0.25, 0.55)
+    band.write(style.MARGIN, 0.0, f"{reduction} over the cases", weight="bold")
+    for reading in readings:
+        values[rows.index(row_of(reading)), columns.index(column_of(reading))] = reading.trained
+    axes.imshow(values, cmap="YlGnBu", vmin=0, vmax=1, aspect="auto")
+    for (row, column), value in np.ndenumerate(values):
+        axes.text(
+            column,
+            row,
+            f"{100 * value:.0f}",
+            ha="center",
+            va="center",
+            fontsize=7,
+            color="white" if value > 0.6 else style.INK,
+        )
+    for reading in readings:
+        if reading.in_text:
+            place = columns.index(column_of(reading)) - 0.47, rows.index(row_of(reading)) - 0.46
+            axes.add_patch(Rectangle(place, 0.94, 0.92, fill=False, edgecolor=ON, linewidth=1.2))
+    axes.set_yticks(range(len(rows)), [f"U(±{scale:g}), {letter}" for scale, letter in rows], fontsize=7)
+    axes.set_xticks(
+        range(len(columns)), [f"{-100 * decay:g} %\nε {rate:g}" for decay, rate in columns], fontsize=style.SMALL
+    )
+    axes.grid(visible=False)
+    axes.tick_params(length=0)
+
+
+def draw_errors(errors: Sequence[Errors]) -> Drawing:
+    """Draw the test errors on MNIST, a row per experiment, with the published ones."""
+    groups: dict[str, list[Errors]] = {}
+    for item in errors:
+        groups.setdefault(item.question, []).append(item)
+    published = {**BEST_ERRORS, **LAST_ERRORS, **BANDS}
+    inside = [name for name, items in groups.items() if _range(items)[0] <= published[name] <= _range(items)[1]]
+    title = f"Of {count(len(groups), 'published error')} on MNIST, {len(inside)} lie within what these settings gave"
+    with style.look():
+        page = style.Page()
+        page.heading(title, "Test error, on all test cases")
+        page.band(ABOVE + ROW * len(groups) + BELOW, lambda band: _draw_errors(band, groups, published))
+        page.text(
+            "Dots: one training each; of Nielsen's networks after the best epoch, as published, of all others after "
+            "the last. "
+            "LeCun's networks with every learning rate that was tried. Diamonds: the published error.",
+            style.SMALL,
+            color=style.GREY,
+        )
+        said = "; ".join(
+            f"{name}: published {percent(published[name], 2)}, {percent(low, 2)} to {percent(high, 2)}"
+            for name, items in groups.items()
+            for low, high in [_range(items)]
+        )
+        return Drawing("mnist-errors", title, f"{title}. {said}.", page.figure())
+
+
+def _shown_errors(items: Sequence[Errors]) -> list[float]:
+    return [value for item in items for value in (item.best if item.question in BEST_ERRORS else item.last)]
+
+
+def _range(items: Sequence[Errors]) -> tuple[float, float]:
+    values = _shown_errors(items)
+    return min(values), max(values)
+
+
+def _draw_errors(band: style.Band, groups: dict[str, list[Errors]], published: dict[str, float]) -> None:
+    axes = band.axes(style.MARGIN + NAMES - 1.2, AXIS, ABOVE, BELOW)
+    style.name_rows(axes, list(groups))
+    for row, (name, items) in enumerate(groups.items()):
+        values = _shown_errors(items)
+        axes.plot(values, [row] * len(values), "o", color=ON, markersize=4, alpha=0.6)
+        axes.plot([published[name]], [row], "D", color=style.INK, markersize=6, markerfacecolor="none")
+    axes.set_xlim(left=0)
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.0f} %"))
+    axes.set_xlabel("test error")

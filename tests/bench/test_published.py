@@ -1,0 +1,348 @@
+"""Published experiments: trials find what is known, and verdicts follow from what was measured."""
+
+import dataclasses
+import itertools
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from bench.cli.main import main
+from bench.compute.published import (
+    BEYOND,
+    READING,
+    Errors,
+    Solution,
+    Sweeps,
+    new_run_interval,
+    properties_of,
+    share_interval,
+)
+from bench.compute.verdicts import summarize_reproduction
+from bench.records import Row, read_rows, rows_of
+from bench.run import experiments, reproduce
+from bench.run.experiments import EXPERIMENTS, FAMILY, NAMES, NIELSEN, OF_1986, in_text
+from bench.run.trial import CLOSE, checkpoints, is_right, run_trial, split
+from bench.show.published import drawings, measured, published_sentences, published_table
+from data import InputError, load_dataset, load_family_trees, load_patterns
+from tests.tiny import write_tiny_dataset
+
+TWINS = ("scratch-numpy", "torch-eager")
+SOLVED_SEED = 1
+
+
+def test_a_symmetry_network_is_solved_by_both_twins_after_the_same_sweeps_and_looks_as_in_the_paper() -> None:
+    row = run_trial("symmetry", OF_1986.replace(seed=SOLVED_SEED), 0, TWINS, stops=True, keeps=True)
+    assert row["solved"]["scratch-numpy"] == row["solved"]["torch-eager"] is not None
+    assert row["distance"] < 1e-9
+    assert row["curve"][-1][0] == row["solved"]["scratch-numpy"]
+    assert row["curve"][-1][2] == 1.0
+    hidden, hidden_bias, output, output_bias = map(np.array, row["weights"])
+    solution = Solution(0, row["curve"][-1][0], hidden, hidden_bias, output[:, 0], float(output_bias[0]))
+    assert solution.mirror_error < 0.05
+    assert solution.correlation < -0.99
+    assert solution.has_signs
+
+
+def test_the_mean_over_the_cases_learns_no_symmetry_in_the_time_of_the_sum() -> None:
+    sweeps = run_trial("symmetry", OF_1986.replace(seed=SOLVED_SEED), 0, TWINS[:1], stops=True, keeps=False)
+    most = sweeps["solved"]["scratch-numpy"]
+    averaged = OF_1986.replace(seed=SOLVED_SEED, reduction="mean", epochs=most)
+    row = run_trial("symmetry", averaged, 0, TWINS[:1], stops=True, keeps=False)
+    assert row["solved"] == {"scratch-numpy": None}
+    assert row["weights"] is None
+
+
+def test_xor_is_solved_through_one_hidden_unit_and_direct_connections() -> None:
+    recipe = next(iter(EXPERIMENTS["xor"].variants.values()))
+    rows = [run_trial("xor", recipe.replace(seed=seed), 0, TWINS, stops=True, keeps=False) for seed in range(3)]
+    assert all(row["solved"]["scratch-numpy"] == row["solved"]["torch-eager"] for row in rows)
+    assert any(row["solved"]["scratch-numpy"] for row in rows)
+    assert max(row["distance"] for row in rows) < 1e-9
+
+
+def test_the_twins_go_the_same_way_through_the_family_trees() -> None:
+    row = run_trial("family-trees", FAMILY.replace(epochs=60), 4, TWINS, stops=False, keeps=True)
+    assert row["distance"] < 1e-9
+    first = np.array(row["weights"][0])
+    assert first.shape == (36, 12)
+    assert (first[:24, 6:] == 0).all()
+    assert (first[24:, :6] == 0).all()
+    assert row["curve"][-1][0] == 60
+    assert len(row["curve"][-1]) == 6
+
+
+def test_cases_are_held_out_by_seed_and_never_trained() -> None:
+    patterns = load_patterns("family-trees")
+    trained, held_out = split(patterns, 4, seed=3)
+    assert len(held_out) == 4
+    assert len(trained) == 100
+    assert sorted([*trained, *held_out]) == list(range(104))
+    assert not np.array_equal(held_out, split(patterns, 4, seed=4)[1])
+
+
+def test_right_is_what_has_every_output_on_its_side() -> None:
+    targets = np.array([[1, 0], [1, 1], [0, 0]], np.uint8)
+    outputs = np.array([[0.9, 0.1], [0.9, 0.6], [0.1, 0.3]])
+    assert is_right(outputs, targets, 0.5, 0.5).tolist() == [True, True, True]
+    assert is_right(outputs, targets, *CLOSE).tolist() == [True, False, False]
+
+
+def test_the_curve_has_its_last_sweep_and_none_twice() -> None:
+    for sweeps in (1, 2, 100, 30_000):
+        points = checkpoints(sweeps)
+        assert points[0] == 1
+        assert points[-1] == sweeps
+        assert points == sorted(set(points))
+
+
+def solution(hidden: list[float], flip: float = -1.0) -> Solution:
+    unit = np.array([*hidden, *(-weight for weight in reversed(hidden))])
+    return Solution(0, 100, np.column_stack((unit, flip * unit)), np.array([-1.0, -1.0]), np.array([-5.0, -5.0]), 2.0)
+
+
+def test_structure_of_a_solution_is_measured() -> None:
+    exact = solution([4.0, -1.0, 2.0])
+    assert exact.mirror_error == 0
+    assert exact.correlation == pytest.approx(-1)
+    assert exact.ratio_error == pytest.approx(0)
+    assert exact.has_signs
+    assert solution([3.0, -1.0, 2.0]).ratio_error > 0.1
+    bent = dataclasses.replace(exact, hidden=exact.hidden + np.array([[0.4], *[[0.0]] * 5]))
+    assert bent.mirror_error == pytest.approx(0.1, rel=0.1)
+    assert not dataclasses.replace(exact, output_bias=-1.0).has_signs
+
+
+def times(*solved: float) -> Sweeps:
+    return Sweeps("symmetry", "v", solved, solved, 100, 0, 0, math.nan)
+
+
+def test_sweeps_that_never_come_count_as_infinite() -> None:
+    found = times(10, 20, 30, math.inf)
+    assert found.share.estimate == 0.75
+    assert found.quantile(0.5) == 20
+    assert found.quantile(0.9) == math.inf
+    assert found.share_before(20) == 0.5
+
+
+def test_where_one_more_run_would_be_holds_one_more_run_19_times_in_20() -> None:
+    rng = np.random.default_rng(0)
+    inside = 0
+    for _ in range(2000):
+        *seen, new = rng.normal(0.9, 0.01, 6)
+        inside += new_run_interval(seen).contains(new)
+    assert 0.935 < inside / 2000 < 0.965
+    assert math.isnan(new_run_interval([1.0]).low)
+
+
+def test_a_share_has_wilsons_interval() -> None:
+    found = share_interval(0, 50)
+    assert found.estimate == 0
+    assert found.low == pytest.approx(0, abs=1e-12)
+    assert found.high == pytest.approx(0.0713, abs=1e-3)
+    assert math.isnan(share_interval(0, 0).estimate)
+
+
+def test_generations_and_branches_are_those_of_both_trees() -> None:
+    found = properties_of(load_family_trees())
+    people = [person for tree in load_family_trees() for person in tree.people]
+    generation = dict(zip(people, found["generation"], strict=True))
+    assert (generation["Christopher"], generation["Margaret"], generation["Colin"]) == (1, 2, 3)
+    assert (generation["Francesca"], generation["Tomaso"], generation["Sophia"]) == (1, 2, 3)
+    branch = dict(zip(people, found["branch"], strict=True))
+    assert (branch["Arthur"], branch["Charles"], branch["Charlotte"]) == (-1, 1, 0)
+    assert (branch["Emilio"], branch["Tomaso"]) == (-1, 1)
+    assert sum(found["nationality"]) == 12
+
+
+def test_the_best_of_three_runs_is_taken_of_every_choice_of_them() -> None:
+    found = Errors(
+        "nielsen-30", "v", np.array([[0.9, 0.05, 0.06], [0.9, 0.04, 0.07], [0.9, 0.08, 0.03], [0.9, 0.1, 0.2]]), 0, 0, 0
+    )
+    assert found.best == [0.05, 0.04, 0.03, 0.1]
+    assert found.last == [0.06, 0.07, 0.03, 0.2]
+    assert sorted(found.best_of(3)) == [0.03, 0.03, 0.03, 0.04]
+
+
+def test_settings_are_those_of_the_facts() -> None:
+    assert (FAMILY.learning_rate, FAMILY.momentum, FAMILY.schedule) == (0.005, 0.5, ((20, 0.01, 0.9),))
+    assert (FAMILY.shrinkage, FAMILY.margin, FAMILY.epochs, FAMILY.reduction) == (0.002, (0.2, 0.8), 1500, "sum")
+    assert (OF_1986.learning_rate, OF_1986.momentum, OF_1986.init_scale) == (0.1, 0.9, 0.3)
+    assert (NIELSEN.learning_rate, NIELSEN.batch_size, NIELSEN.epochs) == (3.0, 10, 30)
+    readings = [recipe for recipe in EXPERIMENTS["family-trees-map"].variants.values() if in_text(recipe)]
+    assert all(recipe.shrinkage == 0.002 and recipe.margin for recipe in readings)
+    assert len(readings) == 4 * 2 * 2 * 2
+    assert all(in_text(recipe) for recipe in EXPERIMENTS["family-trees"].variants.values())
+
+
+def test_every_recipe_of_an_experiment_fits_its_patterns() -> None:
+    for experiment in EXPERIMENTS.values():
+        for recipe in experiment.variants.values():
+            if experiment.patterns is not None:
+                load_patterns(experiment.patterns).cases(recipe)
+        assert experiment.twin_seeds <= experiment.seeds
+
+
+def trial(question: str, seed: int, solved: int | None, label: str = "v", **fields: Any) -> Row:
+    times = {"scratch-numpy": solved, "torch-eager": solved}
+    row = {"implementation": label, "seed": seed, "solved": times, "close": times, "distance": 1e-12, "weights": None}
+    curve = [[1, 0.1, 0.0, 0.0, None, None], [10, 0.01, 1.0, 0.0, None, None]]
+    return {"kind": "trial", "session": 0, "question": question, **row, "curve": curve, **fields}
+
+
+def described(*questions: tuple[str, str]) -> Row:
+    return {
+        "plan": {
+            "questions": [
+                {
+                    "name": name,
+                    "title": f"Made up: {name}",
+                    "entries": [{"label": "v", "recipe_name": kind, "recipe": OF_1986.to_dict()}],
+                }
+                for name, kind in questions
+            ]
+        }
+    }
+
+
+def verdict_of(description: Row, rows: list[Row], what: str) -> Any:
+    found = summarize_reproduction(description, rows, 4)
+    return next(verdict for verdict in found.verdicts if what in verdict.what)
+
+
+@pytest.mark.parametrize(("solved", "inside"), [(range(1000, 2000, 50), True), (range(30, 50), False)])
+def test_a_verdict_follows_from_the_sweeps(solved: range, inside: bool) -> None:
+    rows = [trial("symmetry", seed, sweeps) for seed, sweeps in enumerate(solved)]
+    found = verdict_of(described(("symmetry", READING)), rows, "within the quartiles")
+    assert found.inside is inside
+
+
+@pytest.mark.parametrize(("distance", "torch", "inside"), [(1e-12, 7, True), (1e-6, 7, False), (1e-12, 8, False)])
+def test_the_twins_are_the_same_where_weights_and_sweeps_are(distance: float, torch: int, inside: bool) -> None:
+    rows = [{**trial("xor", 0, 7), "solved": {"scratch-numpy": 7, "torch-eager": torch}, "distance": distance}]
+    assert verdict_of(described(("xor", READING)), rows, "weights of the twins").inside is inside
+
+
+@pytest.mark.parametrize(("kind", "inside"), [(READING, True), (BEYOND, None)])
+def test_only_a_reading_of_the_text_can_be_one_that_learns(kind: str, inside: bool | None) -> None:
+    curve = [[1500, 0.1, 0.97, 0.9, 0.75, 0.5]]
+    rows = [trial("family-trees-map", seed, None, curve=curve) for seed in range(2)]
+    found = summarize_reproduction(described(("family-trees-map", kind)), rows, 4)
+    texts = [verdict for verdict in found.verdicts if "readings of the text" in verdict.what]
+    assert [verdict.inside for verdict in texts] == ([inside] if inside else [])
+    held_out = next(verdict for verdict in found.verdicts if "held-out" in verdict.what)
+    assert (held_out.measured.estimate, held_out.measured.n) == (0.75, 8)
+
+
+def epochs(question: str, label: str, seed: int, accuracies: list[float], loss: float = 0.1) -> list[Row]:
+    row = {"kind": "epoch", "session": 0, "question": question, "implementation": label, "seed": seed, "cases": 10}
+    return [
+        {**row, "epoch": epoch, "loss": loss if epoch else None, "accuracy": accuracy}
+        for epoch, accuracy in enumerate(accuracies)
+    ]
+
+
+@pytest.mark.parametrize(("accuracy", "inside"), [(0.975, True), (0.96, False)])
+def test_an_error_is_inside_where_one_more_run_would_be(accuracy: float, inside: bool) -> None:
+    rows = [
+        row
+        for seed, off in enumerate((-0.001, 0.0, 0.001))
+        for row in epochs("rashid", "v", seed, [0.1, accuracy + off])
+    ]
+    description = described(("rashid", READING))
+    assert verdict_of(description, rows, "after the last epoch").inside is inside
+    same = [*rows, *epochs("rashid", "torch-eager v", 0, [0.1, accuracy - 0.001])]
+    assert verdict_of(description, same, "losses of the twins").inside is True
+    apart = [*rows, *epochs("rashid", "torch-eager v", 0, [0.1, accuracy - 0.001], loss=0.1001)]
+    assert verdict_of(description, apart, "losses of the twins").inside is False
+
+
+SMALL = {
+    "symmetry": dataclasses.replace(
+        EXPERIMENTS["symmetry"], seeds=3, twin_seeds=1, variants={"as published": OF_1986.replace(epochs=2500)}
+    ),
+    "family-trees": dataclasses.replace(
+        EXPERIMENTS["family-trees"], seeds=1, twin_seeds=1, variants={"ε 0.01": FAMILY.replace(epochs=20)}
+    ),
+    "family-trees-map": dataclasses.replace(
+        EXPERIMENTS["family-trees-map"],
+        seeds=1,
+        variants={
+            name: recipe.replace(epochs=15)
+            for name, recipe in itertools.islice(EXPERIMENTS["family-trees-map"].variants.items(), 4)
+        },
+    ),
+    "nielsen-30": dataclasses.replace(
+        EXPERIMENTS["nielsen-30"],
+        seeds=3,
+        held_out=100,
+        variants={"as published": NIELSEN.replace(layer_sizes=(16, 5, 3), epochs=2)},
+    ),
+}
+
+
+@pytest.fixture
+def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Let the experiments be small ones, in an empty folder with a tiny dataset."""
+    monkeypatch.chdir(tmp_path)
+    for module in (experiments, reproduce):
+        monkeypatch.setattr(module, "EXPERIMENTS", SMALL)
+    return write_tiny_dataset(tmp_path, 300, 60)
+
+
+def test_the_command_goes_from_trials_to_verdicts_and_figures_and_goes_on_where_it_was_stopped(
+    tmp_path: Path, small: str
+) -> None:
+    result = CliRunner().invoke(main, ["reproduce", "--dataset", small])
+    assert result.exit_code == 0, result.output
+    folder = (tmp_path / "results" / "latest-reproduction").resolve()
+    assert {path.stem for path in (folder / "figures").glob("*.png")} >= {
+        "sweeps",
+        "family-map",
+        "family-codes",
+        "family-activity",
+        "mnist-errors",
+    }
+    rows, page = read_rows(folder), (folder / "published.md").read_text()
+    assert len(rows_of(rows, "trial")) == 3 + 1 + 4
+    assert len({(row["implementation"], row["seed"]) for row in rows_of(rows, "epoch")}) == 3 + 1
+    lines = (folder / "records.jsonl").read_text().splitlines(keepends=True)
+    kept = [line for line in lines if json.loads(line)["seed"] == 0]
+    assert len(kept) < len(lines)
+    (folder / "records.jsonl").write_text("".join(kept))
+    again = CliRunner().invoke(main, ["reproduce", "--resume"])
+    assert again.exit_code == 0, again.output
+    assert (folder / "published.md").read_text() == page, "trials are the same when they are done again"
+    shown = CliRunner().invoke(main, ["report", str(folder)])
+    assert shown.exit_code == 0, shown.output
+
+
+def test_an_unknown_experiment_is_named_with_those_that_there_are(tmp_path: Path, small: str) -> None:
+    result = CliRunner().invoke(main, ["reproduce", "nonsense", "--dataset", small])
+    assert result.exit_code == 2
+    assert "no experiment is named 'nonsense'; expected one of symmetry, xor," in result.output
+    assert not (tmp_path / "results").exists()
+    with pytest.raises(InputError, match="no experiment is named"):
+        reproduce.plan_reproduction(load_dataset(small), ["family-trees-map"])
+
+
+def test_a_published_name_covers_its_variations(small: str) -> None:
+    plan = reproduce.plan_reproduction(load_dataset(small), ["family-trees"], seeds=1)
+    assert [question.name for question in plan.questions] == ["family-trees", "family-trees-map"]
+    assert {question.seeds for question in plan.questions} == {(0,)}
+    assert "family-trees-map" not in NAMES
+
+
+def test_sentences_and_table_say_what_is_outside() -> None:
+    rows = [trial("symmetry", seed, 40) for seed in range(4)]
+    found = summarize_reproduction(described(("symmetry", READING)), rows, 4)
+    said = " ".join(published_sentences(found)).replace("\N{NO-BREAK SPACE}", " ")
+    assert "Outside: Made up: symmetry — median of the sweeps, and quartiles" in said
+    outside = [row for row in published_table(found).rows if row[-1] == "outside"]
+    assert "40" in outside[0][3]
+    assert measured(found.verdicts[0]).startswith("100")
+    assert [drawing.name for drawing in drawings(found, [], None)] == ["sweeps"]
