@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from bench.cli.progress import Bars
+from bench.cli.recipe_options import BatchSize
 from bench.cli.run_options import RunOptions, folder_of_run, run_options, show_outcome
 from bench.cli.running import go_on
 from bench.compute.bridge import BRIDGE, summarize_bridge
@@ -15,7 +16,7 @@ from bench.compute.explain import explain as compute
 from bench.compute.explain import taken_over
 from bench.records import Row, read_description, rows_of
 from bench.run.cluster import check_cluster
-from bench.run.explain import SCOPES, plan_explanation, run_explanation
+from bench.run.explain import PUBLISHED_BATCH, SCOPES, plan_explanation, run_explanation, with_batch
 from bench.show.bridge import bridge_sentences, bridge_tables, draw_bridge
 from bench.show.explain import accuracy_table, draw_explanation, explanation_sentences, runtime_table
 from bench.show.numbers import count, listing
@@ -26,6 +27,14 @@ from bench.show.numbers import count, listing
 @click.option("--cases", type=click.IntRange(min=2), help="Training cases; those of the profile otherwise.")
 @click.option("--epochs", type=click.IntRange(min=1), help="Of every training; those of the profile otherwise.")
 @click.option("--seeds", type=click.IntRange(min=2), help="Of every cell; those of the profile otherwise.")
+@click.option(
+    "--batch-size",
+    type=BatchSize(),
+    default=PUBLISHED_BATCH,
+    show_default=True,
+    metavar="N|all",
+    help="The other level of the batch, beside 1; all: all cases at once.",
+)
 @click.option("--fresh", is_flag=True, help="Train also what an earlier run beside this one has trained the same way.")
 @click.option(
     "--scheduler",
@@ -39,6 +48,7 @@ def explain(
     cases: int | None,
     epochs: int | None,
     seeds: int | None,
+    batch_size: int | str,
     fresh: bool,
     scheduler: str | None,
 ) -> None:
@@ -53,6 +63,7 @@ def explain(
       backprop-bench explain
       backprop-bench explain --profile quick
       backprop-bench explain --cases 60000 --seeds 20
+      backprop-bench explain --batch-size all
       backprop-bench explain --profile full --scheduler tcp://10.0.0.1:8786
       backprop-bench explain --resume
     """  # noqa: D301 (click reads the backspace)
@@ -62,6 +73,8 @@ def explain(
     scope = dataclasses.replace(
         scope, cases=cases or scope.cases, epochs=epochs or scope.epochs, seeds=seeds or scope.seeds
     )
+    if batch_size != PUBLISHED_BATCH:
+        scope = with_batch(scope, None if batch_size == "all" else int(batch_size))
     folder = folder_of_run(
         options,
         lambda dataset: plan_explanation(dataset, scope),
@@ -75,13 +88,11 @@ def explain(
 
 def show_explanation(folder: Path, description: dict[str, Any], rows: list[Row]) -> None:
     """Print what a run of ``explain`` says and write it to its folder; exit code 1 where something failed."""
-    scope = SCOPES[description["profile"].removeprefix("explain-")]
-    names = [[factor.name for factor in factors] for factors in (scope.accuracy, scope.runtime)]
     failures = rows_of(rows, "failure")
     for failure in failures:
         click.echo(f"Failed: {failure['question']}: {failure['implementation']}: {failure['message']}", err=True)
     say_what_was_taken_over(rows)
-    found = compute(description, rows, *names)
+    found = compute(description, rows)
     tables = [accuracy_table(found), runtime_table(found)]
     show_outcome(folder, "why", explanation_sentences(found), tables, [draw_explanation(found)])
     if any(question["name"] == BRIDGE for question in description["plan"]["questions"]):

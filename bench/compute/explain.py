@@ -101,9 +101,7 @@ class Explanation:
     epochs: int
 
 
-def explain(
-    description: dict[str, Any], rows: list[Row], accuracy_factors: Sequence[str], runtime_factors: Sequence[str]
-) -> Explanation:
+def explain(description: dict[str, Any], rows: list[Row]) -> Explanation:
     """Compute what a run of ``explain`` says.
 
     Raises
@@ -114,6 +112,7 @@ def explain(
     planned = {question["name"]: question for question in description["plan"]["questions"]}
     by_question = {name: [row for row in rows if row["question"] == name] for name in planned}
     accuracy, runtime = by_question["accuracy"], by_question["runtime"]
+    accuracy_factors, runtime_factors = (planned[name]["factors"] for name in ("accuracy", "runtime"))
     last = rows_of(accuracy, "epoch", epoch=planned["accuracy"]["epochs"])
     cells = _cells(len(accuracy_factors))
     values = {cell: _by_seed(last, cell_name(cell)) for cell in cells}

@@ -16,7 +16,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from typing import Any
 
 from bench.records import Row
-from bench.run.environment import SUITE, package_versions, source_crc32
+from bench.run.environment import SUITE, cpu, package_versions, source_crc32
 from bench.run.sweep import Forms, Job, Outcome, Sweep, carry_out
 from data import Dataset, InputError, load_dataset
 
@@ -169,7 +169,7 @@ def train_there(
     Parameters
     ----------
     number
-        Comes back with the outcome.
+        Comes back with the outcome, whose rows say on which processor they were trained.
     job
         What :meth:`bench.run.sweep.Job.to_dict` gave.
     dataset, fingerprint
@@ -186,9 +186,10 @@ def train_there(
 
     try:
         check_software(software(), driver)
-        return number, carry_out(Job.from_dict(job), _forms(dataset, fingerprint))
+        outcome = carry_out(Job.from_dict(job), _forms(dataset, fingerprint))
     except InputError as error:
         raise InputError(f"worker {distributed.get_worker().address}: {error}") from error
+    return number, outcome if isinstance(outcome, str) else [{**row, "processor": cpu().model} for row in outcome]
 
 
 def _forms(dataset: str, fingerprint: str) -> Forms:

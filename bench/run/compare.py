@@ -102,14 +102,15 @@ class Comparison:
 
     def _prove_all(self, steps: int) -> None:
         """Prove every entry that is not recorded yet; nothing is timed here, so several processes may work at once."""
-        missing: dict[tuple[str, str | None], list[tuple[Question, Entry]]] = {}
+        missing: dict[tuple[str, str | None, int], list[tuple[Question, Entry]]] = {}
         for question in self.plan.questions:
             for entry in question.originals:
                 if trains_nothing(entry.implementation):
                     continue
                 proved = self.book.find("parity", question, implementation=entry.name)
                 if not proved and not self.book.unproved(question, entry):
-                    missing.setdefault((entry.implementation, entry.core_type), []).append((question, entry))
+                    alike = entry.implementation, entry.core_type, entry.threads or self.threads
+                    missing.setdefault(alike, []).append((question, entry))
         with (
             self.progress.stage("parity proof", sum(map(len, missing.values()))),
             together(self.threads) as pool,
@@ -126,7 +127,8 @@ class Comparison:
         with contextlib.ExitStack() as stack:
             worker = None
             for _, entry in pairs:
-                worker = worker or stack.enter_context(Worker(self.threads, environment=entry.environment))
+                threads = entry.threads or self.threads
+                worker = worker or stack.enter_context(Worker(threads, environment=entry.environment))
                 request = {"implementation": entry.implementation, "recipe": entry.recipe.to_dict()}
                 try:
                     outcomes.append(worker.ask("prove", **request, dataset=self.dataset.name, steps=steps)["proofs"])

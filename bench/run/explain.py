@@ -12,12 +12,13 @@ from typing import Any
 from bench.compute.explain import LOADER, OTHER, TUNED, best_rate, cell_name
 from bench.compute.schedule import Timing
 from bench.implementations import named_implementation
-from bench.records import Recorder, Row, rows_of
+from bench.records import Recorder, Row, read_description, rows_of
 from bench.run.book import Book
 from bench.run.bridge import bridge_question
 from bench.run.cluster import Cluster
 from bench.run.compare import Comparison
 from bench.run.earlier import unchanged_runs
+from bench.run.environment import usable_cores
 from bench.run.plan import BLOCK_S, Entry, Extent, Plan, Question, check_timing, make_question
 from bench.run.progress import Progress
 from bench.run.sweep import Here, Job, Outcome, Sweep
@@ -37,11 +38,14 @@ class Factor:
         Fields of the recipe at level 0, that of the hand-written network, and at level 1, that of the PyTorch one.
     implementations
         The same, where the factor is the implementation; empty otherwise.
+    threads
+        The same, where the factor is how many threads an implementation has while it is timed; empty otherwise.
     """
 
     name: str
     levels: tuple[dict[str, Any], dict[str, Any]]
     implementations: tuple[str, ...] = ()
+    threads: tuple[int, ...] = ()
 
 
 LOSS = Factor(
@@ -51,7 +55,11 @@ LOSS = Factor(
         {"output_activation": "softmax", "loss": "cross_entropy", "target_range": (0.0, 1.0)},
     ),
 )
-BATCH = Factor("batch", ({"batch_size": 1}, {"batch_size": 64}))
+PUBLISHED_BATCH = 64
+"""Of the PyTorch network."""
+BATCH = Factor("batch", ({"batch_size": 1}, {"batch_size": PUBLISHED_BATCH}))
+THREADS = Factor("threads", ({}, {}), threads=(1, 2))
+"""Left out where there is one core."""
 BIAS = Factor("bias", ({"bias": False}, {"bias": True}))
 INITIAL = Factor("initial weights", ({"initialization": "lecun_normal"}, {"initialization": "torch_linear"}))
 INPUTS = Factor(
@@ -99,7 +107,7 @@ SCOPES = {
     "quick": Scope((LOSS, BATCH, TUNING), (BATCH, PRECISION, IMPLEMENTATION), 2000, 2, 3, 3, 4, bridge=False),
     "default": Scope(
         (LOSS, BATCH, BIAS, INITIAL, INPUTS, TUNING),
-        (BATCH, LOSS, INPUTS, PRECISION, IMPLEMENTATION),
+        (BATCH, LOSS, INPUTS, PRECISION, THREADS, IMPLEMENTATION),
         10_000,
         2,
         5,
@@ -108,7 +116,7 @@ SCOPES = {
     ),
     "full": Scope(
         (LOSS, BATCH, BIAS, INITIAL, INPUTS, PRECISION, TUNING),
-        (BATCH, LOSS, BIAS, INPUTS, PRECISION, IMPLEMENTATION),
+        (BATCH, LOSS, BIAS, INPUTS, PRECISION, THREADS, IMPLEMENTATION),
         None,
         5,
         20,
@@ -142,7 +150,9 @@ def plan_explanation(dataset: Dataset, scope: Scope) -> Plan:
     InputError
         For a factor whose levels are the same.
     """
-    check_factors((*scope.accuracy, *scope.runtime))
+    cores = usable_cores()
+    runtime = tuple(factor for factor in scope.runtime if max(factor.threads, default=1) <= cores)
+    check_factors((*scope.accuracy, *runtime))
     engine = next(name for name in ENGINES if named_implementation(name).unavailable() is None)
     accuracies = [
         Entry(engine, cell_name(cell), _recipe(dataset, scope.accuracy, cell, FAST), rung=cell_name(cell))
@@ -150,34 +160,47 @@ def plan_explanation(dataset: Dataset, scope: Scope) -> Plan:
     ]
     ends = [accuracies[0], accuracies[-1]]
     accuracies += [dataclasses.replace(end, implementation=TWIN, rung=f"{OTHER} {end.name}") for end in ends]
-    times = [
-        Entry(_implementation(scope.runtime, cell), cell_name(cell), recipe, rung=cell_name(cell))
-        for cell in itertools.product((0, 1), repeat=len(scope.runtime))
-        for recipe in [_recipe(dataset, scope.runtime, cell)]
-    ]
+    times = [_timed_entry(dataset, runtime, cell) for cell in itertools.product((0, 1), repeat=len(runtime))]
     # a DataLoader is there only where the implementation is PyTorch's, so it is no factor but comes after all of them
-    times.append(Entry(LOADED, times[-1].recipe_name, times[-1].recipe, rung=LOADER))
+    times.append(dataclasses.replace(times[-1], implementation=LOADED, rung=LOADER))
     timing = Timing(ANY, UNLIMITED_S, BLOCK_S, scope.rounds, scope.sets, secrets.randbits(32))
     check_timing(timing, len(times))
     trained = Extent(scope.cases, scope.epochs, scope.seeds, UNLIMITED_S)
     timed = Extent(scope.cases, 0, 0, UNLIMITED_S)
     questions = [
-        make_question(ACCURACY, "Accuracy, cell by cell", dataset, trained, accuracies, timing),
-        make_question(RUNTIME, "Time, cell by cell", dataset, timed, times, timing),
+        _factorial(
+            make_question(ACCURACY, "Accuracy, cell by cell", dataset, trained, accuracies, timing), scope.accuracy
+        ),
+        _factorial(make_question(RUNTIME, "Time, cell by cell", dataset, timed, times, timing), runtime),
     ]
     if scope.bridge:
         questions.append(bridge_question(dataset, scope.cases, scope.sets, scope.rounds))
     return Plan(tuple(questions), part_blocks=0, part_seconds=0.0, proof_steps=PROOF_STEPS)
 
 
+def with_batch(scope: Scope, batch_size: int | None) -> Scope:
+    """Return a scope whose other level of the batch is another one: so many cases, or ``None`` for all at once."""
+    said = "all cases" if batch_size is None else str(batch_size)
+    other = Factor(f"batch of {said}", (BATCH.levels[0], {"batch_size": batch_size}))
+    accuracy, runtime = (
+        tuple(other if factor is BATCH else factor for factor in factors) for factors in (scope.accuracy, scope.runtime)
+    )
+    return dataclasses.replace(scope, accuracy=accuracy, runtime=runtime)
+
+
+def _factorial(question: Question, factors: Sequence[Factor]) -> Question:
+    return dataclasses.replace(question, factors=tuple(factor.name for factor in factors))
+
+
 def check_factors(factors: Iterable[Factor]) -> None:
     """Raise `InputError` for a factor with one level; that of the learning rates has the same recipe at both."""
     for factor in factors:
-        same = factor.levels[0] == factor.levels[1] and len(set(factor.implementations)) < 2
-        if same and factor is not TUNING:
+        numbers = [len(set(levels)) for levels in (factor.implementations, factor.threads)]
+        if factor.levels[0] == factor.levels[1] and max(numbers) < 2 and factor is not TUNING:
+            level = factor.levels[0] or factor.implementations or factor.threads
             raise InputError(
-                f"factor {factor.name!r} has one level, {factor.levels[0] or factor.implementations!r}; expected two "
-                "that differ, for what does not change contributes nothing"
+                f"factor {factor.name!r} has one level, {level!r}; expected two that differ, for what does not change "
+                "contributes nothing"
             )
 
 
@@ -194,11 +217,13 @@ def _recipe(
     return fit_recipe(ARTICLE_SCRATCH, dataset).replace(**changes)
 
 
-def _implementation(factors: Sequence[Factor], cell: Sequence[int]) -> str:
-    chosen = [
-        factor.implementations[level] for factor, level in zip(factors, cell, strict=True) if factor.implementations
-    ]
-    return chosen[0] if chosen else "scratch-numpy"
+def _timed_entry(dataset: Dataset, factors: Sequence[Factor], cell: Sequence[int]) -> Entry:
+    implementation, threads = "scratch-numpy", None
+    for factor, level in zip(factors, cell, strict=True):
+        implementation = factor.implementations[level] if factor.implementations else implementation
+        threads = factor.threads[level] if factor.threads else threads
+    name = cell_name(cell)
+    return Entry(implementation, name, _recipe(dataset, factors, cell), rung=name, threads=threads)
 
 
 def question_named(plan: Plan, name: str) -> Question:
@@ -316,10 +341,15 @@ def _jobs(question: Question, entry: Entry, seeds: Iterable[int], threads: int) 
 
 
 def known_trainings(folder: Path, threads: int) -> dict[Job, list[Row]]:
-    """Return what runs beside this one have trained in the same circumstances; every row says in which run."""
+    """Return what runs beside this one have trained in the same circumstances; every row says in which run.
+
+    What a cluster has trained on another processor is not taken over.
+    """
     found = {}
+    own = read_description(folder)["environment"]["cpu"]["model"]
     for run in unchanged_runs(folder):
-        question, rows = question_named(run.plan, ACCURACY), _trainings(run.rows)
+        question = question_named(run.plan, ACCURACY)
+        rows = [row for row in _trainings(run.rows) if row.get("processor", own) == own]
         tuned = with_rates(question, rows_of(rows, "search"))
         recorded = _by_place(rows)
         for job in [*search_jobs(question, threads), *training_jobs(tuned, threads)]:

@@ -96,6 +96,8 @@ class Entry:
         What the records call it where one implementation is there with several recipes; ``None`` for its own name.
     core_type
         Whose kernels OpenBLAS is to use; ``None`` for those that it picks.
+    threads
+        Of its workers while it is timed; ``None`` for as many as the others of its question have.
     cut_cost
         Whether another block follows each one in the same turn, and as many batches in calls of their own: to measure
         what being cut into blocks costs.
@@ -109,6 +111,7 @@ class Entry:
     cut_cost: bool = False
     rung: str | None = None
     core_type: str | None = None
+    threads: int | None = None
 
     @property
     def name(self) -> str:
@@ -140,6 +143,8 @@ class Question:
     timing: Timing
     threads: int | None = None
     """Of every worker, where that is not as many as in the whole run."""
+    factors: tuple[str, ...] = ()
+    """What the entries are the cells of a factorial of, in the order of the levels in their names."""
 
     @property
     def originals(self) -> tuple[Entry, ...]:
@@ -193,11 +198,12 @@ def _read_question(row: dict[str, Any]) -> Question:
             entry["cut_cost"],
             entry["rung"],
             entry["core_type"],
+            entry["threads"],
         )
         for entry in row["entries"]
     )
-    changed = {"seeds": tuple(row["seeds"]), "entries": entries, "timing": Timing(**row["timing"])}
-    return Question(**{**row, **changed})
+    tuples = {"seeds": tuple(row["seeds"]), "factors": tuple(row["factors"]), "entries": entries}
+    return Question(**{**row, **tuples, "timing": Timing(**row["timing"])})
 
 
 def plan_comparison(

@@ -69,6 +69,8 @@ class _Timing:
         self.plan = plan
         self.shared = shared
         self.threads = threads
+        """Of every worker whose entry does not say how many."""
+        self.most_threads = max(threads, *(entry.threads or 0 for entry in question.entries), 0)
         self.book = book
         self.progress = progress
         self.cores = cores
@@ -105,7 +107,7 @@ class _Timing:
 
     def _look_at_cores(self) -> None:
         """Let the meter run for a while, where there is a choice: what ran before this visit says nothing of it."""
-        if len(self.cores) > self.threads:
+        if len(self.cores) > self.most_threads:
             time.sleep(LOOK_S)
             self.aside_s += LOOK_S
 
@@ -189,11 +191,11 @@ class _Timing:
 
     def _start_all(self, number: int, stack: contextlib.ExitStack) -> Team:
         """Start a process per entry: each for the first time alone and timed, later ones together and untimed."""
-        cores = list(self.core_meter.least_busy(self.cores, self.threads, number))
+        cores = list(self.core_meter.least_busy(self.cores, self.most_threads, number))
         team: Team = {}
         began = time.monotonic()
         broken = []
-        with together(self.threads) as pool:
+        with together(self.most_threads) as pool:
             starting: dict[Entry, concurrent.futures.Future[tuple[Worker, Row]]] = {}
             for entry in self._able():
                 cases = self.shared.of(entry.recipe, self.question.cases)
@@ -215,7 +217,7 @@ class _Timing:
                     warmed = self._warm_up(team[entry], entry)
                     self._add("start", entry, number, {"visit": self.visit, **started, **warmed})
             self.aside_s += time.monotonic() - began if broken else 0.0
-        self.core_meter.least_busy(self.cores, self.threads, number)  # forget the start
+        self.core_meter.least_busy(self.cores, self.most_threads, number)  # forget the start
         return team
 
     def _starts_alone(self, entry: Entry) -> bool:
@@ -226,10 +228,9 @@ class _Timing:
     def _start(
         self, entry: Entry, number: int, cases: SharedCases, cores: list[int], stack: contextlib.ExitStack
     ) -> tuple[Worker, Row]:
-        worker = stack.enter_context(
-            Worker(self.threads, descriptors=[cases.descriptor], environment=entry.environment)
-        )
-        opened = open_entry(entry, cases, worker, self.threads, cores)
+        threads = entry.threads or self.threads
+        worker = stack.enter_context(Worker(threads, descriptors=[cases.descriptor], environment=entry.environment))
+        opened = open_entry(entry, cases, worker, threads, cores[:threads])
         return worker, opened | worker.ask("begin", seed=number)
 
     def _warm_up(self, worker: Worker, entry: Entry) -> Row:

@@ -20,6 +20,7 @@ from bench.records import Recorder, read_rows, rows_of
 from bench.run import cluster as clusters
 from bench.run import explain as plans
 from bench.run.cluster import PYTHON, SOURCE, Cluster, check_cluster, check_software, software
+from bench.run.environment import cpu
 from bench.run.explain import plan_explanation, train_accuracies
 from bench.run.sweep import Here, Job, Outcome, Sweep
 from data import InputError, Recipe, load_dataset
@@ -138,10 +139,23 @@ def test_a_worker_that_is_killed_in_the_middle_loses_no_cell_and_doubles_none(tm
 
 
 @needs_distributed
+def test_the_command_trains_on_a_cluster_and_times_here(tmp_path: Path, tiny: str, one_worker: Running) -> None:
+    words = ["explain", "--profile", "quick", "--dataset", tiny, "--scheduler", one_worker.address]
+    result = CliRunner().invoke(main, words)
+    assert result.exit_code == 0, result.output
+    rows = read_rows(tmp_path / "results" / "latest-explanation")
+    trained = [row for row in rows if row["kind"] in ("search", "epoch")]
+    assert {row.get("processor") for row in trained} == {cpu().model}
+    assert rows_of(rows, "block")
+
+
+@needs_distributed
 def test_what_breaks_on_a_worker_breaks_as_it_does_here_and_the_others_go_on(tiny: str, one_worker: Running) -> None:
     dataset = load_dataset(tiny)
     jobs = [job_of("Raising"), job_of("Crashing"), job_of("Greedy"), job_of("Diverging"), job_of("Fine", seed=3)]
     there = outcomes_of(Cluster(one_worker.address, dataset), *jobs)
+    rows = [row for outcome in there.values() if isinstance(outcome, list) for row in outcome]
+    assert {row.pop("processor") for row in rows} == {cpu().model}
     assert there == outcomes_of(Here(dataset, 1), *jobs)
     assert there["Raising", 0] == "raised ZeroDivisionError: no luck"
     assert there["Crashing", 0] == "its process ended with exit code 3"

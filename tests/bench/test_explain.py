@@ -29,6 +29,7 @@ from bench.run.explain import (
     PRECISION,
     RATES,
     SCOPES,
+    THREADS,
     TUNING,
     TUNING_SEEDS,
     Factor,
@@ -38,6 +39,7 @@ from bench.run.explain import (
     question_named,
     search_jobs,
     train_accuracies,
+    with_batch,
 )
 from bench.run.plan import Plan
 from bench.run.progress import Progress
@@ -67,11 +69,11 @@ def accuracy_rows(skip: str = "", diverged: str = "") -> list[Row]:
 
 def made_up(skip: str = "", diverged: str = "") -> tuple[dict[str, Any], list[Row]]:
     cells = [cell_name(cell) for cell in itertools.product((0, 1), repeat=3)]
-    accuracy = {"name": "accuracy", "epochs": 2, "cases": 1000}
+    accuracy: Row = {"name": "accuracy", "epochs": 2, "cases": 1000, "factors": ACCURACY}
     accuracy["entries"] = [{"label": name, "implementation": "scratch-compiled"} for name in cells]
     case_s = {"00": 100e-6, "10": 10e-6, "01": 400e-6, "11": 20e-6, "torch-loader": 30e-6}
     runtime, timed = timed_question("runtime", case_s)
-    description = {"plan": {"questions": [accuracy, runtime]}}
+    description = {"plan": {"questions": [accuracy, {**runtime, "factors": RUNTIME}]}}
     return description, [*accuracy_rows(skip, diverged), *timed]
 
 
@@ -84,7 +86,7 @@ def tried(rate: float, **accuracies: float) -> list[Row]:
 
 
 def test_contributions_of_both_gaps_are_those_that_were_put_in() -> None:
-    found = explain(*made_up(), ACCURACY, RUNTIME)
+    found = explain(*made_up())
     assert [item.interval.estimate for item in found.accuracy.contributions] == pytest.approx(EFFECTS)
     assert found.accuracy.gap.estimate == pytest.approx(sum(EFFECTS))
     factors = [math.exp(item.interval.estimate) for item in found.runtime.contributions]
@@ -97,24 +99,24 @@ def test_contributions_of_both_gaps_are_those_that_were_put_in() -> None:
 
 
 def test_the_implementation_is_equivalent_where_every_seed_agrees() -> None:
-    found = explain(*made_up(), ACCURACY, RUNTIME)
+    found = explain(*made_up())
     assert [(item.cell, item.p) for item in found.equivalences] == [("000", 0.0), ("111", 0.0)]
 
 
 def test_a_process_set_that_was_cut_short_is_left_out() -> None:
     description, rows = made_up()
-    whole = explain(description, rows, ACCURACY, RUNTIME)
+    whole = explain(description, rows)
     late = [dict(row, set=9, wall_s=5.0) for row in rows_of(rows, "block") if row["set"] == 0 and row["round"] == 0]
-    assert explain(description, [*rows, *late], ACCURACY, RUNTIME) == whole
+    assert explain(description, [*rows, *late]) == whole
 
 
 def test_a_missing_cell_is_named_and_nothing_is_attributed() -> None:
     with pytest.raises(InputError, match="1 of 8 cells are missing: 010"):
-        explain(*made_up(skip="010"), ACCURACY, RUNTIME)
+        explain(*made_up(skip="010"))
 
 
 def test_a_cell_that_diverged_counts_and_is_named() -> None:
-    found = explain(*made_up(diverged="011"), ACCURACY, RUNTIME)
+    found = explain(*made_up(diverged="011"))
     assert found.diverged == {"011": 4}
     assert "Trainings diverged and count with the accuracy that they had: 4 of cell 011" in " ".join(
         explanation_sentences(found)
@@ -165,6 +167,7 @@ def test_the_page_states_the_rates_the_seeds_and_how_long_a_cluster_is_waited_fo
         Factor("bias", ({"bias": True}, {"bias": True})),
         Factor("implementation", ({}, {}), ("scratch-numpy", "scratch-numpy")),
         Factor("implementation", ({}, {}), ("scratch-numpy",)),
+        Factor("threads", ({}, {}), threads=(2, 2)),
     ],
 )
 @pytest.mark.parametrize("gap", ["accuracy", "runtime"])
@@ -179,7 +182,7 @@ def test_a_factor_with_one_level_is_named_and_nothing_is_planned(tmp_path: Path,
 
 
 def test_sentences_tables_and_figure_hold_the_numbers() -> None:
-    found = explain(*made_up(), ACCURACY, RUNTIME)
+    found = explain(*made_up())
     said = " ".join(explanation_sentences(found)).replace("\N{NO-BREAK SPACE}", " ")
     assert "accuracy goes from 90.15 %" in said
     assert "learning rate +5.00" in said
@@ -207,9 +210,32 @@ def test_every_scope_ends_in_the_learning_rate_and_goes_from_one_network_to_the_
     assert runtime.entries[0].implementation == "scratch-numpy"
     assert runtime.entries[-2].implementation == "torch-eager"
     assert runtime.entries[-1].implementation == "torch-loader"
+    assert accuracy.factors == tuple(factor.name for factor in scope.accuracy)
 
 
-SMALL = Scope((LOSS, TUNING), (PRECISION,), None, 1, 2, 2, 1, bridge=False)
+def test_threads_are_a_factor_of_the_time_and_left_out_where_there_is_one_core(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = load_dataset(write_tiny_dataset(tmp_path, 200, 60))
+    for cores, expected in ((2, {1, 2}), (1, {None})):
+        monkeypatch.setattr(plans, "usable_cores", lambda cores=cores: cores)
+        runtime = question_named(plan_explanation(dataset, SCOPES["default"]), "runtime")
+        assert {entry.threads for entry in runtime.entries} == expected
+        assert ("threads" in runtime.factors) == (cores == 2)
+        assert len(runtime.entries) == 2 ** len(runtime.factors) + 1
+        assert Plan.from_dict(json.loads(json.dumps(Plan((runtime,), 0, 0.0, None).to_dict()))).questions == (runtime,)
+
+
+def test_the_other_level_of_the_batch_may_be_all_cases_at_once(tmp_path: Path) -> None:
+    dataset = load_dataset(write_tiny_dataset(tmp_path, 200, 60))
+    for question in plan_explanation(dataset, with_batch(SCOPES["quick"], None)).questions:
+        assert {entry.recipe.batch_size for entry in question.entries} == {1, None}
+        assert "batch of all cases" in question.factors
+    with pytest.raises(InputError, match=r"factor 'batch of 1' has one level, \{'batch_size': 1\}; expected two"):
+        plan_explanation(dataset, with_batch(SCOPES["quick"], 1))
+
+
+SMALL = Scope((LOSS, TUNING), (PRECISION, THREADS), None, 1, 2, 2, 1, bridge=False)
 FAST = {
     "ENGINES": ("scratch-numpy",),
     "TWIN": "scratch-inplace",
@@ -291,6 +317,9 @@ def test_what_an_earlier_run_has_trained_is_taken_over_and_what_is_timed_is_not(
         recorder.append("stop", {"question": "runtime", "reason": "budget", "sets": 2, "spent_s": 1.0})
     before = read_rows(first)
     known = known_trainings(second, threads=1)
+    lines = (first / "records.jsonl").read_text().replace('"seed": 0,', '"seed": 0, "processor": "b",')
+    (first / "records.jsonl").write_text(lines)
+    assert not {job.seed for job in known_trainings(second, threads=1)} & {0}, "of another processor"
     assert {row["from_run"] for rows in known.values() for row in rows} == {first.name}
     with Recorder(second) as recorder:
         train_accuracies(small_plan(dataset), dataset, 1, recorder, [], Silent(), Nobody(), known)
@@ -420,7 +449,7 @@ def test_the_search_is_evaluated_on_cases_held_out_and_not_on_the_test_cases(tmp
 def describe_small(dataset: Dataset) -> Row:
     return {
         "plan": small_plan(dataset).to_dict(),
-        "environment": {},
+        "environment": {"cpu": {"model": "a"}},
         "dataset": dataset.name,
         "dataset_crc32": dataset.fingerprint(),
         "threads": 1,
