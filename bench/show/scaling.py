@@ -56,9 +56,14 @@ def _rates(what: str, limits: Sequence[Limit], unit: str) -> str:
 def _crossing_sentence(scaling: Scaling, crossing: Crossing) -> str:
     low, high = crossing.between
     return (
-        f"From about {plain(crossing.x)} {scaling.counted} on (between {low:,} and {high:,}), "
+        f"From about {_whole(crossing.x)} {scaling.counted} on (between {low:,} and {high:,}), "
         f"{named(crossing.above)} is faster than {named(crossing.below)}."
     )
+
+
+def _whole(place: float) -> str:
+    """Return a place on an axis as the next whole number, for there is no half a case, unit or layer."""
+    return f"{math.ceil(place):,}"
 
 
 def scaling_table(scaling: Scaling) -> Table:
@@ -115,7 +120,7 @@ def _title(scalings: Sequence[Scaling]) -> str:
         ahead = _ahead_everywhere(scalings)
         return f"{ahead} is ahead everywhere" if ahead else "Nobody surely overtakes anybody where it was measured"
     scaling, crossing = crossings[0]
-    return f"{crossing.above} overtakes {crossing.below} at about {plain(crossing.x)} {scaling.counted}"
+    return f"{crossing.above} overtakes {crossing.below} at about {_whole(crossing.x)} {scaling.counted}"
 
 
 def _ahead_everywhere(scalings: Sequence[Scaling]) -> str | None:
