@@ -63,6 +63,10 @@ class Sweeps:
         Trials in which both twins were solved after the same sweeps, of ``n_twins`` that both did.
     distance
         Largest relative difference of the twins' weights in any of them.
+    n_near
+        Trials of both in which it stays below :data:`IDENTICAL`.
+    in_text
+        Whether the recipe is a reading of the publication.
     """
 
     question: str
@@ -73,6 +77,8 @@ class Sweeps:
     twins_equal: int
     n_twins: int
     distance: float
+    n_near: int
+    in_text: bool
 
     @property
     def share(self) -> Interval:
@@ -107,6 +113,8 @@ def sweeps_of(question: Mapping[str, Any], trials: Sequence[Row]) -> list[Sweeps
                 sum(len(set(row["solved"].values())) == 1 for row in twins),
                 len(twins),
                 max((row["distance"] for row in twins), default=math.nan),
+                sum(row["distance"] <= IDENTICAL for row in twins),
+                entry["recipe_name"] == READING,
             )
         )
     return found
@@ -315,6 +323,8 @@ class Errors:
         Largest relative difference of their losses of any epoch, NaN where no seed was trained by both.
     accuracy_distance
         Largest difference of their accuracies.
+    near_epochs
+        Epochs, from the first one on, for which their losses stay within :data:`IDENTICAL`; of all seeds the fewest.
     """
 
     question: str
@@ -323,6 +333,7 @@ class Errors:
     twin_seeds: int
     loss_distance: float
     accuracy_distance: float
+    near_epochs: int
 
     @property
     def last(self) -> list[float]:
@@ -357,6 +368,7 @@ def errors_of(question: Mapping[str, Any], rows: Sequence[Row], twin: str) -> li
             continue
         both = sorted(curves.keys() & others.keys())
         losses = [_relative(curves[seed], others[seed]) for seed in both]
+        near = [sum(itertools.takewhile(bool, (value <= IDENTICAL for value in values))) for values in losses]
         accuracies = [
             max(abs(a["accuracy"] - b["accuracy"]) for a, b in zip(curves[seed], others[seed], strict=True))
             for seed in both
@@ -368,8 +380,9 @@ def errors_of(question: Mapping[str, Any], rows: Sequence[Row], twin: str) -> li
                 entry["label"],
                 by_epoch,
                 len(both),
-                max(losses, default=math.nan),
+                max(itertools.chain(*losses), default=math.nan),
                 max(accuracies, default=math.nan),
+                min(near, default=0),
             )
         )
     return found
@@ -384,6 +397,7 @@ def _curves(rows: Sequence[Row], label: str) -> dict[int, list[Row]]:
     return {seed: curve for seed, curve in curves.items() if len(curve) == longest}
 
 
-def _relative(a: Sequence[Row], b: Sequence[Row]) -> float:
+def _relative(a: Sequence[Row], b: Sequence[Row]) -> list[float]:
+    """Return the relative difference of the losses of every epoch; infinite where one of them diverged."""
     pairs = [(x["loss"], y["loss"]) for x, y in zip(a, b, strict=True) if x["epoch"]]
-    return max(math.inf if None in pair else abs(pair[0] - pair[1]) / abs(pair[1]) for pair in pairs)
+    return [math.inf if None in pair else abs(pair[0] - pair[1]) / abs(pair[1]) for pair in pairs]

@@ -22,6 +22,10 @@ def best_solution(solutions: Sequence[Solution]) -> Solution:
     return min(solutions, key=lambda solution: solution.ratio_error)
 
 
+def _signed(value: float, decimals: int = 2) -> str:
+    return f"{value:+.{decimals}f}".replace("-", "\N{MINUS SIGN}")
+
+
 def hinton(axes: Axes, weights: npt.NDArray[np.float64], largest: float) -> None:
     """Fill axes with squares [rows, columns] whose areas are the weights: orange above 0, blue below."""
     for (row, column), value in np.ndenumerate(weights):
@@ -56,14 +60,14 @@ def draw_solution(solution: Solution, solutions: Sequence[Solution]) -> Drawing:
         page.band(2.2, lambda band: _draw_solution(band, matrix, largest))
         page.text(
             f"Area: size of the weight, at most {largest:.1f}; orange above 0, blue below. Solved after "
-            f"{solution.sweeps:,} sweeps; output bias {solution.output_bias:+.1f}. Of "
+            f"{solution.sweeps:,} sweeps; output bias {_signed(solution.output_bias, 1)}. Of "
             f"{count(len(solutions), 'solved run')}, "
             f"{near} have 1 : 2 : 4 within 10 % in both units; shown is the nearest.",
             style.SMALL,
             color=style.GREY,
         )
         rows = "; ".join(
-            f"unit {number}: " + ", ".join(f"{value:+.2f}" for value in unit)
+            f"unit {number}: " + ", ".join(_signed(value) for value in unit)
             for number, unit in enumerate(matrix, start=1)
         )
         alt = f"{title}. From the six inputs, the bias, and to the output, {rows}."
@@ -88,7 +92,7 @@ def draw_codes(codes: Codes) -> Drawing:
     """Draw the weights from the persons to their six units as Fig. 4 of the paper does."""
     unit = int(np.argmax(np.abs(codes.correlations["nationality"])))
     value = codes.correlations["nationality"][unit]
-    title = f"Unit {unit + 1} for persons tells the nationality: its weights correlate with it by {value:+.2f}"
+    title = f"Unit {unit + 1} for persons tells the nationality: its weights correlate with it by {_signed(value)}"
     largest = float(abs(codes.weights).max())
     with style.look():
         page = style.Page()
@@ -105,7 +109,7 @@ def draw_codes(codes: Codes) -> Drawing:
         )
         said = "; ".join(
             f"unit {number + 1}: "
-            + ", ".join(f"{name} {values[number]:+.2f}" for name, values in codes.correlations.items())
+            + ", ".join(f"{name} {_signed(values[number])}" for name, values in codes.correlations.items())
             for number in range(codes.weights.shape[1])
         )
         return Drawing("family-codes", title, f"{title}. {said}.", page.figure())
@@ -121,7 +125,7 @@ def _draw_codes(band: style.Band, codes: Codes, largest: float) -> None:
         hinton(axes, np.stack((unit[:half], unit[half:])), largest)
         axes.set_yticks([])
         axes.set_xticks(range(half), codes.people[:half], rotation=45, ha="right", fontsize=6.5)
-        said = ", ".join(f"{name} {values[number]:+.2f}" for name, values in codes.correlations.items())
+        said = ", ".join(f"{name} {_signed(values[number])}" for name, values in codes.correlations.items())
         part.write(style.MARGIN + 0.1 + 5.05 * column, 0.0, f"unit {number + 1}: {said}", fontsize=style.SMALL)
 
 

@@ -31,8 +31,13 @@ ON, OFF = style.SHADES["by hand"][0], style.SHADES["PyTorch"][0]
 def published_sentences(found: Reproduction) -> list[str]:
     """Return the outcome in plain words: how many figures are inside, and each that is outside."""
     judged = [verdict for verdict in found.verdicts if verdict.inside is not None]
-    inside = [verdict for verdict in judged if verdict.inside]
-    said = [f"{len(inside)} of {count(len(judged), 'published figure')} are inside what these settings give."]
+    twins = [verdict.inside for verdict in judged if verdict.unit == "distance"]
+    figures = [verdict.inside for verdict in judged if verdict.unit != "distance"]
+    said = [
+        f"{sum(map(bool, figures))} of {count(len(figures), 'published figure')} are inside what these settings give."
+    ]
+    if twins:
+        said.append(f"In {sum(map(bool, twins))} of {count(len(twins), 'experiment')} the twins go the same way.")
     said += [
         f"Outside: {found.titles[verdict.experiment]} — {verdict.what}: published {verdict.published}, "
         f"measured {measured(verdict)}."
@@ -323,6 +328,9 @@ def _draw_errors(band: style.Band, groups: dict[str, list[Errors]], published: d
         values = _shown_errors(items)
         axes.plot(values, [row] * len(values), "o", color=ON, markersize=4, alpha=0.6)
         axes.plot([published[name]], [row], "D", color=style.INK, markersize=6, markerfacecolor="none")
-    axes.set_xlim(left=0)
+    axes.set_xscale("log")
+    axes.set_xlim(0.01, 1.0)
+    axes.set_xticks([0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0])
+    axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.0f} %"))
-    axes.set_xlabel("test error")
+    axes.set_xlabel("test error, log axis")

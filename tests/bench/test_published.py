@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from bench.cli.main import main
 from bench.compute.published import (
     BEYOND,
+    MIRROR_TOLERANCE,
     READING,
     Errors,
     Solution,
@@ -26,9 +27,19 @@ from bench.compute.verdicts import summarize_reproduction
 from bench.records import Row, read_rows, rows_of
 from bench.run import experiments, reproduce
 from bench.run.experiments import EXPERIMENTS, FAMILY, NAMES, NIELSEN, OF_1986, in_text
-from bench.run.trial import CLOSE, checkpoints, is_right, run_trial, split
+from bench.run.trial import CLOSE, checkpoints, distance, is_right, run_trial, split
 from bench.show.published import drawings, measured, published_sentences, published_table
-from data import InputError, load_dataset, load_family_trees, load_patterns
+from data import (
+    InputError,
+    Layer,
+    batch_order,
+    initial_parameters,
+    load_dataset,
+    load_family_trees,
+    load_patterns,
+    training_cases,
+)
+from scratch.numpy_trainer import NumpyTrainer
 from tests.tiny import write_tiny_dataset
 
 TWINS = ("scratch-numpy", "torch-eager")
@@ -57,6 +68,20 @@ def test_the_mean_over_the_cases_learns_no_symmetry_in_the_time_of_the_sum() -> 
     assert row["weights"] is None
 
 
+@pytest.mark.parametrize("seed", [121, 124])
+def test_mirror_weights_that_are_not_opposite_yet_when_it_is_solved_are_so_soon_after(seed: int) -> None:
+    row = run_trial("symmetry", OF_1986.replace(seed=seed), 0, TWINS[:1], stops=True, keeps=True)
+    assert mirror_error(row["weights"]) > MIRROR_TOLERANCE
+    longer = OF_1986.replace(seed=seed, epochs=row["solved"]["scratch-numpy"] + 100)
+    later = run_trial("symmetry", longer, 0, TWINS[:1], stops=False, keeps=True)
+    assert mirror_error(later["weights"]) < MIRROR_TOLERANCE / 10
+
+
+def mirror_error(weights: list[Any]) -> float:
+    hidden, hidden_bias, output, output_bias = map(np.array, weights)
+    return Solution(0, 1, hidden, hidden_bias, output[:, 0], float(output_bias[0])).mirror_error
+
+
 def test_xor_is_solved_through_one_hidden_unit_and_direct_connections() -> None:
     recipe = next(iter(EXPERIMENTS["xor"].variants.values()))
     rows = [run_trial("xor", recipe.replace(seed=seed), 0, TWINS, stops=True, keeps=False) for seed in range(3)]
@@ -74,6 +99,37 @@ def test_the_twins_go_the_same_way_through_the_family_trees() -> None:
     assert (first[24:, :6] == 0).all()
     assert row["curve"][-1][0] == 60
     assert len(row["curve"][-1]) == 6
+
+
+def test_where_the_twins_part_the_recipe_drives_neighbours_apart_too() -> None:
+    recipe = (
+        EXPERIMENTS["family-trees-map"]
+        .variants["U(±0.3), ε 0.05, 0.02 %, nothing forgiven, sum over cases"]
+        .replace(epochs=1400)
+    )
+    patterns = load_patterns("family-trees")
+    cases, (trained, _) = patterns.cases(recipe), split(patterns, 4, recipe.seed)
+    x, t, order = cases.x[trained], cases.t[trained], np.arange(100)
+    start = initial_parameters(recipe)
+    moved = tuple(Layer(np.nextafter(layer.weight, 9), layer.bias) for layer in start)
+    found, neighbour = NumpyTrainer(recipe, start), NumpyTrainer(recipe, moved)
+    apart = []
+    for _ in range(recipe.epochs):
+        for trainer in (found, neighbour):
+            trainer.train_epoch(x, t, order)
+        apart.append(distance(neighbour.parameters(), found.parameters()))
+    assert apart[200] < 1e-12, "it begins with rounding"
+    assert apart[-1] > 1e-9, "and is driven apart, without a twin"
+
+
+def test_nielsens_rate_drives_neighbours_apart_in_the_first_epoch() -> None:
+    recipe = NIELSEN.replace(layer_sizes=(784, 100, 10))
+    cases = training_cases(recipe, load_dataset("mnist").subset(50_000))
+    order, start = batch_order(recipe, 50_000, 0), initial_parameters(recipe)
+    moved = tuple(Layer(np.nextafter(layer.weight, 9), layer.bias) for layer in start)
+    found, neighbour = NumpyTrainer(recipe, start), NumpyTrainer(recipe, moved)
+    losses = [trainer.train_epoch(cases.x, cases.t, order) for trainer in (found, neighbour)]
+    assert abs(losses[0] - losses[1]) / losses[0] > 1e-9, "without a twin"
 
 
 def test_cases_are_held_out_by_seed_and_never_trained() -> None:
@@ -118,7 +174,7 @@ def test_structure_of_a_solution_is_measured() -> None:
 
 
 def times(*solved: float) -> Sweeps:
-    return Sweeps("symmetry", "v", solved, solved, 100, 0, 0, math.nan)
+    return Sweeps("symmetry", "v", solved, solved, 100, 0, 0, math.nan, 0, in_text=True)
 
 
 def test_sweeps_that_never_come_count_as_infinite() -> None:
@@ -161,7 +217,13 @@ def test_generations_and_branches_are_those_of_both_trees() -> None:
 
 def test_the_best_of_three_runs_is_taken_of_every_choice_of_them() -> None:
     found = Errors(
-        "nielsen-30", "v", np.array([[0.9, 0.05, 0.06], [0.9, 0.04, 0.07], [0.9, 0.08, 0.03], [0.9, 0.1, 0.2]]), 0, 0, 0
+        "nielsen-30",
+        "v",
+        np.array([[0.9, 0.05, 0.06], [0.9, 0.04, 0.07], [0.9, 0.08, 0.03], [0.9, 0.1, 0.2]]),
+        0,
+        0,
+        0,
+        0,
     )
     assert found.best == [0.05, 0.04, 0.03, 0.1]
     assert found.last == [0.06, 0.07, 0.03, 0.2]

@@ -1,0 +1,53 @@
+"""Write what the committed run of reproduce says into docs/published.md: ``python -m tests.docs.refresh_published``."""
+
+from pathlib import Path
+
+from bench.cli.reproduce import SHOWN_READINGS, family_activity, family_codes, summarize
+from bench.compute.verdicts import Reproduction
+from bench.records import read_description, read_rows
+from bench.run.experiments import EXPERIMENTS
+from bench.show.drawing import Drawing, save
+from bench.show.published import drawings, published_sentences, published_table, readings_table
+from bench.show.table import to_markdown
+from tests.docs.refresh_why import pattern
+
+ROOT = Path(__file__).parents[2]
+PAGE, REFERENCE = ROOT / "docs" / "published.md", ROOT / "results" / "reference" / "reproduce"
+
+
+def reference() -> tuple[Reproduction, list[Drawing]]:
+    """Return what the committed run says, and its figures."""
+    description, rows = read_description(REFERENCE), read_rows(REFERENCE)
+    found, codes = summarize(description, rows), family_codes(rows)
+    return found, drawings(found, codes, family_activity(description, rows, codes))
+
+
+def blocks(found: Reproduction) -> dict[str, str]:
+    """Return what stands in the blocks of the page."""
+    sentences = "".join(f"* {sentence}\n" for sentence in published_sentences(found))
+    guesses = "".join(
+        f"* {experiment.published_as}: {experiment.guesses}.\n"
+        for experiment in EXPERIMENTS.values()
+        if experiment.guesses
+    )
+    texts = {
+        "published": f"{sentences}\n{to_markdown(published_table(found))}\n",
+        "readings": f"{to_markdown(readings_table(found.readings, SHOWN_READINGS))}\n",
+        "guesses": guesses,
+    }
+    return {name: text.replace("\N{NO-BREAK SPACE}", " ") for name, text in texts.items()}
+
+
+def refresh() -> None:
+    """Put the blocks into the page and draw the figures."""
+    found, drawn = reference()
+    page = PAGE.read_text(encoding="utf-8")
+    for name, text in blocks(found).items():
+        page = pattern(name).sub(lambda _, text=text: text, page)  # type: ignore[misc]
+    PAGE.write_text(page, encoding="utf-8")
+    for drawing in drawn:
+        save(drawing, REFERENCE / "figures")
+
+
+if __name__ == "__main__":
+    refresh()
