@@ -188,6 +188,8 @@ class Reading:
         Share of them whose outputs are all on the right side of ½ at the end.
     trained_close, held_out_close
         Share of them whose outputs are all beyond 0.2 and 0.8.
+    curve
+        (sweep, loss by case, share of the trained questions that is right, of those held out) on the way.
     """
 
     question: str
@@ -200,6 +202,7 @@ class Reading:
     held_out: float
     held_out_close: float
     n_held_out: int
+    curve: tuple[tuple[float, float, float, float], ...]
 
     @property
     def learns(self) -> bool:
@@ -213,8 +216,8 @@ def readings_of(question: Mapping[str, Any], trials: Sequence[Row], n_held_out: 
     for entry in question["entries"]:
         rows = rows_of(trials, "trial", implementation=entry["label"])
         if rows:
-            ends = np.array([row["curve"][-1][2:] for row in rows], np.float64)
-            trained, trained_close, held_out, held_out_close = ends.mean(axis=0).tolist()
+            curve = np.array([row["curve"] for row in rows], np.float64).mean(axis=0)
+            trained, trained_close, held_out, held_out_close = curve[-1, 2:].tolist()
             in_text = entry["recipe_name"] == READING
             found.append(
                 Reading(
@@ -228,6 +231,7 @@ def readings_of(question: Mapping[str, Any], trials: Sequence[Row], n_held_out: 
                     held_out,
                     held_out_close,
                     n_held_out * len(rows),
+                    tuple(map(tuple, curve[:, [0, 1, 2, 4]].tolist())),
                 )
             )
     return found

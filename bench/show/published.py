@@ -5,13 +5,14 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import FuncFormatter, NullLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
 from bench.compute.published import Codes, Errors, Reading, Sweeps
 from bench.compute.verdicts import (
     BANDS,
     BEST_ERRORS,
     LAST_ERRORS,
+    NIELSEN_ACCURACIES,
     SYMMETRY_SWEEPS,
     TIMES_OF_1986,
     Reproduction,
@@ -132,7 +133,93 @@ def drawings(found: Reproduction, codes: Sequence[Codes], activity: Activity | N
         drawn.append(draw_activity(activity))
     if found.errors:
         drawn.append(draw_errors(found.errors))
+    if found.errors or found.readings:
+        drawn.append(draw_curves(found))
     return drawn
+
+
+CURVES, CURVE_HEIGHT = 6.2, 1.9
+
+
+def draw_curves(found: Reproduction) -> Drawing:
+    """Draw learning curves: questions answered by the family-tree networks over sweeps, errors on MNIST over epochs."""
+    shown = _shown_readings(found.readings)
+    title = (
+        f"Of the trained questions, the literal reading answers {percent(shown[0].trained)} in the end, and what "
+        f"learns most {percent(shown[-1].trained)}"
+        if shown
+        else "Test error on MNIST, epoch by epoch"
+    )
+    with style.look():
+        page = style.Page()
+        page.heading(title, "Family trees: share of questions answered, over sweeps. MNIST: test error over epochs")
+        if found.readings:
+            page.band(CURVE_HEIGHT, lambda band: _draw_answered(band, found.readings))
+        for name in dict.fromkeys(item.question for item in found.errors if item.by_epoch.shape[1] > 2):
+            items = [item for item in found.errors if item.question == name]
+            page.band(CURVE_HEIGHT, lambda band, items=items: _draw_epochs(band, items))  # type: ignore[misc]
+        page.text(
+            "Family trees: means over seeds, of the literal reading and of what learns most. MNIST: a line per seed; "
+            "diamonds are the published run, where its course is known.",
+            style.SMALL,
+            color=style.GREY,
+        )
+        return Drawing("published-curves", title, f"{title}. {_said_curves(found)}", page.figure())
+
+
+def _said_curves(found: Reproduction) -> str:
+    readings = [
+        f"{item.variant}: {percent(item.trained)} of the trained questions" for item in _shown_readings(found.readings)
+    ]
+    errors = [
+        f"{item.question}, {item.variant}: {percent(min(item.last), 2)} to {percent(max(item.last), 2)}"
+        for item in found.errors
+    ]
+    return f"In the end, {'; '.join([*readings, *errors])}."
+
+
+def _shown_readings(readings: Sequence[Reading]) -> list[Reading]:
+    """Return the literal reading, and what learns most of all; none of none."""
+    literal = [item for item in readings if item.question == "family-trees"][:1]
+    return [*literal, *sorted(readings, key=lambda item: -item.trained)[:1]]
+
+
+def _draw_answered(band: style.Band, readings: Sequence[Reading]) -> None:
+    axes = band.axes(style.MARGIN + 0.75, CURVES, ABOVE, BELOW)
+    band.write(style.MARGIN, 0.0, "family trees", weight="bold")
+    for item, colour in zip(_shown_readings(readings), (OFF, ON), strict=False):
+        sweeps_done, _, trained, held_out = zip(*item.curve, strict=True)
+        what = "literal" if item.question == "family-trees" else "learns most"
+        axes.plot(sweeps_done, trained, color=colour, label=f"{what}: trained")
+        axes.plot(sweeps_done, held_out, color=colour, linestyle="--", label=f"{what}: held out")
+    axes.set_xscale("log")
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.0f} %"))
+    axes.set_ylim(-0.03, 1.04)
+    axes.set_xlabel("sweeps, log axis")
+    axes.legend(loc="upper left", bbox_to_anchor=(1.02, 1.03), frameon=False, fontsize=style.SMALL, borderaxespad=0)
+
+
+def _draw_epochs(band: style.Band, items: Sequence[Errors]) -> None:
+    axes = band.axes(style.MARGIN + 0.75, CURVES, ABOVE, BELOW)
+    band.write(style.MARGIN, 0.0, items[0].question, weight="bold")
+    for item, colour in zip(items, (ON, OFF, style.GREY), strict=False):
+        for number, errors in enumerate(item.by_epoch):
+            label = f"{item.variant} ({count(len(item.by_epoch), 'seed')})" if number == 0 else None
+            axes.plot(range(1, len(errors)), errors[1:], color=colour, linewidth=0.9, alpha=0.7, label=label)
+    if items[0].question == "nielsen-30":
+        places, accuracies = zip(*NIELSEN_ACCURACIES.items(), strict=True)
+        errors = [1 - accuracy for accuracy in accuracies]
+        axes.plot(places, errors, "D", color=style.INK, markersize=5, markerfacecolor="none", label="published")
+    axes.set_yscale("log")
+    axes.set_yticks([0.02, 0.05, 0.1, 0.2, 0.5, 1.0])
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.0f} %"))
+    axes.set_ylim(0.015, 1.0)
+    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    axes.set_xlabel("epochs")
+    axes.legend(loc="upper left", bbox_to_anchor=(1.02, 1.03), frameon=False, fontsize=style.SMALL, borderaxespad=0)
 
 
 ROW, ABOVE, BELOW, NAMES, AXIS = 0.36, 0.25, 0.55, 2.6, 6.6

@@ -368,6 +368,7 @@ def test_the_command_goes_from_trials_to_verdicts_and_figures_and_goes_on_where_
         "family-codes",
         "family-activity",
         "mnist-errors",
+        "published-curves",
     }
     rows, page = read_rows(folder), (folder / "published.md").read_text()
     assert len(rows_of(rows, "trial")) == 3 + 1 + 4

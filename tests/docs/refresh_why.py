@@ -7,7 +7,6 @@ from pathlib import Path
 from bench.compute.bridge import Bridge, summarize_bridge
 from bench.compute.explain import Explanation, explain
 from bench.records import read_description, read_rows
-from bench.run.explain import SCOPES
 from bench.show.bridge import bridge_sentences, bridge_tables, draw_bridge
 from bench.show.drawing import save
 from bench.show.explain import accuracy_table, draw_explanation, explanation_sentences, runtime_table
@@ -15,6 +14,8 @@ from bench.show.table import Table, to_markdown
 
 ROOT = Path(__file__).parents[2]
 PAGE, REFERENCE = ROOT / "docs" / "why.md", ROOT / "results" / "reference" / "explain"
+OTHERS = {"why-threads": "explain-threads", "why-all-at-once": "explain-all-at-once"}
+"""Blocks of the page that other committed runs are in, and their folders."""
 
 
 def pattern(name: str) -> re.Pattern[str]:
@@ -22,12 +23,9 @@ def pattern(name: str) -> re.Pattern[str]:
     return re.compile(rf"(?<=<!-- {name} -->\n).*?(?=<!-- /{name} -->)", re.DOTALL)
 
 
-def reference_explanation() -> Explanation:
-    """Return what the committed run says."""
-    description = read_description(REFERENCE)
-    scope = SCOPES[description["profile"].removeprefix("explain-")]
-    names = [[factor.name for factor in factors] for factors in (scope.accuracy, scope.runtime)]
-    return explain(description, read_rows(REFERENCE), *names)
+def reference_explanation(folder: Path = REFERENCE) -> Explanation:
+    """Return what a committed run says."""
+    return explain(read_description(folder), read_rows(folder))
 
 
 def reference_bridge() -> Bridge:
@@ -38,7 +36,12 @@ def reference_bridge() -> Bridge:
 def blocks() -> dict[str, str]:
     """Return what stands in the blocks of the page."""
     found, bridge = reference_explanation(), reference_bridge()
+    others = {name: reference_explanation(REFERENCE.parent / folder) for name, folder in OTHERS.items()}
     return {
+        **{
+            name: _block(explanation_sentences(other), (accuracy_table(other), runtime_table(other)))
+            for name, other in others.items()
+        },
         "why": _block(explanation_sentences(found), (accuracy_table(found), runtime_table(found))),
         "bridge": _block(bridge_sentences(bridge), bridge_tables(bridge)),
     }
@@ -55,6 +58,9 @@ def refresh() -> None:
     for name, text in blocks().items():
         page = pattern(name).sub(lambda _, text=text: text, page)  # type: ignore[misc]
     PAGE.write_text(page, encoding="utf-8")
+    for folder in OTHERS.values():
+        drawing = draw_explanation(reference_explanation(REFERENCE.parent / folder))
+        save(drawing, REFERENCE.parent / folder / "figures")
     for drawing in (draw_explanation(reference_explanation()), draw_bridge(reference_bridge())):
         save(drawing, REFERENCE / "figures")
 

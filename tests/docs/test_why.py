@@ -3,7 +3,7 @@
 import pytest
 
 from bench.records import read_description
-from tests.docs.refresh_why import PAGE, REFERENCE, blocks, pattern, reference_bridge, reference_explanation
+from tests.docs.refresh_why import OTHERS, PAGE, REFERENCE, blocks, pattern, reference_bridge, reference_explanation
 
 
 def test_the_numbers_in_the_page_are_those_of_the_committed_run() -> None:
@@ -14,12 +14,14 @@ def test_the_numbers_in_the_page_are_those_of_the_committed_run() -> None:
         assert found.group() == text, "python -m tests.docs.refresh_why"
 
 
-def test_the_committed_run_is_of_committed_code() -> None:
-    assert read_description(REFERENCE)["environment"]["checkout"]["dirty"] is False
+@pytest.mark.parametrize("folder", ["explain", *OTHERS.values()])
+def test_the_committed_runs_are_of_committed_code(folder: str) -> None:
+    assert read_description(REFERENCE.parent / folder)["environment"]["checkout"]["dirty"] is False
 
 
-def test_the_committed_contributions_add_up_to_the_gaps() -> None:
-    found = reference_explanation()
+@pytest.mark.parametrize("folder", ["explain", *OTHERS.values()])
+def test_the_committed_contributions_add_up_to_the_gaps(folder: str) -> None:
+    found = reference_explanation(REFERENCE.parent / folder)
     for attribution in (found.accuracy, found.runtime):
         total = sum(item.interval.estimate for item in attribution.contributions)
         assert total == pytest.approx(attribution.gap.estimate, abs=1e-9)
