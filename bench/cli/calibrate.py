@@ -8,19 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 
+from bench.cli.output import finish
 from bench.cli.progress import Bars
 from bench.cli.run_options import RunOptions, folder_of_run, run_options
 from bench.cli.running import go_on
-from bench.compute.calibration import summarize_calibration
+from bench.compute.calibration import Calibration, summarize_calibration
 from bench.records import Row, read_description, rows_of
 from bench.run.cores import chosen_cores
 from bench.run.trials import Trials, plan_calibration
-from bench.show.calibration import calibration_sentences, calibration_table, draw_calibration
-from bench.show.drawing import save
+from bench.show.calibration import calibration_charts, calibration_sentences, calibration_table, draw_calibration
 from bench.show.files import write_whole
-from bench.show.table import to_rich
+from bench.show.findings import Finding, Findings, save_figure
 from data import InputError
 
 
@@ -70,13 +69,15 @@ def calibrate(
     """  # noqa: D301 (click reads the backspace)
     shares = tuple(slowdown / 100 for slowdown in slowdowns)
     asked = Trials(trials, slowed, shares, cost, target / 100, budget, at_once)
-    _measure_and_show(
-        folder_of_run(
-            options,
-            lambda dataset: plan_calibration(implementation, dataset, asked),
-            choose_cores=functools.partial(_cores_of_trials, at_once=at_once),
-        )
+    folder = folder_of_run(
+        options,
+        lambda dataset: plan_calibration(implementation, dataset, asked),
+        choose_cores=functools.partial(_cores_of_trials, at_once=at_once),
     )
+    bars = Bars()
+    with bars.stage("trials", len(read_description(folder)["plan"]["questions"])):
+        measured = go_on(folder, _Trials(bars))
+    finish(options.output, calibrate_findings(*measured), folder)
 
 
 def _cores_of_trials(cpus: str | None, threads: int, at_once: int) -> tuple[int, ...]:
@@ -89,32 +90,23 @@ def _cores_of_trials(cpus: str | None, threads: int, at_once: int) -> tuple[int,
     return cores
 
 
-def _measure_and_show(folder: Path) -> None:
-    bars = Bars()
-    n_trials = len(read_description(folder)["plan"]["questions"])
-    with bars.stage("trials", n_trials):
-        description, rows = go_on(folder, _Trials(bars))
-    show_calibration(folder, description, rows)
-
-
-def show_calibration(folder: Path, description: dict[str, Any], rows: list[Row]) -> None:
-    """Print what a run of ``calibrate`` says and write it to its folder; exit code 1 where something failed."""
+def calibrate_findings(description: dict[str, Any], rows: list[Row]) -> Findings:
+    """Return what a run of ``calibrate`` says."""
     calibration = summarize_calibration(description, rows)
-    drawings = [draw_calibration(calibration)] if calibration.slowdowns else []
-    console = Console()
-    if calibration.slowdowns:
-        console.print(to_rich(calibration_table(calibration)))
-    for sentence in calibration_sentences(calibration):
-        console.print(sentence, highlight=False, markup=False)
-    write_whole(folder / "calibration.json", (json.dumps(calibration.to_dict(), indent=2) + "\n").encode())
-    for drawing in drawings:
-        save(drawing, folder / "figures")
-    click.echo(f"\nRecords{' and figure' if drawings else ''}: {folder}")
+    finding = Finding(
+        name="calibration",
+        sentences=calibration_sentences(calibration),
+        tables=[calibration_table(calibration)],
+        charts=calibration_charts(calibration),
+    )
     failures = sorted({row["message"] for row in rows_of(rows, "failure")})
-    for message in failures:
-        click.echo(f"Failed: {message}", err=True)
-    if failures:
-        raise SystemExit(1)
+    return Findings([finding], failures, bool(failures), functools.partial(_write_calibration, calibration))
+
+
+def _write_calibration(calibration: Calibration, folder: Path) -> list[Path]:
+    content = (json.dumps(calibration.to_dict(), indent=2) + "\n").encode()
+    figures = save_figure(draw_calibration(calibration), folder) if calibration.slowdowns else []
+    return [write_whole(folder / "calibration.json", content), *figures]
 
 
 class _Trials:

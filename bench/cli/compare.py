@@ -1,14 +1,22 @@
 """``backprop-bench compare``: prove, train, time, draw."""
 
-import click
-from rich.console import Console
+import functools
+from typing import Any
 
+import click
+
+from bench.cli.output import finish
 from bench.cli.progress import Bars
 from bench.cli.run_options import RunOptions, folder_of_run, precision_options, run_options
 from bench.cli.running import go_on
-from bench.cli.show import draw, print_summary
-from bench.compute.summary import summarize
+from bench.compute.summary import Summary, summarize
+from bench.records import Row
 from bench.run.plan import PROFILES, plan_comparison
+from bench.show import claims, setting, tables
+from bench.show.findings import Finding, Findings
+from bench.show.headline import headline_charts
+from bench.show.report import write_report
+from bench.show.table import Table
 
 
 @click.command()
@@ -36,9 +44,35 @@ def compare(
         lambda dataset: plan_comparison(profile, dataset, implementations, target / 100, budget),
         name=profile,
     )
-    summary = summarize(*go_on(folder, Bars()))
-    written = draw(summary, folder)
-    print_summary(summary, Console())
-    click.echo(f"\nReport: {next(path for path in written if path.suffix == '.html')}")
-    if any(question.failures for question in summary.questions):
-        raise SystemExit(1)
+    finish(options.output, compare_findings(*go_on(folder, Bars())), folder)
+
+
+def compare_findings(description: dict[str, Any], rows: list[Row]) -> Findings:
+    """Return what a run of ``compare`` says: the answer, what is wrong with it, and the tables behind it."""
+    summary = summarize(description, rows)
+    first = [make(question) for question in summary.questions for make in (tables.results_table, tables.ratios_table)]
+    finding = Finding(
+        name="report",
+        sentences=[*claims.warnings(summary), *claims.answer(summary)],
+        tables=[*first, tables.failures_table(summary)],
+        more=_further_tables(summary),
+        charts=headline_charts(summary),
+    )
+    failures = [
+        f"{question.name}: {failure.implementation}: {failure.message}"
+        for question in summary.questions
+        for failure in question.failures
+    ]
+    return Findings([finding], failures, bool(failures), functools.partial(write_report, summary))
+
+
+def _further_tables(summary: Summary) -> list[Table]:
+    """Return what else the report has."""
+    of_question = (tables.apart_table, tables.work_table, tables.curves_table, tables.parts_table)
+    return [
+        tables.parity_table(summary),
+        *(make(question) for make in of_question for question in summary.questions),
+        tables.disturbance_table(summary),
+        setting.recipes_table(summary),
+        setting.environment_table(summary),
+    ]

@@ -2,14 +2,14 @@
 
 import dataclasses
 import functools
-from pathlib import Path
 from typing import Any
 
 import click
 
+from bench.cli.output import finish
 from bench.cli.progress import Bars
 from bench.cli.recipe_options import BatchSize
-from bench.cli.run_options import RunOptions, folder_of_run, run_options, show_outcome
+from bench.cli.run_options import RunOptions, folder_of_run, run_options
 from bench.cli.running import go_on
 from bench.compute.bridge import BRIDGE, summarize_bridge
 from bench.compute.explain import explain as compute
@@ -17,8 +17,15 @@ from bench.compute.explain import taken_over
 from bench.records import Row, read_description, rows_of
 from bench.run.cluster import check_cluster
 from bench.run.explain import PUBLISHED_BATCH, SCOPES, plan_explanation, run_explanation, with_batch
-from bench.show.bridge import bridge_sentences, bridge_tables, draw_bridge
-from bench.show.explain import accuracy_table, draw_explanation, explanation_sentences, runtime_table
+from bench.show.bridge import bridge_charts, bridge_sentences, bridge_tables, draw_bridge
+from bench.show.explain import (
+    accuracy_table,
+    draw_explanation,
+    explanation_charts,
+    explanation_sentences,
+    runtime_table,
+)
+from bench.show.findings import Finding, Findings, failure_sentences
 from bench.show.numbers import count, listing
 
 
@@ -83,27 +90,40 @@ def explain(
     )
     fresh = fresh or "--fresh" in read_description(folder)["command"].split()  # one that is resumed stays so
     measure = functools.partial(run_explanation, scheduler=scheduler, fresh=fresh)
-    show_explanation(folder, *go_on(folder, Bars(), measure))
+    finish(options.output, explain_findings(*go_on(folder, Bars(), measure)), folder)
 
 
-def show_explanation(folder: Path, description: dict[str, Any], rows: list[Row]) -> None:
-    """Print what a run of ``explain`` says and write it to its folder; exit code 1 where something failed."""
-    failures = rows_of(rows, "failure")
-    for failure in failures:
-        click.echo(f"Failed: {failure['question']}: {failure['implementation']}: {failure['message']}", err=True)
-    say_what_was_taken_over(rows)
+def explain_findings(description: dict[str, Any], rows: list[Row]) -> Findings:
+    """Return what a run of ``explain`` says."""
     found = compute(description, rows)
-    tables = [accuracy_table(found), runtime_table(found)]
-    show_outcome(folder, "why", explanation_sentences(found), tables, [draw_explanation(found)])
-    if any(question["name"] == BRIDGE for question in description["plan"]["questions"]):
-        bridge = summarize_bridge(description, rows)
-        show_outcome(folder, "bridge", bridge_sentences(bridge), bridge_tables(bridge), [draw_bridge(bridge)])
-    if failures:
-        raise SystemExit(1)
+    why = Finding(
+        name="why",
+        sentences=[*explanation_sentences(found), *what_was_taken_over(rows)],
+        tables=[accuracy_table(found), runtime_table(found)],
+        charts=explanation_charts(found),
+        draw=lambda: [draw_explanation(found)],
+    )
+    failures = failure_sentences(rows_of(rows, "failure"))
+    return Findings([why, *_bridge_findings(description, rows)], failures, bool(failures))
 
 
-def say_what_was_taken_over(rows: list[Row]) -> None:
-    """Print how many trainings come from earlier runs, and from which."""
+def _bridge_findings(description: dict[str, Any], rows: list[Row]) -> list[Finding]:
+    """Return where the time between NumPy and PyTorch goes, where that was timed."""
+    if not any(question["name"] == BRIDGE for question in description["plan"]["questions"]):
+        return []
+    found = summarize_bridge(description, rows)
+    return [
+        Finding(
+            name="bridge",
+            sentences=bridge_sentences(found),
+            tables=bridge_tables(found),
+            charts=bridge_charts(found),
+            draw=lambda: [draw_bridge(found)],
+        )
+    ]
+
+
+def what_was_taken_over(rows: list[Row]) -> list[str]:
+    """Return a sentence on how many trainings come from earlier runs, and from which; none where none do."""
     number, runs = taken_over(rows)
-    if number:
-        click.echo(f"{count(number, 'training')} taken over from {listing(runs)}; --fresh makes them anew.")
+    return [f"{count(number, 'training')} taken over from {listing(runs)}; --fresh makes them anew."] if number else []

@@ -2,11 +2,14 @@
 
 import click
 from rich.console import Console
-from rich.table import Column, Table
+from rich.table import Table
 
+from bench.cli.output import Output, output_options
 from bench.implementations import IMPLEMENTATIONS
 from bench.run.doctor import diagnose
-from data import RECIPES
+from bench.show.findings import Finding, Findings
+from bench.show.table import make_table
+from data import RECIPES, Recipe
 
 DATASETS = {
     "mnist": "60,000 + 10,000 handwritten digits; comes with the suite",
@@ -16,31 +19,46 @@ DATASETS = {
 
 
 @click.command(name="list")
-def list_all() -> None:
-    """List the implementations and whether they can be used here, the named recipes and the datasets."""
-    console = Console()
-    table = Table(Column("implementation", no_wrap=True), "side", "what it is", "available", title="Implementations")
-    for implementation in IMPLEMENTATIONS.values():
-        available = implementation.unavailable() or ("yes, by name" if implementation.only_by_name else "yes")
-        table.add_row(implementation.name, implementation.side, implementation.description, available)
-    console.print(table)
-    heads = ("layers", "output, loss", "batch", "optimizer", "bias", "dtype")
-    table = Table(Column("recipe", no_wrap=True), *heads, title="Recipes")
-    for name, recipe in RECIPES.items():
-        table.add_row(
-            name,
-            "-".join(map(str, recipe.layer_sizes)) + f" {recipe.hidden_activation}",
-            f"{recipe.output_activation}, {recipe.loss} ({recipe.reduction})",
-            str(recipe.batch_size or "all"),
-            f"{recipe.optimizer}, {recipe.learning_rate:g}",
-            "yes" if recipe.bias else "no",
-            recipe.dtype,
-        )
-    console.print(table)
-    table = Table(Column("dataset", no_wrap=True), "what it is", title="Datasets")
-    for name, description in DATASETS.items():
-        table.add_row(name, description)
-    console.print(table)
+@output_options
+def list_all(output: Output) -> None:
+    """List the implementations and whether they can be used here, the named recipes and the datasets.
+
+    \b
+    Examples:
+      backprop-bench list
+      backprop-bench list --table recipes --format csv
+    """  # noqa: D301 (click reads the backspace)
+    implementations = make_table(
+        "Implementations",
+        ["<implementation", "<side", "<what it is", "<available"],
+        [
+            (
+                implementation.name,
+                implementation.side,
+                implementation.description,
+                implementation.unavailable() or ("yes, by name" if implementation.only_by_name else "yes"),
+            )
+            for implementation in IMPLEMENTATIONS.values()
+        ],
+    )
+    recipes = make_table(
+        "Recipes",
+        ["<recipe", "<layers", "<output, loss", "<batch", "<optimizer", "<bias", "<dtype"],
+        [(name, *_recipe_cells(recipe)) for name, recipe in RECIPES.items()],
+    )
+    datasets = make_table("Datasets", ["<dataset", "<what it is"], list(DATASETS.items()))
+    output.show(Findings([Finding("list", tables=[implementations, recipes, datasets])]))
+
+
+def _recipe_cells(recipe: Recipe) -> list[str]:
+    return [
+        "-".join(map(str, recipe.layer_sizes)) + f" {recipe.hidden_activation}",
+        f"{recipe.output_activation}, {recipe.loss} ({recipe.reduction})",
+        str(recipe.batch_size or "all"),
+        f"{recipe.optimizer}, {recipe.learning_rate:g}",
+        "yes" if recipe.bias else "no",
+        recipe.dtype,
+    ]
 
 
 _STYLES = {"ok": "green", "note": "cyan", "warning": "yellow"}

@@ -1,12 +1,12 @@
 """``backprop-bench ladder``: what each idea is worth, from lists to the limit."""
 
-from pathlib import Path
 from typing import Any
 
 import click
 
+from bench.cli.output import finish
 from bench.cli.progress import Bars
-from bench.cli.run_options import RunOptions, folder_of_run, precision_options, run_options, show_outcome
+from bench.cli.run_options import RunOptions, folder_of_run, precision_options, run_options
 from bench.cli.running import go_on
 from bench.compute.ladder import summarize_ladder
 from bench.implementations import FLOORS, IMPLEMENTATIONS
@@ -14,7 +14,8 @@ from bench.records import Row
 from bench.run.blas import probe_blas
 from bench.run.ladder import climb, plan_ladder
 from bench.run.plan import Plan
-from bench.show.ladder import draw_ladder, ladder_sentences, ladder_table
+from bench.show.findings import Finding, Findings
+from bench.show.ladder import draw_ladder, ladder_charts, ladder_sentences, ladder_table
 from bench.show.numbers import listing, number_interval
 from data import SHARED, Dataset, fit_recipe
 
@@ -66,18 +67,26 @@ def ladder(
         return plan
 
     folder = folder_of_run(options, make_plan)
-    show_ladder(folder, *go_on(folder, Bars(), climb))
+    finish(options.output, ladder_findings(*go_on(folder, Bars(), climb)), folder)
 
 
-def show_ladder(folder: Path, description: dict[str, Any], rows: list[Row]) -> None:
-    """Print what a run of ``ladder`` says and write it to its folder; exit code 1 where something failed."""
+def ladder_findings(description: dict[str, Any], rows: list[Row]) -> Findings:
+    """Return what a run of ``ladder`` says."""
     sides = {name: implementation.side for name, implementation in {**IMPLEMENTATIONS, **FLOORS}.items()}
     found = summarize_ladder(description, rows, sides)
-    show_outcome(folder, "ladder", ladder_sentences(found), [ladder_table(found)], [draw_ladder(found)])
-    for failure in found.question.failures:
-        click.echo(f"Failed: {failure.implementation}: {failure.message}", err=True)
-    if any(failure.phase != "proof" or failure.message.startswith("not timed") for failure in found.question.failures):
-        raise SystemExit(1)
+    finding = Finding(
+        name="ladder",
+        sentences=ladder_sentences(found),
+        tables=[ladder_table(found)],
+        charts=ladder_charts(found),
+        draw=lambda: [draw_ladder(found)],
+    )
+    failures = found.question.failures
+    return Findings(
+        [finding],
+        [f"{failure.implementation}: {failure.message}" for failure in failures],
+        any(failure.phase != "proof" or failure.message.startswith("not timed") for failure in failures),
+    )
 
 
 def _core_type(dataset: Dataset, threads: int) -> str | None:

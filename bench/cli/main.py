@@ -18,6 +18,7 @@ from bench.cli.report import report
 from bench.cli.reproduce import reproduce
 from bench.cli.running import STOPPED
 from bench.cli.scale import scale
+from bench.cli.show import show
 from bench.cli.train import train
 from data import InputError
 
@@ -66,6 +67,7 @@ for _command in (
     parity,
     micro,
     report,
+    show,
     calibrate,
     repeatability,
     train,

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 
+from bench.cli.output import Output, leave, output_options
 from bench.cli.progress import Bars
 from bench.cli.recipe_options import changes_from, recipe_options
 from bench.implementations import named_implementation
@@ -17,8 +17,8 @@ from bench.run.workers import Refusal, Worker, WorkerError
 from bench.show.drawing import save
 from bench.show.drift import draw_drift
 from bench.show.files import write_whole
+from bench.show.findings import Finding, Findings
 from bench.show.parity import conclusion, parity_grid
-from bench.show.table import to_rich
 from data import InputError, Recipe, check_fit, fit_recipe, load_dataset, named_recipe
 
 DRIFT_STEPS = 3000
@@ -31,6 +31,7 @@ DRIFT_STEPS = 3000
 @click.option("--dataset", default="mnist", show_default=True, help="Name or path of the dataset.")
 @click.option("--steps", type=click.IntRange(min=1), help="Compare the weights after this many changes.")
 @click.option("--drift", type=click.Path(path_type=Path, file_okay=False), help="Draw the drift into this folder.")
+@output_options
 def parity(
     implementation: str,
     against: str | None,
@@ -38,6 +39,7 @@ def parity(
     dataset: str,
     steps: int | None,
     drift: Path | None,
+    output: Output,
     **fields: Any,
 ) -> None:
     """Compare IMPLEMENTATION with another one, quantity by quantity, from the same weights and batches.
@@ -61,26 +63,26 @@ def parity(
     request = {"implementation": implementation, "against": twin, "dataset": dataset}
     try:
         with Worker(threads=1) as worker:
-            equal = _show(worker, request, chosen, steps)
+            findings = _compare(worker, request, chosen, steps)
+            output.show(findings)
             if drift is not None:
-                _draw_drift(worker, request, chosen, steps or DRIFT_STEPS, drift)
+                figure = _draw_drift(worker, request, chosen, steps or DRIFT_STEPS, drift)
+                output.note(f"Drift: {figure}")
     except Refusal as refusal:
         raise InputError(str(refusal)) from None
     except WorkerError as failure:
         click.echo(f"Not equal: {implementation}: {failure}", err=True)
         raise SystemExit(1) from None
-    if not equal:
-        raise SystemExit(1)
+    leave(findings)
 
 
 def _dtypes(recipe: Recipe) -> list[str]:
     return list(dict.fromkeys(("float64", recipe.dtype)))
 
 
-def _show(worker: Worker, request: Row, recipe: Recipe, steps: int | None) -> bool:
-    """Print the grid of every precision; return whether all is equal."""
-    console, bars = Console(), Bars()
-    equal = True
+def _compare(worker: Worker, request: Row, recipe: Recipe, steps: int | None) -> Findings:
+    """Return the grid of every precision, and whether all is equal."""
+    bars = Bars()
     outcomes: dict[str, Row] = {}
     refusals: dict[str, str] = {}
     with bars.stage("comparing", len(_dtypes(recipe))):
@@ -93,20 +95,19 @@ def _show(worker: Worker, request: Row, recipe: Recipe, steps: int | None) -> bo
             bars.advance(dtype)
     if not outcomes:
         raise InputError("; ".join(dict.fromkeys(refusals.values())))
-    for dtype, why in refusals.items():
-        console.print(f"Not compared in {dtype}: {why}.", highlight=False, markup=False)
-    for dtype, outcome in outcomes.items():
-        pair = f"{request['implementation']} against {request['against']}"
-        if outcome["quantities"]:
-            console.print(to_rich(parity_grid(f"{pair}, {dtype}", outcome["quantities"], outcome["steps"])))
-        console.print(conclusion(dtype, outcome), highlight=False, markup=False)
-        console.print()
-        equal = equal and outcome["equal"]
-    return equal
+    pair = f"{request['implementation']} against {request['against']}"
+    grids = [
+        parity_grid(f"{pair}, {dtype}", outcome["quantities"], outcome["steps"])
+        for dtype, outcome in outcomes.items()
+        if outcome["quantities"]
+    ]
+    said = [f"Not compared in {dtype}: {why}." for dtype, why in refusals.items()]
+    said += [conclusion(dtype, outcome) for dtype, outcome in outcomes.items()]
+    return Findings([Finding("parity", said, grids)], failed=not all(outcome["equal"] for outcome in outcomes.values()))
 
 
-def _draw_drift(worker: Worker, request: Row, recipe: Recipe, steps: int, folder: Path) -> None:
-    """Train both in either precision and draw how far they come apart."""
+def _draw_drift(worker: Worker, request: Row, recipe: Recipe, steps: int, folder: Path) -> Path:
+    """Train both in either precision, draw how far they come apart, and return the figure."""
     curves, bars = {}, Bars()
     with bars.stage("drifting", 2):
         for dtype in ("float64", "float32"):
@@ -119,5 +120,4 @@ def _draw_drift(worker: Worker, request: Row, recipe: Recipe, steps: int, folder
         write_whole(folder / "drift.json", (json.dumps(record, indent=1) + "\n").encode())
     except OSError as error:
         raise InputError(f"{folder}: cannot write: {error.strerror}; expected a folder") from error
-    figure = save(draw_drift(record), folder)
-    click.echo(f"Drift: {figure.png}")
+    return save(draw_drift(record), folder).png

@@ -1,17 +1,18 @@
 """``backprop-bench race``: time to an accuracy."""
 
-from pathlib import Path
 from typing import Any
 
 import click
 
+from bench.cli.output import finish
 from bench.cli.progress import Bars
-from bench.cli.run_options import RunOptions, folder_of_run, run_options, show_outcome
+from bench.cli.run_options import RunOptions, folder_of_run, run_options
 from bench.cli.running import go_on
 from bench.compute.race import summarize_race
 from bench.records import Row
 from bench.run.race import TARGETS, plan_race, run_race
-from bench.show.race import draw_race, race_sentences, race_table
+from bench.show.findings import Finding, Findings, failure_sentences
+from bench.show.race import draw_race, race_charts, race_sentences, race_table
 
 
 @click.command()
@@ -32,14 +33,17 @@ def race(options: RunOptions, implementations: tuple[str, ...], seeds: int, epoc
       backprop-bench race --resume
     """  # noqa: D301 (click reads the backspace)
     folder = folder_of_run(options, lambda dataset: plan_race(dataset, implementations, seeds, epochs))
-    show_race(folder, *go_on(folder, Bars(), run_race))
+    finish(options.output, race_findings(*go_on(folder, Bars(), run_race)), folder)
 
 
-def show_race(folder: Path, description: dict[str, Any], rows: list[Row]) -> None:
-    """Print what a run of ``race`` says and write it to its folder; exit code 1 where something failed."""
+def race_findings(description: dict[str, Any], rows: list[Row]) -> Findings:
+    """Return what a run of ``race`` says."""
     found = summarize_race(description, rows, TARGETS)
-    show_outcome(folder, "race", race_sentences(found), [race_table(found)], [draw_race(found)])
-    for failure in found.failures:
-        click.echo(f"Failed: {failure['implementation']}: {failure['message']}", err=True)
-    if found.failures:
-        raise SystemExit(1)
+    finding = Finding(
+        name="race",
+        sentences=race_sentences(found),
+        tables=[race_table(found)],
+        charts=race_charts(found),
+        draw=lambda: [draw_race(found)],
+    )
+    return Findings([finding], failure_sentences(found.failures), bool(found.failures))

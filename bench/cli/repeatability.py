@@ -5,21 +5,21 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import click
-from rich.console import Console
 
+from bench.cli.output import Output, output_options
 from bench.compute.repeatability import repeatability as compute
 from bench.compute.summary import Summary, summarize
 from bench.records import read_description, read_rows
 from bench.run.run_folder import existing_run_folder
 from bench.show.drawing import save
 from bench.show.files import write_whole
+from bench.show.findings import Finding, Findings
 from bench.show.repeatability import (
     draw_repeatability,
     repeatability_sentences,
     repeatability_table,
     repeated_runs_table,
 )
-from bench.show.table import to_rich
 from data import InputError
 
 
@@ -27,7 +27,8 @@ from data import InputError
 @click.argument("runs", nargs=-1, required=True, metavar="[LABEL=]FOLDER...")
 @click.option("--question", default="same-recipe", show_default=True, help="Which question of the runs.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Write table and figure there.")
-def repeatability(runs: tuple[str, ...], question: str, out: Path | None) -> None:
+@output_options
+def repeatability(runs: tuple[str, ...], question: str, out: Path | None, output: Output) -> None:
     """Compare the ratios of independent runs with each other, and with ratios of times that were not paired.
 
     \b
@@ -38,15 +39,12 @@ def repeatability(runs: tuple[str, ...], question: str, out: Path | None) -> Non
     if len(runs) < 2:
         raise InputError("repeatability is given 1 run, expected at least 2")
     found = compute(_read_all(runs), question)
-    console = Console()
-    for table in (repeatability_table(found), repeated_runs_table(found)):
-        console.print(to_rich(table))
-    for sentence in repeatability_sentences(found):
-        console.print(sentence, highlight=False, markup=False)
+    tables = [repeatability_table(found), repeated_runs_table(found)]
+    output.show(Findings([Finding("repeatability", repeatability_sentences(found), tables)]))
     if out is not None:
         write_whole(out / "repeatability.json", (json.dumps(found.to_dict(), indent=2) + "\n").encode())
         figure = save(draw_repeatability(found), out)
-        click.echo(f"\nFigure: {figure.png}")
+        output.note(f"\nFigure: {figure.png}")
 
 
 def _read_all(runs: Sequence[str]) -> list[tuple[str, Summary]]:

@@ -5,33 +5,37 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 
-from bench.cli.calibrate import show_calibration
-from bench.cli.explain import show_explanation
-from bench.cli.ladder import show_ladder
-from bench.cli.race import show_race
-from bench.cli.reproduce import show_reproduction
-from bench.cli.scale import show_scale
-from bench.cli.show import draw, print_summary
-from bench.compute.summary import summarize
+from bench.cli.calibrate import calibrate_findings
+from bench.cli.compare import compare_findings
+from bench.cli.explain import explain_findings
+from bench.cli.ladder import ladder_findings
+from bench.cli.output import Output, finish, output_options
+from bench.cli.race import race_findings
+from bench.cli.reproduce import reproduce_findings
+from bench.cli.scale import scale_findings
 from bench.records import Row, read_description, read_rows
 from bench.run.run_folder import command_of_run
+from bench.show.findings import Findings
+from bench.show.numbers import listing
+from data import InputError
 
-SHOWN: dict[str, Callable[[Path, dict[str, Any], list[Row]], None]] = {
-    "calibrate": show_calibration,
-    "explain": show_explanation,
-    "ladder": show_ladder,
-    "race": show_race,
-    "reproduce": show_reproduction,
-    "scale": show_scale,
+FINDINGS: dict[str, Callable[[dict[str, Any], list[Row]], Findings]] = {
+    "calibrate": calibrate_findings,
+    "compare": compare_findings,
+    "explain": explain_findings,
+    "ladder": ladder_findings,
+    "race": race_findings,
+    "reproduce": reproduce_findings,
+    "scale": scale_findings,
 }
-"""What shows a run of a command other than ``compare``."""
+"""What a run says, by the command that made it."""
 
 
 @click.command()
-@click.argument("folder", type=click.Path(path_type=Path), default=Path("results/latest"))
-def report(folder: Path) -> None:
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default=Path("results/latest"))
+@output_options
+def report(folder: Path, output: Output) -> None:
     """Draw the figures and the report of a run again, from its records alone; nothing is measured.
 
     \b
@@ -39,12 +43,18 @@ def report(folder: Path) -> None:
       backprop-bench report results/latest
       backprop-bench report results/latest-ladder
     """  # noqa: D301 (click reads the backspace)
-    command, folder = command_of_run(folder), folder.resolve()
-    description, rows = read_description(folder), read_rows(folder)
-    if command in SHOWN:
-        SHOWN[command](folder, description, rows)
-        return
-    summary = summarize(description, rows)
-    written = draw(summary, folder)
-    print_summary(summary, Console())
-    click.echo("\n" + "\n".join(str(path) for path in written))
+    finish(output, findings_of_run(folder), folder.resolve())
+
+
+def findings_of_run(folder: Path) -> Findings:
+    """Return what the run in a folder says.
+
+    Raises
+    ------
+    InputError
+        Where the folder holds no run, or one of a command that is not known here.
+    """
+    command = command_of_run(folder)
+    if command not in FINDINGS:
+        raise InputError(f"{folder} holds a run of {command!r}; expected one of {listing(FINDINGS, 'or')}")
+    return FINDINGS[command](read_description(folder), read_rows(folder))

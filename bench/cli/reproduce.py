@@ -2,20 +2,22 @@
 
 import functools
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
 
+from bench.cli.output import finish
 from bench.cli.progress import Bars
-from bench.cli.run_options import RunOptions, folder_of_run, run_options, show_outcome
+from bench.cli.run_options import RunOptions, folder_of_run, run_options
 from bench.cli.running import go_on
 from bench.compute.published import Codes, codes_of
 from bench.compute.verdicts import Reproduction, summarize_reproduction
 from bench.records import Row
 from bench.run.experiments import EXPERIMENTS
 from bench.run.reproduce import plan_reproduction, run_reproduction
+from bench.show.drawing import Drawing
+from bench.show.findings import Finding, Findings, failure_sentences
 from bench.show.hinton import Activity, best_codes
 from bench.show.published import drawings, published_sentences, published_table, readings_table
 from data import Layer, Recipe, load_family_trees, load_patterns
@@ -45,22 +47,27 @@ def reproduce(options: RunOptions, names: tuple[str, ...], seeds: int | None) ->
       backprop-bench reproduce --resume
     """  # noqa: D301 (click reads the backspace)
     folder = folder_of_run(options, functools.partial(plan_reproduction, names=names, seeds=seeds))
-    show_reproduction(folder, *go_on(folder, Bars(), run_reproduction))
+    finish(options.output, reproduce_findings(*go_on(folder, Bars(), run_reproduction)), folder)
 
 
-def show_reproduction(folder: Path, description: dict[str, Any], rows: list[Row]) -> None:
-    """Print what a run of ``reproduce`` says and write it to its folder; exit code 1 where something failed."""
+def reproduce_findings(description: dict[str, Any], rows: list[Row]) -> Findings:
+    """Return what a run of ``reproduce`` says."""
     found = summarize(description, rows)
-    codes = family_codes(rows)
     tables = [published_table(found)]
     if found.readings:
         tables.append(readings_table(found.readings, SHOWN_READINGS))
-    drawn = drawings(found, codes, family_activity(description, rows, codes))
-    show_outcome(folder, "published", published_sentences(found), tables, drawn)
-    for failure in found.failures:
-        click.echo(f"Failed: {failure['question']}: {failure['implementation']}: {failure['message']}", err=True)
-    if found.failures:
-        raise SystemExit(1)
+    finding = Finding(
+        name="published",
+        sentences=published_sentences(found),
+        tables=tables,
+        draw=lambda: _draw(found, description, rows),
+    )
+    return Findings([finding], failure_sentences(found.failures), bool(found.failures))
+
+
+def _draw(found: Reproduction, description: dict[str, Any], rows: Sequence[Row]) -> Sequence[Drawing]:
+    codes = family_codes(rows)
+    return drawings(found, codes, family_activity(description, rows, codes))
 
 
 def summarize(description: dict[str, Any], rows: list[Row]) -> Reproduction:

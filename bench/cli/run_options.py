@@ -1,4 +1,4 @@
-"""What the commands that measure share: where a run goes, what it may use, and how its outcome is shown."""
+"""What the commands that measure share: where a run goes, and what it may use."""
 
 import dataclasses
 import functools
@@ -7,15 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 
+from bench.cli.output import PARAMETERS, Output, output_options
 from bench.cli.running import begin_run, check_alone, command_words
 from bench.run.cores import chosen_cores, keep_to
 from bench.run.plan import TARGET, Plan
 from bench.run.run_folder import LATEST, LATEST_OF, existing_run_folder
-from bench.show.drawing import Drawing, save
-from bench.show.files import write_whole
-from bench.show.table import Table, to_markdown, to_rich
 from data import Dataset, load_dataset
 
 Command = Callable[..., Any]
@@ -30,6 +27,7 @@ class RunOptions:
     cpus: str | None
     results: Path
     resume: str | None
+    output: Output
 
 
 def run_options(what: str) -> Callable[[Command], Command]:
@@ -59,11 +57,19 @@ def run_options(what: str) -> Callable[[Command], Command]:
     ]
 
     def decorate(command: Command) -> Command:
+        @output_options
         @functools.wraps(command)
         def bundled(
-            *, dataset: str, threads: int, cpus: str | None, results: Path, resume: str | None, **rest: Any
+            *,
+            dataset: str,
+            threads: int,
+            cpus: str | None,
+            results: Path,
+            resume: str | None,
+            output: Output,
+            **rest: Any,
         ) -> Any:
-            return command(RunOptions(dataset, threads, cpus, results, resume), **rest)
+            return command(RunOptions(dataset, threads, cpus, results, resume, output), **rest)
 
         for option in reversed(options):
             bundled = option(bundled)
@@ -114,24 +120,9 @@ def folder_of_run(
     latest = LATEST_OF.get(command, LATEST)
     if options.resume is not None:
         is_latest = options.resume == LATEST
-        check_alone(context, "resume", *beside_resume, *(["results"] if is_latest else []))
+        check_alone(context, "resume", *PARAMETERS, *beside_resume, *(["results"] if is_latest else []))
         return existing_run_folder(options.results / latest if is_latest else Path(options.resume), command)
     keep_to(choose_cores(options.cpus, options.threads), asked=options.cpus)
     dataset = load_dataset(options.dataset)
     plan = make_plan(dataset)
     return begin_run(options.results, name or command, command_words(context), plan, dataset, options.threads)
-
-
-def show_outcome(
-    folder: Path, name: str, sentences: Sequence[str], tables: Sequence[Table], drawings: Sequence[Drawing]
-) -> None:
-    """Print sentences and tables, write both to ``<name>.md`` in the folder of the run, and save the figures."""
-    console = Console()
-    for table in tables:
-        console.print(to_rich(table))
-    for sentence in sentences:
-        console.print(sentence, highlight=False, markup=False)
-    text = "".join(f"* {sentence}\n" for sentence in sentences) + "\n" + "\n".join(map(to_markdown, tables))
-    write_whole(folder / f"{name}.md", text.encode())
-    for drawing in drawings:
-        click.echo(f"\nFigure: {save(drawing, folder / 'figures').png}")

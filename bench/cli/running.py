@@ -11,6 +11,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from bench.cli.output import PARAMETERS
 from bench.implementations import named_implementation
 from bench.records import Recorder, Row, read_description, read_rows, write_description
 from bench.run.compare import Comparison
@@ -22,6 +23,8 @@ from bench.run.run_folder import LATEST, LATEST_OF, check_unchanged, locked, new
 from data import Dataset, InputError, load_dataset
 
 STOPPED = 130
+NOT_THE_RUN = ("results", "resume", "scheduler", *PARAMETERS)
+"""Options that change nothing of what is measured, so who repeats a run needs none of them."""
 
 
 def check_alone(context: click.Context, *allowed: str) -> None:
@@ -39,7 +42,7 @@ def command_words(context: click.Context) -> list[str]:
     words = [str(context.info_name)]
     for parameter in context.command.params:
         given = context.params[str(parameter.name)]
-        if given is None or given is False or parameter.name in ("results", "resume", "scheduler"):
+        if given is None or given is False or parameter.name in NOT_THE_RUN:
             continue
         for value in given if isinstance(given, tuple) else (given,):
             words.append(parameter.opts[0])

@@ -1,18 +1,19 @@
 """``backprop-bench scale``: how time grows with batch, width, depth, cases and threads."""
 
-from pathlib import Path
 from typing import Any
 
 import click
 
+from bench.cli.output import finish
 from bench.cli.progress import Bars
-from bench.cli.run_options import RunOptions, folder_of_run, run_options, show_outcome
+from bench.cli.run_options import RunOptions, folder_of_run, run_options
 from bench.cli.running import go_on
 from bench.compute.scaling import summarize_scale
 from bench.implementations import FLOORS
 from bench.records import Row, rows_of
 from bench.run.scale import AXES, FETCH, plan_scale
-from bench.show.scaling import draw_scaling, scaling_sentences, scaling_table
+from bench.show.findings import Finding, Findings, failure_sentences
+from bench.show.scaling import draw_scaling, scaling_chart, scaling_sentences, scaling_table
 
 
 @click.command()
@@ -32,17 +33,19 @@ def scale(options: RunOptions, axes: tuple[str, ...], implementations: tuple[str
       backprop-bench scale --resume
     """  # noqa: D301 (click reads the backspace)
     folder = folder_of_run(options, lambda dataset: plan_scale(dataset, axes or tuple(AXES), implementations))
-    show_scale(folder, *go_on(folder, Bars()))
+    finish(options.output, scale_findings(*go_on(folder, Bars())), folder)
 
 
-def show_scale(folder: Path, description: dict[str, Any], rows: list[Row]) -> None:
-    """Print what a run of ``scale`` says and write it to its folder; exit code 1 where something failed."""
+def scale_findings(description: dict[str, Any], rows: list[Row]) -> Findings:
+    """Return what a run of ``scale`` says."""
     counted = {name: what for name, (what, _) in AXES.items()}
     found = summarize_scale(description, rows, counted, list(FLOORS), FETCH)
-    tables = [scaling_table(scaling) for scaling in found]
-    show_outcome(folder, "scaling", scaling_sentences(found), tables, [draw_scaling(found)])
-    failures = rows_of(rows, "failure")
-    for failure in failures:
-        click.echo(f"Failed: {failure['question']}: {failure['implementation']}: {failure['message']}", err=True)
-    if failures:
-        raise SystemExit(1)
+    finding = Finding(
+        name="scaling",
+        sentences=scaling_sentences(found),
+        tables=[scaling_table(scaling) for scaling in found],
+        charts=[scaling_chart(scaling) for scaling in found],
+        draw=lambda: [draw_scaling(found)],
+    )
+    failures = failure_sentences(rows_of(rows, "failure"))
+    return Findings([finding], failures, bool(failures))

@@ -1,36 +1,29 @@
-"""Tables of a run on the terminal."""
+"""``backprop-bench show``: what a run says, on the terminal."""
 
 from pathlib import Path
 
-from rich.console import Console
+import click
 
-from bench.compute.summary import Summary
-from bench.show.claims import answer, warnings
-from bench.show.report import write_report
-from bench.show.table import to_rich
-from bench.show.tables import failures_table, parity_table, ratios_table, results_table
-
-WIDE = 160
-"""Columns of a terminal from which on all that was measured is shown."""
+from bench.cli.output import Output, leave, output_options
+from bench.cli.report import findings_of_run
 
 
-def draw(summary: Summary, folder: Path) -> list[Path]:
-    """Write figures and report, saying so on a terminal while it takes its seconds."""
-    with Console(stderr=True).status("Drawing the figures and the report …"):
-        return write_report(summary, folder)
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default=Path("results/latest"))
+@output_options
+def show(folder: Path, output: Output) -> None:
+    """Print the tables, charts and sentences of a run, from its records; nothing is measured and no file written.
 
+    FOLDER holds a run of any command that measures. Cells are as people read them; to compute, read records.jsonl.
 
-def print_summary(summary: Summary, console: Console) -> None:
-    """Print the answer, what is wrong with it, and the tables behind it."""
-    tables = [parity_table(summary)] if console.width >= WIDE else []
-    for question in summary.questions:
-        brief = console.width < WIDE
-        tables += [results_table(question, brief=brief), ratios_table(question, brief=brief)]
-    tables.append(failures_table(summary))
-    for table in tables:
-        if table.rows:
-            console.print()
-            console.print(to_rich(table))
-    console.print()
-    for sentence in (*warnings(summary), *answer(summary)):
-        console.print(sentence, highlight=False, markup=False)
+    \b
+    Examples:
+      backprop-bench show
+      backprop-bench show results/latest-ladder
+      backprop-bench show results/latest --format json
+      backprop-bench show results/latest --table parity
+      backprop-bench show results/latest --table 1 --format csv > results.csv
+    """  # noqa: D301 (click reads the backspace)
+    findings = findings_of_run(folder)
+    output.show(findings)
+    leave(findings)

@@ -2,11 +2,13 @@
 
 import json
 import math
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
+from bench.cli.output import Output, output_options
 from bench.cli.progress import Bars
 from bench.cli.recipe_options import changes_from, recipe_options
 from bench.records import Row
@@ -16,7 +18,12 @@ from bench.run.shared_cases import SharedCases
 from bench.run.training import open_request
 from bench.run.workers import Refusal, Worker, WorkerError
 from bench.show.files import write_whole
+from bench.show.findings import Finding, Findings
+from bench.show.table import make_table
 from data import InputError, Recipe, check_fit, fit_recipe, load_dataset, named_recipe
+
+COLUMNS = {"epoch": 5, "accuracy": 11, "mean loss": 11, "wall s": 10, "CPU s": 9}
+"""What is printed of every epoch, and how many columns of a terminal it takes."""
 
 
 @click.command()
@@ -27,6 +34,7 @@ from data import InputError, Recipe, check_fit, fit_recipe, load_dataset, named_
 @click.option("--hold-out", type=click.IntRange(min=1), help="Test on the last training cases instead; for tuning.")
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads to use.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Write the outcome there.")
+@output_options
 def train(
     implementation: str,
     recipe: str,
@@ -35,6 +43,7 @@ def train(
     hold_out: int | None,
     threads: int,
     json_file: Path | None,
+    output: Output,
     **fields: Any,
 ) -> None:
     """Train IMPLEMENTATION on a recipe and print the accuracy after every epoch.
@@ -61,12 +70,15 @@ def train(
     try:
         with SharedCases(chosen, loaded) as shared, Worker(threads, descriptors=[shared.descriptor]) as worker:
             worker.ask("open", **open_request(entry, shared, worker, threads, list(cores)))
-            epochs = _train(worker, chosen)
+            epochs = _train(worker, chosen, _print_line if output.is_text else None)
     except Refusal as refusal:
         raise InputError(str(refusal)) from None
     except WorkerError as failure:
         click.echo(f"Error: {implementation}: {failure}", err=True)
         raise SystemExit(1) from None
+    if not output.is_text:
+        table = make_table(f"{implementation}, {recipe}", list(COLUMNS), list(map(_cells, epochs)))
+        output.show(Findings([Finding("training", tables=[table])]))
     if json_file is not None:
         outcome: Row = {"implementation": implementation, "recipe": chosen.to_dict(), "dataset": dataset}
         outcome |= {"cases": cases, "hold_out": hold_out, "epochs": epochs}
@@ -83,23 +95,42 @@ def _check_writable(path: Path) -> None:
         raise InputError(f"{path}: cannot write: {error.strerror}") from error
 
 
-def _train(worker: Worker, recipe: Recipe) -> list[Row]:
-    """Train, print a line per epoch, return the rows."""
+def _train(worker: Worker, recipe: Recipe, say: Callable[[Sequence[str]], None] | None) -> list[Row]:
+    """Train and return the rows, saying each as soon as it is there."""
     bars = Bars()
     worker.ask("begin", seed=recipe.seed)
-    rows = [{"epoch": 0, "accuracy": worker.ask("evaluate")["accuracy"]}]
-    click.echo(f"epoch    accuracy   mean loss     wall s     CPU s\n    0 {rows[0]['accuracy']:10.2%}")
+    rows: list[Row] = [{"epoch": 0, "accuracy": worker.ask("evaluate")["accuracy"]}]
+    if say is not None:
+        say(list(COLUMNS))
+        say(_cells(rows[0]))
     with bars.stage("training", recipe.epochs):
         for epoch in range(1, recipe.epochs + 1):
             trained = worker.ask("train", epoch=epoch)
             row: Row = {"epoch": epoch, "accuracy": worker.ask("evaluate")["accuracy"]}
             row |= {name: trained[name] for name in ("loss", "wall_s", "cpu_s")}
             rows.append(row)
-            loss = math.nan if row["loss"] is None else row["loss"]
-            wall, cpu = row["wall_s"], row["cpu_s"]
-            click.echo(f"{epoch:5} {row['accuracy']:10.2%} {loss:11.5f} {wall:10.3f} {cpu:9.3f}")
+            if say is not None:
+                say(_cells(row))
             bars.advance(f"epoch {epoch} of {recipe.epochs}")
             if row["loss"] is None:
                 click.echo("The training has diverged: its loss is no longer a number.", err=True)
                 break
     return rows
+
+
+def _cells(row: Row) -> list[str]:
+    """Return what is printed of an epoch; of the initial weights there is only the accuracy."""
+    if "loss" not in row:
+        return [str(row["epoch"]), f"{row['accuracy']:.2%}", "", "", ""]
+    loss = math.nan if row["loss"] is None else row["loss"]
+    return [
+        str(row["epoch"]),
+        f"{row['accuracy']:.2%}",
+        f"{loss:.5f}",
+        f"{row['wall_s']:.3f}",
+        f"{row['cpu_s']:.3f}",
+    ]
+
+
+def _print_line(cells: Sequence[str]) -> None:
+    click.echo(" ".join(f"{cell:>{width}}" for cell, width in zip(cells, COLUMNS.values(), strict=True)).rstrip())

@@ -9,6 +9,7 @@ from matplotlib.ticker import MaxNLocator
 from bench.compute.bridge import END, LOADED, START, Bridge, Link, Part
 from bench.compute.statistics import Interval
 from bench.show import style
+from bench.show.chart import Bar, Chart
 from bench.show.drawing import Drawing
 from bench.show.numbers import ABSENT, count, has_bounds, listing, plain
 from bench.show.table import Table, make_table
@@ -178,6 +179,12 @@ def parts_table(found: Bridge) -> Table:
     return make_table(
         "Parts of an epoch on either side", ["<part", "by hand", "PyTorch", "difference", "<how measured"], rows, note
     )
+
+
+def bridge_charts(found: Bridge) -> list[Chart]:
+    """Return what every swap changes, for a terminal."""
+    bars = [Bar(link.part, link.change.estimate, _change(found, link.change)) for link in (*found.links, found.loader)]
+    return [Chart(f"From {START} to {LOADED}, ms per epoch", tuple(bars), lambda ms: _signed(ms, 0))]
 
 
 def draw_bridge(found: Bridge) -> Drawing:

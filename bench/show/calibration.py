@@ -12,6 +12,7 @@ from bench.compute.calibration import ENOUGH, Calibration, CutCost, Share, Slowd
 from bench.compute.statistics import LEVEL, Interval
 from bench.show import style
 from bench.show.certainty import within
+from bench.show.chart import Bar, Chart
 from bench.show.drawing import Drawing
 from bench.show.numbers import NBSP, count, listing, named, percent, plain, seconds
 from bench.show.table import Table, make_table
@@ -154,6 +155,13 @@ def _row(slowdown: Slowdown) -> list[str]:
         _counted(slowdown.found(slowdown.bootstraps)),
         _counted(slowdown.covered(slowdown.bootstraps)),
     ]
+
+
+def calibration_charts(calibration: Calibration) -> list[Chart]:
+    """Return the share of the trials that tell the copies apart, by injected slowdown, for a terminal."""
+    found = [(_slowdown(slowdown), slowdown.found(slowdown.intervals)) for slowdown in calibration.slowdowns]
+    bars = [Bar(name, share.share, _counted(share)) for name, share in found]
+    return [Chart("Trials whose interval excludes 1, by injected slowdown", tuple(bars), percent)]
 
 
 def _per_cent(share: float) -> str:

@@ -10,6 +10,7 @@ from bench.compute.attribution import ALPHA, Attribution, Contribution, Interact
 from bench.compute.explain import MARGIN, Equivalence, Explanation
 from bench.compute.statistics import Interval
 from bench.show import style
+from bench.show.chart import Bar, Chart
 from bench.show.drawing import Drawing
 from bench.show.numbers import (
     count,
@@ -70,8 +71,7 @@ def _time_sentence(found: Explanation) -> str:
 
 
 def _largest(contributions: Sequence[Contribution], write: Callable[[Interval], str], unit: str) -> str:
-    ranked = sorted(contributions, key=lambda item: -abs(item.interval.estimate))
-    each = [f"{item.factor} {write(item.interval)}" for item in ranked[:3]]
+    each = [f"{item.factor} {write(item.interval)}" for item in _by_size(contributions)[:3]]
     return f"{', '.join(each)} ({unit}; 95 % intervals)"
 
 
@@ -143,6 +143,27 @@ def _interactions(attribution: Attribution, write: Callable[[Interval], str]) ->
     shown: Sequence[Interaction] = attribution.interactions[:SHOWN_INTERACTIONS]
     each = "; ".join(f"{item.first} and {item.second} {write(item.interval)}" for item in shown)
     return f"Largest interactions, what two do together beyond each alone: {each}." if each else ""
+
+
+def explanation_charts(found: Explanation) -> list[Chart]:
+    """Return what each factor contributes to the two gaps, the largest first, for a terminal."""
+    accuracy = [
+        Bar(item.factor, item.interval.estimate, points_interval(item.interval))
+        for item in _by_size(found.accuracy.contributions)
+    ]
+    runtime = [
+        Bar(item.factor, math.exp(item.interval.estimate), f"× {_factor(item.interval)}")
+        for item in _by_size(_runtime(found))
+    ]
+    return [
+        Chart("What the accuracy gap comes from, in percentage points", tuple(accuracy), lambda x: f"{100 * x:+.2f}"),
+        Chart("What the runtime gap comes from", tuple(runtime), lambda factor: f"× {factor:.3g}", factors=True),
+    ]
+
+
+def _by_size(contributions: Sequence[Contribution]) -> list[Contribution]:
+    """Return the contributions, the largest first."""
+    return sorted(contributions, key=lambda item: -abs(item.interval.estimate))
 
 
 def draw_explanation(found: Explanation) -> Drawing:

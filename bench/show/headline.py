@@ -9,6 +9,7 @@ from bench.compute.statistics import Interval
 from bench.compute.summary import Performance, QuestionSummary, Summary
 from bench.show import claims, style
 from bench.show.certainty import SET_METHOD
+from bench.show.chart import Chart, own_bar
 from bench.show.drawing import Drawing
 from bench.show.numbers import (
     ABSENT,
@@ -21,6 +22,7 @@ from bench.show.numbers import (
     number_interval,
     percent,
     percent_interval,
+    seconds,
     seconds_interval,
 )
 
@@ -47,6 +49,22 @@ def draw(summary: Summary) -> Drawing:
         page.text(_note(question), style.SMALL, color=style.GREY)
         alts.append(_alt(question, title))
     return Drawing("headline", claims.headline(questions[-1]), " ".join(alts), page.figure())
+
+
+def headline_charts(summary: Summary) -> list[Chart]:
+    """Return the times of every question, for a terminal."""
+    return [
+        Chart(
+            f"Wall time per epoch: {question.title}",
+            tuple(
+                own_bar(item.implementation, item.wall_s.estimate, seconds_interval(item.wall_s))
+                for item in question.performances
+                if item.wall_s.n
+            ),
+            seconds,
+        )
+        for question in summary.questions
+    ]
 
 
 def _note(question: QuestionSummary) -> str:

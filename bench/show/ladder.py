@@ -11,6 +11,7 @@ from bench.compute.statistics import Interval
 from bench.compute.timing import Ratio
 from bench.show import style
 from bench.show.certainty import self_test_sentence, stop_sentence
+from bench.show.chart import Chart, own_bar
 from bench.show.drawing import Drawing
 from bench.show.numbers import (
     ABSENT,
@@ -130,6 +131,16 @@ def _by_weights(step: Step) -> str:
     if step.parameter_bytes is None or step.training_bytes is None:
         return ABSENT
     return plain(step.training_bytes / step.parameter_bytes)
+
+
+def ladder_charts(ladder: Ladder) -> list[Chart]:
+    """Return the time of every rung, for a terminal; what each is worth is in the table."""
+    steps = [step for climb in ladder.climbs for step in climb.steps]
+    bars = [
+        own_bar(step.implementation, step.wall_s.estimate, seconds_interval(step.wall_s), name=step.name)
+        for step in (*steps, *ladder.floors)
+    ]
+    return [Chart("Wall time per epoch, rung by rung", tuple(bars), seconds)]
 
 
 def draw_ladder(ladder: Ladder) -> Drawing:

@@ -4,6 +4,7 @@ from matplotlib.axes import Axes
 
 from bench.compute.race import Duel, RaceSummary, Result
 from bench.show import style
+from bench.show.chart import Bar, Chart, own_bar
 from bench.show.drawing import Drawing
 from bench.show.numbers import (
     ABSENT,
@@ -82,6 +83,21 @@ def race_table(found: RaceSummary) -> Table:
         "training cases that were held out."
     )
     return make_table("The race to an accuracy", columns, rows, note)
+
+
+def race_charts(found: RaceSummary) -> list[Chart]:
+    """Return the time to every target, for a terminal."""
+    charts = []
+    for target in dict.fromkeys(result.choice.target for result in found.results):
+        bars = [_bar(result) for result in found.results if result.choice.target == target]
+        charts.append(Chart(f"Time to {percent(target)}", tuple(bars), seconds))
+    return charts
+
+
+def _bar(result: Result) -> Bar:
+    name = result.choice.implementation
+    text = f"{seconds_interval(result.wall_s)}, {result.reached} of {result.of}"
+    return own_bar(name, result.wall_s.estimate, text, name=f"{name}, {STARTS[result.cold]}")
 
 
 def draw_race(found: RaceSummary) -> Drawing:

@@ -9,6 +9,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from bench.compute.scaling import Crossing, Curve, Limit, Scaling
 from bench.show import style
+from bench.show.chart import Chart, own_bar
 from bench.show.drawing import Drawing
 from bench.show.numbers import has_bounds, large, listing, named, percent, plain, seconds, seconds_interval
 from bench.show.table import Table, make_table
@@ -94,6 +95,17 @@ def scaling_table(scaling: Scaling) -> Table:
 
 def _slopes(curve: Curve) -> str:
     return f"{named(curve.implementation)} {plain(curve.low, 2)} and {plain(curve.high, 2)}"
+
+
+def scaling_chart(scaling: Scaling) -> Chart:
+    """Return the time at every place of an axis, for a terminal."""
+    points = [(point, curve.implementation) for curve in scaling.curves for point in curve.points]
+    points.sort(key=lambda found: found[0].x)
+    bars = [
+        own_bar(name, point.case_s.estimate, seconds_interval(point.case_s), name=f"{point.x:,} {name}")
+        for point, name in points
+    ]
+    return Chart(f"Time per case along {scaling.counted}", tuple(bars), seconds)
 
 
 def draw_scaling(scalings: Sequence[Scaling]) -> Drawing:

@@ -1,20 +1,29 @@
-"""`Table`: rows of text, and how they are written for a terminal, in Markdown and in HTML."""
+"""`Table`: rows of text, and how they are written for a terminal, for programs, in Markdown and in HTML."""
 
+import csv
+import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import rich.box
 import rich.table
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
+from rich.cells import cell_len
+from rich.console import Group
 from rich.text import Text
 
-from bench.show.numbers import clean
+from bench.show.numbers import clean, listing
 
 LONG = 30
 """A table with more rows than this is folded on a page, under its title."""
+
+GAP = 2
+"""Columns of a terminal between those of a table."""
+LONGEST_WORD = 24
+"""Letters of a word that a terminal shows whole; a longer one may be broken."""
 
 TEMPLATES = Environment(
     loader=PackageLoader("bench.show"),
@@ -68,24 +77,61 @@ class Table:
 
 def make_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], note: str = "") -> Table:
     """Build a table; a column whose name begins with "<" is aligned to the left, any other to the right."""
-    heads = tuple(Column(name.removeprefix("<"), "left" if name.startswith("<") else "right") for name in columns)
+    heads = tuple(
+        Column(clean(name.removeprefix("<")), "left" if name.startswith("<") else "right") for name in columns
+    )
     return Table(title, heads, tuple(map(tuple, rows)), note)
 
 
-def to_rich(table: Table) -> rich.table.Table:
-    """Return the table for a terminal; nothing in its cells is taken for markup."""
-    shown = rich.table.Table(
-        title=Text(table.title, style="bold"),
-        caption=Text(table.note) if table.note else None,
-        title_justify="left",
-        caption_justify="left",
-        box=rich.box.SIMPLE_HEAD,
-    )
-    for column in table.columns:
-        shown.add_column(Text(column.name), justify=column.align, overflow="fold")
+def to_rich(table: Table, width: int) -> Group:
+    """Return the table for a terminal of so many columns; nothing in its cells is taken for markup.
+
+    Columns of the table for which there is no room are left out, the last ones first, and named below.
+    """
+    shown = rich.table.Table(box=rich.box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False, pad_edge=False)
+    widths = _widths(table, width)
+    for column, columns in zip(table.columns, widths, strict=False):
+        shown.add_column(Text(column.name), justify=column.align, overflow="fold", width=columns)
     for row in table.rows:
-        shown.add_row(*map(Text, row))
-    return shown
+        shown.add_row(*map(Text, row[: len(widths)]))
+    notes = [table.note] if table.note else []
+    if len(widths) < len(table.columns):
+        notes.append(f"No room here for: {listing(column.name for column in table.columns[len(widths) :])}.")
+    return Group(Text(table.title, style="bold"), shown, *(Text(note, style="dim") for note in notes))
+
+
+def _widths(table: Table, room: int) -> list[int]:
+    """Return the widths of the columns that fit, each a word at least; what is left makes the highest cells lower."""
+    least, most = [], []
+    for column, *cells in zip(table.columns, *table.rows, strict=True):
+        words = [word for text in (column.name, *cells) for word in text.split(" ")]
+        least.append(min(max(map(cell_len, words)), LONGEST_WORD))
+        most.append(max(map(cell_len, (*words, *cells))))
+    n = max((n for n in range(1, len(least) + 1) if sum(least[:n]) + GAP * (n - 1) <= room), default=1)
+    widths, spare = least[:n], room - sum(least[:n]) - GAP * (n - 1)
+    for _ in range(spare):
+        highest = max(range(n), key=lambda index: most[index] / widths[index])
+        widths[highest] += most[highest] > widths[highest]
+    return widths
+
+
+def to_dict(table: Table) -> dict[str, Any]:
+    """Return the table for JSON: its cells as people read them."""
+    return {
+        "title": table.title,
+        "columns": [column.name for column in table.columns],
+        "rows": [list(row) for row in table.rows],
+        "note": table.note,
+    }
+
+
+def to_csv(table: Table) -> str:
+    """Return the rows under the names of the columns; the title is not in it, and neither is the note."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(column.name for column in table.columns)
+    writer.writerows(table.rows)
+    return buffer.getvalue()
 
 
 def to_markdown(table: Table) -> str:

@@ -25,13 +25,11 @@ from bench.show.numbers import (
 )
 from bench.show.table import Table, make_table
 
-BRIEF = 4
-"""Columns of the results and ratios that fit on a narrow terminal."""
 BRACKETS = "In brackets: 95 % interval; without brackets there are too few values for one."
 
 
-def results_table(question: QuestionSummary, *, brief: bool = False) -> Table:
-    """Return accuracy and time of every implementation; the first columns only where it is to be brief."""
+def results_table(question: QuestionSummary) -> Table:
+    """Return accuracy and time of every implementation."""
     first = question.performances[0].implementation if question.performances else ABSENT
     columns = [
         "<implementation",
@@ -48,8 +46,7 @@ def results_table(question: QuestionSummary, *, brief: bool = False) -> Table:
         f"epoch are those of blocks, by case: {SET_METHOD}. Ratios are of these times, by set."
     )
     rows = [_result_row(question, performance) for performance in question.performances]
-    shown = BRIEF if brief else len(columns)
-    return make_table(f"Results: {question.title}", columns[:shown], [row[:shown] for row in rows], note)
+    return make_table(f"Results: {question.title}", columns, rows, note)
 
 
 def _result_row(question: QuestionSummary, performance: Performance) -> list[str]:
@@ -64,11 +61,8 @@ def _result_row(question: QuestionSummary, performance: Performance) -> list[str
     ]
 
 
-def ratios_table(question: QuestionSummary, *, brief: bool = False) -> Table:
-    """Return the ratio of the times of every two implementations that share a round, and the self-test as last row.
-
-    The first columns only where it is to be brief.
-    """
+def ratios_table(question: QuestionSummary) -> Table:
+    """Return the ratio of the times of every two implementations that share a round, and the self-test as last row."""
     test = question.self_test
     columns = [
         "<ratio",
@@ -90,15 +84,13 @@ def ratios_table(question: QuestionSummary, *, brief: bool = False) -> Table:
     if test is not None and test.interval.n:
         rows.append(_ratio_row(test))
         note += " Last row: the self-test."
-    if not brief:
-        note += (
-            " Within rounds: the median of the ratios within rounds, by set, with whatever else the machine did. "
-            "Without disturbed rounds: as the estimate, from the rounds in which neither block was disturbed. Of total "
-            "times: each set's total times divided, which rare costs are in. Hierarchical bootstrap: the percentile "
-            f"interval of the ratios within rounds by drawing sets, then rounds. {disturbance_rule()}."
-        )
-    shown = BRIEF if brief else len(columns)
-    return make_table(f"Times against each other: {question.title}", columns[:shown], [r[:shown] for r in rows], note)
+    note += (
+        " Within rounds: the median of the ratios within rounds, by set, with whatever else the machine did. Without "
+        "disturbed rounds: as the estimate, from the rounds in which neither block was disturbed. Of total times: each "
+        "set's total times divided, which rare costs are in. Hierarchical bootstrap: the percentile interval of the "
+        f"ratios within rounds by drawing sets, then rounds. {disturbance_rule()}."
+    )
+    return make_table(f"Times against each other: {question.title}", columns, rows, note)
 
 
 def _ratio_row(ratio: Ratio) -> list[str]:

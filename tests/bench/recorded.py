@@ -1,12 +1,14 @@
 """A plausible run as it would have been recorded, made up: the same arguments give the same rows."""
 
 import itertools
+import json
 import random
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from bench.compute.schedule import balanced_orders
-from bench.records import KINDS, Row
+from bench.records import KINDS, RECORDS, Row, write_description
 from data import RECIPES
 
 THREE = ("scratch-numpy", "torch-eager", "torch-loader")
@@ -113,6 +115,15 @@ def recorded_run(
         rows += timing.timing(question, n_sets, stop_reason) if n_sets else []
         rows += made.parts(question) if with_parts else []
     return _description(questions), rows if keep_rows is None else rows[:keep_rows]
+
+
+def write_run(folder: Path, command: str, description: dict[str, Any], rows: Sequence[Row], threads: int = 1) -> Path:
+    """Leave a run of a command on the disk, as somebody recorded it."""
+    told = {"environment": {}, "dataset": "mnist", "dataset_crc32": "0", "cpus": [0], "profile": command}
+    folder.mkdir(parents=True)
+    write_description(folder, {**told, **description, "threads": threads, "command": f"backprop-bench {command}"})
+    (folder / RECORDS).write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return folder
 
 
 def _question(

@@ -15,12 +15,13 @@ from click.testing import CliRunner, Result
 from bench.cli.main import main
 from bench.cli.micro import MICRO, forget_folders
 from bench.compute.calibration import Calibration
-from bench.records import read_rows, write_description
+from bench.records import read_rows
 from bench.run import trials
 from bench.run.environment import environment, usable_core_numbers, usable_cores
 from bench.run.run_folder import new_run_folder
 from data import InputError, Recipe, load_dataset
-from tests.bench.recorded import recorded_run
+from tests.bench.recorded import recorded_run, write_run
+from tests.bench.refusal import refused
 from tests.tiny import write_tiny_dataset
 
 Run = Callable[..., Result]
@@ -37,17 +38,6 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
     return write_tiny_dataset(tmp_path_factory.mktemp("tiny"), 200, 60)
-
-
-def refused(result: Result, *words: str) -> None:
-    """Exit code 2, one sentence with these words in it, no traceback."""
-    assert result.exit_code == 2, result.output
-    assert isinstance(result.exception, SystemExit), result.exception
-    error = result.output.strip().splitlines()[-1]
-    assert error.startswith("Error: ")
-    for word in words:
-        assert word in error
-    assert "Traceback" not in result.output
 
 
 def write_csv(path: Path, *lines: str) -> Path:
@@ -199,16 +189,14 @@ def test_a_trial_in_which_the_implementation_breaks_is_a_failure(run: Run, tmp_p
 def test_runs_are_compared_with_each_other_and_unlike_ones_are_refused(run: Run, tmp_path: Path) -> None:
     first, second, unlike = (tmp_path / name for name in ("first", "second", "unlike"))
     for folder, threads in ((first, 1), (second, 1), (unlike, 2)):
-        description, rows = recorded_run()
-        folder.mkdir()
-        told = {"dataset_crc32": "0", "command": "backprop-bench compare", "threads": threads}
-        write_description(folder, {**description, **told})
-        (folder / "records.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        write_run(folder, "compare", *recorded_run(), threads)
     result = run("repeatability", f"one={first}", f"two={second}", "--out", "out")
     assert result.exit_code == 0, result.output
     written = json.loads((tmp_path / "out" / "repeatability.json").read_text())
     assert written["runs"] == ["one", "two"]
     assert (tmp_path / "out" / "repeatability.png").is_file()
+    printed = run("repeatability", first, second, "--table", "every", "--format", "csv")
+    assert printed.stdout.startswith("ratio,run,"), printed.output
     refused(run("repeatability", first, unlike), "differ in the")
     refused(run("repeatability", first), "expected at least 2")
 
@@ -234,6 +222,8 @@ def test_list_names_what_there_is(run: Run) -> None:
     assert result.exit_code == 0
     for word in ("scratch-numpy", "torch-eager", "article-scratch", "fashion-mnist"):
         assert word in result.output
+    recipes = run("list", "--table", "recipes", "--format", "json")
+    assert "article-scratch" in [row[0] for row in json.loads(recipes.stdout)["rows"]]
 
 
 def test_the_examples_of_the_help_texts_are_commands_that_exist(run: Run) -> None:
@@ -251,7 +241,10 @@ def test_train_prints_an_accuracy_per_epoch_and_writes_json(run: Run, tiny: str,
     assert [row["epoch"] for row in outcome["epochs"]] == [0, 1, 2, 3]
     assert outcome["recipe"]["seed"] == 5
     assert outcome["epochs"][3]["accuracy"] > outcome["epochs"][0]["accuracy"]
-    assert f"{outcome['epochs'][3]['accuracy']:.2%}" in result.output
+    last = f"{outcome['epochs'][3]['accuracy']:.2%}"
+    assert last in result.output
+    printed = run("train", "scratch-numpy", "--dataset", tiny, *changes, "--format", "csv")
+    assert [line.split(",")[1] for line in printed.stdout.splitlines()][-1] == last
 
 
 def test_train_says_that_a_training_has_diverged_and_stops(run: Run, tiny: str) -> None:
@@ -288,6 +281,8 @@ def test_compare_stopped_by_ctrl_c_keeps_what_it_has_and_resume_completes_it(
     assert (folder / "figures" / "headline.png").is_file()
     again = run("report", "results/latest")
     assert again.exit_code == 0
+    printed = run("compare", "--resume", "--format", "json")
+    assert json.loads(printed.stdout)["sentences"], "files are named on the other stream"
     description = json.loads((folder / "run.json").read_text())
     description["environment"]["packages"]["numpy"] = "0.1"
     (folder / "run.json").write_text(json.dumps(description))
@@ -342,10 +337,13 @@ def test_a_histogram_tells_no_folder_of_the_machine_it_was_made_on(tmp_path: Pat
 
 
 def test_parity_of_an_implementation_without_float32_is_shown_in_float64(run: Run) -> None:
-    result = run("parity", "scratch-python", "--layer-sizes", "784-3-10", "--batch-size", 4, "--steps", 3)
+    words = ("--layer-sizes", "784-3-10", "--batch-size", 4, "--steps", 3, "--format", "json")
+    result = run("parity", "scratch-python", *words)
     assert result.exit_code == 0, result.output
-    assert "Not compared in float32" in result.output
-    assert "Equal in float64" in result.output
+    found = json.loads(result.stdout)
+    assert "Not compared in float32" in found["sentences"][0]
+    assert "Equal in float64" in found["sentences"][1]
+    assert [table["columns"][:3] for table in found["tables"]] == [["quantity", "layer 1", "layer 2"]]
 
 
 def test_parity_of_a_recipe_that_diverges_is_not_proved_rather_than_unequal(run: Run, tiny: str) -> None:

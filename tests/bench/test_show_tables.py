@@ -65,7 +65,8 @@ def test_html_shows_markup_in_cells_as_text() -> None:
 
 def test_a_terminal_shows_markup_in_cells_as_text() -> None:
     screen = io.StringIO()
-    Console(file=screen, width=100).print(to_rich(make_table("[red]T", ["<[b]c"], [["[link=x]d[/link]"]], "[/]")))
+    table = make_table("[red]T", ["<[b]c"], [["[link=x]d[/link]"]], "[/]")
+    Console(file=screen, width=100).print(to_rich(table, 100))
     for text in ("[red]T", "[b]c", "[link=x]d[/link]", "[/]"):
         assert text in screen.getvalue()
 
@@ -97,14 +98,6 @@ def test_every_two_implementations_have_a_ratio_that_says_of_what_to_what_and_th
         "time(scratch-numpy again) / time(scratch-numpy)",
     ]
     assert {row[3:5] for row in rows} == {("4", "24")}
-
-
-def test_a_brief_table_of_ratios_is_the_beginning_of_the_whole_one() -> None:
-    question = summarize(*recorded_run()).questions[1]
-    brief, whole = ratios_table(question, brief=True), ratios_table(question)
-    assert [column.name for column in brief.columns] == ["ratio", "estimate", "95 % interval", "process sets"]
-    assert brief.rows == tuple(row[:4] for row in whole.rows)
-    assert "bootstrap" not in brief.note
 
 
 def test_the_self_test_is_no_implementation() -> None:

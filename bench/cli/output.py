@@ -1,0 +1,143 @@
+"""How commands print numbers: for people, or for programs, in the form that ``--format`` asks for."""
+
+import dataclasses
+import functools
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console, RenderableType
+from rich.text import Text
+
+from bench.show.chart import chart_to_rich
+from bench.show.findings import Findings, to_json, to_page
+from bench.show.numbers import NBSP, clean, count
+from bench.show.table import Table, to_csv, to_dict, to_markdown, to_rich
+from data import InputError
+
+Command = Callable[..., Any]
+
+TEXT = "text"
+FORMATS = (TEXT, "json", "csv", "md")
+PARAMETERS = ("form", "table")
+"""What the options are called within the program."""
+PLAIN = str.maketrans({"–": "-", "−": "-", "×": "x", "÷": "/", "±": "+-", "µ": "u", "…": "~", NBSP: " "})
+"""What stands for signs that the encoding of the output does not have."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Output:
+    """What ``--format`` and ``--table`` say."""
+
+    form: str = TEXT
+    table: str | None = None
+
+    @property
+    def is_text(self) -> bool:
+        """Whether it is for people, who are told more than the numbers."""
+        return self.form == TEXT
+
+    def show(self, findings: Findings) -> None:
+        """Print what a run says, and on the other stream what failed."""
+        if self.table is not None or self.form == "csv":
+            self._print_table(self._asked(findings))
+        elif self.form == "json":
+            click.echo(to_json(findings), nl=False)
+        elif self.form == "md":
+            _print(to_page(findings.sentences, findings.tables))
+        else:
+            _print_rich(functools.partial(_text_of, findings))
+        for failure in findings.failures:
+            click.echo(f"Failed: {clean(failure)}", err=True)
+
+    def note(self, text: str) -> None:
+        """Say something that is no finding, where it is in no program's way."""
+        click.echo(text, err=not self.is_text)
+
+    def _asked(self, findings: Findings) -> Table:
+        if self.table is not None:
+            return findings.table(self.table)
+        if len(findings.tables) != 1:
+            raise InputError(
+                f"--format csv is one table, and there are {len(findings.tables)}; expected --table with one of "
+                f"{findings.table_names()}"
+            )
+        return findings.tables[0]
+
+    def _print_table(self, table: Table) -> None:
+        if self.is_text:
+            _print_rich(lambda width: [to_rich(table, width)])
+            return
+        writers: dict[str, Callable[[Table], str]] = {"csv": to_csv, "md": to_markdown, "json": _one_json}
+        _print(writers[self.form](table))
+
+
+def _one_json(table: Table) -> str:
+    return json.dumps(to_dict(table), indent=2) + "\n"
+
+
+def _text_of(findings: Findings, width: int) -> list[RenderableType]:
+    """Return what a terminal of some width shows: tables, charts, and the sentences last, where one is looking."""
+    found: list[RenderableType] = []
+    for table in findings.tables[: findings.n_first]:
+        found += [to_rich(table, width), ""]
+    for chart in findings.charts:
+        found += [chart_to_rich(chart, width), ""]
+    hidden = len(findings.tables) - findings.n_first
+    if hidden:
+        asked = f"--table {findings.n_first + 1} to {len(findings.tables)}, or --format md"
+        found += [Text(f"{count(hidden, 'more table')}: {asked}.", style="dim"), ""]
+    return [*found, *map(Text, findings.sentences)]
+
+
+def _print_rich(lines_for: Callable[[int], Sequence[RenderableType]]) -> None:
+    console = Console()
+    with console.capture() as captured:
+        for line in lines_for(console.width):
+            console.print(line)
+    _print(captured.get())
+
+
+def _print(text: str) -> None:
+    """Write text at once, in other signs where the output's encoding lacks some."""
+    encoding = Console().encoding
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        text = text.translate(PLAIN).encode(encoding, "replace").decode(encoding)
+    click.echo(text, nl=False, color=True)  # whether colours can be shown was decided when it was made
+
+
+def output_options(command: Command) -> Command:
+    """Add ``--format`` and ``--table`` to a command, which gets them as `output`."""
+
+    @functools.wraps(command)
+    def bundled(*, form: str, table: str | None, **rest: Any) -> Any:
+        return command(output=Output(form, table), **rest)
+
+    choose_form = click.option(
+        "--format", "form", type=click.Choice(FORMATS), default=TEXT, show_default=True, help="How numbers are printed."
+    )
+    choose_table = click.option(
+        "--table",
+        metavar="N|TITLE",
+        help="Only this table, by number or a part of its title; needed for csv where there are several.",
+    )
+    return choose_form(choose_table(bundled))
+
+
+def finish(output: Output, findings: Findings, folder: Path) -> None:
+    """Write the files of a run to its folder and print what it says; exit code 1 where something failed."""
+    with Console(stderr=True).status("Drawing the figures …"):
+        written = findings.write(folder)
+    output.show(findings)
+    output.note("\n" + "\n".join(map(str, written)))
+    leave(findings)
+
+
+def leave(findings: Findings) -> None:
+    """End with exit code 1 where something failed."""
+    if findings.failed:
+        raise SystemExit(1)

@@ -1,0 +1,228 @@
+"""``show``: what a run says, on the terminal and for programs, without a file written."""
+
+import csv
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from bench.cli.main import main
+from bench.compute.schedule import Timing
+from bench.records import DESCRIPTION, RECORDS, Row
+from bench.run.ladder import RUNGS
+from bench.show.chart import WIDEST
+from tests.bench.recorded import recorded_run, write_run
+from tests.bench.refusal import refused
+from tests.bench.simulated import Machine, calibration_run, student
+from tests.bench.timed import timed_question, timed_run
+
+ROOT = Path(__file__).parents[2]
+REFERENCE = ROOT / "results" / "reference"
+FORMATS = {"text": (), "json": (), "csv": ("--table", "1"), "md": ()}
+
+
+def compared() -> tuple[dict[str, Any], list[Row]]:
+    return recorded_run()
+
+
+def climbed() -> tuple[dict[str, Any], list[Row]]:
+    implementations = {rung.name: rung.implementation for rung in RUNGS}
+    case_s = {"lists, case by case": 20e-3, "float32": 8e-6, "DataLoader": 20e-6, "NumPy's products alone": 4e-6}
+    return timed_run(timed_question("ladder", case_s, implementations))
+
+
+def scaled() -> tuple[dict[str, Any], list[Row]]:
+    places = (1, 100, 1000)
+    return timed_run(
+        *(timed_question(f"batch-size={x}", {"scratch-numpy": 10e-6, "torch-eager": 1e-3 / x}) for x in places)
+    )
+
+
+def calibrated() -> tuple[dict[str, Any], list[Row]]:
+    timing = Timing(target=0.01, budget_s=30.0, block_s=0.05, rounds=5, min_sets=5, order_seed=0)
+    return calibration_run([0.0, 0.0, 0.05], Machine({}, noise=student(0.005)), timing)
+
+
+MADE_UP: dict[str, Callable[[], tuple[dict[str, Any], list[Row]]]] = {
+    "compare": compared,
+    "ladder": climbed,
+    "scale": scaled,
+    "calibrate": calibrated,
+}
+SAID = {
+    "compare": "Each of 12 parity checks passed",
+    "ladder": "torch-loader (DataLoader) takes 2.50 (",
+    "scale": "torch-eager is faster than scratch-numpy",
+    "calibrate": "1 outside their 95 % interval",
+    "race": "with everything imported and compiled",
+    "explain": "to PyTorch's, accuracy goes from",
+}
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Return a run of every command that measures."""
+    here = tmp_path_factory.mktemp("runs")
+    found = {name: write_run(here / name, name, *make()) for name, make in MADE_UP.items()}
+    for name in ("race", "explain"):
+        found[name] = here / name
+        found[name].mkdir()
+        for file in (DESCRIPTION, RECORDS):
+            shutil.copy(REFERENCE / name / file, found[name])
+    return found
+
+
+def run(*words: object, **environment: str) -> Result:
+    return CliRunner().invoke(main, [str(word) for word in words], env={"COLUMNS": "100", **environment})
+
+
+def spaced(text: str) -> str:
+    """Return text on one line, whatever its breaks."""
+    return " ".join(text.replace("\\", "").split())
+
+
+def contents(folder: Path) -> dict[Path, tuple[bytes, int]]:
+    return {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("name", SAID)
+def test_a_run_of_any_command_is_shown_in_any_form_and_nothing_is_written(
+    runs: dict[str, Path], name: str, form: str
+) -> None:
+    before = contents(runs[name])
+    result = run("show", runs[name], "--format", form, *FORMATS[form])
+    assert result.exit_code == 0, result.output
+    if form != "csv":
+        assert SAID[name] in spaced(result.stdout)
+    assert contents(runs[name]) == before
+
+
+@pytest.mark.parametrize("name", SAID)
+def test_json_and_csv_have_the_same_cells_and_text_has_their_numbers(runs: dict[str, Path], name: str) -> None:
+    found = json.loads(run("show", runs[name], "--format", "json").stdout)
+    assert found.keys() == {"sentences", "tables", "failures"}
+    for number, table in enumerate(found["tables"], start=1):
+        one = json.loads(run("show", runs[name], "--format", "json", "--table", number).stdout)
+        assert one == table
+        rows = list(csv.reader(io.StringIO(run("show", runs[name], "--format", "csv", "--table", number).stdout)))
+        assert rows == [table["columns"], *table["rows"]]
+    wide = spaced(run("show", runs[name], "--table", 1, COLUMNS="400").stdout)
+    for cells in found["tables"][0]["rows"]:
+        assert spaced(" ".join(cells)) in wide
+
+
+def test_the_rows_of_a_comparison_are_those_of_its_report() -> None:
+    lines = run("show", REFERENCE, "--format", "md").stdout.splitlines()
+    report = (REFERENCE / "report.md").read_text(encoding="utf-8").splitlines()
+    rows = {line for line in report if line.startswith("| ")}
+    assert len(rows) > 100
+    assert {line for line in lines if line.startswith("| ")} == rows
+
+
+def test_markdown_is_the_page_that_report_writes(runs: dict[str, Path], tmp_path: Path) -> None:
+    folder = shutil.copytree(runs["ladder"], tmp_path / "ladder")
+    drawn = run("report", folder)
+    assert drawn.exit_code == 0, drawn.output
+    assert (folder / "figures" / "ladder.png").is_file()
+    assert run("show", folder, "--format", "md").stdout == (folder / "ladder.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", SAID)
+@pytest.mark.parametrize("columns", [60, 80, 100, 160])
+def test_a_terminal_is_not_written_over(runs: dict[str, Path], name: str, columns: int) -> None:
+    lines = run("show", runs[name], COLUMNS=str(columns)).stdout.splitlines()
+    assert max(map(len, lines)) <= columns
+    bars = [line for line in lines if "█" in line]
+    assert bars
+    assert max(map(len, bars)) <= min(columns, WIDEST)
+
+
+def test_columns_without_room_are_named(runs: dict[str, Path]) -> None:
+    narrow, wide = (run("show", runs["ladder"], "--table", "ladder", COLUMNS=columns) for columns in ("80", "300"))
+    assert "No room here for: " in narrow.stdout
+    assert "÷ weights." in narrow.stdout
+    assert "No room here for: " not in wide.stdout
+
+
+@pytest.mark.parametrize("name", MADE_UP)
+def test_a_run_that_has_just_begun_is_shown(name: str, tmp_path: Path) -> None:
+    description, _ = MADE_UP[name]()
+    result = run("show", write_run(tmp_path / name, name, description, []))
+    assert result.exit_code == 0, result.output
+
+
+def test_what_failed_is_said_and_is_the_exit_code(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run", "compare", *recorded_run(failures={"torch-eager": "no module"}))
+    result = run("show", folder, "--format", "json")
+    assert result.exit_code == 1
+    assert json.loads(result.stdout)["failures"] == ["same-recipe: torch-eager: no module"]
+    assert "Failed: same-recipe: torch-eager: no module" in result.stderr
+
+
+def test_names_from_outside_do_nothing_to_a_terminal(tmp_path: Path) -> None:
+    names = ("scratch-\x1b[2J[red]", "torch-\u202e--x:smile:")
+    result = run("show", write_run(tmp_path / "run", "compare", *recorded_run(names)))
+    assert result.exit_code == 0, result.output
+    assert not {"\x1b", "\u202e"} & set(result.stdout)
+    assert "[2J[red]" in result.stdout
+    assert ":smile:" in result.stdout
+
+
+# Bad input
+
+
+@pytest.mark.parametrize("command", ["show", "report"])
+def test_what_is_no_run_is_refused(command: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    refused(run(command, tmp_path / "nowhere"), "nowhere holds no run; expected a folder with run.json")
+    refused(run(command, tmp_path), "holds no run")
+    refused(run(command, tmp_path / "file"), "is a file")
+
+
+def test_a_run_of_an_unknown_command_is_refused(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run", "guess", *recorded_run())
+    refused(run("show", folder), "holds a run of 'guess'; expected one of calibrate, compare, explain, ladder")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--format", "xml"], ["'xml' is not one of 'text', 'json', 'csv', 'md'"]),
+        (["--format", "csv"], ["--format csv is one table, and there are", "expected --table", "1 (Results: "]),
+        (["--table", "99"], ["--table 99 stands for 0 tables", "1 (Results: "]),
+        (["--table", "0"], ["--table 0 stands for 0 tables"]),
+        (["--table", "results"], ["--table results stands for 2 tables"]),
+        (["--table", "prices"], ["--table prices stands for 0 tables"]),
+    ],
+)
+def test_a_form_or_table_that_there_is_not_is_refused(runs: dict[str, Path], words: list[str], said: list[str]) -> None:
+    refused(run("show", runs["compare"], *words), *said)
+
+
+# As a process
+
+
+def started(*words: object, **environment: str) -> "subprocess.Popen[bytes]":
+    command = [sys.executable, "-m", "bench", *map(str, words)]
+    here = {**os.environ, "COLUMNS": "100", "PYTHONPATH": str(ROOT), **environment}
+    return subprocess.Popen(command, cwd=ROOT, env=here, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def test_an_output_without_block_characters_gets_plain_ones(runs: dict[str, Path]) -> None:
+    process = started("show", runs["ladder"], PYTHONIOENCODING="ascii")
+    shown, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (0, b"")
+    text = shown.decode("ascii")
+    assert "####" in text
+    assert "takes 2.50 (2.4" in text
+    assert "?" not in text
+    assert max(map(len, text.splitlines())) <= 100
