@@ -66,7 +66,12 @@ _STYLES = {"ok": "green", "note": "cyan", "warning": "yellow"}
 
 @click.command()
 def doctor() -> None:
-    """Say what this machine is and what on it will disturb a measurement."""
+    """Say what this machine is and what on it will disturb a measurement.
+
+    \b
+    Examples:
+      backprop-bench doctor
+    """  # noqa: D301 (click reads the backspace)
     console = Console()
     table = Table("", "topic", "found")
     with console.status("Looking for a few seconds …"):

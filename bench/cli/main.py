@@ -1,6 +1,8 @@
 """The command and its subcommands."""
 
 import importlib.metadata
+import os
+import sys
 from typing import Any
 
 import click
@@ -22,6 +24,13 @@ from bench.cli.show import show
 from bench.cli.train import train
 from data import InputError
 
+CLOSED = 141
+"""Exit code where the reader of the output has gone, as shells have it for the signal of a closed pipe."""
+EXIT_CODES = (
+    "Exit codes: 0 done, 1 a parity proof failed or an implementation broke (now, or in the run that is shown), "
+    f"2 wrong input, {STOPPED} stopped by Ctrl-C, {CLOSED} nobody reads the output any more."
+)
+
 
 class _Refusal(click.ClickException):
     """Something given is wrong: one sentence, exit code 2."""
@@ -40,12 +49,20 @@ class _Group(click.Group):
             click.echo("Stopped.", err=True)
             raise SystemExit(STOPPED) from None
         except BrokenPipeError:
-            raise  # a reader that has seen enough; click ends quietly
+            _forget_output()
+            raise SystemExit(CLOSED) from None
         except OSError as error:
             raise _Refusal(f"{error.filename or 'output'}: {error.strerror}") from error
 
 
-@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+def _forget_output() -> None:
+    """Let what is still to be written go nowhere, so that the end of the program does not fail on it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@click.group(
+    epilog=EXIT_CODES, cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
+)
 @click.version_option(importlib.metadata.version("backprop-bench"), prog_name="backprop-bench")
 def main() -> None:
     """Compare back-propagation by hand with PyTorch's.
@@ -53,7 +70,11 @@ def main() -> None:
     Is it right? How fast is it, really? And why does the framework's version differ?
 
     \b
-    Exit codes: 0 done, 1 a parity proof failed or an implementation broke, 2 wrong input, 130 stopped by Ctrl-C.
+    Examples:
+      backprop-bench compare --profile quick
+      backprop-bench show results/latest
+      backprop-bench parity path/to/mine.py:Mine
+      backprop-bench COMMAND --help
     """  # noqa: D301 (click reads the backspace)
 
 
@@ -74,4 +95,5 @@ for _command in (
     list_all,
     doctor,
 ):
+    _command.epilog = EXIT_CODES
     main.add_command(_command)

@@ -28,7 +28,7 @@ def micro(profile: str, folder: Path | None, threads: int) -> None:
     Leaves micro.json, which `pytest-benchmark compare` reads, and a histogram (SVG) per group.
 
     \b
-    Example:
+    Examples:
       backprop-bench micro
       pytest-benchmark compare results/reference/micro.json results/latest/micro.json --group-by=group,name
     """  # noqa: D301 (click reads the backspace)

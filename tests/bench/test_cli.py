@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from bench.cli.main import main
+from bench.cli.main import EXIT_CODES, main
 from bench.cli.micro import MICRO, forget_folders
 from bench.compute.calibration import Calibration
 from bench.records import read_rows
@@ -226,10 +226,23 @@ def test_list_names_what_there_is(run: Run) -> None:
     assert "article-scratch" in [row[0] for row in json.loads(recipes.stdout)["rows"]]
 
 
-def test_the_examples_of_the_help_texts_are_commands_that_exist(run: Run) -> None:
-    for name, command in main.commands.items():
-        assert command.help, name
-        assert run(name, "--help").exit_code == 0
+@pytest.mark.parametrize("name", list(main.commands))
+def test_every_help_has_the_exit_codes_and_examples_whose_options_exist(run: Run, name: str) -> None:
+    result = run(name, "--help")
+    assert result.exit_code == 0
+    assert " ".join(EXIT_CODES.split()) in " ".join(result.output.split())
+    lines = result.output.partition("Examples:\n")[2].partition("\n\n")[0].splitlines()
+    examples = [line.split() for line in lines if line.startswith("    backprop-bench")]
+    assert examples
+    options = {option for parameter in main.commands[name].params for option in parameter.opts}
+    for words in examples:
+        assert words[1] == name
+        assert {word for word in words if word.startswith("--")} <= options
+
+
+def test_the_readme_says_what_the_exit_codes_mean() -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    assert EXIT_CODES in " ".join(readme.split())
     assert (MICRO / "bench_parts.py").is_file()
 
 

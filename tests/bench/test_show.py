@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from bench.cli.main import main
+from bench.cli.main import CLOSED, main
 from bench.compute.schedule import Timing
 from bench.records import DESCRIPTION, RECORDS, Row
 from bench.run.ladder import RUNGS
@@ -226,3 +226,44 @@ def test_an_output_without_block_characters_gets_plain_ones(runs: dict[str, Path
     assert "takes 2.50 (2.4" in text
     assert "?" not in text
     assert max(map(len, text.splitlines())) <= 100
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(runs: dict[str, Path]) -> None:
+    process = started("show", runs["compare"], "--format", "md")
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    assert process.wait(timeout=60) == CLOSED
+    process.stderr.close()
+
+
+# Completion
+
+
+def completed(**environment: str) -> str:
+    result = CliRunner().invoke(main, [], prog_name="backprop-bench", env=environment)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
+def test_the_completion_of_bash_is_a_script_that_bash_can_read() -> None:
+    script = completed(_BACKPROP_BENCH_COMPLETE="bash_source")
+    assert "complete -o nosort -F _backprop_bench_completion backprop-bench" in script
+    subprocess.run(["bash", "-n"], input=script, text=True, check=True)
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("backprop-bench sh", "plain,show"),
+        ("backprop-bench show --fo", "plain,--format"),
+        ("backprop-bench show --format j", "plain,json"),
+        ("backprop-bench show results", "dir,results"),
+    ],
+)
+def test_commands_options_their_values_and_folders_are_completed(line: str, expected: str) -> None:
+    number = str(len(line.split()) - 1)
+    answer = completed(_BACKPROP_BENCH_COMPLETE="bash_complete", COMP_WORDS=line, COMP_CWORD=number)
+    assert expected in answer.splitlines()
