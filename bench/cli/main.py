@@ -10,6 +10,7 @@ import click
 from bench.cli.calibrate import calibrate
 from bench.cli.compare import compare
 from bench.cli.explain import explain
+from bench.cli.export import export
 from bench.cli.info import doctor, list_all
 from bench.cli.ladder import ladder
 from bench.cli.micro import micro
@@ -89,6 +90,7 @@ for _command in (
     micro,
     report,
     show,
+    export,
     calibrate,
     repeatability,
     train,

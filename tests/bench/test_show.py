@@ -180,8 +180,9 @@ def test_names_from_outside_do_nothing_to_a_terminal(tmp_path: Path) -> None:
 # Bad input
 
 
-@pytest.mark.parametrize("command", ["show", "report"])
-def test_what_is_no_run_is_refused(command: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("command", ["show", "report", "export"])
+def test_what_is_no_run_is_refused(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bench.cli.export.WRITER", "json")  # is there
     (tmp_path / "file").write_text("")
     refused(run(command, tmp_path / "nowhere"), "nowhere holds no run; expected a folder with run.json")
     refused(run(command, tmp_path), "holds no run")
@@ -267,3 +268,35 @@ def test_commands_options_their_values_and_folders_are_completed(line: str, expe
     number = str(len(line.split()) - 1)
     answer = completed(_BACKPROP_BENCH_COMPLETE="bash_complete", COMP_WORDS=line, COMP_CWORD=number)
     assert expected in answer.splitlines()
+
+
+# Parquet
+
+
+def test_without_the_library_parquet_is_refused_in_one_sentence(
+    runs: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bench.cli.export.WRITER", "not_installed_anywhere")
+    refused(run("export", runs["ladder"]), "needs not_installed_anywhere", "backprop-bench[parquet]")
+
+
+@pytest.mark.parametrize("name", SAID)
+def test_parquet_has_a_row_per_record(runs: dict[str, Path], name: str, tmp_path: Path) -> None:
+    pd = pytest.importorskip("pandas")
+    pytest.importorskip("pyarrow")
+    result = run("export", runs[name], "--out", tmp_path / "records.parquet")
+    assert result.exit_code == 0, result.output
+    frame = pd.read_parquet(tmp_path / "records.parquet")
+    rows = [json.loads(line) for line in (runs[name] / RECORDS).read_text().splitlines()]
+    assert len(frame) == len(rows)
+    assert list(frame["kind"]) == [row["kind"] for row in rows]
+    for field in {"wall_s", "start_s", "accuracy"} & set(frame.columns):
+        assert list(frame[field].dropna()) == [row[field] for row in rows if row.get(field) is not None]
+
+
+def test_parquet_of_a_run_that_has_just_begun_has_no_row(tmp_path: Path) -> None:
+    pd = pytest.importorskip("pandas")
+    pytest.importorskip("pyarrow")
+    folder = write_run(tmp_path / "run", "compare", recorded_run()[0], [])
+    assert run("export", folder).exit_code == 0
+    assert len(pd.read_parquet(folder / "records.parquet")) == 0

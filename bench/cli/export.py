@@ -1,0 +1,42 @@
+"""``backprop-bench export``: the records of a run as Parquet."""
+
+import importlib.util
+from pathlib import Path
+from typing import Final
+
+import click
+
+from bench.records import RECORDS, read_rows
+from bench.run.run_folder import command_of_run
+from bench.show.files import write_whole
+from data import InputError
+
+WRITER: Final = "pyarrow"
+"""What pandas writes Parquet with."""
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default=Path("results/latest"))
+@click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False), help="Where to; records.parquet in FOLDER otherwise."
+)
+def export(folder: Path, out: Path | None) -> None:
+    """Write the records of a run as Parquet: a row per measurement, a column per field, empty where a kind has none.
+
+    Needs the extra `parquet`.
+
+    \b
+    Examples:
+      backprop-bench export results/latest
+      backprop-bench export results/latest-ladder --out ladder.parquet
+    """  # noqa: D301 (click reads the backspace)
+    if importlib.util.find_spec(WRITER) is None:
+        raise InputError(
+            f"Parquet needs {WRITER}, which is not installed; expected it as of pip install 'backprop-bench[parquet]'"
+        )
+    import pandas as pd  # what no other command needs, and slow to import
+
+    command_of_run(folder)  # is there a run?
+    frame = pd.DataFrame(read_rows(folder)).convert_dtypes()
+    path = out or folder.resolve() / Path(RECORDS).with_suffix(".parquet")
+    click.echo(write_whole(path, frame.to_parquet(engine=WRITER, index=False)))
