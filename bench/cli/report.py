@@ -52,9 +52,16 @@ def findings_of_run(folder: Path) -> Findings:
     Raises
     ------
     InputError
-        Where the folder holds no run, or one of a command that is not known here.
+        Where the folder holds no run, or one of a command or a version that is not known here.
     """
     command = command_of_run(folder)
     if command not in FINDINGS:
         raise InputError(f"{folder} holds a run of {command!r}; expected one of {listing(FINDINGS, 'or')}")
-    return FINDINGS[command](read_description(folder), read_rows(folder))
+    description, rows = read_description(folder), read_rows(folder)
+    try:
+        return FINDINGS[command](description, rows)
+    except KeyError as error:
+        raise InputError(
+            f"{folder} cannot be shown: {error} is missing in its plan or its records, as where they are of another "
+            "version of the suite"
+        ) from error
