@@ -36,7 +36,6 @@ from bench.run.environment import thread_pools, verify_threads
 from bench.run.inspection import drift, inspect, shows_all
 from bench.run.parity import SLOW_STEPS, first_batch, n_proof_cases, prove
 from bench.run.shared_cases import map_cases
-from bench.run.trial import run_trial
 from data import (
     Cases,
     DividesSteps,
@@ -108,6 +107,8 @@ class Bench:
 
     def trial(self, patterns: str, recipe: Row, held_out: int, twins: list[str], stops: bool, keeps: bool) -> Row:
         """Train a small task of 1986."""
+        from bench.run.trial import run_trial  # it needs SciPy, which no worker that is timed is to load
+
         return run_trial(patterns, Recipe.from_dict(recipe), held_out, twins, stops, keeps)
 
     def drift(self, implementation: str, against: str, recipe: Row, dataset: str, steps: int) -> Row:

@@ -20,8 +20,8 @@ from bench.records import Recorder, read_rows, rows_of
 from bench.run import cluster as clusters
 from bench.run import explain as plans
 from bench.run.cluster import PYTHON, SOURCE, Cluster, check_cluster, check_software, software
-from bench.run.environment import cpu
-from bench.run.explain import plan_explanation, train_accuracies
+from bench.run.environment import cpu, usable_cores
+from bench.run.explain import PRECISION, THREADS, plan_explanation, train_accuracies
 from bench.run.sweep import Here, Job, Outcome, Sweep
 from data import InputError, Recipe, load_dataset
 from tests.bench.simulated import Silent
@@ -139,14 +139,21 @@ def test_a_worker_that_is_killed_in_the_middle_loses_no_cell_and_doubles_none(tm
 
 
 @needs_distributed
-def test_the_command_trains_on_a_cluster_and_times_here(tmp_path: Path, tiny: str, one_worker: Running) -> None:
+def test_the_command_trains_on_a_cluster_and_times_here(
+    tmp_path: Path, tiny: str, one_worker: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(plans.SCOPES, "quick", dataclasses.replace(SMALL, runtime=(PRECISION, THREADS)))
     words = ["explain", "--profile", "quick", "--dataset", tiny, "--scheduler", one_worker.address]
     result = CliRunner().invoke(main, words)
     assert result.exit_code == 0, result.output
     rows = read_rows(tmp_path / "results" / "latest-explanation")
     trained = [row for row in rows if row["kind"] in ("search", "epoch")]
     assert {row.get("processor") for row in trained} == {cpu().model}
-    assert rows_of(rows, "block")
+    started = {len(row["cores"]) for row in rows_of(rows, "start") if row["cores"] is not None}
+    assert started == ({1, 2} if usable_cores() > 1 else {1}), "every cell has as many cores as threads"
+    assert {row["implementation"] for row in rows_of(rows, "block")} == {
+        row["implementation"] for row in rows_of(rows, "start")
+    }
 
 
 @needs_distributed

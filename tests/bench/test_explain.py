@@ -29,7 +29,6 @@ from bench.run.explain import (
     PRECISION,
     RATES,
     SCOPES,
-    THREADS,
     TUNING,
     TUNING_SEEDS,
     Factor,
@@ -235,7 +234,7 @@ def test_the_other_level_of_the_batch_may_be_all_cases_at_once(tmp_path: Path) -
         plan_explanation(dataset, with_batch(SCOPES["quick"], 1))
 
 
-SMALL = Scope((LOSS, TUNING), (PRECISION, THREADS), None, 1, 2, 2, 1, bridge=False)
+SMALL = Scope((LOSS, TUNING), (PRECISION,), None, 1, 2, 2, 1, bridge=False)
 FAST = {
     "ENGINES": ("scratch-numpy",),
     "TWIN": "scratch-inplace",
