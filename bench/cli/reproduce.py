@@ -36,8 +36,8 @@ SHOWN_READINGS = 12
 def reproduce(options: RunOptions, names: tuple[str, ...], seeds: int | None) -> None:
     """Train published experiments with their settings, and say whether the published figures are inside.
 
-    NAMES are experiments; all of them otherwise, which takes half an hour. What is not published is a guess, and
-    listed as one.
+    NAMES are experiments; all of them otherwise, which takes an hour on two cores. What is not published is a guess,
+    and listed as one.
 
     \b
     Examples:
