@@ -357,7 +357,7 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def test_the_command_goes_from_trials_to_verdicts_and_figures_and_goes_on_where_it_was_stopped(
-    tmp_path: Path, small: str
+    tmp_path: Path, small: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     result = CliRunner().invoke(main, ["reproduce", "--dataset", small])
     assert result.exit_code == 0, result.output
@@ -377,6 +377,7 @@ def test_the_command_goes_from_trials_to_verdicts_and_figures_and_goes_on_where_
     kept = [line for line in lines if json.loads(line)["seed"] == 0]
     assert len(kept) < len(lines)
     (folder / "records.jsonl").write_text("".join(kept))
+    monkeypatch.setattr("bench.cli.reproduce.drawings", lambda *_: [])  # they take most of the time, and are there
     again = CliRunner().invoke(main, ["reproduce", "--resume"])
     assert again.exit_code == 0, again.output
     assert (folder / "published.md").read_text() == page, "trials are the same when they are done again"
