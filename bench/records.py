@@ -38,6 +38,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "search": ("question", "implementation", "curve", "reached"),
     "race": ("question", "implementation", "seed", "target", "cold", "start_s", "curve", "reached"),
     "trial": ("question", "implementation", "seed", "solved", "close", "curve", "distance", "weights"),
+    "stretch": ("question", "implementation", "seed", "epoch", "batches", "distance"),
     "stop": ("question", "reason", "sets", "spent_s"),
     "failure": ("question", "implementation", "phase", "number", "message"),
 }
@@ -72,6 +73,10 @@ race
     ``cold`` says whether that is the start of a process.
 trial
     Of a small task of 1986, as :func:`bench.run.trial.run_trial` returns it; ``implementation`` names the variant.
+stretch
+    Of an epoch in which a twin begins anew, every so many ``batches``, from the weights that the hand-written one
+    has got to: the largest ``distance`` of any stretch, as :func:`bench.run.trial.train_in_stretches` returns it;
+    ``None`` where training diverged. ``implementation`` names the variant.
 stop
     Why the timing of a question ended: ``precise``, ``budget``, ``alone`` (nothing to compare) or ``failed``.
 failure

@@ -19,7 +19,7 @@ from bench.run.reproduce import plan_reproduction, run_reproduction
 from bench.show.drawing import Drawing
 from bench.show.findings import Finding, Findings, failure_sentences
 from bench.show.hinton import Activity, best_codes
-from bench.show.published import drawings, published_sentences, published_table, readings_table
+from bench.show.published import drawings, published_charts, published_sentences, published_table, readings_table
 from data import Layer, Recipe, load_family_trees, load_patterns
 from scratch.numpy_trainer import NumpyTrainer
 
@@ -60,6 +60,7 @@ def reproduce_findings(description: dict[str, Any], rows: list[Row]) -> Findings
         name="published",
         sentences=published_sentences(found),
         tables=tables,
+        charts=published_charts(found),
         draw=lambda: _draw(found, description, rows),
     )
     return Findings([finding], failure_sentences(found.failures), bool(found.failures))

@@ -329,6 +329,9 @@ class Errors:
         Largest difference of their accuracies.
     near_epochs
         Epochs, from the first one on, for which their losses stay within :data:`IDENTICAL`; of all seeds the fewest.
+    stretch, stretch_distance
+        Batches after which PyTorch began anew from the same weights, in trainings for that, and the largest distance of
+        weights or losses in any of these stretches, infinite where they diverged; ``None`` where there were none.
     """
 
     question: str
@@ -338,6 +341,8 @@ class Errors:
     loss_distance: float
     accuracy_distance: float
     near_epochs: int
+    stretch: int | None = None
+    stretch_distance: float | None = None
 
     @property
     def last(self) -> list[float]:
@@ -387,9 +392,17 @@ def errors_of(question: Mapping[str, Any], rows: Sequence[Row], twin: str) -> li
                 max(itertools.chain(*losses), default=math.nan),
                 max(accuracies, default=math.nan),
                 min(near, default=0),
+                *_stretches(rows, entry["label"]),
             )
         )
     return found
+
+
+def _stretches(rows: Sequence[Row], label: str) -> tuple[int | None, float | None]:
+    found = rows_of(rows, "stretch", implementation=label)
+    if not found:
+        return None, None
+    return found[0]["batches"], max(math.inf if row["distance"] is None else row["distance"] for row in found)
 
 
 def _curves(rows: Sequence[Row], label: str) -> dict[int, list[Row]]:

@@ -295,13 +295,26 @@ def _twins(name: str, times: Sequence[Sweeps], trained: Sequence[Errors]) -> lis
         accuracy = max(item.accuracy_distance for item in on_mnist)
         n = sum(item.twin_seeds for item in on_mnist)
         inside = apart <= IDENTICAL and accuracy == 0
+        stretches = [_stretches(item) for item in on_mnist if item.stretch is not None]
         epochs = min((item.near_epochs, item.by_epoch.shape[1] - 1) for item in on_mnist)
         what = (
             f"losses of the twins, so near for {epochs[0]} of {epochs[1]} epochs at least; accuracies differ by "
             f"{100 * accuracy:.2g} points at most"
         )
-        verdicts.append(Verdict(name, what, said, _known(apart, n), "distance", inside))
+        verdicts.append(Verdict(name, what, said, _known(apart, n), "distance", None if stretches else inside))
+        verdicts += stretches
     return verdicts
+
+
+def _stretches(found: Errors) -> Verdict:
+    """Say whether the twins go the same way from the same weights, where the recipe drives neighbours apart."""
+    what = (
+        f"weights and losses of the twins, PyTorch's from the same weights every {found.stretch} batches of "
+        f"{found.by_epoch.shape[1] - 1} epochs"
+    )
+    apart = found.stretch_distance if found.stretch_distance is not None else math.nan
+    said = f"the same within {IDENTICAL:g}"
+    return Verdict(found.question, what, said, _known(apart, found.twin_seeds), "distance", apart <= IDENTICAL)
 
 
 def _pairs(found: Sweeps) -> tuple[int, int, int]:

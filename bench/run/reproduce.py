@@ -150,6 +150,23 @@ def _trial(worker: Worker, experiment: Experiment, entry: Entry, seed: int) -> R
     return {"implementation": entry.label, "seed": seed, **found}
 
 
+def _comparisons(question: Question, experiment: Experiment, threads: int, book: Book) -> list[Job]:
+    """Return the trainings in stretches that are missing, beside a twin that begins anew with each."""
+    if not experiment.stretch:
+        return []
+    jobs = [
+        Job(
+            *(entry.label, entry.implementation, entry.recipe, seed, question.cases, 0, entry.recipe.epochs, threads),
+            twin=TWINS[1],
+            stretch=experiment.stretch,
+        )
+        for entry in question.entries
+        for seed in question.seeds[: experiment.twin_seeds]
+        if entry.implementation == TWINS[0]
+    ]
+    return [job for job in jobs if not job.is_done(book.find("stretch", question, implementation=job.label))]
+
+
 def _train(
     question: Question, experiment: Experiment, dataset: Dataset, threads: int, book: Book, progress: Progress
 ) -> None:
@@ -162,13 +179,15 @@ def _train(
         if not _is_over(question, entry, seed, book)
     ]
 
+    jobs += _comparisons(question, experiment, threads, book)
+
     def record(job: Job, outcome: Outcome) -> None:
         if isinstance(outcome, str):
             entry = next(entry for entry in question.entries if entry.label == job.label)
             book.add_failure(question, entry, "training", job.seed, outcome)
         else:
-            there = {row["epoch"] for row in book.find("epoch", question, implementation=job.label, seed=job.seed)}
-            book.add("epoch", question, *(row for row in outcome if row["epoch"] not in there))
+            there = {row["epoch"] for row in book.find(job.kind, question, implementation=job.label, seed=job.seed)}
+            book.add(job.kind, question, *(row for row in outcome if row["epoch"] not in there))
         progress.advance(f"{job.label}, seed {job.seed}")
 
     if jobs:

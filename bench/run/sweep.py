@@ -42,6 +42,8 @@ class Job:
         Of every training.
     rates
         Learning rates that are tried one after the other; none where the recipe's is trained with.
+    twin, stretch
+        Who trains beside it, and after how many batches it begins anew from the same weights; nobody where it is empty.
     """
 
     label: str = dataclasses.field(compare=False)
@@ -53,11 +55,13 @@ class Job:
     epochs: int
     threads: int
     rates: tuple[float, ...] = ()
+    twin: str = ""
+    stretch: int = 0
 
     @property
     def kind(self) -> str:
         """Kind of its rows."""
-        return "search" if self.rates else "epoch"
+        return "search" if self.rates else "stretch" if self.twin else "epoch"
 
     @property
     def phase(self) -> str:
@@ -75,7 +79,7 @@ class Job:
 
     def is_done(self, rows: Iterable[Row]) -> bool:
         """Say whether these rows are all of its parts."""
-        return {*(self.rates or range(self.epochs + 1))} <= set(map(self.part, rows))
+        return {*(self.rates or range(bool(self.twin), self.epochs + 1))} <= set(map(self.part, rows))
 
     def to_dict(self) -> Row:
         """Return plain values."""
@@ -128,7 +132,7 @@ def carry_out(job: Job, forms: Forms) -> Outcome:
     try:
         with Worker(job.threads, descriptors=[cases.descriptor]) as worker:
             open_entry(entry, cases, worker, job.threads, list(usable_core_numbers()))
-            return _search(job, worker) if job.rates else _train(job, worker)
+            return CARRIED_OUT[job.kind](job, worker)
     except WorkerError as failure:
         return str(failure)
 
@@ -151,6 +155,21 @@ def _train(job: Job, worker: Worker) -> list[Row]:
         row = {"implementation": job.label, "seed": job.seed, "epoch": epoch, "cases": job.cases}
         rows.append({**row, "loss": loss, "accuracy": accuracy})
     return rows
+
+
+def _compare(job: Job, worker: Worker) -> list[Row]:
+    rows = []
+    worker.ask("begin", seed=job.seed)
+    for epoch in range(1, job.epochs + 1):
+        apart = worker.ask("stretches", twin=job.twin, epoch=epoch, batches=job.stretch)
+        rows.append(
+            {"implementation": job.label, "seed": job.seed, "epoch": epoch, "batches": job.stretch, **apart},
+        )
+    return rows
+
+
+CARRIED_OUT = {"search": _search, "epoch": _train, "stretch": _compare}
+"""How a job is done, by the kind of its rows."""
 
 
 class Sweep(Protocol):

@@ -10,7 +10,17 @@ from bench.compute.agreement import name_arrays
 from bench.compute.published import LEARNED
 from bench.implementations import named_implementation
 from bench.records import Row
-from data import Cases, Parameters, Patterns, Recipe, Trainer, batch_order, initial_parameters, load_patterns
+from data import (
+    Cases,
+    InputError,
+    Parameters,
+    Patterns,
+    Recipe,
+    Trainer,
+    batch_order,
+    initial_parameters,
+    load_patterns,
+)
 
 TWINS = ("scratch-numpy", "torch-eager")
 """Who trains: the first one always, the second one as its twin."""
@@ -127,6 +137,35 @@ def run_trial(name: str, recipe: Recipe, n_held_out: int, twins: Sequence[str], 
         if keeps or _learned(curve)
         else None,
     }
+
+
+def train_in_stretches(
+    trainer: Trainer, make_twin: type[Trainer], recipe: Recipe, cases: Cases, epoch: int, batches: int
+) -> float:
+    """Train an epoch, counted from 1, beside a twin that begins anew every so many batches from the weights got to.
+
+    So a recipe that drives neighbours apart has no time to do so, and every step of the training is compared.
+
+    Returns
+    -------
+    float
+        Of all stretches the largest of :func:`distance` at the end, and of the relative differences of their losses.
+
+    Raises
+    ------
+    InputError
+        For a recipe whose changes depend on more than weights and gradient, which a twin that begins anew lacks.
+    """
+    if recipe.optimizer != "sgd" or recipe.schedule:
+        raise InputError("a twin can begin anew on the way with plain gradient descent only; expected optimizer sgd")
+    order = batch_order(recipe, len(cases.x), epoch - 1)
+    size = batches * (recipe.batch_size or len(order))
+    apart: list[float] = []
+    for begin in range(0, len(order), size):
+        twin = make_twin(recipe, trainer.parameters())
+        found, expected = (one.train_epoch(cases.x, cases.t, order[begin : begin + size]) for one in (twin, trainer))
+        apart += [distance(twin.parameters(), trainer.parameters()), abs(found - expected) / abs(expected)]
+    return float(np.max(apart))
 
 
 def _learned(curve: list[list[float | None]]) -> bool:

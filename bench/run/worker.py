@@ -111,6 +111,15 @@ class Bench:
 
         return run_trial(patterns, Recipe.from_dict(recipe), held_out, twins, stops, keeps)
 
+    def stretches(self, twin: str, epoch: int, batches: int) -> Row:
+        """Train one epoch, counted from 1, beside a twin that begins anew every so many batches."""
+        from bench.run.trial import train_in_stretches
+
+        make = named_implementation(twin).load()
+        apart = train_in_stretches(self.trainer, make, self.recipe, self.train_cases, epoch, batches)
+        self._check_threads()
+        return {"distance": _number(apart)}
+
     def drift(self, implementation: str, against: str, recipe: Row, dataset: str, steps: int) -> Row:
         """Train two implementations and measure how far they come apart."""
         chosen = Recipe.from_dict(recipe)
@@ -407,6 +416,7 @@ def serve(requests: TextIO, answers: TextIO) -> None:
         "inspect": bench.inspect,
         "drift": bench.drift,
         "trial": bench.trial,
+        "stretches": bench.stretches,
         "open": bench.open,
         "begin": bench.begin,
         "train": bench.train,

@@ -1,6 +1,7 @@
 """The published figures beside the measured ones: a table, sentences, and figures like the paper's."""
 
 import math
+import statistics
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -19,6 +20,7 @@ from bench.compute.verdicts import (
     Verdict,
 )
 from bench.show import style
+from bench.show.chart import Bar, Chart
 from bench.show.drawing import Drawing
 from bench.show.hinton import Activity, best_codes, best_solution, draw_activity, draw_codes, draw_solution
 from bench.show.numbers import ABSENT, count, has_bounds, percent
@@ -46,6 +48,28 @@ def published_sentences(found: Reproduction) -> list[str]:
         if not verdict.inside
     ]
     return said
+
+
+def published_charts(found: Reproduction) -> list[Chart]:
+    """Return the sweeps of the small tasks, and the errors on MNIST, for a terminal."""
+    times = [
+        Bar(
+            f"{item.question}, {item.variant}",
+            item.quantile(0.5),
+            f"{sweeps(item.quantile(0.5))}, n {len(item.solved)}",
+        )
+        for item in found.sweeps
+        if any(map(math.isfinite, item.solved))
+    ]
+    errors = [
+        Bar(f"{item.question}, {item.variant}", mean, f"{percent(mean, 2)}, n {len(item.last)}")
+        for item in found.errors
+        for mean in [statistics.fmean(item.last)]
+    ]
+    return [
+        Chart("Sweeps until solved, median over seeds", tuple(times), lambda value: f"{value:,.0f}"),
+        Chart("Test error after the last epoch, mean over seeds", tuple(errors), percent),
+    ]
 
 
 def measured(verdict: Verdict) -> str:

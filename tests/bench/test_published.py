@@ -24,14 +24,17 @@ from bench.compute.published import (
     share_interval,
 )
 from bench.compute.verdicts import summarize_reproduction
+from bench.implementations import named_implementation
 from bench.records import Row, read_rows, rows_of
 from bench.run import experiments, reproduce
 from bench.run.experiments import EXPERIMENTS, FAMILY, NAMES, NIELSEN, OF_1986, in_text
-from bench.run.trial import CLOSE, checkpoints, distance, is_right, run_trial, split
-from bench.show.published import drawings, measured, published_sentences, published_table
+from bench.run.trial import CLOSE, checkpoints, distance, is_right, run_trial, split, train_in_stretches
+from bench.show.published import drawings, measured, published_charts, published_sentences, published_table
 from data import (
     InputError,
     Layer,
+    Parameters,
+    Recipe,
     batch_order,
     initial_parameters,
     load_dataset,
@@ -130,6 +133,26 @@ def test_nielsens_rate_drives_neighbours_apart_in_the_first_epoch() -> None:
     found, neighbour = NumpyTrainer(recipe, start), NumpyTrainer(recipe, moved)
     losses = [trainer.train_epoch(cases.x, cases.t, order) for trainer in (found, neighbour)]
     assert abs(losses[0] - losses[1]) / losses[0] > 1e-9, "without a twin"
+
+
+class OtherRate(NumpyTrainer):
+    """A twin whose learning rate is off by a millionth."""
+
+    def __init__(self, recipe: Recipe, parameters: Parameters) -> None:
+        super().__init__(recipe.replace(learning_rate=recipe.learning_rate * (1 + 1e-6)), parameters)
+
+
+def test_from_the_same_weights_the_twins_go_the_same_way_for_a_stretch_where_neighbours_are_driven_apart() -> None:
+    recipe = NIELSEN.replace(layer_sizes=(784, 100, 10))
+    cases = training_cases(recipe, load_dataset("mnist").subset(5_000))
+    for twin, equal in ((named_implementation("torch-eager").load(), True), (OtherRate, False)):
+        trainer, alone = (NumpyTrainer(recipe, initial_parameters(recipe)) for _ in range(2))
+        apart = train_in_stretches(trainer, twin, recipe, cases, epoch=1, batches=100)
+        assert (apart < 1e-9) is equal
+        alone.train_epoch(cases.x, cases.t, batch_order(recipe, 5_000, 0))
+        assert distance(alone.parameters(), trainer.parameters()) == 0, "the trainer itself goes on as without a twin"
+    with pytest.raises(InputError, match="plain gradient descent only"):
+        train_in_stretches(trainer, twin, recipe.replace(optimizer="momentum"), cases, epoch=1, batches=100)
 
 
 def test_cases_are_held_out_by_seed_and_never_trained() -> None:
@@ -323,6 +346,18 @@ def test_an_error_is_inside_where_one_more_run_would_be(accuracy: float, inside:
     assert verdict_of(description, apart, "losses of the twins").inside is False
 
 
+@pytest.mark.parametrize(("distances", "inside"), [((1e-15, 1e-12), True), ((1e-15, 1e-8), False), ((0, None), False)])
+def test_where_twins_are_compared_in_stretches_these_decide(distances: tuple[float | None, ...], inside: bool) -> None:
+    rows = [*epochs("nielsen-30", "v", 0, [0.1, 0.9]), *epochs("nielsen-30", "torch-eager v", 0, [0.1, 0.8], loss=0.2)]
+    row = {"kind": "stretch", "session": 0, "question": "nielsen-30", "implementation": "v", "seed": 0, "batches": 100}
+    rows += [{**row, "epoch": epoch, "distance": apart} for epoch, apart in enumerate(distances, start=1)]
+    description = described(("nielsen-30", READING))
+    assert verdict_of(description, rows, "losses of the twins").inside is None
+    found = verdict_of(description, rows, "from the same weights every 100 batches")
+    assert found.inside is inside
+    assert (found.measured.estimate == math.inf) is (None in distances)
+
+
 SMALL = {
     "symmetry": dataclasses.replace(
         EXPERIMENTS["symmetry"], seeds=2, twin_seeds=1, variants={"as published": OF_1986.replace(epochs=600)}
@@ -342,6 +377,7 @@ SMALL = {
         EXPERIMENTS["nielsen-30"],
         seeds=3,
         held_out=100,
+        stretch=10,
         variants={"as published": NIELSEN.replace(layer_sizes=(16, 5, 3), epochs=2)},
     ),
 }
@@ -373,6 +409,7 @@ def test_the_command_goes_from_trials_to_verdicts_and_figures_and_goes_on_where_
     rows, page = read_rows(folder), (folder / "published.md").read_text()
     assert len(rows_of(rows, "trial")) == 2 + 1 + 2
     assert len({(row["implementation"], row["seed"]) for row in rows_of(rows, "epoch")}) == 3 + 1
+    assert [(row["epoch"], row["distance"] < 1e-9) for row in rows_of(rows, "stretch")] == [(1, True), (2, True)]
     lines = (folder / "records.jsonl").read_text().splitlines(keepends=True)
     kept = [line for line in lines if json.loads(line)["seed"] == 0]
     assert len(kept) < len(lines)
@@ -408,3 +445,6 @@ def test_sentences_and_table_say_what_is_outside() -> None:
     assert "40" in outside[0][3]
     assert measured(found.verdicts[0]).startswith("100")
     assert [drawing.name for drawing in drawings(found, [], None)] == ["sweeps"]
+    times, errors = published_charts(found)
+    assert [(bar.name, bar.value, bar.text) for bar in times.bars] == [("symmetry, v", 40, "40, n 4")]
+    assert errors.bars == ()
