@@ -4,6 +4,7 @@ from bench.mutation.edit import Mutation
 from bench.mutation.harmless import HARMLESS, UNSEEN
 from bench.mutation.mistakes_in_gradients import MISTAKES_IN_GRADIENTS
 from bench.mutation.mistakes_in_training import MISTAKES_IN_TRAINING
+from bench.mutation.mistakes_of_1986 import MISTAKES_OF_1986
 
-MISTAKES: tuple[Mutation, ...] = MISTAKES_IN_GRADIENTS + MISTAKES_IN_TRAINING
+MISTAKES: tuple[Mutation, ...] = MISTAKES_IN_GRADIENTS + MISTAKES_IN_TRAINING + MISTAKES_OF_1986
 CATALOGUE: tuple[Mutation, ...] = MISTAKES + HARMLESS + UNSEEN
