@@ -62,6 +62,7 @@ def initial_parameters(recipe: Recipe) -> Parameters:
     ``uniform``         U(−init_scale, init_scale)                                   as weights
     ``normal``          N(0, init_scale²)                                            as weights
     ``lecun_normal``    N(0, 1 / fan_in)                                             0
+    ``fan_out_normal``  N(0, 1 / fan_out)                                            0
     ``xavier_uniform``  U(−a, a), a = √(6 / (fan_in + fan_out)) (Glorot & Bengio)    0
     ``xavier_normal``   N(0, 2 / (fan_in + fan_out))                                 0
     ``he_uniform``      U(−a, a), a = √(6 / fan_in) (He et al.)                      0
@@ -121,6 +122,8 @@ def _distribution(recipe: Recipe, fan_in: int, fan_out: int) -> tuple[str, float
             return "normal", recipe.init_scale, True
         case "lecun_normal":
             return "normal", 1 / math.sqrt(fan_in), False
+        case "fan_out_normal":
+            return "normal", 1 / math.sqrt(fan_out), False
         case "xavier_uniform":
             return "uniform", math.sqrt(6 / (fan_in + fan_out)), False
         case "xavier_normal":

@@ -17,6 +17,7 @@ Initialization = Literal[
     "uniform",
     "normal",
     "lecun_normal",
+    "fan_out_normal",
     "xavier_uniform",
     "xavier_normal",
     "he_uniform",

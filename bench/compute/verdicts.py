@@ -264,10 +264,9 @@ def _errors(name: str, trained: Sequence[Errors]) -> list[Verdict]:
                     verdicts.append(Verdict(name, what, said, of_run, "accuracy", of_run.contains(accuracy)))
         if name in LAST_ERRORS:
             of_run = new_run_interval(found.last)
-            what, said = (
-                "test error after the last epoch: where one more run would be",
-                f"{100 * LAST_ERRORS[name]:g} %",
-            )
+            of = "" if len(trained) == 1 else f", {found.variant}"
+            what = f"test error after the last epoch{of}: where one more run would be"
+            said = f"{100 * LAST_ERRORS[name]:g} %"
             inside = of_run.contains(LAST_ERRORS[name]) if n >= ENOUGH_RUNS else None
             verdicts.append(Verdict(name, what, said, of_run, "error", inside))
     return verdicts

@@ -320,9 +320,13 @@ EXPERIMENTS: dict[str, Experiment] = {
             "rashid",
             "784-200-10, case by case (Rashid)",
             None,
-            {AS_PUBLISHED: ARTICLE_SCRATCH},
+            {
+                "weights N(0, 1/fan-in)": ARTICLE_SCRATCH,
+                "weights N(0, 1/fan-out)": ARTICLE_SCRATCH.replace(initialization="fan_out_normal"),
+            },
             seeds=5,
             twin_seeds=1,
+            guesses="initial weights: the variance is 1/fan-in in some copies of the program, 1/fan-out in others",
         ),
         Experiment(
             "lecun-300",

@@ -12,6 +12,7 @@ FAN_IN, FAN_OUT = 500, 300
 STANDARD_DEVIATIONS = {
     "normal": 0.07,
     "lecun_normal": math.sqrt(1 / FAN_IN),
+    "fan_out_normal": math.sqrt(1 / FAN_OUT),
     "xavier_normal": math.sqrt(2 / (FAN_IN + FAN_OUT)),
     "he_normal": math.sqrt(2 / FAN_IN),
 }
