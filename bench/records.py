@@ -39,6 +39,10 @@ KINDS: dict[str, tuple[str, ...]] = {
     "race": ("question", "implementation", "seed", "target", "cold", "start_s", "curve", "reached"),
     "trial": ("question", "implementation", "seed", "solved", "close", "curve", "distance", "weights"),
     "stretch": ("question", "implementation", "seed", "epoch", "batches", "distance"),
+    "trained": (
+        *("question", "implementation", "seed", "epoch", "file", "sha256", "bytes", "dataset"),
+        *("input_range", "hidden_activation", "output_activation"),
+    ),
     "stop": ("question", "reason", "sets", "spent_s"),
     "failure": ("question", "implementation", "phase", "number", "message"),
 }
@@ -77,6 +81,10 @@ stretch
     Of an epoch in which a twin begins anew, every so many ``batches``, from the weights that the hand-written one
     has got to: the largest ``distance`` of any stretch, as :func:`bench.run.trial.train_in_stretches` returns it;
     ``None`` where training diverged. ``implementation`` names the variant.
+trained
+    Of the first seed of a question, after its last epoch: where the network lies, as :mod:`bench.run.trained` keeps it,
+    below the folder of the run; the checksum and the bytes of that file; and what one needs to show it a case.
+    ``file``, ``sha256`` and ``bytes`` are ``None`` where training diverged, for then there is nothing to keep.
 stop
     Why the timing of a question ended: ``precise``, ``budget``, ``alone`` (nothing to compare) or ``failed``.
 failure

@@ -1,6 +1,7 @@
 """What a run has recorded, on the disk and at hand."""
 
 import threading
+from pathlib import Path
 from typing import Any
 
 from bench.records import Recorder, Row, rows_of
@@ -29,6 +30,11 @@ class Book:
     def session(self) -> int:
         """Number of the process that measures now."""
         return self._recorder.session
+
+    @property
+    def folder(self) -> Path:
+        """Where the run keeps its files."""
+        return self._recorder.path.parent
 
     def add(self, kind: str, question: Question, *rows: Row, sync: bool = True) -> None:
         """Record rows of one kind, all or none."""

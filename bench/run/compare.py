@@ -64,7 +64,8 @@ class Comparison:
                 for visit in range(1, self.plan.visits + 1):
                     for question in self.plan.questions:
                         seeds = question.seeds[visit - 1 :: self.plan.visits]
-                        train_question(question, seeds, shared, self.threads, self.book, self.progress)
+                        keep = self.plan.keeps_trained
+                        train_question(question, seeds, shared, self.threads, self.book, self.progress, keep)
                     self._time_all(shared, visit)
         finally:
             start_again()

@@ -165,6 +165,8 @@ class Plan:
     """Questions that are timed at the same time, each on cores of its own."""
     visits: int = 1
     """In how many parts trainings and timing are done, the trainings of one part before its timing."""
+    keeps_trained: bool = False
+    """Whether the networks that come of the first seed of each question are kept."""
 
     def to_dict(self) -> Row:
         """Return plain values for the description of the run."""
@@ -184,6 +186,7 @@ class Plan:
             plan["proof_steps"],
             plan["at_once"],
             plan["visits"],
+            plan["keeps_trained"],
         )
 
 
@@ -247,7 +250,14 @@ def plan_comparison(
         timing = Timing(target, budget, BLOCK_S, ROUNDS, MIN_SETS, secrets.randbits(32))
         check_timing(timing, len(entries))
         questions.append(make_question(name, title, dataset, extent, entries, timing))
-    return Plan(tuple(questions), profile.part_blocks, profile.part_seconds, profile.proof_steps, visits=profile.visits)
+    return Plan(
+        tuple(questions),
+        profile.part_blocks,
+        profile.part_seconds,
+        profile.proof_steps,
+        visits=profile.visits,
+        keeps_trained=True,
+    )
 
 
 def _chosen(implementations: Sequence[str]) -> list[str]:

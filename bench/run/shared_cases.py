@@ -31,6 +31,7 @@ class SharedCases:
     """
 
     def __init__(self, recipe: Recipe, dataset: Dataset) -> None:
+        self.dataset = dataset.name
         self._file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (closed in close)
         try:
             self._layout = {

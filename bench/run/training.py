@@ -9,6 +9,7 @@ from bench.run.environment import usable_core_numbers
 from bench.run.plan import Entry, Question
 from bench.run.progress import Progress
 from bench.run.shared_cases import SharedCases, SharedForms
+from bench.run.trained import check_saved, trained_file
 from bench.run.workers import Worker, WorkerError, together
 from data import InputError
 
@@ -37,14 +38,27 @@ def open_entry(entry: Entry, cases: SharedCases, worker: Worker, threads: int, c
 
 
 def train_question(
-    question: Question, seeds: Sequence[int], shared: SharedForms, threads: int, book: Book, progress: Progress
+    question: Question,
+    seeds: Sequence[int],
+    shared: SharedForms,
+    threads: int,
+    book: Book,
+    progress: Progress,
+    keep: bool = False,
 ) -> None:
-    """Train what is not recorded yet, from these seeds for all epochs, and record the accuracy after each epoch."""
+    """Train what is not recorded yet, from these seeds for all epochs, and record the accuracy after each epoch.
+
+    Parameters
+    ----------
+    keep
+        Whether the networks of the question's first seed are kept in files.
+    """
+    kept = set(question.seeds[:1]) if keep else set()
     jobs = [
         (entry, seed)
         for entry in question.originals
         for seed in seeds
-        if not book.unproved(question, entry) and not _is_over(question, entry, seed, book)
+        if not book.unproved(question, entry) and not _is_over(question, entry, seed, book, seed in kept)
     ]
     if not jobs:
         return
@@ -53,7 +67,9 @@ def train_question(
         together(threads) as pool,
     ):
         running = {
-            pool.submit(_train, question, job, shared.of(job[0].recipe, question.cases), threads, book): job
+            pool.submit(
+                _train, question, job, shared.of(job[0].recipe, question.cases), threads, book, job[1] in kept
+            ): job
             for job in jobs
         }
         for future in concurrent.futures.as_completed(running):
@@ -62,13 +78,16 @@ def train_question(
             progress.advance(f"{entry.name}, seed {seed}")
 
 
-def _is_over(question: Question, entry: Entry, seed: int, book: Book) -> bool:
+def _is_over(question: Question, entry: Entry, seed: int, book: Book, keep: bool) -> bool:
     done = book.find("epoch", question, implementation=entry.label, seed=seed, epoch=question.epochs)
+    kept = not keep or book.find("trained", question, implementation=entry.label, seed=seed)
     failed = book.find("failure", question, implementation=entry.label, phase="training", number=seed)
-    return bool(done or failed)
+    return bool((done and kept) or failed)
 
 
-def _train(question: Question, job: tuple[Entry, int], cases: SharedCases, threads: int, book: Book) -> None:
+def _train(
+    question: Question, job: tuple[Entry, int], cases: SharedCases, threads: int, book: Book, keep: bool
+) -> None:
     """Train one implementation from one seed; epochs that are recorded are trained again, but not recorded again."""
     entry, seed = job
     recorded = len(book.find("epoch", question, implementation=entry.label, seed=seed))
@@ -83,5 +102,36 @@ def _train(question: Question, job: tuple[Entry, int], cases: SharedCases, threa
                 accuracy = worker.ask("evaluate")["accuracy"]
                 row = {"implementation": entry.label, "seed": seed, "epoch": epoch, "cases": question.cases}
                 book.add("epoch", question, {**row, "loss": loss, "accuracy": accuracy})
+            if keep:
+                diverged = question.epochs > 0 and loss is None
+                _keep(question, job, None if diverged else worker, cases.dataset, book)
     except WorkerError as failure:
         book.add_failure(question, entry, "training", seed, str(failure))
+
+
+def _keep(question: Question, job: tuple[Entry, int], worker: Worker | None, dataset: str, book: Book) -> None:
+    """Let a worker write its network to a file, and record where it is; without one, that there is none.
+
+    The file is there before its row, so that a run which is stopped in between writes it again.
+    """
+    entry, seed = job
+    row: Row = {
+        "implementation": entry.label,
+        "seed": seed,
+        "epoch": question.epochs,
+        "file": None,
+        "sha256": None,
+        "bytes": None,
+        "dataset": dataset,
+        "input_range": list(entry.recipe.input_range),
+        "hidden_activation": entry.recipe.hidden_activation,
+        "output_activation": entry.recipe.output_activation,
+    }
+    if worker is not None:
+        name = trained_file(question.name, entry.label)
+        try:
+            worker.ask("keep", path=str(book.folder / name))
+            row |= {"file": name, **check_saved(book.folder / name)}
+        except WorkerError as failure:
+            raise WorkerError(f"the trained network is not kept: {failure}") from failure
+    book.add("trained", question, row)

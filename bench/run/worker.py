@@ -295,6 +295,13 @@ class Bench:
         accuracy = float((self.trainer.predict(cases.x).argmax(axis=1) == cases.y).mean())
         return {"evaluation_s": took(start, time.perf_counter()), "accuracy": accuracy}
 
+    def keep(self, path: str) -> Row:
+        """Write the network that is trained, and what it makes of the test cases, to a file."""
+        from bench.run.trained import save_trained  # what no worker that is timed needs
+
+        save_trained(Path(path), self.trainer, self.recipe, self.test_cases.x)
+        return {}
+
     def end(self) -> Row:
         """Return the peak of memory in training and what was resident when the data was mapped; then evaluate."""
         peak = peak_memory_bytes()
@@ -403,7 +410,7 @@ def answer(commands: dict[str, Callable[..., Row]], line: str) -> Row:
     except UnsupportedRecipe as error:
         return {"unsupported": str(error)}
     except InputError as error:
-        return {"refused" if do in ("prove", "inspect", "drift", "open") else "raised": str(error)}
+        return {"refused" if do in ("prove", "inspect", "drift", "open", "keep") else "raised": str(error)}
     except Exception as error:  # noqa: BLE001 (whatever an implementation raises is reported, and the run goes on)
         return {"raised": " ".join(f"{type(error).__name__}: {error}".split())}
 
@@ -426,6 +433,7 @@ def serve(requests: TextIO, answers: TextIO) -> None:
         "time_parts": bench.time_parts,
         "race": bench.race,
         "memory": bench.memory,
+        "keep": bench.keep,
         "end": bench.end,
     }
     inbox: queue.SimpleQueue[str] = queue.SimpleQueue()

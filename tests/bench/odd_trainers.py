@@ -160,3 +160,67 @@ class BrokenParts(NumpyTrainer):
 
     def step_parts(self, x: Floats, t: Floats, cases: Order) -> StepParts:
         raise ZeroDivisionError("in parts")
+
+
+class _LongTrained(NumpyTrainer):
+    """Behaves until it has trained for long, which it does not in the parity proof."""
+
+    trained = False
+
+    def train_epoch(self, x: Floats, t: Floats, order: Order) -> float:
+        self.trained = self.trained or len(order) > 200
+        return super().train_epoch(x, t, order)
+
+
+class LosingALayer(_LongTrained):
+    """Gives fewer layers than it has."""
+
+    def parameters(self) -> Parameters:
+        return super().parameters()[:1] if self.trained else super().parameters()
+
+
+class GivingObjects(_LongTrained):
+    """Gives weights that are no numbers."""
+
+    def parameters(self) -> Parameters:
+        if not self.trained:
+            return super().parameters()
+        return tuple(Layer(layer.weight.astype(object), layer.bias) for layer in super().parameters())
+
+
+class GivingInfinities(_LongTrained):
+    """Gives weights that were never those it computes with."""
+
+    def parameters(self) -> Parameters:
+        if not self.trained:
+            return super().parameters()
+        return tuple(Layer(layer.weight * np.inf, layer.bias) for layer in super().parameters())
+
+
+class GivingNoOutputs(_LongTrained):
+    """Gives the class of each case where outputs were asked for, once it was evaluated three times."""
+
+    asked = 0
+
+    def predict(self, x: Floats) -> Floats:
+        self.asked += self.trained
+        outputs = super().predict(x)
+        return outputs[:, :1] if self.asked == 3 else outputs
+
+
+class RefusingLate(_LongTrained):
+    """Refuses to give its weights once it is trained."""
+
+    def parameters(self) -> Parameters:
+        if self.trained:
+            raise UnsupportedRecipe("RefusingLate", "epochs", "there were too many")
+        return super().parameters()
+
+
+class DyingLate(_LongTrained):
+    """Takes its process with it when it is asked for its weights."""
+
+    def parameters(self) -> Parameters:
+        if self.trained:
+            os._exit(4)
+        return super().parameters()

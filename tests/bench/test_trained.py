@@ -1,0 +1,275 @@
+"""Trained networks: kept by a run, read again, and refused where they are not what was recorded."""
+
+import dataclasses
+import hashlib
+import io
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bench.records import Recorder, Row, read_rows, rows_of
+from bench.run import trained
+from bench.run.book import Book
+from bench.run.plan import Plan
+from bench.run.shared_cases import SharedForms
+from bench.run.trained import confidence, parse_trained, read_network, read_trained, trained_file
+from bench.run.training import train_question
+from data import InputError, batch_order, evaluation_cases, initial_parameters, load_dataset, training_cases
+from scratch.numpy_trainer import NumpyTrainer
+from tests.bench.simulated import Silent
+from tests.bench.test_comparison import N_CASES, N_TEST, ODD, RECIPE, plan_of
+from tests.tiny import write_tiny_dataset
+
+NAMES = ("scratch-numpy", "torch-eager", "Fine", "Diverging")
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return write_tiny_dataset(tmp_path_factory.mktemp("tiny"), N_CASES, N_TEST)
+
+
+def train(folder: Path, plan: Plan, dataset: str) -> list[Row]:
+    """Train what is missing in a folder, and return all of its rows."""
+    (question,) = plan.questions
+    with Recorder(folder) as recorder, SharedForms(load_dataset(dataset)) as shared:
+        book = Book(recorder, read_rows(folder))
+        train_question(question, question.seeds, shared, 1, book, Silent(), keep=True)
+    return read_rows(folder)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory, dataset: str) -> tuple[Path, list[Row]]:
+    folder = tmp_path_factory.mktemp("run")
+    return folder, train(folder, plan_of(*NAMES), dataset)
+
+
+def copy_of(run: tuple[Path, list[Row]], to: Path) -> tuple[Path, Row]:
+    """Return a folder with the file of the first network alone, and its row."""
+    folder, rows = run
+    row = rows_of(rows, "trained", implementation="scratch-numpy")[0]
+    (to / "trained").mkdir()
+    (to / row["file"]).write_bytes((folder / row["file"]).read_bytes())
+    return to, row
+
+
+def recorded(row: Row, content: bytes) -> Row:
+    """Return a row as if this had been recorded."""
+    return {**row, "sha256": hashlib.sha256(content).hexdigest()}
+
+
+def archive(**arrays: Any) -> bytes:
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    return buffer.getvalue()
+
+
+def arrays_of(content: bytes) -> dict[str, Any]:
+    with np.load(io.BytesIO(content), allow_pickle=False) as found:
+        return dict(found)
+
+
+def test_the_first_seed_of_each_implementation_is_kept_as_it_was_after_the_last_epoch(
+    run: tuple[Path, list[Row]], dataset: str
+) -> None:
+    folder, rows = run
+    networks = {network.implementation: network for network in read_trained(folder, rows)}
+    assert set(networks) == {"scratch-numpy", "torch-eager", f"{ODD}:Fine"}, "Diverging has nothing to keep"
+    cases = load_dataset(dataset)
+    x, tests = training_cases(RECIPE, cases), evaluation_cases(RECIPE, cases)
+    trainer = NumpyTrainer(RECIPE, initial_parameters(RECIPE))
+    for epoch in range(2):
+        trainer.train_epoch(x.x, x.t, batch_order(RECIPE, N_CASES, epoch))
+    scores = trainer.predict(tests.x)
+    for network in networks.values():
+        assert (network.seed, network.epoch, network.n_inputs, network.n_classes) == (0, 2, 16, 3)
+        for layer, expected in zip(network.layers, trainer.parameters(), strict=True):
+            for found, right in zip(layer.arrays(), expected.arrays(), strict=True):
+                assert found.shape == right.shape
+                assert np.abs(found - right).max() < 1e-5
+        assert (network.predicted == scores.argmax(axis=1)).all()
+        np.testing.assert_allclose(network.confidence, scores.max(axis=1), atol=1e-5)
+        accuracy = (network.predicted == tests.y).mean()
+        last = rows_of(rows, "epoch", implementation=network.implementation, seed=0, epoch=2)
+        assert accuracy == pytest.approx(last[0]["accuracy"])
+
+
+def test_a_row_says_what_one_needs_to_show_the_network_a_case(run: tuple[Path, list[Row]], dataset: str) -> None:
+    folder, rows = run
+    for row in rows_of(rows, "trained"):
+        assert (row["dataset"], row["input_range"]) == (dataset, [0.0, 1.0])
+        assert (row["hidden_activation"], row["output_activation"]) == ("sigmoid", "softmax")
+        if row["file"] is not None:
+            assert row["bytes"] == (folder / row["file"]).stat().st_size
+    (diverged,) = rows_of(rows, "trained", implementation=f"{ODD}:Diverging")
+    assert (diverged["file"], diverged["sha256"], diverged["bytes"]) == (None, None, None)
+
+
+def test_nothing_else_is_left_beside_the_networks_and_no_file_name_needs_quoting(run: tuple[Path, list[Row]]) -> None:
+    folder, rows = run
+    found = sorted(str(path.relative_to(folder)) for path in (folder / "trained").iterdir())
+    assert found == sorted(row["file"] for row in rows_of(rows, "trained") if row["file"])
+    assert found[1:] == ["trained/same-recipe.scratch-numpy.npz", "trained/same-recipe.torch-eager.npz"]
+    assert found[0].startswith("trained/same-recipe.odd_trainers-py-Fine-"), "no folder of the machine is in it"
+
+
+def test_names_of_files_are_safe_short_and_never_one_for_two_names() -> None:
+    names = ["mine", "../../mine:A", "mine.A", "mine:A", "x" * 300 + "a", "x" * 300 + "b", ".hidden", "", "é", "a b"]
+    files = [trained_file("q", name) for name in names]
+    assert len(set(files)) == len(files)
+    for file in files:
+        assert trained.FILE.fullmatch(file), file
+        assert len(file) < 120
+
+
+def test_a_training_that_was_stopped_between_file_and_row_is_done_again_and_nothing_is_there_twice(
+    run: tuple[Path, list[Row]], dataset: str, tmp_path: Path
+) -> None:
+    _, rows = run
+    names = ("scratch-numpy", "Fine", "Diverging")
+    before = [row for row in rows if row["kind"] != "trained" and row["implementation"] != "torch-eager"]
+    recorder = Recorder(tmp_path)
+    for row in before:
+        recorder.append(row["kind"], {name: value for name, value in row.items() if name not in ("kind", "session")})
+    again = train(tmp_path, plan_of(*names), dataset)
+    assert [row for row in again if row["kind"] != "trained"] == before
+    made, first = ({row["implementation"]: row["sha256"] for row in rows_of(of, "trained")} for of in (again, rows))
+    assert made.items() < first.items(), "the same training gives the same bytes"
+    assert len(rows_of(again, "trained")) == len(names)
+    assert train(tmp_path, plan_of(*names), dataset) == again
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("LosingALayer", "parameters() gave 1 layers of weights, expected 2"),
+        ("GivingObjects", "the weight of layer 1 is object [16, 8], expected numbers [16, 8]"),
+        ("GivingInfinities", "the weight of layer 1 has entries that are no numbers of float32"),
+        ("GivingNoOutputs", "the output of predict() is float32 [100, 1], expected numbers [100, 3]"),
+        ("RefusingLate", "raised ValueError: RefusingLate cannot do this recipe: epochs: there were too many"),
+        ("DyingLate", "its process ended with exit code 4"),
+    ],
+)
+def test_nonsense_in_place_of_a_network_is_a_failure_on_the_record_and_not_tried_again(
+    tmp_path: Path, dataset: str, name: str, words: str
+) -> None:
+    plan = plan_of(name, seeds=1)
+    rows = train(tmp_path, plan, dataset)
+    (failure,) = rows_of(rows, "failure")
+    assert (failure["phase"], failure["number"]) == ("training", 0)
+    assert failure["message"].startswith("the trained network is not kept: ")
+    assert words in failure["message"]
+    assert rows_of(rows, "trained") == []
+    assert len(rows_of(rows, "epoch")) == 3, "what was measured is kept"
+    assert train(tmp_path, plan, dataset) == rows
+
+
+def test_a_folder_that_cannot_be_written_ends_the_run_in_one_sentence(tmp_path: Path, dataset: str) -> None:
+    (tmp_path / "trained").write_text("in the way")
+    with pytest.raises(InputError, match=r"trained/same-recipe\.scratch-numpy\.npz: cannot write"):
+        train(tmp_path, plan_of("scratch-numpy", seeds=1), dataset)
+
+
+def test_a_plan_other_than_that_of_a_comparison_keeps_no_networks() -> None:
+    assert plan_of("Fine").keeps_trained is False
+    assert Plan.from_dict(plan_of("Fine").to_dict()).keeps_trained is False
+    kept = dataclasses.replace(plan_of("Fine"), keeps_trained=True)
+    assert Plan.from_dict(kept.to_dict()).keeps_trained is True
+
+
+@pytest.mark.parametrize(
+    ("scores", "target_range", "expected"),
+    [
+        ([0.7, 0.2, 0.1], (0.0, 1.0), 0.7),  # softmax
+        ([0.9, 0.6, 0.3], (0.0, 1.0), 0.5),  # sigmoid: 0.9 of 1.8
+        ([0.91, 0.01, 0.31], (0.01, 0.99), 0.75),  # 0.9 of 0.9 + 0 + 0.3 above the target of what is off
+        ([1.5, -0.5, 0.5], (0.0, 1.0), 0.75),  # identity: what is below counts as 0
+        ([-0.5, -0.6, -0.7], (0.0, 1.0), 1 / 3),  # none is above
+        ([0.0, 0.0, 0.0], (0.0, 1.0), 1 / 3),
+    ],
+)
+def test_confidence_is_the_share_of_the_largest_output(
+    scores: list[float], target_range: tuple[float, float], expected: float
+) -> None:
+    found = confidence(np.array([scores, scores], np.float32), target_range)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, 2 * [expected], rtol=1e-6)
+
+
+def test_a_missing_file_is_named(run: tuple[Path, list[Row]], tmp_path: Path) -> None:
+    _, rows = run
+    with pytest.raises(InputError, match=r"trained/same-recipe\.scratch-numpy\.npz cannot be read: No such file"):
+        read_trained(tmp_path, rows)
+
+
+@pytest.mark.parametrize("change", [lambda content: content[:-40], lambda content: content + b"x", lambda _: b""])
+def test_a_file_that_was_cut_or_altered_is_named(run: tuple[Path, list[Row]], tmp_path: Path, change: Any) -> None:
+    folder, row = copy_of(run, tmp_path)
+    path = folder / row["file"]
+    path.write_bytes(change(path.read_bytes()))
+    with pytest.raises(InputError, match=r"scratch-numpy\.npz is not the file that was recorded"):
+        read_network(folder, row)
+
+
+class Opened:
+    """What a pickled file would make of whoever opens it."""
+
+    def __reduce__(self) -> tuple[Any, tuple[str]]:
+        return pytest.fail, ("a pickled file was opened",)
+
+
+FOREIGN = {
+    "text": b"no archive at all",
+    "empty": b"",
+    "a single array": b"\x93NUMPY" + bytes(100),
+    "pickled": pickle.dumps(Opened()),
+    "pickled within": archive(weight_0=np.array([Opened()], object)),
+    "no layers": archive(predicted=np.zeros(2, np.uint16), confidence=np.ones(2, np.float32)),
+    "cut within": archive(weight_0=np.zeros((3, 2), np.float32))[:200],
+}
+
+
+@pytest.mark.parametrize("content", FOREIGN.values(), ids=FOREIGN)
+def test_a_foreign_file_is_refused_and_never_unpickled_even_if_it_is_the_recorded_one(
+    run: tuple[Path, list[Row]], tmp_path: Path, content: bytes
+) -> None:
+    folder, row = copy_of(run, tmp_path)
+    (folder / row["file"]).write_bytes(content)
+    with pytest.raises(InputError, match=r"scratch-numpy\.npz is (no|an) archive"):
+        read_network(folder, recorded(row, content))
+
+
+WRONG: dict[str, dict[str, Any]] = {
+    "another array": {"scores": np.zeros(3)},
+    "a bias too long": {"bias_1": np.zeros(4, np.float32)},
+    "layers that do not follow": {"weight_1": np.zeros((7, 3), np.float32)},
+    "a layer left out": {"weight_3": np.zeros((3, 3), np.float32)},
+    "float64": {"weight_0": np.zeros((16, 8))},
+    "no numbers": {"weight_0": np.full((16, 8), np.nan, np.float32)},
+    "a class that is not there": {"predicted": np.full(N_TEST, 3, np.uint16)},
+    "classes of another kind": {"predicted": np.zeros(N_TEST)},
+    "too few cases": {"confidence": np.zeros(N_TEST - 1, np.float32)},
+    "a confidence that is none": {"confidence": np.full(N_TEST, np.inf, np.float32)},
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG)
+def test_an_archive_of_something_else_is_refused(run: tuple[Path, list[Row]], wrong: dict[str, Any]) -> None:
+    folder, rows = run
+    content = (folder / rows_of(rows, "trained", implementation="scratch-numpy")[0]["file"]).read_bytes()
+    assert parse_trained(archive(**arrays_of(content)))
+    with pytest.raises(ValueError, match=r"^an archive "):
+        parse_trained(archive(**{**arrays_of(content), **wrong}))
+
+
+@pytest.mark.parametrize(
+    "name", ["../trained/q.x.npz", "/etc/passwd", "trained/../../x.npz", "trained/.npz", "x.npz", "", 3]
+)
+def test_a_row_that_leads_out_of_the_folder_is_not_followed(
+    run: tuple[Path, list[Row]], tmp_path: Path, name: object
+) -> None:
+    folder, row = copy_of(run, tmp_path)
+    with pytest.raises(InputError, match=r"is not read; expected trained/NAME\.npz"):
+        read_network(folder, {**row, "file": name})
