@@ -16,6 +16,7 @@ from data.parameters import (
 )
 from data.published import PATTERNS, Patterns, load_patterns
 from data.recipe import ARTICLE_SCRATCH, CHOICES, RECIPES, SHARED, Recipe, check_plain, named_recipe
+from data.sources import class_names
 from data.trainer import DividesSteps, StepParts, Trace, Traces, Trainer
 
 __all__ = [
@@ -46,6 +47,7 @@ __all__ = [
     "batch_order",
     "check_fit",
     "check_plain",
+    "class_names",
     "connections",
     "copy_parameters",
     "evaluation_cases",

@@ -36,6 +36,19 @@ SHA256 = {
 NAMES = tuple(SHA256)
 """Names that :func:`data.load_dataset` knows."""
 
+CLASS_NAMES = {
+    "fashion-mnist": (
+        *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
+        *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
+    )
+}
+"""What the classes of a dataset are called, where that is not their number."""
+
+
+def class_names(dataset: str, n_classes: int) -> tuple[str, ...]:
+    """Return what the classes of a dataset are called, by number; where they have no names, their numbers."""
+    return CLASS_NAMES.get(dataset) or tuple(map(str, range(n_classes)))
+
 
 def load_named(name: str) -> Arrays:
     """Return the cases of a dataset of :data:`NAMES`; raises `InputError` if it cannot be had, or not intact."""

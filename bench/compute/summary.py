@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from bench.compute.agreement import Parity
+from bench.compute.outcomes import Outcomes
 from bench.compute.schedule import pairs
 from bench.compute.statistics import Interval, geometric_mean_interval, mean_interval, scaled
 from bench.compute.timing import Ratio, is_disturbed, joules_per_case, paired_ratio, per_case_interval
@@ -152,10 +153,12 @@ class Summary:
     sessions: int
     complete: bool
     """Whether every planned training and timing is there, or accounted for by a failure."""
+    outcomes: Outcomes | None = None
+    """What the trained networks get wrong; ``None`` where the run kept none."""
 
 
-def summarize(description: dict[str, Any], rows: list[Row]) -> Summary:
-    """Compute what a report shows from the description and the rows of a run."""
+def summarize(description: dict[str, Any], rows: list[Row], outcomes: Outcomes | None = None) -> Summary:
+    """Compute what a report shows from the description and the rows of a run, and the networks that it has kept."""
     planned = description["plan"]["questions"]
     of_question: dict[str, list[Row]] = {question["name"]: [] for question in planned}
     for row in rows:
@@ -165,7 +168,7 @@ def summarize(description: dict[str, Any], rows: list[Row]) -> Summary:
         summary.stop is not None and _all_trained(question, of_question[question["name"]])
         for question, summary in zip(planned, questions, strict=True)
     )
-    return Summary(description, questions, len({row["session"] for row in rows}), complete)
+    return Summary(description, questions, len({row["session"] for row in rows}), complete, outcomes)
 
 
 def _all_trained(question: dict[str, Any], rows: list[Row]) -> bool:
