@@ -1,6 +1,7 @@
 """``backprop-bench compare``: prove, train, time, draw."""
 
 import functools
+from pathlib import Path
 from typing import Any
 
 import click
@@ -11,8 +12,9 @@ from bench.cli.run_options import RunOptions, folder_of_run, precision_options, 
 from bench.cli.running import go_on
 from bench.compute.summary import Summary, summarize
 from bench.records import Row
+from bench.run.outcomes import outcomes_of_run
 from bench.run.plan import PROFILES, plan_comparison
-from bench.show import claims, setting, tables
+from bench.show import claims, outcomes, setting, tables
 from bench.show.findings import Finding, Findings
 from bench.show.headline import headline_charts
 from bench.show.report import write_report
@@ -44,12 +46,18 @@ def compare(
         lambda dataset: plan_comparison(profile, dataset, implementations, target / 100, budget),
         name=profile,
     )
-    finish(options.output, compare_findings(*go_on(folder, Bars())), folder)
+    finish(options.output, compare_findings(*go_on(folder, Bars()), folder), folder)
 
 
-def compare_findings(description: dict[str, Any], rows: list[Row]) -> Findings:
-    """Return what a run of ``compare`` says: the answer, what is wrong with it, and the tables behind it."""
-    summary = summarize(description, rows)
+def compare_findings(description: dict[str, Any], rows: list[Row], folder: Path) -> Findings:
+    """Return what a run of ``compare`` says: the answer, what is wrong with it, and the tables behind it.
+
+    Parameters
+    ----------
+    folder
+        Where it has kept the networks that it trained.
+    """
+    summary = summarize(description, rows, outcomes_of_run(folder, description, rows))
     first = [make(question) for question in summary.questions for make in (tables.results_table, tables.ratios_table)]
     finding = Finding(
         name="report",
@@ -73,6 +81,7 @@ def _further_tables(summary: Summary) -> list[Table]:
         tables.parity_table(summary),
         *(make(question) for make in of_question for question in summary.questions),
         tables.disturbance_table(summary),
+        *outcomes.outcome_tables(summary),
         setting.recipes_table(summary),
         setting.environment_table(summary),
     ]

@@ -22,21 +22,22 @@ from data import InputError
 
 FINDINGS: dict[str, Callable[[dict[str, Any], list[Row]], Findings]] = {
     "calibrate": calibrate_findings,
-    "compare": compare_findings,
     "explain": explain_findings,
     "ladder": ladder_findings,
     "race": race_findings,
     "reproduce": reproduce_findings,
     "scale": scale_findings,
 }
-"""What a run says, by the command that made it."""
+"""What the records of a run say, by the command that made it; those of ``compare`` have files beside them."""
 
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default=Path("results/latest"))
 @output_options
 def report(folder: Path, output: Output) -> None:
-    """Draw the figures and the report of a run again, from its records alone; nothing is measured.
+    """Draw the figures and the report of a run again, from what is in its folder; nothing is measured.
+
+    What networks get wrong needs the dataset too, by the name that the run had for it; without it that is left out.
 
     \b
     Examples:
@@ -55,10 +56,13 @@ def findings_of_run(folder: Path) -> Findings:
         Where the folder holds no run, or one of a command or a version that is not known here.
     """
     command = command_of_run(folder)
-    if command not in FINDINGS:
-        raise InputError(f"{folder} holds a run of {command!r}; expected one of {listing(FINDINGS, 'or')}")
+    known = sorted([*FINDINGS, "compare"])
+    if command not in known:
+        raise InputError(f"{folder} holds a run of {command!r}; expected one of {listing(known, 'or')}")
     description, rows = read_description(folder), read_rows(folder)
     try:
+        if command == "compare":
+            return compare_findings(description, rows, folder)
         return FINDINGS[command](description, rows)
     except KeyError as error:
         raise InputError(

@@ -5,7 +5,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.compute.summary import Summary
-from bench.show import headline, learning_curves, ratios, step_parts, style
+from bench.show import (
+    confidently_wrong,
+    confusion,
+    disagreements,
+    headline,
+    hidden_units,
+    learning_curves,
+    ratios,
+    step_parts,
+    style,
+)
 from bench.show.drawing import Drawing, FigureFile, save
 
 
@@ -24,6 +34,10 @@ FIGURES = (
     FigureKind("ratios", ratios.missing, ratios.draw),
     FigureKind("learning-curves", learning_curves.missing, learning_curves.draw),
     FigureKind("step-parts", step_parts.missing, step_parts.draw),
+    FigureKind("confusion", confusion.missing, confusion.draw),
+    FigureKind("disagreements", disagreements.missing, disagreements.draw),
+    FigureKind("confidently-wrong", confidently_wrong.missing, confidently_wrong.draw),
+    FigureKind("hidden-units", hidden_units.missing, hidden_units.draw),
 )
 
 

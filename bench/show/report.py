@@ -8,7 +8,7 @@ from pathlib import Path
 from markupsafe import Markup
 
 from bench.compute.summary import QuestionSummary, Summary
-from bench.show import certainty, claims, setting, tables
+from bench.show import certainty, claims, outcomes, setting, tables
 from bench.show.drawing import FigureFile
 from bench.show.figures import draw_all, left_out
 from bench.show.files import write_whole
@@ -141,6 +141,22 @@ def _how_sure(summary: Summary, question: QuestionSummary) -> str:
     return said if test is None else f"{said} {test}"
 
 
+OUTCOME_FIGURES = ("confusion", "disagreements", "confidently-wrong")
+"""Figures for which the test cases are needed."""
+
+
+def _what_wrong(summary: Summary, figures: Figures) -> Section:
+    heading = "What do they get wrong?"
+    found = summary.outcomes
+    if found is None:
+        return Section(heading, ())
+    blocks: list[Block] = [*map(clean, found.notes), *outcomes.outcome_sentences(summary)]
+    if found.networks:
+        names = ("hidden-units",) if found.cases is None else (*OUTCOME_FIGURES, "hidden-units")
+        blocks += [block for name in names for block in _figure(summary, figures, name)]
+    return Section(heading, (*blocks, *outcomes.outcome_tables(summary)))
+
+
 def _why(summary: Summary, _figures: Figures) -> Section:
     said = (
         "This run compares implementations as they are. It did not change one factor at a time, so it does not say how "
@@ -179,6 +195,7 @@ SECTIONS: tuple[Callable[[Summary, Figures], Section], ...] = (
     _overview,
     _is_it_right,
     _how_fast,
+    _what_wrong,
     _why,
     _where_measured,
 )

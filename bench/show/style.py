@@ -106,6 +106,12 @@ def colour(implementation: str) -> str:
     return SHADES[family(implementation)][place(implementation)]
 
 
+def text_colour(implementation: str) -> str:
+    """Return the colour of an implementation for words: where its own is too light to be read, its family's first."""
+    own = colour(implementation)
+    return own if text_on(own) == "white" else SHADES[family(implementation)][0]
+
+
 def marker(implementation: str) -> str:
     """Return the marker of an implementation."""
     if implementation in PLACES:

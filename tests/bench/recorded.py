@@ -7,9 +7,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from bench.compute.network import TrainedNetwork
+from bench.compute.outcomes import LabelledCases, Outcomes
 from bench.compute.schedule import balanced_orders
 from bench.records import KINDS, RECORDS, Row, write_description
-from data import RECIPES
+from data import RECIPES, Layer
 
 THREE = ("scratch-numpy", "torch-eager", "torch-loader")
 FOURTEEN = (
@@ -202,6 +206,62 @@ def _description(questions: list[dict[str, Any]]) -> dict[str, Any]:
         "recipes": {name: recipe.to_dict() for name, recipe in RECIPES.items()},
         "plan": {"questions": questions},
     }
+
+
+def made_up_outcomes(
+    description: Mapping[str, Any],
+    n_classes: int = 10,
+    *,
+    side: float = 6,
+    n_cases: int = 200,
+    wrong: float = 0.2,
+    twins_differ: int = 0,
+    names: Sequence[str] | None = None,
+    only: Sequence[str] | None = None,
+) -> Outcomes:
+    """Make up the networks that a recorded run would have kept, and its test cases.
+
+    Parameters
+    ----------
+    side
+        Of the square images; √30 for 30 inputs, which are none.
+    wrong
+        Share of the test cases that a network gets wrong; networks with the same recipe the same ones.
+    twins_differ
+        Cases in which a network differs from that before it.
+    names
+        Of the classes; their numbers otherwise.
+    only
+        Implementations that kept a network; all otherwise.
+    """
+    rng = np.random.default_rng(5)
+    n_inputs, n_units = round(side**2), 15
+    labels = np.arange(n_cases) % n_classes
+    inputs = rng.integers(0, 256, (n_cases, n_inputs)).astype(np.uint8)
+    networks, drawn = [], {}
+    for question in description["plan"]["questions"]:
+        for entry in question["entries"]:
+            if entry["again"] or (only is not None and entry["implementation"] not in only):
+                continue
+            key = (question["name"], entry["recipe_name"])
+            if key not in drawn:
+                missed = rng.random(n_cases) < wrong
+                said = np.where(missed, (labels + rng.integers(1, n_classes, n_cases)) % n_classes, labels)
+                layers = tuple(
+                    Layer(rng.normal(0, 0.1, shape).astype(np.float32), np.zeros(shape[1], np.float32))
+                    for shape in ((n_inputs, n_units), (n_units, n_classes))
+                )
+                drawn[key] = layers, said, rng.uniform(0.3, 1.0, n_cases).astype(np.float32)
+            elif twins_differ:
+                layers, said, shares = drawn[key]
+                other = said.copy()
+                other[:twins_differ] = (other[:twins_differ] + 1) % n_classes
+                drawn[key] = layers, other, shares
+            layers, said, shares = drawn[key]
+            last = (0, question["epochs"], layers, said, shares, (0.0, 1.0), "sigmoid", "softmax")
+            networks.append(TrainedNetwork(question["name"], entry["label"], *last))
+    classes = tuple(names or map(str, range(n_classes)))
+    return Outcomes(tuple(networks), LabelledCases(inputs, 255.0, labels, classes))
 
 
 class _Maker:

@@ -22,6 +22,7 @@ from bench.run.book import Book
 from bench.run.compare import Comparison
 from bench.run.plan import Entry, Plan, Question
 from bench.run.shared_cases import SharedCases, SharedForms
+from bench.run.trained import read_trained
 from bench.run.training import open_request, train_question
 from data import Recipe, batch_order, initial_parameters, load_dataset, training_cases
 from scratch.numpy_trainer import NumpyTrainer
@@ -257,7 +258,7 @@ KILLS = int(os.environ.get("KILLS", "8"))
 
 
 def test_a_run_killed_again_and_again_ends_as_an_undisturbed_one(tmp_path: Path, dataset: str) -> None:
-    plan = dataclasses.replace(plan_of("Fine", "Slow", epochs=4), visits=2)
+    plan = dataclasses.replace(plan_of("Fine", "Slow", epochs=4), visits=2, keeps_trained=True)
     timing = dataclasses.replace(ANY_PRECISION, min_sets=max(2, 3 * (KILLS - 8)), budget_s=600.0)
     longer = dataclasses.replace(plan, questions=(dataclasses.replace(plan.questions[0], timing=timing),))
     undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
@@ -291,6 +292,9 @@ def test_a_run_killed_again_and_again_ends_as_an_undisturbed_one(tmp_path: Path,
         )
         assert found == expected
         assert len(rows_of(b, "epoch")) == len(expected), "nothing is there twice"
+    kept = [sorted((row["file"], row["sha256"]) for row in rows_of(rows, "trained")) for rows in (a, b)]
+    assert kept[0] == kept[1]
+    assert len(kept[0]) == len(read_trained(killed, b)) == 2
     blocks = Counter((row["set"], row["round"], row["implementation"]) for row in rows_of(b, "block"))
     assert set(blocks.values()) == {1}, "nothing is there twice"
     assert len(rows_of(b, "stop")) == 1

@@ -19,6 +19,9 @@ from tests.bench.recorded import FOURTEEN, THREE, recorded_run
 HTML_NAME = 'torch-<img src="http://x/y" onerror=alert(1)>&"\'</td>'
 LONG_NAME = "scratch-" + "very-long-" * 20
 
+OF_NETWORKS = ("confusion", "disagreements", "confidently-wrong", "hidden-units")
+"""Figures that a run has only where it has kept what it trained."""
+
 KNOBS: dict[str, dict[str, Any]] = {
     "as it should be": {},
     "two implementations": {"implementations": THREE[:2]},
@@ -159,14 +162,14 @@ def test_a_complete_run_has_no_warning(tmp_path: Path) -> None:
 def test_a_figure_without_data_is_left_out_with_a_reason(tmp_path: Path) -> None:
     summary = summary_of(with_parts=False)
     assert [figure.name for figure in draw_all(summary, tmp_path)] == ["headline", "ratios", "learning-curves"]
-    assert list(left_out(summary)) == ["step-parts"]
+    assert list(left_out(summary)) == ["step-parts", *OF_NETWORKS]
     page = Page(write_report(summary, tmp_path)[0].read_text("utf-8")).text
     assert "The figure step-parts is left out: no implementation had its steps timed in parts." in page
 
 
 def test_a_run_without_blocks_says_that_nothing_was_timed(tmp_path: Path) -> None:
     summary = summary_of(n_sets=0)
-    assert list(left_out(summary)) == ["headline", "ratios"]
+    assert list(left_out(summary)) == ["headline", "ratios", *OF_NETWORKS]
     page = Page(write_report(summary, tmp_path)[0].read_text("utf-8")).text
     assert "Nothing was timed." in page
     assert "The figure ratios is left out: no two implementations were timed in the same rounds." in page

@@ -1,15 +1,19 @@
-"""Trained networks: kept by a run, read again, and refused where they are not what was recorded."""
+"""Trained networks: kept by a run, read again, shown, and refused where they are not what was recorded."""
 
 import dataclasses
 import hashlib
 import io
+import json
 import pickle
+import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner, Result
 
+from bench.cli.main import main
 from bench.records import Recorder, Row, read_rows, rows_of
 from bench.run import trained
 from bench.run.book import Book
@@ -19,10 +23,12 @@ from bench.run.trained import confidence, parse_trained, read_network, read_trai
 from bench.run.training import train_question
 from data import InputError, batch_order, evaluation_cases, initial_parameters, load_dataset, training_cases
 from scratch.numpy_trainer import NumpyTrainer
+from tests.bench.recorded import write_run
 from tests.bench.simulated import Silent
-from tests.bench.test_comparison import N_CASES, N_TEST, ODD, RECIPE, plan_of
+from tests.bench.test_comparison import N_CASES, N_TEST, ODD, RECIPE, describe, plan_of
 from tests.tiny import write_tiny_dataset
 
+HEADING = "What do they get wrong?"
 NAMES = ("scratch-numpy", "torch-eager", "Fine", "Diverging")
 
 
@@ -273,3 +279,78 @@ def test_a_row_that_leads_out_of_the_folder_is_not_followed(
     folder, row = copy_of(run, tmp_path)
     with pytest.raises(InputError, match=r"is not read; expected trained/NAME\.npz"):
         read_network(folder, {**row, "file": name})
+
+
+def show(folder: Path, *words: str) -> Result:
+    return CliRunner().invoke(main, ["show", str(folder), *words], env={"COLUMNS": "200"})
+
+
+@pytest.fixture(scope="module")
+def kept(run: tuple[Path, list[Row]], dataset: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a run that has trained, with the networks that it has kept."""
+    trained, rows = run
+    description = {**describe(plan_of(*NAMES), dataset), "dataset_crc32": load_dataset(dataset).fingerprint()}
+    folder = write_run(tmp_path_factory.mktemp("kept") / "run", "compare", description, rows)
+    shutil.copytree(trained / "trained", folder / "trained")
+    return folder
+
+
+def titles_of(result: Result) -> list[str]:
+    assert result.exit_code == 0, result.output
+    return [table["title"].partition(":")[0] for table in json.loads(result.stdout)["tables"]]
+
+
+def test_show_has_the_tables_of_what_networks_get_wrong(kept: Path) -> None:
+    titles = titles_of(show(kept, "--format", "json"))
+    assert titles[-4:] == ["Class by class", "Disagreements", "Recipes", "Environment"]
+    one = show(kept, "--table", "disagreements", "--format", "csv").stdout.splitlines()
+    assert len(one) == 1 + 3, "three networks, in pairs"
+
+
+def test_report_draws_a_run_with_what_its_networks_get_wrong(kept: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(kept, tmp_path / "run")
+    result = CliRunner().invoke(main, ["report", str(folder)])
+    assert result.exit_code == 0, result.output
+    assert f"## {HEADING}" in (folder / "report.md").read_text("utf-8")
+    assert (folder / "figures" / "confusion.png").is_file()
+
+
+def test_a_file_that_is_not_the_recorded_one_is_a_note_and_the_others_are_shown(kept: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(kept, tmp_path / "run")
+    gone, cut = (
+        rows_of(read_rows(folder), "trained", implementation=name)[0]["file"]
+        for name in ("torch-eager", "scratch-numpy")
+    )
+    (folder / gone).unlink()
+    (folder / cut).write_bytes((folder / cut).read_bytes()[:100])
+    assert CliRunner().invoke(main, ["report", str(folder)]).exit_code == 0
+    text = (folder / "report.md").read_text("utf-8").replace("\\", "")
+    assert f"The network of torch-eager in same-recipe is left out: {gone} cannot be read: No such file" in text
+    assert f"The network of scratch-numpy in same-recipe is left out: {cut} is not the file that was recorded" in text
+    assert "gets" in text.partition(HEADING)[2], "the third one"
+
+
+def test_a_dataset_that_is_gone_or_another_is_a_note_and_hidden_units_are_drawn(kept: Path, tmp_path: Path) -> None:
+    for change, words in (
+        ({"dataset": "gone.csv"}, "for the dataset cannot be loaded: "),
+        ({"dataset_crc32": "0"}, "are no longer those that the run was made with."),
+    ):
+        folder = shutil.copytree(kept, tmp_path / str(len(words)))
+        description = json.loads((folder / "run.json").read_text()) | change
+        (folder / "run.json").write_text(json.dumps(description))
+        assert "Class by class" not in titles_of(show(folder, "--format", "json"))
+        assert CliRunner().invoke(main, ["report", str(folder)]).exit_code == 0
+        text = (folder / "report.md").read_text("utf-8").replace("\\", "")
+        assert words in text
+        assert "](figures/hidden-units.png)" in text
+        assert not (folder / "figures" / "confusion.png").exists()
+
+
+def test_a_network_of_another_dataset_is_a_note(kept: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(kept, tmp_path / "run")
+    description = json.loads((folder / "run.json").read_text())
+    description |= {"dataset": "mnist", "dataset_crc32": load_dataset("mnist").fingerprint()}
+    (folder / "run.json").write_text(json.dumps(description))
+    assert CliRunner().invoke(main, ["report", str(folder)]).exit_code == 0
+    text = (folder / "report.md").read_text("utf-8").replace("\\", "")
+    assert "has 16 inputs, 3 classes and 100 test cases; expected 784, 10 and 10000, as mnist has." in text

@@ -1,0 +1,234 @@
+"""What the report says of the mistakes of trained networks."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bench.compute.network import TrainedNetwork
+from bench.compute.outcomes import LabelledCases, Outcomes
+from bench.compute.summary import Summary, summarize
+from bench.show import style
+from bench.show.drawing import Drawing, FigureFile, save
+from bench.show.figures import FIGURES, left_out
+from bench.show.outcomes import outcome_sentences, outcome_tables
+from bench.show.report import Report, Section, make_report, to_markdown_page
+from bench.show.table import Table
+from data import RECIPES, Layer
+from tests.bench.recorded import made_up_outcomes, recorded_run
+from tests.bench.test_show_report import HTML_NAME, LONG_NAME
+
+OWN = ("confusion", "disagreements", "confidently-wrong", "hidden-units")
+HEADING = "What do they get wrong?"
+TWINS = ("scratch-numpy", "torch-eager")
+
+
+def summary_of(implementations: tuple[str, ...] = TWINS, n_classes: int = 10, **knobs: Any) -> Summary:
+    description, rows = recorded_run(implementations, seeds=(0,), epochs=1)
+    return summarize(description, rows, made_up_outcomes(description, n_classes, **knobs))
+
+
+def drawn(summary: Summary) -> dict[str, Drawing]:
+    """Draw the figures of outcomes that there are."""
+    with style.look():
+        return {kind.name: kind.draw(summary) for kind in FIGURES if kind.name in OWN and kind.missing(summary) is None}
+
+
+def tables_of(summary: Summary) -> dict[str, Table]:
+    return {table.title: table for table in outcome_tables(summary)}
+
+
+KNOBS: dict[str, dict[str, Any]] = {
+    "as it should be": {},
+    "three classes": {"n_classes": 3},
+    "names of classes": {"names": [f"{number} a rather long name" for number in range(10)]},
+    "no mistakes": {"wrong": 0.0},
+    "all wrong": {"wrong": 1.0},
+    "one network": {"only": TWINS[:1]},
+    "twins that differ": {"twins_differ": 3},
+    "HTML in names": {"implementations": ("scratch-$x$|`", HTML_NAME)},
+    "long names": {"implementations": (LONG_NAME, "torch-" + "y" * 200)},
+    "control characters": {"implementations": ("scratch-\x1b[2J\x00\n", "torch-\u202e--x")},
+    "as many classes as are drawn": {"n_classes": 20},
+    "300 classes": {"n_classes": 300, "n_cases": 900},
+    "no square images": {"side": 30**0.5},
+}
+
+
+@pytest.mark.parametrize("knobs", KNOBS.values(), ids=KNOBS)
+def test_whatever_the_networks_do_what_can_be_drawn_is_and_the_rest_has_a_reason(knobs: dict[str, Any]) -> None:
+    summary = summary_of(**knobs)
+    found = drawn(summary)
+    assert found.keys() | (left_out(summary).keys() & set(OWN)) == set(OWN)
+    for drawing in found.values():
+        assert len(drawing.title) > 10
+        assert len(drawing.alt) > 60
+        assert drawing.title in drawing.alt
+        assert all(ord(letter) >= 32 for letter in drawing.alt)
+    assert len(outcome_sentences(summary)) == 2
+    assert all(table.rows for table in outcome_tables(summary))
+
+
+def test_the_same_networks_give_the_same_bytes(tmp_path: Path) -> None:
+    for folder in ("one", "other"):
+        for drawing in drawn(small(FIRST, SECOND, LABELS)).values():
+            save(drawing, tmp_path / folder)
+    one, other = (sorted((tmp_path / folder).iterdir()) for folder in ("one", "other"))
+    assert [path.read_bytes() for path in one] == [path.read_bytes() for path in other]
+    assert len(one) == 2 * len(OWN)
+
+
+def small(first: list[int], second: list[int], labels: list[int], recipe: str = "shared") -> Summary:
+    """Return a run of two networks of three classes, which said this."""
+    description, rows = recorded_run(TWINS, seeds=(0,), epochs=1)
+    planned = description["plan"]["questions"][1:]
+    planned[0]["entries"][1] |= {"recipe_name": recipe, "recipe": RECIPES[recipe].to_dict()}
+    description = {**description, "plan": {**description["plan"], "questions": planned}}
+    layers = tuple(Layer(np.full(shape, 0.5, np.float32), None) for shape in ((4, 2), (2, 3)))
+    networks = tuple(
+        TrainedNetwork("same-recipe", name, 0, 1, layers, np.array(said), shares, (0.0, 1.0), "sigmoid", "softmax")
+        for name, said in zip(TWINS, (first, second), strict=True)
+        for shares in [np.linspace(0.9, 0.5, len(said)).astype(np.float32)]
+    )
+    cases = LabelledCases(np.zeros((len(labels), 4), np.uint8), 255.0, np.array(labels), ("zero", "one", "two"))
+    rows = [row for row in rows if row["question"] == "same-recipe"]
+    return summarize(description, rows, Outcomes(networks, cases))
+
+
+LABELS = [0, 0, 0, 0, 1, 1, 2, 2]
+FIRST = [0, 0, 0, 1, 1, 1, 2, 0]
+SECOND = [0, 0, 1, 1, 1, 1, 2, 2]
+
+
+def test_the_sentence_and_the_table_of_disagreements_say_who_is_right() -> None:
+    summary = small(FIRST, SECOND, LABELS, recipe="article-torch")
+    (sentence,) = outcome_sentences(summary)
+    sentence = sentence.replace("\N{NO-BREAK SPACE}", " ")
+    assert "of 8 test cases, scratch-numpy gets 2 and torch-eager gets 2 wrong." in sentence
+    assert "They say different classes of 2 (25.00 %): scratch-numpy alone is right in 1, torch-eager alone" in sentence
+    assert "McNemar's exact test that both are right equally often: p = 1" in sentence
+    (rows,) = (table.rows for title, table in tables_of(summary).items() if title.startswith("Disagreements"))
+    assert rows == ((*TWINS, "2", "1", "1", "0", "p = 1"),)
+
+
+def test_recall_and_precision_stand_side_by_side_with_the_names_of_the_classes() -> None:
+    summary = small(FIRST, SECOND, LABELS)
+    (table,) = (table for title, table in tables_of(summary).items() if title.startswith("Class by class"))
+    assert [row[:2] for row in table.rows] == [("zero", "4"), ("one", "2"), ("two", "2")]
+    shares = [[cell.split(" ")[0] for cell in row[2:]] for row in table.rows]
+    assert shares == [
+        ["75.00", "50.00", "75.00", "100.00"],
+        ["100.00", "100.00", "66.67", "50.00"],
+        ["50.00", "100.00", "100.00", "100.00"],
+    ]
+
+
+def test_twins_that_never_disagree_are_said_to_be_as_expected_and_have_no_figure_of_it() -> None:
+    summary = small(FIRST, FIRST, LABELS)
+    (sentence,) = outcome_sentences(summary)
+    assert sentence.endswith(
+        "They say the same class of every one of them, as is expected of twins with the same recipe."
+    )
+    assert "never disagree" in left_out(summary)["disagreements"]
+    assert "make the same mistakes" in drawn(summary)["confusion"].title
+
+
+def test_networks_of_other_recipes_that_agree_are_not_said_to_be_twins() -> None:
+    (sentence,) = outcome_sentences(small(FIRST, FIRST, LABELS, recipe="article-torch"))
+    assert sentence.endswith("They say the same class of every one of them.")
+
+
+def test_a_few_disagreements_of_twins_are_no_finding_about_which_is_better() -> None:
+    (sentence,) = outcome_sentences(small(FIRST, SECOND, LABELS))
+    assert "McNemar" not in sentence
+    assert sentence.endswith("expected to differ where rounding decides, if anywhere.")
+
+
+def test_titles_name_the_worst_confusion_and_the_surest_mistake() -> None:
+    found = drawn(small(FIRST, SECOND, LABELS))
+    assert (
+        found["confusion"].title
+        == "scratch-numpy most often takes zero for one (1 of 4), torch-eager zero for one (2 of 4)"
+    )
+    surest = found["confidently-wrong"].title.replace("\N{NO-BREAK SPACE}", " ")
+    assert surest == (
+        "Surest mistake of scratch-numpy: 72.9 % (of 2 mistakes); surest mistake of torch-eager: 78.6 % (of 2 mistakes)"
+    )
+    assert found["disagreements"].title.startswith("scratch-numpy and torch-eager disagree on 2 of 8 test cases")
+
+
+def test_hidden_units_of_twins_are_the_same_units_and_their_difference_is_in_the_title() -> None:
+    summary = small(FIRST, FIRST, LABELS)
+    assert summary.outcomes is not None
+    first, second = summary.outcomes.networks
+    moved = Layer(second.layers[0].weight + np.float32(0.25), None)
+    second = dataclasses.replace(second, layers=(moved, second.layers[1]))
+    summary = dataclasses.replace(summary, outcomes=dataclasses.replace(summary.outcomes, networks=(first, second)))
+    assert drawn(summary)["hidden-units"].title.endswith("torch-eager differ by at most 0.25")
+
+
+def test_too_many_classes_for_a_matrix_are_a_table_of_the_worst_confusions() -> None:
+    summary = summary_of(n_classes=300, n_cases=900)
+    assert left_out(summary)["confusion"].startswith("300 classes are more than can be read")
+    worst = [table for title, table in tables_of(summary).items() if title.startswith("Worst confusions")]
+    assert [len(table.rows) for table in worst] == [20, 20]
+    counted = [int(row[2]) + int(row[3]) for row in worst[0].rows]
+    assert counted == sorted(counted, reverse=True)
+    assert not any(title.startswith("Worst") for title in tables_of(summary_of()))
+
+
+def test_inputs_that_are_no_square_image_are_told_in_tables() -> None:
+    summary = summary_of(side=30**0.5)
+    assert {name: reason for name, reason in left_out(summary).items() if name in OWN} == dict.fromkeys(
+        OWN[1:], "30 inputs are no square image"
+    )
+    titles = [title.partition(":")[0] for title in tables_of(summary)]
+    assert titles.count("They disagree on") == 1, "twins do not"
+    assert titles.count("Most confidently wrong") == 2
+
+
+def report_of(summary: Summary, folder: Path) -> Report:
+    """Put a report together from figures of which nothing but the names is there."""
+    kinds = [kind.name for kind in FIGURES if kind.missing(summary) is None]
+    paths = {name: folder / f"{name}.svg" for name in kinds}
+    return make_report(summary, {name: FigureFile(name, name, name, path, path) for name, path in paths.items()})
+
+
+def section_of(report: Report) -> Section:
+    return next(part for part in report.sections if part.heading == HEADING)
+
+
+def test_the_section_stands_between_how_fast_and_why_with_all_its_figures(tmp_path: Path) -> None:
+    report = report_of(summary_of(), tmp_path)
+    headings = [section.heading for section in report.sections]
+    assert headings[2:5] == ["How fast?", HEADING, "Why?"]
+    assert [block.name for block in section_of(report).blocks if isinstance(block, FigureFile)] == list(OWN)
+
+
+def test_a_run_that_kept_no_networks_is_shown_without_the_section(tmp_path: Path) -> None:
+    summary = summarize(*recorded_run(TWINS, seeds=(0,), epochs=1))
+    assert HEADING not in [section.heading for section in report_of(summary, tmp_path).sections]
+    assert not [*outcome_sentences(summary), *outcome_tables(summary)]
+
+
+def test_without_test_cases_there_are_notes_and_hidden_units_alone(tmp_path: Path) -> None:
+    summary = summary_of()
+    assert summary.outcomes is not None
+    lost = dataclasses.replace(summary.outcomes, cases=None, notes=("The cases are gone.",))
+    summary = dataclasses.replace(summary, outcomes=lost)
+    assert drawn(summary).keys() == {"hidden-units"}
+    assert not [*outcome_sentences(summary), *outcome_tables(summary)]
+    note, figure = section_of(report_of(summary, tmp_path)).blocks
+    assert note == "The cases are gone."
+    assert isinstance(figure, FigureFile)
+
+
+def test_without_any_network_there_is_the_note_alone(tmp_path: Path) -> None:
+    summary = summary_of()
+    assert summary.outcomes is not None
+    lost = dataclasses.replace(summary.outcomes, networks=(), notes=("It was cut <b>.",))
+    report = report_of(dataclasses.replace(summary, outcomes=lost), tmp_path)
+    assert section_of(report).blocks == ("It was cut <b>.",)
+    assert "It was cut \\<b\\>." in to_markdown_page(report)
