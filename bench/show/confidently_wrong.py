@@ -10,7 +10,7 @@ from bench.show.disagreements import case_images
 from bench.show.drawing import Drawing
 from bench.show.images import Words, draw_images, rows_height
 from bench.show.numbers import count, named, percent
-from bench.show.outcomes import SURE, Shown, cases_of, class_name, missing_images, n_wrong, shown
+from bench.show.outcomes import SURE, TOLD, Shown, cases_of, class_name, missing_images, n_wrong, shown
 
 NAME = 0.24
 """Inches for the name above a row of images."""
@@ -85,6 +85,6 @@ def _in_words(cases: LabelledCases, network: TrainedNetwork) -> str:
     each = [
         f"case {case} is {cases.names[cases.labels[case]]}, said to be {cases.names[network.predicted[case]]} with "
         f"{percent(float(network.confidence[case]))}"
-        for case in confidently_wrong(cases.labels, network, SURE)
+        for case in confidently_wrong(cases.labels, network, TOLD)
     ]
     return f"{named(network.implementation)}: {'; '.join(each) or 'no mistake'}."

@@ -13,6 +13,7 @@ from bench.show.numbers import count, named, percent
 from bench.show.outcomes import (
     ALIKE,
     DIFFERENT,
+    TOLD,
     Shown,
     cases_of,
     class_name,
@@ -106,6 +107,6 @@ def _cases_in_words(cases: LabelledCases, found: Disagreement, places: Classes) 
     each = (
         f"case {found.cases[place]} is {cases.names[found.labels[place]]}, said to be "
         f"{cases.names[found.first[place]]} and {cases.names[found.second[place]]}"
-        for place in places
+        for place in places[:TOLD]
     )
-    return f"Shown: {'; '.join(each)}."
+    return f"The first that are shown: {'; '.join(each)}."

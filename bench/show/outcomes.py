@@ -31,6 +31,8 @@ DIFFERENT = 24
 """Cases that are shown on which two networks disagree."""
 ALIKE = 3
 """Of these, with the same class and the same two answers."""
+TOLD = 5
+"""Cases that the words of a figure tell, for those who cannot see it."""
 LABEL_LETTERS = 11
 TINY_P = 1e-12
 """A p below this is written as such: what is smaller says nothing more."""
