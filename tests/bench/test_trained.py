@@ -21,6 +21,7 @@ from bench.run.plan import Plan
 from bench.run.shared_cases import SharedForms
 from bench.run.trained import confidence, parse_trained, read_network, read_trained, trained_file
 from bench.run.training import train_question
+from bench.run.workers import start_again
 from data import InputError, batch_order, evaluation_cases, initial_parameters, load_dataset, training_cases
 from scratch.numpy_trainer import NumpyTrainer
 from tests.bench.recorded import write_run
@@ -40,9 +41,12 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> str:
 def train(folder: Path, plan: Plan, dataset: str) -> list[Row]:
     """Train what is missing in a folder, and return all of its rows."""
     (question,) = plan.questions
-    with Recorder(folder) as recorder, SharedForms(load_dataset(dataset)) as shared:
-        book = Book(recorder, read_rows(folder))
-        train_question(question, question.seeds, shared, 1, book, Silent(), keep=True)
+    try:
+        with Recorder(folder) as recorder, SharedForms(load_dataset(dataset)) as shared:
+            book = Book(recorder, read_rows(folder))
+            train_question(question, question.seeds, shared, 1, book, Silent(), keep=True)
+    finally:
+        start_again()  # as a comparison does: what ended early stopped all workers
     return read_rows(folder)
 
 
