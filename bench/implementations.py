@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib
+import importlib.metadata
 import importlib.util
 import os
 import shutil
@@ -13,6 +14,15 @@ from typing import Literal
 from data import InputError, Trainer
 
 Side = Literal["by hand", "PyTorch", "peer", "yours", "floor"]
+
+GROUP = "backprop_bench.implementations"
+"""Group of entry points under which a package registers implementations; documented in docs/your-own.md."""
+METHODS = ("train_epoch", "gradients", "predict", "parameters")
+"""What :class:`data.Trainer` asks for."""
+
+
+class LoadError(InputError):
+    """An implementation of yours is not there as it should be: whatever else is compared goes on without it."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,6 +51,10 @@ class Implementation:
         Whether it needs a C++ compiler.
     gpu
         Whether it needs an NVIDIA GPU.
+    package
+        Name and version of the package that registers it, empty where none does.
+    fault
+        What is wrong with how it is registered.
     """
 
     name: str
@@ -54,6 +68,8 @@ class Implementation:
     rung: bool = False
     compiler: bool = False
     gpu: bool = False
+    package: str = ""
+    fault: str | None = None
 
     @property
     def only_by_name(self) -> bool:
@@ -62,6 +78,8 @@ class Implementation:
 
     def unavailable(self) -> str | None:
         """Return why it cannot be used here, or ``None`` where it can."""
+        if self.fault is not None:
+            return self.fault
         missing = [package for package in self.requires if importlib.util.find_spec(package) is None]
         if missing:
             return f"needs {' and '.join(missing)}, which is not installed"
@@ -71,16 +89,21 @@ class Implementation:
         return _no_gpu() if self.gpu else None
 
     def load(self) -> type[Trainer]:
-        """Import the trainer; raises `InputError` where it is unavailable."""
+        """Import the trainer.
+
+        Raises
+        ------
+        InputError
+            Where it is unavailable.
+        LoadError
+            Where it is one of yours and cannot be imported, is no class, or lacks a method.
+        """
         reason = self.unavailable()
         if reason is not None:
             raise InputError(f"{self.name} is unavailable: {reason}")
-        module = _import_file(self.module) if self.side == "yours" else importlib.import_module(self.module)
-        if not hasattr(module, self.class_name):
-            raise InputError(f"{self.module} has no class {self.class_name!r}")
-        trainer: type[Trainer] = getattr(module, self.class_name)
-        if not isinstance(trainer, type):
-            raise InputError(f"{self.module}: {self.class_name} is no class; expected one like data.Trainer")
+        if self.side == "yours":
+            return _load_yours(self.module, self.class_name)
+        trainer: type[Trainer] = getattr(importlib.import_module(self.module), self.class_name)
         return trainer
 
 
@@ -93,16 +116,43 @@ def _no_gpu() -> str | None:
     return None if torch.cuda.is_available() else f"needs a GPU, and PyTorch {torch.__version__} sees none"
 
 
+def _load_yours(module_or_file: str, class_name: str) -> type[Trainer]:
+    module = _import_yours(module_or_file)
+    if not hasattr(module, class_name):
+        raise LoadError(f"{module_or_file} has no class {class_name!r}")
+    trainer: type[Trainer] = getattr(module, class_name)
+    if not isinstance(trainer, type):
+        raise LoadError(f"{module_or_file}: {class_name} is no class; expected one like data.Trainer")
+    missing = [name for name in METHODS if not callable(getattr(trainer, name, None))]
+    if missing:
+        raise LoadError(
+            f"{module_or_file}: {class_name} has no method {' and no '.join(missing)}; expected {', '.join(METHODS)}"
+        )
+    return trainer
+
+
+def _import_yours(module_or_file: str) -> types.ModuleType:
+    """Import what others have written, which may do anything."""
+    try:
+        if module_or_file.endswith(".py"):
+            return _import_file(module_or_file)
+        return importlib.import_module(module_or_file)
+    except ModuleNotFoundError as error:
+        why = f"it needs {error.name}, which is not installed" if error.name else str(error)
+    except SystemExit:
+        why = "it ends the program instead of only defining things"
+    except Exception as error:  # noqa: BLE001 (whatever it raises is a finding)
+        why = " ".join(f"{type(error).__name__}: {error}".split())
+    raise LoadError(f"{module_or_file} cannot be imported: {why}")
+
+
 def _import_file(path: str) -> types.ModuleType:
     spec = importlib.util.spec_from_file_location(f"backprop_bench_own_{Path(path).stem}", path)
-    if spec is None or spec.loader is None:
-        raise InputError(f"{path} is no Python file; expected path/to/file.py:ClassName")
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        raise InputError(f"{path} cannot be imported: {type(error).__name__}: {error}") from error
+    spec.loader.exec_module(module)
     return module
 
 
@@ -314,8 +364,51 @@ def trains_nothing(name: str) -> bool:
     return name in FLOORS or name in PARTS
 
 
+def registered() -> dict[str, Implementation]:
+    """Return by name what installed packages register; nothing of theirs is imported for it.
+
+    Raises
+    ------
+    InputError
+        Where the entry points of some package cannot be read, and so those of none.
+    """
+    try:
+        points = list(importlib.metadata.entry_points(group=GROUP))
+    except Exception as error:
+        raise InputError(f"the entry points of the installed packages cannot be read: {error}") from error
+    found: dict[str, Implementation] = {}
+    for point in points:
+        known = _registered(point.name, point.value, f"{point.dist.name} {point.dist.version}" if point.dist else "")
+        if point.name in found:
+            fault = f"is registered twice, by {found[point.name].package} and by {known.package}"
+            known = dataclasses.replace(known, fault=fault)
+        found[point.name] = known
+    return found
+
+
+def _registered(name: str, value: str, package: str) -> Implementation:
+    module, _, class_name = value.partition(":")
+    fault = None
+    if any(name in known_ones for known_ones in (IMPLEMENTATIONS, FLOORS, LINKS, PARTS)):
+        fault = "the suite has one of this name, which is the one that is used"
+    elif not all(word.isidentifier() for word in (*module.split("."), class_name)):
+        fault = f"its entry point is {value!r}, expected module:ClassName"
+    return Implementation(
+        name=name,
+        side="yours",
+        module=module,
+        class_name=class_name,
+        twin="scratch-numpy",
+        description=f"registered by {package or 'a package'}",
+        requires=(module.partition(".")[0],),
+        rung=True,
+        package=package,
+        fault=fault,
+    )
+
+
 def named_implementation(name: str) -> Implementation:
-    """Return an implementation by its name, or one of your own by ``path/to/file.py:ClassName``.
+    """Return an implementation by its name, be it registered by a package, or of ``path/to/file.py:ClassName``.
 
     Raises
     ------
@@ -327,7 +420,10 @@ def named_implementation(name: str) -> Implementation:
             return known_ones[name]
     path, colon, class_name = name.rpartition(":")
     if not colon or not path.endswith(".py"):
-        known = ", ".join(IMPLEMENTATIONS)
+        others = registered()
+        if name in others:
+            return others[name]
+        known = ", ".join([*IMPLEMENTATIONS, *others])
         raise InputError(f"no implementation is named {name!r}; expected {known} or path/to/file.py:ClassName")
     if not Path(path).is_file():
         raise InputError(f"{path} does not exist; expected a Python file with a class {class_name!r}")

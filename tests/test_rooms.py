@@ -15,6 +15,7 @@ MAY_IMPORT = {
     "scratch": {"scratch", "data"},
     "torch_impl": {"torch_impl", "data", "torch"},
     "peers": {"peers", "data"},
+    "examples": {"data"},
     "bench": {"bench", "scratch", "torch_impl", "data", "torch"},
     "bench/compute": {"bench.compute", "bench.records", "data"},
     "bench/show": {"bench.show", "bench.compute", "bench.records", "bench.implementations", "data"},

@@ -18,7 +18,7 @@ from bench.show.drawing import save
 from bench.show.drift import draw_drift
 from bench.show.files import write_whole
 from bench.show.findings import Finding, Findings
-from bench.show.parity import conclusion, parity_grid
+from bench.show.parity import conclusion, parity_grid, reading
 from data import InputError, Recipe, check_fit, fit_recipe, load_dataset, named_recipe
 
 DRIFT_STEPS = 3000
@@ -44,7 +44,8 @@ def parity(
 ) -> None:
     """Compare IMPLEMENTATION with another one, quantity by quantity, from the same weights and batches.
 
-    Shown for float64 and for the recipe's own dtype. Exit code 1 where they are not equal.
+    Shown for float64 and for the recipe's own dtype. Where they are not equal, it says what differs first, and which
+    known mistake does that; exit code 1.
 
     \b
     Examples:
@@ -85,11 +86,15 @@ def _compare(worker: Worker, request: Row, recipe: Recipe, steps: int | None) ->
     bars = Bars()
     outcomes: dict[str, Row] = {}
     refusals: dict[str, str] = {}
+    read = False
     with bars.stage("comparing", len(_dtypes(recipe))):
         for dtype in _dtypes(recipe):
             here = recipe.replace(dtype=dtype).to_dict()
             try:
-                outcomes[dtype] = worker.ask("inspect", **request, recipe=here, steps=steps or steps_in(dtype))
+                outcomes[dtype] = worker.ask(
+                    "inspect", **request, recipe=here, steps=steps or steps_in(dtype), read=not read
+                )
+                read = read or bool(outcomes[dtype]["reading"]["questions"])
             except Refusal as refusal:
                 refusals[dtype] = str(refusal)
             bars.advance(dtype)
@@ -102,7 +107,8 @@ def _compare(worker: Worker, request: Row, recipe: Recipe, steps: int | None) ->
         if outcome["quantities"]
     ]
     said = [f"Not compared in {dtype}: {why}." for dtype, why in refusals.items()]
-    said += [conclusion(dtype, outcome) for dtype, outcome in outcomes.items()]
+    for dtype, outcome in outcomes.items():
+        said += [conclusion(dtype, outcome), *reading(outcome)]
     return Findings([Finding("parity", said, grids)], failed=not all(outcome["equal"] for outcome in outcomes.values()))
 
 

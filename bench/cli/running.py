@@ -82,10 +82,10 @@ def begin_run(results: Path, name: str, command: Sequence[str], plan: Plan, data
 
 
 def own_files(plan: Plan) -> dict[str, str]:
-    """Return a checksum of the file of every implementation that is not the suite's own."""
+    """Return for every implementation of yours a checksum of its file, or the version of the package it is from."""
     names = {entry.implementation for question in plan.questions for entry in question.entries}
-    own = {name: Path(named_implementation(name).module) for name in sorted(names) if ":" in name}
-    return {name: f"{zlib.crc32(path.read_bytes()):08x}" for name, path in own.items()}
+    yours = [known for name in sorted(names) if (known := named_implementation(name)).side == "yours"]
+    return {known.name: known.package or f"{zlib.crc32(Path(known.module).read_bytes()):08x}" for known in yours}
 
 
 def _keep_to_cores(folder: Path, cores: list[int]) -> None:
@@ -141,8 +141,9 @@ def go_on(folder: Path, progress: Progress, measure: Measure = compare_all) -> t
     plan = _read_plan(folder, description)
     for name, checksum in own_files(plan).items():
         if description.get("own_files", {}).get(name) != checksum:
+            what = "file" if ":" in name else "package"
             raise InputError(
-                f"{folder} cannot be resumed: the file of {name} has changed since it was begun; "
+                f"{folder} cannot be resumed: the {what} of {name} has changed since it was begun; "
                 "start a new run instead"
             )
     with locked(folder), Recorder(folder) as recorder:

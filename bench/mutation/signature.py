@@ -10,10 +10,10 @@ from data import Cases, Floats, Parameters, Recipe, Trainer, batch_order, initia
 
 EPOCHS = 3
 """Epochs of which the loss is looked at."""
-DIFFERENT = 1e-10
-"""Difference from which float64 quantities count as different, relative to the largest value of the array."""
-CONSTANT = 1e-6
-"""Spread below which the ratio of two arrays counts as constant, relative to it."""
+DIFFERENT = {"float64": 1e-10, "float32": 1e-4}
+"""Difference from which quantities count as different, relative to the largest value of the array."""
+CONSTANT = {"float64": 1e-6, "float32": 1e-2}
+"""Spread below which the ratio of two arrays counts as constant, relative to it; smaller values are not looked at."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,33 +36,37 @@ class Deviation:
 
 
 Signature = tuple[Deviation, ...]
+Quantities = list[tuple[str, str, Floats]]
+"""Quantity, array of the layers, and value, as in :class:`Deviation`."""
 
 
 def signature_of(recipe: Recipe, found: type[Trainer], expected: type[Trainer], cases: Cases) -> Signature:
-    """Return how a trainer differs from the reference in float64: outputs, gradient, first change, loss.
+    """Return how a trainer differs from the reference: outputs, gradient, first change, loss.
 
     Parameters
     ----------
-    recipe
-        In float64.
     found, expected
         What is looked at, and what it is held against; any two trainers, not mutants only.
     cases
         The cases, in the recipe's dtype.
     """
-    known = _known_factors(recipe, len(cases.x))
-    pairs = [
-        (quantity, name, a, b)
-        for (quantity, name, a), (_, _, b) in zip(
-            _quantities(recipe, found, cases), _quantities(recipe, expected, cases), strict=True
-        )
-    ]
+    a, b = (quantities_of(recipe, trainer, cases) for trainer in (found, expected))
+    return compare_quantities(recipe, a, b, len(cases.x))
+
+
+def compare_quantities(recipe: Recipe, found: Quantities, expected: Quantities, n_cases: int) -> Signature:
+    """Return how two results of :func:`quantities_of` with so many cases differ."""
+    known = _known_factors(recipe, n_cases)
+    different, constant = DIFFERENT[recipe.dtype], CONSTANT[recipe.dtype]
     return tuple(
-        Deviation(quantity, name, _factor(known, a, b)) for quantity, name, a, b in pairs if not _are_equal(a, b)
+        Deviation(quantity, name, _factor(known, a, b, constant))
+        for (quantity, name, a), (_, _, b) in zip(found, expected, strict=True)
+        if not abs(a - b).max() <= different * abs(b).max()
     )
 
 
-def _quantities(recipe: Recipe, trainer: type[Trainer], cases: Cases) -> list[tuple[str, str, Floats]]:
+def quantities_of(recipe: Recipe, trainer: type[Trainer], cases: Cases) -> Quantities:
+    """Return outputs and gradient of the first batch, the first change of the weights, and the loss by epoch."""
     x, t = cases.x.copy(), cases.t.copy()  # a trainer that changes them must not change those of its reference
     orders = [batch_order(recipe, len(x), epoch) for epoch in range(EPOCHS)]
     first = orders[0][: recipe.batch_size]
@@ -86,19 +90,15 @@ def _changes(before: Parameters, after: Parameters) -> NamedArrays:
     return [(name, b - a) for (name, a), (_, b) in zip(name_arrays(before), name_arrays(after), strict=True)]
 
 
-def _are_equal(a: Floats, b: Floats) -> bool:
-    return bool(abs(a - b).max() <= DIFFERENT * abs(b).max())
-
-
-def _factor(known: dict[str, float], a: Floats, b: Floats) -> str | None:
-    large = abs(b) > CONSTANT * abs(b).max()
+def _factor(known: dict[str, float], a: Floats, b: Floats, constant: float) -> str | None:
+    large = abs(b) > constant * abs(b).max()
     if large.sum() < 2:
         return None
     ratios = a[large] / b[large]
     ratio = float(np.median(ratios))
-    if not np.isfinite(ratio) or abs(ratio - 1) < CONSTANT or float(np.ptp(ratios)) > CONSTANT * abs(ratio):
+    if not np.isfinite(ratio) or abs(ratio - 1) < constant or float(np.ptp(ratios)) > constant * abs(ratio):
         return None
-    names = (name for name, value in known.items() if abs(ratio - value) <= CONSTANT * max(abs(value), CONSTANT))
+    names = (name for name, value in known.items() if abs(ratio - value) <= constant * max(abs(value), constant))
     return next(names, f"{ratio:.3g}".replace("-", "−"))
 
 

@@ -122,9 +122,9 @@ class Comparison:
                     self._record_proof(question, entry, outcome)
                     self.progress.advance(f"{entry.name} on {entry.recipe_name}")
 
-    def _ask_for_proofs(self, pairs: list[tuple[Question, Entry]], steps: int) -> list[list[Row] | WorkerError]:
+    def _ask_for_proofs(self, pairs: list[tuple[Question, Entry]], steps: int) -> list[Row | WorkerError]:
         """Prove one implementation on its recipes, in one process unless that breaks."""
-        outcomes: list[list[Row] | WorkerError] = []
+        outcomes: list[Row | WorkerError] = []
         with contextlib.ExitStack() as stack:
             worker = None
             for _, entry in pairs:
@@ -132,23 +132,24 @@ class Comparison:
                 worker = worker or stack.enter_context(Worker(threads, environment=entry.environment))
                 request = {"implementation": entry.implementation, "recipe": entry.recipe.to_dict()}
                 try:
-                    outcomes.append(worker.ask("prove", **request, dataset=self.dataset.name, steps=steps)["proofs"])
+                    outcomes.append(worker.ask("prove", **request, dataset=self.dataset.name, steps=steps))
                 except WorkerError as failure:
                     outcomes.append(failure)
                     worker = None
         return outcomes
 
-    def _record_proof(self, question: Question, entry: Entry, outcome: list[Row] | WorkerError) -> None:
+    def _record_proof(self, question: Question, entry: Entry, outcome: Row | WorkerError) -> None:
         if isinstance(outcome, Refusal):
             self.book.add_failure(question, entry, "proof", None, str(outcome))
             return
         if isinstance(outcome, WorkerError):
             self.book.add_failure(question, entry, "proof", None, f"not timed: in the parity proof {outcome}")
             return
-        for proof in outcome:
+        for proof in outcome["proofs"]:
             if not proof["passed"]:  # the failure first: whatever happens in between, it is never timed
                 what = f"{proof['check']} in {proof['dtype']} against {proof['reference']}"
                 message = f"not timed: parity proof failed: {what}: {proof['where']}"
+                message = "; ".join([message, *outcome["questions"]])
                 self.book.add_failure(question, entry, "proof", None, message)
                 break
-        self.book.add("parity", question, *({**proof, "implementation": entry.name} for proof in outcome))
+        self.book.add("parity", question, *({**proof, "implementation": entry.name} for proof in outcome["proofs"]))

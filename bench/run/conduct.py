@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from bench.compute.agreement import Agreement, NamedArrays, name_arrays
-from data import Cases, Layer, Parameters, Recipe, Trainer, batch_order, initial_parameters
+from bench.run.forks import ReturnedTwice, call_once
+from data import Cases, InputError, Layer, Parameters, Recipe, Trainer, batch_order, initial_parameters
 
 
 def check_conduct(recipe: Recipe, found: type[Trainer], batch: Cases) -> Agreement:
@@ -18,20 +19,39 @@ def check_conduct(recipe: Recipe, found: type[Trainer], batch: Cases) -> Agreeme
     Agreement
         Without a difference, and ``where`` saying what is wrong, unless nothing is.
     """
-    for fault in _faults(recipe, found, batch):
-        return Agreement(None, 0.0, fault)
+    try:
+        for fault in _faults(recipe, found, batch):
+            return Agreement(None, 0.0, fault)
+    except _Raised as raised:
+        return Agreement(None, 0.0, str(raised))
     return Agreement(0.0, 0.0, "keeps to the protocol")
+
+
+class _Raised(Exception):  # noqa: N818 (it is a finding)
+    """A method raised; the message says which, and what."""
+
+
+def _call(method: str, call: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a method; raises `_Raised` for what it raises, but for a refusal."""
+    try:
+        return call_once(call, *arguments)
+    except InputError:
+        raise
+    except ReturnedTwice as twice:
+        raise _Raised(f"{method} forks and returns in both processes, expected in one") from twice
+    except Exception as error:
+        raise _Raised(" ".join(f"{method} raised {type(error).__name__}: {error}".split())) from error
 
 
 def _faults(recipe: Recipe, found: type[Trainer], batch: Cases) -> Iterator[str]:
     """Yield what is wrong, in the order in which it would confuse whatever comes after it."""
     given = initial_parameters(recipe)
-    trainer = found(recipe, given)
+    trainer = _call("__init__", found, recipe, given)
     order = batch_order(recipe, len(batch.x), 0)
     calls: dict[str, Callable[[], Any]] = {
-        "parameters": trainer.parameters,
-        "predict": lambda: trainer.predict(batch.x),
-        "gradients": lambda: trainer.gradients(batch.x, batch.t),
+        "parameters": lambda: _call("parameters", trainer.parameters),
+        "predict": lambda: _call("predict", trainer.predict, batch.x),
+        "gradients": lambda: _call("gradients", trainer.gradients, batch.x, batch.t),
     }
     inputs = [("x", batch.x), ("t", batch.t), ("order", order), *_prefix("the initial ", name_arrays(given))]
     for name, call in calls.items():
@@ -41,7 +61,7 @@ def _faults(recipe: Recipe, found: type[Trainer], batch: Cases) -> Iterator[str]
         yield from kept.changes(name, _own_weights(trainer, name))
         yield from _sharing_faults(name, first, second, inputs)
     kept = _Kept(inputs)
-    loss = trainer.train_epoch(batch.x, batch.t, order)
+    loss = _call("train_epoch", trainer.train_epoch, batch.x, batch.t, order)
     if not isinstance(loss, numbers.Real):
         yield f"train_epoch returns {type(loss).__name__}, expected a number, the mean loss"
     yield from kept.changes("train_epoch", [])

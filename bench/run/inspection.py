@@ -1,6 +1,8 @@
 """Two implementations held against each other, quantity by quantity, in the order in which they are computed."""
 
+import bisect
 import dataclasses
+import functools
 import math
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -23,9 +25,10 @@ class Quantity:
     Attributes
     ----------
     name
-        ``z``, ``y``, ``dE/dy``, ``dE/dz``, ``dE/dW``, ``dE/db``, ``W`` or ``b``.
+        ``z``, ``y``, ``outputs`` (of `predict`), ``dE/dy``, ``dE/dz``, ``dE/dW``, ``dE/db``; after training ``W``,
+        ``b``, ``outputs after`` and ``loss`` (of every epoch).
     layer
-        Layer of weights that it belongs to, from 1.
+        Layer of weights that it belongs to, from 1; the last one for outputs and loss.
     exact
         Whether it is the same to the last bit.
     digits
@@ -54,8 +57,8 @@ class Quantity:
 def inspect(recipe: Recipe, found: type[Trainer], expected: type[Trainer], cases: Cases, steps: int) -> list[Quantity]:
     """Compare every quantity that both implementations show.
 
-    Intermediate quantities are those of the first batch from the initial weights; ``W`` and ``b`` are the weights after
-    ``steps`` changes.
+    Intermediate quantities are those of the first batch from the initial weights; weights are those after ``steps``
+    changes, outputs after training are from these, and losses are those on the way.
     """
     batch, parameters = first_batch(recipe, cases), initial_parameters(recipe)
     bounds = error_bounds(recipe, parameters, batch.x, batch.t)
@@ -65,7 +68,7 @@ def inspect(recipe: Recipe, found: type[Trainer], expected: type[Trainer], cases
         _compare(name, layer, x, y, _allowed(recipe, bounds, name, layer, y))
         for (name, layer, x), (_, _, y) in zip(a, b, strict=True)
     ]
-    return quantities + _compare_weights(recipe, found, expected, cases, steps)
+    return quantities + _compare_trained(recipe, found, expected, cases, steps)
 
 
 def shows_all(*trainers: Trainer) -> bool:
@@ -76,25 +79,23 @@ def shows_all(*trainers: Trainer) -> bool:
 def _quantities(trainer: Trainer, batch: Cases, traced: bool) -> Iterator[tuple[str, int, Floats]]:
     """Yield name, layer and value in the order of computation: forward by layer, then backward."""
     gradients = trainer.gradients(batch.x, batch.t)
-    if traced:
-        assert isinstance(trainer, Traces)
-        yield from _traced(trainer.trace(batch.x, batch.t), gradients)
-        return
-    yield "y", len(gradients), trainer.predict(batch.x)
+    trace = trainer.trace(batch.x, batch.t) if traced and isinstance(trainer, Traces) else None
+    if trace is not None:
+        for layer, (z, y) in enumerate(zip(trace.z, trace.y, strict=True), start=1):
+            yield "z", layer, z
+            yield "y", layer, y
+    yield "outputs", len(gradients), trainer.predict(batch.x)
     for layer in range(len(gradients), 0, -1):
+        if trace is not None:
+            yield from _derivatives(trace, layer)
         yield from _gradient(gradients, layer)
 
 
-def _traced(trace: Trace, gradients: Parameters) -> Iterator[tuple[str, int, Floats]]:
-    for layer, (z, y) in enumerate(zip(trace.z, trace.y, strict=True), start=1):
-        yield "z", layer, z
-        yield "y", layer, y
-    for layer in range(len(gradients), 0, -1):
-        dy = trace.dy[layer - 1]
-        if dy is not None:
-            yield "dE/dy", layer, dy
-        yield "dE/dz", layer, trace.dz[layer - 1]
-        yield from _gradient(gradients, layer)
+def _derivatives(trace: Trace, layer: int) -> Iterator[tuple[str, int, Floats]]:
+    dy = trace.dy[layer - 1]
+    if dy is not None:
+        yield "dE/dy", layer, dy
+    yield "dE/dz", layer, trace.dz[layer - 1]
 
 
 def _gradient(gradients: Parameters, layer: int) -> Iterator[tuple[str, int, Floats]]:
@@ -106,6 +107,7 @@ def _allowed(recipe: Recipe, bounds: ErrorBounds, name: str, layer: int, expecte
     if recipe.dtype == "float64":
         return relative_bounds([(name, expected)], GRADIENT_TOLERANCE)[0]
     limits: dict[str, Sequence[Any]] = {"z": bounds.z, "y": bounds.y, "dE/dy": bounds.dy, "dE/dz": bounds.dz}
+    limits["outputs"] = bounds.y
     limits["dE/dW"] = [gradient.weight for gradient in bounds.gradients]
     limits["dE/db"] = [gradient.bias for gradient in bounds.gradients]
     limit: Floats = 2 * limits[name][layer - 1]
@@ -123,20 +125,45 @@ def _quantity(name: str, layer: int, passed: bool, largest: Agreement) -> Quanti
     if largest.difference is not None and largest.difference > 0:
         digits = max(0, math.floor(-math.log10(largest.difference)))
     place = largest.where if largest.difference is None else largest.where[largest.where.index("[") :]
+    if name == "loss" and largest.difference is not None:
+        place = f"epoch {int(place.strip('[]')) + 1}"
     return Quantity(name, layer, largest.difference == 0, digits, largest.difference, passed, place)
 
 
-def _compare_weights(
+def _compare_trained(
     recipe: Recipe, found: type[Trainer], expected: type[Trainer], cases: Cases, steps: int
 ) -> list[Quantity]:
     names = [
         (name, layer) for layer in range(1, len(recipe.layer_sizes)) for name in (("W", "b") if recipe.bias else ("W",))
     ]
+    names += [("outputs after", len(recipe.layer_sizes) - 1), ("loss", len(recipe.layer_sizes) - 1)]
     agreements = compare_runs(recipe, found, expected, cases, steps)
     return [
         _quantity(name, layer, agreement.passed, agreement)
         for (name, layer), agreement in zip(names, agreements, strict=False)
     ]
+
+
+def first_step_apart(
+    recipe: Recipe, found: type[Trainer], expected: type[Trainer], cases: Cases, steps: int
+) -> tuple[int, list[str]]:
+    """Return the first of these steps after which weights differ, as they do after the last, and the arrays that do.
+
+    Both are trained anew for 1, 2, 4, … steps until they differ, and then for numbers in between, so that their epochs
+    are whole ones.
+    """
+
+    @functools.cache
+    def apart(step: int) -> list[str]:
+        agreements = compare_runs(recipe, found, expected, cases, step)
+        weights = agreements[:-2] or agreements
+        return [agreement.where.partition("[")[0] for agreement in weights if not agreement.passed]
+
+    together, tried = 0, 1
+    while tried < steps and not apart(tried):
+        together, tried = tried, min(2 * tried, steps)
+    first = together + 1 + bisect.bisect_left(range(together + 1, tried), True, key=lambda step: bool(apart(step)))
+    return first, apart(first)
 
 
 def drift(

@@ -19,6 +19,7 @@ from bench.compute.agreement import (
 from bench.compute.rounding import FUNCTION_ERROR, error_bounds, gamma, unit_roundoff
 from bench.implementations import Implementation, named_implementation
 from bench.run.conduct import check_conduct
+from bench.run.forks import load_once
 from data import (
     Cases,
     Dataset,
@@ -77,7 +78,7 @@ def prove(implementation: Implementation, recipe: Recipe, dataset: Dataset, step
     UnsupportedRecipe
         When the implementation refuses the recipe itself.
     """
-    trainer = implementation.load()
+    trainer = load_once(implementation)
     trainer(recipe, initial_parameters(recipe))
     proofs: list[Parity] = []
     for dtype in dict.fromkeys(("float64", recipe.dtype)):

@@ -26,14 +26,16 @@ from typing import Any, TextIO
 import numpy as np
 import threadpoolctl
 
-from bench.implementations import named_implementation
+from bench.implementations import LoadError, named_implementation
+from bench.mutation.likely import Reading, read_conduct, read_difference
 from bench.records import Row
 from bench.run.conduct import check_conduct
 from bench.run.cores import pin
 from bench.run.disturbance import Snapshot, disturbance
 from bench.run.energy import EnergyMeter
 from bench.run.environment import thread_pools, verify_threads
-from bench.run.inspection import drift, inspect, shows_all
+from bench.run.forks import load_once
+from bench.run.inspection import drift, first_step_apart, inspect, shows_all
 from bench.run.parity import SLOW_STEPS, first_batch, n_proof_cases, prove
 from bench.run.shared_cases import map_cases
 from data import (
@@ -82,27 +84,51 @@ class Bench:
     blocks_done: int
 
     def prove(self, implementation: str, recipe: Row, dataset: str, steps: int) -> Row:
-        """Run the parity proof."""
-        proofs = prove(named_implementation(implementation), Recipe.from_dict(recipe), load_dataset(dataset), steps)
-        return {"proofs": [dataclasses.asdict(proof) for proof in proofs]}
+        """Run the parity proof; where it fails, look for the mistakes that are known to look like this."""
+        known, chosen, loaded = named_implementation(implementation), Recipe.from_dict(recipe), load_dataset(dataset)
+        proofs = prove(known, chosen, loaded, steps)
+        reading = Reading()
+        failed = next((proof for proof in proofs if not proof.passed), None)
+        if failed is not None:
+            here = chosen.replace(dtype=failed.dtype)
+            cases = training_cases(here, loaded.subset(n_proof_cases(here)))
+            if failed.check == "conduct":
+                reading = read_conduct(here, first_batch(here, cases), failed.where)
+            else:
+                reading = read_difference(here, known.load(), named_implementation(known.twin).load(), cases)
+        return {"proofs": [dataclasses.asdict(proof) for proof in proofs], "questions": reading.questions}
 
-    def inspect(self, implementation: str, against: str, recipe: Row, dataset: str, steps: int) -> Row:
-        """Compare two implementations quantity by quantity; what breaks the protocol is not compared further."""
+    def inspect(
+        self, implementation: str, against: str, recipe: Row, dataset: str, steps: int, read: bool = True
+    ) -> Row:
+        """Compare two implementations quantity by quantity; what breaks the protocol is not compared further.
+
+        Parameters
+        ----------
+        read
+            Whether to look for the mistakes that are known to look like this, where they are not equal.
+        """
         known, chosen = named_implementation(implementation), Recipe.from_dict(recipe)
-        found, expected = known.load(), named_implementation(against).load()
+        found, expected = load_once(known), load_once(named_implementation(against))
         cases = training_cases(chosen, load_dataset(dataset).subset(n_proof_cases(chosen)))
         conduct = check_conduct(chosen, found, first_batch(chosen, cases))
         if not conduct.passed:
-            return {"equal": False, "conduct": conduct.where, "quantities": [], "traced": False}
+            reading = read_conduct(chosen, first_batch(chosen, cases), conduct.where) if read else Reading()
+            outcome = {"equal": False, "conduct": conduct.where, "quantities": [], "traced": False}
+            return {**outcome, "first_step": None, "reading": reading.to_dict()}
         steps = min(steps, SLOW_STEPS) if known.slow else steps
         quantities = inspect(chosen, found, expected, cases, steps)
+        equal = all(quantity.passed for quantity in quantities)
+        moved = any(item.name in ("W", "b") and item.difference is not None and not item.passed for item in quantities)
         parameters = initial_parameters(chosen)
         return {
-            "equal": all(quantity.passed for quantity in quantities),
+            "equal": equal,
             "conduct": None,
             "steps": steps,
             "quantities": [quantity.to_dict() for quantity in quantities],
             "traced": shows_all(found(chosen, parameters), expected(chosen, parameters)),
+            "first_step": first_step_apart(chosen, found, expected, cases, steps) if moved else None,
+            "reading": (read_difference(chosen, found, expected, cases) if read and not equal else Reading()).to_dict(),
         }
 
     def trial(self, patterns: str, recipe: Row, held_out: int, twins: list[str], stops: bool, keeps: bool) -> Row:
@@ -123,12 +149,12 @@ class Bench:
     def drift(self, implementation: str, against: str, recipe: Row, dataset: str, steps: int) -> Row:
         """Train two implementations and measure how far they come apart."""
         chosen = Recipe.from_dict(recipe)
-        found, expected = (named_implementation(name).load() for name in (implementation, against))
+        found, expected = (load_once(named_implementation(name)) for name in (implementation, against))
         return {"points": drift(chosen, found, expected, training_cases(chosen, load_dataset(dataset)), steps)}
 
     def open(self, implementation: str, recipe: Row, cases: Row, spawned: float, threads: int, cores: list[int]) -> Row:
         """Import the implementation, map the cases, keep to the cores."""
-        self.make = named_implementation(implementation).load()
+        self.make = load_once(named_implementation(implementation))
         imported = time.monotonic()
         self.recipe = Recipe.from_dict(recipe)
         self.train_cases, self.test_cases = map_cases(cases)
@@ -407,7 +433,7 @@ def answer(commands: dict[str, Callable[..., Row]], line: str) -> Row:
     do = message.pop("do")
     try:
         return {"done": commands[do](**message)}
-    except UnsupportedRecipe as error:
+    except (UnsupportedRecipe, LoadError) as error:
         return {"unsupported": str(error)}
     except InputError as error:
         return {"refused" if do in ("prove", "inspect", "drift", "open", "keep") else "raised": str(error)}
@@ -446,16 +472,22 @@ def serve(requests: TextIO, answers: TextIO) -> None:
         os._exit(0)
 
     threading.Thread(target=listen, daemon=True).start()
+    own = os.getpid()
     while True:
-        print(json.dumps(answer(commands, inbox.get())), file=answers, flush=True)
+        reply = answer(commands, inbox.get())
+        if os.getpid() != own:  # a copy that an implementation has made and let return: one answer is enough
+            os._exit(0)
+        print(json.dumps(reply), file=answers, flush=True)
 
 
 def main() -> None:
     """Serve on the standard streams; a Ctrl-C is the driver's to handle."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    requests = os.fdopen(os.dup(0), encoding="utf-8")
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # who asks the user a question is told that there is no answer
     os.dup2(2, 1)
-    serve(sys.stdin, answers)
+    serve(requests, answers)
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ class Stopped(Exception):  # noqa: N818 (nothing is wrong)
 
 
 class Refusal(WorkerError):  # noqa: N818 (it is an answer)
-    """The implementation does not do this recipe."""
+    """The implementation does not do this recipe, or cannot be loaded."""
 
 
 @contextlib.contextmanager
@@ -123,7 +123,7 @@ class Worker:
         WorkerError
             When the process ends, hangs, or the implementation raises.
         Refusal
-            When the implementation refuses the recipe.
+            When the implementation refuses the recipe, or is one of yours and cannot be loaded.
         InputError
             When what was asked for is impossible for any implementation.
         Stopped

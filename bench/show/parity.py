@@ -9,13 +9,20 @@ from bench.show.table import Table, make_table
 QUANTITIES = {
     "z": "z, total input",
     "y": "y, activation",
+    "outputs": "outputs",
     "dE/dy": "dE/dy",
     "dE/dz": "dE/dz",
     "dE/dW": "dE/dW, gradient",
     "dE/db": "dE/db, gradient",
     "W": "weights",
     "b": "biases",
+    "outputs after": "outputs",
+    "loss": "loss by epoch",
 }
+AFTER = ("W", "b", "outputs after", "loss")
+"""Quantities that are compared when both have been trained."""
+OF_THE_NETWORK = ("outputs", "outputs after", "loss")
+"""Quantities that belong to no layer."""
 
 Quantity = Mapping[str, Any]
 
@@ -32,13 +39,12 @@ def parity_grid(title: str, quantities: Sequence[Quantity], steps: int) -> Table
     """
     layers = range(1, max(quantity["layer"] for quantity in quantities) + 1)
     rows = []
-    for name, label in QUANTITIES.items():
+    for name in QUANTITIES:
         here = {quantity["layer"]: quantity for quantity in quantities if quantity["name"] == name}
         if not here:
             continue
-        after = f" after {steps} steps" if name in ("W", "b") else ""
         cells = [_cell(here[layer]) if layer in here else "" for layer in layers]
-        rows.append([label + after, *cells, *_largest(here)])
+        rows.append([QUANTITIES[name] + _after(name, steps), *cells, *_largest(here)])
     columns = ["<quantity", *(f"<layer {layer}" for layer in layers), "largest difference", "<where"]
     note = "Digits: decimal digits to which the two agree, of the largest value of the array."
     return make_table(title, columns, rows, note)
@@ -60,7 +66,15 @@ def _largest(here: Mapping[int, Quantity]) -> list[str]:
     worst = max(here.values(), key=lambda quantity: quantity["difference"])
     if worst["exact"]:
         return ["0", ""]
-    return [scientific(worst["difference"]), f"layer {worst['layer']} {worst['where']}"]
+    return [scientific(worst["difference"]), f"{_layer(worst)} {worst['where']}".strip()]
+
+
+def _after(name: str, steps: int) -> str:
+    return f" after {steps} steps" if name in AFTER and name != "loss" else ""
+
+
+def _layer(quantity: Quantity) -> str:
+    return "" if quantity["name"] in OF_THE_NETWORK else f"layer {quantity['layer']}"
 
 
 def conclusion(dtype: str, outcome: Mapping[str, Any]) -> str:
@@ -71,12 +85,31 @@ def conclusion(dtype: str, outcome: Mapping[str, Any]) -> str:
     if outcome["equal"]:
         return f"Equal in {dtype}: every difference is within what rounding allows.{hidden}"
     first = next(quantity for quantity in outcome["quantities"] if not quantity["passed"])
+    of = f" of {_layer(first)}" if _layer(first) else ""
+    what = QUANTITIES[first["name"]] + of + _after(first["name"], outcome["steps"])
     if first["difference"] is None:
-        return (
-            f"Not proved in {dtype}: {QUANTITIES[first['name']]} of layer {first['layer']}: {first['where']}.{hidden}"
-        )
-    amount = f", by {scientific(first['difference'])} of its largest value"
+        return f"Not proved in {dtype}: {what}: {first['where']}.{hidden}"
+    since = ""
+    if first["name"] in AFTER and outcome["first_step"] is not None:
+        step, arrays = outcome["first_step"]
+        since = f" The weights differ from step {step} on: first {' and '.join(arrays)}."
     return (
-        f"Not equal in {dtype}: the first quantity that differs is {QUANTITIES[first['name']]} of layer "
-        f"{first['layer']}{amount}, at {first['where']}.{hidden}"
+        f"Not equal in {dtype}: the first quantity that differs is {what}, by {scientific(first['difference'])} of its "
+        f"largest value, at {first['where']}.{since}{hidden}"
     )
+
+
+def reading(outcome: Mapping[str, Any]) -> list[str]:
+    """Return what is known of the difference: what differs in all, and which known mistakes look like that."""
+    found = outcome["reading"]
+    sentences = []
+    if found["differs"]:
+        sentences.append(f"What differs: {found['differs']}.")
+    if found["mistakes"]:
+        sentences.append(f"A known mistake does the very same: {'; or '.join(found['mistakes'])}.")
+        sentences.append(f"So: {' Or: '.join(found['questions'])}")
+    elif found["questions"]:
+        sentences.append(f"Known mistakes that look like this ask: {' Or: '.join(found['questions'])}")
+    elif found["differs"]:
+        sentences.append("No known mistake makes just this differ.")
+    return sentences

@@ -2,6 +2,7 @@
 
 import inspect
 import os
+import sys
 import time
 
 import numpy as np
@@ -76,6 +77,23 @@ class Hanging(_LongTraining):
     def misbehave(self) -> float:
         time.sleep(3600)
         return 0.0
+
+
+class Forking(NumpyTrainer):
+    """Forks, and trains in both processes."""
+
+    def train_epoch(self, x: Floats, t: Floats, order: Order) -> float:
+        os.fork()
+        return super().train_epoch(x, t, order)
+
+
+class ForkingForHelp(NumpyTrainer):
+    """Right: forks, but the other process ends itself."""
+
+    def train_epoch(self, x: Floats, t: Floats, order: Order) -> float:
+        if len(order) < 20 and os.fork() == 0:
+            sys.exit()
+        return super().train_epoch(x, t, order)
 
 
 class Diverging(NumpyTrainer):

@@ -184,6 +184,50 @@ def test_a_wrong_implementation_is_named_and_not_timed(tmp_path: Path, dataset: 
     assert [performance.implementation for performance in question.performances] == [f"{ODD}:Fine"]
 
 
+UNUSABLE = {
+    "import no_such_package": "cannot be imported: it needs no_such_package, which is not installed",
+    "class Mine(": "cannot be imported: SyntaxError: '(' was never closed",
+    "raise SystemExit(3)": "cannot be imported: it ends the program instead of only defining things",
+    "input('epochs? ')": "cannot be imported: EOFError: EOF when reading a line",
+    "import os; os.fork()": "forks when it is imported, and goes on in both processes",
+    "import os; os._exit(3)": "in the parity proof its process ended with exit code 3",
+    "class Yours: pass": "has no class 'Mine'",
+    "Mine = 3": "Mine is no class; expected one like data.Trainer",
+    "class Mine: pass": "Mine has no method train_epoch and no gradients and no predict and no parameters",
+}
+
+
+def test_a_file_that_cannot_be_used_is_named_in_a_sentence_and_the_others_go_on(tmp_path: Path, dataset: str) -> None:
+    names = []
+    for number, source in enumerate(UNUSABLE):
+        path = tmp_path / f"mine-{number}.py"
+        path.write_text(source, encoding="utf-8")
+        names.append(f"{path}:Mine")
+    question = question_of(run(tmp_path, plan_of("Fine", *names, seeds=1, timing=ONE_SET), dataset))
+    found = {failure.implementation: failure.message for failure in question.failures}
+    assert sorted(found) == sorted(names)
+    for name, sentence in zip(names, UNUSABLE.values(), strict=True):
+        assert sentence in found[name]
+    assert [performance.implementation for performance in question.performances] == [f"{ODD}:Fine"]
+
+
+def test_one_that_forks_is_named_unless_the_other_process_ends_itself(tmp_path: Path, dataset: str) -> None:
+    plan = plan_of("ForkingForHelp", "Forking", seeds=1, timing=ONE_SET)
+    (failure,) = question_of(run(tmp_path, plan, dataset)).failures
+    assert failure.implementation == f"{ODD}:Forking"
+    assert failure.message.endswith("train_epoch forks and returns in both processes, expected in one")
+
+
+def test_a_failed_proof_asks_about_the_likely_mistake(tmp_path: Path, dataset: str) -> None:
+    wrong = Path(__file__).parents[2] / "examples" / "wrong.py"
+    entry = dataclasses.replace(plan_of("Fine").questions[0].entries[0], implementation=f"{wrong}:Wrong")
+    plan = plan_of("Fine", seeds=1, timing=ONE_SET)
+    question = dataclasses.replace(plan.questions[0], entries=(*plan.questions[0].entries, entry))
+    (failure,) = question_of(run(tmp_path, dataclasses.replace(plan, questions=(question,)), dataset)).failures
+    assert failure.message.startswith("not timed: parity proof failed: gradients in float64")
+    assert failure.message.endswith("; did you forget to multiply by the slope of the hidden units?")
+
+
 def test_a_refusal_says_which_field_and_is_no_crash(tmp_path: Path, dataset: str) -> None:
     summary = run(tmp_path, plan_of("Fine", "Refusing", seeds=1), dataset)
     assert question_of(summary).failures[0].phase == "proof"
@@ -223,6 +267,13 @@ def test_an_implementation_that_hangs_is_ended_at_the_limit(
     )
     question = question_of(run(tmp_path, plan_of("Fine", "Hanging", seeds=1), dataset))
     assert [failure.message for failure in question.failures] == 2 * ["gave no answer within 8 s and was ended"]
+
+
+def test_a_file_that_sleeps_when_it_is_imported_is_ended_at_the_limit(tmp_path: Path, dataset: str) -> None:
+    (tmp_path / "mine.py").write_text("import time; time.sleep(3600)", encoding="utf-8")
+    request = {"implementation": f"{tmp_path}/mine.py:Mine", "recipe": RECIPE.to_dict(), "dataset": dataset}
+    with workers.Worker(1, limit_s=4.0) as worker, pytest.raises(workers.WorkerError, match="no answer within 4 s"):
+        worker.ask("prove", **request, steps=9)
 
 
 def test_a_training_that_diverges_is_recorded_as_such_and_the_run_goes_on(tmp_path: Path, dataset: str) -> None:

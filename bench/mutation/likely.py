@@ -1,0 +1,127 @@
+"""Which known mistake computes what an implementation computes: the mutations, tried on its own recipe and cases."""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from bench.mutation.edit import Mutation
+from bench.mutation.mutant import make_trainer
+from bench.mutation.mutations import MISTAKES
+from bench.mutation.signature import Quantities, compare_quantities, describe, quantities_of
+from bench.run.conduct import check_conduct
+from data import Cases, Floats, Recipe, Trainer
+
+MOST = 3
+"""Questions that are asked where no mistake computes the same."""
+LEAST_CASES = 21
+
+
+@dataclasses.dataclass(frozen=True)
+class Reading:
+    """What is known of a difference.
+
+    Attributes
+    ----------
+    differs
+        What of outputs, gradient, first change of the weights and loss differs, and by which factor; empty for nothing.
+    mistakes
+        Known mistakes that compute the very same, within rounding.
+    questions
+        What to ask: of these mistakes, or else of those that make the same quantities differ, the most alike first.
+    """
+
+    differs: str = ""
+    mistakes: tuple[str, ...] = ()
+    questions: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as plain values."""
+        return dataclasses.asdict(self)
+
+
+def read_difference(recipe: Recipe, found: type[Trainer], expected: type[Trainer], cases: Cases) -> Reading:
+    """Look for the mistake that makes a trainer differ from what is expected, on two batches and a shorter one."""
+    cases = _few(recipe, cases)
+
+    def differs(a: Quantities, b: Quantities) -> str:
+        signature = compare_quantities(recipe, a, b, len(cases.x))
+        return describe(recipe, signature) if signature else ""
+
+    with np.errstate(all="ignore"):  # a mistake may well overflow
+        right = quantities_of(recipe, expected, cases)
+        try:
+            here = quantities_of(recipe, found, cases)
+        except Exception:  # noqa: BLE001 (whoever asks has seen it raise, and says so)
+            return Reading()
+        difference = differs(here, right)
+        if not difference:
+            return Reading()
+        same: list[Mutation] = []
+        alike: list[tuple[float, Mutation]] = []
+        for mutation, there in _try_all(lambda mutant: quantities_of(recipe, mutant, cases)):
+            if _fit(there, right) and not differs(there, here):
+                same.append(mutation)
+            elif _fit(there, right) and differs(there, right) == difference:
+                alike.append((_distance(there, here, right), mutation))
+    if same:
+        return Reading(difference, tuple(mutation.name for mutation in same), _questions(same))
+    nearest = sorted(alike, key=lambda pair: pair[0])
+    return Reading(difference, (), _questions([mutation for _, mutation in nearest])[:MOST])
+
+
+def read_conduct(recipe: Recipe, batch: Cases, fault: str) -> Reading:
+    """Look for the mistakes of which `check_conduct` says the same, or else with which the same method raises."""
+
+    def conduct(mutant: type[Trainer]) -> str:
+        return check_conduct(recipe, mutant, Cases(batch.x.copy(), batch.t.copy(), batch.y)).where
+
+    with np.errstate(all="ignore"):
+        faults = list(_try_all(conduct))
+    same = [mutation for mutation, there in faults if there == fault]
+    if same:
+        return Reading("", tuple(mutation.name for mutation in same), _questions(same))
+    raised, colon, _ = fault.partition(": ")
+    alike = [mutation for mutation, there in faults if colon and there.startswith(raised + colon)]
+    return Reading("", (), _questions(alike)[:MOST])
+
+
+def _few(recipe: Recipe, cases: Cases) -> Cases:
+    size = recipe.batch_size or 1
+    some = slice(max(LEAST_CASES, 2 * size + (size + 1) // 2))
+    return Cases(cases.x[some], cases.t[some], cases.y[some])
+
+
+def _try_all(run: Callable[[type[Trainer]], Any]) -> Iterator[tuple[Mutation, Any]]:
+    """Yield what comes out of every mutant of the network; what does not fit the recipe raises, and is passed over."""
+    for mutation in MISTAKES:
+        if not mutation.changes_data:
+            try:
+                yield mutation, run(_mutant(mutation))
+            except Exception:  # noqa: BLE001, S112 (such as shapes that do not fit)
+                continue
+
+
+@functools.cache
+def _mutant(mutation: Mutation) -> type[Trainer]:
+    return make_trainer(mutation.edits)
+
+
+def _fit(there: Quantities, right: Quantities) -> bool:
+    return [a.shape for _, _, a in there] == [b.shape for _, _, b in right]
+
+
+def _questions(mutations: list[Mutation]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(mutation.hint for mutation in mutations))
+
+
+def _distance(there: Quantities, here: Quantities, right: Quantities) -> float:
+    """Return how unlike the sizes of two differences from the right quantities are, in powers of ten."""
+    a, b = (np.log10([_size(x, y) for (_, _, x), (_, _, y) in zip(some, right, strict=True)]) for some in (there, here))
+    return float(np.nan_to_num(abs(a - b).sum(), nan=np.inf))
+
+
+def _size(a: Floats, b: Floats) -> float:
+    return float(abs(a - b).max() / abs(b).max()) + float(np.finfo(b.dtype).tiny)
