@@ -83,16 +83,18 @@ class _Replacer(ast.NodeTransformer):
     def __init__(self, old: list[ast.stmt], new: list[ast.stmt]) -> None:
         self.count = 0
         self.old, self.new = [ast.dump(statement) for statement in old], new
+        self.first: type[ast.AST] = type(old[0])  # looked at first, for a dump takes long
         self.expressions: tuple[str, ast.expr] | None = None
         if len(old) == len(new) == 1 and isinstance(old[0], ast.Expr) and isinstance(new[0], ast.Expr):
             self.expressions = ast.dump(old[0].value), new[0].value
+            self.first = type(old[0].value)
 
     def visit(self, node: ast.AST) -> ast.AST:
         if self.expressions is None:
             super().generic_visit(node)
             self._replace_statements(node)
             return node
-        if isinstance(node, ast.expr) and ast.dump(node) == self.expressions[0]:
+        if type(node) is self.first and ast.dump(node) == self.expressions[0]:
             self.count += 1
             return copy.deepcopy(self.expressions[1])
         return super().generic_visit(node)
@@ -104,11 +106,12 @@ class _Replacer(ast.NodeTransformer):
                 setattr(node, field, self._replaced(statements))
 
     def _replaced(self, statements: list[ast.stmt]) -> list[ast.stmt]:
-        dumps, width = [ast.dump(statement) for statement in statements], len(self.old)
+        width = len(self.old)
         result: list[ast.stmt] = []
         place = 0
         while place < len(statements):
-            if dumps[place : place + width] == self.old:
+            here = statements[place : place + width]
+            if type(here[0]) is self.first and list(map(ast.dump, here)) == self.old:
                 self.count += 1
                 result += copy.deepcopy(self.new)
                 place += width

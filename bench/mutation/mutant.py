@@ -1,6 +1,7 @@
 """Makes mutants: the network by hand, or the preparation of its cases, imported from changed source."""
 
 import ast
+import functools
 import importlib.util
 import sys
 import types
@@ -36,12 +37,12 @@ def _import_edited(names: Sequence[str], edits: Sequence[Edit]) -> dict[str, typ
     unknown = {edit.module for edit in edits} - set(names)
     if unknown:
         raise StaleEditError(f"nothing is imported from an edited {unknown.pop()}, only from {', '.join(names)}")
-    edited = {name: _edited_source(name, edits) for name in names}
+    edited = {name: _compiled(name, tuple(edit for edit in edits if edit.module == name)) for name in names}
     real = {name: sys.modules[name] for name in names if name in sys.modules}
     try:
         for name in names:
             sys.modules[name] = types.ModuleType(name)
-            exec(compile(edited[name], f"<mutant of {name}>", "exec"), vars(sys.modules[name]))  # noqa: S102 (our own)
+            exec(edited[name], vars(sys.modules[name]))  # noqa: S102 (our own)
         return {name: sys.modules[name] for name in names}
     finally:
         for name in names:
@@ -49,15 +50,15 @@ def _import_edited(names: Sequence[str], edits: Sequence[Edit]) -> dict[str, typ
         sys.modules.update(real)
 
 
-def _edited_source(name: str, edits: Sequence[Edit]) -> ast.Module:
+@functools.cache  # above all for the modules that a mutation leaves alone, which are most
+def _compiled(name: str, edits: tuple[Edit, ...]) -> types.CodeType:
     spec = importlib.util.find_spec(name)
     assert spec is not None
     assert spec.origin is not None
     tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
     for edit in edits:
-        if edit.module == name:
-            tree = apply_edit(tree, edit)
-    return tree
+        tree = apply_edit(tree, edit)
+    return compile(tree, f"<mutant of {name}>", "exec")
 
 
 def prepared_by(trainer: type[Trainer], prepare: Prepare) -> type[Trainer]:
