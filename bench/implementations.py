@@ -1,13 +1,16 @@
 """The implementations by name: where each one is, what it needs, and against which twin it is proved."""
 
+import configparser
 import dataclasses
 import importlib
 import importlib.metadata
 import importlib.util
 import os
+import re
 import shutil
 import sys
 import types
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -17,6 +20,7 @@ Side = Literal["by hand", "PyTorch", "peer", "yours", "floor"]
 
 GROUP = "backprop_bench.implementations"
 """Group of entry points under which a package registers implementations; documented in docs/your-own.md."""
+UNREADABLE = "its entry points cannot be read: "
 METHODS = ("train_epoch", "gradients", "predict", "parameters")
 """What :class:`data.Trainer` asks for."""
 
@@ -80,7 +84,7 @@ class Implementation:
         """Return why it cannot be used here, or ``None`` where it can."""
         if self.fault is not None:
             return self.fault
-        missing = [package for package in self.requires if importlib.util.find_spec(package) is None]
+        missing = [package for package in self.requires if not _is_installed(package)]
         if missing:
             return f"needs {' and '.join(missing)}, which is not installed"
         compiler = os.environ.get("CXX") or ("clang++" if sys.platform == "darwin" else "g++")
@@ -105,6 +109,13 @@ class Implementation:
             return _load_yours(self.module, self.class_name)
         trainer: type[Trainer] = getattr(importlib.import_module(self.module), self.class_name)
         return trainer
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        return importlib.util.find_spec(package) is not None
+    except ValueError:  # such as for __main__
+        return False
 
 
 def _no_gpu() -> str | None:
@@ -367,23 +378,48 @@ def trains_nothing(name: str) -> bool:
 def registered() -> dict[str, Implementation]:
     """Return by name what installed packages register; nothing of theirs is imported for it.
 
-    Raises
-    ------
-    InputError
-        Where the entry points of some package cannot be read, and so those of none.
+    One that is registered wrongly is there with its fault: by its name, or by that of the package where it has none.
     """
-    try:
-        points = list(importlib.metadata.entry_points(group=GROUP))
-    except Exception as error:
-        raise InputError(f"the entry points of the installed packages cannot be read: {error}") from error
     found: dict[str, Implementation] = {}
-    for point in points:
-        known = _registered(point.name, point.value, f"{point.dist.name} {point.dist.version}" if point.dist else "")
-        if point.name in found:
-            fault = f"is registered twice, by {found[point.name].package} and by {known.package}"
-            known = dataclasses.replace(known, fault=fault)
-        found[point.name] = known
+    for package, points in _packages_that_register():
+        for name, value in points:
+            known = _registered(name, value, package)
+            if name in found:
+                fault = f"is registered twice, by {found[name].package} and by {package}"
+                known = dataclasses.replace(known, fault=fault)
+            found[name] = known
     return found
+
+
+def _packages_that_register() -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    """Yield name and version of every package that registers something, and the names and values of its entry points.
+
+    Package by package and not by `importlib.metadata.entry_points`, which gives nothing where one file is broken.
+    """
+    seen = set()
+    for distribution in importlib.metadata.distributions():
+        text = _entry_points_of(distribution)
+        if GROUP not in text:
+            continue
+        package = f"{distribution.metadata['Name']} {distribution.metadata['Version']}"
+        name = re.sub(r"[-_.]+", "-", str(distribution.metadata["Name"])).lower()
+        if name in seen:  # what is found first is what is imported
+            continue
+        seen.add(name)
+        parser = configparser.ConfigParser(delimiters="=", interpolation=None)
+        parser.optionxform = str  # type: ignore[assignment,method-assign]  # names as they are written
+        try:
+            parser.read_string(text)
+            yield package, parser.items(GROUP) if parser.has_section(GROUP) else []
+        except configparser.Error as error:
+            yield package, [(name, f"{UNREADABLE}{' '.join(str(error).split())}")]
+
+
+def _entry_points_of(distribution: importlib.metadata.Distribution) -> str:
+    try:
+        return distribution.read_text("entry_points.txt") or ""
+    except (OSError, UnicodeDecodeError):  # a package that is broken is no concern of ours
+        return ""
 
 
 def _registered(name: str, value: str, package: str) -> Implementation:
@@ -391,6 +427,8 @@ def _registered(name: str, value: str, package: str) -> Implementation:
     fault = None
     if any(name in known_ones for known_ones in (IMPLEMENTATIONS, FLOORS, LINKS, PARTS)):
         fault = "the suite has one of this name, which is the one that is used"
+    elif value.startswith(UNREADABLE):
+        fault = value
     elif not all(word.isidentifier() for word in (*module.split("."), class_name)):
         fault = f"its entry point is {value!r}, expected module:ClassName"
     return Implementation(

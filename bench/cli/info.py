@@ -9,7 +9,7 @@ from bench.implementations import IMPLEMENTATIONS, registered
 from bench.run.doctor import diagnose
 from bench.show.findings import Finding, Findings
 from bench.show.table import make_table
-from data import RECIPES, InputError, Recipe
+from data import RECIPES, Recipe
 
 DATASETS = {
     "mnist": "60,000 + 10,000 handwritten digits; comes with the suite",
@@ -28,11 +28,6 @@ def list_all(output: Output) -> None:
       backprop-bench list
       backprop-bench list --table recipes --format csv
     """  # noqa: D301 (click reads the backspace)
-    try:
-        yours = registered()
-    except InputError as error:  # what the suite has itself is there all the same
-        click.echo(f"Left out: {error}", err=True)
-        yours = {}
     implementations = make_table(
         "Implementations",
         ["<implementation", "<side", "<what it is", "<available"],
@@ -43,7 +38,7 @@ def list_all(output: Output) -> None:
                 implementation.description,
                 implementation.unavailable() or ("yes, by name" if implementation.only_by_name else "yes"),
             )
-            for implementation in (*IMPLEMENTATIONS.values(), *yours.values())
+            for implementation in (*IMPLEMENTATIONS.values(), *registered().values())
         ],
     )
     recipes = make_table(

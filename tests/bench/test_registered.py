@@ -1,11 +1,8 @@
 """Implementations that installed packages register: found by name, imported when used, harmless when broken."""
 
-import importlib.metadata
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
@@ -20,31 +17,33 @@ from tests.tiny import write_tiny_dataset
 SIZES = ["--layer-sizes", "784-5-10", "--dtype", "float64", "--steps", "5"]
 
 
+def install(folder: Path, name: str, entry_points: str) -> None:
+    """Let a package have this file of entry points."""
+    info = folder / f"{name.replace('-', '_')}-1.2.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.2\n")
+    (info / "entry_points.txt").write_text(entry_points)
+
+
 @pytest.fixture
-def made_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Make a folder of packages that Python finds, here and in the processes that are started."""
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"))
+    return tmp_path / "site"
+
+
+@pytest.fixture
+def made_up(site: Path) -> Path:
     """Install a package that registers one implementation that is right, and some that are not."""
-    folder = tmp_path / "site"
-    (folder / "made_up-1.2.dist-info").mkdir(parents=True)
-    (folder / "made_up-1.2.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: made-up\nVersion: 1.2\n")
-    (folder / "made_up-1.2.dist-info" / "entry_points.txt").write_text(
-        f"[{GROUP}]\nmade-up = made_up:Mine\nbroken = made_up_broken:Mine\ngone = no_such_module:Mine\n"
+    install(
+        site,
+        "made-up",
+        f"[{GROUP}]\nmade-up = made_up:Mine\nbroken = made_up_broken:Mine\ngone = no_such_module:Mine\n",
     )
-    (folder / "made_up.py").write_text("from scratch.numpy_trainer import NumpyTrainer as Mine\n")
-    (folder / "made_up_broken.py").write_text("1 / 0\n")
-    monkeypatch.syspath_prepend(folder)
-    monkeypatch.setenv("PYTHONPATH", str(folder))
-    return folder
-
-
-def register(monkeypatch: pytest.MonkeyPatch, *points: tuple[str, str, str]) -> None:
-    """Let these be all entry points: name, value, and the name of the package."""
-
-    def entry_points(group: str) -> Sequence[SimpleNamespace]:
-        assert group == GROUP
-        packages = {package: SimpleNamespace(name=package, version="1.0") for _, _, package in points}
-        return [SimpleNamespace(name=name, value=value, dist=packages[package]) for name, value, package in points]
-
-    monkeypatch.setattr(importlib.metadata, "entry_points", entry_points)
+    (site / "made_up.py").write_text("from scratch.numpy_trainer import NumpyTrainer as Mine\n")
+    (site / "made_up_broken.py").write_text("1 / 0\n")
+    return site
 
 
 def listed() -> str:
@@ -89,52 +88,46 @@ def test_a_broken_one_is_one_sentence(name: str, sentence: str) -> None:
     assert result.output.splitlines()[-1] == sentence
 
 
-def test_one_that_is_registered_wrongly_is_listed_with_the_reason_and_spoils_nothing(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    register(
-        monkeypatch,
-        ("nonsense", "not a module", "one"),
-        ("twice", "json:JSONDecoder", "one"),
-        ("twice", "json:JSONDecoder", "two"),
-        ("torch-eager", "json:JSONDecoder", "one"),
-    )
+def test_one_that_is_registered_wrongly_is_listed_with_the_reason_and_spoils_nothing(site: Path) -> None:
+    install(site, "one", f"[{GROUP}]\nnonsense = not a module\ntwice = json:Decoder\ntorch-eager = json:Decoder\n")
+    install(site, "two", f"[{GROUP}]\ntwice = json:Decoder\n")
+    install(site, "three", f"[{GROUP}]\nthere is no value\n")
+    install(site, "fourth", "neither a section\nnor a value\n")
     said = " ".join(listed().split())
     assert "its entry point is 'not a module', expected module:ClassName" in said
-    assert "is registered twice, by one 1.0 and by two 1.0" in said
+    assert "is registered twice, by " in said
     assert "the suite has one of this name, which is the one that is used" in said
+    assert "registered by three 1.2" in said
+    assert "its entry points cannot be read: Source contains parsing errors" in said
+    assert "fourth" not in said
     assert named_implementation("torch-eager").side == "PyTorch"
     result = CliRunner().invoke(main, ["compare", "--implementation", "nonsense"])
     assert result.exit_code == 2
     assert "nonsense is unavailable: its entry point is" in result.output
 
 
-def test_entry_points_that_cannot_be_read_leave_the_suites_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    def unreadable(group: str) -> Sequence[SimpleNamespace]:
-        raise TypeError("one of the packages is broken")
-
-    monkeypatch.setattr(importlib.metadata, "entry_points", unreadable)
-    said = listed()
-    assert "Left out: the entry points of the installed packages cannot be read: one of the packages is broken" in said
-    assert "scratch-numpy" in said
-    result = CliRunner().invoke(main, ["parity", "made-up"])
-    assert result.exit_code == 2
-    assert "cannot be read" in result.output
-
-
-def test_an_unknown_name_is_answered_with_those_that_are_registered(monkeypatch: pytest.MonkeyPatch) -> None:
-    register(monkeypatch, ("made-up", "json:JSONDecoder", "one"))
+@pytest.mark.usefixtures("made_up")
+def test_an_unknown_name_is_answered_with_those_that_are_registered() -> None:
     result = CliRunner().invoke(main, ["parity", "made-down"])
     assert result.exit_code == 2
-    assert "jax, made-up or path/to/file.py:ClassName" in " ".join(result.output.split())
+    assert "jax, made-up, broken, gone or path/to/file.py:ClassName" in " ".join(result.output.split())
 
 
-def test_a_run_knows_the_version_that_it_was_begun_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    register(monkeypatch, ("made-up", "json:JSONDecoder", "one"))
+@pytest.mark.usefixtures("made_up")
+def test_a_run_knows_the_version_that_it_was_begun_with(tmp_path: Path) -> None:
     dataset = load_dataset(write_tiny_dataset(tmp_path, 200, 60))
-    assert own_files(plan_comparison("quick", dataset, ["scratch-numpy", "made-up"])) == {"made-up": "one 1.0"}
+    assert own_files(plan_comparison("quick", dataset, ["scratch-numpy", "made-up"])) == {"made-up": "made-up 1.2"}
 
 
-def test_without_packages_that_register_there_is_nothing_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    register(monkeypatch)
+def test_a_package_that_is_found_twice_is_the_one_that_is_imported(
+    site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(site, "made-up", f"[{GROUP}]\nmade-up = made_up:Mine\n")
+    install(tmp_path / "before", "made-up", f"[{GROUP}]\nmade-up = made_up:Another\n")
+    monkeypatch.syspath_prepend(tmp_path / "before")
+    assert registered()["made-up"].class_name == "Another"
+    assert registered()["made-up"].fault is None
+
+
+def test_without_packages_that_register_there_is_nothing_more() -> None:
     assert registered() == {}
