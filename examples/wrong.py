@@ -4,7 +4,7 @@
 
     Not equal in float64: the first quantity that differs is dE/dW, gradient of layer 1, by 3 of its largest value, …
     What differs: gradient in layer 1; first change in layer 1; loss.
-    A known mistake does the very same: the slope y(1 − y) of the hidden units is missing.
+    A known mistake does the very same: the slope of the hidden units is missing.
     So: did you forget to multiply by the slope of the hidden units?
 """
 

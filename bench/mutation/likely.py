@@ -2,21 +2,24 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
 
 from bench.mutation.edit import Mutation
+from bench.mutation.mistakes_in_training import CONDUCT
 from bench.mutation.mutant import make_trainer
 from bench.mutation.mutations import MISTAKES
-from bench.mutation.signature import Quantities, compare_quantities, describe, quantities_of
+from bench.mutation.signature import EPOCHS, Quantities, are_all_same, compare_quantities, describe, quantities_of
 from bench.run.conduct import check_conduct
 from data import Cases, Floats, Recipe, Trainer
 
 MOST = 3
 """Questions that are asked where no mistake computes the same."""
 LEAST_CASES = 21
+ROOM = 1.0
+"""Powers of ten by which a mistake that is asked about may be less alike than the most alike."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,16 +29,19 @@ class Reading:
     Attributes
     ----------
     differs
-        What of outputs, gradient, first change of the weights and loss differs, and by which factor; empty for nothing.
+        What of outputs, gradient, changes of the weights and loss differs, and by which factor; empty for nothing.
     mistakes
         Known mistakes that compute the very same, within rounding.
     questions
         What to ask: of these mistakes, or else of those that make the same quantities differ, the most alike first.
+    epochs
+        Epochs of a few batches in which differences were looked for; 0 where none were.
     """
 
     differs: str = ""
     mistakes: tuple[str, ...] = ()
     questions: tuple[str, ...] = ()
+    epochs: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain values."""
@@ -58,18 +64,20 @@ def read_difference(recipe: Recipe, found: type[Trainer], expected: type[Trainer
             return Reading()
         difference = differs(here, right)
         if not difference:
-            return Reading()
+            return Reading(epochs=EPOCHS)
         same: list[Mutation] = []
         alike: list[tuple[float, Mutation]] = []
-        for mutation, there in _try_all(lambda mutant: quantities_of(recipe, mutant, cases)):
-            if _fit(there, right) and not differs(there, here):
+        numeric = [mutation for mutation in MISTAKES if mutation not in CONDUCT]  # the conduct is looked at before
+        for mutation, there in _try_all(numeric, lambda mutant: quantities_of(recipe, mutant, cases)):
+            if _fit(there, right) and are_all_same(recipe, there, here):
                 same.append(mutation)
             elif _fit(there, right) and differs(there, right) == difference:
                 alike.append((_distance(there, here, right), mutation))
     if same:
-        return Reading(difference, tuple(mutation.name for mutation in same), _questions(same))
+        return Reading(difference, tuple(mutation.name for mutation in same), _questions(same), EPOCHS)
     nearest = sorted(alike, key=lambda pair: pair[0])
-    return Reading(difference, (), _questions([mutation for _, mutation in nearest])[:MOST])
+    near = [mutation for distance, mutation in nearest if distance <= nearest[0][0] + ROOM]
+    return Reading(difference, (), _questions(near)[:MOST], EPOCHS)
 
 
 def read_conduct(recipe: Recipe, batch: Cases, fault: str) -> Reading:
@@ -79,7 +87,7 @@ def read_conduct(recipe: Recipe, batch: Cases, fault: str) -> Reading:
         return check_conduct(recipe, mutant, Cases(batch.x.copy(), batch.t.copy(), batch.y)).where
 
     with np.errstate(all="ignore"):
-        faults = list(_try_all(conduct))
+        faults = list(_try_all(MISTAKES, conduct))
     same = [mutation for mutation, there in faults if there == fault]
     if same:
         return Reading("", tuple(mutation.name for mutation in same), _questions(same))
@@ -94,9 +102,9 @@ def _few(recipe: Recipe, cases: Cases) -> Cases:
     return Cases(cases.x[some], cases.t[some], cases.y[some])
 
 
-def _try_all(run: Callable[[type[Trainer]], Any]) -> Iterator[tuple[Mutation, Any]]:
+def _try_all(mutations: Iterable[Mutation], run: Callable[[type[Trainer]], Any]) -> Iterator[tuple[Mutation, Any]]:
     """Yield what comes out of every mutant of the network; what does not fit the recipe raises, and is passed over."""
-    for mutation in MISTAKES:
+    for mutation in mutations:
         if not mutation.changes_data:
             try:
                 yield mutation, run(_mutant(mutation))
@@ -118,9 +126,9 @@ def _questions(mutations: list[Mutation]) -> tuple[str, ...]:
 
 
 def _distance(there: Quantities, here: Quantities, right: Quantities) -> float:
-    """Return how unlike the sizes of two differences from the right quantities are, in powers of ten."""
+    """Return how unlike the sizes of two differences from the right quantities are, in powers of ten in the mean."""
     a, b = (np.log10([_size(x, y) for (_, _, x), (_, _, y) in zip(some, right, strict=True)]) for some in (there, here))
-    return float(np.nan_to_num(abs(a - b).sum(), nan=np.inf))
+    return float(np.nan_to_num(abs(a - b).mean(), nan=np.inf))
 
 
 def _size(a: Floats, b: Floats) -> float:

@@ -4,17 +4,31 @@ from bench.mutation.edit import Edit, Mutation
 
 _ACTIVATIONS, _LOSSES, _TRAINER = "scratch.activations", "scratch.losses", "scratch.numpy_trainer"
 _SLOPE = "dz = dy * self.derivative(forward.y[layer])"
+_ACTIVATED_AGAIN = "self.activations[layer - 1](forward.y[layer])"
+_OUTPUT, _NORMALISED = "[ACTIVATIONS[recipe.output_activation]]", "e / e.sum(axis=1, keepdims=True)"
 _BACK = "dy = dz @ self.layers[layer].weight.T"
 
 SLOPES = (
     Mutation(
-        "the slope y(1 − y) of the hidden units is missing",
+        "the slope of the hidden units is missing",
         (Edit(_TRAINER, _SLOPE, "dz = dy"),),
         ("squared error", "squared error, float32"),
         "did you forget to multiply by the slope of the hidden units?",
     ),
     Mutation(
-        "the slope y(1 − y) of the output units is missing",
+        "the slope of the units of the first hidden layer is missing, those of the others are there",
+        (Edit(_TRAINER, _SLOPE, f"{_SLOPE} if layer > 1 or len(self.layers) == 2 else dy"),),
+        ("squared error",),
+        "did you forget to multiply by the slope of the units of the first hidden layer?",
+    ),
+    Mutation(
+        "the slope of the units of the last hidden layer is missing, those of the others are there",
+        (Edit(_TRAINER, _SLOPE, f"{_SLOPE} if layer < len(self.layers) - 1 or layer == 1 else dy"),),
+        ("squared error",),
+        "did you forget to multiply by the slope of the units of the last hidden layer?",
+    ),
+    Mutation(
+        "the slope of the output units is missing",
         (Edit(_LOSSES, "return dy, dy * derivative(y)", "return dy, dy"),),
         ("squared error",),
         "did you forget to multiply by the slope of the output units?",
@@ -24,6 +38,18 @@ SLOPES = (
         (Edit(_TRAINER, "self.derivative(forward.y[layer])", "self.derivative(forward.z[layer - 1])"),),
         ("softmax",),
         "does your slope want the activation y, and did you hand it the total input z?",
+    ),
+    Mutation(
+        "the slope is taken of the activation as if it were the total input",
+        (Edit(_TRAINER, "self.derivative(forward.y[layer])", f"self.derivative({_ACTIVATED_AGAIN})"),),
+        ("squared error",),
+        "does your slope apply the activation function itself, and did you hand it the activation y instead of z?",
+    ),
+    Mutation(
+        "the slope of the outputs is taken of the activation as if it were the total input",
+        (Edit(_LOSSES, "return dy, dy * derivative(y)", "return dy, dy * derivative(1 / (1 + np.exp(-y)))"),),
+        ("squared error",),
+        "does your slope of the output units apply the sigmoid itself, and did you hand it the output y instead of z?",
     ),
     Mutation(
         "the slope is that of the layer before",
@@ -45,7 +71,13 @@ SLOPES = (
     ),
     Mutation(
         "the slope of the rectifier at z = 0 is 1 instead of 0",
-        (Edit(_TRAINER, _SLOPE, "dz = dy * (forward.z[layer - 1] >= 0)"),),
+        (
+            Edit(
+                _TRAINER,
+                _SLOPE,
+                f"{_SLOPE} if self.recipe.hidden_activation != 'relu' else dy * (forward.z[layer - 1] >= 0)",
+            ),
+        ),
         ("relu, biases from 0",),
         "is your slope of the rectifier 1 at z = 0, where PyTorch has 0?",
     ),
@@ -83,6 +115,42 @@ OUTPUTS = (
         "does predict return the logits?",
     ),
     Mutation(
+        "predict returns the logarithms of the activations y",
+        (Edit(_TRAINER, "return self.forward(x).y[-1]", "return np.log(self.forward(x).y[-1])"),),
+        ("softmax",),
+        "does predict return the logarithms of the outputs?",
+    ),
+    Mutation(
+        "the outputs are sigmoid units instead of softmax",
+        (Edit(_TRAINER, _OUTPUT, _OUTPUT.replace("recipe.output_activation", "'sigmoid'")),),
+        ("softmax", "linear outputs"),
+        "are your outputs sigmoid units where the recipe has others?",
+    ),
+    Mutation(
+        "the outputs are the total inputs z",
+        (Edit(_TRAINER, _OUTPUT, _OUTPUT.replace("recipe.output_activation", "'identity'")),),
+        ("softmax", "squared error"),
+        "did you forget the activation function of the output units?",
+    ),
+    Mutation(
+        "softmax is applied to the sigmoid of the total inputs",
+        (Edit(_ACTIVATIONS, "e = np.exp(z - z.max(axis=1, keepdims=True))", "e = np.exp(1 / (1 + np.exp(-z)))"),),
+        ("softmax",),
+        "do your outputs pass through the sigmoid before softmax?",
+    ),
+    Mutation(
+        "softmax divides by the sum over the cases",
+        (Edit(_ACTIVATIONS, _NORMALISED, "e / e.sum(axis=0)"),),
+        ("softmax",),
+        "does your softmax sum over the cases rather than over the outputs?",
+    ),
+    Mutation(
+        "softmax divides by the sum over all outputs of all cases",
+        (Edit(_ACTIVATIONS, _NORMALISED, "e / e.sum()"),),
+        ("softmax",),
+        "does your softmax sum over the whole batch rather than over the outputs of each case?",
+    ),
+    Mutation(
         "the biases of the hidden layers are not added",
         (Edit(_TRAINER, "layer.bias is not None", "layer.bias is not None and layer is self.layers[-1]"),),
         ("softmax",),
@@ -109,6 +177,15 @@ OUTPUTS = (
 )
 
 LOSSES = (
+    Mutation(
+        "the error is t − y instead of y − t",
+        (
+            Edit(_LOSSES, "return y - t", "return t - y"),
+            Edit(_LOSSES, "return None, y - t", "return None, t - y"),
+        ),
+        ("softmax", "squared error"),
+        "is your gradient that of y − t rather than of t − y?",
+    ),
     Mutation(
         "the gradient of the squared error lacks the ½",
         (Edit(_LOSSES, "dy = errors(y, t)", "dy = 2 * errors(y, t)"),),
@@ -201,6 +278,12 @@ REDUCTIONS = (
         (Edit(_TRAINER, "dz.sum(axis=0)", "dz.mean(axis=0)"),),
         ("squared error", "squared error, float32"),
         "did you average the gradient of the biases a second time?",
+    ),
+    Mutation(
+        "the gradient of the biases is 0",
+        (Edit(_TRAINER, "dz.sum(axis=0)", "0 * dz.sum(axis=0)"),),
+        ("softmax",),
+        "did you forget the gradient of the biases?",
     ),
     Mutation(
         "the gradient of the biases is summed over the units instead of the cases",

@@ -13,7 +13,9 @@ change[...] = self.momentum * change - self.learning_rate * g
 w += change
 """
 _DECAY_STEP = "self.inner.step([g + self.weight_decay * w for w, g in zip(self.weights, gradients, strict=True)])"
+_BATCH_SIZE = "self.recipe.batch_size or len(order)"
 _BATCH = "order[start : start + batch_size]"
+_RETURN = "return loss / len(order)"
 _ADD_LOSS = "loss += self.loss(forward.z[-1], forward.y[-1], targets)"
 _FORWARD = "total = fed[-1] @ layer.weight"
 
@@ -29,6 +31,24 @@ DESCENT = (
         (Edit(_OPTIMIZERS, _SGD_STEP, _SGD_STEP + "self.learning_rate *= 0.99"),),
         ("softmax",),
         "does your learning rate decay after every batch rather than every epoch?",
+    ),
+    Mutation(
+        "the learning rate decays from epoch to epoch",
+        (Edit(_TRAINER, _RETURN, f"self.optimizer.learning_rate *= 0.9\n{_RETURN}"),),
+        ("softmax",),
+        "does your learning rate change from epoch to epoch, which the recipe does not ask for?",
+    ),
+    Mutation(
+        "the schedule is ignored",
+        (Edit(_TRAINER, "self.recipe.rates(self.epoch)", "self.recipe.rates(0)"),),
+        ("schedule",),
+        "do you follow the schedule of the recipe?",
+    ),
+    Mutation(
+        "the schedule begins an epoch late",
+        (Edit(_TRAINER, "self.recipe.rates(self.epoch)", "self.recipe.rates(self.epoch - 1)"),),
+        ("schedule",),
+        "do you count the epochs of the schedule from 0?",
     ),
     Mutation(
         "gradients add up over the batches",
@@ -126,7 +146,8 @@ MOMENTUM = (
                 "loss = 0.0",
                 "loss = 0.0\n"
                 "self.optimizer = optimizer_of("
-                "self.recipe, [array for layer in self.layers for array in layer.arrays()])",
+                "self.recipe, [array for layer in self.layers for array in layer.arrays()])\n"
+                "self.optimizer.set_rates(*self.recipe.rates(self.epoch - 1))",
             ),
         ),
         ("momentum", "adam"),
@@ -262,6 +283,12 @@ RUNNING_MEANS = (
 
 DECAY = (
     Mutation(
+        "weight decay is left out",
+        (Edit(_OPTIMIZERS, _DECAY_STEP, "self.inner.step(gradients)"),),
+        ("decay", "momentum and decay"),
+        "did you forget the weight decay?",
+    ),
+    Mutation(
         "weight decay leaves the biases out",
         (Edit(_OPTIMIZERS, "g + self.weight_decay * w", "g + self.weight_decay * w if w.ndim == 2 else g"),),
         ("decay", "adam and decay"),
@@ -321,6 +348,18 @@ self.inner.step(gradients)
 
 BATCHES = (
     Mutation(
+        "the weights change after every case",
+        (Edit(_TRAINER, _BATCH_SIZE, "1"),),
+        ("softmax",),
+        "do you change the weights after every case rather than after every batch?",
+    ),
+    Mutation(
+        "the weights change once in an epoch",
+        (Edit(_TRAINER, _BATCH_SIZE, "len(order)"),),
+        ("softmax",),
+        "do you change the weights after all cases rather than after every batch?",
+    ),
+    Mutation(
         "the order is ignored",
         (Edit(_TRAINER, _BATCH, "np.arange(len(order))[start : start + batch_size]"),),
         ("softmax",),
@@ -360,7 +399,7 @@ BATCHES = (
         "the loss is averaged over the batches instead of the cases",
         (
             Edit(_TRAINER, _ADD_LOSS, _ADD_LOSS + " / len(cases)"),
-            Edit(_TRAINER, "return loss / len(order)", "return loss / -(-len(order) // batch_size)"),
+            Edit(_TRAINER, _RETURN, "return loss / -(-len(order) // batch_size)"),
         ),
         ("softmax", "softmax, float32"),
         "do you average the losses of the batches although the last one is shorter?",
@@ -369,7 +408,7 @@ BATCHES = (
         "the loss of an epoch is that of its last batch",
         (
             Edit(_TRAINER, _ADD_LOSS, _ADD_LOSS.replace("+=", "=") + " / len(cases)"),
-            Edit(_TRAINER, "return loss / len(order)", "return loss"),
+            Edit(_TRAINER, _RETURN, "return loss"),
         ),
         ("softmax",),
         "do you report the loss of the last batch only?",
@@ -388,9 +427,26 @@ BATCHES = (
     ),
     Mutation(
         "the loss is summed over the cases instead of averaged",
-        (Edit(_TRAINER, "return loss / len(order)", "return loss"),),
+        (Edit(_TRAINER, _RETURN, "return loss"),),
         ("softmax",),
         "do you report the sum over the cases rather than the mean?",
+    ),
+    Mutation(
+        "predict keeps using the initial weights",
+        (
+            Edit(
+                _TRAINER,
+                "self.layers = copy_parameters(parameters)",
+                "self.layers, self.first = copy_parameters(parameters), copy_parameters(parameters)",
+            ),
+            Edit(
+                _TRAINER,
+                "return self.forward(x).y[-1]",
+                "return NumpyTrainer(self.recipe, self.first).forward(x).y[-1]",
+            ),
+        ),
+        ("softmax",),
+        "do your outputs come from the weights as they are now?",
     ),
 )
 
@@ -532,23 +588,6 @@ CONDUCT = (
         (Edit(_TRAINER, "loss = 0.0", "loss = 0.0\nx[...] = np.maximum(x, 0.1)"),),
         ("softmax",),
         "does train_epoch leave the cases alone?",
-    ),
-    Mutation(
-        "predict keeps using the initial weights",
-        (
-            Edit(
-                _TRAINER,
-                "self.layers = copy_parameters(parameters)",
-                "self.layers, self.first = copy_parameters(parameters), copy_parameters(parameters)",
-            ),
-            Edit(
-                _TRAINER,
-                "return self.forward(x).y[-1]",
-                "return NumpyTrainer(self.recipe, self.first).forward(x).y[-1]",
-            ),
-        ),
-        ("softmax",),
-        "do your outputs come from the weights as they are now?",
     ),
 )
 

@@ -41,6 +41,7 @@ RECIPES: dict[str, Recipe] = {
     "ranges": _SQUARED.replace(input_range=(0.01, 1.0), target_range=(0.1, 0.9)),
     "square layers": _SQUARED.replace(layer_sizes=(9, 9, 9, 9)),
     "square batches": _SQUARED.replace(layer_sizes=(7, 7, 7), batch_size=7),
+    "schedule": _SOFTMAX.replace(schedule=((1, 0.1, 0.0),)),
     "momentum": _MOMENTUM,
     "rmsprop": _RMSPROP,
     "adam": _ADAM,

@@ -9,7 +9,9 @@ from bench.compute.agreement import NamedArrays, name_arrays
 from data import Cases, Floats, Parameters, Recipe, Trainer, batch_order, initial_parameters
 
 EPOCHS = 3
-"""Epochs of which the loss is looked at."""
+"""Epochs of which the loss is looked at, and after which the weights are."""
+FOLLOWS_FROM = {"later change": ("first change",), "later outputs": ("outputs", "first change", "later change")}
+"""What is not worth saying where one of these differs already, for it cannot but differ, too."""
 DIFFERENT = {"float64": 1e-10, "float32": 1e-4}
 """Difference from which quantities count as different, relative to the largest value of the array."""
 CONSTANT = {"float64": 1e-6, "float32": 1e-2}
@@ -23,7 +25,8 @@ class Deviation:
     Attributes
     ----------
     quantity
-        ``outputs``, ``gradient``, ``first change`` (of the weights, by the first batch) or ``loss`` (by epoch).
+        ``outputs``, ``gradient``, ``first change`` (of the weights, by the first batch), ``later change`` and
+        ``later outputs`` (after some epochs) or ``loss`` (by epoch).
     array
         Which array of the layers, empty for outputs and loss.
     factor
@@ -41,7 +44,7 @@ Quantities = list[tuple[str, str, Floats]]
 
 
 def signature_of(recipe: Recipe, found: type[Trainer], expected: type[Trainer], cases: Cases) -> Signature:
-    """Return how a trainer differs from the reference: outputs, gradient, first change, loss.
+    """Return how a trainer differs from the reference: outputs, gradient, changes of the weights, loss.
 
     Parameters
     ----------
@@ -57,16 +60,24 @@ def signature_of(recipe: Recipe, found: type[Trainer], expected: type[Trainer], 
 def compare_quantities(recipe: Recipe, found: Quantities, expected: Quantities, n_cases: int) -> Signature:
     """Return how two results of :func:`quantities_of` with so many cases differ."""
     known = _known_factors(recipe, n_cases)
-    different, constant = DIFFERENT[recipe.dtype], CONSTANT[recipe.dtype]
     return tuple(
-        Deviation(quantity, name, _factor(known, a, b, constant))
+        Deviation(quantity, name, _factor(known, a, b, CONSTANT[recipe.dtype]))
         for (quantity, name, a), (_, _, b) in zip(found, expected, strict=True)
-        if not abs(a - b).max() <= different * abs(b).max()
+        if not _are_same(recipe, a, b)
     )
 
 
+def are_all_same(recipe: Recipe, found: Quantities, expected: Quantities) -> bool:
+    """Say whether nothing differs in two results of :func:`quantities_of`."""
+    return all(_are_same(recipe, a, b) for (_, _, a), (_, _, b) in zip(found, expected, strict=True))
+
+
+def _are_same(recipe: Recipe, a: Floats, b: Floats) -> bool:
+    return bool(abs(a - b).max() <= DIFFERENT[recipe.dtype] * abs(b).max())
+
+
 def quantities_of(recipe: Recipe, trainer: type[Trainer], cases: Cases) -> Quantities:
-    """Return outputs and gradient of the first batch, the first change of the weights, and the loss by epoch."""
+    """Return outputs and gradient of the first batch, what training makes of weights and outputs, and the losses."""
     x, t = cases.x.copy(), cases.t.copy()  # a trainer that changes them must not change those of its reference
     orders = [batch_order(recipe, len(x), epoch) for epoch in range(EPOCHS)]
     first = orders[0][: recipe.batch_size]
@@ -77,11 +88,13 @@ def quantities_of(recipe: Recipe, trainer: type[Trainer], cases: Cases) -> Quant
     stepped, trained = start(), start()
     stepped.train_epoch(x, t, first)
     losses = [trained.train_epoch(x, t, order) for order in orders]
-    changes = _changes(initial_parameters(recipe), stepped.parameters())
+    begin, first_step, end = initial_parameters(recipe), stepped.parameters(), trained.parameters()
     return [
         ("outputs", "", start().predict(x[first])),
         *(("gradient", name, array) for name, array in name_arrays(start().gradients(x[first], t[first]))),
-        *(("first change", name, array) for name, array in changes),
+        *(("first change", name, array) for name, array in _changes(begin, first_step)),
+        *(("later change", name, array) for name, array in _changes(begin, end)),
+        ("later outputs", "", trained.predict(x[first])),
         ("loss", "", np.array(losses)),
     ]
 
@@ -125,7 +138,10 @@ def _known_factors(recipe: Recipe, n_cases: int) -> dict[str, float]:
 def describe(recipe: Recipe, signature: Signature) -> str:
     """Return the signature on one line, such as "gradient of the biases × 1/B; loss"."""
     parts = []
-    for quantity in dict.fromkeys(deviation.quantity for deviation in signature):
+    different = dict.fromkeys(deviation.quantity for deviation in signature)
+    for quantity in different:
+        if different.keys() & FOLLOWS_FROM.get(quantity, ()):
+            continue
         deviations = [deviation for deviation in signature if deviation.quantity == quantity]
         factors = {deviation.factor for deviation in deviations}
         where = _describe_arrays(recipe, [deviation.array for deviation in deviations])

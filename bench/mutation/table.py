@@ -85,9 +85,9 @@ def format_page(verdicts: Sequence[Verdict], signatures: Sequence[tuple[str, str
 
 
 _LOOK_UP = """What differs from PyTorch when both run in float64: the outputs and the gradient of the first batch, the
-change of the weights by it, the loss by epoch; with the factor found / expected where it is the same everywhere. B is
-the number of cases in a batch, N that of all cases, C that of outputs, α the momentum. Of three layers here, layer 3
-is the output layer.
+change of the weights by it (the first change), else that by a few epochs (the later change), else the outputs after
+them, and the loss by epoch; with the factor found / expected where it is the same everywhere. B is the number of cases
+in a batch, N that of all cases, C that of outputs, α the momentum. Of three layers here, layer 3 is the output layer.
 """
 
 

@@ -125,6 +125,7 @@ class Bench:
             "equal": equal,
             "conduct": None,
             "steps": steps,
+            "steps_per_epoch": -(-len(cases.x) // (chosen.batch_size or len(cases.x))),
             "quantities": [quantity.to_dict() for quantity in quantities],
             "traced": shows_all(found(chosen, parameters), expected(chosen, parameters)),
             "first_step": first_step_apart(chosen, found, expected, cases, steps) if moved else None,

@@ -89,14 +89,21 @@ def conclusion(dtype: str, outcome: Mapping[str, Any]) -> str:
     what = QUANTITIES[first["name"]] + of + _after(first["name"], outcome["steps"])
     if first["difference"] is None:
         return f"Not proved in {dtype}: {what}: {first['where']}.{hidden}"
-    since = ""
-    if first["name"] in AFTER and outcome["first_step"] is not None:
-        step, arrays = outcome["first_step"]
-        since = f" The weights differ from step {step} on: first {' and '.join(arrays)}."
+    since = _since(outcome) if first["name"] in AFTER and outcome["first_step"] is not None else ""
     return (
         f"Not equal in {dtype}: the first quantity that differs is {what}, by {scientific(first['difference'])} of its "
         f"largest value, at {first['where']}.{since}{hidden}"
     )
+
+
+def _since(outcome: Mapping[str, Any]) -> str:
+    """Return the first step after which weights differ, which batch that is, and which weights these are."""
+    step, arrays = outcome["first_step"]
+    epoch, batch = divmod(step - 1, outcome["steps_per_epoch"])
+    of_all = sum(quantity["name"] in ("W", "b") for quantity in outcome["quantities"])
+    which = "all of them" if len(arrays) == of_all else " and ".join(arrays)
+    place = f"batch {batch + 1} of {outcome['steps_per_epoch']} in epoch {epoch + 1}"
+    return f" The weights differ from step {step} on, {place}: at first {which}."
 
 
 def reading(outcome: Mapping[str, Any]) -> list[str]:
@@ -112,4 +119,9 @@ def reading(outcome: Mapping[str, Any]) -> list[str]:
         sentences.append(f"Known mistakes that look like this ask: {' Or: '.join(found['questions'])}")
     elif found["differs"]:
         sentences.append("No known mistake makes just this differ.")
+    elif found["epochs"]:
+        sentences.append(
+            f"Known mistakes are looked for in {found['epochs']} epochs of a few batches, where nothing differs yet: "
+            "this one begins later, or is small."
+        )
     return sentences

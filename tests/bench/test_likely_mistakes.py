@@ -10,9 +10,14 @@ from bench.show.parity import conclusion, reading
 from data import Recipe
 from tests.tiny import write_tiny_dataset
 
-CORRECT = (Path(__file__).parents[2] / "examples" / "correct.py").read_text(encoding="utf-8")
-RECIPE = Recipe(layer_sizes=(16, 8, 3), batch_size=8, dtype="float64")
+BEGINNER = Path(__file__).with_name("beginner.py").read_text(encoding="utf-8")
 STEPS = 40
+
+SOFTMAX = Recipe(layer_sizes=(16, 8, 7, 3), batch_size=8, learning_rate=0.5, dtype="float64")
+SQUARED = SOFTMAX.replace(output_activation="sigmoid", loss="squared_error", reduction="sum")
+MOMENTUM = SOFTMAX.replace(optimizer="momentum", learning_rate=0.1, momentum=0.7)
+DECAY = SOFTMAX.replace(weight_decay=0.05)
+SCHEDULE = SOFTMAX.replace(schedule=((1, 0.1, 0.0),))
 
 
 @pytest.fixture(scope="module")
@@ -20,125 +25,318 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> str:
     return write_tiny_dataset(tmp_path_factory.mktemp("tiny"), 200, 60)
 
 
-def write_mine(folder: Path, old: str, new: str) -> str:
-    """Write the correct example with other code in one or more places; returns what the command line calls it."""
-    assert old in CORRECT
-    (folder / "mine.py").write_text(CORRECT.replace(old, new), encoding="utf-8")
-    return f"{folder / 'mine.py'}:Correct"
+def write_mine(folder: Path, old: str = "", new: str = "") -> str:
+    """Write the beginner's network with other code in one or more places; returns what the command line calls it."""
+    assert old in BEGINNER
+    (folder / "mine.py").write_text(BEGINNER.replace(old, new) if old else BEGINNER, encoding="utf-8")
+    return f"{folder / 'mine.py'}:Beginner"
 
 
-def inspected(name: str, dataset: str, recipe: Recipe = RECIPE) -> dict[str, Any]:
+def inspected(name: str, dataset: str, recipe: Recipe) -> dict[str, Any]:
     return Bench().inspect(name, "scratch-numpy", recipe.to_dict(), dataset, STEPS)
 
 
-BATCH, TRAINED = "order[start : start + size]", "weights of layer 1 after 40 steps"
-Y = "np.exp(self.forward(x)[1])"
+def with_one_hidden_layer(recipe: Recipe) -> Recipe:
+    return recipe.replace(layer_sizes=(16, 8, 3))
+
+
+SAME, ALIKE = "A known mistake does the very same: ", "Known mistakes that look like this ask: "
+WEIGHTS, LAST = "weights of layer 1 after 40 steps", "gradient of layer 3"
+BATCH, SLOPE, BACK = "order[start : start + size]", " * y[n] * (1 - y[n])", "@ self.w[2 * n].T"
+VELOCITY = "v[...] = self.recipe.momentum * v - self.rate * (dw + self.recipe.weight_decay * w)\n            w += v"
+LOSS = "total += self.loss(y[-1], t[cases])"
+CHANGE = "self.change(self.backward(y, t[cases]))"
 MISTAKES = {
-    "slope of the hidden units": (
-        " * h * (1 - h)",
+    "sum for mean": (SOFTMAX, " / len(t)", "", f"dE/dW, {LAST}", SAME, "did you sum over the cases where"),
+    "mean for sum": (
+        SQUARED,
+        '"mean":',
+        '"sum":',
+        f"dE/dW, {LAST}",
+        SAME,
+        "did you take the mean over the cases where",
+    ),
+    "mean over the outputs": (SOFTMAX, "len(t)", "t.size", f"dE/dW, {LAST}", SAME, "mean over the outputs as well"),
+    "no slope": (
+        SOFTMAX,
+        SLOPE,
         "",
-        "dE/dW, gradient of layer 1",
-        "forget to multiply by the slope",
-    ),
-    "sum over the cases": (" / len(x)", "", "dE/dW, gradient of layer 2", "sum over the cases where the recipe takes"),
-    "mean over the outputs": (" / len(x)", " / t.size", "dE/dW, gradient of layer 2", "mean over the outputs as well"),
-    "slope not cancelled": (
-        "(np.exp(log_y) - t)",
-        "(np.exp(log_y) - t) * np.exp(log_y) * (1 - np.exp(log_y))",
         "dE/dW, gradient of layer 2",
-        "multiply the gradient of the cross-entropy by the slope, which it already contains?",
+        SAME,
+        "forget to multiply by the slope of the hidden",
     ),
-    "biases averaged": (
-        ".sum(axis=0)",
-        ".mean(axis=0)",
-        "dE/db, gradient of layer 2",
-        "average the gradient of the bias",
+    "no slope of the first": (
+        SOFTMAX,
+        SLOPE,
+        " * (y[n] * (1 - y[n]) if n > 1 else 1)",
+        "dE/dW, gradient of layer 1",
+        SAME,
+        "forget to multiply by the slope of the units of the first hidden layer?",
     ),
-    "not transposed back": ("[2].T", "[2]", "gradients raised ValueError", "transpose the weights on the way back?"),
-    "gradient transposed": ("x.T @ dz1", "dz1.T @ x", "gradients returns layer 1 weight of shape", "[fan_out, fan_in]"),
-    "up the gradient": ("w -= ", "w += ", TRAINED, "is the sign of your weight change right?"),
-    "biases never change": (
-        "learning_rate * dw",
-        "learning_rate * dw * (w.ndim == 2)",
-        "first layer 1 bias and layer 2 bias",
-        "at all?",
+    "no slope of the outputs": (
+        SQUARED,
+        "dz = dz * y[-1] * (1 - y[-1])",
+        "pass",
+        f"dE/dW, {LAST}",
+        SAME,
+        "slope of the output units?",
+    ),
+    "slope of the activation": (
+        SOFTMAX,
+        SLOPE,
+        " * sigmoid(y[n]) * (1 - sigmoid(y[n]))",
+        "dE/dW, gradient of layer 2",
+        SAME,
+        "did you hand it the activation y instead of z?",
+    ),
+    "slope of z": (
+        SOFTMAX,
+        SLOPE,
+        " * (np.log(y[n] / (1 - y[n])) if n else y[n]) * (1 - (np.log(y[n] / (1 - y[n])) if n else y[n]))",
+        "dE/dW, gradient of layer 2",
+        SAME,
+        "did you hand it the total input z?",
+    ),
+    "slope not cancelled": (
+        SOFTMAX,
+        'self.recipe.loss == "squared_error":',
+        "True:",
+        f"dE/dW, {LAST}",
+        SAME,
+        "which it already contains?",
+    ),
+    "back through changed weights": (
+        SOFTMAX,
+        BACK,
+        "@ (self.w[2 * n] - self.rate * y[n].T @ dz).T",
+        "dE/dW, gradient of layer 2",
+        SAME,
+        "do you change the weights of a layer before its error is sent back?",
+    ),
+    "not transposed back": (SOFTMAX, BACK, BACK[:-2], "gradients raised ValueError", SAME, "forget to transpose"),
+    "gradient transposed": (SOFTMAX, "y[n].T @ dz", "dz.T @ y[n]", "of shape [8, 16]", SAME, "[fan_out, fan_in] where"),
+    "no gradient of the biases": (
+        SOFTMAX,
+        "dz.sum(axis=0)",
+        "0 * dz[0]",
+        f"dE/db, {LAST}",
+        SAME,
+        "did you forget the gradient of the biases?",
+    ),
+    "biases averaged": (SOFTMAX, "dz.sum(", "dz.mean(", f"dE/db, {LAST}", SAME, "average the gradient of the biases"),
+    "t - y": (SOFTMAX, "dz = y[-1] - t", "dz = t - y[-1]", f"dE/dW, {LAST}", SAME, "y − t rather than of t − y?"),
+    "up the gradient": (
+        SOFTMAX,
+        "- self.rate",
+        "+ self.rate",
+        WEIGHTS,
+        SAME,
+        "is the sign of your weight change right?",
+    ),
+    "softmax twice": (
+        SOFTMAX,
+        "softmax(z)\n        return",
+        "softmax(softmax(z))\n        return",
+        "that differs is outputs, by",
+        ALIKE,
+        "does your network end with softmax, and your loss apply it again?",
+    ),
+    "softmax twice in predict": (
+        SOFTMAX,
+        "return self.forward(x)[-1]",
+        "return softmax(self.forward(x)[-1])",
+        "that differs is outputs, by",
+        SAME,
+        "does predict apply softmax to outputs that have been through it?",
+    ),
+    "softmax over the cases": (
+        SOFTMAX,
+        "e.sum(axis=1, keepdims=True)",
+        "e.sum(axis=0)",
+        "that differs is outputs, by",
+        ALIKE,
+        "does your softmax sum over the cases rather than over the outputs?",
+    ),
+    "no velocity": (MOMENTUM, "v[...] =", "v =", "differ from step 2 on", SAME, "do you keep the velocity"),
+    "gradient for a velocity": (
+        MOMENTUM,
+        VELOCITY,
+        "w -= self.rate * (dw + self.recipe.momentum * v)\n            v[...] = dw",
+        "differ from step 3 on",
+        SAME,
+        "does your momentum remember the last gradient only",
+    ),
+    "rate decays by batch": (
+        SOFTMAX,
+        CHANGE,
+        f"{CHANGE}; self.rate *= 0.995",
+        "from step 2 on",
+        ALIKE,
+        "decay after every batch rather than every epoch?",
+    ),
+    "schedule ignored": (
+        SCHEDULE,
+        "rates(self.epoch)",
+        "rates(0)",
+        "from step 12 on, batch 1 of 11 in epoch 2: at first all of them.",
+        SAME,
+        "do you follow the schedule of the recipe?",
+    ),
+    "no decay": (DECAY, "self.recipe.weight_decay * w", "0", WEIGHTS, SAME, "did you forget the weight decay?"),
+    "decay of the weights only": (
+        DECAY,
+        "weight_decay * w",
+        "weight_decay * w * (w.ndim == 2)",
+        "in epoch 1: at first layer 1 bias and layer 2 bias and layer 3 bias.",
+        SAME,
+        "do your biases decay, as those of torch.optim do?",
     ),
     "order ignored": (
+        SOFTMAX,
         BATCH,
-        BATCH.replace("order", "np.arange(len(order))"),
-        TRAINED,
-        "in the order that you were handed?",
+        BATCH.replace("order", "np.arange(len(t))"),
+        WEIGHTS,
+        SAME,
+        "in the order that you",
     ),
-    "targets not shuffled": ("t[cases]", "t[start : start + size]", TRAINED, "targets in the order of your inputs?"),
+    "targets not shuffled": (
+        SOFTMAX,
+        "t[cases]",
+        "t[start : start + size]",
+        WEIGHTS,
+        SAME,
+        "in the order of your inputs?",
+    ),
+    "every case a batch": (
+        SOFTMAX,
+        "self.recipe.batch_size or len(order)",
+        "1",
+        WEIGHTS,
+        SAME,
+        "after every case rather",
+    ),
     "short batch dropped": (
+        SOFTMAX,
         "range(0, len(order), size)",
         "range(0, len(order) - size + 1, size)",
-        "The weights differ from step 11 on: first layer 1 weight and",
+        "differ from step 11 on, batch 11 of 11 in epoch 1",
+        SAME,
         "do you drop the last batch where it is short?",
     ),
+    "float32 within": (
+        SOFTMAX,
+        "layer.arrays()]\n        self.v",
+        "layer.arrays()]\n        self.w = [w.astype(np.float32).astype(float) for w in self.w]\n        self.v",
+        "that differs is outputs, by",
+        ALIKE,
+        "are some of your arrays float32 where the recipe has float64?",
+    ),
+    "loss summed": (
+        SOFTMAX,
+        "return total / len(order)",
+        "return total",
+        "loss by epoch, by",
+        SAME,
+        "rather than the mean?",
+    ),
+    "loss afterwards": (
+        SOFTMAX,
+        f"{LOSS}\n            {CHANGE}",
+        f"{CHANGE}\n            {LOSS.replace('y[-1]', 'self.forward(x[cases])[-1]')}",
+        "loss by epoch, by",
+        SAME,
+        "do you take the loss of a batch after its weight change?",
+    ),
     "trained in place": (
+        SOFTMAX,
         "array.copy() for layer in parameters",
         "array for layer in parameters",
         "train_epoch changes the initial layer 1 weight",
+        SAME,
         "do you train the arrays that you were handed rather than copies of them?",
     ),
-    "softmax twice": (
-        Y,
-        f"np.exp({Y}) / np.exp({Y}).sum(axis=1, keepdims=True)",
-        "that differs is outputs, by",
-        "been through it?",
-    ),
-    "logits": (Y, "self.forward(x)[1]", "that differs is outputs, by", "does predict return the logits?"),
-    "loss summed": ("return loss / len(order)", "return loss", "loss by epoch, by", "rather than the mean?"),
-    "logarithm": ("(t[cases] * log_y)", "(t[cases] * log_y / np.log(2))", "loss by epoch, by", "the natural one?"),
 }
+"""Recipe, code and what stands in its place, the quantity, how sure the reading is, and the question."""
 
 
-@pytest.mark.parametrize(("old", "new", "quantity", "question"), MISTAKES.values(), ids=MISTAKES)
+@pytest.mark.parametrize(("recipe", "old", "new", "quantity", "sure", "question"), MISTAKES.values(), ids=MISTAKES)
 def test_a_common_mistake_is_named_with_the_quantity_in_which_it_shows(
-    tmp_path: Path, dataset: str, old: str, new: str, quantity: str, question: str
+    tmp_path: Path, dataset: str, recipe: Recipe, old: str, new: str, quantity: str, sure: str, question: str
 ) -> None:
-    outcome = inspected(write_mine(tmp_path, old, new), dataset)
+    outcome = inspected(write_mine(tmp_path, old, new), dataset, recipe)
     assert not outcome["equal"]
     assert quantity in conclusion("float64", outcome)
-    assert question in " ".join(reading(outcome))
+    said = reading(outcome)
+    assert any(sentence.startswith(sure) for sentence in said), said
+    assert question in said[-1].split(" Or: ")[0] or (sure == SAME and question in said[-1]), said
+
+
+@pytest.mark.parametrize(
+    "name", ["no slope", "slope of the activation", "back through changed weights", "no velocity", "biases averaged"]
+)
+def test_it_is_named_in_a_network_of_one_hidden_layer_too(tmp_path: Path, dataset: str, name: str) -> None:
+    recipe, old, new, _, sure, question = MISTAKES[name]
+    said = reading(inspected(write_mine(tmp_path, old, new), dataset, with_one_hidden_layer(recipe)))
+    assert any(sentence.startswith(sure) for sentence in said), said
+    assert question in said[-1]
 
 
 def test_a_mistake_that_computes_the_very_same_is_the_only_one_that_is_named(tmp_path: Path, dataset: str) -> None:
-    outcome = inspected(write_mine(tmp_path, " * h * (1 - h)", ""), dataset)
+    outcome = inspected(write_mine(tmp_path, SLOPE, ""), dataset, SOFTMAX)
     assert reading(outcome) == [
-        "What differs: gradient in layer 1; first change in layer 1; loss.",
-        "A known mistake does the very same: the slope y(1 − y) of the hidden units is missing.",
+        "What differs: gradient in layers 1 and 2; first change in layers 1 and 2; loss.",
+        "A known mistake does the very same: the slope of the hidden units is missing.",
         "So: did you forget to multiply by the slope of the hidden units?",
     ]
 
 
+def test_of_two_mistakes_that_compute_the_same_both_are_named(tmp_path: Path, dataset: str) -> None:
+    # with a learning rate of 0.5, twice the decay is what is left where it is not multiplied by the rate
+    outcome = inspected(write_mine(tmp_path, "weight_decay * w", "weight_decay * 2 * w"), dataset, DECAY)
+    _, mistakes, questions = reading(outcome)
+    first, second = "weight decay is the slope of λ w² instead of ½ λ w²", "weight decay is not multiplied by the"
+    assert mistakes == f"{SAME}{first}; or {second} learning rate."
+    asked = (
+        "So: is your penalty λ w² rather than ½ λ w²?",
+        "Or: is your weight decay multiplied by the learning rate?",
+    )
+    assert questions == " ".join(asked)
+
+
 def test_a_mistake_that_nobody_knows_is_described(tmp_path: Path, dataset: str) -> None:
-    outcome = inspected(write_mine(tmp_path, "h * (1 - h)", "0.7 * h * (1 - h)"), dataset)
+    outcome = inspected(write_mine(tmp_path, "dz = dz / len(t)", "dz = 0.7 * dz / len(t)"), dataset, SOFTMAX)
     assert reading(outcome) == [
-        "What differs: gradient in layer 1 × 0.7; first change in layer 1 × 0.7; loss.",
+        "What differs: gradient × 0.7; first change × 0.7; loss.",
         "No known mistake makes just this differ.",
     ]
 
 
+def test_a_mistake_that_begins_late_is_said_to(tmp_path: Path, dataset: str) -> None:
+    late = "self.epoch += 1\n        self.rate *= 0.9 if self.epoch > 3 else 1"
+    outcome = inspected(write_mine(tmp_path, "self.epoch += 1", late), dataset, SOFTMAX)
+    assert "differ from step 34 on, batch 1 of 11 in epoch 4" in conclusion("float64", outcome)
+    (said,) = reading(outcome)
+    assert said.startswith("Known mistakes are looked for in 3 epochs of a few batches, where nothing differs yet")
+
+
 def test_a_mistake_is_found_in_float32_too(tmp_path: Path, dataset: str) -> None:
-    outcome = inspected(write_mine(tmp_path, " / len(x)", ""), dataset, RECIPE.replace(dtype="float32"))
+    outcome = inspected(write_mine(tmp_path, " / len(t)", ""), dataset, SOFTMAX.replace(dtype="float32"))
     assert "did you sum over the cases where the recipe takes their mean?" in " ".join(reading(outcome))
 
 
 @pytest.mark.parametrize("changes", [{"batch_size": 1}, {"batch_size": None}, {"layer_sizes": (16, 16, 3)}])
 def test_a_mistake_is_found_whatever_the_sizes(tmp_path: Path, dataset: str, changes: dict[str, Any]) -> None:
-    outcome = inspected(write_mine(tmp_path, " * h * (1 - h)", ""), dataset, RECIPE.replace(**changes))
+    outcome = inspected(write_mine(tmp_path, SLOPE, ""), dataset, SOFTMAX.replace(**changes))
     assert "did you forget to multiply by the slope of the hidden units?" in " ".join(reading(outcome))
 
 
-def test_of_what_is_right_nothing_is_asked(tmp_path: Path, dataset: str) -> None:
-    outcome = inspected(write_mine(tmp_path, "loss", "loss"), dataset)
+@pytest.mark.parametrize("recipe", [SOFTMAX, SQUARED, MOMENTUM, DECAY, SCHEDULE])
+def test_of_what_is_right_nothing_is_asked(tmp_path: Path, dataset: str, recipe: Recipe) -> None:
+    outcome = inspected(write_mine(tmp_path), dataset, recipe)
     assert outcome["equal"]
     assert reading(outcome) == []
 
 
 def test_the_proof_before_timing_asks_the_same(tmp_path: Path, dataset: str) -> None:
-    name = write_mine(tmp_path, " * h * (1 - h)", "")
-    proved = Bench().prove(name, RECIPE.to_dict(), dataset, STEPS)
+    proved = Bench().prove(write_mine(tmp_path, SLOPE, ""), SOFTMAX.to_dict(), dataset, STEPS)
     assert proved["questions"] == ("did you forget to multiply by the slope of the hidden units?",)

@@ -74,7 +74,7 @@ def test_the_suite_says_of_the_wrong_example_what_is_quoted() -> None:
     for sentence in (
         "Not equal in float64: the first quantity that differs is dE/dW, gradient of layer 1, by",
         "What differs: gradient in layer 1; first change in layer 1; loss.",
-        "A known mistake does the very same: the slope y(1 − y) of the hidden units is missing.",
+        "A known mistake does the very same: the slope of the hidden units is missing.",
         "So: did you forget to multiply by the slope of the hidden units?",
     ):
         assert sentence in said
