@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import sys
+import traceback
 import types
 from collections.abc import Iterator
 from pathlib import Path
@@ -153,8 +154,16 @@ def _import_yours(module_or_file: str) -> types.ModuleType:
     except SystemExit:
         why = "it ends the program instead of only defining things"
     except Exception as error:  # noqa: BLE001 (whatever it raises is a finding)
-        why = " ".join(f"{type(error).__name__}: {error}".split())
+        why = f"it raised {describe_error(error, module_or_file)}"
     raise LoadError(f"{module_or_file} cannot be imported: {why}")
+
+
+def describe_error(error: Exception, file: str | None) -> str:
+    """Return what was raised on one line, and the line of this file in which it was, where it went through it."""
+    said = " ".join(str(error).split())
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if file is not None and frame.filename == os.path.abspath(file)]  # noqa: PTH100
+    return f"{type(error).__name__}{f' in line {lines[-1]}' if lines else ''}: {said}"
 
 
 def _import_file(path: str) -> types.ModuleType:
@@ -457,6 +466,8 @@ def named_implementation(name: str) -> Implementation:
         if name in known_ones:
             return known_ones[name]
     path, colon, class_name = name.rpartition(":")
+    if name.endswith(".py"):
+        raise InputError(f"{name} names no class; expected {name}:ClassName")
     if not colon or not path.endswith(".py"):
         others = registered()
         if name in others:

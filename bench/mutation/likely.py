@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -86,6 +87,7 @@ def read_conduct(recipe: Recipe, batch: Cases, fault: str) -> Reading:
     def conduct(mutant: type[Trainer]) -> str:
         return check_conduct(recipe, mutant, Cases(batch.x.copy(), batch.t.copy(), batch.y)).where
 
+    fault = re.sub(r"^(\w+ raised \w+) in line \d+:", r"\1:", fault)  # the mutants are of another file
     with np.errstate(all="ignore"):
         faults = list(_try_all(MISTAKES, conduct))
     same = [mutation for mutation, there in faults if there == fault]

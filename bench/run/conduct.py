@@ -1,12 +1,14 @@
 """Whether an implementation keeps to the protocol: what it returns, and what it leaves alone."""
 
 import numbers
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from bench.compute.agreement import Agreement, NamedArrays, name_arrays
+from bench.implementations import describe_error
 from bench.run.forks import ReturnedTwice, call_once
 from data import Cases, InputError, Layer, Parameters, Recipe, Trainer, batch_order, initial_parameters
 
@@ -22,25 +24,33 @@ def check_conduct(recipe: Recipe, found: type[Trainer], batch: Cases) -> Agreeme
     try:
         for fault in _faults(recipe, found, batch):
             return Agreement(None, 0.0, fault)
+    except _Forked as forked:
+        return Agreement(None, 0.0, str(forked))
     except _Raised as raised:
-        return Agreement(None, 0.0, str(raised))
+        method, error = raised.args
+        file = getattr(sys.modules.get(found.__module__), "__file__", None)
+        return Agreement(None, 0.0, f"{method} raised {describe_error(error, file)}")
     return Agreement(0.0, 0.0, "keeps to the protocol")
 
 
 class _Raised(Exception):  # noqa: N818 (it is a finding)
-    """A method raised; the message says which, and what."""
+    """A method raised: its name, and what it raised."""
+
+
+class _Forked(Exception):  # noqa: N818 (it is a finding)
+    """A method forked; the message says which."""
 
 
 def _call(method: str, call: Callable[..., Any], *arguments: Any) -> Any:
-    """Call a method; raises `_Raised` for what it raises, but for a refusal."""
+    """Call a method; raises `_Raised` for what it raises, but for a refusal, and `_Forked`."""
     try:
         return call_once(call, *arguments)
     except InputError:
         raise
     except ReturnedTwice as twice:
-        raise _Raised(f"{method} forks and returns in both processes, expected in one") from twice
+        raise _Forked(f"{method} forks and returns in both processes, expected in one") from twice
     except Exception as error:
-        raise _Raised(" ".join(f"{method} raised {type(error).__name__}: {error}".split())) from error
+        raise _Raised(method, error) from error
 
 
 def _faults(recipe: Recipe, found: type[Trainer], batch: Cases) -> Iterator[str]:

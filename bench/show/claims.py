@@ -182,7 +182,7 @@ def warnings(summary: Summary) -> list[str]:
     found += _slowdowns(summary)
     for question in summary.questions:
         title = clean(question.title)
-        found += [f"{title}: {_failure_words(failure)}." for failure in question.failures]
+        found += [f"{title}: {_failure_words(failure)}" for failure in question.failures]
         found += [
             f"{title}: training of {named(performance.implementation)} diverged with "
             f"{'seed' if len(performance.diverged) == 1 else 'seeds'} {listing(map(str, performance.diverged))}."
@@ -197,7 +197,8 @@ def warnings(summary: Summary) -> list[str]:
 def _failure_words(failure: Failure) -> str:
     number = "" if failure.number is None else f", {NUMBERED.get(failure.phase, 'number')} {failure.number}"
     reason = clean(failure.message).rstrip(".")
-    return f"{named(failure.implementation)} failed ({clean(failure.phase)}{number}): {reason}"
+    end = "" if reason.endswith("?") else "."  # it may end with what to ask
+    return f"{named(failure.implementation)} failed ({clean(failure.phase)}{number}): {reason}{end}"
 
 
 def _slowdowns(summary: Summary) -> list[str]:

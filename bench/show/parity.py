@@ -91,7 +91,7 @@ def conclusion(dtype: str, outcome: Mapping[str, Any]) -> str:
         return f"Not proved in {dtype}: {what}: {first['where']}.{hidden}"
     since = _since(outcome) if first["name"] in AFTER and outcome["first_step"] is not None else ""
     return (
-        f"Not equal in {dtype}: the first quantity that differs is {what}, by {scientific(first['difference'])} of its "
+        f"Not equal in {dtype}: the first quantity that differs is {what}, by {scientific(first['difference'])} × its "
         f"largest value, at {first['where']}.{since}{hidden}"
     )
 

@@ -174,7 +174,7 @@ def test_the_parity_command_says_where_a_wrong_implementation_begins_to_differ()
     result = CliRunner().invoke(main, ["parity", f"{odd}:Wrong", "--steps", "20", *sizes])
     assert result.exit_code == 1
     said = " ".join(result.output.split())
-    assert "the first quantity that differs is dE/dW, gradient of layer 1, by 0.001 of its largest value" in said
+    assert "the first quantity that differs is dE/dW, gradient of layer 1, by 0.001 × its largest value" in said
 
 
 def test_the_parity_command_finds_the_twins_equal_in_both_precisions() -> None:

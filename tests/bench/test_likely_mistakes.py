@@ -43,6 +43,7 @@ def with_one_hidden_layer(recipe: Recipe) -> Recipe:
 SAME, ALIKE = "A known mistake does the very same: ", "Known mistakes that look like this ask: "
 WEIGHTS, LAST = "weights of layer 1 after 40 steps", "gradient of layer 3"
 BATCH, SLOPE, BACK = "order[start : start + size]", " * y[n] * (1 - y[n])", "@ self.w[2 * n].T"
+LINE_BACK = BEGINNER[: BEGINNER.index(BACK)].count("\n") + 1
 VELOCITY = "v[...] = self.recipe.momentum * v - self.rate * (dw + self.recipe.weight_decay * w)\n            w += v"
 LOSS = "total += self.loss(y[-1], t[cases])"
 CHANGE = "self.change(self.backward(y, t[cases]))"
@@ -113,7 +114,14 @@ MISTAKES = {
         SAME,
         "do you change the weights of a layer before its error is sent back?",
     ),
-    "not transposed back": (SOFTMAX, BACK, BACK[:-2], "gradients raised ValueError", SAME, "forget to transpose"),
+    "not transposed back": (
+        SOFTMAX,
+        BACK,
+        BACK[:-2],
+        f"gradients raised ValueError in line {LINE_BACK}:",
+        SAME,
+        "forget to transpose",
+    ),
     "gradient transposed": (SOFTMAX, "y[n].T @ dz", "dz.T @ y[n]", "of shape [8, 16]", SAME, "[fan_out, fan_in] where"),
     "no gradient of the biases": (
         SOFTMAX,
