@@ -22,6 +22,8 @@ Side = Literal["by hand", "PyTorch", "peer", "yours", "floor"]
 GROUP = "backprop_bench.implementations"
 """Group of entry points under which a package registers implementations; documented in docs/your-own.md."""
 UNREADABLE = "its entry points cannot be read: "
+_OWN = "backprop_bench_own_"
+"""What the name of a module begins with that is made of a file of yours."""
 METHODS = ("train_epoch", "gradients", "predict", "parameters")
 """What :class:`data.Trainer` asks for."""
 
@@ -154,20 +156,20 @@ def _import_yours(module_or_file: str) -> types.ModuleType:
     except SystemExit:
         why = "it ends the program instead of only defining things"
     except Exception as error:  # noqa: BLE001 (whatever it raises is a finding)
-        why = f"it raised {describe_error(error, module_or_file)}"
+        why = f"it raised {describe_error(error)}"
     raise LoadError(f"{module_or_file} cannot be imported: {why}")
 
 
-def describe_error(error: Exception, file: str | None) -> str:
-    """Return what was raised on one line, and the line of this file in which it was, where it went through it."""
-    said = " ".join(str(error).split())
-    frames = traceback.extract_tb(error.__traceback__)
-    lines = [frame.lineno for frame in frames if file is not None and frame.filename == os.path.abspath(file)]  # noqa: PTH100
-    return f"{type(error).__name__}{f' in line {lines[-1]}' if lines else ''}: {said}"
+def describe_error(error: Exception) -> str:
+    """Return what was raised on one line, and in which line of a file of yours, where it went through one."""
+    own = {module.__file__ for name, module in list(sys.modules.items()) if name.startswith(_OWN)}
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename in own]
+    place = f" in line {lines[-1]}" if lines else ""
+    return " ".join(f"{type(error).__name__}{place}: {error}".split())
 
 
 def _import_file(path: str) -> types.ModuleType:
-    spec = importlib.util.spec_from_file_location(f"backprop_bench_own_{Path(path).stem}", path)
+    spec = importlib.util.spec_from_file_location(f"{_OWN}{Path(path).stem}", path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)

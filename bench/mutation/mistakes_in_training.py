@@ -560,6 +560,18 @@ PREPARATION = (
 
 CONDUCT = (
     Mutation(
+        "the initial weights are not those that it was handed",
+        (
+            Edit(
+                _TRAINER,
+                "self.layers = copy_parameters(parameters)",
+                "self.layers = copy_parameters(parameters)\nself.layers[0].weight[...] = -self.layers[0].weight",
+            ),
+        ),
+        ("softmax",),
+        "do you start from the weights that you were handed?",
+    ),
+    Mutation(
         "the initial weights are not copied but trained in place",
         (Edit(_TRAINER, "self.layers = copy_parameters(parameters)", "self.layers = parameters"),),
         ("softmax",),

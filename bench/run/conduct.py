@@ -1,7 +1,6 @@
 """Whether an implementation keeps to the protocol: what it returns, and what it leaves alone."""
 
 import numbers
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -11,6 +10,9 @@ from bench.compute.agreement import Agreement, NamedArrays, name_arrays
 from bench.implementations import describe_error
 from bench.run.forks import ReturnedTwice, call_once
 from data import Cases, InputError, Layer, Parameters, Recipe, Trainer, batch_order, initial_parameters
+
+ANOTHER = 1e-3
+"""Difference, relative to the largest value, from which weights are others: less is a matter of precision."""
 
 
 def check_conduct(recipe: Recipe, found: type[Trainer], batch: Cases) -> Agreement:
@@ -28,8 +30,7 @@ def check_conduct(recipe: Recipe, found: type[Trainer], batch: Cases) -> Agreeme
         return Agreement(None, 0.0, str(forked))
     except _Raised as raised:
         method, error = raised.args
-        file = getattr(sys.modules.get(found.__module__), "__file__", None)
-        return Agreement(None, 0.0, f"{method} raised {describe_error(error, file)}")
+        return Agreement(None, 0.0, f"{method} raised {describe_error(error)}")
     return Agreement(0.0, 0.0, "keeps to the protocol")
 
 
@@ -68,6 +69,8 @@ def _faults(recipe: Recipe, found: type[Trainer], batch: Cases) -> Iterator[str]
         kept = _Kept([*inputs, *_own_weights(trainer, name)])
         first, second = call(), call()
         yield from _shape_faults(recipe, name, first, len(batch.x))
+        if name == "parameters":
+            yield from _start_faults(first, initial_parameters(recipe))
         yield from kept.changes(name, _own_weights(trainer, name))
         yield from _sharing_faults(name, first, second, inputs)
     kept = _Kept(inputs)
@@ -123,6 +126,12 @@ def _shape_faults(recipe: Recipe, method: str, returned: Any, n_cases: int) -> I
             yield f"{method} returns a bias for layer {number}, expected None, for the recipe has none"
         elif model.bias is not None:
             yield from _array_faults(method, f"layer {number} bias", layer.bias, model.bias.shape, recipe.dtype)
+
+
+def _start_faults(returned: Parameters, given: Parameters) -> Iterator[str]:
+    for (name, array), (_, expected) in zip(name_arrays(returned), name_arrays(given), strict=True):
+        if abs(array - expected).max() > ANOTHER * abs(expected).max():
+            yield f"parameters returns another {name} than the one to start from, before any training"
 
 
 def _array_faults(method: str, what: str, array: Any, shape: tuple[int, ...], dtype: str) -> Iterator[str]:

@@ -17,7 +17,7 @@ from bench.compute.agreement import (
     worst,
 )
 from bench.compute.rounding import FUNCTION_ERROR, error_bounds, gamma, unit_roundoff
-from bench.implementations import Implementation, named_implementation
+from bench.implementations import Implementation, describe_error, named_implementation
 from bench.run.conduct import check_conduct
 from bench.run.forks import load_once
 from data import (
@@ -128,7 +128,7 @@ def _attempt(run: Callable[[], Agreement]) -> Agreement:
     except InputError:
         raise
     except Exception as error:  # noqa: BLE001 (whatever a user's implementation raises is a finding)
-        return Agreement(None, 0.0, " ".join(f"raised {type(error).__name__}: {error}".split()))
+        return Agreement(None, 0.0, f"raised {describe_error(error)}")
 
 
 def n_proof_cases(recipe: Recipe) -> int:

@@ -26,7 +26,7 @@ from typing import Any, TextIO
 import numpy as np
 import threadpoolctl
 
-from bench.implementations import LoadError, named_implementation
+from bench.implementations import LoadError, describe_error, named_implementation
 from bench.mutation.likely import Reading, read_conduct, read_difference
 from bench.records import Row
 from bench.run.conduct import check_conduct
@@ -439,7 +439,7 @@ def answer(commands: dict[str, Callable[..., Row]], line: str) -> Row:
     except InputError as error:
         return {"refused" if do in ("prove", "inspect", "drift", "open", "keep") else "raised": str(error)}
     except Exception as error:  # noqa: BLE001 (whatever an implementation raises is reported, and the run goes on)
-        return {"raised": " ".join(f"{type(error).__name__}: {error}".split())}
+        return {"raised": describe_error(error)}
 
 
 def serve(requests: TextIO, answers: TextIO) -> None:

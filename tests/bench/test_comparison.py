@@ -5,6 +5,7 @@ import itertools
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -160,7 +161,8 @@ def test_a_failure_in_the_parts_of_a_step_names_the_process_set_and_the_others_g
 ) -> None:
     question = question_of(run(tmp_path, plan_of("Fine", "BrokenParts", seeds=1), dataset))
     (failure,) = question.failures
-    assert (failure.phase, failure.number, failure.message) == ("timing", 0, "raised ZeroDivisionError: in parts")
+    assert (failure.phase, failure.number) == ("timing", 0)
+    assert re.fullmatch(r"raised ZeroDivisionError in line \d+: in parts", failure.message)
     assert question.self_test is not None
     assert question.self_test.n_sets == 2
 
@@ -237,17 +239,15 @@ def test_a_refusal_says_which_field_and_is_no_crash(tmp_path: Path, dataset: str
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("Raising", "raised ZeroDivisionError: no luck"), ("Crashing", "its process ended with exit code 3")],
+    [("Raising", r"raised ZeroDivisionError in line \d+: no luck"), ("Crashing", "its process ended with exit code 3")],
 )
 def test_an_implementation_that_breaks_in_training_is_reported_and_the_others_go_on(
     tmp_path: Path, dataset: str, name: str, message: str
 ) -> None:
     summary = run(tmp_path, plan_of("Fine", name), dataset)
     question = question_of(summary)
-    assert [(failure.phase, failure.number, failure.message) for failure in question.failures] == [
-        ("training", 0, message),
-        ("timing", 0, message),
-    ]
+    assert [(failure.phase, failure.number) for failure in question.failures] == [("training", 0), ("timing", 0)]
+    assert all(re.fullmatch(message, failure.message) for failure in question.failures)
     good, broken = question.performances
     assert good.curve[-1].accuracy.n == 2
     assert broken.curve[-1].accuracy.n == 1, "seed 1 went through"

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from bench.cli.main import main
 from bench.run.conduct import check_conduct
-from data import Floats, Layer, Order, Parameters, Recipe
+from data import Floats, Layer, Order, Parameters, Recipe, initial_parameters
 from scratch.numpy_trainer import NumpyTrainer
 from tests.recipes import random_cases
 from torch_impl.trainers import EagerTrainer, LoaderTrainer
@@ -112,6 +112,11 @@ class KeepsTheInitialWeights(NumpyTrainer):
         self.optimizer = type(self.optimizer)(recipe, [a for layer in parameters for a in layer.arrays()])  # type: ignore[call-arg]
 
 
+class DrawsItsOwnWeights(NumpyTrainer):
+    def __init__(self, recipe: Recipe, parameters: Parameters) -> None:
+        super().__init__(recipe, initial_parameters(recipe.replace(seed=recipe.seed + 1)))
+
+
 class NoLoss(NumpyTrainer):
     def train_epoch(self, x: Floats, t: Floats, order: Order) -> Any:
         super().train_epoch(x, t, order)
@@ -134,6 +139,7 @@ FAULTS = [
     (OneArrayForAll, "gradients returns the same array twice for layer 1 weight, expected a new one each time"),
     (GivesItsOwnWeights, "parameters returns the same array twice for layer 1 weight, expected a new one each time"),
     (KeepsTheInitialWeights, "train_epoch changes the initial layer 1 weight"),
+    (DrawsItsOwnWeights, "parameters returns another layer 1 weight than the one to start from, before any training"),
     (NoLoss, "train_epoch returns NoneType, expected a number, the mean loss"),
 ]
 
