@@ -63,15 +63,9 @@ CONNECTIONS = (
 
 CHANGES = (
     Mutation(
-        "the schedule begins an epoch late",
-        (Edit(_TRAINER, "self.recipe.rates(self.epoch)", "self.recipe.rates(max(0, self.epoch - 1))"),),
-        ("schedule",),
-        "from which epoch on, counted from 0, do the new rates hold?",
-    ),
-    Mutation(
         "the schedule leaves the momentum as it is",
         (Edit(_TRAINER, _RATES, "self.optimizer.set_rates(self.recipe.rates(self.epoch)[0], self.recipe.momentum)"),),
-        ("schedule",),
+        ("momentum and schedule",),
         "does the momentum change with the learning rate?",
     ),
     Mutation(
@@ -83,7 +77,7 @@ CHANGES = (
                 "self.optimizer.set_rates(self.recipe.learning_rate, self.recipe.rates(self.epoch)[1])",
             ),
         ),
-        ("schedule",),
+        ("momentum and schedule",),
         "does the learning rate change with the momentum?",
     ),
     Mutation(

@@ -50,7 +50,7 @@ RECIPES: dict[str, Recipe] = {
     "adam and decay": _ADAM.replace(weight_decay=0.05),
     "groups": _SQUARED.replace(groups=((7, 4), (5, 5))),
     "direct": _SQUARED.replace(layer_sizes=(12, 9, 5), direct=True),
-    "schedule": _MOMENTUM.replace(schedule=((1, 0.2, 0.9),)),
+    "momentum and schedule": _MOMENTUM.replace(schedule=((1, 0.2, 0.9),)),
     "shrinkage": _MOMENTUM.replace(shrinkage=0.02),
     "margin": _SQUARED.replace(margin=(0.4, 0.6)),
 }
