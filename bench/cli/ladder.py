@@ -79,7 +79,7 @@ def ladder_findings(description: dict[str, Any], rows: list[Row]) -> Findings:
         sentences=ladder_sentences(found),
         tables=[ladder_table(found)],
         charts=ladder_charts(found),
-        draw=lambda: [draw_ladder(found)],
+        draw=lambda: [draw_ladder(found)] if found.climbs else [],  # one just begun has no rung to draw
     )
     failures = found.question.failures
     return Findings(

@@ -41,9 +41,9 @@ def race_findings(description: dict[str, Any], rows: list[Row]) -> Findings:
     found = summarize_race(description, rows, TARGETS)
     finding = Finding(
         name="race",
-        sentences=race_sentences(found),
+        sentences=race_sentences(found) if found.results else ["No race was run yet."],
         tables=[race_table(found)],
         charts=race_charts(found),
-        draw=lambda: [draw_race(found)],
+        draw=lambda: [draw_race(found)] if found.results else [],  # a race just begun has no times to draw
     )
     return Findings([finding], failure_sentences(found.failures), bool(found.failures))

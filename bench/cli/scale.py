@@ -39,13 +39,14 @@ def scale(options: RunOptions, axes: tuple[str, ...], implementations: tuple[str
 def scale_findings(description: dict[str, Any], rows: list[Row]) -> Findings:
     """Return what a run of ``scale`` says."""
     counted = {name: what for name, (what, _) in AXES.items()}
-    found = summarize_scale(description, rows, counted, list(FLOORS), FETCH)
+    along = summarize_scale(description, rows, counted, list(FLOORS), FETCH)
+    found = [scaling for scaling in along if any(curve.points for curve in scaling.curves)]
     finding = Finding(
         name="scaling",
-        sentences=scaling_sentences(found),
+        sentences=scaling_sentences(found) if found else ["No place of any axis is timed yet."],
         tables=[scaling_table(scaling) for scaling in found],
         charts=[scaling_chart(scaling) for scaling in found],
-        draw=lambda: [draw_scaling(found)],
+        draw=lambda: [draw_scaling(found)] if found else [],  # a run just begun has nothing to draw
     )
     failures = failure_sentences(rows_of(rows, "failure"))
     return Findings([finding], failures, bool(failures))

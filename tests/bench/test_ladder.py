@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
+from bench.cli.ladder import ladder_findings
 from bench.cli.main import main
 from bench.compute.ladder import Ladder, summarize_ladder
 from bench.implementations import FLOORS, IMPLEMENTATIONS, Implementation
@@ -195,3 +196,10 @@ def test_what_trains_nothing_is_not_compared(run: Run, tiny: str) -> None:
     result = run("compare", "--dataset", tiny, "--implementation", "numpy-products")
     assert result.exit_code == 2
     assert "trains nothing" in result.output
+
+
+def test_a_ladder_just_begun_is_shown_without_a_figure(tmp_path: Path) -> None:
+    description, _ = timed_run(timed_question("ladder", CASE_S, IMPLEMENTATION_OF))
+    findings = ladder_findings(description, [])
+    assert "Nothing was timed." in findings.sentences
+    assert [path.name for path in findings.write(tmp_path)] == ["ladder.md"]

@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from bench.cli.main import main
+from bench.cli.race import race_findings
 from bench.compute.race import choose, first_at, summarize_race
 from bench.records import Row, read_rows, rows_of
 from bench.run import race as races
@@ -109,3 +110,9 @@ def test_the_command_chooses_proves_races_and_draws(tmp_path: Path, monkeypatch:
     again = CliRunner().invoke(main, ["race", "--resume"])
     assert again.exit_code == 0, again.output
     assert read_rows(folder) == rows, "there was nothing left to measure"
+
+
+def test_a_race_just_begun_says_so_without_a_figure(tmp_path: Path) -> None:
+    findings = race_findings(*run_of())
+    assert findings.sentences == ["No race was run yet."]
+    assert [path.name for path in findings.write(tmp_path)] == ["race.md"]

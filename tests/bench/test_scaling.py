@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from bench.cli.main import main
+from bench.cli.scale import scale_findings
 from bench.compute.scaling import Scaling, summarize_scale
 from bench.compute.work import step_work
 from bench.implementations import FLOORS, named_implementation
@@ -136,3 +137,10 @@ def test_the_command_times_every_place_and_draws(tiny: str, tmp_path: Path, monk
     assert min(row["sets"] for row in rows_of(rows, "stop")) >= 2
     assert (folder / "figures" / "scaling.png").is_file()
     assert "Along threads" in (folder / "scaling.md").read_text()
+
+
+def test_a_run_just_begun_says_so_without_a_figure(tmp_path: Path) -> None:
+    description, _ = timed_run(timed_question("batch-size=1", {"scratch-numpy": 1e-6}))
+    findings = scale_findings(description, [])
+    assert findings.sentences == ["No place of any axis is timed yet."]
+    assert [path.name for path in findings.write(tmp_path)] == ["scaling.md"]
