@@ -34,7 +34,7 @@ reproduce: $(INSTALLED) ## train the published experiments again: results/latest
 
 .PHONY: test
 test: $(INSTALLED) ## run the tests
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist loadgroup
 
 .PHONY: lint
 lint: $(INSTALLED) ## check style and types
@@ -44,6 +44,6 @@ lint: $(INSTALLED) ## check style and types
 
 .PHONY: clean
 clean: ## remove what runs and builds leave, but not results/reference
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks *.egg-info
+	rm -rf $(VENV) tests/browser/node_modules build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	find results -mindepth 1 -maxdepth 1 ! -name reference ! -name README.md -exec rm -rf {} +

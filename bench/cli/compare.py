@@ -1,11 +1,13 @@
 """``backprop-bench compare``: prove, train, time, draw."""
 
 import functools
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
+from bench.cli.further import further_runs
 from bench.cli.output import finish
 from bench.cli.progress import Bars
 from bench.cli.run_options import RunOptions, folder_of_run, precision_options, run_options
@@ -16,8 +18,9 @@ from bench.run.outcomes import outcomes_of_run
 from bench.run.plan import PROFILES, plan_comparison
 from bench.show import claims, outcomes, setting, tables
 from bench.show.findings import Finding, Findings
+from bench.show.further import FurtherRun
 from bench.show.headline import headline_charts
-from bench.show.report import write_report
+from bench.show.report import Material, write_report
 from bench.show.table import Table
 
 
@@ -46,16 +49,21 @@ def compare(
         lambda dataset: plan_comparison(profile, dataset, implementations, target / 100, budget),
         name=profile,
     )
-    finish(options.output, compare_findings(*go_on(folder, Bars()), folder), folder)
+    further = functools.partial(further_runs, folder)
+    finish(options.output, compare_findings(*go_on(folder, Bars()), folder, further), folder)
 
 
-def compare_findings(description: dict[str, Any], rows: list[Row], folder: Path) -> Findings:
+def compare_findings(
+    description: dict[str, Any], rows: list[Row], folder: Path, further: Callable[[], Sequence[FurtherRun]] = tuple
+) -> Findings:
     """Return what a run of ``compare`` says: the answer, what is wrong with it, and the tables behind it.
 
     Parameters
     ----------
     folder
         Where it has kept the networks that it trained.
+    further
+        Reads the runs that its report shows beside it, which takes seconds.
     """
     summary = summarize(description, rows, outcomes_of_run(folder, description, rows))
     first = [make(question) for question in summary.questions for make in (tables.results_table, tables.ratios_table)]
@@ -71,7 +79,11 @@ def compare_findings(description: dict[str, Any], rows: list[Row], folder: Path)
         for question in summary.questions
         for failure in question.failures
     ]
-    return Findings([finding], failures, bool(failures), functools.partial(write_report, summary))
+
+    def write(folder: Path) -> list[Path]:
+        return write_report(Material(summary, rows, further()), folder)
+
+    return Findings([finding], failures, bool(failures), write)
 
 
 def _further_tables(summary: Summary) -> list[Table]:

@@ -1,40 +1,36 @@
 """``backprop-bench report``: draw a run again from its records."""
 
-from collections.abc import Callable
+import functools
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 
-from bench.cli.calibrate import calibrate_findings
 from bench.cli.compare import compare_findings
-from bench.cli.explain import explain_findings
-from bench.cli.ladder import ladder_findings
+from bench.cli.further import FINDINGS, further_runs
 from bench.cli.output import Output, finish, output_options
-from bench.cli.race import race_findings
-from bench.cli.reproduce import reproduce_findings
-from bench.cli.scale import scale_findings
-from bench.records import Row, read_description, read_rows
+from bench.records import read_description, read_rows
 from bench.run.run_folder import command_of_run
 from bench.show.findings import Findings
 from bench.show.numbers import listing
 from data import InputError
 
-FINDINGS: dict[str, Callable[[dict[str, Any], list[Row]], Findings]] = {
-    "calibrate": calibrate_findings,
-    "explain": explain_findings,
-    "ladder": ladder_findings,
-    "race": race_findings,
-    "reproduce": reproduce_findings,
-    "scale": scale_findings,
-}
-"""What the records of a run say, by the command that made it; those of ``compare`` have files beside them."""
+COMPARE = "compare"
 
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default=Path("results/latest"))
+@click.option(
+    "--with",
+    "others",
+    metavar="FOLDER",
+    multiple=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    help="A run to show beside that of `compare`, in its report; repeatable. Without it, those within FOLDER, and "
+    "beside the latest run the latest ones of the other commands.",
+)
 @output_options
-def report(folder: Path, output: Output) -> None:
+def report(folder: Path, others: tuple[Path, ...], output: Output) -> None:
     """Draw the figures and the report of a run again, from what is in its folder; nothing is measured.
 
     What networks get wrong needs the dataset too, by the name that the run had for it; without it that is left out.
@@ -43,12 +39,23 @@ def report(folder: Path, output: Output) -> None:
     Examples:
       backprop-bench report results/latest
       backprop-bench report results/latest-ladder
+      backprop-bench report results/latest --with results/latest-ladder --with other/machine
     """  # noqa: D301 (click reads the backspace)
-    finish(output, findings_of_run(folder), folder.resolve())
+    if others and command_of_run(folder) != COMPARE:
+        raise InputError(
+            f"{folder} holds a run of {command_of_run(folder)!r}, whose page shows nothing beside it; --with is for "
+            f"runs of {COMPARE!r}"
+        )
+    finish(output, findings_of_run(folder, others), folder.resolve())
 
 
-def findings_of_run(folder: Path) -> Findings:
+def findings_of_run(folder: Path, others: Sequence[Path] = ()) -> Findings:
     """Return what the run in a folder says.
+
+    Parameters
+    ----------
+    others
+        Folders of the runs that its report is to show beside it; see :func:`bench.cli.further.further_runs`.
 
     Raises
     ------
@@ -56,13 +63,13 @@ def findings_of_run(folder: Path) -> Findings:
         Where the folder holds no run, or one of a command or a version that is not known here.
     """
     command = command_of_run(folder)
-    known = sorted([*FINDINGS, "compare"])
+    known = sorted([*FINDINGS, COMPARE])
     if command not in known:
         raise InputError(f"{folder} holds a run of {command!r}; expected one of {listing(known, 'or')}")
     description, rows = read_description(folder), read_rows(folder)
     try:
-        if command == "compare":
-            return compare_findings(description, rows, folder)
+        if command == COMPARE:
+            return compare_findings(description, rows, folder, functools.partial(further_runs, folder, others))
         return FINDINGS[command](description, rows)
     except KeyError as error:
         raise InputError(

@@ -211,6 +211,22 @@ def _slowdowns(summary: Summary) -> list[str]:
     ]
 
 
+def lead(summary: Summary) -> str:
+    """Return the answer in one sentence: whether they compute the same, and how the last question came out."""
+    checks = [check for question in summary.questions for check in question.parity]
+    if not checks:
+        right = "Not proved equal"
+    elif all(check.passed for check in checks):
+        right = "The networks by hand and in PyTorch compute the same, down to rounding"
+    else:
+        right = "The implementations are not proved equal"
+    if not summary.questions:
+        return f"{right}."
+    question = summary.questions[-1]
+    said = headline(question)
+    return f"{right}; {clean(question.title[:1].lower() + question.title[1:])}: {said[:1].lower() + said[1:]}."
+
+
 def answer(summary: Summary) -> list[str]:
     """Return the run's answer: whether the implementations are right, then how each question came out."""
     return [

@@ -11,6 +11,7 @@ from bench.show import style
 from bench.show.files import write_whole
 
 PIXELS_PER_INCH = 150
+FIGURES_FOLDER = "figures"
 
 
 @dataclass(frozen=True)
@@ -45,14 +46,18 @@ def save(drawing: Drawing, folder: Path) -> FigureFile:
         When a file cannot be written.
     """
     png = _encoded(drawing.figure, format="png", dpi=PIXELS_PER_INCH, metadata={"Software": None})
-    svg = _encoded(drawing.figure, format="svg", metadata={"Date": None, "Creator": None})
     return FigureFile(
         name=drawing.name,
         title=drawing.title,
         alt=drawing.alt,
         png=write_whole(folder / f"{drawing.name}.png", png),
-        svg=write_whole(folder / f"{drawing.name}.svg", svg),
+        svg=write_whole(folder / f"{drawing.name}.svg", to_svg(drawing)),
     )
+
+
+def to_svg(drawing: Drawing) -> bytes:
+    """Return a drawing as SVG, whose bytes depend on nothing but the drawing."""
+    return _encoded(drawing.figure, format="svg", metadata={"Date": None, "Creator": None})
 
 
 def _encoded(figure: Figure, **options: Any) -> bytes:

@@ -7,10 +7,9 @@ from pathlib import Path
 
 from bench.records import Row
 from bench.show.chart import Chart
-from bench.show.drawing import Drawing, save
+from bench.show.drawing import FIGURES_FOLDER, Drawing, save
 from bench.show.files import write_whole
 from bench.show.numbers import NBSP, count
-from bench.show.report import FIGURES_FOLDER
 from bench.show.table import Table, escape_markdown, to_dict, to_markdown
 from data import InputError
 

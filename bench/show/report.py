@@ -1,63 +1,64 @@
 """The report of a run: figures, ``report.md``, and ``report.html`` that needs nothing beside itself."""
 
-import base64
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from markupsafe import Markup
-
 from bench.compute.summary import QuestionSummary, Summary
+from bench.records import Row
 from bench.show import certainty, claims, outcomes, setting, tables
-from bench.show.drawing import FigureFile
+from bench.show.blocks import Block, Code, Report, Section, Shown
+from bench.show.drawing import FIGURES_FOLDER, FigureFile
+from bench.show.evidence import description_behind, rows_behind
 from bench.show.figures import draw_all, left_out
 from bench.show.files import write_whole
+from bench.show.further import FurtherRun, further_blocks
+from bench.show.markdown import to_markdown_page
 from bench.show.numbers import NBSP, clean, count, listing
-from bench.show.table import TEMPLATES, Table, escape_markdown, to_html, to_markdown
-from data import InputError
+from bench.show.page import to_html_page
+from bench.show.panel import make_panel
+from bench.show.table import Table
 
-FIGURES_FOLDER = "figures"
-
-
-@dataclass(frozen=True)
-class Code:
-    """A command to copy."""
-
-    text: str
-
-
-Block = str | Code | Table | FigureFile
-"""What a section is made of; text is a paragraph."""
-
-
-@dataclass(frozen=True)
-class Section:
-    """Blocks under a heading."""
-
-    heading: str
-    blocks: tuple[Block, ...]
+KINDS = {
+    "headline": ("epoch", "block"),
+    "ratios": ("block",),
+    "learning-curves": ("epoch", "block"),
+    "step-parts": ("part",),
+    "confusion": ("trained",),
+    "disagreements": ("trained",),
+    "confidently-wrong": ("trained",),
+    "hidden-units": ("trained",),
+}
+"""By figure, the kinds of the rows that it is drawn from."""
 
 
 @dataclass(frozen=True)
-class Report:
-    """A report before it is written in any language."""
+class Material:
+    """What a report is made from.
 
-    title: str
-    warnings: tuple[str, ...]
-    answer: tuple[str, ...]
-    sections: tuple[Section, ...]
+    Attributes
+    ----------
+    rows
+        Of the run, which `summary` was computed from: every number leads to its own.
+    further
+        Runs that are shown beside this one.
+    """
+
+    summary: Summary
+    rows: Sequence[Row] = ()
+    further: Sequence[FurtherRun] = ()
 
 
 Figures = Mapping[str, FigureFile]
 
 
-def write_report(summary: Summary, folder: Path) -> list[Path]:
+def write_report(material: Material, folder: Path) -> list[Path]:
     """Write the figures and the report of a run, each file whole or not at all.
 
     Parameters
     ----------
-    summary
-        What is shown. The same summary gives the same bytes.
+    material
+        What is shown. The same gives the same bytes.
     folder
         Where ``report.md``, ``report.html`` and the folder of the figures go; made where there is none.
 
@@ -71,8 +72,8 @@ def write_report(summary: Summary, folder: Path) -> list[Path]:
     InputError
         When a file cannot be written.
     """
-    figures = {figure.name: figure for figure in draw_all(summary, folder / FIGURES_FOLDER)}
-    report = make_report(summary, figures)
+    figures = {figure.name: figure for figure in draw_all(material.summary, folder / FIGURES_FOLDER)}
+    report = make_report(material, figures)
     return [
         write_whole(folder / "report.html", to_html_page(report).encode()),
         write_whole(folder / "report.md", to_markdown_page(report).encode()),
@@ -80,45 +81,56 @@ def write_report(summary: Summary, folder: Path) -> list[Path]:
     ]
 
 
-def make_report(summary: Summary, figures: Figures) -> Report:
-    """Put the report together from the summary and the figures that were drawn."""
-    sections = [make(summary, figures) for make in SECTIONS]
+def make_report(material: Material, figures: Figures) -> Report:
+    """Put the report together from what it is made from and the figures that were drawn."""
+    sections = [make(material, figures) for make in SECTIONS]
     return Report(
         title="Back-propagation by hand and in PyTorch: is it right, how fast is it, and why?",
-        warnings=tuple(claims.warnings(summary)),
-        answer=tuple(claims.answer(summary)),
+        warnings=tuple(claims.warnings(material.summary)),
+        lead=claims.lead(material.summary),
+        answer=tuple(claims.answer(material.summary)),
         sections=tuple(section for section in sections if section.blocks),
     )
 
 
-def _overview(summary: Summary, figures: Figures) -> Section:
-    return Section("", (*_figure(summary, figures, "headline"), *_filled(tables.failures_table(summary))))
+def _overview(material: Material, figures: Figures) -> Section:
+    failed = _behind(material, tables.failures_table(material.summary), ("failure", "epoch"))
+    return Section("", (*_figure(material, figures, "headline"), *failed))
 
 
-def _is_it_right(summary: Summary, _figures: Figures) -> Section:
+def _is_it_right(material: Material, _figures: Figures) -> Section:
     said = (
-        f"{claims.parity_sentence(summary)}. A check compares what two implementations compute from the same weights "
-        "and the same batches; it passes where the largest difference is within the bound of rounding."
+        f"{claims.parity_sentence(material.summary)}. A check compares what two implementations compute from the same "
+        "weights and the same batches; it passes where the largest difference is within the bound of rounding."
     )
-    return Section("Is it right?", (said, *_filled(tables.parity_table(summary))))
+    proof = _behind(material, tables.parity_table(material.summary), ("parity",))
+    return Section("Is it right?", (said, *proof, *_beside(material, "right")))
 
 
-def _how_fast(summary: Summary, figures: Figures) -> Section:
+def _how_fast(material: Material, figures: Figures) -> Section:
+    summary = material.summary
     blocks: list[Block] = [_how_timed(summary)]
     missing = certainty.self_test_missing(summary)
     blocks += [] if missing is None else [missing]
-    blocks += _figure(summary, figures, "ratios")
+    blocks += _figure(material, figures, "ratios")
     for question in summary.questions:
-        blocks += [_how_sure(summary, question), *_filled(*(make(question) for make in TIME_TABLES))]
-    blocks += _filled(tables.disturbance_table(summary))
-    blocks += _figure(summary, figures, "learning-curves") + _figure(summary, figures, "step-parts")
+        blocks.append(_how_sure(summary, question))
+        for make, kinds in TIME_TABLES:
+            blocks += _behind(material, make(question), kinds, question)
+    blocks += _figure(material, figures, "learning-curves") + _figure(material, figures, "step-parts")
     for question in summary.questions:
-        blocks += _filled(tables.curves_table(question), tables.parts_table(question))
-    return Section("How fast?", tuple(blocks))
+        blocks += _behind(material, tables.curves_table(question), ("epoch",), question)
+        blocks += _behind(material, tables.parts_table(question), ("part",), question)
+    return Section("How fast?", (*blocks, *_beside(material, "fast")))
 
 
-TIME_TABLES = (tables.results_table, tables.ratios_table, tables.apart_table, tables.work_table)
-"""The tables of a question's times."""
+TIME_TABLES: tuple[tuple[Callable[[QuestionSummary], Table], tuple[str, ...]], ...] = (
+    (tables.results_table, ("epoch", "block")),
+    (tables.ratios_table, ("block",)),
+    (tables.apart_table, ("start", "end", "block")),
+    (tables.work_table, ("block",)),
+)
+"""The tables of a question's times, and the kinds of the rows behind them."""
 
 
 def _how_timed(summary: Summary) -> str:
@@ -145,24 +157,30 @@ OUTCOME_FIGURES = ("confusion", "disagreements", "confidently-wrong")
 """Figures for which the test cases are needed."""
 
 
-def _what_wrong(summary: Summary, figures: Figures) -> Section:
+def _what_wrong(material: Material, figures: Figures) -> Section:
     heading = "What do they get wrong?"
-    found = summary.outcomes
+    found = material.summary.outcomes
     if found is None:
-        return Section(heading, ())
-    blocks: list[Block] = [*map(clean, found.notes), *outcomes.outcome_sentences(summary)]
+        return Section(heading, (make_panel(()),))
+    blocks: list[Block] = [*map(clean, found.notes), *outcomes.outcome_sentences(material.summary)]
     if found.networks:
         names = ("hidden-units",) if found.cases is None else (*OUTCOME_FIGURES, "hidden-units")
-        blocks += [block for name in names for block in _figure(summary, figures, name)]
-    return Section(heading, (*blocks, *outcomes.outcome_tables(summary)))
+        blocks += [block for name in names for block in _figure(material, figures, name)]
+    for table in outcomes.outcome_tables(material.summary):
+        blocks += _behind(material, table, ("trained",))
+    titles = {question.name: question.title for question in material.summary.questions}
+    twins = [network for item in outcomes.shown(material.summary) for network in item.pair]
+    return Section(heading, (*blocks, make_panel(twins, found.cases, titles)))
 
 
-def _why(summary: Summary, _figures: Figures) -> Section:
-    said = (
+def _why(material: Material, _figures: Figures) -> Section:
+    summary = material.summary
+    explained = _beside(material, "why")
+    blocks: list[Block] = [
         "This run compares implementations as they are. It did not change one factor at a time, so it does not say how "
         "much of a difference any single cause accounts for."
-    )
-    blocks: list[Block] = [said]
+        + (" The runs below did." if explained else " The command “backprop-bench explain” does.")
+    ]
     recipes = setting.recipes_of(summary)
     used = {question.name: _recipes_used(question) for question in summary.questions}
     for question in summary.questions:
@@ -172,101 +190,63 @@ def _why(summary: Summary, _figures: Figures) -> Section:
                 f"{clean(question.title)}: the recipes differ in {count(len(fields), 'field')} ({listing(fields)}), "
                 "so its differences in accuracy and time are not those of the implementations alone."
             )
-    return Section("Why?", (*blocks, *_filled(setting.recipes_table(summary))))
+    blocks += _described(setting.recipes_table(summary), "plan")
+    return Section("Why?", (*blocks, *explained))
 
 
 def _recipes_used(question: QuestionSummary) -> list[str]:
     return list(dict.fromkeys(performance.recipe for performance in question.performances))
 
 
-def _where_measured(summary: Summary, _figures: Figures) -> Section:
-    command = clean(summary.description.get("command", "backprop-bench compare"))
+def _published(material: Material, _figures: Figures) -> Section:
+    return Section("Do published figures come out again?", tuple(_beside(material, "published")))
+
+
+def _where_measured(material: Material, _figures: Figures) -> Section:
+    command = clean(material.summary.description.get("command", "backprop-bench compare"))
     return Section(
-        "Where it was measured, and how to run it again",
+        "Environment and noise",
         (
-            *_filled(setting.environment_table(summary)),
+            *_described(setting.environment_table(material.summary), "environment"),
+            *_behind(material, tables.disturbance_table(material.summary), ("block",)),
+            *_beside(material, "noise"),
             "The numbers hold for this machine and these versions. To measure on yours:",
             Code(command),
         ),
     )
 
 
-SECTIONS: tuple[Callable[[Summary, Figures], Section], ...] = (
+SECTIONS: tuple[Callable[[Material, Figures], Section], ...] = (
     _overview,
     _is_it_right,
     _how_fast,
     _what_wrong,
     _why,
+    _published,
     _where_measured,
 )
 """The sections of a report, in their order."""
 
 
-def _figure(summary: Summary, figures: Figures, name: str) -> list[Block]:
-    """Return a figure, or why it is not there."""
+def _figure(material: Material, figures: Figures, name: str) -> list[Block]:
+    """Return a figure with the rows behind it, or why it is not there."""
     if name in figures:
-        return [figures[name]]
-    return [f"The figure {name} is left out: {left_out(summary)[name]}."]
+        return [Shown(figures[name], rows_behind(material.rows, KINDS[name]))]
+    return [f"The figure {name} is left out: {left_out(material.summary)[name]}."]
 
 
-def _filled(*found: Table) -> list[Block]:
-    return [table for table in found if table.rows]
+def _behind(
+    material: Material, table: Table, kinds: Sequence[str], question: QuestionSummary | None = None
+) -> list[Block]:
+    """Return a table with the rows behind it; nothing of an empty one."""
+    name = None if question is None else question.name
+    return [Shown(table, rows_behind(material.rows, kinds, name))] if table.rows else []
 
 
-def to_markdown_page(report: Report) -> str:
-    """Return the report in Markdown, which shows the figures beside it."""
-    parts = [f"# {escape_markdown(report.title)}"]
-    if report.warnings:
-        parts.append(
-            "\n".join(["> **Read this first**", ">", *(f"> - {escape_markdown(line)}" for line in report.warnings)])
-        )
-    parts += map(escape_markdown, report.answer)
-    for section in report.sections:
-        parts += [f"## {escape_markdown(section.heading)}"] if section.heading else []
-        parts += [_markdown_of(block) for block in section.blocks]
-    return "\n\n".join(part.strip("\n") for part in parts) + "\n"
+def _described(table: Table, key: str) -> list[Block]:
+    """Return a table with where it stands in the description of the run; nothing of an empty one."""
+    return [Shown(table, description_behind(key))] if table.rows else []
 
 
-def _markdown_of(block: Block) -> str:
-    match block:
-        case Table():
-            return to_markdown(block)
-        case FigureFile():
-            return f"![{escape_markdown(block.alt)}]({FIGURES_FOLDER}/{block.png.name})"
-        case Code():
-            return f"```sh\n{block.text}\n```"
-        case _:
-            return escape_markdown(block)
-
-
-def to_html_page(report: Report) -> str:
-    """Return the report as one page of HTML with everything in it.
-
-    Raises
-    ------
-    InputError
-        When a figure cannot be read.
-    """
-    return TEMPLATES.get_template("report.html.jinja").render(report=report, html_of=_html_of)
-
-
-def _html_of(block: Block) -> Markup:
-    match block:
-        case Table():
-            return to_html(block)
-        case FigureFile():
-            return Markup('<figure><img src="{}" alt="{}"></figure>').format(_data_uri(block), block.alt)
-        case Code():
-            return Markup("<pre><code>{}</code></pre>").format(block.text)
-        case _:
-            return Markup("<p>{}</p>").format(block)
-
-
-def _data_uri(figure: FigureFile) -> str:
-    """Return the smaller file of a figure as an address that holds it; as an image, an SVG can run nothing."""
-    try:
-        svg, png = figure.svg.read_bytes(), figure.png.read_bytes()
-    except OSError as error:
-        raise InputError(f"{figure.svg.parent}: cannot read the figure {figure.name}: {error.strerror}") from error
-    kind, content = ("svg+xml", svg) if len(svg) <= len(png) else ("png", png)
-    return f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}"
+def _beside(material: Material, place: str) -> list[Block]:
+    return further_blocks(material.further, place, material.summary.description)

@@ -37,6 +37,15 @@ TEMPLATES = Environment(
 
 MARKDOWN_SIGNS = re.compile(r"([\\`*_{}\[\]<>|#$~&!])")
 
+KILO, KIBI = 1e3, 1024.0
+PREFIXES = {"n": 1e-9, "µ": 1e-6, "m": 1e-3, "": 1.0, "k": KILO, "M": KILO**2, "G": KILO**3, "T": KILO**4}
+PREFIXES |= {"Ki": KIBI, "Mi": KIBI**2}
+LEADING_NUMBER = re.compile(
+    r"(?:< |× )?(?P<number>[-+−]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?)(?![\w.:-])"
+    r"(?:\s(?P<prefix>n|µ|m|k|Ki|M|Mi|G|T)?(?:s|J|B|FLOP|FLOP/s|B/s)(?!\w))?"
+)
+"""A number with its unit, such as "1,234.5 MiB", "< 0.001" and "45.6 ms (45.1–46.0)", but no date and no version."""
+
 
 @dataclass(frozen=True)
 class Column:
@@ -145,8 +154,18 @@ def to_markdown(table: Table) -> str:
 
 
 def to_html(table: Table) -> Markup:
-    """Return the table in HTML, in a box of its own that scrolls."""
-    return Markup(TEMPLATES.get_template("table.html.jinja").render(table=table))  # noqa: S704 (autoescaped)
+    """Return the table in HTML, in a box of its own that scrolls; cells that begin with a number say which."""
+    template = TEMPLATES.get_template("table.html.jinja")
+    return Markup(template.render(table=table, sort_value=sort_value))  # noqa: S704 (autoescaped)
+
+
+def sort_value(cell: str) -> str | None:
+    """Return the number that a cell begins with, in the unit without a prefix, as text; none where there is none."""
+    found = LEADING_NUMBER.match(cell)
+    if found is None:
+        return None
+    value = float(found["number"].replace(",", "").replace("−", "-"))
+    return f"{value * PREFIXES[found['prefix'] or '']:.12g}"
 
 
 def escape_markdown(text: str) -> str:

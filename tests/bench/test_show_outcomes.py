@@ -11,10 +11,13 @@ from bench.compute.network import TrainedNetwork
 from bench.compute.outcomes import LabelledCases, Outcomes
 from bench.compute.summary import Summary, summarize
 from bench.show import style
+from bench.show.blocks import Report, Section, Shown
 from bench.show.drawing import Drawing, FigureFile, save
 from bench.show.figures import FIGURES, left_out
+from bench.show.markdown import to_markdown_page
 from bench.show.outcomes import outcome_sentences, outcome_tables
-from bench.show.report import Report, Section, make_report, to_markdown_page
+from bench.show.panel import make_panel
+from bench.show.report import Material, make_report
 from bench.show.table import Table
 from data import RECIPES, Layer
 from tests.bench.recorded import made_up_outcomes, recorded_run
@@ -189,11 +192,16 @@ def test_inputs_that_are_no_square_image_are_told_in_tables() -> None:
     assert titles.count("Most confidently wrong") == 2
 
 
+NO_NETWORK = make_panel(())
+
+
 def report_of(summary: Summary, folder: Path) -> Report:
     """Put a report together from figures of which nothing but the names is there."""
     kinds = [kind.name for kind in FIGURES if kind.missing(summary) is None]
     paths = {name: folder / f"{name}.svg" for name in kinds}
-    return make_report(summary, {name: FigureFile(name, name, name, path, path) for name, path in paths.items()})
+    return make_report(
+        Material(summary), {name: FigureFile(name, name, name, path, path) for name, path in paths.items()}
+    )
 
 
 def section_of(report: Report) -> Section:
@@ -204,12 +212,13 @@ def test_the_section_stands_between_how_fast_and_why_with_all_its_figures(tmp_pa
     report = report_of(summary_of(), tmp_path)
     headings = [section.heading for section in report.sections]
     assert headings[2:5] == ["How fast?", HEADING, "Why?"]
-    assert [block.name for block in section_of(report).blocks if isinstance(block, FigureFile)] == list(OWN)
+    shown = [block.what for block in section_of(report).blocks if isinstance(block, Shown)]
+    assert [what.name for what in shown if isinstance(what, FigureFile)] == list(OWN)
 
 
-def test_a_run_that_kept_no_networks_is_shown_without_the_section(tmp_path: Path) -> None:
+def test_the_section_of_a_run_that_kept_no_networks_says_so_and_nothing_else(tmp_path: Path) -> None:
     summary = summarize(*recorded_run(TWINS, seeds=(0,), epochs=1))
-    assert HEADING not in [section.heading for section in report_of(summary, tmp_path).sections]
+    assert section_of(report_of(summary, tmp_path)).blocks == (NO_NETWORK,)
     assert not [*outcome_sentences(summary), *outcome_tables(summary)]
 
 
@@ -220,15 +229,16 @@ def test_without_test_cases_there_are_notes_and_hidden_units_alone(tmp_path: Pat
     summary = dataclasses.replace(summary, outcomes=lost)
     assert drawn(summary).keys() == {"hidden-units"}
     assert not [*outcome_sentences(summary), *outcome_tables(summary)]
-    note, figure = section_of(report_of(summary, tmp_path)).blocks
+    note, figure, _ = section_of(report_of(summary, tmp_path)).blocks
     assert note == "The cases are gone."
-    assert isinstance(figure, FigureFile)
+    assert isinstance(figure, Shown)
+    assert isinstance(figure.what, FigureFile)
 
 
-def test_without_any_network_there_is_the_note_alone(tmp_path: Path) -> None:
+def test_without_any_network_there_are_the_note_and_that_there_is_no_panel(tmp_path: Path) -> None:
     summary = summary_of()
     assert summary.outcomes is not None
     lost = dataclasses.replace(summary.outcomes, networks=(), notes=("It was cut <b>.",))
     report = report_of(dataclasses.replace(summary, outcomes=lost), tmp_path)
-    assert section_of(report).blocks == ("It was cut <b>.",)
+    assert section_of(report).blocks == ("It was cut <b>.", NO_NETWORK)
     assert "It was cut \\<b\\>." in to_markdown_page(report)

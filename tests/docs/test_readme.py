@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from bench.cli.main import main
-from bench.show.report import write_report
+from bench.cli.report import findings_of_run
 from tests.docs.refresh_readme import BLOCK, README, REFERENCE, ROOT, reference_block, reference_summary
 
 
@@ -22,8 +22,9 @@ def test_the_reference_is_a_complete_run_of_the_default_profile_from_committed_c
 
 
 def test_the_committed_report_is_what_its_records_give(tmp_path: Path) -> None:
-    write_report(reference_summary(), tmp_path)
+    findings_of_run(REFERENCE).write(tmp_path)
     assert (tmp_path / "report.md").read_text() == (REFERENCE / "report.md").read_text()
+    assert (tmp_path / "report.html").stat().st_size < 5_000_000
 
 
 def test_every_command_that_the_readme_names_exists() -> None:

@@ -1,0 +1,115 @@
+"""Which runs a report shows beside its own, and what they say."""
+
+import json
+import os
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from bench.cli.calibrate import calibrate_findings
+from bench.cli.explain import explain_findings
+from bench.cli.ladder import ladder_findings
+from bench.cli.race import race_findings
+from bench.cli.reproduce import reproduce_findings
+from bench.cli.scale import scale_findings
+from bench.compute.summary import summarize
+from bench.records import DESCRIPTION, Row, read_description, read_rows
+from bench.run.run_folder import LATEST, command_of_run
+from bench.show import claims, headline, tables
+from bench.show.blocks import Picture
+from bench.show.drawing import Drawing, to_svg
+from bench.show.drift import draw_drift
+from bench.show.findings import Finding, Findings
+from bench.show.further import FurtherRun, Part
+from data import InputError
+
+DRIFT = "drift.json"
+"""What ``parity --drift`` leaves in a folder, which is no run of its own."""
+FINDINGS: dict[str, Callable[[dict[str, Any], list[Row]], Findings]] = {
+    "calibrate": calibrate_findings,
+    "explain": explain_findings,
+    "ladder": ladder_findings,
+    "race": race_findings,
+    "reproduce": reproduce_findings,
+    "scale": scale_findings,
+}
+"""What the records of a run say, by the command that made it; those of ``compare`` have files beside them."""
+
+
+def further_runs(folder: Path, named: Sequence[Path] = ()) -> list[FurtherRun]:
+    """Return the runs to be shown beside a run.
+
+    Parameters
+    ----------
+    folder
+        Of the run that is reported.
+    named
+        Folders of the others. Without any, those within the folder; and where it is that of the latest run, the latest
+        ones of the other commands.
+
+    Raises
+    ------
+    InputError
+        Where a folder that is named is none.
+    """
+    missing = [path for path in named if not path.is_dir()]
+    if missing:
+        raise InputError(f"--with {missing[0]}: there is no such folder; expected one that holds a run")
+    return [_read(path, folder.resolve()) for path in named or runs_beside(folder)]
+
+
+def runs_beside(folder: Path) -> list[Path]:
+    """Return the folders that are shown where none are named, by name."""
+    within = [path for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else []
+    results = folder.resolve().parent
+    if (results / LATEST).resolve() == folder.resolve():
+        within += results.glob(f"{LATEST}-*")
+    found = [path for path in within if (path / DESCRIPTION).is_file() or (path / DRIFT).is_file()]
+    return sorted(found, key=lambda path: path.name)
+
+
+def _read(path: Path, base: Path) -> FurtherRun:
+    """Return what a run says, or why it cannot be shown: a report is not to fail for what lies beside it."""
+    at = Path(os.path.relpath(path.resolve(), base)).as_posix()
+    command = "parity"
+    try:
+        if (path / DRIFT).is_file() and not (path / DESCRIPTION).is_file():
+            record = json.loads((path / DRIFT).read_text("utf-8"))
+            return FurtherRun(at, command, record.get("run", {}), parts=(_part("drift", (), [draw_drift(record)]),))
+        command = command_of_run(path)
+        description, rows = read_description(path), read_rows(path)
+        findings = _findings(command, description, rows)
+        parts = tuple(
+            _part(part.name, part.sentences, part.draw(), [*part.tables, *part.more]) for part in findings.parts
+        )
+    except KeyError as error:
+        trouble = f"{error} is missing in its plan or its records, as where they are of another version of the suite"
+        return FurtherRun(at, command, {}, trouble=trouble)
+    except InputError as error:
+        return FurtherRun(at, command, {}, trouble=str(error).replace(str(path), at))
+    except Exception as error:  # noqa: BLE001 (whatever is wrong with what lies beside, it is only beside)
+        trouble = f"it is broken, or only begun ({type(error).__name__}: {error})"
+        return FurtherRun(at, command, {}, trouble=trouble)
+    return FurtherRun(at, command, description, rows, parts, tuple(findings.failures))
+
+
+def _findings(command: str, description: dict[str, Any], rows: list[Row]) -> Findings:
+    if command == "compare":
+        return _compared(description, rows)
+    if command not in FINDINGS:
+        raise InputError(f"nothing is known of runs of {command!r}")
+    return FINDINGS[command](description, rows)
+
+
+def _compared(description: dict[str, Any], rows: list[Row]) -> Findings:
+    """Return the answer of another run of ``compare``, whose own report says the rest."""
+    summary = summarize(description, rows)
+    drawn = [headline.draw(summary)] if headline.missing(summary) is None else []
+    sentences = [*claims.warnings(summary), *claims.answer(summary)]
+    results = [tables.results_table(question) for question in summary.questions]
+    return Findings([Finding("report", sentences, results, draw=lambda: drawn)])
+
+
+def _part(name: str, sentences: Iterable[str], drawings: Iterable[Drawing], shown: Iterable[Any] = ()) -> Part:
+    pictures = [Picture(drawing.name, drawing.title, drawing.alt, to_svg(drawing)) for drawing in drawings]
+    return Part(name, tuple(sentences), tuple(shown), tuple(pictures))

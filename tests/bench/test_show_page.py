@@ -1,0 +1,277 @@
+"""What a report has beside its numbers: the way to their rows, figures made small, the panel, and further runs."""
+
+import base64
+import contextlib
+import dataclasses
+import io
+import itertools
+import json
+import math
+import shlex
+import shutil
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from bench.cli.further import further_runs, runs_beside
+from bench.cli.main import main
+from bench.compute.network import TrainedNetwork
+from bench.compute.outcomes import LabelledCases, Outcomes
+from bench.compute.summary import summarize
+from bench.records import Row
+from bench.show.blocks import Block, Caution, Heading, Listed, Shown
+from bench.show.evidence import Evidence, description_behind, rows_behind
+from bench.show.figures import draw_all
+from bench.show.further import differences, further_blocks
+from bench.show.panel import Panel, make_panel
+from bench.show.report import Material, make_report, write_report
+from bench.show.table import sort_value
+from bench.show.vector import compact
+from data import InputError, Layer
+from tests.bench.recorded import recorded_run, write_run
+from tests.bench.timed import timed_question, timed_run
+
+RUNGS = {"float32": 8e-6, "tensors by index": 16e-6}
+RUNG_OF = {"float32": "scratch-numpy", "tensors by index": "torch-eager"}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of compare on the disk, with a ladder and a broken run within it."""
+    folder = tmp_path_factory.mktemp("results") / "here"
+    write_run(folder, "compare", *recorded_run())
+    write_run(folder / "ladder", "ladder", *timed_run(timed_question("ladder", RUNGS, RUNG_OF)))
+    write_run(folder / "broken", "scale", {"plan": {}}, [])
+    return folder
+
+
+def blocks_of(run: Path) -> list[Block]:
+    description, rows = recorded_run()
+    material = Material(summarize(description, rows), rows, further_runs(run))
+    figures = {figure.name: figure for figure in draw_all(material.summary, run / "figures")}
+    return [block for section in make_report(material, figures).sections for block in section.blocks]
+
+
+@pytest.fixture(scope="module")
+def evidence(run: Path) -> list[Evidence]:
+    """All that is said to be behind the tables and figures of a report, without what is said twice."""
+    found = [block.evidence for block in blocks_of(run) if isinstance(block, Shown)]
+    return list({item.python: item for item in found}.values())
+
+
+def test_every_table_and_figure_leads_to_its_rows(run: Path) -> None:
+    lost = [
+        type(block).__name__ for block in blocks_of(run) if type(block).__name__ in ("Table", "FigureFile", "Picture")
+    ]
+    assert lost == []
+
+
+def test_the_command_beside_every_number_prints_as_many_rows_as_it_says(
+    run: Path, evidence: list[Evidence], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(run)
+    for item in evidence:
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            exec(shlex.split(item.python)[2], {})
+        if "run.json" in item.what:
+            assert json.loads(printed.getvalue())
+        else:
+            assert len(printed.getvalue().splitlines()) - 1 == int(item.what.split()[0].replace(",", "")) > 0
+
+
+@pytest.mark.skipif(shutil.which("jq") is None, reason="jq is not installed")
+def test_the_line_for_jq_prints_the_same(run: Path, evidence: list[Evidence]) -> None:
+    for item in evidence:
+        printed = subprocess.run(item.jq, shell=True, cwd=run, check=True, capture_output=True, text=True).stdout
+        if "run.json" in item.what:
+            assert json.loads(printed)
+        else:
+            assert len(printed.splitlines()) == int(item.what.split()[0].replace(",", ""))
+
+
+def test_a_shell_takes_the_commands_as_they_are_whatever_the_names(tmp_path: Path) -> None:
+    odd = """it's "$HOME" `id` \\ ü"""
+    rows: list[Row] = [{"kind": "stop", "question": odd, "n": 7}, {"kind": "stop", "question": "other", "n": 8}]
+    (tmp_path / odd).mkdir()
+    (tmp_path / odd / "records.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    item = rows_behind(rows, ["stop"], odd, odd)
+    command = item.python.replace("python", shlex.quote(sys.executable), 1)
+    printed = subprocess.run(command, shell=True, cwd=tmp_path, check=True, capture_output=True, text=True).stdout
+    assert printed.splitlines()[1].split()[-1] == "7"
+    assert json.loads(item.rows[0]) == rows[0]
+
+
+def test_what_is_in_the_description_is_printed_from_there() -> None:
+    assert description_behind("environment", "ladder").jq == "jq .environment ladder/run.json"
+
+
+@pytest.mark.parametrize(
+    ("cell", "value"),
+    [
+        ("1,234.5 MiB", 1234.5 * 2**20),
+        ("45.6 ms (45.1–46.0)", 0.0456),
+        ("−0.12 (−0.3 to 0.1)", -0.12),
+        ("+3.40 (+1.28 to +5.51)", 3.4),
+        ("97.62 % (97.51–97.73)", 97.62),
+        ("3.1e-07", 3.1e-7),
+        ("< 0.001", 0.001),
+        ("118 µs", 118e-6),
+        ("2.4 TFLOP/s", 2.4e12),
+        ("2 of 3", 2.0),
+        ("106 ×", 106.0),
+        ("–", None),
+        ("yes", None),
+        ("2026-11-25T12:12:06+00:00", None),
+        ("0.1.0", None),
+        ("8-3-8", None),
+    ],
+)
+def test_a_cell_is_sorted_by_the_number_that_it_begins_with(cell: str, value: float | None) -> None:
+    found = sort_value(cell)
+    assert (found is None) if value is None else (found is not None and math.isclose(float(found), value))
+
+
+def test_a_figure_made_small_has_the_same_shapes_in_the_same_places(run: Path) -> None:
+    drawn = draw_all(summarize(*recorded_run()), run / "figures")[0].svg.read_text("utf-8")
+    small = compact(drawn)
+    assert len(small) < 0.65 * len(drawn)
+    before, after = ET.fromstring(drawn), ET.fromstring(small)
+    for tag in ("path", "use", "g"):
+        name = f"{{http://www.w3.org/2000/svg}}{tag}"
+        assert sum(1 for _ in before.iter(name)) == sum(1 for _ in after.iter(name))
+    named = {element.attrib["id"] for element in after.iter() if "id" in element.attrib}
+    link = "{http://www.w3.org/1999/xlink}href"
+    assert {element.attrib[link][1:] for element in after.iter() if link in element.attrib} <= named
+
+
+def network(sizes: tuple[int, ...], **changes: Any) -> TrainedNetwork:
+    rng = np.random.default_rng(3)
+    layers = tuple(
+        Layer(rng.normal(0, 0.1, shape).astype(np.float32), rng.normal(0, 0.1, shape[1]).astype(np.float32))
+        for shape in itertools.pairwise(sizes)
+    )
+    one = TrainedNetwork(
+        "same-recipe", "scratch-numpy", 0, 1, layers, np.zeros(1, np.int64), np.ones(1, np.float32), (0.0, 1.0),
+        "sigmoid", "softmax",
+    )  # fmt: skip
+    return dataclasses.replace(one, **changes)
+
+
+def test_weights_are_float32_where_there_is_room_and_float16_where_there_is_less() -> None:
+    one = network((784, 30, 10))
+    n_weights = 784 * 30 + 30 + 30 * 10 + 10
+    for room, precision in ((6 * n_weights, "f4"), (3 * n_weights, "f2")):
+        panel = make_panel([one], room=room)
+        assert isinstance(panel, Panel)
+        kept = json.loads(panel.to_json())["networks"][0]["layers"][0]["weight"]
+        found = np.frombuffer(base64.b64decode(kept), f"<{precision}").reshape(784, 30)
+        np.testing.assert_array_equal(found, one.layers[0].weight.astype(precision))
+
+
+@pytest.mark.parametrize(
+    ("networks", "room", "reason"),
+    [
+        ([], 10**6, "no trained network of this run is at hand"),
+        ([network((30, 5, 2))], 10**6, "30 inputs are no square image"),
+        ([network((49, 5, 2))], 10**6, "49 inputs are no square image of 8 by 8 or more"),
+        ([network((64, 5, 2))], 100, "too large"),
+    ],
+)
+def test_a_panel_that_is_left_out_says_why(networks: list[TrainedNetwork], room: int, reason: str) -> None:
+    found = make_panel(networks, room=room)
+    assert isinstance(found, str)
+    assert reason in found
+
+
+def test_where_not_all_networks_fit_the_last_question_is_kept() -> None:
+    found = make_panel([network((64, 5, 2), question="first"), network((64, 5, 2))], room=1000)
+    assert isinstance(found, Panel)
+    assert [item.question for item in found.networks] == ["same-recipe"]
+
+
+def test_names_that_would_end_the_script_are_text_on_the_page(tmp_path: Path) -> None:
+    evil = "</script><script>alert(1)</script>"
+    description, rows = recorded_run()
+    networks = (network((64, 5, 2), implementation=evil, question=evil),)
+    cases = LabelledCases(np.zeros((2, 64), np.uint8), 255.0, np.arange(2), (evil, "other"))
+    page = write_report(Material(summarize(description, rows, Outcomes(networks, cases))), tmp_path)[0]
+    text = page.read_text("utf-8")
+    assert text.count("</script") == 2
+    assert "alert(1)</script>" not in text
+
+
+def test_further_runs_are_shown_with_where_they_come_from_and_a_broken_one_in_one_sentence(run: Path) -> None:
+    description, _ = recorded_run()
+    shown = further_blocks(further_runs(run), "fast", description)
+    assert [block.text for block in shown if isinstance(block, Heading)] == [
+        "How time grows: broken",
+        "What each idea is worth: ladder",
+    ]
+    assert "The run in broken cannot be shown: 'questions' is missing" in str(shown[1])
+    assert any("1 thread each" in str(block) for block in shown)
+    assert any(isinstance(block, Caution) and "it is of another machine" in block.text for block in shown)
+    assert any(isinstance(block, Listed) and "tensors by index" in str(block) for block in shown)
+    assert any(isinstance(block, Shown) and "in ladder/records.jsonl" in block.evidence.what for block in shown)
+
+
+def test_a_further_run_with_torn_records_or_none_leaves_the_report_whole(tmp_path: Path) -> None:
+    write_run(tmp_path / "run", "compare", *recorded_run())
+    torn = write_run(tmp_path / "run" / "torn", "ladder", *timed_run(timed_question("ladder", RUNGS, RUNG_OF)))
+    (torn / "records.jsonl").write_text("{}\n")
+    (tmp_path / "run" / "odd").mkdir()
+    (tmp_path / "run" / "odd" / "run.json").write_text("[]")
+    (tmp_path / "run" / "odd-drift").mkdir()
+    (tmp_path / "run" / "odd-drift" / "drift.json").write_text("{}")
+    sentences = [further.trouble or "" for further in further_runs(tmp_path / "run")]
+    assert [bool(sentence) for sentence in sentences] == [True, True, True]
+    assert str(tmp_path) not in " ".join(sentences)
+
+
+def test_runs_are_found_within_a_folder_and_those_of_other_commands_beside_the_latest(tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    run = write_run(results / "one", "compare", *recorded_run(keep_rows=0))
+    write_run(results / "two", "ladder", *timed_run(timed_question("ladder", RUNGS, RUNG_OF)))
+    write_run(run / "inner", "ladder", *timed_run(timed_question("ladder", RUNGS, RUNG_OF)))
+    (results / "latest-ladder").symlink_to("two")
+    assert [path.name for path in runs_beside(run)] == ["inner"]
+    (results / "latest").symlink_to("one")
+    assert [path.name for path in runs_beside(run)] == ["inner", "latest-ladder"]
+    assert [further.folder for further in further_runs(results / "latest")] == ["inner", "../two"]
+
+
+def test_with_names_the_runs_to_show_and_nothing_else(run: Path, tmp_path: Path) -> None:
+    other = write_run(tmp_path / "other", "compare", *recorded_run())
+    asked = CliRunner().invoke(main, ["report", str(run), "--with", str(other)])
+    assert asked.exit_code == 0, asked.output
+    page = (run / "report.html").read_text("utf-8")
+    assert "Another comparison" in page
+    assert "What each idea is worth" not in page
+
+
+def test_with_a_folder_that_is_not_there_or_beside_a_run_of_another_command_is_refused(run: Path) -> None:
+    with pytest.raises(InputError, match="there is no such folder"):
+        further_runs(run, [run / "nowhere"])
+    asked = CliRunner().invoke(main, ["report", str(run / "ladder"), "--with", str(run)])
+    assert asked.exit_code == 2
+    assert "shows nothing beside it" in asked.output
+
+
+def test_the_same_machine_and_versions_are_no_difference_and_others_are_named() -> None:
+    description, _ = recorded_run()
+    assert differences(description, description) == []
+    environment = description["environment"]
+    other = {
+        **description,
+        "environment": {**environment, "packages": {**environment["packages"], "numpy": "1.0"}, "source_crc32": "x"},
+    }
+    assert differences(other, description) == [
+        "other versions of numpy ran it",
+        "it is of another state of this suite: commit 0123456789 there, commit 0123456789 here",
+    ]

@@ -1,0 +1,93 @@
+"""A report in a real browser: Debian's Chromium, without a window, and axe-core from npm.
+
+Where one of them is missing the tests are skipped with the reason; with ``BACKPROP_BENCH_BROWSER=required``, as
+``.ci/run`` sets it, they fail.
+"""
+
+import importlib.util
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.cli.further import further_runs
+from bench.compute.outcomes import Outcomes
+from bench.compute.summary import summarize
+from bench.show.report import Material, write_report
+from tests.bench.recorded import made_up_outcomes, recorded_run, write_run
+from tests.bench.timed import timed_question, timed_run
+
+AXE = Path(__file__).parent / "node_modules" / "axe-core" / "axe.min.js"
+REQUIRED = os.environ.get("BACKPROP_BENCH_BROWSER") == "required"
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+
+
+def missing() -> str | None:
+    """Return what is missing for these tests, and how to get it."""
+    if importlib.util.find_spec("selenium") is None:
+        return "selenium is not installed: pip install -e '.[dev]'"
+    if CHROMIUM is None or DRIVER is None:
+        return "chromium or chromedriver is not installed: apt-get install chromium chromium-driver"
+    if not AXE.is_file():
+        return "axe-core is not installed: npm ci in tests/browser"
+    return None
+
+
+@pytest.fixture(scope="session")
+def outcomes() -> Outcomes:
+    """The trained networks that the report has for its panel."""
+    return made_up_outcomes(recorded_run()[0], side=28, twins_differ=5)
+
+
+@pytest.fixture(scope="session")
+def page(tmp_path_factory: pytest.TempPathFactory, outcomes: Outcomes) -> Path:
+    """The page of a run with networks, with a ladder and a broken run within its folder."""
+    folder = tmp_path_factory.mktemp("report") / "run"
+    description, rows = recorded_run()
+    write_run(folder, "compare", description, rows)
+    rungs = timed_question(
+        "ladder", {"float32": 8e-6, "tensors": 16e-6}, {"float32": "scratch-numpy", "tensors": "torch-eager"}
+    )
+    write_run(folder / "ladder", "ladder", *timed_run(rungs))
+    write_run(folder / "broken", "scale", {"plan": {}}, [])
+    summary = summarize(description, rows, outcomes)
+    return write_report(Material(summary, rows, further_runs(folder)), folder)[0]
+
+
+@pytest.fixture(scope="session")
+def driver() -> Iterator[Any]:
+    """A browser, which logs what it asks the network for and what scripts complain of."""
+    reason = missing()
+    if reason is not None and REQUIRED:
+        pytest.fail(reason)
+    if reason is not None:
+        pytest.skip(reason)
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = str(CHROMIUM)
+    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--hide-scrollbars"):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    found = webdriver.Chrome(options=options, service=webdriver.ChromeService(str(DRIVER)))  # downloads no driver
+    yield found
+    found.quit()
+
+
+@pytest.fixture
+def browser(driver: Any, page: Path) -> Any:
+    """The browser with the page just opened, as wide as a desktop has it, and light."""
+    look(driver, 1280, "light")
+    driver.get(page.as_uri())
+    return driver
+
+
+def look(driver: Any, width: int, colours: str) -> None:
+    """Give the window a width, as a phone or a desktop has it, and the system colours."""
+    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    feature = {"name": "prefers-color-scheme", "value": colours}
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
