@@ -27,6 +27,7 @@ bench: $(INSTALLED) ## prove, train, time, explain, draw into results/latest (PR
 	$(BIN)/backprop-bench compare --profile $(PROFILE)
 	$(BIN)/backprop-bench micro --profile $(PROFILE)
 	$(if $(EXPLAIN_$(PROFILE)),$(BIN)/backprop-bench explain --profile $(EXPLAIN_$(PROFILE)))
+	$(if $(EXPLAIN_$(PROFILE)),$(BIN)/backprop-bench report)
 
 .PHONY: reproduce
 reproduce: $(INSTALLED) ## train the published experiments again: results/latest-reproduction/published.md

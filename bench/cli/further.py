@@ -20,11 +20,9 @@ from bench.show.blocks import Picture
 from bench.show.drawing import Drawing, to_svg
 from bench.show.drift import draw_drift
 from bench.show.findings import Finding, Findings
-from bench.show.further import FurtherRun, Part
+from bench.show.further import DRIFT, FurtherRun, Part
 from data import InputError
 
-DRIFT = "drift.json"
-"""What ``parity --drift`` leaves in a folder, which is no run of its own."""
 FINDINGS: dict[str, Callable[[dict[str, Any], list[Row]], Findings]] = {
     "calibrate": calibrate_findings,
     "explain": explain_findings,

@@ -1,5 +1,6 @@
 """``backprop-bench parity``: the proof as a person would want to read it."""
 
+import datetime
 import json
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from bench.cli.progress import Bars
 from bench.cli.recipe_options import changes_from, recipe_options
 from bench.implementations import named_implementation
 from bench.records import Row
+from bench.run.environment import environment
 from bench.run.parity import steps_in
 from bench.run.plan import check_available
 from bench.run.workers import Refusal, Worker, WorkerError
@@ -19,7 +21,7 @@ from bench.show.drift import draw_drift
 from bench.show.files import write_whole
 from bench.show.findings import Finding, Findings
 from bench.show.parity import conclusion, parity_grid, reading
-from data import InputError, Recipe, check_fit, fit_recipe, load_dataset, named_recipe
+from data import Dataset, InputError, Recipe, check_fit, fit_recipe, load_dataset, named_recipe
 
 DRIFT_STEPS = 3000
 
@@ -67,7 +69,8 @@ def parity(
             findings = _compare(worker, request, chosen, steps)
             output.show(findings)
             if drift is not None:
-                figure = _draw_drift(worker, request, chosen, steps or DRIFT_STEPS, drift)
+                run = _run(loaded)
+                figure = _draw_drift(worker, request, chosen, steps or DRIFT_STEPS, drift, run)
                 output.note(f"Drift: {figure}")
     except Refusal as refusal:
         raise InputError(str(refusal)) from None
@@ -112,7 +115,17 @@ def _compare(worker: Worker, request: Row, recipe: Recipe, steps: int | None) ->
     return Findings([Finding("parity", said, grids)], failed=not all(outcome["equal"] for outcome in outcomes.values()))
 
 
-def _draw_drift(worker: Worker, request: Row, recipe: Recipe, steps: int, folder: Path) -> Path:
+def _run(dataset: Dataset) -> Row:
+    """Return what the description of a run says of where and with what it is made."""
+    return {
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "threads": 1,
+        "dataset_crc32": dataset.fingerprint(),
+        "environment": environment().to_dict(),
+    }
+
+
+def _draw_drift(worker: Worker, request: Row, recipe: Recipe, steps: int, folder: Path, run: Row) -> Path:
     """Train both in either precision, draw how far they come apart, and return the figure."""
     curves, bars = {}, Bars()
     with bars.stage("drifting", 2):
@@ -120,7 +133,7 @@ def _draw_drift(worker: Worker, request: Row, recipe: Recipe, steps: int, folder
             here = recipe.replace(dtype=dtype).to_dict()
             curves[dtype] = worker.ask("drift", **request, recipe=here, steps=steps)["points"]
             bars.advance(dtype)
-    record = {**request, "recipe": recipe.to_dict(), "steps": steps, "drift": curves}
+    record = {**request, "recipe": recipe.to_dict(), "steps": steps, "drift": curves, "run": run}
     try:
         folder.mkdir(parents=True, exist_ok=True)
         write_whole(folder / "drift.json", (json.dumps(record, indent=1) + "\n").encode())

@@ -75,15 +75,19 @@ def _jq_command(path: str, kinds: Sequence[str], question: str | None) -> str:
     return f"jq -c {shlex.quote(f'select({chosen})')} {shlex.quote(path)}"
 
 
-def description_behind(key: str, folder: str = "") -> Evidence:
+def description_behind(key: str, folder: str = "", file: str = DESCRIPTION) -> Evidence:
     """Return where in the description of a run something stands.
 
     Parameters
     ----------
     key
         One of its names, such as ``environment``.
+    folder
+        As of :func:`rows_behind`.
+    file
+        Another file that holds a JSON object.
     """
-    path = f"{folder}/{DESCRIPTION}" if folder else DESCRIPTION
+    path = f"{folder}/{file}" if folder else file
     code = f"import json; print(json.dumps(json.load(open({json.dumps(path)}))[{json.dumps(key)}], indent=1))"
     return Evidence(
         what=clean(f"“{key}” in {path}"),

@@ -6,10 +6,12 @@ from typing import Any
 
 from bench.records import Row
 from bench.show.blocks import Block, Caution, Code, Heading, Listed, Picture, Shown
-from bench.show.evidence import Evidence, rows_behind
+from bench.show.evidence import Evidence, description_behind, rows_behind
 from bench.show.numbers import clean, listing, spans
 from bench.show.table import Table
 
+DRIFT = "drift.json"
+"""What ``parity --drift`` leaves in a folder, which is no run of its own."""
 PLACES = {
     "parity": "right",
     "compare": "fast",
@@ -39,6 +41,7 @@ KINDS = {
     "race": ("race", "search"),
     "published": ("trial", "epoch"),
     "report": ("epoch", "block"),
+    "calibration": ("block",),
 }
 """By the name of a finding, the kinds of the rows that it is made from."""
 
@@ -119,6 +122,8 @@ def _blocks(run: FurtherRun, beside: Mapping[str, Any]) -> list[Block]:
 
 
 def _evidence(run: FurtherRun, part: Part) -> Evidence | None:
+    if part.name == "drift":
+        return description_behind("drift", run.folder, DRIFT)
     if part.name not in KINDS:
         return None
     question = part.name if part.name == "bridge" else None

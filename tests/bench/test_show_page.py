@@ -22,7 +22,6 @@ from click.testing import CliRunner
 from bench.cli.further import further_runs, runs_beside
 from bench.cli.main import main
 from bench.compute.network import TrainedNetwork
-from bench.compute.outcomes import LabelledCases, Outcomes
 from bench.compute.summary import summarize
 from bench.records import Row
 from bench.show.blocks import Block, Caution, Heading, Listed, Shown
@@ -33,8 +32,8 @@ from bench.show.panel import Panel, make_panel
 from bench.show.report import Material, make_report, write_report
 from bench.show.table import sort_value
 from bench.show.vector import compact
-from data import InputError, Layer
-from tests.bench.recorded import recorded_run, write_run
+from data import InputError, Layer, Recipe
+from tests.bench.recorded import made_up_outcomes, recorded_run, write_run
 from tests.bench.timed import timed_question, timed_run
 
 RUNGS = {"float32": 8e-6, "tensors by index": 16e-6}
@@ -48,6 +47,10 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_run(folder, "compare", *recorded_run())
     write_run(folder / "ladder", "ladder", *timed_run(timed_question("ladder", RUNGS, RUNG_OF)))
     write_run(folder / "broken", "scale", {"plan": {}}, [])
+    (folder / "twins").mkdir()
+    drift = {"float64": [[1, 1e-16], [10, 2e-16]], "float32": [[1, 1e-7], [10, 3e-7]]}
+    twins = {"implementation": "scratch-numpy", "against": "torch-eager", "recipe": Recipe().to_dict(), "drift": drift}
+    (folder / "twins" / "drift.json").write_text(json.dumps(twins))
     return folder
 
 
@@ -80,7 +83,7 @@ def test_the_command_beside_every_number_prints_as_many_rows_as_it_says(
         printed = io.StringIO()
         with contextlib.redirect_stdout(printed):
             exec(shlex.split(item.python)[2], {})
-        if "run.json" in item.what:
+        if ".json " in f"{item.what} ":
             assert json.loads(printed.getvalue())
         else:
             assert len(printed.getvalue().splitlines()) - 1 == int(item.what.split()[0].replace(",", "")) > 0
@@ -90,7 +93,7 @@ def test_the_command_beside_every_number_prints_as_many_rows_as_it_says(
 def test_the_line_for_jq_prints_the_same(run: Path, evidence: list[Evidence]) -> None:
     for item in evidence:
         printed = subprocess.run(item.jq, shell=True, cwd=run, check=True, capture_output=True, text=True).stdout
-        if "run.json" in item.what:
+        if ".json " in f"{item.what} ":
             assert json.loads(printed)
         else:
             assert len(printed.splitlines()) == int(item.what.split()[0].replace(",", ""))
@@ -197,11 +200,10 @@ def test_where_not_all_networks_fit_the_last_question_is_kept() -> None:
 
 
 def test_names_that_would_end_the_script_are_text_on_the_page(tmp_path: Path) -> None:
-    evil = "</script><script>alert(1)</script>"
-    description, rows = recorded_run()
-    networks = (network((64, 5, 2), implementation=evil, question=evil),)
-    cases = LabelledCases(np.zeros((2, 64), np.uint8), 255.0, np.arange(2), (evil, "other"))
-    page = write_report(Material(summarize(description, rows, Outcomes(networks, cases))), tmp_path)[0]
+    evil = "torch-</script><script>alert(1)</script>"
+    description, rows = recorded_run(("scratch-numpy", evil))
+    outcomes = made_up_outcomes(description, side=8, names=[f"{evil} {number}" for number in range(10)])
+    page = write_report(Material(summarize(description, rows, outcomes)), tmp_path)[0]
     text = page.read_text("utf-8")
     assert text.count("</script") == 2
     assert "alert(1)</script>" not in text
