@@ -93,9 +93,9 @@ def _html_of_evidence(evidence: Evidence) -> Markup:
 def _html_of_figure(figure: FigureFile | Picture, behind: Markup) -> Markup:
     address = data_uri(figure.svg.decode()) if isinstance(figure, Picture) else _address_of(figure)
     return Markup(
-        '<figure data-name="{name}" data-title="{title}"><div class="scroll" tabindex="0" role="region" '
+        '<figure data-name="{name}"><div class="scroll" tabindex="0" role="group" '
         'aria-label="Figure {name}"><img src="{address}" alt="{alt}"></div>{behind}</figure>'
-    ).format(name=figure.name, title=figure.title, address=Markup(address), alt=figure.alt, behind=behind)  # noqa: S704
+    ).format(name=figure.name, address=Markup(address), alt=figure.alt, behind=behind)  # noqa: S704
 
 
 def _address_of(figure: FigureFile) -> str:

@@ -127,12 +127,12 @@ def test_json_and_csv_have_the_same_cells_and_text_has_their_numbers(runs: dict[
         assert spaced(" ".join(cells)) in wide
 
 
-def test_the_rows_of_a_comparison_are_those_of_its_report() -> None:
+def test_the_rows_of_a_comparison_are_in_its_report() -> None:
     lines = run("show", REFERENCE, "--format", "md").stdout.splitlines()
     report = (REFERENCE / "report.md").read_text(encoding="utf-8").splitlines()
-    rows = {line for line in report if line.startswith("| ")}
+    rows = {line for line in lines if line.startswith("| ")}
     assert len(rows) > 100
-    assert {line for line in lines if line.startswith("| ")} == rows
+    assert rows <= set(report), "which shows other runs too"
 
 
 def test_markdown_is_the_page_that_report_writes(runs: dict[str, Path], tmp_path: Path) -> None:

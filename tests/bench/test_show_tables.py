@@ -72,7 +72,7 @@ def test_a_terminal_shows_markup_in_cells_as_text() -> None:
 
 
 def test_a_long_table_is_folded_on_a_page() -> None:
-    assert to_html(make_table("T", ["a"], [["x"]] * (LONG + 1))).startswith("<details>")
+    assert to_html(make_table("T", ["a"], [["x"]] * (LONG + 1))).startswith('<details class="long">')
     assert to_html(make_table("T", ["a"], [["x"]] * LONG)).startswith("<h3>")
 
 

@@ -74,12 +74,12 @@
     const image = figure.querySelector("img");
     const button = make("button", { type: "button", className: "enlarge" }, "Enlarge", make("span", { className: "unseen" }, ` the figure ${figure.dataset.name}`));
     button.addEventListener("click", () => {
-      dialog.querySelector("h2").textContent = figure.dataset.title;
+      dialog.querySelector("h2").textContent = `Figure ${figure.dataset.name}`;
       dialog.querySelector(".picture").replaceChildren(image.cloneNode());
       dialog.addEventListener("close", () => button.focus(), { once: true });
       dialog.showModal();
     });
-    figure.append(button);
+    figure.querySelector(".scroll").after(button);
   }
 
   chooseColours();
