@@ -2,6 +2,9 @@
 
 import re
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from bench.cli.main import main
 from bench.cli.report import findings_of_run
@@ -37,3 +40,19 @@ def test_every_make_target_that_the_readme_names_exists() -> None:
     makefile = (ROOT / "Makefile").read_text()
     for target in re.findall(r"`?make ([a-z]+)", README.read_text(encoding="utf-8")):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+
+
+@pytest.mark.parametrize("run", sorted(path.parent for path in REFERENCE.rglob("records.jsonl")), ids=lambda p: p.name)
+def test_the_line_of_the_readme_reads_every_committed_run_and_the_one_below_it_computes(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    (block,) = re.findall(r"^```python\n(.*?)^```$", README.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    shown = f'"{REFERENCE.relative_to(ROOT).as_posix()}/records.jsonl"'
+    assert block.count(shown) == 1
+    line = next(line for line in block.splitlines() if shown in line)
+    assert line.startswith("records = pandas.read_json(")
+    found: dict[str, Any] = {}
+    program = block if run == REFERENCE else f"import pandas\n{line}".replace(shown, f'"{run}/records.jsonl"')
+    exec(program, found)
+    assert len(found["records"]) == len((run / "records.jsonl").read_bytes().splitlines())
