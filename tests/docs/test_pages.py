@@ -1,40 +1,114 @@
 """The pages lead where they say, show on GitHub as they should, and state what the code does."""
 
+import importlib.util
 import re
 from pathlib import Path
 
+import click
 import pytest
 
+from bench.cli.main import main
 from bench.compute import agreement, rounding
 from bench.run import parity
+from tests.docs import pages
+from tests.docs.pages import PAGES, ROOT, commands, headings, links, read, spans
 
-DOCS = Path(__file__).parents[2] / "docs"
-PAGES = [DOCS / "derivation.md", DOCS / "parity.md"]
+DOCS = ROOT / "docs"
+WITH_FORMULAS = [DOCS / "derivation.md", DOCS / "parity.md"]
+
+
+def of_pages(found: list[Path]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("page", found, ids=lambda page: page.relative_to(ROOT).as_posix())
 
 
 def prose(page: Path) -> str:
     """Return a page without its fenced blocks."""
-    return re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+    return pages.prose(read(page))
 
 
-def headings(page: Path) -> set[str]:
-    titles = re.findall(r"^#+ (.*)$", prose(page), re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
-
-
-@pytest.mark.parametrize("page", [*PAGES, DOCS / "your-own.md"], ids=lambda page: page.name)
+@of_pages(PAGES)
 def test_every_link_leads_somewhere(page: Path) -> None:
     broken = []
-    for target in re.findall(r"\]\(([^)\s]+)\)", prose(page)):
+    for target in links(read(page)):
         path, _, anchor = target.partition("#")
+        if re.match(r"https?:", path):
+            continue
         other = page.parent / path if path else page
         is_section = anchor and not re.fullmatch(r"L\d+", anchor)
-        if not other.exists() or (is_section and anchor not in headings(other)):
+        if not other.exists() or (is_section and anchor not in headings(read(other))):
             broken.append(target)
     assert broken == []
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@of_pages(PAGES)
+def test_every_command_exists_with_its_options(page: Path) -> None:
+    assert [wrong for words in commands(read(page)) if (wrong := what_is_wrong(words))] == []
+
+
+def what_is_wrong(words: list[str]) -> str | None:
+    """Return why a command cannot be given as it stands."""
+    program, *rest = words
+    match program.removeprefix(".venv/bin/"), rest:
+        case "make", targets:
+            makefile = read(ROOT / "Makefile")
+            unknown = [target for target in targets if not re.search(rf"^{target}:", makefile, re.MULTILINE)]
+        case "python", ["-m", module, *_]:
+            unknown = [] if importlib.util.find_spec(module) is not None else [module]
+        case "backprop-bench", [name, *options] if name.islower() and name.isalpha():
+            command = main.commands.get(name)
+            known = {"--help"} | {word for item in command.params for word in _options(item)} if command else set()
+            unknown = [word for word in options if word.startswith("--") and word not in known] if command else [name]
+        case _:
+            unknown = []
+    return f"{unknown[0]} in {' '.join(words)}" if unknown else None
+
+
+def _options(parameter: click.Parameter) -> list[str]:
+    return [*parameter.opts, *parameter.secondary_opts]
+
+
+@pytest.mark.parametrize(
+    ("line", "wrong"),
+    [
+        ("make bench", None),
+        ("make tests", "tests"),
+        ("$ PROFILE=quick make all", "all"),
+        ("python -m tests.docs.refresh_readme", None),
+        (".venv/bin/python -m bench.nowhere", "bench.nowhere"),
+        ("backprop-bench parity file.py:Name --no-bias | less --raw", None),
+        ("backprop-bench parity file.py:Name --bia", "--bia"),
+        (".venv/bin/backprop-bench comparison", "comparison"),
+    ],
+)
+def test_a_command_that_does_not_exist_would_be_seen(line: str, wrong: str | None) -> None:
+    for text in (f"say `{line}`", f"```\n{line}\n```\n"):
+        (words,) = commands(text)
+        found = what_is_wrong(words)
+        assert found is None if wrong is None else found and found.startswith(f"{wrong} in ")
+
+
+def test_every_way_to_refresh_a_page_is_told_to_contributors() -> None:
+    modules = {f"tests.docs.{path.stem}" for path in Path(__file__).parent.glob("refresh_*.py")}
+    told = {words[2] for words in commands(read(ROOT / "CONTRIBUTING.md")) if words[1:2] == ["-m"]}
+    assert modules <= told
+
+
+@of_pages([ROOT / "CONTRIBUTING.md"])
+def test_every_path_that_is_named_exists(page: Path) -> None:
+    named = [word for words in commands(read(page)) for word in words] + spans(read(page))
+    paths = {word for word in named if re.fullmatch(r"[\w.-]+(/[\w.-]*)+", word) and not word.startswith(".venv/")}
+    assert len(paths) > 10
+    assert sorted(path for path in paths if not (ROOT / path).exists()) == []
+
+
+def test_every_name_that_contributors_are_told_of_is_in_the_file_beside_it() -> None:
+    text = prose(ROOT / "CONTRIBUTING.md")
+    named = re.findall(r"`(\w+)`(?: that \w+)?\s+(?:in|of)\s+(?:the\s+\w+\s+of\s+)?\[[^\]]+\]\(([^)]+)\)", text)
+    assert len(named) > 10
+    assert [(name, path) for name, path in named if not re.search(rf"\b{name}\b", read(ROOT / path))] == []
+
+
+@of_pages(WITH_FORMULAS)
 def test_mathematics_in_the_text_is_none_that_markdown_would_take_apart(page: Path) -> None:
     text = re.sub(r"`[^`\n]*`", "", prose(page))
     assert text.count("$") % 2 == 0

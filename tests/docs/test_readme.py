@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from bench.cli.main import main
 from bench.cli.report import findings_of_run
 from tests.docs.refresh_readme import BLOCK, README, REFERENCE, ROOT, reference_block, reference_summary
 
@@ -28,18 +27,6 @@ def test_the_committed_report_is_what_its_records_give(tmp_path: Path) -> None:
     findings_of_run(REFERENCE).write(tmp_path)
     assert (tmp_path / "report.md").read_text() == (REFERENCE / "report.md").read_text()
     assert (tmp_path / "report.html").stat().st_size < 5_000_000
-
-
-def test_every_command_that_the_readme_names_exists() -> None:
-    named = set(re.findall(r"`backprop-bench ([a-z]+)", README.read_text(encoding="utf-8")))
-    assert named
-    assert named <= set(main.commands)
-
-
-def test_every_make_target_that_the_readme_names_exists() -> None:
-    makefile = (ROOT / "Makefile").read_text()
-    for target in re.findall(r"`?make ([a-z]+)", README.read_text(encoding="utf-8")):
-        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
 
 
 @pytest.mark.parametrize("run", sorted(path.parent for path in REFERENCE.rglob("records.jsonl")), ids=lambda p: p.name)
