@@ -1,0 +1,146 @@
+"""README.md and README.zh-CN.md side by side: what both must have, and the sentences of a run in Chinese."""
+
+import re
+import zlib
+from collections import Counter
+from dataclasses import dataclass
+
+STAMP = re.compile(r"<!-- of README\.md: ([0-9a-f]{8}) -->")
+"""Stands under every heading of the Chinese page: the checksum of the English section that it was written from."""
+CODE = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
+GENERATED = re.compile(r"(<!-- reference -->\n).*(<!-- /reference -->)", re.DOTALL)
+
+VALUE = r"[-+−]?[\d.,]+(?: ?%)?(?: \([^()]*\))?"
+NAME = r"(?P<{}>[\w.:/-]+)(?P<{}kind> \(fastest (?:by hand|in PyTorch)\))?"
+FIRST, SECOND = NAME.format("a", "a"), NAME.format("b", "b")
+BOTH, GAP = r"(?P<own>[\d.]+ %) and (?P<other>[\d.]+ %)", r"\(difference (?P<gap>.*) percentage points\)"
+NEAREST = r"in the (?P<what>[\w ]+) of (?P<a>[\w.:/-]+), is (?P<share>[\d.]+) % of it"
+EXTENT = r"\((?P<cases>[\d,]+) training cases?, (?P<epochs>\d+) epochs?\)"
+PHRASES = {
+    rf"Each of (?P<n>\d+) parity checks passed; the difference nearest to its bound, {NEAREST}": (
+        "{n} 项一致性检查全部通过；离界限最近的差别在 {a} 的 {what} 里，只有界限的 {share} %"
+    ),
+    rf"(?P<title>[^(]+) {EXTENT}: (?P<time>.*?); (?P<rest>.*)": (
+        "{title}（{cases} 个训练样本，{epochs} 个 epoch）：{time}；{rest}"
+    ),
+    "As published: the article's two networks": "As published，按原文：文章的两个网络",
+    "Same recipe, same weights, same batches": "Same recipe，同一配方、同样的初始权重、同样的 batch",
+    rf"{FIRST} takes (?P<ratio>{VALUE}) × the time of {SECOND} per epoch": (
+        "每个 epoch，{a}{akind} 所用的时间是 {b}{bkind} 的 {ratio} 倍"
+    ),
+    rf"{FIRST} and {SECOND} are not told apart by time per epoch: ratio (?P<ratio>{VALUE})": (
+        "{a}{akind} 与 {b}{bkind} 每个 epoch 的时间分不出快慢：比值 {ratio}"
+    ),
+    rf"(?P<a>[\w.:/-]+) is more accurate, {BOTH} {GAP}": "{a} 的准确率更高，{own} 对 {other}（相差 {gap} 个百分点）",
+    rf"accuracies {BOTH} agree within the 95 % interval {GAP}": (
+        "准确率 {own} 与 {other} 在 95 % 置信区间内一致（相差 {gap} 个百分点）"
+    ),
+    rf"accuracies {BOTH} are too uncertain to be told apart {GAP}": (
+        "准确率 {own} 与 {other} 的不确定性太大，分不出高低（相差 {gap} 个百分点）"
+    ),
+    r"accuracies are the same with every seed, (?P<own>[\d.]+ %) in the mean": "每个随机种子下准确率都相同，平均 {own}",
+    r" \(fastest in PyTorch\)": "（PyTorch 中最快）",
+    r" \(fastest by hand\)": "（手写中最快）",
+}
+"""Sentences of :mod:`bench.show.claims`, and the same in Chinese; groups that are phrases themselves are looked up."""
+WORDS = {"outputs": "输出", "gradients": "梯度"}
+
+
+def in_chinese(sentence: str) -> str:
+    """Return a sentence on a run in Chinese.
+
+    Raises
+    ------
+    ValueError
+        For one of which no translation is known; it then belongs to :data:`PHRASES`.
+    """
+    found = _phrase(sentence.removesuffix("."))
+    if found is None:
+        raise ValueError(f"README.zh-CN.md: tests/docs/chinese.py has no Chinese for {sentence!r}; add it to PHRASES")
+    return _spaced(f"{found}。")
+
+
+def _phrase(text: str) -> str | None:
+    """Return a phrase in Chinese, and None where none is known."""
+    for pattern, chinese in PHRASES.items():
+        found = re.fullmatch(pattern, text)
+        if found is not None:
+            groups = {name: value or "" for name, value in found.groupdict().items()}
+            inner = {name: _inner(name, value) for name, value in groups.items()}
+            return None if None in inner.values() else chinese.format(**inner)
+    return None
+
+
+def _inner(name: str, value: str) -> str | None:
+    """Return what a group holds in Chinese: clauses and what kind of a name must be known, numbers stay."""
+    if name in ("title", "time", "rest", "akind", "bkind") and value:
+        return _phrase(value)
+    if name == "what":
+        return WORDS.get(value, re.sub(r"^(\d+) steps$", r"\1 步", value))
+    return value.replace(" to ", " 至 ")
+
+
+def _spaced(text: str) -> str:
+    """Return text without a space beside a full-width sign, or between two Chinese words."""
+    return re.sub(r" (?=[（，。；：])|(?<=[），。；：]) |(?<=[一-龥]) (?=[一-龥])", "", text)
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading and what stands under it."""
+
+    level: int
+    title: str
+    text: str
+
+    @property
+    def checksum(self) -> str:
+        """The checksum of the section as it was written, that is without what records say."""
+        written = GENERATED.sub(r"\1\2", f"{self.title}\n{self.text.strip()}")
+        return f"{zlib.crc32(written.encode()):08x}"
+
+    @property
+    def stamp(self) -> str | None:
+        """The checksum of the section that this one was translated from."""
+        found = STAMP.search(self.text)
+        return found and found[1]
+
+    def contents(self) -> Counter[str]:
+        """Count what must be in both languages: commands, code, links, numbers, items and rows."""
+        text = STAMP.sub("", self.text)
+        found = Counter(f"command {line}" for block in CODE.findall(text) for line in commands(block))
+        text = CODE.sub("", text)
+        found += Counter(f"link to {target}" for target in re.findall(r"\]\(([^)\s]+)\)", text))
+        text = re.sub(r"\]\([^)\s]+\)", "]", text)
+        found += Counter(f"code {span}" for span in re.findall(r"`([^`]+)`", text))
+        text = re.sub(r"`[^`]+`", "", text)
+        found += Counter(f"number {number}" for number in re.findall(r"\d+(?:[.,]\d+)*", text))
+        found["items of lists"] += len(re.findall(r"^\* ", text, re.MULTILINE))
+        found["rows of tables"] += len(re.findall(r"^\|", text, re.MULTILINE))
+        return found
+
+
+def commands(block: str) -> list[str]:
+    """Return the lines of a code block without what is said beside them."""
+    return [re.split(r" #|\s{2,}", line.strip())[0].strip() for line in block.splitlines()[1:-1]]
+
+
+def sections(page: str) -> list[Section]:
+    """Cut a page at its headings; a line of code that begins with # is none."""
+    code = [found.span() for found in CODE.finditer(page)]
+    heads = [
+        head
+        for head in re.finditer(r"^(#+) (.*)\n", page, re.MULTILINE)
+        if not any(start < head.start() < end for start, end in code)
+    ]
+    ends = [*(head.start() for head in heads[1:]), len(page)]
+    return [Section(len(head[1]), head[2], page[head.end() : end]) for head, end in zip(heads, ends, strict=True)]
+
+
+def stamped(chinese: str, english: str) -> str:
+    """Return the Chinese page with the checksums of the English sections as they are now."""
+    pairs = zip(sections(chinese), sections(english), strict=True)
+    return "".join(
+        f"{'#' * own.level} {own.title}\n<!-- of README.md: {other.checksum} -->\n\n{STAMP.sub('', own.text).lstrip()}"
+        for own, other in pairs
+    )

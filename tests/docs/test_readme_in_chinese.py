@@ -1,0 +1,83 @@
+"""README.zh-CN.md says what README.md says: the same sections with the same commands, code, links and numbers."""
+
+import re
+from typing import Any
+
+import pytest
+
+from bench.compute.summary import summarize
+from bench.show.claims import answer
+from tests.bench.recorded import recorded_run
+from tests.docs.chinese import Section, in_chinese, sections, stamped
+from tests.docs.refresh_readme import BLOCK, CHINESE, README, chinese_block
+
+ENGLISH_TEXT, CHINESE_TEXT = README.read_text(encoding="utf-8"), CHINESE.read_text(encoding="utf-8")
+ENGLISH_SECTIONS, CHINESE_SECTIONS = sections(ENGLISH_TEXT), sections(CHINESE_TEXT)
+PAIRS = list(zip(ENGLISH_SECTIONS, CHINESE_SECTIONS, strict=False))
+ALSO_IN = {"link to README.zh-CN.md": "link to README.md"}
+"""The two pages lead to each other."""
+TITLES = ("As published: the article's two networks", "Same recipe, same weights, same batches")
+
+
+def numbers(text: str) -> list[str]:
+    return sorted(re.findall(r"\d[\d.,]*", text))
+
+
+def test_the_numbers_in_the_chinese_page_are_those_of_the_reference_run() -> None:
+    found = BLOCK.search(CHINESE_TEXT)
+    assert found is not None
+    assert found.group() == chinese_block(), "python -m tests.docs.refresh_readme"
+
+
+def test_both_pages_have_the_same_sections() -> None:
+    assert [section.level for section in ENGLISH_SECTIONS] == [section.level for section in CHINESE_SECTIONS]
+
+
+@pytest.mark.parametrize(("english", "chinese"), PAIRS, ids=[section.title for section in ENGLISH_SECTIONS])
+def test_a_section_has_the_same_commands_code_links_numbers_and_items_in_both(
+    english: Section, chinese: Section
+) -> None:
+    ours, theirs = english.contents(), chinese.contents()
+    for here, there in ALSO_IN.items():
+        ours[there] += ours.pop(here, 0)
+    assert (ours - theirs, theirs - ours) == ({}, {}), "in README.md alone, and in README.zh-CN.md alone"
+
+
+@pytest.mark.parametrize(("english", "chinese"), PAIRS, ids=[section.title for section in ENGLISH_SECTIONS])
+def test_no_section_has_changed_since_it_was_translated(english: Section, chinese: Section) -> None:
+    hint = "bring README.zh-CN.md after README.md, then: python -m tests.docs.refresh_readme --translated"
+    assert chinese.stamp == english.checksum, hint
+
+
+def test_a_word_that_changes_in_english_is_noticed_and_a_number_of_the_run_is_not() -> None:
+    changed = sections(ENGLISH_TEXT.replace("## Two commands", "## Two orders").replace("One file with", "A file with"))
+    stale = [one.title for one, other in zip(changed, CHINESE_SECTIONS, strict=True) if one.checksum != other.stamp]
+    assert stale == ["Two orders", "Your own implementation"]
+    measured_again = BLOCK.sub("* Something else.\n", ENGLISH_TEXT)
+    assert stamped(CHINESE_TEXT, measured_again) == CHINESE_TEXT
+
+
+@pytest.mark.parametrize(
+    "knobs",
+    [
+        {},
+        {"implementations": ("scratch-numpy", "torch-eager")},
+        {"accuracy": {"torch-eager": 0.95, "torch-loader": 0.93}},
+        {"epoch_s": {"scratch-numpy": 2.46, "torch-eager": 2.46}, "set_spread": 0.2},
+        {"implementations": ("scratch-numpy", "scratch-compiled", "torch-eager", "torch-loader")},
+    ],
+)
+def test_what_a_complete_run_says_is_said_in_chinese_with_the_same_names_and_numbers(knobs: dict[str, Any]) -> None:
+    description, rows = recorded_run(**knobs)
+    for question, title in zip(description["plan"]["questions"], TITLES, strict=True):
+        question["title"] = title
+    for sentence in answer(summarize(description, rows)):
+        english = sentence.replace("\N{NO-BREAK SPACE}", " ")
+        chinese = in_chinese(english)
+        assert numbers(chinese) == numbers(english)
+        assert chinese.count("scratch-") == english.count("scratch-")
+
+
+def test_a_sentence_without_a_translation_is_an_error_that_says_where_to_add_it() -> None:
+    with pytest.raises(ValueError, match="add it to PHRASES"):
+        in_chinese("This run is incomplete: planned trainings or timings are missing.")
