@@ -22,6 +22,7 @@ from bench.cli.reproduce import reproduce
 from bench.cli.running import STOPPED
 from bench.cli.scale import scale
 from bench.cli.show import show
+from bench.cli.slides import slides
 from bench.cli.train import train
 from data import InputError
 
@@ -90,6 +91,7 @@ for _command in (
     micro,
     report,
     show,
+    slides,
     export,
     calibrate,
     repeatability,

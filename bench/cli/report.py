@@ -1,7 +1,8 @@
 """``backprop-bench report``: draw a run again from its records."""
 
+import contextlib
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
@@ -67,10 +68,17 @@ def findings_of_run(folder: Path, others: Sequence[Path] = ()) -> Findings:
     if command not in known:
         raise InputError(f"{folder} holds a run of {command!r}; expected one of {listing(known, 'or')}")
     description, rows = read_description(folder), read_rows(folder)
-    try:
+    with known_version(folder):
         if command == COMPARE:
             return compare_findings(description, rows, folder, functools.partial(further_runs, folder, others))
         return FINDINGS[command](description, rows)
+
+
+@contextlib.contextmanager
+def known_version(folder: Path) -> Iterator[None]:
+    """Say what is missing in a run that another version of the suite has left."""
+    try:
+        yield
     except KeyError as error:
         raise InputError(
             f"{folder} cannot be shown: {error} is missing in its plan or its records, as where they are of another "

@@ -8,7 +8,7 @@ from bench.cli.output import finish
 from bench.cli.progress import Bars
 from bench.cli.run_options import RunOptions, folder_of_run, run_options
 from bench.cli.running import go_on
-from bench.compute.scaling import summarize_scale
+from bench.compute.scaling import Scaling, summarize_scale
 from bench.implementations import FLOORS
 from bench.records import Row, rows_of
 from bench.run.scale import AXES, FETCH, plan_scale
@@ -38,9 +38,7 @@ def scale(options: RunOptions, axes: tuple[str, ...], implementations: tuple[str
 
 def scale_findings(description: dict[str, Any], rows: list[Row]) -> Findings:
     """Return what a run of ``scale`` says."""
-    counted = {name: what for name, (what, _) in AXES.items()}
-    along = summarize_scale(description, rows, counted, list(FLOORS), FETCH)
-    found = [scaling for scaling in along if any(curve.points for curve in scaling.curves)]
+    found = scalings_of_run(description, rows)
     finding = Finding(
         name="scaling",
         sentences=scaling_sentences(found) if found else ["No place of any axis is timed yet."],
@@ -50,3 +48,10 @@ def scale_findings(description: dict[str, Any], rows: list[Row]) -> Findings:
     )
     failures = failure_sentences(rows_of(rows, "failure"))
     return Findings([finding], failures, bool(failures))
+
+
+def scalings_of_run(description: dict[str, Any], rows: list[Row]) -> list[Scaling]:
+    """Return the axes of a run of ``scale`` along which something is timed."""
+    counted = {name: what for name, (what, _) in AXES.items()}
+    along = summarize_scale(description, rows, counted, list(FLOORS), FETCH)
+    return [scaling for scaling in along if any(curve.points for curve in scaling.curves)]

@@ -161,11 +161,11 @@ def parity_sentence(summary: Summary) -> str:
         return "No parity check was recorded, so nothing here shows that the implementations compute the same"
     if not all(check.passed for check in checks):
         return f"The implementations are not proved equal: {_failed_checks(checks)}"
-    worst = max(checks, key=_share_of_bound)
+    worst = max(checks, key=share_of_bound)
     return (
         f"{'The only one' if len(checks) == 1 else 'Each'} of {count(len(checks), 'parity check')} passed; the "
         f"difference nearest to its bound, in the {clean(worst.check)} of {named(worst.implementation)}, is "
-        f"{plain(100 * _share_of_bound(worst))} % of it"
+        f"{plain(100 * share_of_bound(worst))} % of it"
     )
 
 
@@ -255,7 +255,8 @@ def _failed_checks(checks: Sequence[Parity]) -> str:
     return f"{len(failed)} of {count(len(checks), 'parity check')} failed ({names})"
 
 
-def _share_of_bound(check: Parity) -> float:
+def share_of_bound(check: Parity) -> float:
+    """Return how much of its bound the difference of a check takes up: 1 is as far as it may go."""
     if check.difference is None or not check.bound:
         return 0.0
     return check.difference / check.bound

@@ -1,0 +1,82 @@
+"""``backprop-bench slides``: the derivation and a run as slides."""
+
+import importlib.util
+from pathlib import Path
+from typing import Final
+
+import click
+
+from bench.cli.report import findings_of_run, known_version
+from bench.cli.scale import scalings_of_run
+from bench.compute.summary import Summary, summarize
+from bench.records import DESCRIPTION, read_description, read_rows
+from bench.run.run_folder import LATEST, LATEST_OF, existing_run_folder
+from bench.show.files import write_whole
+from data import InputError
+
+WRITER: Final = "pptx"
+"""What writes slides; python-pptx by the name under which it is imported."""
+DEFAULTS = (Path("results") / LATEST, Path("results/reference"))
+"""The run that is shown where none is given: the first of these that there is."""
+BESIDE = ("ladder", "scale", "explain")
+"""Commands whose runs have slides where they are beside the run, or below it."""
+
+
+@click.command()
+@click.argument("folder", metavar="[RUN]", required=False, type=click.Path(path_type=Path, file_okay=False))
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=Path("results/slides.pptx"),
+    show_default=True,
+    help="Where to.",
+)
+def slides(folder: Path | None, output: Path) -> None:
+    """Make slides for a class: the derivation, then what a run of `compare` says; nothing is measured.
+
+    RUN is results/latest, or results/reference where there is none. Runs of `ladder`, `scale` and `explain` have slides,
+    too: those in folders of that name within RUN, else the latest ones beside it.
+
+    Needs the extra `docs`.
+
+    \b
+    Examples:
+      backprop-bench slides
+      backprop-bench slides results/reference --output class.pptx
+    """  # noqa: D301 (click reads the backspace)
+    if importlib.util.find_spec(WRITER) is None:
+        raise InputError(
+            "Slides need python-pptx, which is not installed; expected it as of pip install 'backprop-bench[docs]'"
+        )
+    from bench.show import deck  # python-pptx is an extra
+    from bench.show.slides import TITLE, Run, Runs, created, make_slides
+
+    run = folder or next((path for path in DEFAULTS if (path / DESCRIPTION).is_file()), DEFAULTS[0])
+    summary = _summary(run)
+    folders = folders_beside(run)
+    beside = {name: Run(read_description(path), findings_of_run(path)) for name, path in folders.items()}
+    scale = folders.get("scale")
+    scalings = [] if scale is None else scalings_of_run(read_description(scale), read_rows(scale))
+    with known_version(run):
+        made = make_slides(Runs(summary, beside, scalings))
+        content = deck.to_pptx(made, TITLE, created(summary))
+    click.echo(write_whole(output, content))
+    if any(question.failures for question in summary.questions):
+        raise SystemExit(1)
+
+
+def _summary(run: Path) -> Summary:
+    existing_run_folder(run)
+    with known_version(run):
+        return summarize(read_description(run), read_rows(run))
+
+
+def folders_beside(run: Path) -> dict[str, Path]:
+    """Return the runs of other commands that belong to a run, by command: those within its folder, else the latest."""
+    found = {}
+    for command in BESIDE:
+        places = (run / command, run.parent / LATEST_OF[command])
+        path = next((place for place in places if (place / DESCRIPTION).is_file()), None)
+        if path is not None:
+            found[command] = path
+    return found
