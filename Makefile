@@ -33,6 +33,10 @@ bench: $(INSTALLED) ## prove, train, time, explain, draw into results/latest (PR
 reproduce: $(INSTALLED) ## train the published experiments again: results/latest-reproduction/published.md
 	$(BIN)/backprop-bench reproduce
 
+.PHONY: slides
+slides: $(INSTALLED) ## make results/slides.pptx of the latest run, or of the reference: the derivation and the numbers
+	$(BIN)/backprop-bench slides
+
 .PHONY: test
 test: $(INSTALLED) ## run the tests
 	$(BIN)/python -m pytest -n auto --dist loadgroup

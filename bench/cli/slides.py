@@ -2,17 +2,20 @@
 
 import importlib.util
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from bench.cli.report import findings_of_run, known_version
 from bench.cli.scale import scalings_of_run
-from bench.compute.summary import Summary, summarize
+from bench.compute.summary import summarize
 from bench.records import DESCRIPTION, read_description, read_rows
 from bench.run.run_folder import LATEST, LATEST_OF, existing_run_folder
 from bench.show.files import write_whole
 from data import InputError
+
+if TYPE_CHECKING:
+    from bench.show.slides import Runs
 
 WRITER: Final = "pptx"
 """What writes slides; python-pptx by the name under which it is imported."""
@@ -34,8 +37,8 @@ BESIDE = ("ladder", "scale", "explain")
 def slides(folder: Path | None, output: Path) -> None:
     """Make slides for a class: the derivation, then what a run of `compare` says; nothing is measured.
 
-    RUN is results/latest, or results/reference where there is none. Runs of `ladder`, `scale` and `explain` have slides,
-    too: those in folders of that name within RUN, else the latest ones beside it.
+    RUN is results/latest, or results/reference where there is none. Runs of `ladder`, `scale` and `explain` have
+    slides, too: those in folders of that name within RUN, else the latest ones beside it.
 
     Needs the extra `docs`.
 
@@ -49,33 +52,44 @@ def slides(folder: Path | None, output: Path) -> None:
             "Slides need python-pptx, which is not installed; expected it as of pip install 'backprop-bench[docs]'"
         )
     from bench.show import deck  # python-pptx is an extra
-    from bench.show.slides import TITLE, Run, Runs, created, make_slides
+    from bench.show.slides import TITLE, created, make_slides
 
     run = folder or next((path for path in DEFAULTS if (path / DESCRIPTION).is_file()), DEFAULTS[0])
-    summary = _summary(run)
-    folders = folders_beside(run)
-    beside = {name: Run(read_description(path), findings_of_run(path)) for name, path in folders.items()}
-    scale = folders.get("scale")
-    scalings = [] if scale is None else scalings_of_run(read_description(scale), read_rows(scale))
+    runs = _runs(run)
     with known_version(run):
-        made = make_slides(Runs(summary, beside, scalings))
-        content = deck.to_pptx(made, TITLE, created(summary))
+        content = deck.to_pptx(make_slides(runs), TITLE, created(runs.summary))
     click.echo(write_whole(output, content))
-    if any(question.failures for question in summary.questions):
+    beside = [found.findings.failed for found in (runs.ladder, runs.explain) if found is not None]
+    if any(beside) or any(question.failures for question in runs.summary.questions):
         raise SystemExit(1)
 
 
-def _summary(run: Path) -> Summary:
+def _runs(run: Path) -> "Runs":
+    """Return the run in a folder with those that belong to it."""
+    from bench.show.slides import Run, Runs, Scale  # python-pptx is an extra
+
     existing_run_folder(run)
     with known_version(run):
-        return summarize(read_description(run), read_rows(run))
+        summary = summarize(read_description(run), read_rows(run))
+    folders = folders_beside(run)
+    said = {
+        name: Run(read_description(folders[name]), findings_of_run(folders[name]))
+        for name in ("ladder", "explain")
+        if name in folders
+    }
+    scale = None
+    if "scale" in folders:
+        description = read_description(folders["scale"])
+        with known_version(folders["scale"]):
+            scale = Scale(description, scalings_of_run(description, read_rows(folders["scale"])))
+    return Runs(summary, said.get("ladder"), scale, said.get("explain"))
 
 
 def folders_beside(run: Path) -> dict[str, Path]:
     """Return the runs of other commands that belong to a run, by command: those within its folder, else the latest."""
     found = {}
     for command in BESIDE:
-        places = (run / command, run.parent / LATEST_OF[command])
+        places = (run / command, run.resolve().parent / LATEST_OF[command])
         path = next((place for place in places if (place / DESCRIPTION).is_file()), None)
         if path is not None:
             found[command] = path

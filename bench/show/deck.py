@@ -4,6 +4,7 @@ Everything has a place before python-pptx is asked to write it, so nothing overl
 much room words take is measured with the letters of matplotlib's font, which are wider than those of most programs.
 """
 
+import dataclasses
 import datetime
 import functools
 import io
@@ -29,16 +30,23 @@ WIDE, HIGH, MARGIN = 13.333, 7.5, 0.6
 ROOM = WIDE - 2 * MARGIN
 TITLE_TOP, TITLE_HIGH = 0.3, 1.0
 BODY_TOP, BODY_BOTTOM = 1.45, 6.75
+FULL = BODY_BOTTOM - BODY_TOP
 FOOT_TOP, FOOT_HIGH, NUMBER_WIDE = 6.9, 0.4, 1.0
 GAP = 0.2
-TITLE, TEXT, SMALL = 30, 20, 16
+TITLE, TEXT, SMALL = 28, 20, 16
 """Sizes of letters in points."""
 LINE = 1.25
 """Height of a line by the size of its letters."""
+MEASURED = 200
+"""Points at which words are measured: so many that rounding to whole pixels does not matter."""
 CELL_SIDE, CELL_ABOVE = 0.08, 0.05
 """Inches around the words of a cell."""
-BESIDE = 7.4
+SPARE, STRETCH = 1.03, 1.5
+"""How much wider than its longest words a column is at least, and how much more at most where there is room."""
+BESIDE = 6.6
 """Inches from the left margin where the words beside a picture begin."""
+WORTH_BEGINNING = 3
+"""Rows of a table that have room on a page where it begins, else it begins on the next one."""
 TITLE_ONLY = "Title Only"
 EPOCH = (1980, 1, 1, 0, 0, 0)
 """The date of every file within a file of slides: the first that there is."""
@@ -115,35 +123,50 @@ def pages(blocks: Sequence[Block]) -> list[list[Placed]]:
     return [page.placed for page in found]
 
 
+def fitting(blocks: Sequence[Block]) -> list[Block]:
+    """Return as many of the blocks as one page holds, at least one."""
+    return [placed.block for placed in pages(blocks)[0]] if blocks else []
+
+
 def _cut(block: Block, page: _Page) -> Iterator[Block]:
-    """Yield the parts of a block that is higher than what is left: of tables rows, of pictures a smaller one."""
-    full = BODY_BOTTOM - BODY_TOP
-    if isinstance(block, Picture) and (block.height > full or block.width > ROOM):
-        share = min(full / block.height, ROOM / block.width)
-        yield Picture(block.png, block.width * share, block.height * share, block.alt)
-    elif isinstance(block, Table) and not page.holds(height_of(block)):
-        heights = row_heights(block)
-        rows: list[tuple[str, ...]] = []
-        room = full - heights[0]
-        left = BODY_BOTTOM - page.bottom - heights[0]
-        if left >= sum(heights[1:4]):  # some rows are worth beginning with here
-            room = left
-        for row, height in zip(block.rows, heights[1:], strict=True):
-            if height > room and rows:
-                yield Table(block.title, block.columns, tuple(rows), block.note)
-                rows, room = [], full - heights[0]
-            rows.append(row)
-            room -= height
-        yield Table(block.title, block.columns, tuple(rows), block.note)
-    else:
-        yield block
+    """Yield a block in parts that have room: fewer rows of a table, fewer lines of a text, a smaller picture."""
+    match block:
+        case Table():
+            yield from _cut_table(block, BODY_BOTTOM - page.bottom)
+        case Picture():
+            share = min(1.0, FULL / block.height, ROOM / block.width)
+            yield dataclasses.replace(block, width=block.width * share, height=block.height * share)
+        case Words():
+            lines = lines_of(block.text, ROOM, TEXT, block.bold)
+            n_lines = int(FULL / (TEXT * LINE / 72))
+            for start in range(0, len(lines), n_lines):
+                yield dataclasses.replace(block, text=" ".join(lines[start : start + n_lines]))
+        case Beside():
+            yield block
+
+
+def _cut_table(table: Table, left: float) -> Iterator[Table]:
+    """Yield a table in parts under the same columns' names; the first one has so many inches, all others a page."""
+    head, *heights = row_heights(table)
+    if head + sum(heights) <= left:
+        yield table
+        return
+    room = left - head if left >= head + sum(heights[:WORTH_BEGINNING]) else FULL - head
+    rows: list[tuple[str, ...]] = []
+    for row, height in zip(table.rows, heights, strict=True):
+        if height > room and rows:
+            yield dataclasses.replace(table, rows=tuple(rows))
+            rows, room = [], FULL - head
+        rows.append(row)
+        room -= height
+    yield dataclasses.replace(table, rows=tuple(rows))
 
 
 def height_of(block: Block) -> float:
     """Return the inches that a block takes."""
     match block:
         case Words():
-            return _high(block.text, ROOM, TEXT)
+            return _high(block.text, ROOM, TEXT, block.bold)
         case Beside():
             return max(block.picture.height, _high(block.text, ROOM - BESIDE, TEXT))
         case Picture():
@@ -152,36 +175,41 @@ def height_of(block: Block) -> float:
             return sum(row_heights(block))
 
 
-def _high(text: str, width: float, size: float) -> float:
-    return n_lines(text, width, size) * size * LINE / 72
+def _high(text: str, width: float, size: float, bold: bool = False) -> float:
+    return len(lines_of(text, width, size, bold)) * size * LINE / 72
 
 
-def n_lines(text: str, width: float, size: float) -> int:
-    """Return how many lines a text takes in a width in inches, broken between words."""
-    lines, used, space = 1, 0.0, wide(" ", size)
-    for word in text.split(" "):
-        length = wide(word, size)
-        if used and used + space + length > width:
-            lines, used = lines + 1, length
-        else:
-            used += length + (space if used else 0.0)
-        lines, used = lines + int(used // width), used % width  # a word that is broken
+def lines_of(text: str, width: float, size: float, bold: bool = False) -> list[str]:
+    """Return the lines that a text takes in a width in inches: broken between words, and within one that is wider."""
+    lines = [""]
+    for word in clean(text).split(" "):
+        longer = f"{lines[-1]} {word}" if lines[-1] else word
+        if wide(longer, size, bold) <= width:
+            lines[-1] = longer
+            continue
+        lines += [word] if lines[-1] else []
+        lines[-1] = word
+        while wide(lines[-1], size, bold) > width and len(lines[-1]) > 1:
+            n_letters = max(1, int(len(lines[-1]) * width / wide(lines[-1], size, bold)) - 1)
+            lines[-1:] = [lines[-1][:n_letters], lines[-1][n_letters:]]
     return lines
 
 
 @functools.lru_cache(maxsize=4096)
-def wide(text: str, size: float) -> float:
+def wide(text: str, size: float, bold: bool = False) -> float:
     """Return the inches that a text takes on one line."""
-    font: FT2Font = font_manager.get_font(font_manager.findfont(style.LOOK["font.family"][0]))
-    font.set_size(size, 72)
+    family = style.LOOK["font.family"][0]
+    found = font_manager.FontProperties(family=family, weight="bold" if bold else "normal")
+    font: FT2Font = font_manager.get_font(font_manager.findfont(found))
+    font.set_size(MEASURED, 72)
     font.set_text(text, 0.0)
-    return float(font.get_width_height()[0]) / 64 / 72
+    return float(font.get_width_height()[0]) / 64 / 72 * size / MEASURED
 
 
 def column_widths(table: Table) -> list[float]:
     """Return the inches of the columns: what their longest cells take, or less where that is more than a slide has."""
     longest = [
-        max(wide(text, SMALL) for text in texts) + 2 * CELL_SIDE + 0.05
+        SPARE * max(wide(text, SMALL, bold=row == 0) for row, text in enumerate(texts)) + 2 * CELL_SIDE
         for texts in zip([column.name for column in table.columns], *table.rows, strict=True)
     ]
     room, limit = ROOM, ROOM
@@ -190,7 +218,9 @@ def column_widths(table: Table) -> list[float]:
         if width > limit:  # it and all wider ones share what is left
             break
         room, limit = room - width, ROOM
-    return [min(width, limit) for width in longest]
+    widths = [min(width, limit) for width in longest]
+    stretch = min(ROOM / sum(widths), STRETCH)
+    return [width * stretch for width in widths]
 
 
 def row_heights(table: Table) -> list[float]:
@@ -198,8 +228,11 @@ def row_heights(table: Table) -> list[float]:
     widths = column_widths(table)
     rows = [[column.name for column in table.columns], *table.rows]
     return [
-        max(_high(text, width - 2 * CELL_SIDE, SMALL) for text, width in zip(row, widths, strict=True)) + 2 * CELL_ABOVE
-        for row in rows
+        max(
+            _high(text, width - 2 * CELL_SIDE, SMALL, bold=number == 0) for text, width in zip(row, widths, strict=True)
+        )
+        + 2 * CELL_ABOVE
+        for number, row in enumerate(rows)
     ]
 
 
@@ -240,21 +273,25 @@ def _place(shape: Any, left: float, top: float, width: float, height: float) -> 
     shape.left, shape.top, shape.width, shape.height = map(Inches, (left, top, width, height))
 
 
+def _no_margins(frame: Any) -> None:
+    """Let the words begin where their box does."""
+    frame.margin_left = frame.margin_right = frame.margin_top = frame.margin_bottom = 0
+
+
 def _add_page(deck: Any, heading: str, placed: Sequence[Placed], slide: Slide, number: int) -> None:
     page = deck.slides.add_slide(deck.slide_layouts[0])
     title = page.shapes.title
     _place(title, MARGIN, TITLE_TOP, ROOM, TITLE_HIGH)
-    _write(title.text_frame, heading, TITLE, bold=True)
+    _no_margins(title.text_frame)
+    _write(title.text_frame, heading, TITLE, bold=True, align=PP_ALIGN.LEFT)
     title.text_frame.vertical_anchor = MSO_ANCHOR.MIDDLE
     for item in placed:
         _add_block(page.shapes, item)
     if slide.source:
-        foot = page.shapes.add_textbox(0, 0, 0, 0)
-        _place(foot, MARGIN, FOOT_TOP, ROOM - NUMBER_WIDE, FOOT_HIGH)
-        _write(foot.text_frame, slide.source, SMALL, colour=style.GREY)
-    counter = page.shapes.add_textbox(0, 0, 0, 0)
-    _place(counter, WIDE - MARGIN - NUMBER_WIDE, FOOT_TOP, NUMBER_WIDE, FOOT_HIGH)
-    _write(counter.text_frame, str(number), SMALL, colour=style.GREY, align=PP_ALIGN.RIGHT)
+        place = (MARGIN, FOOT_TOP, ROOM - NUMBER_WIDE, FOOT_HIGH)
+        _add_words(page.shapes, slide.source, place, size=SMALL, colour=style.GREY)
+    place = (WIDE - MARGIN - NUMBER_WIDE, FOOT_TOP, NUMBER_WIDE, FOOT_HIGH)
+    _add_words(page.shapes, str(number), place, size=SMALL, colour=style.GREY, align=PP_ALIGN.RIGHT)
     if slide.notes:
         page.notes_slide.notes_text_frame.text = "\n\n".join(map(clean, slide.notes))
 
@@ -263,11 +300,12 @@ def _add_block(shapes: Any, item: Placed) -> None:
     block = item.block
     match block:
         case Words():
-            _add_words(shapes, block.text, MARGIN, item.top, ROOM, item.height, bold=block.bold)
+            _add_words(shapes, block.text, (MARGIN, item.top, ROOM, item.height), bold=block.bold)
         case Beside():
             picture = block.picture
             _add_picture(shapes, picture, MARGIN, item.top + (item.height - picture.height) / 2)
-            _add_words(shapes, block.text, MARGIN + BESIDE, item.top, ROOM - BESIDE, item.height)
+            place = (MARGIN + BESIDE, item.top, ROOM - BESIDE, item.height)
+            _add_words(shapes, block.text, place, anchor=MSO_ANCHOR.MIDDLE)
         case Picture():
             _add_picture(shapes, block, MARGIN + (ROOM - block.width) / 2, item.top)
         case Table():
@@ -275,20 +313,27 @@ def _add_block(shapes: Any, item: Placed) -> None:
 
 
 def _add_words(
-    shapes: Any, text: str, left: float, top: float, width: float, height: float, *, bold: bool = False
+    shapes: Any,
+    text: str,
+    place: tuple[float, float, float, float],
+    *,
+    size: float = TEXT,
+    bold: bool = False,
+    colour: str = style.INK,
+    align: Any = PP_ALIGN.LEFT,
+    anchor: Any = MSO_ANCHOR.TOP,
 ) -> None:
     box = shapes.add_textbox(0, 0, 0, 0)
-    _place(box, left, top, width, height)
-    box.text_frame.margin_left = box.text_frame.margin_right = box.text_frame.margin_top = 0
-    box.text_frame.margin_bottom = 0
-    _write(box.text_frame, text, TEXT, bold=bold)
-    box.text_frame.vertical_anchor = MSO_ANCHOR.MIDDLE
+    _place(box, *place)
+    _no_margins(box.text_frame)
+    _write(box.text_frame, text, size, bold=bold, colour=colour, align=align)
+    box.text_frame.vertical_anchor = anchor
 
 
 def _add_picture(shapes: Any, picture: Picture, left: float, top: float) -> None:
     shape = shapes.add_picture(io.BytesIO(picture.png), Inches(left), Inches(top), Inches(picture.width))
     shape.height = Inches(picture.height)
-    named = shape._element.nvPicPr.cNvPr  # noqa: SLF001 (the library has no property for it)
+    named = shape._element.nvPicPr.cNvPr  # the library has no property for it
     named.set("descr", clean(picture.alt))
 
 
@@ -297,7 +342,7 @@ def _add_table(shapes: Any, table: Table, item: Placed) -> None:
     frame = shapes.add_table(
         len(heights), len(widths), Inches(MARGIN), Inches(item.top), Inches(sum(widths)), Inches(item.height)
     )
-    frame._element.nvGraphicFramePr.cNvPr.set("descr", table.title)  # noqa: SLF001
+    frame._element.nvGraphicFramePr.cNvPr.set("descr", table.title)
     for column, width in zip(frame.table.columns, widths, strict=True):
         column.width = Inches(width)
     for row, height, texts in zip(
@@ -311,12 +356,12 @@ def _add_table(shapes: Any, table: Table, item: Placed) -> None:
 
 
 def _write(
-    frame: Any, text: str, size: float, *, bold: bool | None = None, colour: str | None = None, align: Any = None
+    frame: Any, text: str, size: float, *, bold: bool | None = None, colour: str | None = None, align: Any
 ) -> None:
-    """Write one paragraph to a frame whose edges are those of its words."""
+    """Write one paragraph."""
     frame.word_wrap = True
     paragraph = frame.paragraphs[0]
-    paragraph.alignment = PP_ALIGN.LEFT if align is None else align
+    paragraph.alignment = align
     run = paragraph.add_run()
     run.text = clean(text)
     run.font.size, run.font.bold = Pt(size), bold

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import itertools
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -30,7 +31,7 @@ ROW, BELOW, NAMES, TEXTS = 0.38, 0.5, 3.0, 3.3
 """Inches: a row, the ends of the axis below the rows, and what is left and right of the bars."""
 NAME_LETTERS = 26
 CURVES_HIGH, CURVES_LEFT, CURVES_BELOW, CURVES_RIGHT = 4.0, 1.3, 0.85, 3.0
-NETWORK_HIGH = 2.9
+NETWORK_HIGH = 3.6
 LOOK: dict[Any, Any] = {
     "font.size": LETTERS,
     "axes.labelsize": LETTERS,
@@ -59,9 +60,10 @@ def _look() -> Iterator[None]:
 
 def equation_picture(equation: Equation) -> Picture:
     """Set an equation on as much room as it takes."""
+    displayed = equation.latex.replace(r"\frac", r"\dfrac")  # large fractions, as equations on lines of their own have
     with _look():
         figure = _figure(WIDE, 2.0)
-        text = figure.text(0, 0, f"${equation.latex}$", fontsize=FORMULA, parse_math=True, va="baseline")
+        text = figure.text(0, 0, f"${displayed}$", fontsize=FORMULA, parse_math=True, va="baseline")
         box = text.get_window_extent()
         room = 0.02  # against cut edges
         width, height = box.width / figure.dpi + 2 * room, box.height / figure.dpi + 2 * room
@@ -99,7 +101,7 @@ def _chart_picture(chart: Chart, bars: Sequence[Bar], axis: Axis) -> Picture:
     axes.tick_params(axis="y", length=0, pad=8)
     axes.grid(visible=False)
     for row, bar in enumerate(bars):
-        _draw_bar(axes, row, bar, axis)
+        _draw_bar(axes, row, bar, axis, chart)
         axes.text(1.03, row, bar.text, transform=axes.get_yaxis_transform(), va="center")
     if axis.low < axis.origin:
         axes.axvline(axis.place(axis.origin), color=style.GREY, linewidth=1)
@@ -111,13 +113,16 @@ def _chart_picture(chart: Chart, bars: Sequence[Bar], axis: Axis) -> Picture:
     return _picture(figure, f"{clean(chart.title)}: {said}.")
 
 
-def _draw_bar(axes: Axes, row: int, bar: Bar, axis: Axis) -> None:
-    """Draw a bar from the origin; where the axis has none, a point, for no length means anything there."""
-    if bar not in (bar,) or bar.value != bar.value:  # NaN: nothing was measured
+def _draw_bar(axes: Axes, row: int, bar: Bar, axis: Axis, chart: Chart) -> None:
+    """Draw a bar, blue where it rises and orange where it falls if it has no kind.
+
+    On a logarithmic axis of times it is a point, for there no length means anything.
+    """
+    if not math.isfinite(bar.value):  # nothing was measured
         return
-    colour = style.SHADES[bar.kind][0] if bar.kind else style.GREY
     end, origin = axis.place(bar.value), axis.place(axis.origin)
-    if axis.is_logarithmic and axis.origin == axis.low and axis.low != 1.0:
+    colour = style.SHADES[bar.kind or ("PyTorch" if end > origin else "by hand")][0]
+    if axis.is_logarithmic and not chart.factors:
         axes.plot([0, end], [row, row], color=style.FAINT, linewidth=2, zorder=1)
         axes.plot([end], [row], "o", color=colour, markersize=11)
         return
@@ -174,13 +179,14 @@ def _scaling_alt(scaling: Scaling) -> str:
 
 def network_picture() -> Picture:
     """Draw a network of one hidden layer with the names of its quantities."""
+    letters: dict[str, Any] = {"fontsize": FORMULA, "parse_math": True, "ha": "center", "va": "center"}
     layers = ((r"$x_i$", 4), (r"$y_j$", 5), (r"$o_k$", 3))
     with _look():
         figure = _figure(WIDE, NETWORK_HIGH)
         axes = _axes(figure, 2.2, 2.2, 0.0, 0.0)
         axes.set_axis_off()
         axes.set_xlim(-0.2, 2.2)
-        axes.set_ylim(-0.6, 4.6)
+        axes.set_ylim(-0.4, 5.4)
         places = [[(x, 2 + unit - (n - 1) / 2) for unit in range(n)] for x, (_, n) in enumerate(layers)]
         for below, above in itertools.pairwise(places):
             for start, end in itertools.product(below, above):
@@ -188,16 +194,16 @@ def network_picture() -> Picture:
         kinds = (style.GREY, style.SHADES["by hand"][0], style.SHADES["PyTorch"][0])
         for (name, _), units, colour in zip(layers, places, kinds, strict=True):
             axes.plot(*zip(*units, strict=True), "o", color=colour, markersize=22)
-            x, y = units[len(units) // 2]
-            shift = 0.09 if x == 2 else -0.09  # noqa: PLR2004 (the last layer)
-            axes.text(x + shift, y, name, fontsize=FORMULA, parse_math=True, va="center", ha="left" if x else "right")
+            axes.text(units[0][0], 4.95, name, **letters)
         for x, name in ((0.5, r"$w_{ij}$"), (1.5, r"$w_{jk}$")):
-            axes.text(x, 4.05, name, fontsize=FORMULA, parse_math=True, ha="center", va="center")
-        said = listing(f"{count(n, what)}" for (_, n), what in zip(layers, ("input", "hidden unit", "output"), strict=True))
+            axes.text(x, 4.95, name, **letters)
+        said = listing(
+            f"{count(n, what)}" for (_, n), what in zip(layers, ("input", "hidden unit", "output"), strict=True)
+        )
         return _picture(
             figure,
-            f"A network of {said}. Lines lead from every input x of i to every hidden unit y of j, with weights w from i "
-            "to j, and from every hidden unit to every output o of k, with weights w from j to k.",
+            f"A network of {said}. Lines lead from every input x of i to every hidden unit y of j, with weights w from "
+            "i to j, and from every hidden unit to every output o of k, with weights w from j to k.",
         )
 
 

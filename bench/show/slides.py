@@ -3,7 +3,7 @@
 import dataclasses
 import datetime
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
 
@@ -11,7 +11,7 @@ from bench.compute.scaling import Scaling
 from bench.compute.summary import QuestionSummary, Summary
 from bench.show import certainty, claims, equations, setting, tables
 from bench.show.chart import Chart
-from bench.show.deck import Beside, Block, Slide, Words
+from bench.show.deck import Beside, Block, Slide, Words, fitting
 from bench.show.equations import Equation
 from bench.show.findings import Findings
 from bench.show.headline import headline_charts
@@ -35,6 +35,9 @@ ENVIRONMENT = (
     "memory",
     "operating system",
     "python",
+    "packages: numpy",
+    "packages: torch",
+    "checkout: commit",
 )
 
 
@@ -47,22 +50,21 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Runs:
-    """What slides are made of.
+class Scale:
+    """A run of ``scale``: its description and its axes."""
 
-    Attributes
-    ----------
-    summary
-        Of the run of ``compare``.
-    beside
-        Runs beside it, by command.
-    scalings
-        The axes of the run of ``scale`` beside it.
-    """
+    description: Mapping[str, Any]
+    scalings: Sequence[Scaling]
+
+
+@dataclass(frozen=True)
+class Runs:
+    """What slides are made of: a run of ``compare``, and runs of other commands beside it where there are any."""
 
     summary: Summary
-    beside: Mapping[str, Run] = field(default_factory=dict)
-    scalings: Sequence[Scaling] = ()
+    ladder: Run | None = None
+    scale: Scale | None = None
+    explain: Run | None = None
 
 
 def make_slides(runs: Runs) -> list[Slide]:
@@ -75,6 +77,7 @@ def make_slides(runs: Runs) -> list[Slide]:
         *_ladder(runs),
         *_scale(runs),
         *_why(runs),
+        *_failed(runs),
         *_where_measured(runs),
     ]
 
@@ -96,30 +99,40 @@ def _opening(summary: Summary) -> Iterator[Slide]:
         [
             Words(
                 "An article derives back-propagation for a network of one hidden layer of sigmoids, without biases. It "
-                "writes the network by hand, and again in PyTorch, and trains both on MNIST."
+                "writes the network by hand and in PyTorch, and trains both on MNIST."
             ),
-            Words("It reports: by hand over a minute, PyTorch under ten seconds; and PyTorch is more accurate."),
             Words(
-                "Perhaps because of cross-entropy, it says, and because of mini-batches: the network by hand learns from "
-                "the squared error. But two programs that differ in many ways at once cannot say which way matters."
+                "By hand over a minute, PyTorch under ten seconds, it reports; and PyTorch is more accurate.", bold=True
             ),
-            Words("1. Is it right? From the same weights and the same batches, both must compute the same numbers."),
-            Words("2. How fast? Measured in pairs, one right after the other, again and again, with an interval."),
-            Words("3. Why? One factor changed at a time, in all combinations, so that the parts add up to the whole."),
+            Words("Perhaps for its cross-entropy and its mini-batches, it says, and leaves it at that."),
+            Words("1. Is it right? From the same weights and batches, both must compute the same numbers."),
+            Words("2. How fast? In pairs, one right after the other, again and again, with an interval."),
+            Words("3. Why? Every combination of what differs, so that the parts add up to the whole."),
         ],
-        notes=["Ask before you go on: which of the two explanations would you have believed, and how would you test it?"],
+        notes=[
+            "Ask before you go on: which of the two explanations would you have believed, and how would you test it?"
+        ],
     )
 
 
 def _derivation() -> Iterator[Slide]:
+    yield Slide(
+        "A network of one hidden layer",
+        [
+            network_picture(),
+            Words("Inputs x, hidden units y, outputs o; every line is a weight w. Bias: an input that is always 1."),
+            Words("To learn: how does the loss E change with every single weight?", bold=True),
+        ],
+        DERIVATION,
+        ["The article leaves the biases out; docs/derivation.md has them."],
+    )
     yield _equations(
-        "A network, and its loss",
+        "Forward, and the loss",
         [
             (equations.SUM, "What a unit is fed: a weighted sum, and a bias"),
             (equations.SIGMOID, "What it passes on: the sigmoid of it"),
             (equations.SQUARED_ERROR, "The loss: how far outputs o are from targets t"),
         ],
-        first=[network_picture()],
         notes=["The factor one half only cancels the 2 of the derivative."],
     )
     yield _equations(
@@ -163,12 +176,10 @@ def _derivation() -> Iterator[Slide]:
     )
 
 
-def _equations(
-    title: str, rows: Sequence[tuple[Equation, str]], first: Sequence[Block] = (), notes: Sequence[str] = ()
-) -> Slide:
+def _equations(title: str, rows: Sequence[tuple[Equation, str]], notes: Sequence[str]) -> Slide:
     """Return a slide of equations, each with its number and what it says to the right of it."""
     beside = [Beside(equation_picture(equation), f"{equation.label} {words}".strip()) for equation, words in rows]
-    return Slide(title, [*first, *beside], DERIVATION, [*notes, *(equation.alt for equation, _ in rows)])
+    return Slide(title, beside, DERIVATION, [*notes, *(equation.alt for equation, _ in rows)])
 
 
 def _is_it_right(summary: Summary) -> Iterator[Slide]:
@@ -184,7 +195,7 @@ def _is_it_right(summary: Summary) -> Iterator[Slide]:
         ],
         _source(summary.description),
         [
-            "Of every kind of check the table has the one that comes nearest to its bound. All checks are in the report.",
+            "Of every kind of check the table has the one nearest to its bound. All of them are in the report.",
             "Nothing is timed before this holds: the time of a wrong computation is no time to compare.",
         ],
     )
@@ -202,7 +213,7 @@ def nearest_table(summary: Summary) -> Table:
         rows.append(
             [dtype, name, passed, named(worst.implementation), scientific(worst.difference), scientific(worst.bound)]
         )
-    columns = ["<precision", "<what is compared", "passed", "<nearest to its bound", "difference", "bound"]
+    columns = ["<precision", "<what is compared", "<passed", "<nearest to its bound", "difference", "bound"]
     return make_table("Parity proof", columns, rows)
 
 
@@ -221,8 +232,8 @@ def _how_fast(summary: Summary) -> Iterator[Slide]:
         "How sure is that?",
         [
             Words(
-                "In every round each of them trains one short block, in random order: what slows the machine down slows "
-                "all of them. Brackets are 95 % intervals over fresh processes."
+                "In every round each of them trains one short block, in random order: what slows the machine slows all "
+                "of them. Brackets are 95 % intervals over fresh processes."
             ),
             *(Words(text) for question in summary.questions for text in _how_sure(summary, question)),
         ],
@@ -239,7 +250,9 @@ def _how_sure(summary: Summary, question: QuestionSummary) -> list[str]:
 
 def _results(table: Table) -> Table:
     kept = [
-        index for index, column in enumerate(table.columns) if any(column.name.startswith(name) for name in RESULT_COLUMNS)
+        index
+        for index, column in enumerate(table.columns)
+        if any(column.name.startswith(name) for name in RESULT_COLUMNS)
     ]
     return dataclasses.replace(
         table,
@@ -249,30 +262,24 @@ def _results(table: Table) -> Table:
 
 
 def _ladder(runs: Runs) -> Iterator[Slide]:
-    if (run := runs.beside.get("ladder")) is None:
+    if (run := runs.ladder) is None:
         return
-    said = [*run.findings.failures, *run.findings.sentences]
-    yield from _charted("What is each idea worth?", run, run.findings.charts)
-    yield Slide("The ladder in words", [Words(text) for text in said], _source(run.description), _notes(run.findings))
-
-
-def _charted(title: str, run: Run, charts: Iterable[Chart]) -> Iterator[Slide]:
-    for chart in charts:
-        pictures = chart_pictures(chart)
-        for picture in pictures:
-            yield Slide(
-                title, [Words(clean(chart.title), bold=True), picture], _source(run.description), _notes(run.findings)
-            )
+    source, notes = _source(run.description), _notes(run.findings)
+    for chart in run.findings.charts:
+        yield Slide("What is each idea worth?", [Words(clean(chart.title)), *_charts(chart)], source, notes)
+    said = fitting([Words(text) for text in run.findings.sentences])
+    if said:
+        yield Slide("What each idea is worth, in words", said, source, notes)
 
 
 def _scale(runs: Runs) -> Iterator[Slide]:
-    if (run := runs.beside.get("scale")) is None:
+    if (run := runs.scale) is None:
         return
-    for scaling in _shown_scalings(runs.scalings):
+    for scaling in _shown_scalings(run.scalings):
         said = scaling_sentences([scaling])
         yield Slide(
             f"How does time grow? Along {clean(scaling.counted)}",
-            [scaling_picture(scaling), *map(Words, said[:2])],
+            fitting([scaling_picture(scaling), *map(Words, said)]),
             _source(run.description),
             said,
         )
@@ -291,7 +298,7 @@ def _why(runs: Runs) -> Iterator[Slide]:
     if rows:
         table = dataclasses.replace(recipes, rows=rows)
         yield Slide("Why? What differs at once", [table], _source(runs.summary.description), [recipes.note])
-    if (run := runs.beside.get("explain")) is None:
+    if (run := runs.explain) is None:
         yield Slide(
             "Why? Not yet known",
             [
@@ -304,29 +311,36 @@ def _why(runs: Runs) -> Iterator[Slide]:
             _source(runs.summary.description),
         )
         return
-    for part in run.findings.parts:
+    for part in run.findings.parts:  # their first sentences are about their charts, in the same order
         for chart, text in zip_longest(part.charts, part.sentences[: len(part.charts)], fillvalue=None):
             pictures = [] if chart is None else chart_pictures(chart)
             heading = "Why?" if chart is None else f"Why? {clean(chart.title)}"
-            blocks = [*pictures, *([] if text is None else [Words(text)])]
+            blocks: list[Block] = [*pictures, *([] if text is None else [Words(text)])]
             yield Slide(heading, blocks, _source(run.description), [*part.sentences, *_table_notes(part.tables)])
+
+
+def _failed(runs: Runs) -> Iterator[Slide]:
+    """Yield what failed in the runs beside; what failed in the run itself is on the first slide."""
+    for run in (runs.ladder, runs.explain):
+        if run is not None and run.findings.failures:
+            yield Slide("What failed", list(map(Words, run.findings.failures)), _source(run.description))
 
 
 def _where_measured(runs: Runs) -> Iterator[Slide]:
     table = setting.environment_table(runs.summary)
-    rows = tuple(row for row in table.rows if row[0] in ENVIRONMENT or row[0].startswith("packages: "))
+    rows = tuple(row for row in table.rows if row[0] in ENVIRONMENT)
     yield Slide(
         "Where it was measured",
         [dataclasses.replace(table, rows=rows)],
         _source(runs.summary.description),
         ["The numbers hold for this machine and these versions."],
     )
-    commands = [runs.summary.description, *(run.description for run in runs.beside.values())]
+    beside = [run.description for run in (runs.ladder, runs.scale, runs.explain) if run is not None]
     yield Slide(
         "Measure it yourself",
         [
             Words("The numbers hold for one machine and one set of versions. On yours:"),
-            *(Words(clean(description["command"]), bold=True) for description in commands),
+            *(Words(clean(description["command"]), bold=True) for description in [runs.summary.description, *beside]),
             Words("And a network of your own, to see whether it is right, and where it goes wrong if not:"),
             Words("backprop-bench parity path/to/file.py:ClassName", bold=True),
         ],
