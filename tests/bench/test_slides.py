@@ -1,8 +1,10 @@
 """``slides``: what stands on them, where it stands, and that the same records give the same bytes."""
 
+import datetime
 import itertools
 import re
 import shutil
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ from bench.compute.summary import summarize
 from bench.records import DESCRIPTION, RECORDS, read_description, read_rows
 from bench.show import claims, deck, equations
 from bench.show.slide_pictures import LETTERS, PIXELS_PER_INCH
-from bench.show.table import make_table
+from bench.show.table import Table, make_table
 from tests.bench.recorded import recorded_run, write_run
 from tests.bench.refusal import refused
 from tests.bench.test_show import MADE_UP, REFERENCE, ROOT
@@ -56,7 +58,7 @@ def copy_reference(folder: Path) -> Path:
 @pytest.fixture(scope="module", params=[write_runs, copy_reference], ids=["made-up", "reference"])
 def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """Return the folder of a run and the file with its slides."""
-    folder = request.param(tmp_path_factory.mktemp("run"))
+    folder = request.param(tmp_path_factory.mktemp("runs") / "run")
     file = folder / "made.pptx"
     result = slides(folder, "--output", file)
     assert result.exit_code == 0, result.output
@@ -159,6 +161,10 @@ def test_the_same_records_give_the_same_bytes(made: tuple[Path, Path], tmp_path:
     folder, file = made
     assert slides(folder, "--output", tmp_path / "again.pptx").exit_code == 0
     assert (tmp_path / "again.pptx").read_bytes() == file.read_bytes()
+    with zipfile.ZipFile(file) as archive:
+        assert {info.date_time for info in archive.infolist()} == {deck.EPOCH}  # not of the second of this test
+    began = datetime.datetime.fromisoformat(read_description(folder)["created"]).replace(tzinfo=None)
+    assert pptx.Presentation(file).core_properties.modified.replace(tzinfo=None) == began
 
 
 def test_equations_are_those_of_the_derivation() -> None:
@@ -242,8 +248,8 @@ def test_blocks_of_any_length_stay_within_their_slides_and_nothing_is_lost(block
         for above, below in itertools.pairwise(placed):
             assert above.top + above.height <= below.top
     shown = [item.block for placed in pages for item in placed]
-    rows = [row for block in shown if isinstance(block, deck.Table) for row in block.rows]
-    assert rows == [row for block in blocks if isinstance(block, deck.Table) for row in block.rows]
+    rows = [row for block in shown if isinstance(block, Table) for row in block.rows]
+    assert rows == [row for block in blocks if isinstance(block, Table) for row in block.rows]
     letters = "".join(block.text for block in shown if isinstance(block, deck.Words))
     given = "".join(block.text for block in blocks if isinstance(block, deck.Words))
     assert re.sub(r"\s", "", letters) == re.sub(r"\s", "", given)
