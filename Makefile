@@ -46,6 +46,7 @@ lint: $(INSTALLED) ## check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy docs/notebook.py
 
 .PHONY: clean
 clean: ## remove what runs and builds leave, but not results/reference
