@@ -2,7 +2,7 @@
 
 import importlib.util
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import click
 
@@ -12,10 +12,8 @@ from bench.compute.summary import summarize
 from bench.records import DESCRIPTION, read_description, read_rows
 from bench.run.run_folder import LATEST, LATEST_OF, existing_run_folder
 from bench.show.files import write_whole
+from bench.show.slides import TITLE, Run, Runs, Scale, created, make_slides
 from data import InputError
-
-if TYPE_CHECKING:
-    from bench.show.slides import Runs
 
 WRITER: Final = "pptx"
 """What writes slides; python-pptx by the name under which it is imported."""
@@ -51,23 +49,20 @@ def slides(folder: Path | None, output: Path) -> None:
         raise InputError(
             "Slides need python-pptx, which is not installed; expected it as of pip install 'backprop-bench[docs]'"
         )
-    from bench.show import deck  # python-pptx is an extra
-    from bench.show.slides import TITLE, created, make_slides
+    from bench.show.pptx_file import to_pptx  # python-pptx is an extra
 
     run = folder or next((path for path in DEFAULTS if (path / DESCRIPTION).is_file()), DEFAULTS[0])
     runs = _runs(run)
     with known_version(run):
-        content = deck.to_pptx(make_slides(runs), TITLE, created(runs.summary))
+        content = to_pptx(make_slides(runs), TITLE, created(runs.summary))
     click.echo(write_whole(output, content))
     beside = [found.findings.failed for found in (runs.ladder, runs.explain) if found is not None]
     if any(beside) or any(question.failures for question in runs.summary.questions):
         raise SystemExit(1)
 
 
-def _runs(run: Path) -> "Runs":
+def _runs(run: Path) -> Runs:
     """Return the run in a folder with those that belong to it."""
-    from bench.show.slides import Run, Runs, Scale  # python-pptx is an extra
-
     existing_run_folder(run)
     with known_version(run):
         summary = summarize(read_description(run), read_rows(run))

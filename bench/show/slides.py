@@ -9,19 +9,18 @@ from typing import Any
 
 from bench.compute.scaling import Scaling
 from bench.compute.summary import QuestionSummary, Summary
-from bench.show import certainty, claims, equations, setting, tables
+from bench.show import certainty, claims, setting, tables
 from bench.show.chart import Chart
-from bench.show.deck import Beside, Block, Slide, Words, fitting
-from bench.show.equations import Equation
+from bench.show.deck import Block, Slide, Words, fitting
 from bench.show.findings import Findings
 from bench.show.headline import headline_charts
+from bench.show.lesson import lesson_slides
 from bench.show.numbers import clean, named, scientific
 from bench.show.scaling import scaling_sentences
-from bench.show.slide_pictures import chart_pictures, equation_picture, network_picture, scaling_picture
+from bench.show.slide_pictures import chart_pictures, scaling_picture
 from bench.show.table import Table, make_table
 
 TITLE = "Back-propagation by hand and in PyTorch"
-DERIVATION = "Equations as numbered in docs/derivation.md; (1) to (9) are those of the paper of 1986"
 RESULT_COLUMNS = ("implementation", "test accuracy", "wall time per epoch", "ratio to")
 """Beginnings of the columns of the results for which a slide has room; all are in the report."""
 ENVIRONMENT = (
@@ -71,7 +70,7 @@ def make_slides(runs: Runs) -> list[Slide]:
     """Return the slides, in their order."""
     return [
         *_opening(runs.summary),
-        *_derivation(),
+        *lesson_slides(),
         *_is_it_right(runs.summary),
         *_how_fast(runs.summary),
         *_ladder(runs),
@@ -113,73 +112,6 @@ def _opening(summary: Summary) -> Iterator[Slide]:
             "Ask before you go on: which of the two explanations would you have believed, and how would you test it?"
         ],
     )
-
-
-def _derivation() -> Iterator[Slide]:
-    yield Slide(
-        "A network of one hidden layer",
-        [
-            network_picture(),
-            Words("Inputs x, hidden units y, outputs o; every line is a weight w. Bias: an input that is always 1."),
-            Words("To learn: how does the loss E change with every single weight?", bold=True),
-        ],
-        DERIVATION,
-        ["The article leaves the biases out; docs/derivation.md has them."],
-    )
-    yield _equations(
-        "Forward, and the loss",
-        [
-            (equations.SUM, "What a unit is fed: a weighted sum, and a bias"),
-            (equations.SIGMOID, "What it passes on: the sigmoid of it"),
-            (equations.SQUARED_ERROR, "The loss: how far outputs o are from targets t"),
-        ],
-        notes=["The factor one half only cancels the 2 of the derivative."],
-    )
-    yield _equations(
-        "Backward: the output layer",
-        [
-            (equations.CHAIN, "A weight acts on z, z on o, o on E: three factors"),
-            (equations.ERROR, "First factor: the error"),
-            (equations.SLOPE, "Second: the slope of the sigmoid, from the activation itself"),
-            (equations.WEIGHT, "Third: what the weight was multiplied by"),
-        ],
-        notes=["Who writes target minus output needs a second minus: dropping one of the two climbs uphill."],
-    )
-    yield _equations(
-        "Backward: the hidden layer",
-        [
-            (equations.BACK, "A hidden unit acts on E through all outputs: the ways add up"),
-            (equations.SLOPE, "Then as before, with j for k: the slope"),
-            (equations.WEIGHT, "and the weight, with the input x for y"),
-            (equations.DESCENT, "Downhill by a small step, all weights at once"),
-        ],
-        notes=["The article looks at one output at a time. The sum over k in (7) is what it leaves to the reader."],
-    )
-    yield _equations(
-        "Many cases at once: matrices",
-        [
-            (equations.FORWARD_BATCH, "One row per case: a product is a set of sums"),
-            (equations.BACK_BATCH, "Backward with the same weights, transposed"),
-            (equations.WEIGHT_BATCH, "This product adds up the gradients of the cases"),
-            (equations.MEAN, "A mean over N cases has a gradient N times smaller than the sum"),
-        ],
-        notes=["A learning rate for a sum must be N times larger for a mean. Many replications fail here."],
-    )
-    yield _equations(
-        "What PyTorch's network has instead",
-        [
-            (equations.SOFTMAX, "Softmax: outputs that add up to 1"),
-            (equations.CROSS_ENTROPY, "Cross-entropy: how improbable the right class was"),
-            (equations.LOGIT, "Together: no slope is left that could stop learning"),
-        ],
-        notes=["In (5) the factor o (1 - o) is nearly 0 for a unit that is surely wrong. In (16) it is gone."],
-    )
-
-
-def _equations(title: str, rows: Sequence[tuple[Equation, str]], notes: Sequence[str]) -> Slide:
-    """Return a slide of equations, each with its number and what it says to the right of it."""
-    beside = [Beside(equation_picture(equation), f"{equation.label} {words}".strip()) for equation, words in rows]
-    return Slide(title, beside, DERIVATION, [*notes, *(equation.alt for equation, _ in rows)])
 
 
 def _is_it_right(summary: Summary) -> Iterator[Slide]:

@@ -19,12 +19,13 @@ from pptx.util import Emu
 from bench.cli.main import main
 from bench.compute.summary import summarize
 from bench.records import DESCRIPTION, RECORDS, read_description, read_rows
-from bench.show import claims, deck, equations
+from bench.show import claims, deck, equations, pptx_file
 from bench.show.slide_pictures import LETTERS, PIXELS_PER_INCH
 from bench.show.table import Table, make_table
 from tests.bench.recorded import recorded_run, write_run
 from tests.bench.refusal import refused
 from tests.bench.test_show import MADE_UP, REFERENCE, ROOT
+from tests.test_rooms import sources
 
 SMALLEST = 16
 BESIDE = {"ladder": "latest-ladder", "scale": "latest-scale", "explain": "latest-explanation"}
@@ -162,7 +163,7 @@ def test_the_same_records_give_the_same_bytes(made: tuple[Path, Path], tmp_path:
     assert slides(folder, "--output", tmp_path / "again.pptx").exit_code == 0
     assert (tmp_path / "again.pptx").read_bytes() == file.read_bytes()
     with zipfile.ZipFile(file) as archive:
-        assert {info.date_time for info in archive.infolist()} == {deck.EPOCH}  # not of the second of this test
+        assert {info.date_time for info in archive.infolist()} == {pptx_file.EPOCH}  # not of the second of this test
     began = datetime.datetime.fromisoformat(read_description(folder)["created"]).replace(tzinfo=None)
     assert pptx.Presentation(file).core_properties.modified.replace(tzinfo=None) == began
 
@@ -227,6 +228,12 @@ def test_what_is_no_run_of_compare_is_refused_in_one_sentence(tmp_path: Path) ->
 def test_without_the_library_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bench.cli.slides.WRITER", "no_library_of_this_name")
     refused(slides(REFERENCE), "python-pptx", "backprop-bench[docs]")
+    needing = [
+        path
+        for path in sources("bench")
+        if re.search(r"^(import|from) (pptx|bench.show.pptx_file)", path.read_text(), re.M)
+    ]
+    assert [path.name for path in needing] == ["pptx_file.py"]  # the other commands do without it
 
 
 TEXTS = st.text("ab WM1–.", min_size=1, max_size=3000)
