@@ -27,9 +27,9 @@ WIDE = 12.1
 """Inches that a slide has for a picture."""
 ROWS = 10
 """Rows of a chart for which a slide has room."""
-ROW, BELOW, NAMES, TEXTS = 0.38, 0.5, 3.0, 3.3
+ROW, BELOW, NAMES, TEXTS = 0.38, 0.5, 3.3, 3.3
 """Inches: a row, the ends of the axis below the rows, and what is left and right of the bars."""
-NAME_LETTERS = 26
+NAME_LETTERS = 24
 CURVES_HIGH, CURVES_LEFT, CURVES_BELOW, CURVES_RIGHT = 4.0, 1.3, 0.85, 3.0
 NETWORK_HIGH = 3.6
 LOOK: dict[Any, Any] = {
