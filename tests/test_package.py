@@ -18,7 +18,7 @@ INSTALLED = sorted({package.partition(".")[0] for package in PACKAGES})
 def data_files(package: str) -> Iterator[str]:
     """Yield what a package has besides modules, by its path from the folder of the package."""
     for path in sorted((ROOT / package).rglob("*")):
-        if path.is_file() and path.suffix not in (".py", ".pyc"):
+        if path.is_file() and path.suffix != ".py" and path.parent.name != "__pycache__":
             yield path.relative_to(ROOT / package).as_posix()
 
 
