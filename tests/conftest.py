@@ -5,6 +5,11 @@ from collections.abc import Iterator
 
 import pytest
 
+# Tests run on all cores at once, and threads of theirs that wait for a core by spinning make them many times slower.
+# Libraries read this when they are imported, which is after this file is. Workers are told their threads by the driver.
+for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(variable, "1")
+
 
 @pytest.fixture(scope="session", autouse=True)
 def cache_of_their_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
