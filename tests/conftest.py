@@ -1,7 +1,7 @@
 """What holds for all tests."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -21,3 +21,13 @@ def cache_of_their_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Non
         del os.environ["BACKPROP_BENCH_CACHE"]
     else:
         os.environ["BACKPROP_BENCH_CACHE"] = before
+
+
+@pytest.fixture
+def leave_out_figures(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Return what lets commands draw no figures from then on, which take seconds and have tests of their own."""
+
+    def leave_out() -> None:
+        monkeypatch.setattr("bench.show.findings.save_figure", lambda *_: [])
+
+    return leave_out

@@ -28,6 +28,8 @@ from data import (
 from tests.bench.timed import timed_question, timed_run
 from tests.tiny import write_tiny_dataset
 
+pytestmark = pytest.mark.xdist_group("bridge")  # what its fixtures make is made once
+
 CASES, STEPS = 1000, 16
 WHOLE_MS = {
     "scratch-numpy": 390.0,

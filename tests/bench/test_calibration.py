@@ -16,6 +16,8 @@ from bench.show.drawing import save
 from bench.show.table import to_markdown
 from tests.bench.simulated import Machine, calibration_run, student
 
+pytestmark = pytest.mark.xdist_group("calibration")  # what its fixtures make is made once
+
 TIMING = Timing(target=0.01, budget_s=30.0, block_s=0.05, rounds=5, min_sets=5, order_seed=0)
 NAME, COPY = "scratch-numpy", "scratch-numpy again"
 

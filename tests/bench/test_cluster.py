@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -28,6 +28,8 @@ from data import InputError, Recipe, load_dataset
 from tests.bench.simulated import Silent
 from tests.bench.test_explain import FAST, SMALL, accuracies_of
 from tests.tiny import write_tiny_dataset
+
+pytestmark = pytest.mark.xdist_group("cluster")  # what its fixtures make is made once
 
 ODD = Path(__file__).with_name("odd_trainers.py")
 ROOT = Path(__file__).parents[2]
@@ -141,8 +143,13 @@ def test_a_worker_that_is_killed_in_the_middle_loses_no_cell_and_doubles_none(tm
 
 @needs_distributed
 def test_the_command_trains_on_a_cluster_and_times_here(
-    tmp_path: Path, tiny: str, one_worker: Running, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    tiny: str,
+    one_worker: Running,
+    monkeypatch: pytest.MonkeyPatch,
+    leave_out_figures: Callable[[], None],
 ) -> None:
+    leave_out_figures()
     monkeypatch.setitem(plans.SCOPES, "quick", dataclasses.replace(SMALL, runtime=(PRECISION, THREADS)))
     words = ["explain", "--profile", "quick", "--dataset", tiny, "--scheduler", one_worker.address]
     result = CliRunner().invoke(main, words)

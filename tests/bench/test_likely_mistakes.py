@@ -10,6 +10,8 @@ from bench.show.parity import conclusion, reading
 from data import Recipe
 from tests.tiny import write_tiny_dataset
 
+pytestmark = pytest.mark.xdist_group("likely_mistakes")  # what its fixtures make is made once
+
 BEGINNER = Path(__file__).with_name("beginner.py").read_text(encoding="utf-8")
 STEPS = 40
 

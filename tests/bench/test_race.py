@@ -1,6 +1,7 @@
 """The race: recipes are chosen on cases held out, misses count as misses, seeds are paired."""
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +88,9 @@ def test_the_search_sees_no_test_case(tmp_path: Path) -> None:
     assert (held_out.x_test == dataset.x_train[-33:]).all()
 
 
-def test_the_command_chooses_proves_races_and_draws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_chooses_proves_races_and_draws(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, leave_out_figures: Callable[[], None]
+) -> None:
     monkeypatch.chdir(tmp_path)
     tiny = write_tiny_dataset(tmp_path, 300, 60)
     grid = [{"layer_sizes": (width,), "batch_size": 10, "learning_rate": 0.5} for width in (8, 16)]
@@ -107,6 +110,7 @@ def test_the_command_chooses_proves_races_and_draws(tmp_path: Path, monkeypatch:
         assert row["reached"] == (row["curve"][-1][2] >= row["target"])
         assert (row["start_s"] > 0.1) == row["cold"], "a cold start imports NumPy at least"
     assert (folder / "figures" / "race.png").is_file()
+    leave_out_figures()
     again = CliRunner().invoke(main, ["race", "--resume"])
     assert again.exit_code == 0, again.output
     assert read_rows(folder) == rows, "there was nothing left to measure"

@@ -21,6 +21,8 @@ from bench.show.table import to_markdown
 from data import InputError
 from tests.bench.recorded import recorded_run
 
+pytestmark = pytest.mark.xdist_group("repeatability")  # what its fixtures make is made once
+
 A, B, C = "scratch-numpy", "torch-eager", "torch-loader"
 
 

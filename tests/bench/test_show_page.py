@@ -36,6 +36,8 @@ from data import InputError, Layer, Recipe
 from tests.bench.recorded import made_up_outcomes, recorded_run, write_run
 from tests.bench.timed import timed_question, timed_run
 
+pytestmark = pytest.mark.xdist_group("show_page")  # what its fixtures make is made once
+
 RUNGS = {"float32": 8e-6, "tensors by index": 16e-6}
 RUNG_OF = {"float32": "scratch-numpy", "tensors by index": "torch-eager"}
 

@@ -18,6 +18,8 @@ from bench.show.report import Material, write_report
 from data import InputError
 from tests.bench.recorded import FOURTEEN, THREE, recorded_run
 
+pytestmark = pytest.mark.xdist_group("show_report")  # what its fixtures make is made once
+
 HTML_NAME = 'torch-<img src="http://x/y" onerror=alert(1)>&"\'</td>'
 LONG_NAME = "scratch-" + "very-long-" * 20
 

@@ -27,6 +27,8 @@ from tests.bench.refusal import refused
 from tests.bench.test_show import MADE_UP, REFERENCE, ROOT
 from tests.test_rooms import sources
 
+pytestmark = pytest.mark.xdist_group("slides")  # what its fixtures make is made once
+
 SMALLEST = 16
 BESIDE = {"ladder": "latest-ladder", "scale": "latest-scale", "explain": "latest-explanation"}
 

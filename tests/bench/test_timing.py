@@ -7,18 +7,21 @@ import types
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast
 
+import numpy as np
 import pytest
 
 import bench.run.timing as driver
 from bench.compute.schedule import Timing
 from bench.compute.timing import paired_ratio
 from bench.records import Recorder, Row, read_rows, rows_of
+from bench.run import worker
 from bench.run.book import Book
 from bench.run.plan import Entry, Plan, Question
+from bench.run.worker import Bench
 from bench.run.workers import WorkerError
-from data import Recipe
+from data import Cases, Recipe, Trainer
 from tests.bench.simulated import Silent
 from tests.bench.test_schedule import REPLAY, REPLAYED
 
@@ -112,10 +115,10 @@ def measure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., li
     """Return what times a question on a made-up machine, going on with what an earlier call recorded."""
 
     def run(machine: MadeUp, timing: Timing, visits: int = 1, cores: Sequence[int] = (0,)) -> list[Row]:
-        clock = types.SimpleNamespace(monotonic=machine.monotonic, sleep=machine.sleep)
+        clock = types.types.SimpleNamespace(monotonic=machine.monotonic, sleep=machine.sleep)
         monkeypatch.setattr(driver, "time", clock)
         monkeypatch.setattr(driver, "Worker", machine.worker)
-        shared: Any = types.SimpleNamespace(of=lambda *_: types.SimpleNamespace(descriptor=0, to_dict=dict))
+        shared: Any = types.types.SimpleNamespace(of=lambda *_: types.types.SimpleNamespace(descriptor=0, to_dict=dict))
         asked = question(timing)
         plan = Plan((asked,), part_blocks=1, part_seconds=0.1, proof_steps=None, visits=visits)
         with Recorder(tmp_path) as recorder:
@@ -228,3 +231,14 @@ def test_to_look_at_the_cores_costs_nothing_of_the_budget(measure: Callable[...,
     rows = measure(MadeUp(steady), dataclasses.replace(HOPELESS, budget_s=15.0), cores=(0, 1))
     first = rows_of(rows, "block")[0]
     assert first["at_s"] == pytest.approx(START_S + PAUSE_S + first["wall_s"])
+
+
+def test_an_injected_slowdown_takes_its_share_of_the_time_of_the_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench()
+    bench.train_cases = Cases(np.zeros((3, 2)), np.zeros((3, 2)), np.zeros(3, np.int64))
+    bench.trainer = cast("Trainer", types.SimpleNamespace(train_epoch=lambda x, t, order: float(len(order))))
+    for extra, wall_s in ((0.0, 1.0), (1.0, 2.0), (3.0, 4.0)):
+        ticks = itertools.count()
+        clock = types.SimpleNamespace(perf_counter=lambda ticks=ticks: float(next(ticks)))  # a second a look
+        monkeypatch.setattr(worker, "time", clock)
+        assert bench._timed([np.arange(3)], extra) == (wall_s, 3.0)

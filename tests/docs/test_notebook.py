@@ -8,6 +8,8 @@ import nbclient
 import nbformat
 import pytest
 
+pytestmark = pytest.mark.xdist_group("notebook")  # what its fixtures make is made once
+
 ROOT = Path(__file__).parents[2]
 SCRIPT, NOTEBOOK = ROOT / "docs" / "notebook.py", ROOT / "docs" / "notebook.ipynb"
 DERIVATION = ROOT / "docs" / "derivation.md"
