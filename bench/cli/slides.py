@@ -1,17 +1,19 @@
 """``backprop-bench slides``: the derivation and a run as slides."""
 
 import importlib.util
+from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import click
 
 from bench.cli.report import findings_of_run, known_version
 from bench.cli.scale import scalings_of_run
 from bench.compute.summary import summarize
-from bench.records import DESCRIPTION, read_description, read_rows
+from bench.records import DESCRIPTION, read_description, read_rows, rows_of
 from bench.run.run_folder import LATEST, LATEST_OF, existing_run_folder
 from bench.show.files import write_whole
+from bench.show.findings import failure_sentences
 from bench.show.slides import TITLE, Run, Runs, Scale, created, make_slides
 from data import InputError
 
@@ -57,6 +59,7 @@ def slides(folder: Path | None, output: Path) -> None:
         content = to_pptx(make_slides(runs), TITLE, created(runs.summary))
     click.echo(write_whole(output, content))
     beside = [found.findings.failed for found in (runs.ladder, runs.explain) if found is not None]
+    beside.append(runs.scale is not None and bool(runs.scale.failures))
     if any(beside) or any(question.failures for question in runs.summary.questions):
         raise SystemExit(1)
 
@@ -67,17 +70,36 @@ def _runs(run: Path) -> Runs:
     with known_version(run):
         summary = summarize(read_description(run), read_rows(run))
     folders = folders_beside(run)
-    said = {
-        name: Run(read_description(folders[name]), findings_of_run(folders[name]))
-        for name in ("ladder", "explain")
-        if name in folders
-    }
-    scale = None
-    if "scale" in folders:
-        description = read_description(folders["scale"])
-        with known_version(folders["scale"]):
-            scale = Scale(description, scalings_of_run(description, read_rows(folders["scale"])))
-    return Runs(summary, said.get("ladder"), scale, said.get("explain"))
+    return Runs(
+        summary,
+        _beside(folders.get("ladder"), _run),
+        _beside(folders.get("scale"), _scale),
+        _beside(folders.get("explain"), _run),
+    )
+
+
+Read = TypeVar("Read", Run, Scale)
+
+
+def _beside(folder: Path | None, read: Callable[[Path], Read]) -> Read | None:
+    """Read a run beside; one that cannot be shown, such as one only begun, is left out with a word on why."""
+    if folder is None:
+        return None
+    try:
+        with known_version(folder):
+            return read(folder)
+    except InputError as error:
+        click.echo(f"{folder} is left out: {error}", err=True)
+        return None
+
+
+def _run(folder: Path) -> Run:
+    return Run(read_description(folder), findings_of_run(folder))
+
+
+def _scale(folder: Path) -> Scale:
+    description, rows = read_description(folder), read_rows(folder)
+    return Scale(description, scalings_of_run(description, rows), failure_sentences(rows_of(rows, "failure")))
 
 
 def folders_beside(run: Path) -> dict[str, Path]:

@@ -50,10 +50,11 @@ class Run:
 
 @dataclass(frozen=True)
 class Scale:
-    """A run of ``scale``: its description and its axes."""
+    """A run of ``scale``: its description, its axes, and sentences on what failed."""
 
     description: Mapping[str, Any]
     scalings: Sequence[Scaling]
+    failures: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -253,9 +254,11 @@ def _why(runs: Runs) -> Iterator[Slide]:
 
 def _failed(runs: Runs) -> Iterator[Slide]:
     """Yield what failed in the runs beside; what failed in the run itself is on the first slide."""
-    for run in (runs.ladder, runs.explain):
-        if run is not None and run.findings.failures:
-            yield Slide("What failed", list(map(Words, run.findings.failures)), _source(run.description))
+    failures = [(run.description, run.findings.failures) for run in (runs.ladder, runs.explain) if run is not None]
+    failures += [] if runs.scale is None else [(runs.scale.description, runs.scale.failures)]
+    for description, said in failures:
+        if said:
+            yield Slide("What failed", list(map(Words, said)), _source(description))
 
 
 def _where_measured(runs: Runs) -> Iterator[Slide]:

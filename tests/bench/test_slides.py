@@ -2,6 +2,7 @@
 
 import datetime
 import itertools
+import json
 import re
 import shutil
 import zipfile
@@ -205,6 +206,26 @@ def test_what_failed_is_on_the_first_slide_and_in_the_exit_code(tmp_path: Path) 
     assert "parity checks failed (torch-loader)" in " ".join(shape.text_frame.text for shape in first.shapes)
     high = pptx.Presentation(tmp_path / "a.pptx").slide_height
     assert all(edges(shape)[3] <= high for _, shape in shapes(tmp_path / "a.pptx"))
+
+
+def test_what_failed_in_a_run_beside_is_on_a_slide_and_in_the_exit_code(tmp_path: Path) -> None:
+    folder = write_runs(tmp_path / "run")
+    question = read_description(folder / "scale")["plan"]["questions"][0]["name"]
+    failure = {"kind": "failure", "session": 0, "question": question, "implementation": "scratch-numpy"}
+    with (folder / "scale" / RECORDS).open("a") as records:
+        records.write(json.dumps({**failure, "phase": "timing", "number": 0, "message": "it broke"}) + "\n")
+    result = slides(folder, "--output", tmp_path / "made.pptx")
+    assert result.exit_code == 1, result.output
+    assert "it broke" in words_of(tmp_path / "made.pptx")
+
+
+def test_a_run_beside_that_is_only_begun_is_left_out_and_named(tmp_path: Path) -> None:
+    folder = write_runs(tmp_path / "run")
+    (folder / "explain" / RECORDS).write_text("")
+    result = slides(folder, "--output", tmp_path / "made.pptx")
+    assert result.exit_code == 0, result.output
+    assert f"{folder / 'explain'} is left out: nothing can be attributed" in result.output
+    assert (tmp_path / "made.pptx").is_file()
 
 
 def test_without_a_run_named_it_is_the_latest_else_the_reference(
