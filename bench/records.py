@@ -88,8 +88,8 @@ trained
 stop
     Why the timing of a question ended: ``precise``, ``budget``, ``alone`` (nothing to compare) or ``failed``.
 failure
-    ``phase`` is ``proof``, ``memory``, ``tuning`` or ``training`` (``number`` is the seed) or ``timing`` (``number`` is
-    the set, or the seed of a race).
+    ``phase`` is ``proof``, ``memory``, ``tuning``, ``training`` or ``comparison`` of twins (``number`` is the seed) or
+    ``timing`` (``number`` is the set, or the seed of a race).
 """
 
 DESCRIPTION, RECORDS = "run.json", "records.jsonl"

@@ -95,7 +95,7 @@ def _is_over(question: Question, entry: Entry, seed: int, book: Book) -> bool:
     done = book.find("trial", question, seed=seed, **here) or book.find(
         "epoch", question, seed=seed, epoch=entry.recipe.epochs, **here
     )
-    return bool(done or book.find("failure", question, number=seed, **here))
+    return bool(done or book.find("failure", question, phase="training", number=seed, **here))
 
 
 def _try(question: Question, experiment: Experiment, threads: int, book: Book, progress: Progress) -> None:
@@ -164,7 +164,14 @@ def _comparisons(question: Question, experiment: Experiment, threads: int, book:
         for seed in question.seeds[: experiment.twin_seeds]
         if entry.implementation == TWINS[0]
     ]
-    return [job for job in jobs if not job.is_done(book.find("stretch", question, implementation=job.label))]
+    return [job for job in jobs if not _is_compared(question, job, book)]
+
+
+def _is_compared(question: Question, job: Job, book: Book) -> bool:
+    here = {"implementation": job.label}
+    return job.is_done(book.find(job.kind, question, seed=job.seed, **here)) or bool(
+        book.find("failure", question, phase=job.phase, number=job.seed, **here)
+    )
 
 
 def _train(
@@ -184,7 +191,7 @@ def _train(
     def record(job: Job, outcome: Outcome) -> None:
         if isinstance(outcome, str):
             entry = next(entry for entry in question.entries if entry.label == job.label)
-            book.add_failure(question, entry, "training", job.seed, outcome)
+            book.add_failure(question, entry, job.phase, job.seed, outcome)
         else:
             there = {row["epoch"] for row in book.find(job.kind, question, implementation=job.label, seed=job.seed)}
             book.add(job.kind, question, *(row for row in outcome if row["epoch"] not in there))

@@ -66,7 +66,7 @@ class Job:
     @property
     def phase(self) -> str:
         """What its failures call it."""
-        return "tuning" if self.rates else "training"
+        return "tuning" if self.rates else "comparison" if self.twin else "training"
 
     @property
     def place(self) -> tuple[str, str, int]:

@@ -39,7 +39,7 @@ KINDS = {
     "ladder": ("block", "start", "memory", "end"),
     "scaling": ("block",),
     "race": ("race", "search"),
-    "published": ("trial", "epoch"),
+    "published": ("trial", "epoch", "stretch"),
     "report": ("epoch", "block"),
     "calibration": ("block",),
 }
@@ -153,14 +153,17 @@ def _commit(machine: Mapping[str, Any]) -> str:
 def differences(description: Mapping[str, Any], beside: Mapping[str, Any]) -> list[str]:
     """Return in words in what the machine and the versions of two runs differ; nothing where in nothing."""
     here, there = description.get("environment", {}), beside.get("environment", {})
+    if not here:
+        return ["it does not say where it was made"]
     found = []
     if _machine(here) != _machine(there):
-        found.append("it is of another machine")
+        found.append("it is of another machine, or of another kernel or system on it")
     packages, others = here.get("packages", {}), there.get("packages", {})
     shared = sorted(packages.keys() & others.keys())  # only those that a run needs are in its description
     changed = [clean(name) for name in shared if packages[name] != others[name]]
-    if changed or here.get("python") != there.get("python"):
-        found.append(f"other versions of {listing(changed or ['Python'])} ran it")
+    changed += ["Python"] if here.get("python") != there.get("python") else []
+    if changed:
+        found.append(f"other versions of {listing(changed)} ran it")
     if here.get("source_crc32") != there.get("source_crc32"):
         commits = f": {_commit(here)} there, {_commit(there)} here" if _commit(here) and _commit(there) else ""
         found.append(f"it is of another state of this suite{commits}")

@@ -25,8 +25,9 @@ from bench.compute.published import (
 )
 from bench.compute.verdicts import summarize_reproduction
 from bench.implementations import named_implementation
-from bench.records import Row, read_rows, rows_of
+from bench.records import Recorder, Row, read_rows, rows_of
 from bench.run import experiments, reproduce
+from bench.run.book import Book
 from bench.run.experiments import EXPERIMENTS, FAMILY, NAMES, NIELSEN, OF_1986, in_text
 from bench.run.trial import CLOSE, checkpoints, distance, is_right, run_trial, split, train_in_stretches
 from bench.show.published import drawings, measured, published_charts, published_sentences, published_table
@@ -427,6 +428,22 @@ def test_an_unknown_experiment_is_named_with_those_that_there_are(tmp_path: Path
     assert not (tmp_path / "results").exists()
     with pytest.raises(InputError, match="no experiment is named"):
         reproduce.plan_reproduction(load_dataset(small), ["family-trees-map"])
+
+
+def test_what_is_compared_in_stretches_is_known_seed_by_seed_and_a_failure_of_it_is_none_of_the_training(
+    small: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(SMALL, "nielsen-30", dataclasses.replace(SMALL["nielsen-30"], twin_seeds=3))
+    (question,) = reproduce.plan_reproduction(load_dataset(small), ["nielsen-30"]).questions
+    entry = question.entries[0]
+    with Recorder(tmp_path) as recorder:
+        book = Book(recorder, [])
+        row = {"implementation": entry.label, "seed": 0, "batches": 10, "distance": 0.0}
+        book.add("stretch", question, *({**row, "epoch": epoch} for epoch in (1, 2)))
+        book.add_failure(question, entry, "comparison", 1, "the twin broke")
+        missing = reproduce._comparisons(question, SMALL["nielsen-30"], 1, book)
+        assert [job.seed for job in missing] == [2]
+        assert not reproduce._is_over(question, entry, 1, book), "it is still to be trained"
 
 
 def test_a_published_name_covers_its_variations(small: str) -> None:
