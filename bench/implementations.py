@@ -11,6 +11,7 @@ import shutil
 import sys
 import traceback
 import types
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
@@ -169,7 +170,8 @@ def describe_error(error: Exception) -> str:
 
 
 def _import_file(path: str) -> types.ModuleType:
-    spec = importlib.util.spec_from_file_location(f"{_OWN}{Path(path).stem}", path)
+    place = zlib.crc32(str(Path(path).resolve()).encode())  # two files may have one name
+    spec = importlib.util.spec_from_file_location(f"{_OWN}{Path(path).stem}_{place:08x}", path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -409,14 +411,14 @@ def _packages_that_register() -> Iterator[tuple[str, list[tuple[str, str]]]]:
     """
     seen = set()
     for distribution in importlib.metadata.distributions():
-        text = _entry_points_of(distribution)
-        if GROUP not in text:
-            continue
         package = f"{distribution.metadata['Name']} {distribution.metadata['Version']}"
         name = re.sub(r"[-_.]+", "-", str(distribution.metadata["Name"])).lower()
         if name in seen:  # what is found first is what is imported
             continue
         seen.add(name)
+        text = _entry_points_of(distribution)
+        if GROUP not in text:
+            continue
         parser = configparser.ConfigParser(delimiters="=", interpolation=None)
         parser.optionxform = str  # type: ignore[assignment,method-assign]  # names as they are written
         try:

@@ -130,7 +130,8 @@ def _questions(mutations: list[Mutation]) -> tuple[str, ...]:
 def _distance(there: Quantities, here: Quantities, right: Quantities) -> float:
     """Return how unlike the sizes of two differences from the right quantities are, in powers of ten in the mean."""
     a, b = (np.log10([_size(x, y) for (_, _, x), (_, _, y) in zip(some, right, strict=True)]) for some in (there, here))
-    return float(np.nan_to_num(abs(a - b).mean(), nan=np.inf))
+    apart = abs(a - b)[np.isfinite(a - b)]  # what is no number is alike to nothing
+    return float(apart.mean()) if apart.size else np.inf
 
 
 def _size(a: Floats, b: Floats) -> float:

@@ -78,8 +78,9 @@ def _faults(recipe: Recipe, found: type[Trainer], batch: Cases) -> Iterator[str]
     if not isinstance(loss, numbers.Real):
         yield f"train_epoch returns {type(loss).__name__}, expected a number, the mean loss"
     yield from kept.changes("train_epoch", [])
-    if not isinstance(trainer.parameters(), tuple | list):
-        yield "parameters returns no sequence of layers after training"
+    after = _call("parameters", trainer.parameters)
+    faults = _shape_faults(recipe, "parameters", after, len(batch.x), finite=False)  # training may have diverged
+    yield from (f"after training {fault}" for fault in faults)
 
 
 _AnyArrays = Sequence[tuple[str, np.ndarray[Any, Any]]]
@@ -105,10 +106,12 @@ def _prefix(prefix: str, arrays: NamedArrays) -> NamedArrays:
 
 def _own_weights(trainer: Trainer, method: str) -> NamedArrays:
     """Return the trainer's weights, once it has been seen that it gives them as it should."""
-    return [] if method == "parameters" else _prefix("its own ", name_arrays(trainer.parameters()))
+    if method == "parameters":
+        return []
+    return _prefix("its own ", name_arrays(_call("parameters", trainer.parameters)))
 
 
-def _shape_faults(recipe: Recipe, method: str, returned: Any, n_cases: int) -> Iterator[str]:
+def _shape_faults(recipe: Recipe, method: str, returned: Any, n_cases: int, *, finite: bool = True) -> Iterator[str]:
     if method == "predict":
         yield from _array_faults(method, "outputs", returned, (n_cases, recipe.layer_sizes[-1]), recipe.dtype)
         return
@@ -121,11 +124,15 @@ def _shape_faults(recipe: Recipe, method: str, returned: Any, n_cases: int) -> I
         if not isinstance(layer, Layer):
             yield f"{method} returns {type(layer).__name__} as layer {number}, expected Layer(weight, bias)"
             return
-        yield from _array_faults(method, f"layer {number} weight", layer.weight, model.weight.shape, recipe.dtype)
+        yield from _array_faults(
+            method, f"layer {number} weight", layer.weight, model.weight.shape, recipe.dtype, finite=finite
+        )
         if model.bias is None and layer.bias is not None:
             yield f"{method} returns a bias for layer {number}, expected None, for the recipe has none"
         elif model.bias is not None:
-            yield from _array_faults(method, f"layer {number} bias", layer.bias, model.bias.shape, recipe.dtype)
+            yield from _array_faults(
+                method, f"layer {number} bias", layer.bias, model.bias.shape, recipe.dtype, finite=finite
+            )
 
 
 def _start_faults(returned: Parameters, given: Parameters) -> Iterator[str]:
@@ -134,14 +141,16 @@ def _start_faults(returned: Parameters, given: Parameters) -> Iterator[str]:
             yield f"parameters returns another {name} than the one to start from, before any training"
 
 
-def _array_faults(method: str, what: str, array: Any, shape: tuple[int, ...], dtype: str) -> Iterator[str]:
+def _array_faults(
+    method: str, what: str, array: Any, shape: tuple[int, ...], dtype: str, *, finite: bool = True
+) -> Iterator[str]:
     if not isinstance(array, np.ndarray):
         yield f"{method} returns {type(array).__name__} for {what}, expected a NumPy array"
     elif array.shape != shape:
         yield f"{method} returns {what} of shape {list(array.shape)}, expected {list(shape)}"
     elif array.dtype != dtype:
         yield f"{method} returns {what} of dtype {array.dtype}, expected {dtype}"
-    elif not np.isfinite(array).all():
+    elif finite and not np.isfinite(array).all():
         yield f"{method} returns {what} with {array[~np.isfinite(array)][0]} in it, expected finite numbers"
 
 

@@ -122,6 +122,19 @@ class NoLoss(NumpyTrainer):
         super().train_epoch(x, t, order)
 
 
+class TransposesAfterTraining(NumpyTrainer):
+    def parameters(self) -> Parameters:
+        found = super().parameters()
+        return tuple(Layer(layer.weight.T, layer.bias) for layer in found) if self.epoch else found
+
+
+class RaisesAfterTraining(NumpyTrainer):
+    def parameters(self) -> Parameters:
+        if self.epoch:
+            raise RuntimeError("no weights")
+        return super().parameters()
+
+
 FAULTS = [
     (NoPrediction, "predict returns NoneType for outputs, expected a NumPy array"),
     (ListPrediction, "predict returns list for outputs, expected a NumPy array"),
@@ -141,6 +154,8 @@ FAULTS = [
     (KeepsTheInitialWeights, "train_epoch changes the initial layer 1 weight"),
     (DrawsItsOwnWeights, "parameters returns another layer 1 weight than the one to start from, before any training"),
     (NoLoss, "train_epoch returns NoneType, expected a number, the mean loss"),
+    (TransposesAfterTraining, "after training parameters returns layer 1 weight of shape [5, 6], expected [6, 5]"),
+    (RaisesAfterTraining, "parameters raised RuntimeError: no weights"),
 ]
 
 
@@ -149,6 +164,12 @@ def test_a_breach_of_the_protocol_is_named(trainer: type[NumpyTrainer], sentence
     found = check_conduct(RECIPE, trainer, random_cases(RECIPE, 9))
     assert found.where == sentence
     assert not found.passed
+
+
+def test_weights_that_have_diverged_are_no_breach_of_the_protocol() -> None:
+    recipe = RECIPE.replace(learning_rate=1e308, loss="squared_error", output_activation="identity")
+    found = check_conduct(recipe, NumpyTrainer, random_cases(recipe, 9))
+    assert found.passed, found.where
 
 
 @pytest.mark.parametrize("trainer", [NumpyTrainer, EagerTrainer, LoaderTrainer])
