@@ -100,7 +100,7 @@ def save_trained(path: Path, trainer: Trainer, recipe: Recipe, x: Floats) -> Non
     except InputError as error:  # of the trainer, so no fault of who runs it
         raise ValueError(str(error)) from error
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)  # numbers alone, so that nothing is pickled
+    np.savez_compressed(buffer, allow_pickle=False, **arrays)
     write_whole(path, buffer.getvalue())
 
 

@@ -239,10 +239,11 @@ def disagreement_table(cases: LabelledCases, one: Shown) -> Table:
         _disagreement_row(disagreement(cases.labels, first, second), first, second)
         for first, second in itertools.combinations(one.networks, 2)
     ]
-    columns = ["<first", "<second", "disagree on", "first alone right", "second alone right", "both wrong", "McNemar"]
+    counted = ["disagree on", "first alone right", "second alone right", "both wrong", "McNemar's p"]
+    columns = ["<first", "<second", *counted]
     note = (
-        f"Of {count(len(cases.labels), 'test case')}. McNemar: the exact two-sided p of one of them alone being right "
-        f"as unequally often as this, or more so, if neither were the better. {one.which}"
+        f"Of {count(len(cases.labels), 'test case')}. McNemar's p: the exact two-sided p of one of them alone being "
+        f"right as unequally often as this, or more so, if neither were the better. {one.which}"
     )
     return make_table(f"Disagreements: {one.title}", columns, rows, note)
 
@@ -250,7 +251,7 @@ def disagreement_table(cases: LabelledCases, one: Shown) -> Table:
 def _disagreement_row(found: Disagreement, first: TrainedNetwork, second: TrainedNetwork) -> list[str]:
     counts = (len(found.cases), found.n_first_right, found.n_second_right, found.n_neither)
     names = [first.implementation, second.implementation]
-    p = p_words(found.p_value) if len(found.cases) else ABSENT
+    p = p_words(found.p_value).removeprefix("p ").removeprefix("= ") if len(found.cases) else ABSENT
     return [*names, *(f"{number:,}" for number in counts), p]
 
 

@@ -220,7 +220,7 @@ def test_further_runs_are_shown_with_where_they_come_from_and_a_broken_one_in_on
     ]
     assert "The run in broken cannot be shown: 'questions' is missing" in str(shown[1])
     assert any("1 thread each" in str(block) for block in shown)
-    assert any(isinstance(block, Caution) and "it is of another machine" in block.text for block in shown)
+    assert any(isinstance(block, Caution) and "it does not say where it was made" in block.text for block in shown)
     assert any(isinstance(block, Listed) and "tensors by index" in str(block) for block in shown)
     assert any(isinstance(block, Shown) and "in ladder/records.jsonl" in block.evidence.what for block in shown)
 
@@ -275,7 +275,8 @@ def test_the_same_machine_and_versions_are_no_difference_and_others_are_named() 
         **description,
         "environment": {**environment, "packages": {**environment["packages"], "numpy": "1.0"}, "source_crc32": "x"},
     }
+    other["environment"]["python"] = "3.0"
     assert differences(other, description) == [
-        "other versions of numpy ran it",
+        "other versions of numpy and Python ran it",
         "it is of another state of this suite: commit 0123456789 there, commit 0123456789 here",
     ]

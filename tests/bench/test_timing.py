@@ -115,10 +115,10 @@ def measure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., li
     """Return what times a question on a made-up machine, going on with what an earlier call recorded."""
 
     def run(machine: MadeUp, timing: Timing, visits: int = 1, cores: Sequence[int] = (0,)) -> list[Row]:
-        clock = types.types.SimpleNamespace(monotonic=machine.monotonic, sleep=machine.sleep)
+        clock = types.SimpleNamespace(monotonic=machine.monotonic, sleep=machine.sleep)
         monkeypatch.setattr(driver, "time", clock)
         monkeypatch.setattr(driver, "Worker", machine.worker)
-        shared: Any = types.types.SimpleNamespace(of=lambda *_: types.types.SimpleNamespace(descriptor=0, to_dict=dict))
+        shared: Any = types.SimpleNamespace(of=lambda *_: types.SimpleNamespace(descriptor=0, to_dict=dict))
         asked = question(timing)
         plan = Plan((asked,), part_blocks=1, part_seconds=0.1, proof_steps=None, visits=visits)
         with Recorder(tmp_path) as recorder:
