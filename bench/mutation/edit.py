@@ -67,14 +67,13 @@ class Mutation:
 
 
 def apply_edit(tree: ast.Module, edit: Edit) -> ast.Module:
-    """Return the syntax tree with the edit applied; raises `StaleEditError` unless it applies exactly."""
+    """Apply the edit to a syntax tree, in place, and return it; raises `StaleEditError` unless it applies exactly."""
     old, new = (ast.parse(textwrap.dedent(text).strip()).body for text in (edit.old, edit.new))
     replacer = _Replacer(old, new)
-    edited = copy.deepcopy(tree)
-    replacer.visit(edited)
+    replacer.visit(tree)
     if replacer.count != edit.count:
         raise StaleEditError(f"{edit.module} has {replacer.count} times, expected {edit.count}: {edit.old.strip()}")
-    return ast.fix_missing_locations(edited)
+    return ast.fix_missing_locations(tree)
 
 
 class _Replacer(ast.NodeTransformer):

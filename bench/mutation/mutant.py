@@ -57,7 +57,7 @@ def _compiled(name: str, edits: tuple[Edit, ...]) -> types.CodeType:
     assert spec.origin is not None
     tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
     for edit in edits:
-        tree = apply_edit(tree, edit)
+        apply_edit(tree, edit)
     return compile(tree, f"<mutant of {name}>", "exec")
 
 

@@ -60,13 +60,13 @@ def test_every_recipe_is_used() -> None:
 
 
 def test_an_edit_that_does_not_apply_exactly_is_an_error() -> None:
-    tree = ast.parse("def f(y):\n    return y * (1 - y)  # (5)\n\n\ndef g(y):\n    return (y *\n        (1 - y))\n")
-    twice = ast.unparse(apply_edit(tree, Edit("m", "y * (1 - y)", "y", count=2)))
+    source = "def f(y):\n    return y * (1 - y)  # (5)\n\n\ndef g(y):\n    return (y *\n        (1 - y))\n"
+    twice = ast.unparse(apply_edit(ast.parse(source), Edit("m", "y * (1 - y)", "y", count=2)))
     assert twice == "def f(y):\n    return y\n\ndef g(y):\n    return y"
     with pytest.raises(StaleEditError, match="m has 2 times, expected 1"):
-        apply_edit(tree, Edit("m", "y * (1 - y)", "y"))
+        apply_edit(ast.parse(source), Edit("m", "y * (1 - y)", "y"))
     with pytest.raises(StaleEditError, match="m has 0 times, expected 1"):
-        apply_edit(tree, Edit("m", "y * (2 - y)", "y"))
+        apply_edit(ast.parse(source), Edit("m", "y * (2 - y)", "y"))
     with pytest.raises(StaleEditError, match=r"scratch\.nowhere"):
         make_trainer([Edit("scratch.nowhere", "y", "z")])
 
