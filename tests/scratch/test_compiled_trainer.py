@@ -1,5 +1,6 @@
 """`scratch-compiled` computes what `scratch-numpy` computes, with or without zeros, and refuses what it cannot do."""
 
+import dataclasses
 import math
 import os
 import platform
@@ -152,6 +153,30 @@ def test_the_exponential_is_right_to_two_units_in_the_last_place_and_keeps_infin
     assert edge[5] == 1
     assert 0 <= edge[1] < 1e-37
     assert 0 <= edge[4] < 1e-37
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="there is no such control word")
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_subnormal_numbers_count_as_0_while_it_trains_and_only_there(
+    compiled_trainer: type[Trainer], n_threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from scratch import compiled_trainer as module
+
+    monkeypatch.setattr(module, "THREADS", n_threads)
+    monkeypatch.setattr(module, "CASES_EACH", 1)
+    recipe = Recipe(layer_sizes=(2, 1, 1), output_activation="identity", loss="squared_error", batch_size=2, bias=False)
+    cases = Cases(np.ones((2, 2), "float32"), np.full((2, 1), 1e-39, "float32"), np.zeros(2, np.uint8))
+    start = tuple(
+        dataclasses.replace(layer, weight=np.zeros_like(layer.weight)) for layer in initial_parameters(recipe)
+    )
+    changes = []
+    for trainer in (compiled_trainer(recipe, start), NumpyTrainer(recipe, start)):
+        trainer.train_epoch(cases.x, cases.t, np.arange(2))
+        changes.append(float(trainer.parameters()[1].weight[0, 0]))
+    assert changes[0] == 0
+    assert 0 < changes[1] < np.finfo("float32").tiny
+    tiny = np.full(4, 1e-30, "float32")
+    assert np.all(tiny * np.float32(1e-10) > 0), "the thread of the caller has them again"
 
 
 def test_a_training_that_diverges_is_seen_by_its_loss(compiled_trainer: type[Trainer]) -> None:
