@@ -175,7 +175,7 @@ def test_a_clock_that_goes_backwards_is_a_failure_and_no_ratio(tmp_path: Path, d
 
 
 def test_a_wrong_implementation_is_named_and_not_timed(tmp_path: Path, dataset: str) -> None:
-    question = question_of(run(tmp_path, plan_of("Fine", "Wrong"), dataset))
+    question = question_of(run(tmp_path, plan_of("Fine", "Wrong", seeds=1, timing=ONE_SET), dataset))
     (failure,) = question.failures
     assert failure.implementation.endswith("Wrong")
     assert failure.message.startswith(
@@ -229,7 +229,7 @@ def test_a_failed_proof_asks_about_the_likely_mistake(tmp_path: Path, dataset: s
 
 
 def test_a_refusal_says_which_field_and_is_no_crash(tmp_path: Path, dataset: str) -> None:
-    summary = run(tmp_path, plan_of("Fine", "Refusing", seeds=1), dataset)
+    summary = run(tmp_path, plan_of("Fine", "Refusing", seeds=1, timing=ONE_SET), dataset)
     assert question_of(summary).failures[0].phase == "proof"
     assert question_of(summary).failures[0].message == "Refusing cannot do this recipe: bias: it has none"
     assert summary.complete
@@ -263,7 +263,7 @@ def test_an_implementation_that_hangs_is_ended_at_the_limit(
         "__init__",
         lambda self, threads, descriptors=(), environment=None: start(self, threads, 6.0, descriptors, environment),
     )
-    question = question_of(run(tmp_path, plan_of("Fine", "Hanging", seeds=1), dataset))
+    question = question_of(run(tmp_path, plan_of("Fine", "Hanging", seeds=1, timing=ONE_SET), dataset))
     assert [failure.message for failure in question.failures] == 2 * ["gave no answer within 6 s and was ended"]
 
 
@@ -275,7 +275,7 @@ def test_a_file_that_sleeps_when_it_is_imported_is_ended_at_the_limit(tmp_path: 
 
 
 def test_a_training_that_diverges_is_recorded_as_such_and_the_run_goes_on(tmp_path: Path, dataset: str) -> None:
-    summary = run(tmp_path, plan_of("Fine", "Diverging"), dataset)
+    summary = run(tmp_path, plan_of("Fine", "Diverging", timing=ONE_SET), dataset)
     question = question_of(summary)
     assert question.failures == ()
     assert [performance.diverged for performance in question.performances] == [(), (0,)]
@@ -302,13 +302,13 @@ with Recorder(folder) as recorder:
 """
 
 
-KILLS = int(os.environ.get("KILLS", "8"))
+KILLS = int(os.environ.get("KILLS", "5"))
 """How often a run is killed; more for those who have the time: ``KILLS=50 pytest -s -k killed_again --timeout 0``."""
 
 
 def test_a_run_killed_again_and_again_ends_as_an_undisturbed_one(tmp_path: Path, dataset: str) -> None:
     plan = dataclasses.replace(plan_of("Fine", "Slow", epochs=4), visits=2, keeps_trained=True)
-    timing = dataclasses.replace(ANY_PRECISION, min_sets=max(2, 3 * (KILLS - 8)), budget_s=600.0)
+    timing = dataclasses.replace(ANY_PRECISION, min_sets=max(2, 3 * (KILLS - 5)), budget_s=600.0)
     longer = dataclasses.replace(plan, questions=(dataclasses.replace(plan.questions[0], timing=timing),))
     undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
     for folder in (undisturbed, killed):
@@ -435,7 +435,7 @@ def test_evaluation_is_no_part_of_a_block(tmp_path: Path, dataset: str, monkeypa
 
 
 def test_an_implementation_that_starts_more_threads_than_asked_for_is_refused(tmp_path: Path, dataset: str) -> None:
-    question = question_of(run(tmp_path, plan_of("Fine", "Greedy", seeds=1), dataset))
+    question = question_of(run(tmp_path, plan_of("Fine", "Greedy", seeds=1, timing=ONE_SET), dataset))
     assert {failure.phase for failure in question.failures} == {"training", "timing"}
     for failure in question.failures:
         assert "At most 1 thread was asked for" in failure.message

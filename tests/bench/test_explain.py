@@ -256,6 +256,18 @@ def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return write_tiny_dataset(tmp_path, 200, 60)
 
 
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return the records of the small plan, trained without a disturbance."""
+    folder = tmp_path_factory.mktemp("trained")
+    dataset = load_dataset(write_tiny_dataset(folder, 200, 60))
+    with pytest.MonkeyPatch.context() as patched, Recorder(folder) as recorder:
+        for name, value in FAST.items():
+            patched.setattr(plans, name, value)
+        train_accuracies(small_plan(dataset), dataset, 1, recorder, [], Silent(), Here(dataset, 1), {})
+    return (folder / "records.jsonl").read_text()
+
+
 def run_explain(*words: str) -> Result:
     result = CliRunner().invoke(main, ["explain", *words])
     assert result.exit_code == 0, result.output
@@ -304,14 +316,16 @@ def test_the_command_goes_on_where_it_was_stopped_and_gives_the_same(
     assert "--scheduler" not in read_description(folder)["command"]
 
 
-def test_what_an_earlier_run_has_trained_is_taken_over_and_what_is_timed_is_not(tmp_path: Path, tiny: str) -> None:
+def test_what_an_earlier_run_has_trained_is_taken_over_and_what_is_timed_is_not(
+    tmp_path: Path, tiny: str, trained: str
+) -> None:
     dataset = load_dataset(tiny)
     first, second = tmp_path / "1-explain", tmp_path / "2-explain"
     for folder in (first, second):
         folder.mkdir()
         write_description(folder, describe_small(dataset))
+    (first / "records.jsonl").write_text(trained)
     with Recorder(first) as recorder:
-        train_accuracies(small_plan(dataset), dataset, 1, recorder, [], Silent(), Here(dataset, 1), {})
         recorder.append("stop", {"question": "runtime", "reason": "budget", "sets": 2, "spent_s": 1.0})
     before = read_rows(first)
     known = known_trainings(second, threads=1)
@@ -475,14 +489,14 @@ with Recorder(folder) as recorder:
 """
 
 
-def test_a_run_killed_again_and_again_ends_with_the_accuracies_of_an_undisturbed_one(tmp_path: Path, tiny: str) -> None:
-    dataset = load_dataset(tiny)
+def test_a_run_killed_again_and_again_ends_with_the_accuracies_of_an_undisturbed_one(
+    tmp_path: Path, tiny: str, trained: str
+) -> None:
     undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
     for folder in (undisturbed, killed):
         folder.mkdir()
-        write_description(folder, describe_small(dataset))
-    with Recorder(undisturbed) as recorder:
-        train_accuracies(small_plan(dataset), dataset, 1, recorder, [], Silent(), Here(dataset, 1), {})
+        write_description(folder, describe_small(load_dataset(tiny)))
+    (undisturbed / "records.jsonl").write_text(trained)
     random.seed(0)
     command = [sys.executable, "-c", DRIVER, str(killed)]
     root = Path(__file__).parents[2]
@@ -503,10 +517,11 @@ def test_a_run_killed_again_and_again_ends_with_the_accuracies_of_an_undisturbed
     assert rows_of(rows, "failure") == []
 
 
-def test_what_a_power_cut_has_left_of_a_training_is_made_whole_and_not_doubled(tmp_path: Path, tiny: str) -> None:
+def test_what_a_power_cut_has_left_of_a_training_is_made_whole_and_not_doubled(
+    tmp_path: Path, tiny: str, trained: str
+) -> None:
     dataset = load_dataset(tiny)
-    with Recorder(tmp_path) as recorder:
-        train_accuracies(small_plan(dataset), dataset, 1, recorder, [], Silent(), Here(dataset, 1), {})
+    (tmp_path / "records.jsonl").write_text(trained)
     rows = read_rows(tmp_path)
     last = rows_of(rows, "epoch", epoch=1)[-1]
     (tmp_path / "records.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows if row != last))

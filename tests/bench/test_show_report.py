@@ -28,30 +28,31 @@ OF_NETWORKS = ("confusion", "disagreements", "confidently-wrong", "hidden-units"
 
 KNOBS: dict[str, dict[str, Any]] = {
     "as it should be": {},
-    "two implementations": {"implementations": THREE[:2]},
     "fourteen implementations": {"implementations": FOURTEEN},
-    "a seed diverged": {"diverged": ("torch-eager", 1)},
-    "one failed": {"failures": {"torch-eager": f"{HTML_NAME}: no module"}},
+    "a seed diverged, a self-test that is off": {"diverged": ("torch-eager", 1), "self_test_ratio": 1.3},
+    "one failed, one unequal": {
+        "failures": {"torch-eager": f"{HTML_NAME}: no module"},
+        "parity_failure": "torch-loader",
+    },
     "all failed": {"failures": dict.fromkeys(THREE, "no memory")},
-    "parity failed": {"parity_failure": "torch-loader"},
-    "no parity": {"with_parity": False},
-    "no parts": {"with_parts": False},
-    "one seed": {"seeds": (0,)},
+    "no parity, no parts, no self-test": {"with_parity": False, "with_parts": False, "self_test_ratio": None},
     "one seed, one epoch": {"seeds": (0,), "epochs": 1},
     "nothing yet": {"keep_rows": 0},
     "only initial weights": {"keep_rows": 5},
-    "cut short in the first trainings": {"keep_rows": 30},
     "cut short in the first timing": {"keep_rows": 50},
     "cut short in the second question": {"keep_rows": 250},
     "nothing timed": {"n_sets": 0},
     "one process set": {"n_sets": 1, "stop_reason": "budget"},
-    "two process sets that differ much": {"n_sets": 2, "set_spread": 0.5, "stop_reason": "budget"},
-    "no self-test": {"self_test_ratio": None},
-    "a self-test that is off": {"self_test_ratio": 1.3},
-    "all disturbed": {"disturbed": 1.0},
-    "long names": {"implementations": (LONG_NAME, "torch-" + "y" * 200)},
-    "HTML in names": {"implementations": ("scratch-$x$|`", HTML_NAME)},
-    "control characters": {"implementations": ("scratch-\x1b[2J\x00\n", "torch-\u202e--x")},
+    "two process sets that differ much, all disturbed": {
+        "n_sets": 2,
+        "set_spread": 0.5,
+        "stop_reason": "budget",
+        "disturbed": 1.0,
+    },
+    "HTML in names, and long ones": {"implementations": ("scratch-$x$|`", HTML_NAME, LONG_NAME)},
+    "control characters, and long names": {
+        "implementations": ("scratch-\x1b[2J\x00\n", "torch-\u202e--x", "torch-" + "y" * 200)
+    },
 }
 
 
@@ -175,8 +176,12 @@ def test_an_incomplete_run_says_so_before_anything_else(tmp_path: Path) -> None:
     assert markdown.index("This run is incomplete") < markdown.index("## Is it right?")
 
 
-def test_a_complete_run_has_no_warning(tmp_path: Path) -> None:
-    assert 'class="warning"' not in write_report(Material(summary_of()), tmp_path)[0].read_text("utf-8")
+def test_a_complete_run_has_no_warning_and_says_why_timing_stopped_and_what_the_self_test_gave(tmp_path: Path) -> None:
+    text = write_report(Material(summary_of()), tmp_path)[0].read_text("utf-8")
+    assert 'class="warning"' not in text
+    page = Page(text).text.replace("\N{NO-BREAK SPACE}", " ")
+    assert page.count("Timing stopped after 4 process sets, 61.3 s: every ratio is within ±5 %") == 2
+    assert page.count("Self-test: scratch-numpy against itself in the same rounds:") == 1
 
 
 def test_a_figure_without_data_is_left_out_with_a_reason(tmp_path: Path) -> None:
@@ -202,14 +207,6 @@ def test_the_figure_of_the_ratios_has_every_ratio_to_the_first_and_the_self_test
     figure = next(found for found in draw_all(summary_of(), tmp_path) if found.name == "ratios")
     for name in (*THREE[1:], "scratch-numpy again"):
         assert re.search(rf"{name} [\d.]+ \([\d.]+–[\d.]+\) × the time of scratch-numpy \(4 process sets\)", figure.alt)
-
-
-def test_the_report_says_why_timing_stopped_and_what_the_self_test_gave(tmp_path: Path) -> None:
-    page = Page(write_report(Material(summary_of()), tmp_path)[0].read_text("utf-8")).text.replace(
-        "\N{NO-BREAK SPACE}", " "
-    )
-    assert page.count("Timing stopped after 4 process sets, 61.3 s: every ratio is within ±5 %") == 2
-    assert page.count("Self-test: scratch-numpy against itself in the same rounds:") == 1
 
 
 def test_a_self_test_that_is_off_is_said_before_anything_else(tmp_path: Path) -> None:

@@ -52,6 +52,8 @@ def what_is_wrong(words: list[str]) -> str | None:
         case "make", targets:
             makefile = read(ROOT / "Makefile")
             unknown = [target for target in targets if not re.search(rf"^{target}:", makefile, re.MULTILINE)]
+        case "python", ["-m", "pip", *_]:
+            unknown = []  # not looked for: setuptools then does without its distutils, and torch.compile fails
         case "python", ["-m", module, *_]:
             unknown = [] if importlib.util.find_spec(module) is not None else [module]
         case "backprop-bench", [name, *options] if name.islower() and name.isalpha():
