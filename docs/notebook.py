@@ -271,7 +271,7 @@ plt.show()
 # %% [markdown]
 # ### Against others
 #
-# Differences are blunt: they agree to six digits or so. Two programs that do the same arithmetic agree to fifteen. So
+# Differences are blunt: they agree to some nine digits. Two programs that do the same arithmetic agree to fifteen. So
 # compare with the network by hand of this project, which shares no line with yours, and with PyTorch, where no
 # derivative was written by anybody: autograd found them.
 

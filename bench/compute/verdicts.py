@@ -44,6 +44,8 @@ BEST_ERRORS = {"nielsen-30": 0.0458, "nielsen-100": 0.0341}
 OF_RUNS = 3
 ENOUGH_RUNS = 3
 """With fewer, where one more run would be is so wide a range that nothing follows from it."""
+ENOUGH_TRIALS = 20
+"""With fewer, the percentiles of the sweeps are the least and the most of them, and nothing follows from these."""
 NIELSEN_ACCURACIES = {1: 0.9129, 2: 0.9295, 3: 0.9348, 28: 0.9528, 29: 0.9542, 30: 0.9534}
 """Of the published run of 784-30-10, by the number of finished epochs, which its author counts from 0."""
 LAST_ERRORS = {"rashid": 0.0253, "hinton": 0.0153}
@@ -161,7 +163,7 @@ def _symmetry(times: Sequence[Sweeps], solutions: Sequence[Solution]) -> list[Ve
             Verdict(
                 found.question,
                 "sweeps of the run shown, within the quartiles",
-                f"{SYMMETRY_SWEEPS:,}, which {100 * before:.3g} % of the runs need at most",
+                f"{SYMMETRY_SWEEPS:,}; by then {100 * before:.3g} % of ours are solved",
                 Interval(median, low, high, n),
                 "sweeps",
                 low <= SYMMETRY_SWEEPS <= high,
@@ -201,8 +203,10 @@ def _time(found: Sweeps) -> Verdict:
         said, inside = "no figure", None
     else:
         before = 100 * found.share_before(published)
-        said, inside = f"{published:,}, which {before:.3g} % of the runs need at most", low <= published <= high
-    what = f"sweeps until all are right, {found.variant}: median and 95 % of the runs"
+        said = f"{published:,}; by then {before:.3g} % of ours are solved"
+        inside = low <= published <= high if n >= ENOUGH_TRIALS else None
+    of = f", no verdict with fewer than {ENOUGH_TRIALS}" if published and n < ENOUGH_TRIALS else ""
+    what = f"sweeps until all are right, {found.variant}: median and 95 % of the runs{of}"
     return Verdict(found.question, what, said, Interval(median, low, high, n), "sweeps", inside)
 
 

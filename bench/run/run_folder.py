@@ -62,7 +62,9 @@ def existing_run_folder(path: Path, command: str = "compare") -> Path:
 def command_of_run(path: Path, expected: str = "compare") -> str:
     """Return the command whose run a folder holds; raises `InputError` where it holds none."""
     if not (path / DESCRIPTION).is_file():
-        raise InputError(f"{path} holds no run; expected a folder with {DESCRIPTION}, as `{expected}` leaves it")
+        others = sorted(found.parent for found in path.parent.glob(f"latest*/{DESCRIPTION}"))
+        hint = f"; there is {', '.join(map(str, others))}" if others else ""
+        raise InputError(f"{path} holds no run; expected a folder with {DESCRIPTION}, as `{expected}` leaves it{hint}")
     words = read_description(path)["command"].split()
     return words[1] if len(words) > 1 else expected
 

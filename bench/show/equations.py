@@ -62,6 +62,16 @@ WEIGHT = Equation(
     r"\frac{\partial E}{\partial w_{jk}} = \frac{\partial E}{\partial z_k} \cdot y_j",
     "dE by dw from j to k is dE by dz of k, times y of j.",
 )
+HIDDEN_SLOPE = Equation(
+    5,
+    r"\frac{\partial E}{\partial z_j} = \frac{\partial E}{\partial y_j} \cdot y_j \, (1 - y_j)",
+    "dE by dz of j is dE by dy of j, times y of j, times 1 minus y of j.",
+)
+HIDDEN_WEIGHT = Equation(
+    6,
+    r"\frac{\partial E}{\partial w_{ij}} = \frac{\partial E}{\partial z_j} \cdot x_i",
+    "dE by dw from i to j is dE by dz of j, times x of i.",
+)
 BACK = Equation(
     7,
     r"\frac{\partial E}{\partial y_j} = \sum_k \frac{\partial E}{\partial z_k} \cdot"

@@ -44,8 +44,8 @@ STEPS = (
         "Backward: the hidden layer",
         (
             (equations.BACK, "A hidden unit acts on E through all outputs: the ways add up"),
-            (equations.SLOPE, "Then as before, with j for k: the slope"),
-            (equations.WEIGHT, "and the weight, with x for y"),
+            (equations.HIDDEN_SLOPE, "Then as before: the slope of the sigmoid"),
+            (equations.HIDDEN_WEIGHT, "and what the weight was multiplied by, here the input"),
             (equations.DESCENT, "Downhill by a small step, all weights at once"),
         ),
         "The article looks at the error of one output at a time. The sum over k in (7) is what comes on top of that.",

@@ -300,6 +300,15 @@ def verdict_of(description: Row, rows: list[Row], what: str) -> Any:
     return next(verdict for verdict in found.verdicts if what in verdict.what)
 
 
+@pytest.mark.parametrize(("n_trials", "inside"), [(3, None), (19, None), (20, True)])
+def test_of_few_trials_there_is_no_verdict_and_the_row_says_so(n_trials: int, inside: bool | None) -> None:
+    rows = [trial("xor", seed, 500 + 10 * seed) for seed in range(n_trials)]
+    verdict = verdict_of(described(("xor", READING)), rows, "sweeps until all are right")
+    assert verdict.inside is inside
+    assert ("no verdict with fewer than 20" in verdict.what) is (inside is None)
+    assert "558; by then" in verdict.published
+
+
 @pytest.mark.parametrize(("solved", "inside"), [(range(1000, 2000, 50), True), (range(30, 50), False)])
 def test_a_verdict_follows_from_the_sweeps(solved: range, inside: bool) -> None:
     rows = [trial("symmetry", seed, sweeps) for seed, sweeps in enumerate(solved)]

@@ -196,6 +196,9 @@ def test_what_is_no_run_is_refused(command: str, tmp_path: Path, monkeypatch: py
     monkeypatch.setattr("bench.cli.export.WRITER", "json")  # is there
     (tmp_path / "file").write_text("")
     refused(run(command, tmp_path / "nowhere"), "nowhere holds no run; expected a folder with run.json")
+    (tmp_path / "latest-ladder").mkdir()
+    (tmp_path / "latest-ladder" / "run.json").write_text("{}")
+    refused(run(command, tmp_path / "latest"), "holds no run", f"; there is {tmp_path / 'latest-ladder'}")
     refused(run(command, tmp_path), "holds no run")
     refused(run(command, tmp_path / "file"), "is a file")
 

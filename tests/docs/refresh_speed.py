@@ -20,6 +20,7 @@ ROOT = Path(__file__).parents[2]
 PAGE, REFERENCE = ROOT / "docs" / "speed.md", ROOT / "results" / "reference"
 
 
+ALL = {**IMPLEMENTATIONS, **FLOORS}
 RUNS = ("ladder", "ladder-threads", "ladder-per-case", "scale", "race")
 """Folders of the committed runs."""
 
@@ -27,7 +28,7 @@ RUNS = ("ladder", "ladder-threads", "ladder-per-case", "scale", "race")
 def shown() -> dict[str, tuple[list[str], list[str], Drawing]]:
     """Return sentences, tables and figure of every committed run."""
     runs = {name: (read_description(REFERENCE / name), read_rows(REFERENCE / name)) for name in RUNS}
-    sides = {name: known.side for name, known in {**IMPLEMENTATIONS, **FLOORS}.items()}
+    sides = {name: known.side for name, known in ALL.items()}
     ladders = {name: summarize_ladder(*runs[name], sides) for name in RUNS if name.startswith("ladder")}
     counted = {name: what for name, (what, _) in AXES.items()}
     scale = summarize_scale(*runs["scale"], counted, list(FLOORS), FETCH)
@@ -44,9 +45,31 @@ def shown() -> dict[str, tuple[list[str], list[str], Drawing]]:
     }
 
 
+def short() -> str:
+    """Return what the page begins with: the comparison of the fastest rungs, in which memory, and where."""
+    description = read_description(REFERENCE / "ladder")
+    ladder = summarize_ladder(
+        description, read_rows(REFERENCE / "ladder"), {name: known.side for name, known in ALL.items()}
+    )
+    fastest = ladder.climbs[0].fastest
+    ahead = [sentence for sentence in ladder_sentences(ladder) if f"the time of {fastest.implementation} " in sentence]
+    assert fastest.training_bytes is not None
+    assert fastest.parameter_bytes is not None
+    memory = (
+        f"{fastest.implementation} holds {fastest.training_bytes / 2**20:.3g} MiB in training, "
+        f"{fastest.training_bytes / fastest.parameter_bytes:.3g} times its weights."
+    )
+    environment = description["environment"]
+    where = (
+        f"Measured on {environment['cpu']['model']}, {environment['cpu']['usable_cores']} cores, with "
+        f"{description['threads']} thread each, on {description['created'][:10]}: 784-128-10, batches of 64, float32."
+    )
+    return "".join(f"* {sentence}\n" for sentence in (*ahead, memory, where)).replace("\N{NO-BREAK SPACE}", " ")
+
+
 def blocks() -> dict[str, str]:
     """Return what stands in each block of the page."""
-    found = {}
+    found = {"short": short()}
     for name, (sentences, tables, _) in shown().items():
         text = "".join(f"* {sentence}\n" for sentence in sentences) + "\n" + "\n".join(tables) + "\n"
         found[name] = text.replace("\N{NO-BREAK SPACE}", " ")
