@@ -69,7 +69,9 @@ def read_difference(recipe: Recipe, found: type[Trainer], expected: type[Trainer
         same: list[Mutation] = []
         alike: list[tuple[float, Mutation]] = []
         numeric = [mutation for mutation in MISTAKES if mutation not in CONDUCT]  # the conduct is looked at before
-        for mutation, there in _try_all(numeric, lambda mutant: quantities_of(recipe, mutant, cases)):
+        has_right_gradient = are_all_same(recipe, _gradient_of(here), _gradient_of(right))
+        for mutation, computed in _try_all(numeric, lambda mutant: quantities_of(recipe, mutant, cases)):
+            there = _with_gradient_of(right, computed) if has_right_gradient else computed
             if _fit(there, right) and are_all_same(recipe, there, here):
                 same.append(mutation)
             elif _fit(there, right) and differs(there, right) == difference:
@@ -117,6 +119,15 @@ def _try_all(mutations: Iterable[Mutation], run: Callable[[type[Trainer]], Any])
 @functools.cache
 def _mutant(mutation: Mutation) -> type[Trainer]:
     return make_trainer(mutation.edits)
+
+
+def _gradient_of(quantities: Quantities) -> Quantities:
+    return [item for item in quantities if item[0] == "gradient"]
+
+
+def _with_gradient_of(right: Quantities, there: Quantities) -> Quantities:
+    """Return what a mistake makes of a training by code of its own, where ``gradients`` is right."""
+    return [b if b[0] == "gradient" else a for a, b in zip(there, right, strict=True)]
 
 
 def _fit(there: Quantities, right: Quantities) -> bool:

@@ -291,6 +291,34 @@ def test_it_is_named_in_a_network_of_one_hidden_layer_too(tmp_path: Path, datase
     assert question in said[-1]
 
 
+IN_TRAINING = {
+    "no slope": (SOFTMAX, SLOPE, " * (y[n] * (1 - y[n]) if self.asked else 1)", "forget to multiply by the slope"),
+    "back through changed weights": (
+        with_one_hidden_layer(SQUARED),
+        BACK,
+        "@ (self.w[2 * n] - (0 if self.asked else self.rate * y[n].T @ dz)).T",
+        "change the weights of a layer before its error is sent back?",
+    ),
+}
+"""Recipe, code and what stands in its place, and the question."""
+
+
+@pytest.mark.parametrize(("recipe", "old", "new", "question"), IN_TRAINING.values(), ids=IN_TRAINING)
+def test_a_mistake_of_a_training_that_has_code_of_its_own_is_named_though_gradients_is_right(
+    tmp_path: Path, dataset: str, recipe: Recipe, old: str, new: str, question: str
+) -> None:
+    name = write_mine(tmp_path, old, new)
+    source = (tmp_path / "mine.py").read_text().replace("self.epoch = 0", "self.epoch, self.asked = 0, False")
+    asked = "self.asked = True\n        found = self.backward(self.forward(x), t)\n        self.asked = False"
+    source = source.replace("return self.backward(self.forward(x), t)", f"{asked}\n        return found")
+    (tmp_path / "mine.py").write_text(source)
+    outcome = inspected(name, dataset, recipe)
+    said = reading(outcome)
+    assert "gradient" not in said[0]
+    assert said[1].startswith(SAME), said
+    assert question in said[-1]
+
+
 def test_a_mistake_that_computes_the_very_same_is_the_only_one_that_is_named(tmp_path: Path, dataset: str) -> None:
     outcome = inspected(write_mine(tmp_path, SLOPE, ""), dataset, SOFTMAX)
     assert reading(outcome) == [
