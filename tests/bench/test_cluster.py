@@ -128,7 +128,7 @@ class Killing(Silent):
 def test_a_worker_that_is_killed_in_the_middle_loses_no_cell_and_doubles_none(tmp_path: Path, tiny: str) -> None:
     dataset, here, there = load_dataset(tiny), tmp_path / "here", tmp_path / "there"
     plan = plan_explanation(dataset, SMALL)
-    with running_cluster(tmp_path, 3) as running:
+    with running_cluster(tmp_path, 2) as running:
         killing, cluster = Killing(running.workers[1]), Cluster(running.address, dataset)
         sweeps: list[tuple[Path, Sweep, Silent]] = [(there, cluster, killing), (here, Here(dataset, 1), Silent())]
         for folder, sweep, progress in sweeps:
@@ -150,7 +150,8 @@ def test_the_command_trains_on_a_cluster_and_times_here(
     leave_out_figures: Callable[[], None],
 ) -> None:
     leave_out_figures()
-    monkeypatch.setitem(plans.SCOPES, "quick", dataclasses.replace(SMALL, runtime=(PRECISION, THREADS)))
+    factor = THREADS if usable_cores() > 1 else PRECISION
+    monkeypatch.setitem(plans.SCOPES, "quick", dataclasses.replace(SMALL, runtime=(factor,)))
     words = ["explain", "--profile", "quick", "--dataset", tiny, "--scheduler", one_worker.address]
     result = CliRunner().invoke(main, words)
     assert result.exit_code == 0, result.output
