@@ -21,7 +21,8 @@ PAGE, REFERENCE = ROOT / "docs" / "speed.md", ROOT / "results" / "reference"
 
 
 ALL = {**IMPLEMENTATIONS, **FLOORS}
-RUNS = ("ladder", "ladder-threads", "ladder-per-case", "scale", "race")
+LADDERS = ("ladder", "ladder-threads", "ladder-per-case")
+RUNS = (*LADDERS, *(name.replace("ladder", "ladder-intel") for name in LADDERS), "scale", "race")
 """Folders of the committed runs."""
 
 
