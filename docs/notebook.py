@@ -20,7 +20,7 @@
 # to bottom; all of them together take less than a minute. Where it says **Question**, answer before you go on: most of
 # them can be answered by changing a cell and running it again.
 #
-# It needs this project with its extra `docs`, `pip install -e '.[docs]'`, and something that opens notebooks.
+# It needs this project, as `make install` installs it, and something that opens notebooks.
 
 # %%
 import time

@@ -31,3 +31,8 @@ def leave_out_figures(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
         monkeypatch.setattr("bench.show.findings.save_figure", lambda *_: [])
 
     return leave_out
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let what one process has to do alone come first, so that no such group is begun when all else is done."""
+    items.sort(key=lambda item: item.get_closest_marker("xdist_group") is None)

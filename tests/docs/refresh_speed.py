@@ -65,7 +65,16 @@ def short() -> str:
         f"Measured on {environment['cpu']['model']}, {environment['cpu']['usable_cores']} cores, with "
         f"{description['threads']} thread each, on {description['created'][:10]}: 784-128-10, batches of 64, float32."
     )
-    return "".join(f"* {sentence}\n" for sentence in (*ahead, memory, where)).replace("\N{NO-BREAK SPACE}", " ")
+    counted = {name: what for name, (what, _) in AXES.items()}
+    scale = summarize_scale(
+        read_description(REFERENCE / "scale"), read_rows(REFERENCE / "scale"), counted, list(FLOORS), FETCH
+    )
+    behind = [
+        sentence for sentence in scaling_sentences(scale) if f"is faster than {fastest.implementation}" in sentence
+    ]
+    return "".join(f"* {sentence}\n" for sentence in (*ahead, *behind, memory, where)).replace(
+        "\N{NO-BREAK SPACE}", " "
+    )
 
 
 def blocks() -> dict[str, str]:
