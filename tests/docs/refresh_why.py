@@ -38,6 +38,8 @@ def blocks() -> dict[str, str]:
     found, bridge = reference_explanation(), reference_bridge()
     others = {name: reference_explanation(REFERENCE.parent / folder) for name, folder in OTHERS.items()}
     return {
+        "short-time": _listed(bridge_sentences(bridge)[:2]),
+        "short-article": _listed(explanation_sentences(found)[:2]),
         **{
             name: _block(explanation_sentences(other), (accuracy_table(other), runtime_table(other)))
             for name, other in others.items()
@@ -48,8 +50,11 @@ def blocks() -> dict[str, str]:
 
 
 def _block(sentences: Sequence[str], tables: Sequence[Table]) -> str:
-    listed = "".join(f"* {sentence}\n" for sentence in sentences)
-    return f"{listed}\n{chr(10).join(map(to_markdown, tables))}\n".replace("\N{NO-BREAK SPACE}", " ")
+    return f"{_listed(sentences)}\n{chr(10).join(map(to_markdown, tables))}\n".replace("\N{NO-BREAK SPACE}", " ")
+
+
+def _listed(sentences: Sequence[str]) -> str:
+    return "".join(f"* {sentence}\n" for sentence in sentences).replace("\N{NO-BREAK SPACE}", " ")
 
 
 def refresh() -> None:
