@@ -244,18 +244,13 @@ def read_atomically(typing: Any, x: Any, i: Any) -> Any:
     return signature, write
 
 
-def _control(name: str) -> Any:
-    """Return what writes the call of an instruction that takes x86's control word of vectors from memory, or there."""
-
-    def call(builder: Any, place: Any) -> None:
-        if IS_X86:
-            pointer = ir.IntType(8).as_pointer()
-            declared = cgutils.get_or_insert_function(
-                builder.module, ir.FunctionType(ir.VoidType(), [pointer]), f"llvm.x86.sse.{name}"
-            )
-            builder.call(declared, [builder.bitcast(place, pointer)])
-
-    return call
+def _move_control_word(builder: Any, instruction: str, place: Any) -> None:
+    """Write x86's instruction that puts the control word of vectors to a place in memory, or takes it from there."""
+    if IS_X86:
+        pointer = ir.IntType(8).as_pointer()
+        function = ir.FunctionType(ir.VoidType(), [pointer])
+        declared = cgutils.get_or_insert_function(builder.module, function, f"llvm.x86.sse.{instruction}")
+        builder.call(declared, [builder.bitcast(place, pointer)])
 
 
 @intrinsic
@@ -266,7 +261,7 @@ def control_word(typing: Any) -> Any:
     def write(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         del context, signature, args
         place = cgutils.alloca_once_value(builder, ir.IntType(32)(0))
-        _control("stmxcsr")(builder, place)
+        _move_control_word(builder, "stmxcsr", place)
         return builder.load(place, typ=ir.IntType(32))
 
     return types.uint32(), write
@@ -279,7 +274,7 @@ def set_control_word(typing: Any, word: Any) -> Any:
 
     def write(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         del signature
-        _control("ldmxcsr")(builder, cgutils.alloca_once_value(builder, args[0]))
+        _move_control_word(builder, "ldmxcsr", cgutils.alloca_once_value(builder, args[0]))
         return context.get_dummy_value()
 
     return types.void(types.uint32), write

@@ -154,19 +154,19 @@ def _symmetry(times: Sequence[Sweeps], solutions: Sequence[Solution]) -> list[Ve
             ),
             Verdict(
                 found.question,
-                "median of the sweeps, and quartiles",
+                f"median of the sweeps, and quartiles{_of_few(n)}",
                 f"{least:,} to {most:,} in replications",
                 Interval(median, low, high, n),
                 "sweeps",
-                least <= median <= most,
+                least <= median <= most if n >= ENOUGH_TRIALS else None,
             ),
             Verdict(
                 found.question,
-                "sweeps of the run shown, within the quartiles",
+                f"sweeps of the run shown, within the quartiles{_of_few(n)}",
                 f"{SYMMETRY_SWEEPS:,}; by then {100 * before:.3g} % of ours are solved",
                 Interval(median, low, high, n),
                 "sweeps",
-                low <= SYMMETRY_SWEEPS <= high,
+                low <= SYMMETRY_SWEEPS <= high if n >= ENOUGH_TRIALS else None,
             ),
         ]
     checks = {
@@ -188,6 +188,10 @@ def _symmetry(times: Sequence[Sweeps], solutions: Sequence[Solution]) -> list[Ve
     return verdicts
 
 
+def _of_few(n: int) -> str:
+    return "" if n >= ENOUGH_TRIALS else f", no verdict with fewer than {ENOUGH_TRIALS}"
+
+
 def _averaged(found: Sweeps) -> Verdict:
     n = sum(sweeps <= SYMMETRY_SWEEPS for sweeps in found.solved)
     share = share_interval(n, len(found.solved))
@@ -205,8 +209,8 @@ def _time(found: Sweeps) -> Verdict:
         before = 100 * found.share_before(published)
         said = f"{published:,}; by then {before:.3g} % of ours are solved"
         inside = low <= published <= high if n >= ENOUGH_TRIALS else None
-    of = f", no verdict with fewer than {ENOUGH_TRIALS}" if published and n < ENOUGH_TRIALS else ""
-    what = f"sweeps until all are right, {found.variant}: median and 95 % of the runs{of}"
+    of_few = "" if published is None else _of_few(n)
+    what = f"sweeps until all are right, {found.variant}: median and 95 % of the runs{of_few}"
     return Verdict(found.question, what, said, Interval(median, low, high, n), "sweeps", inside)
 
 
@@ -257,9 +261,8 @@ def _errors(name: str, trained: Sequence[Errors]) -> list[Verdict]:
             measured = Interval(statistics.fmean(best), min(best), max(best), n)
             what = f"test error of the best epoch of the best of {OF_RUNS} runs: mean, least and most of all choices"
             published = BEST_ERRORS[name]
-            verdicts.append(
-                Verdict(name, what, f"{100 * published:g} %", measured, "error", measured.contains(published))
-            )
+            inside = measured.contains(published) if n >= 2 * OF_RUNS else None  # else no two choices are of other runs
+            verdicts.append(Verdict(name, what, f"{100 * published:g} %", measured, "error", inside))
         if name == "nielsen-30":
             for epoch, accuracy in NIELSEN_ACCURACIES.items():
                 if epoch < found.by_epoch.shape[1]:

@@ -197,9 +197,9 @@ def _with_rates(recipe: Recipe) -> dict[str, Recipe]:
 
 
 LECUN_GUESSES = (
-    "that the inputs from -0.1 to 1.175, the hyperbolic tangent of the hidden units and the 20 epochs of the other "
-    "networks of the publication are those of this one; sigmoid outputs, batches of 64, Glorot's initial weights, "
-    "learning rates " + ", ".join(f"{rate:g}" for rate in LECUN_RATES)
+    "that the inputs from -0.1 to 1.175, the hyperbolic tangent of the hidden units (theirs is scaled) and the 20 "
+    "epochs of the other networks of the publication are those of this one; sigmoid outputs, batches of 64, Glorot's "
+    "initial weights, learning rates " + ", ".join(f"{rate:g}" for rate in LECUN_RATES)
 )
 HINTON_GUESSES = (
     "all but the sizes, softmax, cross-entropy and that there is weight decay: sigmoid, batches of 100, ε 0.5, "

@@ -307,6 +307,18 @@ def test_of_few_trials_there_is_no_verdict_and_the_row_says_so(n_trials: int, in
     assert verdict.inside is inside
     assert ("no verdict with fewer than 20" in verdict.what) is (inside is None)
     assert "558; by then" in verdict.published
+    rows = [trial("symmetry", seed, 1400 + 10 * seed) for seed in range(n_trials)]
+    for what in ("median of the sweeps", "within the quartiles"):
+        found = verdict_of(described(("symmetry", READING)), rows, what)
+        assert (found.inside is None) is (inside is None)
+
+
+@pytest.mark.parametrize(("n_runs", "inside"), [(3, None), (5, None), (6, True)])
+def test_of_the_best_of_three_runs_there_is_no_verdict_where_two_choices_always_share_a_run(
+    n_runs: int, inside: bool | None
+) -> None:
+    rows = [row for seed in range(n_runs) for row in epochs("nielsen-30", "v", seed, [0.1, 0.952 + 0.001 * seed])]
+    assert verdict_of(described(("nielsen-30", READING)), rows, "of the best of 3").inside is inside
 
 
 @pytest.mark.parametrize(("solved", "inside"), [(range(1000, 2000, 50), True), (range(30, 50), False)])
@@ -463,7 +475,7 @@ def test_a_published_name_covers_its_variations(small: str) -> None:
 
 
 def test_sentences_and_table_say_what_is_outside() -> None:
-    rows = [trial("symmetry", seed, 40) for seed in range(4)]
+    rows = [trial("symmetry", seed, 40) for seed in range(20)]
     found = summarize_reproduction(described(("symmetry", READING)), rows, 4)
     said = " ".join(published_sentences(found)).replace("\N{NO-BREAK SPACE}", " ")
     assert "Outside: Made up: symmetry — median of the sweeps, and quartiles" in said
@@ -472,5 +484,5 @@ def test_sentences_and_table_say_what_is_outside() -> None:
     assert measured(found.verdicts[0]).startswith("100")
     assert [drawing.name for drawing in drawings(found, [], None)] == ["sweeps"]
     times, errors = published_charts(found)
-    assert [(bar.name, bar.value, bar.text) for bar in times.bars] == [("symmetry, v", 40, "40, n 4")]
+    assert [(bar.name, bar.value, bar.text) for bar in times.bars] == [("symmetry, v", 40, "40, n 20")]
     assert errors.bars == ()

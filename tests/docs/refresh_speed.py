@@ -2,12 +2,13 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
-from bench.compute.ladder import summarize_ladder
+from bench.compute.ladder import Ladder, summarize_ladder
 from bench.compute.race import summarize_race
-from bench.compute.scaling import summarize_scale
+from bench.compute.scaling import Scaling, summarize_scale
 from bench.implementations import FLOORS, IMPLEMENTATIONS
-from bench.records import read_description, read_rows
+from bench.records import Row, read_description, read_rows
 from bench.run.race import TARGETS
 from bench.run.scale import AXES, FETCH
 from bench.show.drawing import Drawing, save
@@ -20,25 +21,38 @@ ROOT = Path(__file__).parents[2]
 PAGE, REFERENCE = ROOT / "docs" / "speed.md", ROOT / "results" / "reference"
 
 
-ALL = {**IMPLEMENTATIONS, **FLOORS}
 LADDERS = ("ladder", "ladder-threads", "ladder-per-case")
 RUNS = (*LADDERS, *(name.replace("ladder", "ladder-intel") for name in LADDERS), "scale", "race")
 """Folders of the committed runs."""
 
 
+def reference_run(name: str) -> tuple[dict[str, Any], list[Row]]:
+    """Return the description and the rows of a committed run."""
+    return read_description(REFERENCE / name), read_rows(REFERENCE / name)
+
+
+def reference_ladder(name: str) -> Ladder:
+    """Return what a committed run of ladder says."""
+    sides = {name: known.side for name, known in {**IMPLEMENTATIONS, **FLOORS}.items()}
+    return summarize_ladder(*reference_run(name), sides)
+
+
+def reference_scale() -> list[Scaling]:
+    """Return what the committed run of scale says."""
+    counted = {name: what for name, (what, _) in AXES.items()}
+    return summarize_scale(*reference_run("scale"), counted, list(FLOORS), FETCH)
+
+
 def shown() -> dict[str, tuple[list[str], list[str], Drawing]]:
     """Return sentences, tables and figure of every committed run."""
-    runs = {name: (read_description(REFERENCE / name), read_rows(REFERENCE / name)) for name in RUNS}
-    sides = {name: known.side for name, known in ALL.items()}
-    ladders = {name: summarize_ladder(*runs[name], sides) for name in RUNS if name.startswith("ladder")}
-    counted = {name: what for name, (what, _) in AXES.items()}
-    scale = summarize_scale(*runs["scale"], counted, list(FLOORS), FETCH)
+    ladders = {name: reference_ladder(name) for name in RUNS if name.startswith("ladder")}
+    scale = reference_scale()
     found = {
         name: (ladder_sentences(ladder), [to_markdown(ladder_table(ladder))], draw_ladder(ladder))
         for name, ladder in ladders.items()
     }
     tables = [to_markdown(scaling_table(item)) for item in scale]
-    race = summarize_race(*runs["race"], TARGETS)
+    race = summarize_race(*reference_run("race"), TARGETS)
     return {
         **found,
         "scale": (scaling_sentences(scale), tables, draw_scaling(scale)),
@@ -48,10 +62,7 @@ def shown() -> dict[str, tuple[list[str], list[str], Drawing]]:
 
 def short() -> str:
     """Return what the page begins with: the comparison of the fastest rungs, in which memory, and where."""
-    description = read_description(REFERENCE / "ladder")
-    ladder = summarize_ladder(
-        description, read_rows(REFERENCE / "ladder"), {name: known.side for name, known in ALL.items()}
-    )
+    ladder, (description, _) = reference_ladder("ladder"), reference_run("ladder")
     fastest = ladder.climbs[0].fastest
     ahead = [sentence for sentence in ladder_sentences(ladder) if f"the time of {fastest.implementation} " in sentence]
     assert fastest.training_bytes is not None
@@ -65,13 +76,8 @@ def short() -> str:
         f"Measured on {environment['cpu']['model']}, {environment['cpu']['usable_cores']} cores, with "
         f"{description['threads']} thread each, on {description['created'][:10]}: 784-128-10, batches of 64, float32."
     )
-    counted = {name: what for name, (what, _) in AXES.items()}
-    scale = summarize_scale(
-        read_description(REFERENCE / "scale"), read_rows(REFERENCE / "scale"), counted, list(FLOORS), FETCH
-    )
-    behind = [
-        sentence for sentence in scaling_sentences(scale) if f"is faster than {fastest.implementation}" in sentence
-    ]
+    overtaken = f"is faster than {fastest.implementation}"
+    behind = [sentence for sentence in scaling_sentences(reference_scale()) if overtaken in sentence]
     return "".join(f"* {sentence}\n" for sentence in (*ahead, *behind, memory, where)).replace(
         "\N{NO-BREAK SPACE}", " "
     )
