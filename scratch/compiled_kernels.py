@@ -5,16 +5,20 @@ Shapes: B cases in a batch, D inputs, J units in a layer, C outputs, P: a number
 for that have weights, activations and gradients of 0. A layer above the first has its weights transposed, [J, P] with P
 for the units below, so that the innermost loop of every kernel runs along memory.
 
-Of the inputs of a batch those are kept that are not zero. A zero input adds nothing to z and nothing to dE/dw, so that
-leaving it out changes no sum but for the order of its terms.
+A zero input adds nothing to z and nothing to dE/dw, so leaving it out changes no sum but for the order of its terms.
+Which inputs of a batch are not zero is kept as bits, case by case, :data:`WORD` to a number: a sum over the inputs of
+a case goes from one such bit to the next. The same bits transposed say for each input which cases have one that is not
+zero: a sum over the cases goes along those. The inputs themselves stay where they are.
 
 Several threads share a batch: each goes forward and back with its own cases, then changes the weights of its own inputs
 and units. All sums are of the same terms in the same order as with one thread, so the weights are the same to the bit.
 """
 
+import contextlib
 import math
 import os
 import platform
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numba
@@ -29,26 +33,23 @@ from numba.extending import intrinsic
 
 from data import Floats, Order
 
-Ints = npt.NDArray[np.uint32]
-"""Numbers of inputs and cases: without a sign, so that none is looked at as one from the end."""
-Bits = npt.NDArray[np.int32]
+Masks = npt.NDArray[np.uint64]
 Sizes = npt.NDArray[np.int64]
 Arrivals = npt.NDArray[np.int64]
 
 LANES = 16
 """Numbers in a vector: as many float32 as the widest registers hold; where they are narrower, LLVM takes several."""
 WIDE = os.environ.get("NUMBA_CPU_NAME", "host") == "host" and bool(host_cpu_features().get("avx512f"))
-"""Whether there are 32 registers of that width, and an instruction that moves the chosen numbers of one together; not
-where Numba is told to compile for another processor."""
+"""Whether there are 32 registers of that width; not where Numba is told to compile for another processor."""
 TILE = 8 if WIDE else 4
 """Vectors that are summed at a time: so many sums are under way that none waits for the one before."""
-LINE = 16
-"""Numbers between two of which a cache line begins at most."""
+WORD = 64
+"""Bits of a mask. So many inputs, and so many cases, are worked on together, so that what they need stays near."""
+LINE_BYTES = 64
+"""A cache line; what begins at one is fetched with the fewest accesses."""
 IS_X86 = platform.machine() in ("x86_64", "AMD64")
 WITHOUT_SUBNORMALS = np.uint32(0x8040)
 """Bits of the control word by which subnormal results (0x8000) and operands (0x0040) count as 0."""
-BLOCK = 112
-"""Inputs whose weights are worked on together, so that they stay in a near cache while all cases use them."""
 SIGMOID, TANH, RELU, IDENTITY, SOFTMAX = range(5)
 KINDS = {"sigmoid": SIGMOID, "tanh": TANH, "relu": RELU, "identity": IDENTITY, "softmax": SOFTMAX}
 
@@ -107,8 +108,82 @@ def splat(builder: Any, number: Any) -> Any:
     return builder.shuffle_vector(first, undefined, zeros)
 
 
-def _add_rows(n_vectors: int) -> Any:
-    """Return the intrinsic that sums so many vectors of each row."""
+class _Sums:
+    """Sums of some vectors of rows, each row by a factor, in code that is being written.
+
+    ``args`` begin with out, o, scale, rows, width and x, flat arrays: to out[o : o + width] is added, from place r on,
+    scale times the sum of some rows of ``rows``, each ``width`` long and by a number of ``x``.
+    """
+
+    def __init__(self, context: Any, builder: Any, signature: Any, args: Any, r: Any, n_vectors: int) -> None:
+        self.builder, self.r = builder, r
+        self.out, self.rows, self.x = (_Vectors(context, builder, signature.args[at], args[at]) for at in (0, 3, 5))
+        _, self.o, self.scale, _, self.width, *_ = args
+        zero = ir.Constant(self.out.vector, None)
+        self.sums = [cgutils.alloca_once_value(builder, zero) for _ in range(n_vectors)]
+
+    def add(self, row: Any, place: Any) -> None:
+        """Add a row times x[place]."""
+        builder = self.builder
+        begin = builder.add(builder.mul(row, self.width), self.r)
+        times = self.rows.splat(self.x.number(place))
+        for part, total in enumerate(self.sums):
+            vector = self.rows.load(builder.add(begin, begin.type(LANES * part)))
+            product = builder.fmul(times, vector, flags=CONTRACT)
+            builder.store(builder.fadd(builder.load(total, typ=self.out.vector), product, flags=CONTRACT), total)
+
+    def finish(self) -> None:
+        """Add scale times the sums to ``out``."""
+        builder, scale = self.builder, self.out.splat(self.scale)
+        begin = builder.add(self.o, self.r)
+        for part, total in enumerate(self.sums):
+            place = builder.add(begin, begin.type(LANES * part))
+            change = builder.fmul(scale, builder.load(total, typ=self.out.vector), flags=CONTRACT)
+            self.out.store(builder.fadd(self.out.load(place), change, flags=CONTRACT), place)
+
+
+def _each_tile(builder: Any, width: Any, write: Callable[[Any, int], None]) -> None:
+    """Write what is to be done with each tile of a row, from the place where it begins, and its number of vectors."""
+    whole = width.type
+    n_tiles = builder.udiv(width, whole(TILE * LANES))
+    with cgutils.for_range(builder, n_tiles, intp=whole) as loop:
+        write(builder.mul(loop.index, whole(TILE * LANES)), TILE)
+    r, size = builder.mul(n_tiles, whole(TILE * LANES)), TILE // 2
+    while size:
+        end = builder.add(r, whole(size * LANES))
+        fits = builder.icmp_signed("<=", end, width)
+        with builder.if_then(fits):
+            write(r, size)
+        r, size = builder.select(fits, end, r), size // 2
+
+
+@intrinsic
+def add_rows(typing: Any, out: Any, o: Any, scale: Any, rows: Any, width: Any, x: Any, f: Any, n: Any) -> Any:
+    """Add to out[o : o + width] scale times the sum over k < n of x[f + k] times row k of rows.
+
+    Arrays are flat; a row is ``width`` long, whole vectors. It goes tile by tile, so that sums stay in registers.
+    """
+    del typing, o, scale, width, f, n  # their types are those of the signature
+    whole = types.int64
+    signature = types.void(out, whole, out.dtype, rows, whole, x, whole, whole)
+
+    def write(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        width, _, f, n = args[4:]
+
+        def tile(r: Any, n_vectors: int) -> None:
+            sums = _Sums(context, builder, signature, args, r, n_vectors)
+            with cgutils.for_range(builder, n, intp=n.type) as loop:
+                sums.add(loop.index, builder.add(f, loop.index))
+            sums.finish()
+
+        _each_tile(builder, width, tile)
+        return context.get_dummy_value()
+
+    return signature, write
+
+
+def _add_chosen(is_case: bool) -> Any:
+    """Return the intrinsic that does the same for those rows whose bit is set; rows are of cases, or of inputs."""
 
     @intrinsic
     def add(
@@ -117,34 +192,29 @@ def _add_rows(n_vectors: int) -> Any:
         o: Any,
         scale: Any,
         rows: Any,
-        r: Any,
-        stride: Any,
-        index: Any,
-        factor: Any,
-        k: Any,
-        end: Any,
+        width: Any,
+        x: Any,
+        f: Any,
+        starts: Any,
+        mask: Any,
+        first: Any,
     ) -> Any:
-        del typing, o, scale, r, stride, k, end  # their types are those of the signature
+        del typing, o, scale, width, f, mask, first
         whole = types.int64
-        signature = types.void(out, whole, out.dtype, rows, whole, whole, index, factor, whole, whole)
+        signature = types.void(out, whole, out.dtype, rows, whole, x, whole, starts, types.uint64, whole)
 
         def write(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            to, of, number, weight = (
-                _Vectors(context, builder, signature.args[place], args[place]) for place in (0, 3, 6, 7)
-            )
-            o, scale, r, stride, k, end = (args[place] for place in (1, 2, 4, 5, 8, 9))
-            sums = [cgutils.alloca_once_value(builder, ir.Constant(to.vector, None)) for _ in range(n_vectors)]
-            with cgutils.for_range(builder, builder.sub(end, k), intp=o.type) as loop:
-                place = builder.add(k, loop.index)
-                row = builder.mul(builder.zext(number.number(place), o.type), stride)
-                begin, times = builder.add(row, r), of.splat(weight.number(place))
-                for part, total in enumerate(sums):
-                    product = builder.fmul(times, of.load(builder.add(begin, o.type(LANES * part))), flags=CONTRACT)
-                    builder.store(builder.fadd(builder.load(total, typ=to.vector), product, flags=CONTRACT), total)
-            for part, total in enumerate(sums):
-                place = builder.add(o, o.type(LANES * part))
-                change = builder.fmul(to.splat(scale), builder.load(total, typ=to.vector), flags=CONTRACT)
-                to.store(builder.fadd(to.load(place), change, flags=CONTRACT), place)
+            start = _Vectors(context, builder, signature.args[7], args[7])
+            width, f, mask, first = (args[at] for at in (4, 6, 8, 9))
+
+            def tile(r: Any, n_vectors: int) -> None:
+                sums = _Sums(context, builder, signature, args, r, n_vectors)
+                with _each_bit(builder, mask) as bit:
+                    row = builder.add(first, bit)
+                    sums.add(row, builder.add(f, start.number(row) if is_case else row))
+                sums.finish()
+
+            _each_tile(builder, width, tile)
             return context.get_dummy_value()
 
         return signature, write
@@ -152,70 +222,119 @@ def _add_rows(n_vectors: int) -> Any:
     return add
 
 
-add_rows_of_tile, add_rows_of_vector = _add_rows(TILE), _add_rows(1)
-"""(out, o, scale, rows, r, stride, index, factor, k, end): with flat arrays, add to out[o : o + n] scale times the sum
-over k ≤ m < end of factor[m] · rows[index[m] · stride + r : … + n], where n is TILE · LANES or LANES."""
+@contextlib.contextmanager
+def _each_bit(builder: Any, mask: Any) -> Iterator[Any]:
+    """Write a loop over the bits of a mask that are set, from the lowest on; what is yielded is the number of one."""
+    rest = cgutils.alloca_once_value(builder, mask)
+    head, body, after = (builder.append_basic_block(f"bits.{name}") for name in ("head", "body", "after"))
+    builder.branch(head)
+    builder.position_at_end(head)
+    now = builder.load(rest, typ=mask.type)
+    builder.cbranch(builder.icmp_unsigned("!=", now, mask.type(0)), body, after)
+    builder.position_at_end(body)
+    builder.store(builder.and_(now, builder.sub(now, mask.type(1))), rest)
+    yield builder.cttz(now, ir.IntType(1)(1))
+    builder.branch(head)
+    builder.position_at_end(after)
+
+
+add_inputs, add_cases = _add_chosen(is_case=False), _add_chosen(is_case=True)
+"""(out, o, scale, rows, width, x, f, starts, mask, first): as :data:`add_rows`, for those k only that are ``first`` and
+the number of a bit that is set in the mask. Input k of a case is x[f + k]; case k of an input is x[starts[k] + f]."""
 
 
 @intrinsic
-def keep_of_vector(typing: Any, x: Any, i: Any, column: Any, values: Any, columns: Any, n: Any) -> Any:
-    """Put those of x[i : i + LANES] that are not zero to values[n:], and their numbers from column on to columns[n:].
-
-    Returns how many these are; up to :data:`LANES` places are written to. All arrays are flat.
-    """
-    del typing, i, column, n
-    whole = types.int64
-    signature = whole(x, whole, types.int32, values, columns, whole)
+def mask_of_word(typing: Any, x: Any, i: Any) -> Any:
+    """Return which of x[i : i + WORD], x flat, are not zero, as bits of which the first is the lowest."""
+    del typing, i
+    signature = types.uint64(x, types.int64)
 
     def write(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        given, kept, numbers = (_Vectors(context, builder, signature.args[place], args[place]) for place in (0, 3, 4))
-        i, column, n = args[1], args[2], args[5]
-        vector = given.load(i)
-        mask = builder.fcmp_unordered("!=", vector, ir.Constant(given.vector, None))
-        counting = ir.Constant(numbers.vector, list(range(LANES)))
-        places = builder.add(splat(builder, column), counting)
-        _store_chosen(builder, numbers, places, mask, n)
-        return builder.sub(_store_chosen(builder, kept, vector, mask, n), n)
+        given, i = _Vectors(context, builder, signature.args[0], args[0]), args[1]
+        mask = ir.IntType(WORD)(0)
+        for first in range(0, WORD, LANES):
+            vector = given.load(builder.add(i, i.type(first)))
+            chosen = builder.fcmp_unordered("!=", vector, ir.Constant(vector.type, None))
+            bits = builder.zext(builder.bitcast(chosen, ir.IntType(LANES)), mask.type)
+            mask = builder.or_(mask, builder.shl(bits, mask.type(first)))
+        return mask
 
     return signature, write
 
 
-def _store_chosen(builder: Any, to: _Vectors, vector: Any, mask: Any, n: Any) -> Any:
-    """Put the chosen numbers of a vector to places n, n + 1, …, a register at a time; returns the place after them."""
-    lanes = LANES * 4 // to.align
-    for first in range(0, LANES, lanes):
-        wanted = ir.Constant(ir.VectorType(ir.IntType(32), lanes), list(range(first, first + lanes)))
-        part, chosen = (builder.shuffle_vector(whole, whole, wanted) for whole in (vector, mask))
-        to.store(_compressed(builder, part, chosen), n)
-        n = builder.add(n, builder.zext(builder.ctpop(builder.bitcast(chosen, ir.IntType(lanes))), n.type))
-    return n
-
-
-def _compressed(builder: Any, vector: Any, mask: Any) -> Any:
-    """Return the chosen numbers of a vector moved together at its beginning."""
-    kind = vector.type
-    short = {"float": "f32", "double": "f64", "i32": "i32"}[str(kind.element)]
-    function = ir.FunctionType(kind, [kind, mask.type, kind])
-    name = f"llvm.experimental.vector.compress.v{kind.count}{short}"
-    declared = cgutils.get_or_insert_function(builder.module, function, name)
-    return builder.call(declared, [vector, mask, ir.Constant(kind, ir.Undefined)])
-
-
 @intrinsic
-def fetch_early(typing: Any, x: Any, i: Any) -> Any:
-    """Ask for the cache line of x[i], x flat, without waiting for it."""
-    del typing, i
-    signature = types.void(x, types.int64)
+def exchange_bits(typing: Any, masks: Any, p: Any, q: Any, distance: Any, lower: Any) -> Any:
+    """Exchange bits of LANES words from masks[p] on, masks flat, with such of the words from masks[q] on.
+
+    Bit b + distance of the former for bit b of the latter, for each bit b that is set in ``lower``.
+    """
+    del typing, p, q, distance, lower
+    whole, word = types.int64, types.uint64
+    signature = types.void(masks, whole, whole, word, word)
 
     def write(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        pointer, flag = ir.IntType(8).as_pointer(), ir.IntType(32)
-        function = ir.FunctionType(ir.VoidType(), [pointer, flag, flag, flag])
-        declared = cgutils.get_or_insert_function(builder.module, function, "llvm.prefetch.p0")
-        address = builder.bitcast(_Vectors(context, builder, signature.args[0], args[0]).at(args[1]), pointer)
-        builder.call(declared, [address, flag(0), flag(2), flag(1)])  # to be read, soon, as data
+        words = _Vectors(context, builder, signature.args[0], args[0])
+        distance, lower = (words.splat(number) for number in args[3:])
+        upper, under = (words.load(place) for place in args[1:3])
+        differing = builder.and_(builder.xor(builder.lshr(upper, distance), under), lower)
+        words.store(builder.xor(upper, builder.shl(differing, distance)), args[1])
+        words.store(builder.xor(under, differing), args[2])
         return context.get_dummy_value()
 
     return signature, write
+
+
+@intrinsic
+def lowest_bit(typing: Any, mask: Any) -> Any:
+    """Return the number of the lowest bit that is set; one must be."""
+    del typing, mask
+
+    def write(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        del context, signature
+        return builder.cttz(args[0], ir.IntType(1)(1))
+
+    return types.int64(types.uint64), write
+
+
+@intrinsic
+def number_of_bits(typing: Any, mask: Any) -> Any:
+    """Return how many bits are set."""
+    del typing, mask
+
+    def write(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        del context, signature
+        return builder.ctpop(args[0])
+
+    return types.int64(types.uint64), write
+
+
+def _fetch_early(n: int) -> Any:
+    """Return the intrinsic that asks for the cache lines of x[i : i + n], x flat, without waiting for them.
+
+    Beyond the end of x that does nothing.
+    """
+
+    @intrinsic
+    def fetch(typing: Any, x: Any, i: Any) -> Any:
+        del typing, i
+        signature = types.void(x, types.int64)
+
+        def write(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            pointer, flag = ir.IntType(8).as_pointer(), ir.IntType(32)
+            function = ir.FunctionType(ir.VoidType(), [pointer, flag, flag, flag])
+            declared = cgutils.get_or_insert_function(builder.module, function, "llvm.prefetch.p0")
+            given = _Vectors(context, builder, signature.args[0], args[0])
+            for first in range(0, n, LINE_BYTES // given.align):
+                address = builder.bitcast(given.at(builder.add(args[1], args[1].type(first))), pointer)
+                builder.call(declared, [address, flag(0), flag(2), flag(1)])  # to be read, soon, as data
+            return context.get_dummy_value()
+
+        return signature, write
+
+    return fetch
+
+
+fetch_early, fetch_word_early = _fetch_early(1), _fetch_early(WORD)
 
 
 @intrinsic
@@ -309,7 +428,7 @@ class Network(NamedTuple):
 
 
 class Rules(NamedTuple):
-    """What a recipe says of a step: kinds of activation, loss and reduction, whether there are biases, the rate."""
+    """What a recipe says of a step: kinds of activation, loss and reduction, whether there are biases, the rate; 1."""
 
     hidden: int
     output: int
@@ -317,44 +436,36 @@ class Rules(NamedTuple):
     mean: bool
     bias: bool
     rate: Any
+    one: Any
 
 
 class Room(NamedTuple):
-    """Room for what a batch needs. Threads share the first five, and have the others to themselves.
+    """Room for what a batch needs. Threads share the first four, and have the others to themselves.
 
     Attributes
     ----------
-    columns, values
-        The nonzero inputs: which of the D, and what they are.
-    marks
-        Where those of a case and of each block of :data:`BLOCK` inputs begin, and where they end, [B, blocks + 1].
+    starts
+        Where in the inputs, as a flat array, those of each case begin, [B].
+    masks
+        Which inputs are not zero: bit b of word k of a case is of input 64 k + b, [B, words]. There are words for whole
+        vectors; bits for which there is no input are 0.
     y, dz
         Activations and dE/dz, [B, P] of each layer, one after the other; of the output layer z in the place of y.
-    by_input, cases
-        Those values that are of one block, sorted by input, and which case each is of: room for every case, at each
-        input of the block.
-    ends
-        Where the values of each input of the block end, [:data:`BLOCK`].
+    by_input
+        The masks of up to 64 cases transposed, [64, words]: bit c of word k of row i is of case c and input 64 k + i.
     gradient
         dE/db of a layer, as long as the longest row.
-    counting, factors
-        0, 1, …, and room for as many numbers: for each case of a batch, or each unit of a layer.
-    bits
-        The exponents of a layer's e^x, as the bits of a float32.
+    factors
+        For each case of a batch a number.
     """
 
-    columns: Ints
-    values: Floats
-    marks: Ints
+    starts: Sizes
+    masks: Masks
     y: Floats
     dz: Floats
-    by_input: Floats
-    cases: Ints
-    ends: Ints
+    by_input: Masks
     gradient: Floats
-    counting: Ints
     factors: Floats
-    bits: Bits
 
 
 # e^x = 2^n e^r with n whole and |r| ≤ ln 2 / 2: n is taken off in two parts, the first of which is exact
@@ -365,37 +476,57 @@ P5, P4, P3 = np.float32(1.9875691500e-4), np.float32(1.3981999507e-3), np.float3
 P2, P1, P0 = np.float32(4.1665795894e-2), np.float32(1.6666665459e-1), np.float32(5.0000001201e-1)
 LOWEST, HIGHEST = np.float32(-87.3), np.float32(89.0)
 HALF, ONE = np.float32(0.5), np.float32(1)
+SINGLE = 4
+"""Bytes of a float32."""
 
 
-@exactly
-def exp_float32(x: Floats, bits: Bits) -> None:
-    """Put e^x in the place of x [N], float32, within two units in the last place for x from −87.3 to 88.3.
+@intrinsic
+def power_of_two(typing: Any, n: Any) -> Any:
+    """Return 2^n, float32, for n from −126 to 127; 128 gives infinity."""
+    del typing, n
+
+    def write(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        del context, signature
+        whole = ir.IntType(32)
+        return builder.bitcast(builder.shl(builder.add(args[0], whole(127)), whole(23)), ir.FloatType())
+
+    return types.float32(types.int32), write
+
+
+@inlined
+def exp_float32(x: Any) -> Any:
+    """Return e^x of a float32, within two units in the last place for x from −87.3 to 88.3.
 
     Below, it stays at about 1e-38; above, it is infinity a little before the largest float32 is reached.
-    ``bits`` has room for N powers of two, as the bits of a float32.
     """
-    for k in range(x.size):
-        value = x[k]
-        value = LOWEST if value < LOWEST else value  # a NaN passes both
-        value = HIGHEST if value > HIGHEST else value
-        n = np.floor(value * LOG2_E + HALF)
-        r = value - n * LN2_HIGH - n * LN2_LOW
-        p = ((((P5 * r + P4) * r + P3) * r + P2) * r + P1) * r + P0
-        x[k] = p * (r * r) + r + ONE
-        bits[k] = (np.int32(n) + np.int32(127)) << np.int32(23)
-    powers = bits[: x.size].view(np.float32)
-    for k in range(x.size):
-        x[k] *= powers[k]
+    value = LOWEST if x < LOWEST else x  # a NaN passes both
+    value = HIGHEST if value > HIGHEST else value
+    n = np.floor(value * LOG2_E + HALF)
+    r = value - n * LN2_HIGH - n * LN2_LOW
+    p = ((((P5 * r + P4) * r + P3) * r + P2) * r + P1) * r + P0
+    return (p * (r * r) + r + ONE) * power_of_two(np.int32(n))
 
 
 @exactly
-def exp_in_place(x: Floats, bits: Bits) -> None:
+def exp_in_place(x: Floats) -> None:
     """Put e^x in the place of x [N]."""
-    if x.itemsize == bits.itemsize:
-        exp_float32(x, bits)
+    if x.itemsize == SINGLE:
+        for k in range(x.size):
+            x[k] = exp_float32(x[k])
     else:
         for k in range(x.size):
             x[k] = math.exp(x[k])
+
+
+@exactly
+def sigmoid_in_place(x: Floats) -> None:
+    """Put 1 / (1 + e^−x) in the place of x [N]."""
+    if x.itemsize == SINGLE:
+        for k in range(x.size):
+            x[k] = ONE / (ONE + exp_float32(-x[k]))
+    else:
+        for k in range(x.size):
+            x[k] = 1 / (1 + math.exp(-x[k]))
 
 
 @compiled
@@ -406,53 +537,35 @@ def clear_rest(a: Floats, width: int) -> None:
             a[c, j] = 0
 
 
-@compiled
-def keep_nonzeros(x: Floats, cases: Order, first: int, room: Room) -> None:
-    """Gather the inputs of cases from x [N, D] that are not zero, case by case; the first one's place is given."""
-    columns, values, marks = room.columns, room.values, room.marks[first:]
-    flat, n_inputs = x.reshape(x.size), x.shape[1]
-    n = first * n_inputs
-    for c in range(cases.size):
-        row = cases[c] * n_inputs
-        for block in range(marks.shape[1] - 1):
-            marks[c, block] = n
-            begin, end = block * BLOCK, min((block + 1) * BLOCK, n_inputs)
-            i = begin
-            if WIDE:
-                while i + LANES <= end:
-                    n += keep_of_vector(flat, row + i, np.uint32(i), values, columns, n)
-                    i += LANES
-            while i < end:
-                columns[n], values[n] = i, flat[row + i]
-                n += flat[row + i] != 0
-                i += 1
-        marks[c, marks.shape[1] - 1] = n
-
-
 @inlined
-def add_rows(
-    out: Floats, o: int, width: int, scale: Any, rows: Floats, index: Ints, factor: Floats, k: int, end: int
-) -> None:
-    """Add to a row of out, from o on, scale times the sum over k ≤ m < end of factor[m] times row index[m] of rows.
-
-    ``out`` and ``rows`` are flat, of rows of ``width`` numbers. It goes tile by tile, so that sums stay in registers.
-    """
-    r = 0
-    while r + TILE * LANES <= width:
-        add_rows_of_tile(out, o + r, scale, rows, r, width, index, factor, k, end)
-        r += TILE * LANES
-    while r < width:
-        add_rows_of_vector(out, o + r, scale, rows, r, width, index, factor, k, end)
-        r += LANES
+def words_of(n: int) -> int:
+    """Return how many words have a bit for each of so many things."""
+    return (n + WORD - 1) // WORD
 
 
 @compiled
-def first_layer(
-    w: Floats, b: Floats, z: Floats, x: Floats, following: Order, marks: Ints, columns: Ints, values: Floats
-) -> None:
-    """Compute z [B, P] of the first layer from w [D, P] and b [P], and the nonzero inputs of these cases.
+def find_nonzeros(begin: int, end: int, x: Floats, cases: Order, room: Room) -> None:
+    """Find which inputs of x [N, D] are not zero, of some cases of a batch."""
+    flat, n_inputs = x.reshape(x.size), x.shape[1]
+    for c in range(begin, end):
+        row = cases[c] * n_inputs
+        room.starts[c] = row
+        for word in range(words_of(n_inputs)):
+            first, last = word * WORD, min((word + 1) * WORD, n_inputs)
+            if first + WORD == last:
+                room.masks[c, word] = mask_of_word(flat, row + first)
+            else:
+                mask = np.uint64(0)
+                for i in range(first, last):
+                    mask |= np.uint64(flat[row + i] != 0) << np.uint64(i - first)
+                room.masks[c, word] = mask
 
-    Inputs are taken in blocks whose weights fit a near cache, and are used there by all cases. Meanwhile the inputs
+
+@compiled
+def first_layer(begin: int, w: Floats, b: Floats, z: Floats, x: Floats, following: Order, room: Room) -> None:
+    """Compute z [B, P] of the first layer from w [D, P] and b [P], of cases from one of the batch on.
+
+    Inputs are taken word by word, so that their weights stay near while all cases use them. Meanwhile the inputs
     x [N, D] of the cases that follow, which are anywhere in memory, are fetched.
     """
     width, n_cases = z.shape[1], z.shape[0]
@@ -461,28 +574,21 @@ def first_layer(
     for c in range(n_cases):
         for j in range(width):
             z[c, j] = b[j]
-    for block in range(marks.shape[1] - 1):
+    for word in range(words_of(n_inputs)):
         for c in range(n_cases):
             if c < following.size:
-                row = following[c] * n_inputs
-                for i in range(row + block * BLOCK, row + min((block + 1) * BLOCK, n_inputs), LINE):
-                    fetch_early(flat, i)
-            k, end = marks[c, block], marks[c, block + 1]
-            if k < end:
-                add_rows(to, c * width, width, one, of, columns, values, k, end)
+                fetch_word_early(flat, following[c] * n_inputs + word * WORD)
+            mask, f = room.masks[begin + c, word], room.starts[begin + c]
+            if mask:
+                add_inputs(to, c * width, one, of, width, flat, f, room.starts, mask, word * WORD)
 
 
 @compiled
-def activate(kind: int, y: Floats, width: int, room: Room) -> None:
+def activate(kind: int, y: Floats, width: int) -> None:
     """Put the activation in the place of the total input, y [B, P], for every kind but the softmax."""
     flat = y.reshape(y.size)
-    one = flat.dtype.type(1)
     if kind == SIGMOID:
-        for k in range(flat.size):
-            flat[k] = -flat[k]
-        exp_in_place(flat, room.bits)
-        for k in range(flat.size):
-            flat[k] = one / (one + flat[k])
+        sigmoid_in_place(flat)
         clear_rest(y, width)
     elif kind == TANH:
         for k in range(flat.size):
@@ -522,44 +628,45 @@ def layer_above(y: Floats, v: Floats, b: Floats, z: Floats) -> None:
 
 
 @compiled
-def back_to_layer(dz: Floats, v: Floats, dy: Floats, room: Room) -> None:
+def back_to_layer(dz: Floats, v: Floats, dy: Floats) -> None:
     """Compute dE/dy [B, P] of a layer from dE/dz [B, P] of the layer above and v [J, P]."""
     width, one = dy.shape[1], dy.dtype.type(1)
     to, of, factor = dy.reshape(dy.size), v.reshape(v.size), dz.reshape(dz.size)
     for k in range(to.size):
         to[k] = 0
     for c in range(dy.shape[0]):
-        add_rows(to, c * width, width, one, of, room.counting, factor[c * dz.shape[1] :], 0, v.shape[0])
+        add_rows(to, c * width, one, of, width, factor, c * dz.shape[1], v.shape[0])
 
 
 @compiled
-def softmax_loss(z: Floats, t: Floats, cases: Order, dz: Floats, room: Room) -> float:
+def softmax_loss(z: Floats, t: Floats, cases: Order, dz: Floats) -> float:
     """Return −Σ t ln y of softmax, and put dE/dz, y − t, into dz [B, P]; z [B, P] is spent, t is [N, C]."""
-    loss = 0.0
-    n_classes = t.shape[1]
+    loss, width, n_classes = 0.0, z.shape[1], t.shape[1]
     for c in range(z.shape[0]):
         largest = z[c, 0]
         for j in range(1, n_classes):
             largest = z[c, j] if z[c, j] > largest else largest
-        for j in range(n_classes):
+        for j in range(width):
             z[c, j] -= largest
             dz[c, j] = z[c, j]
-    exp_in_place(dz.reshape(dz.size), room.bits)
+    exp_in_place(dz.reshape(dz.size))
     clear_rest(dz, n_classes)
     for c in range(z.shape[0]):
         total = dz[c, 0]
-        for j in range(1, n_classes):
+        for j in range(1, width):
             total += dz[c, j]
         log_total = math.log(total)
+        for j in range(width):
+            dz[c, j] /= total
         for j in range(n_classes):
             target = t[cases[c], j]
             loss -= target * (z[c, j] - log_total)
-            dz[c, j] = dz[c, j] / total - target
+            dz[c, j] -= target
     return loss
 
 
 @compiled
-def sigmoid_loss(z: Floats, t: Floats, cases: Order, dz: Floats, room: Room) -> float:
+def sigmoid_loss(z: Floats, t: Floats, cases: Order, dz: Floats) -> float:
     """Return −Σ [t ln y + (1 − t) ln(1 − y)] of sigmoid, and put dE/dz, y − t, into dz [B, P]."""
     loss, zero = 0.0, z.dtype.type(0)
     for c in range(z.shape[0]):
@@ -568,7 +675,7 @@ def sigmoid_loss(z: Floats, t: Floats, cases: Order, dz: Floats, room: Room) -> 
         for j in range(t.shape[1]):
             value, target = z[c, j], t[cases[c], j]
             loss += max(value, zero) - value * target + math.log1p(math.exp(-abs(value)))
-    activate(SIGMOID, dz, t.shape[1], room)
+    activate(SIGMOID, dz, t.shape[1])
     for c in range(z.shape[0]):
         for j in range(t.shape[1]):
             dz[c, j] -= t[cases[c], j]
@@ -576,9 +683,9 @@ def sigmoid_loss(z: Floats, t: Floats, cases: Order, dz: Floats, room: Room) -> 
 
 
 @compiled
-def squared_loss(kind: int, z: Floats, t: Floats, cases: Order, dz: Floats, room: Room) -> float:
+def squared_loss(kind: int, z: Floats, t: Floats, cases: Order, dz: Floats) -> float:
     """Return ½ Σ (y − t)², and put dE/dz into dz [B, P]; z [B, P] becomes y."""
-    activate(kind, z, t.shape[1], room)
+    activate(kind, z, t.shape[1])
     loss = 0.0
     for c in range(z.shape[0]):
         for j in range(t.shape[1]):
@@ -596,96 +703,76 @@ def part_of(n: int, number: int, of: int) -> tuple[int, int]:
 
 
 @compiled
-def input_before(number: int, of: int, n_cases: int, n_inputs: int, room: Room) -> int:
-    """Return the first input of a thread's share: so many that each has about as many nonzero values of the batch.
+def input_before(number: int, of: int, n_inputs: int, room: Room) -> int:
+    """Return the first input of a thread's share: so many that each has about as many nonzero values of the cases.
 
-    Within a block, values are taken to be spread evenly. It is the same for all threads, as the marks are.
+    It is the same for all threads, as the masks are.
     """
     if number == 0 or number == of:
         return n_inputs * number // of
-    marks = room.marks
     total = 0
-    for c in range(n_cases):
-        total += int(marks[c, marks.shape[1] - 1] - marks[c, 0])
+    for i in range(n_inputs):
+        total += number_of_bits(room.by_input[i % WORD, i // WORD])
     before, wanted = 0, total * number // of
-    for block in range(marks.shape[1] - 1):
-        here = 0
-        for c in range(n_cases):
-            here += int(marks[c, block + 1] - marks[c, block])
-        if before + here > wanted:
-            begin, end = block * BLOCK, min((block + 1) * BLOCK, n_inputs)
-            return begin + (end - begin) * (wanted - before) // here
-        before += here
+    for i in range(n_inputs):
+        if before >= wanted:
+            return i
+        before += number_of_bits(room.by_input[i % WORD, i // WORD])
     return n_inputs
 
 
-@inlined
-def stride_of(room: Room) -> int:
-    """Return how many values of an input there is room for: those of all cases, and some, lest it be a power of two."""
-    return len(room.marks) + LANES
-
-
-@inlined
-def values_between(c: int, low: Any, high: Any, block: int, room: Room) -> tuple[int, int]:
-    """Return where the nonzero inputs of a case begin and end that are at least low and below high, of a block."""
-    k, end = room.marks[c, block], room.marks[c, block + 1]
-    while k < end and room.columns[k] < low:
-        k += np.uint32(1)
-    while k < end and room.columns[end - np.uint32(1)] >= high:
-        end -= np.uint32(1)
-    return k, end
-
-
 @compiled
-def sort_by_input(low: Any, high: Any, block: int, n_cases: int, room: Room) -> None:
-    """Sort those nonzero inputs of a batch by input that are of a block, from low to high.
+def sort_by_input(begin: int, end: int, room: Room) -> None:
+    """Transpose the masks of up to 64 cases: from which inputs a case has to which cases an input has.
 
-    Those of input i then lie from ``(i - low) * stride_of(room)`` to before ``ends[i - low]``. Low and high are numbers
-    without a sign.
+    A square of 64 by 64 bits has its upper right and lower left quarters exchanged, then each quarter has its own.
     """
-    ends, columns = room.ends, room.columns
-    stride = np.uint32(stride_of(room))
-    for i in range(high - low):
-        ends[i] = i * stride
-    for c in range(n_cases):
-        begin, end = values_between(c, low, high, block, room)
-        for k in range(begin, end):
-            i = columns[k] - low
-            place = ends[i]
-            ends[i] = place + np.uint32(1)
-            room.by_input[place], room.cases[place] = room.values[k], c
+    by_input, n = room.by_input, room.masks.shape[1]
+    flat = by_input.reshape(by_input.size)
+    for c in range(WORD):
+        for word in range(n):
+            by_input[c, word] = room.masks[begin + c, word] if begin + c < end else np.uint64(0)
+    distance, lower = WORD // 2, np.uint64(0xFFFFFFFF)
+    while distance:
+        for c in range(WORD):
+            if not c & distance:
+                for word in range(0, n, LANES):
+                    p, q = c * n + word, (c + distance) * n + word
+                    exchange_bits(flat, p, q, np.uint64(distance), lower)
+        distance //= 2
+        lower ^= lower << np.uint64(distance)
 
 
 @compiled
-def descend_first(low: int, high: int, n_cases: int, dz: Floats, w: Floats, rules: Rules, room: Room) -> None:
-    """Change w [D, P] from input low to high by −rate times the gradient of the batch.
+def add_first(low: int, high: int, x: Floats, starts: Sizes, dz: Floats, scale: Any, w: Floats, room: Room) -> None:
+    """Add to w [D, P], from input low to high, scale times the gradient of up to 64 cases, whose masks are sorted.
 
-    It goes input by input, so that each row is fetched once.
+    It goes input by input, so that each row is fetched once. ``starts`` and dz [B, P] are of these cases.
     """
-    if low == high:
-        return
-    width, to, of, stride = w.shape[1], w.reshape(w.size), dz.reshape(dz.size), stride_of(room)
-    for block in range(low // BLOCK, (high - 1) // BLOCK + 1):
-        first, last = max(low, block * BLOCK), min(high, (block + 1) * BLOCK)
-        sort_by_input(np.uint32(first), np.uint32(last), block, n_cases, room)
-        for i in range(last - first):
-            begin, end = i * stride, room.ends[i]
-            if begin < end:
-                add_rows(to, (first + i) * width, width, -rules.rate, of, room.cases, room.by_input, begin, end)
+    width = w.shape[1]
+    to, of, flat = w.reshape(w.size), dz.reshape(dz.size), x.reshape(x.size)
+    for i in range(low, high):
+        mask = room.by_input[i % WORD, i // WORD]
+        if mask:
+            add_cases(to, i * width, scale, of, width, flat, i, starts, mask, 0)
 
 
 @compiled
-def descend_first_of_one(dz: Floats, w: Floats, rules: Rules, room: Room) -> None:
-    """Change w [D, P] by −rate times the gradient of a batch of one case, which needs no sorting."""
-    for k in range(room.marks[0, 0], room.marks[0, room.marks.shape[1] - 1]):
-        i, x = room.columns[k], rules.rate * room.values[k]
-        for j in range(w.shape[1]):
-            w[i, j] -= x * dz[0, j]
+def add_first_of_one(begin: int, x: Floats, dz: Floats, scale: Any, w: Floats, room: Room) -> None:
+    """Add to w [D, P] scale times the gradient of one case, whose masks need no sorting."""
+    width = w.shape[1]
+    to, of, flat = w.reshape(w.size), dz.reshape(dz.size), x.reshape(x.size)
+    for word in range(words_of(x.shape[1])):
+        rest = room.masks[begin, word]
+        while rest:
+            i = word * WORD + lowest_bit(rest)
+            rest &= rest - np.uint64(1)
+            add_rows(to, i * width, scale, of, width, flat, room.starts[begin] + i, 1)
 
 
 @compiled
-def descend_above(low: int, high: int, y: Floats, dz: Floats, v: Floats, rules: Rules, room: Room) -> None:
-    """Change v [J, P] from unit low to high by −rate times the gradient of the batch.
+def add_above(low: int, high: int, y: Floats, dz: Floats, scale: Any, v: Floats, room: Room) -> None:
+    """Add to v [J, P], from unit low to high, scale times the gradient of the cases.
 
     y [B, P] is of the layer below, dz [B, P] of this one.
     """
@@ -693,12 +780,12 @@ def descend_above(low: int, high: int, y: Floats, dz: Floats, v: Floats, rules: 
     for j in range(low, high):
         for c in range(y.shape[0]):
             room.factors[c] = dz[c, j]
-        add_rows(to, j * width, width, -rules.rate, of, room.counting, room.factors, 0, y.shape[0])
+        add_rows(to, j * width, scale, of, width, room.factors, 0, y.shape[0])
 
 
 @compiled
-def descend_bias(low: int, high: int, dz: Floats, b: Floats, rules: Rules, room: Room) -> None:
-    """Change b [P] from unit low to high by −rate times the gradient of the batch, dz [B, P]."""
+def add_bias(low: int, high: int, dz: Floats, scale: Any, b: Floats, room: Room) -> None:
+    """Add to b [P], from unit low to high, scale times the gradient of the cases, dz [B, P]."""
     g = room.gradient
     first, end = np.uint32(low), np.uint32(high)  # so that none is looked at as one from the end
     for j in range(first, end):
@@ -707,13 +794,13 @@ def descend_bias(low: int, high: int, dz: Floats, b: Floats, rules: Rules, room:
         for j in range(first, end):
             g[j] += dz[c, j]
     for j in range(first, end):
-        b[j] -= rules.rate * g[j]
+        b[j] += scale * g[j]
 
 
 @compiled
 def rows_of_layer(flat: Floats, layer: int, n_cases: int, network: Network, room: Room) -> Floats:
     """Return what y or dz of the room have for a layer, [B, P]."""
-    begin = room.marks.shape[0] * network.padded[:layer].sum()
+    begin = room.masks.shape[0] * network.padded[:layer].sum()
     width = network.padded[layer]
     return flat[begin : begin + n_cases * width].reshape(n_cases, width)
 
@@ -744,35 +831,36 @@ def forward(
     Meanwhile the inputs x [N, D] of the cases that follow are fetched.
     """
     below = rows_of_layer(room.y, 0, n_cases, network, room)[begin:end]
-    marks = room.marks[begin:end]
-    first_layer(network.w, biases_of(0, network), below, x, following, marks, room.columns, room.values)
+    first_layer(begin, network.w, biases_of(0, network), below, x, following, room)
     for layer in range(1, network.widths.size):
-        activate(rules.hidden, below, network.widths[layer - 1], room)
+        activate(rules.hidden, below, network.widths[layer - 1])
         z = rows_of_layer(room.y, layer, n_cases, network, room)[begin:end]
         layer_above(below, weights_above(layer, network), biases_of(layer, network), z)
         below = z
 
 
 @compiled
-def backward(begin: int, end: int, t: Floats, cases: Order, network: Network, rules: Rules, room: Room) -> float:
-    """Return the loss, summed over some cases of a batch, and compute their dE/dz of all layers; t [N, C]."""
+def backward(
+    begin: int, end: int, of: int, t: Floats, cases: Order, network: Network, rules: Rules, room: Room
+) -> float:
+    """Return the loss of some cases of a batch of so many, summed, and compute dE/dz of all layers; t [N, C]."""
     last = network.widths.size - 1
     n_cases, mine = cases.size, cases[begin:end]
     z = rows_of_layer(room.y, last, n_cases, network, room)[begin:end]
     dz = rows_of_layer(room.dz, last, n_cases, network, room)[begin:end]
     if rules.squared:
-        loss = squared_loss(rules.output, z, t, mine, dz, room)
+        loss = squared_loss(rules.output, z, t, mine, dz)
     elif rules.output == SOFTMAX:
-        loss = softmax_loss(z, t, mine, dz, room)
+        loss = softmax_loss(z, t, mine, dz)
     else:
-        loss = sigmoid_loss(z, t, mine, dz, room)
+        loss = sigmoid_loss(z, t, mine, dz)
     if rules.mean:
-        for c in range(mine.size):
-            for j in range(t.shape[1]):
-                dz[c, j] /= n_cases
+        flat, n = dz.reshape(dz.size), dz.dtype.type(of)
+        for k in range(flat.size):
+            flat[k] /= n
     for layer in range(last, 0, -1):
         below = rows_of_layer(room.dz, layer - 1, n_cases, network, room)[begin:end]
-        back_to_layer(dz, weights_above(layer, network), below, room)
+        back_to_layer(dz, weights_above(layer, network), below)
         y = rows_of_layer(room.y, layer - 1, n_cases, network, room)[begin:end]
         times_derivative(rules.hidden, below, y)
         dz = below
@@ -780,30 +868,70 @@ def backward(begin: int, end: int, t: Floats, cases: Order, network: Network, ru
 
 
 @compiled
-def update(number: int, of: int, n_cases: int, network: Network, rules: Rules, room: Room) -> None:
-    """Change a thread's share of the weights of every layer."""
-    for layer in range(network.widths.size):
-        dz = rows_of_layer(room.dz, layer, n_cases, network, room)
-        low, high = part_of(network.widths[layer], number, of)
+def add_gradient(
+    number: int,
+    of: int,
+    begin: int,
+    end: int,
+    n_cases: int,
+    x: Floats,
+    scale: Any,
+    to: Network,
+    rules: Rules,
+    room: Room,
+) -> None:
+    """Add scale times the gradient of up to 64 cases to a thread's share of the weights of every layer; x [N, D]."""
+    for layer in range(to.widths.size):
+        dz = rows_of_layer(room.dz, layer, n_cases, to, room)[begin:end]
+        low, high = part_of(to.widths[layer], number, of)
         if layer:
-            y = rows_of_layer(room.y, layer - 1, n_cases, network, room)
-            descend_above(low, high, y, dz, weights_above(layer, network), rules, room)
-        elif n_cases == 1:
+            y = rows_of_layer(room.y, layer - 1, n_cases, to, room)[begin:end]
+            add_above(low, high, y, dz, scale, weights_above(layer, to), room)
+        elif end - begin == 1:
             if number == 0:
-                descend_first_of_one(dz, network.w, rules, room)
+                add_first_of_one(begin, x, dz, scale, to.w, room)
         else:
-            n_inputs = network.w.shape[0]
-            first = input_before(number, of, n_cases, n_inputs, room)
-            end = input_before(number + 1, of, n_cases, n_inputs, room)
-            descend_first(first, end, n_cases, dz, network.w, rules, room)
+            sort_by_input(begin, end, room)
+            first = input_before(number, of, to.w.shape[0], room)
+            last = input_before(number + 1, of, to.w.shape[0], room)
+            add_first(first, last, x, room.starts[begin:end], dz, scale, to.w, room)
         if rules.bias:
-            descend_bias(low, high, dz, biases_of(layer, network), rules, room)
+            add_bias(low, high, dz, scale, biases_of(layer, to), room)
+
+
+@compiled
+def descend(number: int, of: int, rate: Any, gradient: Network, network: Network) -> None:
+    """Change a thread's share of the weights by −rate times the gradient, and put 0 in the place of that."""
+    descend_flat(number, of, rate, gradient.w.reshape(gradient.w.size), network.w.reshape(network.w.size))
+    descend_flat(number, of, rate, gradient.above, network.above)
+    descend_flat(number, of, rate, gradient.biases, network.biases)
+
+
+@compiled
+def descend_flat(number: int, of: int, rate: Any, g: Floats, w: Floats) -> None:
+    """Do it with some weights, all of one shape [N]."""
+    low, high = part_of(w.size, number, of)
+    mine, change = w[low:high], g[low:high]
+    for k in range(mine.size):
+        mine[k] -= rate * change[k]
+        change[k] = 0
+
+
+@compiled
+def fetch_targets(t: Floats, cases: Order) -> None:
+    """Fetch the targets t [N, C] of some cases, which are anywhere in memory."""
+    flat, n_classes = t.reshape(t.size), t.shape[1]
+    for case in cases:
+        for j in range(0, n_classes, LANES):
+            fetch_early(flat, case * n_classes + j)
+        fetch_early(flat, (case + 1) * n_classes - 1)
 
 
 @compiled
 def there_and_back(
     number: int,
     of: int,
+    size: int,
     x: Floats,
     t: Floats,
     cases: Order,
@@ -812,29 +940,15 @@ def there_and_back(
     rules: Rules,
     room: Room,
 ) -> float:
-    """Compute dE/dz of a thread's share of a batch, and return its loss; the cases that follow are fetched."""
-    begin, end = part_of(cases.size, number, of)
-    keep_nonzeros(x, cases[begin:end], begin, room)
-    forward(begin, end, cases.size, x, following[begin:end], network, rules, room)
-    return backward(begin, end, t, cases, network, rules, room)
+    """Compute dE/dz of a thread's share of some cases of a batch of so many, and return the loss, summed.
 
-
-@compiled
-def train_batches(x: Floats, t: Floats, order: Order, size: int, network: Network, rules: Rules, room: Room) -> float:
-    """Train the cases of x [N, D] and t [N, C] in this order, so many at a time.
-
-    Returns the loss, summed over the cases. Subnormal numbers count as 0: some processors take far longer for them, and
-    where a network is sure of itself, dE/dz has many.
+    Meanwhile the cases that follow are fetched.
     """
-    loss = 0.0
-    before: Any = control_word()
-    set_control_word(before | WITHOUT_SUBNORMALS)
-    for start in range(0, order.size, size):
-        cases, following = order[start : start + size], order[start + size : start + 2 * size]
-        loss += there_and_back(0, 1, x, t, cases, following, network, rules, room)
-        update(0, 1, cases.size, network, rules, room)
-    set_control_word(before)
-    return loss
+    begin, end = part_of(cases.size, number, of)
+    find_nonzeros(begin, end, x, cases, room)
+    fetch_targets(t, cases[begin:end])
+    forward(begin, end, cases.size, x, following[begin:end], network, rules, room)
+    return backward(begin, end, size, t, cases, network, rules, room)
 
 
 @compiled
@@ -858,25 +972,36 @@ def train_share(
     order: Order,
     size: int,
     network: Network,
+    gradient: Network,
     rules: Rules,
     room: Room,
 ) -> float:
-    """Do one thread's share of what :func:`train_batches` does.
+    """Train the cases of x [N, D] and t [N, C] in this order, so many at a time: one thread's share of it.
 
-    All threads meet when dE/dz of a batch is there, and again when the weights are changed. ``arrived`` [1] is 0 at
-    first, and the same for all.
+    Returns the loss, summed over the cases of that share. The gradient of a batch of more than 64 cases is summed in
+    ``gradient``, which is 0 before and after. All threads meet when dE/dz is there, and again when weights or gradient
+    are changed. ``arrived`` [1] is 0 at first, and the same for all. Subnormal numbers count as 0: some processors take
+    far longer for them, and where a network is sure of itself, dE/dz has many.
     """
-    loss = 0.0
-    met = 0
+    loss, met = 0.0, 0
     before: Any = control_word()
     set_control_word(before | WITHOUT_SUBNORMALS)
     for start in range(0, order.size, size):
-        cases, following = order[start : start + size], order[start + size : start + 2 * size]
-        loss += there_and_back(number, of, x, t, cases, following, network, rules, room)
-        met += of
-        meet(arrived, met)
-        update(number, of, cases.size, network, rules, room)
-        met += of
-        meet(arrived, met)
+        end = min(start + size, order.size)
+        at_once = end - start <= WORD
+        for first in range(start, end, WORD):
+            last = min(first + WORD, end)
+            cases, following = order[first:last], order[last : last + WORD]
+            loss += there_and_back(number, of, end - start, x, t, cases, following, network, rules, room)
+            met += of
+            meet(arrived, met)
+            scale, to = (-rules.rate, network) if at_once else (rules.one, gradient)
+            add_gradient(number, of, 0, cases.size, cases.size, x, scale, to, rules, room)
+            met += of
+            meet(arrived, met)
+        if not at_once:
+            descend(number, of, rules.rate, gradient, network)
+            met += of
+            meet(arrived, met)
     set_control_word(before)
     return loss

@@ -13,14 +13,13 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 from numba.core import config
 
 from data import Floats, Layer, Order, Parameters, Recipe, StepParts, UnsupportedRecipe, check_plain
 from scratch import compiled_kernels as kernels
-from scratch.compiled_kernels import BLOCK, LANES, Network, Room, Rules
+from scratch.compiled_kernels import LANES, LINE_BYTES, WORD, Network, Room, Rules
 
-LINE_BYTES = 64
-"""A cache line; what begins at one is fetched with the fewest accesses."""
 PREDICTED = 1024
 """Cases that are predicted together."""
 THREADS = int(vars(config)["NUMBA_NUM_THREADS"]) if os.name == "posix" else 1
@@ -36,12 +35,12 @@ def rounded_up(n: int, multiple: int = LANES) -> int:
     return -(-n // multiple) * multiple
 
 
-def zeros(n: int, dtype: str) -> Floats:
+def zeros(n: int, dtype: str) -> npt.NDArray[Any]:
     """Return so many zeros that begin at a cache line, [n]."""
     n_bytes = n * np.dtype(dtype).itemsize
     raw = np.zeros(n_bytes + LINE_BYTES, np.uint8)
     start = -raw.ctypes.data % LINE_BYTES
-    aligned: Floats = raw[start : start + n_bytes].view(dtype)
+    aligned: npt.NDArray[Any] = raw[start : start + n_bytes].view(dtype)
     return aligned
 
 
@@ -80,28 +79,22 @@ def biases_of(network: Network) -> list[Floats]:
 
 
 def room_for(recipe: Recipe, n_cases: int) -> Room:
-    """Return room for so many cases, should none of their inputs be zero; memory that is not used is never taken."""
+    """Return room for so many cases."""
     first, *widths = recipe.layer_sizes
     padded = [rounded_up(width) for width in widths]
-    kept = n_cases * first + LANES
-    most = max(n_cases, *widths)
+    words = rounded_up(rounded_up(first, WORD) // WORD)
     return Room(
-        columns=np.empty(kept, np.uint32),
-        values=zeros(kept, recipe.dtype),
-        marks=np.empty((n_cases, -(-first // BLOCK) + 1), np.uint32),
+        starts=np.empty(n_cases, np.int64),
+        masks=zeros(n_cases * words, "uint64").reshape(n_cases, words),
         y=zeros(n_cases * sum(padded), recipe.dtype),
         dz=zeros(n_cases * sum(padded), recipe.dtype),
-        by_input=zeros(BLOCK * (n_cases + LANES), recipe.dtype),
-        cases=np.empty(BLOCK * (n_cases + LANES), np.uint32),
-        ends=np.empty(BLOCK, np.uint32),
+        by_input=zeros(WORD * words, "uint64").reshape(WORD, words),
         gradient=zeros(max(padded), recipe.dtype),
-        counting=np.arange(most, dtype=np.uint32),
-        factors=zeros(most, recipe.dtype),
-        bits=np.empty(n_cases * max(padded), np.int32),
+        factors=zeros(n_cases, recipe.dtype),
     )
 
 
-SHARED = ("columns", "values", "marks", "y", "dz")
+SHARED = ("starts", "masks", "y", "dz")
 """Of a room, what all threads have together."""
 
 
@@ -166,14 +159,26 @@ class CompiledTrainer:
             mean=recipe.reduction == "mean",
             bias=recipe.bias,
             rate=np.dtype(recipe.dtype).type(recipe.learning_rate),
+            one=np.dtype(recipe.dtype).type(1),
         )
+        self.gradient: Network | None = None
         self.rooms: list[Room] = []
         self.threads: dict[int, Threads] = {}
         """By how many there are."""
 
+    def _gradient(self, size: int) -> Network:
+        """Return where the gradient of a batch of so many cases is summed, if it needs that."""
+        if size > WORD and self.gradient is None:
+            zero = tuple(
+                Layer(np.zeros_like(layer.weight), None if layer.bias is None else np.zeros_like(layer.bias))
+                for layer in self.parameters()
+            )
+            self.gradient = network_of(self.recipe, zero)
+        return self.gradient or self.network
+
     def _rooms(self, n_cases: int, n_threads: int = 1) -> list[Room]:
         """Return rooms for batches of so many cases, the same every time unless more is needed."""
-        if len(self.rooms) < n_threads or len(self.rooms[0].marks) < n_cases:
+        if len(self.rooms) < n_threads or len(self.rooms[0].masks) < n_cases:
             self.rooms = rooms_for(self.recipe, n_cases, n_threads)
         return self.rooms[:n_threads]
 
@@ -195,11 +200,12 @@ class CompiledTrainer:
         if order.min() < 0 or order.max() >= len(x):
             raise IndexError(f"the order names cases from {order.min()} to {order.max()}, of {len(x)}")
         size = min(self.recipe.batch_size or len(order), len(order))
-        n_threads = max(1, min(THREADS, size // CASES_EACH))
-        rooms = self._rooms(size, n_threads)
-        given = read_only(x), read_only(t), read_only(order), size, self.network, self.rules
+        at_once = min(size, WORD)
+        n_threads = max(1, min(THREADS, at_once // CASES_EACH))
+        rooms = self._rooms(at_once, n_threads)
+        given = read_only(x), read_only(t), read_only(order), size, self.network, self._gradient(size), self.rules
         if n_threads == 1:
-            loss = float(kernels.train_batches(*given, rooms[0]))
+            loss = float(kernels.train_share(0, 1, np.zeros(1, np.int64), *given, rooms[0]))
         else:
             loss = self._threads(n_threads).train(rooms, *given)
         return loss / len(order)
@@ -207,7 +213,7 @@ class CompiledTrainer:
     def _run(self, x: Floats, room: Room) -> None:
         """Compute the activations of the hidden layers and z of the output layer into the room."""
         inputs, order = read_only(x), read_only(np.arange(len(x)))
-        kernels.keep_nonzeros(inputs, order, 0, room)
+        kernels.find_nonzeros(0, len(order), inputs, order, room)
         kernels.forward(0, len(x), len(x), inputs, order[:0], self.network, self.rules, room)
 
     def _rows(self, flat: Floats, n_cases: int, room: Room) -> list[Floats]:
@@ -221,7 +227,7 @@ class CompiledTrainer:
         self._check(x, t)
         room = room_for(self.recipe, len(x))
         self._run(x, room)
-        kernels.backward(0, len(x), read_only(t), read_only(np.arange(len(x))), self.network, self.rules, room)
+        kernels.backward(0, len(x), len(x), read_only(t), read_only(np.arange(len(x))), self.network, self.rules, room)
         y, dz = (self._rows(flat, len(x), room) for flat in (room.y, room.dz))
         with np.errstate(all="ignore"):
             return tuple(
@@ -246,7 +252,7 @@ class CompiledTrainer:
             found: Floats = np.divide(e, e.sum(axis=1, keepdims=True))
             return found
         y = np.ascontiguousarray(z)
-        kernels.activate(self.rules.output, y, y.shape[1], room_for(self.recipe, len(y)))
+        kernels.activate(self.rules.output, y, y.shape[1])
         return y
 
     def parameters(self) -> Parameters:
@@ -269,9 +275,20 @@ class CompiledTrainer:
         (room,) = self._rooms(len(cases))
         n_cases = len(cases)
         inputs, targets, order = read_only(x), read_only(t), read_only(cases)
+        gradient, one, rate = self._gradient(n_cases), self.rules.one, self.rules.rate
+
+        def update() -> None:
+            if n_cases <= WORD:
+                kernels.add_gradient(0, 1, 0, n_cases, n_cases, inputs, -rate, self.network, self.rules, room)
+                return
+            for begin in range(0, n_cases, WORD):
+                end = min(begin + WORD, n_cases)
+                kernels.add_gradient(0, 1, begin, end, n_cases, inputs, one, gradient, self.rules, room)
+            kernels.descend(0, 1, rate, gradient, self.network)
+
         return {
-            "fetch": lambda: kernels.keep_nonzeros(inputs, order, 0, room),
+            "fetch": lambda: kernels.find_nonzeros(0, n_cases, inputs, order, room),
             "forward": lambda: kernels.forward(0, n_cases, n_cases, inputs, order[:0], self.network, self.rules, room),
-            "backward": lambda: kernels.backward(0, n_cases, targets, order, self.network, self.rules, room),
-            "update": lambda: kernels.update(0, 1, n_cases, self.network, self.rules, room),
+            "backward": lambda: kernels.backward(0, n_cases, n_cases, targets, order, self.network, self.rules, room),
+            "update": update,
         }

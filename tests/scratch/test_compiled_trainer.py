@@ -14,7 +14,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from data import Cases, Recipe, Trainer, UnsupportedRecipe, batch_order, initial_parameters
+from data import Cases, DividesSteps, Recipe, Trainer, UnsupportedRecipe, batch_order, initial_parameters
 from scratch.numpy_trainer import NumpyTrainer
 from tests.agreement import assert_same
 from tests.recipes import random_cases, recipes
@@ -60,6 +60,58 @@ def test_outputs_gradients_and_weights_are_those_of_numpy(
     recipe = plain(recipe).replace(dtype=dtype)
     cases = with_zeros(recipe, zeros)
     assert_same(recipe, compiled_trainer, NumpyTrainer, cases, 30 if dtype == "float64" else 10)
+
+
+@pytest.mark.parametrize("size", [64, 65, 130, None])
+@pytest.mark.parametrize("inputs", [70, 1100])
+def test_batches_of_more_cases_than_a_mask_has_bits_are_those_of_numpy_with_any_number_of_threads(
+    compiled_trainer: type[Trainer], inputs: int, size: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from scratch import compiled_trainer as module
+
+    n_cases = 64 + 130 + 3
+    recipe = WIDE.replace(layer_sizes=(inputs, 37, 19, 5), batch_size=size)
+    cases = with_zeros(recipe, 0.7, n_cases)
+    found = []
+    for make, threads in ((NumpyTrainer, 1), (compiled_trainer, 1), (compiled_trainer, 2), (compiled_trainer, 3)):
+        monkeypatch.setattr(module, "THREADS", threads)
+        trainer = make(recipe, initial_parameters(recipe))
+        for epoch in range(3):
+            trainer.train_epoch(cases.x, cases.t, batch_order(recipe, n_cases, epoch))
+        found.append([array for layer in trainer.parameters() for array in layer.arrays()])
+    expected, alone, *others = found
+    assert all(np.allclose(a, b, rtol=0, atol=1e-13) for a, b in zip(expected, alone, strict=True))
+    for arrays in others:
+        assert all(np.array_equal(one, other) for one, other in zip(alone, arrays, strict=True))
+
+
+@pytest.mark.parametrize("n_cases", [1, 20, 64, 130])
+def test_the_parts_of_a_step_are_a_step(compiled_trainer: type[Trainer], n_cases: int) -> None:
+    recipe = WIDE.replace(batch_size=None)
+    cases = with_zeros(recipe, 0.5, n_cases)
+    order = batch_order(recipe, n_cases, 0)
+    whole, parts = (compiled_trainer(recipe, initial_parameters(recipe)) for _ in range(2))
+    assert isinstance(parts, DividesSteps)
+    whole.train_epoch(cases.x, cases.t, order)
+    for part in parts.step_parts(cases.x, cases.t, order).values():
+        part()
+    for a, b in zip(whole.parameters(), parts.parameters(), strict=True):
+        assert all(np.array_equal(one, other) for one, other in zip(a.arrays(), b.arrays(), strict=True))
+
+
+def test_masks_are_transposed_bit_by_bit(compiled_trainer: type[Trainer]) -> None:
+    del compiled_trainer  # that Numba is there
+    from scratch import compiled_kernels as kernels
+    from scratch.compiled_trainer import room_for
+
+    room = room_for(Recipe(layer_sizes=(150, 3, 2)), 70)
+    nonzero = np.random.default_rng(0).random((70, 150)) < 0.3
+    x = np.where(nonzero, np.nan, 0).astype("float32")  # a NaN is not zero
+    kernels.find_nonzeros(0, 70, x, np.arange(70), room)
+    kernels.sort_by_input(6, 70, room)
+    for i in range(150):
+        mask = int(room.by_input[i % 64, i // 64])
+        assert [bool(mask >> c & 1) for c in range(64)] == nonzero[6:, i].tolist()
 
 
 def test_a_training_in_pieces_is_the_same_as_in_one(compiled_trainer: type[Trainer]) -> None:
@@ -143,11 +195,11 @@ def test_the_exponential_is_right_to_two_units_in_the_last_place_and_keeps_infin
     drawn = [np.linspace(-87, 88, 200_001), np.random.default_rng(0).normal(0, 1, 100_000)]
     x = np.concatenate(drawn).astype("float32")
     found = x.copy()
-    kernels.exp_in_place(found, np.empty(len(x), np.int32))
+    kernels.exp_in_place(found)
     exact = np.exp(x.astype(np.float64))
     assert (np.abs(found - exact) / exact).max() < 2 * np.finfo("float32").eps
     edge = np.array([math.inf, -math.inf, math.nan, 200.0, -200.0, 0.0], "float32")
-    kernels.exp_in_place(edge, np.empty(6, np.int32))
+    kernels.exp_in_place(edge)
     assert edge[0] == edge[3] == math.inf
     assert math.isnan(edge[2])
     assert edge[5] == 1
