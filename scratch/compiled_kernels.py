@@ -10,8 +10,10 @@ Which inputs of a batch are not zero is kept as bits, case by case, :data:`WORD`
 a case goes from one such bit to the next. The same bits transposed say for each input which cases have one that is not
 zero: a sum over the cases goes along those. The inputs themselves stay where they are.
 
-Several threads share a batch: each goes forward and back with its own cases, then changes the weights of its own inputs
-and units. All sums are of the same terms in the same order as with one thread, so the weights are the same to the bit.
+Several threads share a batch. The first layer, which has most of the weights, is divided by units, and what belongs to
+each thread lies together, so that no core ever waits for what another one has changed there. Above it, each thread goes
+forward and back with its own cases. All sums are of the same terms in the same order as with one thread, so the weights
+are the same to the bit.
 """
 
 import contextlib
@@ -111,21 +113,22 @@ def splat(builder: Any, number: Any) -> Any:
 class _Sums:
     """Sums of some vectors of rows, each row by a factor, in code that is being written.
 
-    ``args`` begin with out, o, scale, rows, width and x, flat arrays: to out[o : o + width] is added, from place r on,
-    scale times the sum of some rows of ``rows``, each ``width`` long and by a number of ``x``.
+    ``args`` begin with out, o, scale, rows, first, stride, length and x, of which out, rows and x are flat arrays: to
+    out[o : o + length] is added, from place r on, scale times the sum of such parts of some rows of ``rows``, each by a
+    number of ``x``. The part of row k begins at k · stride + first.
     """
 
     def __init__(self, context: Any, builder: Any, signature: Any, args: Any, r: Any, n_vectors: int) -> None:
         self.builder, self.r = builder, r
-        self.out, self.rows, self.x = (_Vectors(context, builder, signature.args[at], args[at]) for at in (0, 3, 5))
-        _, self.o, self.scale, _, self.width, *_ = args
+        self.out, self.rows, self.x = (_Vectors(context, builder, signature.args[at], args[at]) for at in (0, 3, 7))
+        _, self.o, self.scale, _, self.first, self.stride, *_ = args
         zero = ir.Constant(self.out.vector, None)
         self.sums = [cgutils.alloca_once_value(builder, zero) for _ in range(n_vectors)]
 
     def add(self, row: Any, place: Any) -> None:
         """Add a row times x[place]."""
         builder = self.builder
-        begin = builder.add(builder.mul(row, self.width), self.r)
+        begin = builder.add(builder.mul(row, self.stride), builder.add(self.first, self.r))
         times = self.rows.splat(self.x.number(place))
         for part, total in enumerate(self.sums):
             vector = self.rows.load(builder.add(begin, begin.type(LANES * part)))
@@ -142,33 +145,46 @@ class _Sums:
             self.out.store(builder.fadd(self.out.load(place), change, flags=CONTRACT), place)
 
 
-def _each_tile(builder: Any, width: Any, write: Callable[[Any, int], None]) -> None:
-    """Write what is to be done with each tile of a row, from the place where it begins, and its number of vectors."""
-    whole = width.type
-    n_tiles = builder.udiv(width, whole(TILE * LANES))
+def _each_tile(builder: Any, length: Any, write: Callable[[Any, int], None]) -> None:
+    """Write what is to be done with each tile of so many numbers: from the place where it begins, and its vectors."""
+    whole = length.type
+    n_tiles = builder.udiv(length, whole(TILE * LANES))
     with cgutils.for_range(builder, n_tiles, intp=whole) as loop:
         write(builder.mul(loop.index, whole(TILE * LANES)), TILE)
     r, size = builder.mul(n_tiles, whole(TILE * LANES)), TILE // 2
     while size:
         end = builder.add(r, whole(size * LANES))
-        fits = builder.icmp_signed("<=", end, width)
+        fits = builder.icmp_signed("<=", end, length)
         with builder.if_then(fits):
             write(r, size)
         r, size = builder.select(fits, end, r), size // 2
 
 
 @intrinsic
-def add_rows(typing: Any, out: Any, o: Any, scale: Any, rows: Any, width: Any, x: Any, f: Any, n: Any) -> Any:
-    """Add to out[o : o + width] scale times the sum over k < n of x[f + k] times row k of rows.
+def add_rows(
+    typing: Any,
+    out: Any,
+    o: Any,
+    scale: Any,
+    rows: Any,
+    first: Any,
+    stride: Any,
+    length: Any,
+    x: Any,
+    f: Any,
+    n: Any,
+) -> Any:
+    """Add to out[o : o + length] scale times the sum over k < n of x[f + k] times a part of row k of rows.
 
-    Arrays are flat; a row is ``width`` long, whole vectors. It goes tile by tile, so that sums stay in registers.
+    Arrays are flat. The part of row k is rows[k · stride + first : … + length], whole vectors. It goes tile by tile, so
+    that sums stay in registers.
     """
-    del typing, o, scale, width, f, n  # their types are those of the signature
+    del typing, o, scale, first, stride, length, f, n  # their types are those of the signature
     whole = types.int64
-    signature = types.void(out, whole, out.dtype, rows, whole, x, whole, whole)
+    signature = types.void(out, whole, out.dtype, rows, whole, whole, whole, x, whole, whole)
 
     def write(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        width, _, f, n = args[4:]
+        length, _, f, n = args[6:]
 
         def tile(r: Any, n_vectors: int) -> None:
             sums = _Sums(context, builder, signature, args, r, n_vectors)
@@ -176,7 +192,7 @@ def add_rows(typing: Any, out: Any, o: Any, scale: Any, rows: Any, width: Any, x
                 sums.add(loop.index, builder.add(f, loop.index))
             sums.finish()
 
-        _each_tile(builder, width, tile)
+        _each_tile(builder, length, tile)
         return context.get_dummy_value()
 
     return signature, write
@@ -192,29 +208,32 @@ def _add_chosen(is_case: bool) -> Any:
         o: Any,
         scale: Any,
         rows: Any,
-        width: Any,
+        first: Any,
+        stride: Any,
+        length: Any,
         x: Any,
         f: Any,
         starts: Any,
         mask: Any,
-        first: Any,
+        row: Any,
     ) -> Any:
-        del typing, o, scale, width, f, mask, first
+        del typing, o, scale, first, stride, length, f, mask, row
         whole = types.int64
-        signature = types.void(out, whole, out.dtype, rows, whole, x, whole, starts, types.uint64, whole)
+        numbers = whole, whole, whole, x, whole, starts, types.uint64, whole
+        signature = types.void(out, whole, out.dtype, rows, *numbers)
 
         def write(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            start = _Vectors(context, builder, signature.args[7], args[7])
-            width, f, mask, first = (args[at] for at in (4, 6, 8, 9))
+            start = _Vectors(context, builder, signature.args[9], args[9])
+            length, f, mask, before = (args[at] for at in (6, 8, 10, 11))
 
             def tile(r: Any, n_vectors: int) -> None:
                 sums = _Sums(context, builder, signature, args, r, n_vectors)
                 with _each_bit(builder, mask) as bit:
-                    row = builder.add(first, bit)
+                    row = builder.add(before, bit)
                     sums.add(row, builder.add(f, start.number(row) if is_case else row))
                 sums.finish()
 
-            _each_tile(builder, width, tile)
+            _each_tile(builder, length, tile)
             return context.get_dummy_value()
 
         return signature, write
@@ -239,8 +258,9 @@ def _each_bit(builder: Any, mask: Any) -> Iterator[Any]:
 
 
 add_inputs, add_cases = _add_chosen(is_case=False), _add_chosen(is_case=True)
-"""(out, o, scale, rows, width, x, f, starts, mask, first): as :data:`add_rows`, for those k only that are ``first`` and
-the number of a bit that is set in the mask. Input k of a case is x[f + k]; case k of an input is x[starts[k] + f]."""
+"""(out, o, scale, rows, first, stride, length, x, f, starts, mask, row): as :data:`add_rows`, for those k only that are
+``row`` and the number of a bit that is set in the mask. Input k of a case is x[f + k]; case k of an input is
+x[starts[k] + f]."""
 
 
 @intrinsic
@@ -292,18 +312,6 @@ def lowest_bit(typing: Any, mask: Any) -> Any:
     def write(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         del context, signature
         return builder.cttz(args[0], ir.IntType(1)(1))
-
-    return types.int64(types.uint64), write
-
-
-@intrinsic
-def number_of_bits(typing: Any, mask: Any) -> Any:
-    """Return how many bits are set."""
-    del typing, mask
-
-    def write(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        del context, signature
-        return builder.ctpop(args[0])
 
     return types.int64(types.uint64), write
 
@@ -411,13 +419,15 @@ class Network(NamedTuple):
     Attributes
     ----------
     w
-        Of the first layer, [D, P].
+        Of the first layer, [D, units] for each share of its units, one after the other.
     above
         Of the layers above, [J, P] each, one after the other.
     biases
         [P] of each layer, one after the other; zeros where the recipe has none.
     widths, padded
         J and P of each layer.
+    shares
+        Into how many shares the first layer is divided: as many as there are threads.
     """
 
     w: Floats
@@ -425,6 +435,7 @@ class Network(NamedTuple):
     biases: Floats
     widths: Sizes
     padded: Sizes
+    shares: int
 
 
 class Rules(NamedTuple):
@@ -440,7 +451,7 @@ class Rules(NamedTuple):
 
 
 class Room(NamedTuple):
-    """Room for what a batch needs. Threads share the first four, and have the others to themselves.
+    """Room for what a batch needs. Threads share y and dz, and have the others to themselves.
 
     Attributes
     ----------
@@ -562,25 +573,48 @@ def find_nonzeros(begin: int, end: int, x: Floats, cases: Order, room: Room) -> 
 
 
 @compiled
-def first_layer(begin: int, w: Floats, b: Floats, z: Floats, x: Floats, following: Order, room: Room) -> None:
-    """Compute z [B, P] of the first layer from w [D, P] and b [P], of cases from one of the batch on.
+def units_of(share: int, network: Network) -> tuple[int, int]:
+    """Return the first unit of a share of the first layer, and the one after its last.
+
+    They are whole tiles, as large as leave something to each share.
+    """
+    size, width = TILE, network.padded[0]
+    while size > 1 and (width - 1) // (size * LANES) + 1 < network.shares:
+        size //= 2
+    size *= LANES
+    low, high = part_of((width - 1) // size + 1, share, network.shares)
+    return low * size, min(high * size, width)
+
+
+@compiled
+def weights_of(share: int, network: Network) -> Floats:
+    """Return w of a share of the first layer, [D, units]."""
+    low, high = units_of(share, network)
+    n_inputs = network.w.size // network.padded[0]
+    return network.w[n_inputs * low : n_inputs * high].reshape(n_inputs, high - low)
+
+
+@compiled
+def first_layer(share: int, n_cases: int, x: Floats, following: Order, network: Network, room: Room) -> None:
+    """Compute z of a share of the first layer, of the cases of a batch.
 
     Inputs are taken word by word, so that their weights stay near while all cases use them. Meanwhile the inputs
     x [N, D] of the cases that follow, which are anywhere in memory, are fetched.
     """
-    width, n_cases = z.shape[1], z.shape[0]
-    flat, n_inputs = x.reshape(x.size), x.shape[1]
+    z, b, w = rows_of_layer(room.y, 0, n_cases, network, room), biases_of(0, network), weights_of(share, network)
+    (low, high), stride = units_of(share, network), z.shape[1]
+    flat, n_inputs, length = x.reshape(x.size), x.shape[1], high - low
     to, of, one = z.reshape(z.size), w.reshape(w.size), z.dtype.type(1)
     for c in range(n_cases):
-        for j in range(width):
+        for j in range(low, high):
             z[c, j] = b[j]
     for word in range(words_of(n_inputs)):
         for c in range(n_cases):
             if c < following.size:
                 fetch_word_early(flat, following[c] * n_inputs + word * WORD)
-            mask, f = room.masks[begin + c, word], room.starts[begin + c]
+            mask, f, o = room.masks[c, word], room.starts[c], c * stride + low
             if mask:
-                add_inputs(to, c * width, one, of, width, flat, f, room.starts, mask, word * WORD)
+                add_inputs(to, o, one, of, 0, length, length, flat, f, room.starts, mask, word * WORD)
 
 
 @compiled
@@ -635,7 +669,7 @@ def back_to_layer(dz: Floats, v: Floats, dy: Floats) -> None:
     for k in range(to.size):
         to[k] = 0
     for c in range(dy.shape[0]):
-        add_rows(to, c * width, one, of, width, factor, c * dz.shape[1], v.shape[0])
+        add_rows(to, c * width, one, of, 0, width, width, factor, c * dz.shape[1], v.shape[0])
 
 
 @compiled
@@ -703,25 +737,6 @@ def part_of(n: int, number: int, of: int) -> tuple[int, int]:
 
 
 @compiled
-def input_before(number: int, of: int, n_inputs: int, room: Room) -> int:
-    """Return the first input of a thread's share: so many that each has about as many nonzero values of the cases.
-
-    It is the same for all threads, as the masks are.
-    """
-    if number == 0 or number == of:
-        return n_inputs * number // of
-    total = 0
-    for i in range(n_inputs):
-        total += number_of_bits(room.by_input[i % WORD, i // WORD])
-    before, wanted = 0, total * number // of
-    for i in range(n_inputs):
-        if before >= wanted:
-            return i
-        before += number_of_bits(room.by_input[i % WORD, i // WORD])
-    return n_inputs
-
-
-@compiled
 def sort_by_input(begin: int, end: int, room: Room) -> None:
     """Transpose the masks of up to 64 cases: from which inputs a case has to which cases an input has.
 
@@ -744,30 +759,30 @@ def sort_by_input(begin: int, end: int, room: Room) -> None:
 
 
 @compiled
-def add_first(low: int, high: int, x: Floats, starts: Sizes, dz: Floats, scale: Any, w: Floats, room: Room) -> None:
-    """Add to w [D, P], from input low to high, scale times the gradient of up to 64 cases, whose masks are sorted.
+def add_first(low: int, x: Floats, starts: Sizes, dz: Floats, scale: Any, w: Floats, room: Room) -> None:
+    """Add to w [D, units], whose units are those from low on, scale times the gradient of up to 64 cases.
 
-    It goes input by input, so that each row is fetched once. ``starts`` and dz [B, P] are of these cases.
+    Their masks are sorted; ``starts`` and dz [B, P] are theirs. It goes input by input: each row is fetched once.
     """
-    width = w.shape[1]
+    length, stride = w.shape[1], dz.shape[1]
     to, of, flat = w.reshape(w.size), dz.reshape(dz.size), x.reshape(x.size)
-    for i in range(low, high):
+    for i in range(w.shape[0]):
         mask = room.by_input[i % WORD, i // WORD]
         if mask:
-            add_cases(to, i * width, scale, of, width, flat, i, starts, mask, 0)
+            add_cases(to, i * length, scale, of, low, stride, length, flat, i, starts, mask, 0)
 
 
 @compiled
-def add_first_of_one(begin: int, x: Floats, dz: Floats, scale: Any, w: Floats, room: Room) -> None:
-    """Add to w [D, P] scale times the gradient of one case, whose masks need no sorting."""
-    width = w.shape[1]
+def add_first_of_one(low: int, begin: int, x: Floats, dz: Floats, scale: Any, w: Floats, room: Room) -> None:
+    """Do the same with the gradient of one case, whose masks need no sorting."""
+    length, stride = w.shape[1], dz.shape[1]
     to, of, flat = w.reshape(w.size), dz.reshape(dz.size), x.reshape(x.size)
     for word in range(words_of(x.shape[1])):
         rest = room.masks[begin, word]
         while rest:
             i = word * WORD + lowest_bit(rest)
             rest &= rest - np.uint64(1)
-            add_rows(to, i * width, scale, of, width, flat, room.starts[begin] + i, 1)
+            add_rows(to, i * length, scale, of, low, stride, length, flat, room.starts[begin] + i, 1)
 
 
 @compiled
@@ -780,7 +795,7 @@ def add_above(low: int, high: int, y: Floats, dz: Floats, scale: Any, v: Floats,
     for j in range(low, high):
         for c in range(y.shape[0]):
             room.factors[c] = dz[c, j]
-        add_rows(to, j * width, scale, of, width, room.factors, 0, y.shape[0])
+        add_rows(to, j * width, scale, of, 0, width, width, room.factors, 0, y.shape[0])
 
 
 @compiled
@@ -823,15 +838,20 @@ def biases_of(layer: int, network: Network) -> Floats:
 
 
 @compiled
-def forward(
-    begin: int, end: int, n_cases: int, x: Floats, following: Order, network: Network, rules: Rules, room: Room
-) -> None:
-    """Compute the activations of the hidden layers, and z of the output layer, of some cases of a batch.
+def forward(x: Floats, n_cases: int, following: Order, network: Network, rules: Rules, room: Room) -> None:
+    """Compute the activations of the hidden layers, and z of the output layer, of a batch.
 
     Meanwhile the inputs x [N, D] of the cases that follow are fetched.
     """
+    for share in range(network.shares):
+        first_layer(share, n_cases, x, following, network, room)
+    forward_above(0, n_cases, n_cases, network, rules, room)
+
+
+@compiled
+def forward_above(begin: int, end: int, n_cases: int, network: Network, rules: Rules, room: Room) -> None:
+    """Compute the same of some cases, from z of the first layer on."""
     below = rows_of_layer(room.y, 0, n_cases, network, room)[begin:end]
-    first_layer(begin, network.w, biases_of(0, network), below, x, following, room)
     for layer in range(1, network.widths.size):
         activate(rules.hidden, below, network.widths[layer - 1])
         z = rows_of_layer(room.y, layer, n_cases, network, room)[begin:end]
@@ -869,40 +889,31 @@ def backward(
 
 @compiled
 def add_gradient(
-    number: int,
-    of: int,
-    begin: int,
-    end: int,
-    n_cases: int,
-    x: Floats,
-    scale: Any,
-    to: Network,
-    rules: Rules,
-    room: Room,
+    number: int, begin: int, end: int, n_cases: int, x: Floats, scale: Any, to: Network, rules: Rules, room: Room
 ) -> None:
     """Add scale times the gradient of up to 64 cases to a thread's share of the weights of every layer; x [N, D]."""
     for layer in range(to.widths.size):
         dz = rows_of_layer(room.dz, layer, n_cases, to, room)[begin:end]
-        low, high = part_of(to.widths[layer], number, of)
+        low, high = part_of(to.widths[layer], number, to.shares)
         if layer:
             y = rows_of_layer(room.y, layer - 1, n_cases, to, room)[begin:end]
             add_above(low, high, y, dz, scale, weights_above(layer, to), room)
-        elif end - begin == 1:
-            if number == 0:
-                add_first_of_one(begin, x, dz, scale, to.w, room)
         else:
-            sort_by_input(begin, end, room)
-            first = input_before(number, of, to.w.shape[0], room)
-            last = input_before(number + 1, of, to.w.shape[0], room)
-            add_first(first, last, x, room.starts[begin:end], dz, scale, to.w, room)
+            low, high = units_of(number, to)
+            if end - begin == 1:
+                add_first_of_one(low, begin, x, dz, scale, weights_of(number, to), room)
+            else:
+                sort_by_input(begin, end, room)
+                add_first(low, x, room.starts[begin:end], dz, scale, weights_of(number, to), room)
         if rules.bias:
             add_bias(low, high, dz, scale, biases_of(layer, to), room)
 
 
 @compiled
-def descend(number: int, of: int, rate: Any, gradient: Network, network: Network) -> None:
+def descend(number: int, rate: Any, gradient: Network, network: Network) -> None:
     """Change a thread's share of the weights by −rate times the gradient, and put 0 in the place of that."""
-    descend_flat(number, of, rate, gradient.w.reshape(gradient.w.size), network.w.reshape(network.w.size))
+    of = network.shares
+    descend_flat(number, of, rate, gradient.w, network.w)
     descend_flat(number, of, rate, gradient.above, network.above)
     descend_flat(number, of, rate, gradient.biases, network.biases)
 
@@ -928,30 +939,6 @@ def fetch_targets(t: Floats, cases: Order) -> None:
 
 
 @compiled
-def there_and_back(
-    number: int,
-    of: int,
-    size: int,
-    x: Floats,
-    t: Floats,
-    cases: Order,
-    following: Order,
-    network: Network,
-    rules: Rules,
-    room: Room,
-) -> float:
-    """Compute dE/dz of a thread's share of some cases of a batch of so many, and return the loss, summed.
-
-    Meanwhile the cases that follow are fetched.
-    """
-    begin, end = part_of(cases.size, number, of)
-    find_nonzeros(begin, end, x, cases, room)
-    fetch_targets(t, cases[begin:end])
-    forward(begin, end, cases.size, x, following[begin:end], network, rules, room)
-    return backward(begin, end, size, t, cases, network, rules, room)
-
-
-@compiled
 def meet(arrived: Arrivals, expected: int) -> None:
     """Wait until so many have arrived, this thread among them."""
     add_atomically(arrived, 0, 1)
@@ -965,7 +952,6 @@ def meet(arrived: Arrivals, expected: int) -> None:
 @compiled
 def train_share(
     number: int,
-    of: int,
     arrived: Arrivals,
     x: Floats,
     t: Floats,
@@ -979,11 +965,13 @@ def train_share(
     """Train the cases of x [N, D] and t [N, C] in this order, so many at a time: one thread's share of it.
 
     Returns the loss, summed over the cases of that share. The gradient of a batch of more than 64 cases is summed in
-    ``gradient``, which is 0 before and after. All threads meet when dE/dz is there, and again when weights or gradient
-    are changed. ``arrived`` [1] is 0 at first, and the same for all. Subnormal numbers count as 0: some processors take
-    far longer for them, and where a network is sure of itself, dE/dz has many.
+    ``gradient``, which is 0 before and after. All threads meet when z of the first layer is there, when dE/dz is, and
+    when weights or gradient are changed. ``arrived`` [1] is 0 at first, and the same for all.
+
+    Subnormal numbers count as 0: some processors take far longer for them, and where a network is sure of itself, dE/dz
+    has many.
     """
-    loss, met = 0.0, 0
+    loss, met, of = 0.0, 0, network.shares
     before: Any = control_word()
     set_control_word(before | WITHOUT_SUBNORMALS)
     for start in range(0, order.size, size):
@@ -992,15 +980,22 @@ def train_share(
         for first in range(start, end, WORD):
             last = min(first + WORD, end)
             cases, following = order[first:last], order[last : last + WORD]
-            loss += there_and_back(number, of, end - start, x, t, cases, following, network, rules, room)
+            find_nonzeros(0, cases.size, x, cases, room)
+            first_layer(number, cases.size, x, following, network, room)
+            met += of
+            meet(arrived, met)
+            low, high = part_of(cases.size, number, of)
+            fetch_targets(t, cases[low:high])
+            forward_above(low, high, cases.size, network, rules, room)
+            loss += backward(low, high, end - start, t, cases, network, rules, room)
             met += of
             meet(arrived, met)
             scale, to = (-rules.rate, network) if at_once else (rules.one, gradient)
-            add_gradient(number, of, 0, cases.size, cases.size, x, scale, to, rules, room)
+            add_gradient(number, 0, cases.size, cases.size, x, scale, to, rules, room)
             met += of
             meet(arrived, met)
         if not at_once:
-            descend(number, of, rules.rate, gradient, network)
+            descend(number, rules.rate, gradient, network)
             met += of
             meet(arrived, met)
     set_control_word(before)

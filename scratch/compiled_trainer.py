@@ -20,7 +20,7 @@ from data import Floats, Layer, Order, Parameters, Recipe, StepParts, Unsupporte
 from scratch import compiled_kernels as kernels
 from scratch.compiled_kernels import LANES, LINE_BYTES, WORD, Network, Room, Rules
 
-PREDICTED = 1024
+PREDICTED = 256
 """Cases that are predicted together."""
 THREADS = int(vars(config)["NUMBA_NUM_THREADS"]) if os.name == "posix" else 1
 """As many as Numba is told to have, by NUMBA_NUM_THREADS, or as there are cores; they wait for each other by a call of
@@ -44,22 +44,39 @@ def zeros(n: int, dtype: str) -> npt.NDArray[Any]:
     return aligned
 
 
-def network_of(recipe: Recipe, parameters: Parameters) -> Network:
+def threads_for(recipe: Recipe) -> int:
+    """Return how many threads have enough to do."""
+    at_once = min(recipe.batch_size or WORD, WORD)
+    return max(1, min(THREADS, at_once // CASES_EACH, rounded_up(recipe.layer_sizes[1]) // LANES))
+
+
+def network_of(recipe: Recipe, parameters: Parameters, shares: int) -> Network:
     """Return copies of the weights as the loops want them."""
     widths = recipe.layer_sizes[1:]
     padded = [rounded_up(width) for width in widths]
-    first, *above = parameters
-    w = zeros(recipe.layer_sizes[0] * padded[0], recipe.dtype).reshape(-1, padded[0])
-    w[:, : widths[0]] = first.weight
+    w = zeros(recipe.layer_sizes[0] * padded[0], recipe.dtype)
     blocks = zeros(sum(rows * columns for rows, columns in zip(widths[1:], padded, strict=False)), recipe.dtype)
     biases = zeros(sum(padded), recipe.dtype)
-    network = Network(w, blocks, biases, np.array(widths), np.array(padded))
+    network = Network(w, blocks, biases, np.array(widths), np.array(padded), shares)
+    first, *above = parameters
+    for columns, share in shares_of_first(network):
+        share[:, : columns.stop - columns.start] = first.weight[:, columns]
     for layer, block in zip(above, weights_above(network), strict=True):
         block[:, : layer.weight.shape[0]] = layer.weight.T
     for layer, bias in zip(parameters, biases_of(network), strict=True):
         if layer.bias is not None:
             bias[:] = layer.bias
     return network
+
+
+def shares_of_first(network: Network) -> list[tuple[slice, Floats]]:
+    """Return each share of the first layer: the columns of its weights [D, J] that it has, and these, not copied."""
+    found = []
+    for share in range(network.shares):
+        low, high = kernels.units_of(share, network)
+        columns = slice(low, min(high, int(network.widths[0])))
+        found.append((columns, kernels.weights_of(share, network)))
+    return found
 
 
 def weights_above(network: Network) -> list[Floats]:
@@ -94,7 +111,7 @@ def room_for(recipe: Recipe, n_cases: int) -> Room:
     )
 
 
-SHARED = ("starts", "masks", "y", "dz")
+SHARED = ("y", "dz")
 """Of a room, what all threads have together."""
 
 
@@ -124,7 +141,7 @@ class Threads:
         """Return the loss of :func:`scratch.compiled_kernels.train_share`, summed over the threads."""
         arrived = np.zeros(1, np.int64)
         shares = [
-            self.pool.submit(lambda given: kernels.train_share(*given), (number, self.n, arrived, *rest, room))
+            self.pool.submit(lambda given: kernels.train_share(*given), (number, arrived, *rest, room))
             for number, room in enumerate(rooms)
         ]
         return sum(float(share.result()) for share in shares)
@@ -151,7 +168,7 @@ class CompiledTrainer:
             raise UnsupportedRecipe("scratch-compiled", "weight_decay", f"{reason}; it does 0")
         check_plain("scratch-compiled", recipe)
         self.recipe = recipe
-        self.network = network_of(recipe, parameters)
+        self.network = network_of(recipe, parameters, threads_for(recipe))
         self.rules = Rules(
             hidden=kernels.KINDS[recipe.hidden_activation],
             output=kernels.KINDS[recipe.output_activation],
@@ -173,7 +190,7 @@ class CompiledTrainer:
                 Layer(np.zeros_like(layer.weight), None if layer.bias is None else np.zeros_like(layer.bias))
                 for layer in self.parameters()
             )
-            self.gradient = network_of(self.recipe, zero)
+            self.gradient = network_of(self.recipe, zero, self.network.shares)
         return self.gradient or self.network
 
     def _rooms(self, n_cases: int, n_threads: int = 1) -> list[Room]:
@@ -200,21 +217,23 @@ class CompiledTrainer:
         if order.min() < 0 or order.max() >= len(x):
             raise IndexError(f"the order names cases from {order.min()} to {order.max()}, of {len(x)}")
         size = min(self.recipe.batch_size or len(order), len(order))
-        at_once = min(size, WORD)
-        n_threads = max(1, min(THREADS, at_once // CASES_EACH))
-        rooms = self._rooms(at_once, n_threads)
+        n_threads = self.network.shares
+        rooms = self._rooms(min(size, WORD), n_threads)
         given = read_only(x), read_only(t), read_only(order), size, self.network, self._gradient(size), self.rules
         if n_threads == 1:
-            loss = float(kernels.train_share(0, 1, np.zeros(1, np.int64), *given, rooms[0]))
+            loss = float(kernels.train_share(0, np.zeros(1, np.int64), *given, rooms[0]))
         else:
             loss = self._threads(n_threads).train(rooms, *given)
         return loss / len(order)
 
-    def _run(self, x: Floats, room: Room) -> None:
-        """Compute the activations of the hidden layers and z of the output layer into the room."""
-        inputs, order = read_only(x), read_only(np.arange(len(x)))
-        kernels.find_nonzeros(0, len(order), inputs, order, room)
-        kernels.forward(0, len(x), len(x), inputs, order[:0], self.network, self.rules, room)
+    def _run(self, x: Floats, cases: Order, following: Order, room: Room) -> None:
+        """Compute the activations of the hidden layers and z of the output layer of some cases into the room.
+
+        Meanwhile those that follow are fetched.
+        """
+        inputs = read_only(x)
+        kernels.find_nonzeros(0, len(cases), inputs, read_only(cases), room)
+        kernels.forward(inputs, len(cases), read_only(following), self.network, self.rules, room)
 
     def _rows(self, flat: Floats, n_cases: int, room: Room) -> list[Floats]:
         """Return what y or dz of the room have for every layer, [B, J]."""
@@ -225,9 +244,9 @@ class CompiledTrainer:
     def gradients(self, x: Floats, t: Floats) -> Parameters:
         """Return dE/dw of one batch; see :class:`data.Trainer`."""
         self._check(x, t)
-        room = room_for(self.recipe, len(x))
-        self._run(x, room)
-        kernels.backward(0, len(x), len(x), read_only(t), read_only(np.arange(len(x))), self.network, self.rules, room)
+        room, cases = room_for(self.recipe, len(x)), np.arange(len(x))
+        self._run(x, cases, cases[:0], room)
+        kernels.backward(0, len(x), len(x), read_only(t), read_only(cases), self.network, self.rules, room)
         y, dz = (self._rows(flat, len(x), room) for flat in (room.y, room.dz))
         with np.errstate(all="ignore"):
             return tuple(
@@ -238,12 +257,11 @@ class CompiledTrainer:
     def predict(self, x: Floats) -> Floats:
         """Return the outputs [N, C]."""
         found = np.empty((len(x), self.recipe.layer_sizes[-1]), self.recipe.dtype)
-        n_cases = min(PREDICTED, len(x))
-        room = room_for(self.recipe, n_cases)
+        room, cases = room_for(self.recipe, min(PREDICTED, len(x))), np.arange(len(x))
         for start in range(0, len(x), PREDICTED):
-            part = x[start : start + PREDICTED]
-            self._run(part, room)
-            found[start : start + PREDICTED] = self._outputs(self._rows(room.y, len(part), room)[-1])
+            end = min(start + PREDICTED, len(x))
+            self._run(x, cases[start:end], cases[end : end + PREDICTED], room)
+            found[start:end] = self._outputs(self._rows(room.y, end - start, room)[-1])
         return found
 
     def _outputs(self, z: Floats) -> Floats:
@@ -257,7 +275,9 @@ class CompiledTrainer:
 
     def parameters(self) -> Parameters:
         """Return copies of the weights."""
-        first = self.network.w[:, : int(self.network.widths[0])]
+        first = np.empty((self.recipe.layer_sizes[0], int(self.network.widths[0])), self.recipe.dtype)
+        for columns, share in shares_of_first(self.network):
+            first[:, columns] = share[:, : columns.stop - columns.start]
         above = [
             v[:, : int(below)].T for v, below in zip(weights_above(self.network), self.network.widths, strict=False)
         ]
@@ -277,18 +297,22 @@ class CompiledTrainer:
         inputs, targets, order = read_only(x), read_only(t), read_only(cases)
         gradient, one, rate = self._gradient(n_cases), self.rules.one, self.rules.rate
 
+        def add(begin: int, end: int, scale: Any, to: Network) -> None:
+            for share in range(to.shares):
+                kernels.add_gradient(share, begin, end, n_cases, inputs, scale, to, self.rules, room)
+
         def update() -> None:
             if n_cases <= WORD:
-                kernels.add_gradient(0, 1, 0, n_cases, n_cases, inputs, -rate, self.network, self.rules, room)
+                add(0, n_cases, -rate, self.network)
                 return
             for begin in range(0, n_cases, WORD):
-                end = min(begin + WORD, n_cases)
-                kernels.add_gradient(0, 1, begin, end, n_cases, inputs, one, gradient, self.rules, room)
-            kernels.descend(0, 1, rate, gradient, self.network)
+                add(begin, min(begin + WORD, n_cases), one, gradient)
+            for share in range(gradient.shares):
+                kernels.descend(share, rate, gradient, self.network)
 
         return {
             "fetch": lambda: kernels.find_nonzeros(0, n_cases, inputs, order, room),
-            "forward": lambda: kernels.forward(0, n_cases, n_cases, inputs, order[:0], self.network, self.rules, room),
+            "forward": lambda: kernels.forward(inputs, n_cases, order[:0], self.network, self.rules, room),
             "backward": lambda: kernels.backward(0, n_cases, n_cases, targets, order, self.network, self.rules, room),
             "update": update,
         }
