@@ -12,26 +12,27 @@ class Correct:
     """Sigmoid, then softmax with cross-entropy; B cases, D inputs, J hidden units, C outputs."""
 
     def __init__(self, recipe: Recipe, parameters: Parameters) -> None:
-        check_plain("examples/correct.py", recipe)
+        name = type(self).__name__
+        check_plain(name, recipe)
         for field, value in DOES.items():
             if getattr(recipe, field) != value:
-                raise UnsupportedRecipe("examples/correct.py", field, f"it does {value}")
+                raise UnsupportedRecipe(name, field, f"it does {value}")
         if len(parameters) != 2:
-            raise UnsupportedRecipe("examples/correct.py", "layer_sizes", "it does one hidden layer")
+            raise UnsupportedRecipe(name, "layer_sizes", "it does one hidden layer")
         self.recipe = recipe
         self.weights = [array.copy() for layer in parameters for array in layer.arrays()]
 
     def forward(self, x: Floats) -> tuple[Floats, Floats]:
-        """Return the hidden activations [B, J] and the logarithms of the outputs [B, C] for inputs [B, D]."""
+        """Return the hidden activations [B, J] and the outputs [B, C] for inputs [B, D]."""
         W1, b1, W2, b2 = self.weights
         h = 1 / (1 + np.exp(-(x @ W1 + b1)))
         z = h @ W2 + b2
-        z -= z.max(axis=1, keepdims=True)
-        return h, z - np.log(np.exp(z).sum(axis=1, keepdims=True))
+        e = np.exp(z - z.max(axis=1, keepdims=True))
+        return h, e / e.sum(axis=1, keepdims=True)
 
-    def backward(self, x: Floats, t: Floats, h: Floats, log_y: Floats) -> Parameters:
+    def backward(self, x: Floats, t: Floats, h: Floats, y: Floats) -> Parameters:
         """Return dE/dw of a batch from its activations and targets [B, C]."""
-        dz2 = (np.exp(log_y) - t) / len(x)
+        dz2 = (y - t) / len(x)
         dz1 = dz2 @ self.weights[2].T * h * (1 - h)
         return Layer(x.T @ dz1, dz1.sum(axis=0)), Layer(h.T @ dz2, dz2.sum(axis=0))
 
@@ -39,9 +40,9 @@ class Correct:
         loss, size = 0.0, self.recipe.batch_size or len(order)
         for start in range(0, len(order), size):
             cases = order[start : start + size]
-            h, log_y = self.forward(x[cases])
-            loss -= float((t[cases] * log_y).sum())
-            dW1, dW2 = self.backward(x[cases], t[cases], h, log_y)
+            h, y = self.forward(x[cases])
+            loss -= float(np.log(y[t[cases] == 1]).sum())
+            dW1, dW2 = self.backward(x[cases], t[cases], h, y)
             for w, dw in zip(self.weights, (*dW1.arrays(), *dW2.arrays()), strict=True):
                 w -= self.recipe.learning_rate * dw
         return loss / len(order)
@@ -50,7 +51,7 @@ class Correct:
         return self.backward(x, t, *self.forward(x))
 
     def predict(self, x: Floats) -> Floats:
-        return np.exp(self.forward(x)[1])
+        return self.forward(x)[1]
 
     def parameters(self) -> Parameters:
         W1, b1, W2, b2 = (array.copy() for array in self.weights)

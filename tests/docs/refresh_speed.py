@@ -7,12 +7,14 @@ from typing import Any
 from bench.compute.ladder import Ladder, summarize_ladder
 from bench.compute.race import summarize_race
 from bench.compute.scaling import Scaling, summarize_scale
+from bench.compute.timing import paired_ratio
 from bench.implementations import FLOORS, IMPLEMENTATIONS
-from bench.records import Row, read_description, read_rows
+from bench.records import Row, read_description, read_rows, rows_of
 from bench.run.race import TARGETS
 from bench.run.scale import AXES, FETCH
 from bench.show.drawing import Drawing, save
 from bench.show.ladder import draw_ladder, ladder_sentences, ladder_table
+from bench.show.numbers import number_interval
 from bench.show.race import draw_race, race_sentences, race_table
 from bench.show.scaling import draw_scaling, scaling_sentences, scaling_table
 from bench.show.table import to_markdown
@@ -22,8 +24,9 @@ PAGE, REFERENCE = ROOT / "docs" / "speed.md", ROOT / "results" / "reference"
 
 
 LADDERS = ("ladder", "ladder-threads", "ladder-per-case")
-RUNS = (*LADDERS, *(name.replace("ladder", "ladder-intel") for name in LADDERS), "scale", "race")
+RUNS = (*LADDERS, *(name.replace("ladder", "ladder-amd") for name in LADDERS), "scale", "race")
 """Folders of the committed runs."""
+PRODUCTS = "NumPy's products alone"
 
 
 def reference_run(name: str) -> tuple[dict[str, Any], list[Row]]:
@@ -83,9 +86,24 @@ def short() -> str:
     )
 
 
+def numpy() -> str:
+    """Return how far plain NumPy is ahead of PyTorch as one usually writes it, and what of its time is products."""
+    timed = rows_of(reference_run("ladder")[1], "block")
+
+    def ratio(numerator: str, denominator: str) -> str:
+        return number_interval(paired_ratio(timed, numerator, denominator).interval)
+
+    return (
+        f"* torch-eager (tensors by index) takes {ratio('tensors by index', 'float32')} × the time of scratch-numpy "
+        f"(float32), and {ratio('tensors by index', 'no temporaries')} × that of scratch-inplace (no temporaries).\n"
+        f"* NumPy's products alone take {ratio(PRODUCTS, 'float32')} × the time of scratch-numpy (float32), and "
+        f"{ratio(PRODUCTS, 'tensors by index')} × that of torch-eager.\n"
+    )
+
+
 def blocks() -> dict[str, str]:
     """Return what stands in each block of the page."""
-    found = {"short": short()}
+    found = {"short": short(), "numpy": numpy()}
     for name, (sentences, tables, _) in shown().items():
         text = "".join(f"* {sentence}\n" for sentence in sentences) + "\n" + "\n".join(tables) + "\n"
         found[name] = text.replace("\N{NO-BREAK SPACE}", " ")
