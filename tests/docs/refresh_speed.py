@@ -1,5 +1,6 @@
 """Write what the committed runs say of the speed into docs/speed.md: ``python -m tests.docs.refresh_speed``."""
 
+import functools
 import re
 from pathlib import Path
 from typing import Any
@@ -29,17 +30,20 @@ RUNS = (*LADDERS, *(name.replace("ladder", "ladder-amd") for name in LADDERS), "
 PRODUCTS = "NumPy's products alone"
 
 
+@functools.cache
 def reference_run(name: str) -> tuple[dict[str, Any], list[Row]]:
     """Return the description and the rows of a committed run."""
     return read_description(REFERENCE / name), read_rows(REFERENCE / name)
 
 
+@functools.cache
 def reference_ladder(name: str) -> Ladder:
     """Return what a committed run of ladder says."""
     sides = {name: known.side for name, known in {**IMPLEMENTATIONS, **FLOORS}.items()}
     return summarize_ladder(*reference_run(name), sides)
 
 
+@functools.cache
 def reference_scale() -> list[Scaling]:
     """Return what the committed run of scale says."""
     counted = {name: what for name, (what, _) in AXES.items()}
