@@ -1,8 +1,9 @@
 """`scratch-compiled`: loops in machine code that leave out the zeros of the input.
 
-Nothing is multiplied by a zero input, which most pixels are, and no gradient of all weights is formed: each weight is
-changed by what its cases have to say. That needs an optimizer which leaves the weights of a zero input alone: plain
-gradient descent. A whole call of `train_epoch` is one call of compiled code, in every thread.
+Nothing is multiplied by a zero input, which most pixels are. For a batch of up to 64 cases no gradient of all weights
+is formed: each weight is changed by what its cases have to say; larger batches sum theirs. That needs an optimizer that
+leaves the weights of a zero input alone: plain gradient descent. A whole call of `train_epoch` is one call of compiled
+code, in every thread.
 """
 
 import concurrent.futures
