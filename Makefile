@@ -47,6 +47,7 @@ lint: $(INSTALLED) ## check style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/mypy docs/notebook.py
+	$(BIN)/lint-imports
 
 .PHONY: clean
 clean: ## remove what runs and builds leave, but not results/reference

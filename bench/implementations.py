@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-from data import InputError, Trainer
+from backprop_bench.data import InputError, Trainer
 
 Side = Literal["by hand", "PyTorch", "peer", "yours", "floor"]
 
@@ -25,8 +25,10 @@ GROUP = "backprop_bench.implementations"
 UNREADABLE = "its entry points cannot be read: "
 _OWN = "backprop_bench_own_"
 """What the name of a module begins with that is made of a file of yours."""
+_BESIDE: list[str] = []
+"""The folder of the file of yours that was imported last, which is on the path of imports."""
 METHODS = ("train_epoch", "gradients", "predict", "parameters")
-"""What :class:`data.Trainer` asks for."""
+"""What :class:`backprop_bench.data.Trainer` asks for."""
 
 
 class LoadError(InputError):
@@ -35,7 +37,7 @@ class LoadError(InputError):
 
 @dataclasses.dataclass(frozen=True)
 class Implementation:
-    """One implementation of :class:`data.Trainer`.
+    """One implementation of :class:`backprop_bench.data.Trainer`.
 
     Attributes
     ----------
@@ -137,7 +139,7 @@ def _load_yours(module_or_file: str, class_name: str) -> type[Trainer]:
         raise LoadError(f"{module_or_file} has no class {class_name!r}")
     trainer: type[Trainer] = getattr(module, class_name)
     if not isinstance(trainer, type):
-        raise LoadError(f"{module_or_file}: {class_name} is no class; expected one like data.Trainer")
+        raise LoadError(f"{module_or_file}: {class_name} is no class; expected one like backprop_bench.data.Trainer")
     missing = [name for name in METHODS if not callable(getattr(trainer, name, None))]
     if missing:
         raise LoadError(
@@ -170,6 +172,7 @@ def describe_error(error: Exception) -> str:
 
 
 def _import_file(path: str) -> types.ModuleType:
+    _import_beside(Path(path).resolve().parent)
     place = zlib.crc32(str(Path(path).resolve()).encode())  # two files may have one name
     spec = importlib.util.spec_from_file_location(f"{_OWN}{Path(path).stem}_{place:08x}", path)
     assert spec is not None
@@ -180,11 +183,28 @@ def _import_file(path: str) -> types.ModuleType:
     return module
 
 
+def _import_beside(folder: Path) -> None:
+    """Let the next file of yours import what lies beside it, as Python does for the file that it runs.
+
+    Modules that lie beside a file imported before are forgotten: two folders may both have a ``utils.py``.
+    """
+    if [str(folder)] == _BESIDE:
+        return
+    for before in _BESIDE:
+        sys.path.remove(before)
+        for name, module in list(sys.modules.items()):
+            file = getattr(module, "__file__", None)
+            if file and not name.startswith(_OWN) and Path(file).is_relative_to(before):
+                del sys.modules[name]
+    _BESIDE[:] = [str(folder)]
+    sys.path.insert(0, str(folder))
+
+
 _ALL = (
     Implementation(
         name="scratch-python",
         side="by hand",
-        module="scratch.python_trainer",
+        module="backprop_bench.scratch.python_trainer",
         class_name="PythonTrainer",
         twin="torch-eager",
         description="lists and the math module, one case at a time; reads like the derivation",
@@ -193,7 +213,7 @@ _ALL = (
     Implementation(
         name="scratch-numpy",
         side="by hand",
-        module="scratch.numpy_trainer",
+        module="backprop_bench.scratch.numpy_trainer",
         class_name="NumpyTrainer",
         twin="torch-eager",
         description="readable NumPy, each line with the number of its equation",
@@ -201,7 +221,7 @@ _ALL = (
     Implementation(
         name="scratch-inplace",
         side="by hand",
-        module="scratch.inplace_trainer",
+        module="backprop_bench.scratch.inplace_trainer",
         class_name="InplaceTrainer",
         twin="torch-eager",
         description="NumPy without temporaries; gradient and weight change in one call of BLAS",
@@ -210,7 +230,7 @@ _ALL = (
     Implementation(
         name="scratch-compiled",
         side="by hand",
-        module="scratch.compiled_trainer",
+        module="backprop_bench.scratch.compiled_trainer",
         class_name="CompiledTrainer",
         twin="torch-eager",
         description="loops compiled by Numba that leave out the zeros of the input",
@@ -220,7 +240,7 @@ _ALL = (
     Implementation(
         name="torch-eager",
         side="PyTorch",
-        module="torch_impl.trainers",
+        module="backprop_bench.torch_impl.trainers",
         class_name="EagerTrainer",
         twin="scratch-numpy",
         description="nn.Module, autograd, torch.optim; batches by index",
@@ -229,7 +249,7 @@ _ALL = (
     Implementation(
         name="torch-loader",
         side="PyTorch",
-        module="torch_impl.trainers",
+        module="backprop_bench.torch_impl.trainers",
         class_name="LoaderTrainer",
         twin="scratch-numpy",
         description="the same through a DataLoader, as a newcomer writes it",
@@ -238,7 +258,7 @@ _ALL = (
     Implementation(
         name="torch-fused",
         side="PyTorch",
-        module="torch_impl.trainers",
+        module="backprop_bench.torch_impl.trainers",
         class_name="FusedTrainer",
         twin="scratch-numpy",
         description="torch-eager with the fused step of its optimizer",
@@ -248,7 +268,7 @@ _ALL = (
     Implementation(
         name="torch-manual",
         side="PyTorch",
-        module="torch_impl.manual",
+        module="backprop_bench.torch_impl.manual",
         class_name="ManualTrainer",
         twin="scratch-numpy",
         description="PyTorch's operations with the gradient by hand, without autograd",
@@ -258,7 +278,7 @@ _ALL = (
     Implementation(
         name="torch-compile",
         side="PyTorch",
-        module="torch_impl.compiled",
+        module="backprop_bench.torch_impl.compiled",
         class_name="CompileTrainer",
         twin="scratch-numpy",
         description="the whole training step compiled by torch.compile",
@@ -269,7 +289,7 @@ _ALL = (
     Implementation(
         name="torch-cuda-graph",
         side="PyTorch",
-        module="torch_impl.cuda_graph",
+        module="backprop_bench.torch_impl.cuda_graph",
         class_name="CudaGraphTrainer",
         twin="scratch-numpy",
         description="torch-manual on a GPU, its whole step captured once and replayed",
@@ -280,7 +300,7 @@ _ALL = (
     Implementation(
         name="sklearn",
         side="peer",
-        module="peers.sklearn_trainer",
+        module="backprop_bench.peers.sklearn_trainer",
         class_name="SklearnTrainer",
         twin="scratch-numpy",
         description="scikit-learn's MLPClassifier",
@@ -290,7 +310,7 @@ _ALL = (
     Implementation(
         name="jax",
         side="peer",
-        module="peers.jax_trainer",
+        module="backprop_bench.peers.jax_trainer",
         class_name="JaxTrainer",
         twin="scratch-numpy",
         description="JAX: one jitted loop over the batches",
@@ -302,7 +322,9 @@ _ALL = (
 IMPLEMENTATIONS: dict[str, Implementation] = {implementation.name: implementation for implementation in _ALL}
 
 FLOORS: dict[str, Implementation] = {
-    name: Implementation(name, "floor", f"bench.run.{module}", class_name, name, "the matrix products of a step alone")
+    name: Implementation(
+        name, "floor", f"backprop_bench.bench.run.{module}", class_name, name, "the matrix products of a step alone"
+    )
     for name, module, class_name in (
         ("numpy-products", "floor", "NumpyFloor"),
         ("torch-products", "torch_floor", "TorchFloor"),
@@ -314,7 +336,7 @@ _LINKS = (
     Implementation(
         name="link-products",
         side="by hand",
-        module="bench.run.crossing",
+        module="backprop_bench.bench.run.crossing",
         class_name="ProductsTrainer",
         twin="torch-eager",
         description="scratch-numpy with PyTorch's matrix products",
@@ -324,7 +346,7 @@ _LINKS = (
     Implementation(
         name="link-operations",
         side="PyTorch",
-        module="torch_impl.bridge",
+        module="backprop_bench.torch_impl.bridge",
         class_name="OperationsTrainer",
         twin="scratch-numpy",
         description="the operations of scratch-numpy in PyTorch's tensors",
@@ -334,7 +356,7 @@ _LINKS = (
     Implementation(
         name="link-functions",
         side="PyTorch",
-        module="torch_impl.bridge",
+        module="backprop_bench.torch_impl.bridge",
         class_name="FunctionsTrainer",
         twin="scratch-numpy",
         description="PyTorch's functions, gradient and weight change by hand",
@@ -344,7 +366,7 @@ _LINKS = (
     Implementation(
         name="link-optimizer",
         side="PyTorch",
-        module="torch_impl.bridge",
+        module="backprop_bench.torch_impl.bridge",
         class_name="OptimizerTrainer",
         twin="scratch-numpy",
         description="PyTorch's functions and optimizers, gradient by hand",
@@ -354,7 +376,7 @@ _LINKS = (
     Implementation(
         name="link-autograd",
         side="PyTorch",
-        module="torch_impl.bridge",
+        module="backprop_bench.torch_impl.bridge",
         class_name="AutogradTrainer",
         twin="scratch-numpy",
         description="torch-eager without nn.Module",
@@ -367,7 +389,7 @@ LINKS: dict[str, Implementation] = {implementation.name: implementation for impl
 """Trainers between `scratch-numpy` and `torch-eager`, each with one thing more of PyTorch than the one before it."""
 
 PARTS: dict[str, Implementation] = {
-    name: Implementation(name, "floor", f"bench.run.{module}", class_name, name, description)
+    name: Implementation(name, "floor", f"backprop_bench.bench.run.{module}", class_name, name, description)
     for name, module, class_name, description in (
         ("numpy-elementwise", "parts_floor", "NumpyElementwise", "a step without products, nothing allocated"),
         ("numpy-allocating", "parts_floor", "NumpyAllocating", "products and the rest, every result allocated"),

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from data import InputError
+from backprop_bench.data import InputError
 
 Row = dict[str, Any]
 
@@ -76,15 +76,18 @@ race
     Of a race to an accuracy of ``target`` on the test cases, the same; ``start_s`` is what came before training, and
     ``cold`` says whether that is the start of a process.
 trial
-    Of a small task of 1986, as :func:`bench.run.trial.run_trial` returns it; ``implementation`` names the variant.
+    Of a small task of 1986, as :func:`backprop_bench.bench.run.trial.run_trial` returns it; ``implementation``
+    names the variant.
 stretch
     Of an epoch in which a twin begins anew, every so many ``batches``, from the weights that the hand-written one
-    has got to: the largest ``distance`` of any stretch, as :func:`bench.run.trial.train_in_stretches` returns it;
-    ``None`` where training diverged. ``implementation`` names the variant.
+    has got to: the largest ``distance`` of any stretch, as
+    :func:`backprop_bench.bench.run.trial.train_in_stretches` returns it; ``None`` where training diverged.
+    ``implementation`` names the variant.
 trained
-    Of the first seed of a question, after its last epoch: where the network lies, as :mod:`bench.run.trained` keeps it,
-    below the folder of the run; the checksum and the bytes of that file; and what one needs to show it a case.
-    ``file``, ``sha256`` and ``bytes`` are ``None`` where training diverged, for then there is nothing to keep.
+    Of the first seed of a question, after its last epoch: where the network lies, as
+    :mod:`backprop_bench.bench.run.trained` keeps it, below the folder of the run; the checksum and the
+    bytes of that file; and what one needs to show it a case. ``file``, ``sha256`` and ``bytes`` are ``None`` where
+    training diverged, for then there is nothing to keep.
 stop
     Why the timing of a question ended: ``precise``, ``budget``, ``alone`` (nothing to compare) or ``failed``.
 failure

@@ -1,10 +1,10 @@
 """What every twin is given, identically: dataset, recipe, initial weights, batch order."""
 
-from data.dataset import Cases, Dataset, Labels, check_fit, evaluation_cases, fit_recipe, training_cases
-from data.errors import InputError, InvalidRecipe, UnsupportedRecipe
-from data.family_trees import RELATIONS, FamilyTree, load_family_trees
-from data.load import load_dataset
-from data.parameters import (
+from backprop_bench.data.dataset import Cases, Dataset, Labels, check_fit, evaluation_cases, fit_recipe, training_cases
+from backprop_bench.data.errors import InputError, InvalidRecipe, UnsupportedRecipe
+from backprop_bench.data.family_trees import RELATIONS, FamilyTree, load_family_trees
+from backprop_bench.data.load import load_dataset
+from backprop_bench.data.parameters import (
     Floats,
     Layer,
     Order,
@@ -14,10 +14,10 @@ from data.parameters import (
     copy_parameters,
     initial_parameters,
 )
-from data.published import PATTERNS, Patterns, load_patterns
-from data.recipe import ARTICLE_SCRATCH, CHOICES, RECIPES, SHARED, Recipe, check_plain, named_recipe
-from data.sources import class_names
-from data.trainer import DividesSteps, StepParts, Trace, Traces, Trainer
+from backprop_bench.data.published import PATTERNS, Patterns, load_patterns
+from backprop_bench.data.recipe import ARTICLE_SCRATCH, CHOICES, RECIPES, SHARED, Recipe, check_plain, named_recipe
+from backprop_bench.data.sources import class_names
+from backprop_bench.data.trainer import DividesSteps, StepParts, Trace, Traces, Trainer
 
 __all__ = [
     "ARTICLE_SCRATCH",

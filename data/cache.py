@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from data.dataset import Labels
+from backprop_bench.data.dataset import Labels
 
 FORMAT = "backprop-bench arrays 1"
 _DTYPES = {"x_train": "|u1", "y_train": "<i8", "x_test": "|u1", "y_test": "<i8"}

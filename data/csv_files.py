@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from data.csv_rows import LARGEST_LABEL, LARGEST_PIXEL, Layout, read_layout, read_rows
-from data.dataset import Labels
-from data.errors import InputError
-from data.files import READ_ERRORS, open_unpacked
-from data.progress import ProgressBar, is_watched
+from backprop_bench.data.csv_rows import LARGEST_LABEL, LARGEST_PIXEL, Layout, read_layout, read_rows
+from backprop_bench.data.dataset import Labels
+from backprop_bench.data.errors import InputError
+from backprop_bench.data.files import READ_ERRORS, open_unpacked
+from backprop_bench.data.progress import ProgressBar, is_watched
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from data.errors import InputError
-from data.files import READ_ERRORS, open_unpacked, unreadable
+from backprop_bench.data.errors import InputError
+from backprop_bench.data.files import READ_ERRORS, open_unpacked, unreadable
 
 LARGEST_LABEL = 999
 LARGEST_PIXEL = 255

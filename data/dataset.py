@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from data.errors import InputError
-from data.parameters import Floats
-from data.recipe import Recipe
+from backprop_bench.data.errors import InputError
+from backprop_bench.data.parameters import Floats
+from backprop_bench.data.recipe import Recipe
 
 Labels = npt.NDArray[np.int64]
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from data.progress import ProgressBar, is_watched
+from backprop_bench.data.progress import ProgressBar, is_watched
 
 _TIMEOUT_S = 30
 _PIECE = 1 << 16  # bytes

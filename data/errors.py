@@ -21,7 +21,7 @@ class UnsupportedRecipe(InputError):  # noqa: N818
     implementation
         Name of the implementation that refuses.
     field
-        Name of the field of :class:`data.Recipe` that it cannot do.
+        Name of the field of :class:`backprop_bench.data.Recipe` that it cannot do.
     reason
         What it can do instead, or why it cannot.
     """

@@ -6,8 +6,8 @@ from collections.abc import Callable, Set
 from pathlib import Path
 from typing import Literal
 
-from data.errors import InputError
-from data.files import read_unpacked
+from backprop_bench.data.errors import InputError
+from backprop_bench.data.files import read_unpacked
 
 TREES_FOLDER = Path(__file__).parent / "trees"
 

@@ -4,7 +4,7 @@ import zlib
 from pathlib import Path
 from typing import IO, cast
 
-from data.errors import InputError
+from backprop_bench.data.errors import InputError
 
 _GZIP_MAGIC = b"\x1f\x8b"
 

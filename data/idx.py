@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from data.cache import Arrays
-from data.dataset import Labels
-from data.errors import InputError
-from data.files import is_file, read_unpacked
+from backprop_bench.data.cache import Arrays
+from backprop_bench.data.dataset import Labels
+from backprop_bench.data.errors import InputError
+from backprop_bench.data.files import is_file, read_unpacked
 
 _MAGIC = {"images": 2051, "labels": 2049}
 _DIMENSIONS = {"images": 3, "labels": 1}

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from data.cache import Arrays, cached
-from data.dataset import Dataset, Labels
-from data.errors import InputError
-from data.files import is_file, is_folder
-from data.idx import IdxFiles, find_idx_files, idx_prefix, read_idx
-from data.sources import NAMES, load_named
+from backprop_bench.data.cache import Arrays, cached
+from backprop_bench.data.dataset import Dataset, Labels
+from backprop_bench.data.errors import InputError
+from backprop_bench.data.files import is_file, is_folder
+from backprop_bench.data.idx import IdxFiles, find_idx_files, idx_prefix, read_idx
+from backprop_bench.data.sources import NAMES, load_named
 
 _HELD_OUT = 7  # one in so many cases of a single CSV file is a test case, as in MNIST
 
@@ -64,7 +64,7 @@ def _load_idx(files: IdxFiles) -> Arrays:
 
 
 def _load_one_csv(path: Path) -> Arrays:
-    from data.csv_files import read_csv  # here: a start from the cache needs none of it
+    from backprop_bench.data.csv_files import read_csv  # here: a start from the cache needs none of it
 
     def decode() -> Arrays:
         x, y = read_csv(path)
@@ -77,7 +77,7 @@ def _load_one_csv(path: Path) -> Arrays:
 
 
 def _load_two_csv(train: Path, test: Path) -> Arrays:
-    from data.csv_files import read_csv
+    from backprop_bench.data.csv_files import read_csv
 
     def decode() -> Arrays:
         return Arrays(*read_csv(train), *read_csv(test))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from data.recipe import Recipe
+from backprop_bench.data.recipe import Recipe
 
 Floats = npt.NDArray[np.floating[Any]]
 Order = npt.NDArray[np.int64]

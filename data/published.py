@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from data.dataset import Cases
-from data.errors import InputError
-from data.family_trees import RELATIONS, load_family_trees
-from data.parameters import Floats
-from data.recipe import Recipe
+from backprop_bench.data.dataset import Cases
+from backprop_bench.data.errors import InputError
+from backprop_bench.data.family_trees import RELATIONS, load_family_trees
+from backprop_bench.data.parameters import Floats
+from backprop_bench.data.recipe import Recipe
 
 Bits = npt.NDArray[np.uint8]
 
@@ -96,7 +96,7 @@ def load_patterns(name: str) -> Patterns:
     ``symmetry``       6 inputs, 1 output: whether they read the same from both ends; 8 of the 64 patterns do
     ``encoder-8-3-8``  8 inputs, 8 outputs: of 8 patterns with one input on each, the output is the input
     ``family-trees``   24 people and 12 relations, 24 outputs: 104 questions such as who is an aunt of Colin,
-                       with 112 answers; see :mod:`data.family_trees`
+                       with 112 answers; see :mod:`backprop_bench.data.family_trees`
     =================  ======================================================================================
 
     Raises

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, get_args
 
-from data.errors import InvalidRecipe, UnsupportedRecipe
+from backprop_bench.data.errors import InvalidRecipe, UnsupportedRecipe
 
 HiddenActivation = Literal["sigmoid", "tanh", "relu"]
 OutputActivation = Literal["sigmoid", "softmax", "identity"]

@@ -5,11 +5,11 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from data.cache import Arrays, cache_folder, cached
-from data.download import download, why_not
-from data.errors import InputError
-from data.files import read_unpacked
-from data.idx import IdxFiles, find_idx_files, parse_idx
+from backprop_bench.data.cache import Arrays, cache_folder, cached
+from backprop_bench.data.download import download, why_not
+from backprop_bench.data.errors import InputError
+from backprop_bench.data.files import read_unpacked
+from backprop_bench.data.idx import IdxFiles, find_idx_files, parse_idx
 
 MNIST_FOLDER = Path(__file__).parent / "mnist"
 DEBIAN_FOLDER = Path("/usr/share/datasets/fashion-mnist")

@@ -4,8 +4,8 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
-from data.parameters import Floats, Order, Parameters
-from data.recipe import Recipe
+from backprop_bench.data.parameters import Floats, Order, Parameters
+from backprop_bench.data.recipe import Recipe
 
 
 class Trainer(Protocol):

@@ -32,15 +32,15 @@ import threadpoolctl
 import torch
 from IPython.display import Markdown
 
-from bench.compute.statistics import Interval, geometric_mean_interval
-from bench.implementations import named_implementation
-from bench.mutation.likely import read_difference
-from bench.mutation.mutant import make_trainer
-from bench.mutation.mutations import MISTAKES
-from bench.run.inspection import inspect
-from bench.show.parity import parity_grid, reading
-from bench.show.table import to_markdown
-from data import (
+from backprop_bench.bench.compute.statistics import Interval, geometric_mean_interval
+from backprop_bench.bench.implementations import named_implementation
+from backprop_bench.bench.mutation.likely import read_difference
+from backprop_bench.bench.mutation.mutant import make_trainer
+from backprop_bench.bench.mutation.mutations import MISTAKES
+from backprop_bench.bench.run.inspection import inspect
+from backprop_bench.bench.show.parity import parity_grid, reading
+from backprop_bench.bench.show.table import to_markdown
+from backprop_bench.data import (
     Floats,
     Layer,
     Order,
@@ -53,7 +53,7 @@ from data import (
     load_dataset,
     training_cases,
 )
-from scratch.numpy_trainer import NumpyTrainer
+from backprop_bench.scratch.numpy_trainer import NumpyTrainer
 
 # %%
 torch.set_num_threads(1)  # one thread for everybody: more are no faster here, and it is fair to both sides

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from data import Floats, Layer, Order, Parameters, Recipe, UnsupportedRecipe, check_plain
+from backprop_bench.data import Floats, Layer, Order, Parameters, Recipe, UnsupportedRecipe, check_plain
 
 DOES: dict[str, object] = {"hidden_activation": "sigmoid", "output_activation": "softmax", "loss": "cross_entropy"}
 DOES |= {"reduction": "mean", "bias": True, "optimizer": "sgd", "weight_decay": 0.0}

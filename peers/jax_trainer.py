@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from data import Floats, Layer, Order, Parameters, Recipe, UnsupportedRecipe, check_plain
+from backprop_bench.data import Floats, Layer, Order, Parameters, Recipe, UnsupportedRecipe, check_plain
 
 Weights = tuple[tuple[Array, Array | None], ...]
 """Weight [I, J] and bias [J], or ``None``, of each layer."""
@@ -95,7 +95,7 @@ class JaxTrainer:
         return copy
 
     def train_epoch(self, x: Floats, t: Floats, order: Order) -> float:
-        """Pass once over the cases; see :class:`data.Trainer`."""
+        """Pass once over the cases; see :class:`backprop_bench.data.Trainer`."""
         if order.min() < 0 or order.max() >= len(x):
             raise IndexError(f"the order names cases from {order.min()} to {order.max()}, of {len(x)}")
         inputs, targets = self._hold("x", x), self._hold("t", t)
@@ -121,7 +121,7 @@ class JaxTrainer:
             self.compiled.add(n_cases)
 
     def gradients(self, x: Floats, t: Floats) -> Parameters:
-        """Return dE/dw of one batch; see :class:`data.Trainer`."""
+        """Return dE/dw of one batch; see :class:`backprop_bench.data.Trainer`."""
         found = jax.grad(functools.partial(loss_of, self.recipe))(self.weights, jnp.array(x), jnp.array(t))
         return _layers(found)
 

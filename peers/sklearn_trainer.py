@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.neural_network import MLPClassifier
 
-from data import Floats, Layer, Order, Parameters, Recipe, UnsupportedRecipe, check_plain
+from backprop_bench.data import Floats, Layer, Order, Parameters, Recipe, UnsupportedRecipe, check_plain
 
 ACTIVATIONS = {"sigmoid": "logistic", "tanh": "tanh", "relu": "relu"}
 
@@ -64,14 +64,14 @@ class SklearnTrainer:
             self.classifier.partial_fit(x, y, classes=self.classes)
 
     def train_epoch(self, x: Floats, t: Floats, order: Order) -> float:
-        """Pass once over the cases; see :class:`data.Trainer`."""
+        """Pass once over the cases; see :class:`backprop_bench.data.Trainer`."""
         if self.recipe.batch_size is None:
             self.classifier.batch_size = len(order)
         self._fit(x[order], t[order].argmax(axis=1))
         return float(self.classifier.loss_)
 
     def gradients(self, x: Floats, t: Floats) -> Parameters:
-        """Return dE/dw of one batch by scikit-learn's own backward pass; see :class:`data.Trainer`."""
+        """Return dE/dw of one batch by scikit-learn's own backward pass; see :class:`backprop_bench.data.Trainer`."""
         classifier = self.classifier
         sizes = self.recipe.layer_sizes
         activations = [x, *(np.empty((len(x), size), self.recipe.dtype) for size in sizes[1:])]

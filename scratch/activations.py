@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from data import Floats
+from backprop_bench.data import Floats
 
 
 def sigmoid(z: Floats) -> Floats:

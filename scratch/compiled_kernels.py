@@ -33,7 +33,7 @@ from numba.core import cgutils
 from numba.core.typing.templates import Signature
 from numba.extending import intrinsic
 
-from data import Floats, Order
+from backprop_bench.data import Floats, Order
 
 Masks = npt.NDArray[np.uint64]
 Sizes = npt.NDArray[np.int64]

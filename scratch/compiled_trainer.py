@@ -17,9 +17,9 @@ import numpy as np
 import numpy.typing as npt
 from numba.core import config
 
-from data import Floats, Layer, Order, Parameters, Recipe, StepParts, UnsupportedRecipe, check_plain
-from scratch import compiled_kernels as kernels
-from scratch.compiled_kernels import LANES, LINE_BYTES, WORD, Network, Room, Rules
+from backprop_bench.data import Floats, Layer, Order, Parameters, Recipe, StepParts, UnsupportedRecipe, check_plain
+from backprop_bench.scratch import compiled_kernels as kernels
+from backprop_bench.scratch.compiled_kernels import LANES, LINE_BYTES, WORD, Network, Room, Rules
 
 PREDICTED = 256
 """Cases that are predicted together."""
@@ -139,7 +139,7 @@ class Threads:
             started.result()
 
     def train(self, rooms: Sequence[Room], *rest: Any) -> float:
-        """Return the loss of :func:`scratch.compiled_kernels.train_share`, summed over the threads."""
+        """Return the loss of :func:`backprop_bench.scratch.compiled_kernels.train_share`, summed over the threads."""
         arrived = np.zeros(1, np.int64)
         shares = [
             self.pool.submit(lambda given: kernels.train_share(*given), (number, arrived, *rest, room))
@@ -213,7 +213,7 @@ class CompiledTrainer:
             raise ValueError(f"x and t have shapes {x.shape} and {t.shape}, expected {expected[0]} and {expected[1]}")
 
     def train_epoch(self, x: Floats, t: Floats, order: Order) -> float:
-        """Pass once over the cases; see :class:`data.Trainer`."""
+        """Pass once over the cases; see :class:`backprop_bench.data.Trainer`."""
         self._check(x, t)
         if order.min() < 0 or order.max() >= len(x):
             raise IndexError(f"the order names cases from {order.min()} to {order.max()}, of {len(x)}")
@@ -243,7 +243,7 @@ class CompiledTrainer:
         return [row[:, : int(width)] for row, width in zip(rows, self.network.widths, strict=True)]
 
     def gradients(self, x: Floats, t: Floats) -> Parameters:
-        """Return dE/dw of one batch; see :class:`data.Trainer`."""
+        """Return dE/dw of one batch; see :class:`backprop_bench.data.Trainer`."""
         self._check(x, t)
         room, cases = room_for(self.recipe, len(x)), np.arange(len(x))
         self._run(x, cases, cases[:0], room)
@@ -291,7 +291,7 @@ class CompiledTrainer:
     def step_parts(self, x: Floats, t: Floats, cases: Order) -> StepParts:
         """Return the parts of one step, in one thread; the loss is part of the way back.
 
-        See :class:`data.DividesSteps`.
+        See :class:`backprop_bench.data.DividesSteps`.
         """
         (room,) = self._rooms(len(cases))
         n_cases = len(cases)

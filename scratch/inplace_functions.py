@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from data import Floats, Recipe
+from backprop_bench.data import Floats, Recipe
 
 Activation = Callable[[Floats, Floats], None]
 """(z, out): puts f(z) into out, which may be z itself."""

@@ -11,9 +11,9 @@ from typing import Self
 import numpy as np
 from scipy.linalg import blas
 
-from data import Floats, Layer, Order, Parameters, Recipe, StepParts, check_plain, copy_parameters
-from scratch.inplace_functions import ACTIVATIONS, DERIVATIVES, Output, activate_output, loss_of
-from scratch.inplace_optimizers import optimizer_of
+from backprop_bench.data import Floats, Layer, Order, Parameters, Recipe, StepParts, check_plain, copy_parameters
+from backprop_bench.scratch.inplace_functions import ACTIVATIONS, DERIVATIVES, Output, activate_output, loss_of
+from backprop_bench.scratch.inplace_optimizers import optimizer_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -131,7 +131,7 @@ class InplaceTrainer:
         self.gemm(-self.recipe.learning_rate, dz.T, y.T, 1.0, w.T, trans_b=True, overwrite_c=True)
 
     def train_epoch(self, x: Floats, t: Floats, order: Order) -> float:
-        """Pass once over the cases; see :class:`data.Trainer`."""
+        """Pass once over the cases; see :class:`backprop_bench.data.Trainer`."""
         if order.min() < 0 or order.max() >= len(x):
             raise IndexError(f"the order names cases from {order.min()} to {order.max()}, of {len(x)}")
         batch_size = self.recipe.batch_size or len(order)
@@ -154,7 +154,7 @@ class InplaceTrainer:
         np.take(t, cases, axis=0, out=work.t, mode="clip")
 
     def gradients(self, x: Floats, t: Floats) -> Parameters:
-        """Return dE/dw of one batch; see :class:`data.Trainer`."""
+        """Return dE/dw of one batch; see :class:`backprop_bench.data.Trainer`."""
         work = self.workspace_of(x)
         with np.errstate(all="ignore"):
             self.forward(work)
@@ -182,7 +182,7 @@ class InplaceTrainer:
         return copy_parameters(self.layers)
 
     def step_parts(self, x: Floats, t: Floats, cases: Order) -> StepParts:
-        """Return the parts of one step; see :class:`data.DividesSteps`."""
+        """Return the parts of one step; see :class:`backprop_bench.data.DividesSteps`."""
         work = self.workspace(len(cases))
 
         def forward() -> None:

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from data import Floats, Recipe
-from scratch.activations import DERIVATIVES
+from backprop_bench.data import Floats, Recipe
+from backprop_bench.scratch.activations import DERIVATIVES
 
 Errors = Callable[[Floats, Floats], Floats]
 """(y, t) ↦ the error of every output, y − t unless it is forgiven."""

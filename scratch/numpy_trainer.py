@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from data import Floats, Layer, Order, Parameters, Recipe, StepParts, Trace, connections, copy_parameters
-from scratch.activations import ACTIVATIONS, DERIVATIVES
-from scratch.losses import loss_of
-from scratch.optimizers import optimizer_of
+from backprop_bench.data import Floats, Layer, Order, Parameters, Recipe, StepParts, Trace, connections, copy_parameters
+from backprop_bench.scratch.activations import ACTIVATIONS, DERIVATIVES
+from backprop_bench.scratch.losses import loss_of
+from backprop_bench.scratch.optimizers import optimizer_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,7 +109,7 @@ class NumpyTrainer:
         self.optimizer.step([array for layer in backward.gradients for array in layer.arrays()])
 
     def train_epoch(self, x: Floats, t: Floats, order: Order) -> float:
-        """Pass once over the cases; see :class:`data.Trainer`."""
+        """Pass once over the cases; see :class:`backprop_bench.data.Trainer`."""
         if self.recipe.schedule:
             self.optimizer.set_rates(*self.recipe.rates(self.epoch))  # (29)
         self.epoch += 1
@@ -125,12 +125,12 @@ class NumpyTrainer:
         return loss / len(order)
 
     def gradients(self, x: Floats, t: Floats) -> Parameters:
-        """Return dE/dw of one batch; see :class:`data.Trainer`."""
+        """Return dE/dw of one batch; see :class:`backprop_bench.data.Trainer`."""
         with np.errstate(all="ignore"):
             return self.backward(self.forward(x), t).gradients
 
     def trace(self, x: Floats, t: Floats) -> Trace:
-        """Return every intermediate quantity of one batch; see :class:`data.Traces`."""
+        """Return every intermediate quantity of one batch; see :class:`backprop_bench.data.Traces`."""
         with np.errstate(all="ignore"):
             forward = self.forward(x)
             backward = self.backward(forward, t)
@@ -146,7 +146,7 @@ class NumpyTrainer:
         return copy_parameters(self.layers)
 
     def step_parts(self, x: Floats, t: Floats, cases: Order) -> StepParts:
-        """Return the parts of one step; see :class:`data.DividesSteps`."""
+        """Return the parts of one step; see :class:`backprop_bench.data.DividesSteps`."""
         kept: dict[str, Any] = {}
 
         def fetch() -> None:

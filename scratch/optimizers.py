@@ -5,7 +5,7 @@ from typing import Protocol
 
 import numpy as np
 
-from data import Floats, Recipe
+from backprop_bench.data import Floats, Recipe
 
 
 class Optimizer(Protocol):

@@ -8,7 +8,7 @@ import dataclasses
 import math
 from collections.abc import Callable
 
-from data import Recipe
+from backprop_bench.data import Recipe
 
 Vector = list[float]
 Matrix = list[list[float]]

@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from data import Recipe
+from backprop_bench.data import Recipe
 
 Vector = list[float]
 

@@ -6,9 +6,9 @@ the boundary: arrays come in and go out here, and lists are all that it hands on
 
 import numpy as np
 
-from data import Floats, Layer, Order, Parameters, Recipe, UnsupportedRecipe, check_plain
-from scratch.python_network import Weights, backward, divide, forward, loss, zeros_like
-from scratch.python_optimizers import optimizer_of
+from backprop_bench.data import Floats, Layer, Order, Parameters, Recipe, UnsupportedRecipe, check_plain
+from backprop_bench.scratch.python_network import Weights, backward, divide, forward, loss, zeros_like
+from backprop_bench.scratch.python_optimizers import optimizer_of
 
 
 class PythonTrainer:
@@ -23,7 +23,7 @@ class PythonTrainer:
         self.optimizer = optimizer_of(recipe, _rows(self.layers))
 
     def train_epoch(self, x: Floats, t: Floats, order: Order) -> float:
-        """Pass once over the cases; see :class:`data.Trainer`."""
+        """Pass once over the cases; see :class:`backprop_bench.data.Trainer`."""
         batch_size = self.recipe.batch_size or len(order)
         total = 0.0
         for start in range(0, len(order), batch_size):
@@ -33,7 +33,7 @@ class PythonTrainer:
         return total / len(order)
 
     def gradients(self, x: Floats, t: Floats) -> Parameters:
-        """Return dE/dw of one batch; see :class:`data.Trainer`."""
+        """Return dE/dw of one batch; see :class:`backprop_bench.data.Trainer`."""
         _, gradients = self._pass(x, t, np.arange(len(x)))
         return _to_arrays(gradients)
 

@@ -2,8 +2,8 @@
 
 from hypothesis import assume
 
-from bench.run.parity import compare_gradients, compare_outputs, compare_training
-from data import Cases, Recipe, Trainer
+from backprop_bench.bench.run.parity import compare_gradients, compare_outputs, compare_training
+from backprop_bench.data import Cases, Recipe, Trainer
 
 
 def assert_same(recipe: Recipe, found: type[Trainer], expected: type[Trainer], cases: Cases, steps: int) -> None:

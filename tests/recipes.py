@@ -3,7 +3,7 @@
 import numpy as np
 from hypothesis import strategies as st
 
-from data import Cases, InvalidRecipe, Recipe
+from backprop_bench.data import Cases, InvalidRecipe, Recipe
 
 LEARNING_RATES = {"sgd": 0.02, "momentum": 0.005, "rmsprop": 0.001, "adam": 0.002}
 

@@ -1,77 +1,63 @@
-"""The rooms of the project, and who may look into which."""
+"""Which folder imports which: import-linter holds the contracts of pyproject.toml, and would see a breach."""
 
-import ast
+import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
 
-MAY_IMPORT = {
-    "data": {"data"},
-    "scratch": {"scratch", "data"},
-    "torch_impl": {"torch_impl", "data", "torch"},
-    "peers": {"peers", "data"},
-    "examples": {"data"},
-    "bench": {"bench", "scratch", "torch_impl", "data", "torch"},
-    "bench/compute": {"bench.compute", "bench.records", "data"},
-    "bench/show": {"bench.show", "bench.compute", "bench.records", "bench.implementations", "data"},
-}
-WATCHED = {"data", "scratch", "torch_impl", "peers", "bench", "torch"}
-IMPURE = {"time", "datetime", "subprocess", "multiprocessing", "pathlib", "os", "torch"}
+
+def lint_imports(folder: Path) -> subprocess.CompletedProcess[str]:
+    program = "from importlinter.cli import lint_imports_command; lint_imports_command()"
+    return subprocess.run(
+        [sys.executable, "-P", "-c", program, "--no-cache", "--config", str(ROOT / "pyproject.toml")],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(folder / "src")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
-def imported_modules(path: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: relative import"
-            yield node.module or ""
+def copy_of_the_code(folder: Path) -> None:
+    package = folder / "src" / "backprop_bench"
+    for path in (ROOT / "src" / "backprop_bench").iterdir():
+        if path.is_dir() and path.name != "__pycache__":
+            shutil.copytree(path, package / path.name, ignore=shutil.ignore_patterns("mnist", "__pycache__"))
+    shutil.copy(ROOT / "src" / "backprop_bench" / "__init__.py", package)
+    shutil.copy(ROOT / "src" / "backprop_bench" / "__main__.py", package)
 
 
-def sources(room: str) -> list[Path]:
-    return sorted((ROOT / room).rglob("*.py"))
-
-
-@pytest.mark.parametrize("room", MAY_IMPORT)
-def test_nothing_imports_against_the_direction_of_the_design(room: str) -> None:
-    assert sources(room)
-    wrong = [
-        f"{path.relative_to(ROOT)} imports {module}"
-        for path in sources(room)
-        for module in imported_modules(path)
-        if module.split(".")[0] in WATCHED
-        and not any(module == allowed or module.startswith(allowed + ".") for allowed in MAY_IMPORT[room])
-    ]
-    assert wrong == []
-
-
-def test_what_computes_touches_no_clock_no_file_and_no_torch() -> None:
-    wrong = [
-        f"{path.relative_to(ROOT)} imports {module}"
-        for path in sources("bench/compute")
-        for module in imported_modules(path)
-        if module.split(".")[0] in IMPURE
-    ]
-    assert wrong == []
-
-
-def test_the_direction_test_would_see_a_wrong_import(tmp_path: Path) -> None:
-    wrong = tmp_path / "wrong.py"
-    wrong.write_text("def f():\n    from torch import nn\n    import bench.records\n")
-    assert set(imported_modules(wrong)) == {"torch", "bench.records"}
+@pytest.mark.parametrize(
+    ("file", "line", "contract"),
+    [
+        ("scratch/losses.py", "import torch", "Only torch_impl and bench import PyTorch"),
+        ("data/idx.py", "import backprop_bench.scratch.losses", "bench imports the implementations"),
+        ("peers/jax_trainer.py", "import backprop_bench.torch_impl.model", "bench imports the implementations"),
+        ("bench/compute/ladder.py", "import time", "bench.compute is pure"),
+        ("bench/show/ladder.py", "import backprop_bench.bench.run.plan", "bench.show is a function of the records"),
+    ],
+)
+def test_a_wrong_import_breaks_its_contract(file: str, line: str, contract: str, tmp_path: Path) -> None:
+    copy_of_the_code(tmp_path)
+    with (tmp_path / "src" / "backprop_bench" / file).open("a", encoding="utf-8") as source:
+        source.write(f"\n{line}\n")
+    result = lint_imports(tmp_path)
+    broken = [line for line in result.stdout.splitlines() if line.endswith("BROKEN")]
+    assert result.returncode == 1, result.stdout + result.stderr
+    assert any(line.startswith(contract) for line in broken), broken
 
 
 def test_scratch_trains_where_torch_is_not_installed() -> None:
     program = """
 import sys
 sys.modules["torch"] = None  # any import of it now raises ImportError
-from data import RECIPES, batch_order, initial_parameters, load_dataset, training_cases
-from scratch.numpy_trainer import NumpyTrainer
+from backprop_bench.data import RECIPES, batch_order, initial_parameters, load_dataset, training_cases
+from backprop_bench.scratch.numpy_trainer import NumpyTrainer
 recipe = RECIPES["shared"]
 cases = training_cases(recipe, load_dataset("mnist").subset(640))
 trainer = NumpyTrainer(recipe, initial_parameters(recipe))

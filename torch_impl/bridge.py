@@ -7,7 +7,8 @@
 `link-autograd`        autograd finds the gradient; the network is still a function of plain tensors
 =====================  =================================================================================
 
-What is left to `torch-eager` is ``nn.Module``. Before them comes `link-products`, in :mod:`bench.run.crossing`.
+What is left to `torch-eager` is ``nn.Module``. Before them comes `link-products`, in
+:mod:`backprop_bench.bench.run.crossing`.
 """
 
 from collections.abc import Callable
@@ -17,10 +18,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from data import Parameters, Recipe, UnsupportedRecipe, check_plain
-from torch_impl.manual import ManualTrainer
-from torch_impl.model import Perceptron, load_parameters, optimizer_of
-from torch_impl.trainers import EagerTrainer
+from backprop_bench.data import Parameters, Recipe, UnsupportedRecipe, check_plain
+from backprop_bench.torch_impl.manual import ManualTrainer
+from backprop_bench.torch_impl.model import Perceptron, load_parameters, optimizer_of
+from backprop_bench.torch_impl.trainers import EagerTrainer
 
 Activation = Callable[[Tensor], Tensor]
 

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from data import Floats, Layer, Order, Parameters, Recipe, UnsupportedRecipe, check_plain
-from torch_impl.model import activate_output, loss_of
+from backprop_bench.data import Floats, Layer, Order, Parameters, Recipe, UnsupportedRecipe, check_plain
+from backprop_bench.torch_impl.model import activate_output, loss_of
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "sigmoid": torch.sigmoid,
@@ -80,7 +80,7 @@ class CompileTrainer:
 
     @torch.no_grad()
     def train_epoch(self, x: Floats, t: Floats, order: Order) -> float:
-        """Pass once over the cases; see :class:`data.Trainer`."""
+        """Pass once over the cases; see :class:`backprop_bench.data.Trainer`."""
         inputs, targets = torch.from_numpy(x), torch.from_numpy(t)
         size = self.recipe.batch_size or len(order)
         batches = torch.split(torch.from_numpy(order), size)
@@ -93,7 +93,7 @@ class CompileTrainer:
 
     @torch.no_grad()
     def gradients(self, x: Floats, t: Floats) -> Parameters:
-        """Return dE/dw of one batch; see :class:`data.Trainer`."""
+        """Return dE/dw of one batch; see :class:`backprop_bench.data.Trainer`."""
         found: Any = torch.func.grad(self.loss)(self.weights, torch.from_numpy(x), torch.from_numpy(t))
         return self._layers(found)
 

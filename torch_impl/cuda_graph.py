@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from data import Floats, Order, Parameters, Recipe, StepParts, UnsupportedRecipe
-from torch_impl.manual import ManualTrainer
-from torch_impl.model import loss_of
+from backprop_bench.data import Floats, Order, Parameters, Recipe, StepParts, UnsupportedRecipe
+from backprop_bench.torch_impl.manual import ManualTrainer
+from backprop_bench.torch_impl.model import loss_of
 
 WARM_UPS = 3
 """Steps before a capture, in which libraries allocate what they need."""
@@ -109,7 +109,7 @@ class CudaGraphTrainer(ManualTrainer):
 
     @torch.no_grad()
     def train_epoch(self, x: Floats, t: Floats, order: Order) -> float:
-        """Pass once over the cases; see :class:`data.Trainer`."""
+        """Pass once over the cases; see :class:`backprop_bench.data.Trainer`."""
         if order.min() < 0 or order.max() >= len(x):
             raise IndexError(f"the order names cases from {order.min()} to {order.max()}, of {len(x)}")
         n_cases = len(order)

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from data import Floats, Layer, Order, Parameters, Recipe, StepParts, check_plain
-from torch_impl.model import activate_output, loss_of, optimizer_of
+from backprop_bench.data import Floats, Layer, Order, Parameters, Recipe, StepParts, check_plain
+from backprop_bench.torch_impl.model import activate_output, loss_of, optimizer_of
 
 TimesDerivative = Callable[[Tensor, Tensor], Tensor]
 """(dy, y) ↦ dE/dz."""
@@ -91,7 +91,7 @@ class ManualTrainer:
 
     @torch.no_grad()
     def train_epoch(self, x: Floats, t: Floats, order: Order) -> float:
-        """Pass once over the cases; see :class:`data.Trainer`."""
+        """Pass once over the cases; see :class:`backprop_bench.data.Trainer`."""
         inputs, targets = torch.from_numpy(x), torch.from_numpy(t)
         total = 0.0
         for cases in torch.split(torch.from_numpy(order), self.recipe.batch_size or len(order)):
@@ -107,7 +107,7 @@ class ManualTrainer:
 
     @torch.no_grad()
     def gradients(self, x: Floats, t: Floats) -> Parameters:
-        """Return dE/dw of one batch; see :class:`data.Trainer`."""
+        """Return dE/dw of one batch; see :class:`backprop_bench.data.Trainer`."""
         y = self.forward(self.tensor(x))
         dzs = self.backward(y, self.tensor(t))
         return tuple(
@@ -130,7 +130,7 @@ class ManualTrainer:
         )
 
     def step_parts(self, x: Floats, t: Floats, cases: Order) -> StepParts:
-        """Return the parts of one step; see :class:`data.DividesSteps`."""
+        """Return the parts of one step; see :class:`backprop_bench.data.DividesSteps`."""
         inputs, targets, indices = self.tensor(x), self.tensor(t), torch.from_numpy(cases)
         kept: dict[str, Any] = {}
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from data import Floats, Layer, Parameters, Recipe
+from backprop_bench.data import Floats, Layer, Parameters, Recipe
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"sigmoid": nn.Sigmoid, "tanh": nn.Tanh, "relu": nn.ReLU}
 DTYPES = {"float32": torch.float32, "float64": torch.float64}

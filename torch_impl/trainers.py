@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 
-from data import Floats, Order, Parameters, Recipe, StepParts, Trace
-from torch_impl.model import (
+from backprop_bench.data import Floats, Order, Parameters, Recipe, StepParts, Trace
+from backprop_bench.torch_impl.model import (
     Perceptron,
     copy_gradients,
     copy_weights,
@@ -37,7 +37,7 @@ class EagerTrainer:
             yield x[cases], t[cases]
 
     def train_epoch(self, x: Floats, t: Floats, order: Order) -> float:
-        """Pass once over the cases; see :class:`data.Trainer`."""
+        """Pass once over the cases; see :class:`backprop_bench.data.Trainer`."""
         if self.recipe.schedule:
             set_rates(self.optimizer, *self.recipe.rates(self.epoch))
         self.epoch += 1
@@ -59,12 +59,15 @@ class EagerTrainer:
                     weight.mul_(1 - self.recipe.shrinkage)
 
     def gradients(self, x: Floats, t: Floats) -> Parameters:
-        """Return dE/dw of one batch; see :class:`data.Trainer`."""
+        """Return dE/dw of one batch; see :class:`backprop_bench.data.Trainer`."""
         loss = loss_of(self.recipe, self.model(torch.from_numpy(x)), torch.from_numpy(t))
         return copy_gradients(self.model, torch.autograd.grad(loss, list(self.model.parameters())))
 
     def trace(self, x: Floats, t: Floats) -> Trace:
-        """Return every intermediate quantity of one batch, each derivative from autograd; see :class:`data.Traces`."""
+        """Return every intermediate quantity of one batch, each derivative from autograd.
+
+        See :class:`backprop_bench.data.Traces`.
+        """
         z, y = self.model.layer_by_layer(torch.from_numpy(x))
         targets = torch.from_numpy(t)
         squared = self.recipe.loss == "squared_error"
@@ -92,7 +95,7 @@ class EagerTrainer:
         return copy_weights(self.model)
 
     def step_parts(self, x: Floats, t: Floats, cases: Order) -> StepParts:
-        """Return the parts of one step; see :class:`data.DividesSteps`."""
+        """Return the parts of one step; see :class:`backprop_bench.data.DividesSteps`."""
         batches = _forever(self, torch.from_numpy(x), torch.from_numpy(t), cases)
         kept: dict[str, Any] = {}
 

@@ -1,5 +1,5 @@
-"""The command line: ``backprop-bench``, the same as ``python -m bench``."""
+"""The command line: ``backprop-bench``, the same as ``python -m backprop_bench``."""
 
-from bench.cli.main import main
+from backprop_bench.bench.cli.main import main
 
 __all__ = ["main"]

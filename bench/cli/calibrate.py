@@ -9,18 +9,23 @@ from typing import Any
 
 import click
 
-from bench.cli.output import finish
-from bench.cli.progress import Bars
-from bench.cli.run_options import RunOptions, folder_of_run, run_options
-from bench.cli.running import go_on
-from bench.compute.calibration import Calibration, summarize_calibration
-from bench.records import Row, read_description, rows_of
-from bench.run.cores import chosen_cores
-from bench.run.trials import Trials, plan_calibration
-from bench.show.calibration import calibration_charts, calibration_sentences, calibration_table, draw_calibration
-from bench.show.files import write_whole
-from bench.show.findings import Finding, Findings, save_figure
-from data import InputError
+from backprop_bench.bench.cli.output import finish
+from backprop_bench.bench.cli.progress import Bars
+from backprop_bench.bench.cli.run_options import RunOptions, folder_of_run, run_options
+from backprop_bench.bench.cli.running import go_on
+from backprop_bench.bench.compute.calibration import Calibration, summarize_calibration
+from backprop_bench.bench.records import Row, read_description, rows_of
+from backprop_bench.bench.run.cores import chosen_cores
+from backprop_bench.bench.run.trials import Trials, plan_calibration
+from backprop_bench.bench.show.calibration import (
+    calibration_charts,
+    calibration_sentences,
+    calibration_table,
+    draw_calibration,
+)
+from backprop_bench.bench.show.files import write_whole
+from backprop_bench.bench.show.findings import Finding, Findings, save_figure
+from backprop_bench.data import InputError
 
 
 @click.command()

@@ -7,21 +7,21 @@ from typing import Any
 
 import click
 
-from bench.cli.further import further_runs
-from bench.cli.output import finish
-from bench.cli.progress import Bars
-from bench.cli.run_options import RunOptions, folder_of_run, precision_options, run_options
-from bench.cli.running import go_on
-from bench.compute.summary import Summary, summarize
-from bench.records import Row
-from bench.run.outcomes import outcomes_of_run
-from bench.run.plan import PROFILES, plan_comparison
-from bench.show import claims, outcomes, setting, tables
-from bench.show.findings import Finding, Findings
-from bench.show.further import FurtherRun
-from bench.show.headline import headline_charts
-from bench.show.report import Material, write_report
-from bench.show.table import Table
+from backprop_bench.bench.cli.further import further_runs
+from backprop_bench.bench.cli.output import finish
+from backprop_bench.bench.cli.progress import Bars
+from backprop_bench.bench.cli.run_options import RunOptions, folder_of_run, precision_options, run_options
+from backprop_bench.bench.cli.running import go_on
+from backprop_bench.bench.compute.summary import Summary, summarize
+from backprop_bench.bench.records import Row
+from backprop_bench.bench.run.outcomes import outcomes_of_run
+from backprop_bench.bench.run.plan import PROFILES, plan_comparison
+from backprop_bench.bench.show import claims, outcomes, setting, tables
+from backprop_bench.bench.show.findings import Finding, Findings
+from backprop_bench.bench.show.further import FurtherRun
+from backprop_bench.bench.show.headline import headline_charts
+from backprop_bench.bench.show.report import Material, write_report
+from backprop_bench.bench.show.table import Table
 
 
 @click.command()

@@ -6,27 +6,27 @@ from typing import Any
 
 import click
 
-from bench.cli.output import finish
-from bench.cli.progress import Bars
-from bench.cli.recipe_options import BatchSize
-from bench.cli.run_options import RunOptions, folder_of_run, run_options
-from bench.cli.running import go_on
-from bench.compute.bridge import BRIDGE, summarize_bridge
-from bench.compute.explain import explain as compute
-from bench.compute.explain import taken_over
-from bench.records import Row, read_description, rows_of
-from bench.run.cluster import check_cluster
-from bench.run.explain import PUBLISHED_BATCH, SCOPES, plan_explanation, run_explanation, with_batch
-from bench.show.bridge import bridge_charts, bridge_sentences, bridge_tables, draw_bridge
-from bench.show.explain import (
+from backprop_bench.bench.cli.output import finish
+from backprop_bench.bench.cli.progress import Bars
+from backprop_bench.bench.cli.recipe_options import BatchSize
+from backprop_bench.bench.cli.run_options import RunOptions, folder_of_run, run_options
+from backprop_bench.bench.cli.running import go_on
+from backprop_bench.bench.compute.bridge import BRIDGE, summarize_bridge
+from backprop_bench.bench.compute.explain import explain as compute
+from backprop_bench.bench.compute.explain import taken_over
+from backprop_bench.bench.records import Row, read_description, rows_of
+from backprop_bench.bench.run.cluster import check_cluster
+from backprop_bench.bench.run.explain import PUBLISHED_BATCH, SCOPES, plan_explanation, run_explanation, with_batch
+from backprop_bench.bench.show.bridge import bridge_charts, bridge_sentences, bridge_tables, draw_bridge
+from backprop_bench.bench.show.explain import (
     accuracy_table,
     draw_explanation,
     explanation_charts,
     explanation_sentences,
     runtime_table,
 )
-from bench.show.findings import Finding, Findings, failure_sentences
-from bench.show.numbers import count, listing
+from backprop_bench.bench.show.findings import Finding, Findings, failure_sentences
+from backprop_bench.bench.show.numbers import count, listing
 
 
 @click.command()

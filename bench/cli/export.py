@@ -6,10 +6,10 @@ from typing import Final
 
 import click
 
-from bench.records import RECORDS, read_rows
-from bench.run.run_folder import command_of_run
-from bench.show.files import write_whole
-from data import InputError
+from backprop_bench.bench.records import RECORDS, read_rows
+from backprop_bench.bench.run.run_folder import command_of_run
+from backprop_bench.bench.show.files import write_whole
+from backprop_bench.data import InputError
 
 WRITER: Final = "pyarrow"
 """What pandas writes Parquet with."""

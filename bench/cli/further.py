@@ -6,22 +6,22 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.cli.calibrate import calibrate_findings
-from bench.cli.explain import explain_findings
-from bench.cli.ladder import ladder_findings
-from bench.cli.race import race_findings
-from bench.cli.reproduce import reproduce_findings
-from bench.cli.scale import scale_findings
-from bench.compute.summary import summarize
-from bench.records import DESCRIPTION, Row, read_description, read_rows
-from bench.run.run_folder import LATEST, command_of_run
-from bench.show import claims, headline, tables
-from bench.show.blocks import Picture
-from bench.show.drawing import Drawing, to_svg
-from bench.show.drift import draw_drift
-from bench.show.findings import Finding, Findings
-from bench.show.further import DRIFT, FurtherRun, Part
-from data import InputError
+from backprop_bench.bench.cli.calibrate import calibrate_findings
+from backprop_bench.bench.cli.explain import explain_findings
+from backprop_bench.bench.cli.ladder import ladder_findings
+from backprop_bench.bench.cli.race import race_findings
+from backprop_bench.bench.cli.reproduce import reproduce_findings
+from backprop_bench.bench.cli.scale import scale_findings
+from backprop_bench.bench.compute.summary import summarize
+from backprop_bench.bench.records import DESCRIPTION, Row, read_description, read_rows
+from backprop_bench.bench.run.run_folder import LATEST, command_of_run
+from backprop_bench.bench.show import claims, headline, tables
+from backprop_bench.bench.show.blocks import Picture
+from backprop_bench.bench.show.drawing import Drawing, to_svg
+from backprop_bench.bench.show.drift import draw_drift
+from backprop_bench.bench.show.findings import Finding, Findings
+from backprop_bench.bench.show.further import DRIFT, FurtherRun, Part
+from backprop_bench.data import InputError
 
 FINDINGS: dict[str, Callable[[dict[str, Any], list[Row]], Findings]] = {
     "calibrate": calibrate_findings,

@@ -4,12 +4,12 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from bench.cli.output import Output, output_options
-from bench.implementations import IMPLEMENTATIONS, registered
-from bench.run.doctor import diagnose
-from bench.show.findings import Finding, Findings
-from bench.show.table import make_table
-from data import RECIPES, Recipe
+from backprop_bench.bench.cli.output import Output, output_options
+from backprop_bench.bench.implementations import IMPLEMENTATIONS, registered
+from backprop_bench.bench.run.doctor import diagnose
+from backprop_bench.bench.show.findings import Finding, Findings
+from backprop_bench.bench.show.table import make_table
+from backprop_bench.data import RECIPES, Recipe
 
 DATASETS = {
     "mnist": "60,000 + 10,000 handwritten digits; comes with the suite",

@@ -4,20 +4,20 @@ from typing import Any
 
 import click
 
-from bench.cli.output import finish
-from bench.cli.progress import Bars
-from bench.cli.run_options import RunOptions, folder_of_run, precision_options, run_options
-from bench.cli.running import go_on
-from bench.compute.ladder import summarize_ladder
-from bench.implementations import FLOORS, IMPLEMENTATIONS
-from bench.records import Row
-from bench.run.blas import probe_blas
-from bench.run.ladder import climb, plan_ladder
-from bench.run.plan import Plan
-from bench.show.findings import Finding, Findings
-from bench.show.ladder import draw_ladder, ladder_charts, ladder_sentences, ladder_table
-from bench.show.numbers import listing, number_interval
-from data import SHARED, Dataset, fit_recipe
+from backprop_bench.bench.cli.output import finish
+from backprop_bench.bench.cli.progress import Bars
+from backprop_bench.bench.cli.run_options import RunOptions, folder_of_run, precision_options, run_options
+from backprop_bench.bench.cli.running import go_on
+from backprop_bench.bench.compute.ladder import summarize_ladder
+from backprop_bench.bench.implementations import FLOORS, IMPLEMENTATIONS
+from backprop_bench.bench.records import Row
+from backprop_bench.bench.run.blas import probe_blas
+from backprop_bench.bench.run.ladder import climb, plan_ladder
+from backprop_bench.bench.run.plan import Plan
+from backprop_bench.bench.show.findings import Finding, Findings
+from backprop_bench.bench.show.ladder import draw_ladder, ladder_charts, ladder_sentences, ladder_table
+from backprop_bench.bench.show.numbers import listing, number_interval
+from backprop_bench.data import SHARED, Dataset, fit_recipe
 
 BLAS_USER = "scratch-inplace"
 """The implementation that has a rung with other kernels of OpenBLAS."""

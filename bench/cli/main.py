@@ -7,24 +7,24 @@ from typing import Any
 
 import click
 
-from bench.cli.calibrate import calibrate
-from bench.cli.compare import compare
-from bench.cli.explain import explain
-from bench.cli.export import export
-from bench.cli.info import doctor, list_all
-from bench.cli.ladder import ladder
-from bench.cli.micro import micro
-from bench.cli.parity import parity
-from bench.cli.race import race
-from bench.cli.repeatability import repeatability
-from bench.cli.report import report
-from bench.cli.reproduce import reproduce
-from bench.cli.running import STOPPED
-from bench.cli.scale import scale
-from bench.cli.show import show
-from bench.cli.slides import slides
-from bench.cli.train import train
-from data import InputError
+from backprop_bench.bench.cli.calibrate import calibrate
+from backprop_bench.bench.cli.compare import compare
+from backprop_bench.bench.cli.explain import explain
+from backprop_bench.bench.cli.export import export
+from backprop_bench.bench.cli.info import doctor, list_all
+from backprop_bench.bench.cli.ladder import ladder
+from backprop_bench.bench.cli.micro import micro
+from backprop_bench.bench.cli.parity import parity
+from backprop_bench.bench.cli.race import race
+from backprop_bench.bench.cli.repeatability import repeatability
+from backprop_bench.bench.cli.report import report
+from backprop_bench.bench.cli.reproduce import reproduce
+from backprop_bench.bench.cli.running import STOPPED
+from backprop_bench.bench.cli.scale import scale
+from backprop_bench.bench.cli.show import show
+from backprop_bench.bench.cli.slides import slides
+from backprop_bench.bench.cli.train import train
+from backprop_bench.data import InputError
 
 CLOSED = 141
 """Exit code where the reader of the output has gone, as shells have it for the signal of a closed pipe."""

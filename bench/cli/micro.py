@@ -8,11 +8,11 @@ from pathlib import Path
 
 import click
 
-from bench.run.cores import chosen_cores
-from bench.run.environment import thread_environment
-from bench.run.plan import PROFILES
-from bench.run.run_folder import LATEST, new_run_folder
-from data import InputError
+from backprop_bench.bench.run.cores import chosen_cores
+from backprop_bench.bench.run.environment import thread_environment
+from backprop_bench.bench.run.plan import PROFILES
+from backprop_bench.bench.run.run_folder import LATEST, new_run_folder
+from backprop_bench.data import InputError
 
 MICRO = Path(__file__).parents[1] / "micro"
 COLUMNS = "min,median,iqr,max,rounds"

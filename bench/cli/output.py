@@ -11,11 +11,11 @@ import click
 from rich.console import Console, RenderableType
 from rich.text import Text
 
-from bench.show.chart import chart_to_rich
-from bench.show.findings import Findings, to_json, to_page
-from bench.show.numbers import NBSP, clean, count
-from bench.show.table import Table, to_csv, to_dict, to_markdown, to_rich
-from data import InputError
+from backprop_bench.bench.show.chart import chart_to_rich
+from backprop_bench.bench.show.findings import Findings, to_json, to_page
+from backprop_bench.bench.show.numbers import NBSP, clean, count
+from backprop_bench.bench.show.table import Table, to_csv, to_dict, to_markdown, to_rich
+from backprop_bench.data import InputError
 
 Command = Callable[..., Any]
 

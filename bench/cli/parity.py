@@ -7,21 +7,21 @@ from typing import Any
 
 import click
 
-from bench.cli.output import Output, leave, output_options
-from bench.cli.progress import Bars
-from bench.cli.recipe_options import changes_from, recipe_options
-from bench.implementations import named_implementation
-from bench.records import Row
-from bench.run.environment import environment
-from bench.run.parity import steps_in
-from bench.run.plan import check_available
-from bench.run.workers import Refusal, Worker, WorkerError
-from bench.show.drawing import save
-from bench.show.drift import draw_drift
-from bench.show.files import write_whole
-from bench.show.findings import Finding, Findings
-from bench.show.parity import conclusion, parity_grid, reading
-from data import Dataset, InputError, Recipe, check_fit, fit_recipe, load_dataset, named_recipe
+from backprop_bench.bench.cli.output import Output, leave, output_options
+from backprop_bench.bench.cli.progress import Bars
+from backprop_bench.bench.cli.recipe_options import changes_from, recipe_options
+from backprop_bench.bench.implementations import named_implementation
+from backprop_bench.bench.records import Row
+from backprop_bench.bench.run.environment import environment
+from backprop_bench.bench.run.parity import steps_in
+from backprop_bench.bench.run.plan import check_available
+from backprop_bench.bench.run.workers import Refusal, Worker, WorkerError
+from backprop_bench.bench.show.drawing import save
+from backprop_bench.bench.show.drift import draw_drift
+from backprop_bench.bench.show.files import write_whole
+from backprop_bench.bench.show.findings import Finding, Findings
+from backprop_bench.bench.show.parity import conclusion, parity_grid, reading
+from backprop_bench.data import Dataset, InputError, Recipe, check_fit, fit_recipe, load_dataset, named_recipe
 
 DRIFT_STEPS = 3000
 

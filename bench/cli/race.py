@@ -4,15 +4,15 @@ from typing import Any
 
 import click
 
-from bench.cli.output import finish
-from bench.cli.progress import Bars
-from bench.cli.run_options import RunOptions, folder_of_run, run_options
-from bench.cli.running import go_on
-from bench.compute.race import summarize_race
-from bench.records import Row
-from bench.run.race import TARGETS, plan_race, run_race
-from bench.show.findings import Finding, Findings, failure_sentences
-from bench.show.race import draw_race, race_charts, race_sentences, race_table
+from backprop_bench.bench.cli.output import finish
+from backprop_bench.bench.cli.progress import Bars
+from backprop_bench.bench.cli.run_options import RunOptions, folder_of_run, run_options
+from backprop_bench.bench.cli.running import go_on
+from backprop_bench.bench.compute.race import summarize_race
+from backprop_bench.bench.records import Row
+from backprop_bench.bench.run.race import TARGETS, plan_race, run_race
+from backprop_bench.bench.show.findings import Finding, Findings, failure_sentences
+from backprop_bench.bench.show.race import draw_race, race_charts, race_sentences, race_table
 
 
 @click.command()

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from data import CHOICES, RECIPES, Recipe
+from backprop_bench.data import CHOICES, RECIPES, Recipe
 
 Command = Callable[..., Any]
 
@@ -93,7 +93,7 @@ def _option(field: "dataclasses.Field[Any]") -> Callable[[Command], Command]:
 
 
 def changes_from(options: dict[str, Any]) -> dict[str, Any]:
-    """Return the fields that were given, as :meth:`data.Recipe.replace` takes them."""
+    """Return the fields that were given, as :meth:`backprop_bench.data.Recipe.replace` takes them."""
     given = {name: value for name, value in options.items() if value is not None}
     if given.get("batch_size") == "all":
         given["batch_size"] = None

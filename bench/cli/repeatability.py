@@ -6,21 +6,21 @@ from pathlib import Path
 
 import click
 
-from bench.cli.output import Output, output_options
-from bench.compute.repeatability import repeatability as compute
-from bench.compute.summary import Summary, summarize
-from bench.records import read_description, read_rows
-from bench.run.run_folder import existing_run_folder
-from bench.show.drawing import save
-from bench.show.files import write_whole
-from bench.show.findings import Finding, Findings
-from bench.show.repeatability import (
+from backprop_bench.bench.cli.output import Output, output_options
+from backprop_bench.bench.compute.repeatability import repeatability as compute
+from backprop_bench.bench.compute.summary import Summary, summarize
+from backprop_bench.bench.records import read_description, read_rows
+from backprop_bench.bench.run.run_folder import existing_run_folder
+from backprop_bench.bench.show.drawing import save
+from backprop_bench.bench.show.files import write_whole
+from backprop_bench.bench.show.findings import Finding, Findings
+from backprop_bench.bench.show.repeatability import (
     draw_repeatability,
     repeatability_sentences,
     repeatability_table,
     repeated_runs_table,
 )
-from data import InputError
+from backprop_bench.data import InputError
 
 
 @click.command()

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import click
 
-from bench.cli.compare import compare_findings
-from bench.cli.further import FINDINGS, further_runs
-from bench.cli.output import Output, finish, output_options
-from bench.records import read_description, read_rows
-from bench.run.run_folder import command_of_run
-from bench.show.findings import Findings
-from bench.show.numbers import listing
-from data import InputError
+from backprop_bench.bench.cli.compare import compare_findings
+from backprop_bench.bench.cli.further import FINDINGS, further_runs
+from backprop_bench.bench.cli.output import Output, finish, output_options
+from backprop_bench.bench.records import read_description, read_rows
+from backprop_bench.bench.run.run_folder import command_of_run
+from backprop_bench.bench.show.findings import Findings
+from backprop_bench.bench.show.numbers import listing
+from backprop_bench.data import InputError
 
 COMPARE = "compare"
 
@@ -56,7 +56,8 @@ def findings_of_run(folder: Path, others: Sequence[Path] = ()) -> Findings:
     Parameters
     ----------
     others
-        Folders of the runs that its report is to show beside it; see :func:`bench.cli.further.further_runs`.
+        Folders of the runs that its report is to show beside it; see
+        :func:`backprop_bench.bench.cli.further.further_runs`.
 
     Raises
     ------

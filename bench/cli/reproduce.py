@@ -7,21 +7,27 @@ from typing import Any
 import click
 import numpy as np
 
-from bench.cli.output import finish
-from bench.cli.progress import Bars
-from bench.cli.run_options import RunOptions, folder_of_run, run_options
-from bench.cli.running import go_on
-from bench.compute.published import Codes, codes_of
-from bench.compute.verdicts import Reproduction, summarize_reproduction
-from bench.records import Row
-from bench.run.experiments import EXPERIMENTS
-from bench.run.reproduce import plan_reproduction, run_reproduction
-from bench.show.drawing import Drawing
-from bench.show.findings import Finding, Findings, failure_sentences
-from bench.show.hinton import Activity, best_codes
-from bench.show.published import drawings, published_charts, published_sentences, published_table, readings_table
-from data import Layer, Recipe, load_family_trees, load_patterns
-from scratch.numpy_trainer import NumpyTrainer
+from backprop_bench.bench.cli.output import finish
+from backprop_bench.bench.cli.progress import Bars
+from backprop_bench.bench.cli.run_options import RunOptions, folder_of_run, run_options
+from backprop_bench.bench.cli.running import go_on
+from backprop_bench.bench.compute.published import Codes, codes_of
+from backprop_bench.bench.compute.verdicts import Reproduction, summarize_reproduction
+from backprop_bench.bench.records import Row
+from backprop_bench.bench.run.experiments import EXPERIMENTS
+from backprop_bench.bench.run.reproduce import plan_reproduction, run_reproduction
+from backprop_bench.bench.show.drawing import Drawing
+from backprop_bench.bench.show.findings import Finding, Findings, failure_sentences
+from backprop_bench.bench.show.hinton import Activity, best_codes
+from backprop_bench.bench.show.published import (
+    drawings,
+    published_charts,
+    published_sentences,
+    published_table,
+    readings_table,
+)
+from backprop_bench.data import Layer, Recipe, load_family_trees, load_patterns
+from backprop_bench.scratch.numpy_trainer import NumpyTrainer
 
 FAMILY = "family-trees"
 QUESTION, RELATIVE = "Colin, aunt", "an aunt of Colin"

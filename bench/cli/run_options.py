@@ -8,12 +8,12 @@ from typing import Any
 
 import click
 
-from bench.cli.output import PARAMETERS, Output, output_options
-from bench.cli.running import begin_run, check_alone, command_words
-from bench.run.cores import chosen_cores, keep_to
-from bench.run.plan import TARGET, Plan
-from bench.run.run_folder import LATEST, LATEST_OF, existing_run_folder
-from data import Dataset, load_dataset
+from backprop_bench.bench.cli.output import PARAMETERS, Output, output_options
+from backprop_bench.bench.cli.running import begin_run, check_alone, command_words
+from backprop_bench.bench.run.cores import chosen_cores, keep_to
+from backprop_bench.bench.run.plan import TARGET, Plan
+from backprop_bench.bench.run.run_folder import LATEST, LATEST_OF, existing_run_folder
+from backprop_bench.data import Dataset, load_dataset
 
 Command = Callable[..., Any]
 

@@ -11,16 +11,16 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from bench.cli.output import PARAMETERS
-from bench.implementations import named_implementation
-from bench.records import Recorder, Row, read_description, read_rows, write_description
-from bench.run.compare import Comparison
-from bench.run.cores import pin
-from bench.run.environment import environment, usable_core_numbers
-from bench.run.plan import Plan
-from bench.run.progress import Progress
-from bench.run.run_folder import LATEST, LATEST_OF, check_unchanged, locked, new_run_folder
-from data import Dataset, InputError, load_dataset
+from backprop_bench.bench.cli.output import PARAMETERS
+from backprop_bench.bench.implementations import named_implementation
+from backprop_bench.bench.records import Recorder, Row, read_description, read_rows, write_description
+from backprop_bench.bench.run.compare import Comparison
+from backprop_bench.bench.run.cores import pin
+from backprop_bench.bench.run.environment import environment, usable_core_numbers
+from backprop_bench.bench.run.plan import Plan
+from backprop_bench.bench.run.progress import Progress
+from backprop_bench.bench.run.run_folder import LATEST, LATEST_OF, check_unchanged, locked, new_run_folder
+from backprop_bench.data import Dataset, InputError, load_dataset
 
 STOPPED = 130
 NOT_THE_RUN = ("results", "resume", "scheduler", *PARAMETERS)

@@ -4,16 +4,16 @@ from typing import Any
 
 import click
 
-from bench.cli.output import finish
-from bench.cli.progress import Bars
-from bench.cli.run_options import RunOptions, folder_of_run, run_options
-from bench.cli.running import go_on
-from bench.compute.scaling import Scaling, summarize_scale
-from bench.implementations import FLOORS
-from bench.records import Row, rows_of
-from bench.run.scale import AXES, FETCH, plan_scale
-from bench.show.findings import Finding, Findings, failure_sentences
-from bench.show.scaling import draw_scaling, scaling_chart, scaling_sentences, scaling_table
+from backprop_bench.bench.cli.output import finish
+from backprop_bench.bench.cli.progress import Bars
+from backprop_bench.bench.cli.run_options import RunOptions, folder_of_run, run_options
+from backprop_bench.bench.cli.running import go_on
+from backprop_bench.bench.compute.scaling import Scaling, summarize_scale
+from backprop_bench.bench.implementations import FLOORS
+from backprop_bench.bench.records import Row, rows_of
+from backprop_bench.bench.run.scale import AXES, FETCH, plan_scale
+from backprop_bench.bench.show.findings import Finding, Findings, failure_sentences
+from backprop_bench.bench.show.scaling import draw_scaling, scaling_chart, scaling_sentences, scaling_table
 
 
 @click.command()

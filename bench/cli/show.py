@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from bench.cli.output import Output, leave, output_options
-from bench.cli.report import findings_of_run
+from backprop_bench.bench.cli.output import Output, leave, output_options
+from backprop_bench.bench.cli.report import findings_of_run
 
 
 @click.command()

@@ -7,15 +7,15 @@ from typing import Final, TypeVar
 
 import click
 
-from bench.cli.report import findings_of_run, known_version
-from bench.cli.scale import scalings_of_run
-from bench.compute.summary import summarize
-from bench.records import DESCRIPTION, read_description, read_rows, rows_of
-from bench.run.run_folder import LATEST, LATEST_OF, existing_run_folder
-from bench.show.files import write_whole
-from bench.show.findings import failure_sentences
-from bench.show.slides import TITLE, Run, Runs, Scale, created, make_slides
-from data import InputError
+from backprop_bench.bench.cli.report import findings_of_run, known_version
+from backprop_bench.bench.cli.scale import scalings_of_run
+from backprop_bench.bench.compute.summary import summarize
+from backprop_bench.bench.records import DESCRIPTION, read_description, read_rows, rows_of
+from backprop_bench.bench.run.run_folder import LATEST, LATEST_OF, existing_run_folder
+from backprop_bench.bench.show.files import write_whole
+from backprop_bench.bench.show.findings import failure_sentences
+from backprop_bench.bench.show.slides import TITLE, Run, Runs, Scale, created, make_slides
+from backprop_bench.data import InputError
 
 WRITER: Final = "pptx"
 """What writes slides; python-pptx by the name under which it is imported."""
@@ -51,7 +51,7 @@ def slides(folder: Path | None, output: Path) -> None:
         raise InputError(
             "Slides need python-pptx, which is not installed; expected it as of pip install 'backprop-bench[docs]'"
         )
-    from bench.show.pptx_file import to_pptx  # python-pptx is an extra
+    from backprop_bench.bench.show.pptx_file import to_pptx  # python-pptx is an extra
 
     run = folder or next((path for path in DEFAULTS if (path / DESCRIPTION).is_file()), DEFAULTS[0])
     runs = _runs(run)

@@ -8,19 +8,19 @@ from typing import Any
 
 import click
 
-from bench.cli.output import Output, output_options
-from bench.cli.progress import Bars
-from bench.cli.recipe_options import changes_from, recipe_options
-from bench.records import Row
-from bench.run.cores import chosen_cores
-from bench.run.plan import Entry, check_available
-from bench.run.shared_cases import SharedCases
-from bench.run.training import open_request
-from bench.run.workers import Refusal, Worker, WorkerError
-from bench.show.files import write_whole
-from bench.show.findings import Finding, Findings
-from bench.show.table import make_table
-from data import InputError, Recipe, check_fit, fit_recipe, load_dataset, named_recipe
+from backprop_bench.bench.cli.output import Output, output_options
+from backprop_bench.bench.cli.progress import Bars
+from backprop_bench.bench.cli.recipe_options import changes_from, recipe_options
+from backprop_bench.bench.records import Row
+from backprop_bench.bench.run.cores import chosen_cores
+from backprop_bench.bench.run.plan import Entry, check_available
+from backprop_bench.bench.run.shared_cases import SharedCases
+from backprop_bench.bench.run.training import open_request
+from backprop_bench.bench.run.workers import Refusal, Worker, WorkerError
+from backprop_bench.bench.show.files import write_whole
+from backprop_bench.bench.show.findings import Finding, Findings
+from backprop_bench.bench.show.table import make_table
+from backprop_bench.data import InputError, Recipe, check_fit, fit_recipe, load_dataset, named_recipe
 
 COLUMNS = {"epoch": 5, "accuracy": 11, "mean loss": 11, "wall s": 10, "CPU s": 9}
 """What is printed of every epoch, and how many columns of a terminal it takes."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from data import Floats, Parameters, Recipe
+from backprop_bench.data import Floats, Parameters, Recipe
 
 
 @dataclasses.dataclass(frozen=True)

@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from bench.compute.statistics import Interval, mean_interval
-from data import InputError
+from backprop_bench.bench.compute.statistics import Interval, mean_interval
+from backprop_bench.data import InputError
 
 Values = npt.NDArray[np.float64]
 Cell = tuple[int, ...]

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bench.compute.statistics import Interval, mean_interval
-from bench.compute.timing import quiet_times
-from bench.records import Row, rows_of
-from data import InputError
+from backprop_bench.bench.compute.statistics import Interval, mean_interval
+from backprop_bench.bench.compute.timing import quiet_times
+from backprop_bench.bench.records import Row, rows_of
+from backprop_bench.data import InputError
 
 Values = npt.NDArray[np.float64]
 """Milliseconds per epoch, by process set."""

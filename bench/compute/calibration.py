@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from scipy import stats
 
-from bench.compute.statistics import (
+from backprop_bench.bench.compute.statistics import (
     LEVEL,
     Interval,
     finite,
@@ -20,8 +20,8 @@ from bench.compute.statistics import (
     relative_half_width,
     shifted,
 )
-from bench.compute.timing import Ratio, paired_ratio, seconds_per_case
-from bench.records import Row, rows_of
+from backprop_bench.bench.compute.timing import Ratio, paired_ratio, seconds_per_case
+from backprop_bench.bench.records import Row, rows_of
 
 FURTHER = ("later_wall_s", "single_wall_s")
 """Further stretches of a turn, where it is measured what being cut into blocks costs."""

@@ -6,10 +6,10 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from bench.compute.attribution import Attribution, Cell, attribute, equivalence_p, table_of
-from bench.compute.statistics import Interval, mean_interval
-from bench.compute.timing import quiet_times
-from bench.records import Row, rows_of
+from backprop_bench.bench.compute.attribution import Attribution, Cell, attribute, equivalence_p, table_of
+from backprop_bench.bench.compute.statistics import Interval, mean_interval
+from backprop_bench.bench.compute.timing import quiet_times
+from backprop_bench.bench.records import Row, rows_of
 
 TUNED = "learning rate"
 """The factor of whether every cell has the learning rate that suits it best."""

@@ -4,10 +4,10 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bench.compute.statistics import Interval
-from bench.compute.summary import QuestionSummary, Summary, summarize
-from bench.compute.timing import Ratio, paired_ratio
-from bench.records import Row, rows_of
+from backprop_bench.bench.compute.statistics import Interval
+from backprop_bench.bench.compute.summary import QuestionSummary, Summary, summarize
+from backprop_bench.bench.compute.timing import Ratio, paired_ratio
+from backprop_bench.bench.records import Row, rows_of
 
 FLOOR, PEER = "floor", "peer"
 """The side of what trains nothing, and that of other libraries, which are no steps of one way."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from data import Parameters
+from backprop_bench.data import Parameters
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,11 +23,12 @@ class TrainedNetwork:
     predicted
         The class with the largest output of each test case, int64 [N].
     confidence
-        How large that output is as a share of all, float32 [N]: see :func:`bench.run.trained.confidence`.
+        How large that output is as a share of all, float32 [N]: see
+        :func:`backprop_bench.bench.run.trained.confidence`.
     input_range
         Onto which inputs from 0 to the largest possible one are mapped before the network sees them.
     hidden_activation, output_activation
-        As in :class:`data.Recipe`.
+        As in :class:`backprop_bench.data.Recipe`.
     """
 
     question: str

@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
-from bench.compute.network import TrainedNetwork
-from bench.compute.statistics import LEVEL, Interval
+from backprop_bench.bench.compute.network import TrainedNetwork
+from backprop_bench.bench.compute.statistics import LEVEL, Interval
 
 Classes = npt.NDArray[np.int64]
 """The class of each test case [N]."""

@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from bench.compute.statistics import Interval
-from bench.records import Row, rows_of
-from data import FamilyTree
+from backprop_bench.bench.compute.statistics import Interval
+from backprop_bench.bench.records import Row, rows_of
+from backprop_bench.data import FamilyTree
 
 Float64s = npt.NDArray[np.float64]
 

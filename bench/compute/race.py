@@ -5,8 +5,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bench.compute.statistics import Interval, geometric_mean_interval
-from bench.records import Row, rows_of
+from backprop_bench.bench.compute.statistics import Interval, geometric_mean_interval
+from backprop_bench.bench.records import Row, rows_of
 
 
 @dataclasses.dataclass(frozen=True)

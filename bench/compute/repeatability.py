@@ -6,10 +6,16 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
-from bench.compute.statistics import Interval, finite, interval_from_dict, interval_to_dict, relative_half_width
-from bench.compute.summary import QuestionSummary, Summary
-from bench.compute.timing import Ratio
-from data import InputError
+from backprop_bench.bench.compute.statistics import (
+    Interval,
+    finite,
+    interval_from_dict,
+    interval_to_dict,
+    relative_half_width,
+)
+from backprop_bench.bench.compute.summary import QuestionSummary, Summary
+from backprop_bench.bench.compute.timing import Ratio
+from backprop_bench.data import InputError
 
 TOLERANCE = 0.02
 """Deviation from the pooled value up to which a run repeats it, as a share."""

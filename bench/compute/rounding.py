@@ -15,8 +15,8 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from bench.compute.agreement import is_forgiven
-from data import Floats, Layer, Parameters, Recipe, connections
+from backprop_bench.bench.compute.agreement import is_forgiven
+from backprop_bench.data import Floats, Layer, Parameters, Recipe, connections
 
 Float64s = npt.NDArray[np.float64]
 
@@ -53,7 +53,7 @@ class ErrorBounds:
     Attributes
     ----------
     z, y, dy, dz
-        Of the intermediate quantities [B, J], one entry per layer of weights; see :class:`data.Trace`.
+        Of the intermediate quantities [B, J], one entry per layer of weights; see :class:`backprop_bench.data.Trace`.
     gradients
         Of dE/dw, for every weight and bias.
     """

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from bench.compute.statistics import Interval, scaled
-from bench.compute.summary import QuestionSummary, summarize
-from bench.compute.timing import Ratio
-from bench.records import Row
+from backprop_bench.bench.compute.statistics import Interval, scaled
+from backprop_bench.bench.compute.summary import QuestionSummary, summarize
+from backprop_bench.bench.compute.timing import Ratio
+from backprop_bench.bench.records import Row
 
 
 @dataclasses.dataclass(frozen=True)

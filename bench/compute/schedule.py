@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from bench.compute.statistics import Interval, relative_half_width
+from backprop_bench.bench.compute.statistics import Interval, relative_half_width
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,14 +5,14 @@ import statistics
 from collections.abc import Iterable
 from typing import Any
 
-from bench.compute.agreement import Parity
-from bench.compute.outcomes import Outcomes
-from bench.compute.schedule import pairs
-from bench.compute.statistics import Interval, geometric_mean_interval, mean_interval, scaled
-from bench.compute.timing import Ratio, is_disturbed, joules_per_case, paired_ratio, per_case_interval
-from bench.compute.work import Work, epoch_work
-from bench.records import AGAIN, DISTURBANCE, Row, rows_of
-from data import Recipe
+from backprop_bench.bench.compute.agreement import Parity
+from backprop_bench.bench.compute.outcomes import Outcomes
+from backprop_bench.bench.compute.schedule import pairs
+from backprop_bench.bench.compute.statistics import Interval, geometric_mean_interval, mean_interval, scaled
+from backprop_bench.bench.compute.timing import Ratio, is_disturbed, joules_per_case, paired_ratio, per_case_interval
+from backprop_bench.bench.compute.work import Work, epoch_work
+from backprop_bench.bench.records import AGAIN, DISTURBANCE, Row, rows_of
+from backprop_bench.data import Recipe
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,7 +115,7 @@ class Disturbance:
 
 @dataclasses.dataclass(frozen=True)
 class Stop:
-    """Why the timing of a question ended: see ``stop`` in :data:`bench.records.KINDS`."""
+    """Why the timing of a question ended: see ``stop`` in :data:`backprop_bench.bench.records.KINDS`."""
 
     reason: str
     sets: int

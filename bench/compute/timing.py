@@ -7,8 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from bench.compute.statistics import Interval, geometric_mean_interval, hierarchical_bootstrap, interval_over_sets
-from bench.records import Row
+from backprop_bench.bench.compute.statistics import (
+    Interval,
+    geometric_mean_interval,
+    hierarchical_bootstrap,
+    interval_over_sets,
+)
+from backprop_bench.bench.records import Row
 
 SHARE_LIMITS = {"steal_s": 0.1, "waited_s": 0.05}
 """Share of a block's wall time from which on it counts as disturbed: time that the hypervisor gave to other machines,

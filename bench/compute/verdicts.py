@@ -12,7 +12,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from bench.compute.published import (
+from backprop_bench.bench.compute.published import (
     FLIPPED_CORRELATION,
     IDENTICAL,
     MIRROR_TOLERANCE,
@@ -28,8 +28,8 @@ from bench.compute.published import (
     solutions_of,
     sweeps_of,
 )
-from bench.compute.statistics import Interval
-from bench.records import Row
+from backprop_bench.bench.compute.statistics import Interval
+from backprop_bench.bench.records import Row
 
 Unit = Literal["share", "sweeps", "error", "accuracy", "distance"]
 

@@ -3,7 +3,7 @@
 import dataclasses
 import itertools
 
-from data import Recipe
+from backprop_bench.data import Recipe
 
 ITEMSIZE = {"float32": 4, "float64": 8}
 """Bytes of one number."""

@@ -11,9 +11,18 @@ from collections.abc import Callable
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from bench.implementations import IMPLEMENTATIONS, named_implementation
-from data import RECIPES, Cases, DividesSteps, Recipe, Trainer, initial_parameters, load_dataset, training_cases
-from data import batch_order as order_of
+from backprop_bench.bench.implementations import IMPLEMENTATIONS, named_implementation
+from backprop_bench.data import (
+    RECIPES,
+    Cases,
+    DividesSteps,
+    Recipe,
+    Trainer,
+    initial_parameters,
+    load_dataset,
+    training_cases,
+)
+from backprop_bench.data import batch_order as order_of
 
 BATCH_SIZES = (1, 512)
 STEP_PARTS = ("forward", "backward", "update")

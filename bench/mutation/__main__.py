@@ -1,15 +1,15 @@
-"""``python -m bench.mutation``: try the parity proof on every mutation and write docs/mutations.md."""
+"""``python -m backprop_bench.bench.mutation``: try the parity proof on every mutation and write docs/mutations.md."""
 
 import sys
 from pathlib import Path
 
-from bench.mutation.mutations import CATALOGUE, MISTAKES
-from bench.mutation.prove import Verdict, judge, sign
-from bench.mutation.recipes import RECIPES
-from bench.mutation.signature import describe
-from bench.mutation.table import format_page
+from backprop_bench.bench.mutation.mutations import CATALOGUE, MISTAKES
+from backprop_bench.bench.mutation.prove import Verdict, judge, sign
+from backprop_bench.bench.mutation.recipes import RECIPES
+from backprop_bench.bench.mutation.signature import describe
+from backprop_bench.bench.mutation.table import format_page
 
-PAGE = Path(__file__).parents[2] / "docs" / "mutations.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "mutations.md"
 
 
 def main() -> int:

@@ -46,7 +46,7 @@ class Mutation:
     edits
         The change of the source.
     recipes
-        Names of the recipes under which it is tried, see :mod:`bench.mutation.recipes`.
+        Names of the recipes under which it is tried, see :mod:`backprop_bench.bench.mutation.recipes`.
     hint
         What to ask somebody whose network differs in this way; for what is unseen, why it is; empty where harmless.
     kind
@@ -63,7 +63,7 @@ class Mutation:
     @property
     def changes_data(self) -> bool:
         """Whether it changes how the cases are prepared rather than the network."""
-        return any(edit.module.startswith("data.") for edit in self.edits)
+        return any(edit.module.startswith("backprop_bench.data.") for edit in self.edits)
 
 
 def apply_edit(tree: ast.Module, edit: Edit) -> ast.Module:

@@ -1,12 +1,12 @@
 """Changes that compute the same but for rounding; and mistakes that are known to be out of the proof's sight."""
 
-from bench.mutation.edit import Edit, Mutation
+from backprop_bench.bench.mutation.edit import Edit, Mutation
 
 _ACTIVATIONS, _LOSSES, _OPTIMIZERS, _TRAINER = (
-    "scratch.activations",
-    "scratch.losses",
-    "scratch.optimizers",
-    "scratch.numpy_trainer",
+    "backprop_bench.scratch.activations",
+    "backprop_bench.scratch.losses",
+    "backprop_bench.scratch.optimizers",
+    "backprop_bench.scratch.numpy_trainer",
 )
 _BOTH = ("softmax", "softmax, float32")
 _SQUARED = ("squared error", "squared error, float32")

@@ -8,13 +8,20 @@ from typing import Any
 
 import numpy as np
 
-from bench.mutation.edit import Mutation
-from bench.mutation.mistakes_in_training import CONDUCT
-from bench.mutation.mutant import make_trainer
-from bench.mutation.mutations import MISTAKES
-from bench.mutation.signature import EPOCHS, Quantities, are_all_same, compare_quantities, describe, quantities_of
-from bench.run.conduct import check_conduct
-from data import Cases, Floats, Recipe, Trainer
+from backprop_bench.bench.mutation.edit import Mutation
+from backprop_bench.bench.mutation.mistakes_in_training import CONDUCT
+from backprop_bench.bench.mutation.mutant import make_trainer
+from backprop_bench.bench.mutation.mutations import MISTAKES
+from backprop_bench.bench.mutation.signature import (
+    EPOCHS,
+    Quantities,
+    are_all_same,
+    compare_quantities,
+    describe,
+    quantities_of,
+)
+from backprop_bench.bench.run.conduct import check_conduct
+from backprop_bench.data import Cases, Floats, Recipe, Trainer
 
 MOST = 3
 """Questions that are asked where no mistake computes the same."""

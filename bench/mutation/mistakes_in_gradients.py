@@ -1,8 +1,12 @@
 """Mistakes in one step: activations, loss, and what is sent back."""
 
-from bench.mutation.edit import Edit, Mutation
+from backprop_bench.bench.mutation.edit import Edit, Mutation
 
-_ACTIVATIONS, _LOSSES, _TRAINER = "scratch.activations", "scratch.losses", "scratch.numpy_trainer"
+_ACTIVATIONS, _LOSSES, _TRAINER = (
+    "backprop_bench.scratch.activations",
+    "backprop_bench.scratch.losses",
+    "backprop_bench.scratch.numpy_trainer",
+)
 _SLOPE = "dz = dy * self.derivative(forward.y[layer])"
 _ACTIVATED_AGAIN = "self.activations[layer - 1](forward.y[layer])"
 _OUTPUT, _NORMALISED = "[ACTIVATIONS[recipe.output_activation]]", "e / e.sum(axis=1, keepdims=True)"

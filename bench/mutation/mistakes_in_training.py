@@ -1,8 +1,12 @@
 """Mistakes that show over several steps: optimizers, batches, precision, preparation of the cases, conduct."""
 
-from bench.mutation.edit import Edit, Mutation
+from backprop_bench.bench.mutation.edit import Edit, Mutation
 
-_TRAINER, _OPTIMIZERS, _DATASET = "scratch.numpy_trainer", "scratch.optimizers", "data.dataset"
+_TRAINER, _OPTIMIZERS, _DATASET = (
+    "backprop_bench.scratch.numpy_trainer",
+    "backprop_bench.scratch.optimizers",
+    "backprop_bench.data.dataset",
+)
 _ARRAYS = "[array for layer in backward.gradients for array in layer.arrays()]"
 _SGD_STEP = """
 for w, g in zip(self.weights, gradients, strict=True):

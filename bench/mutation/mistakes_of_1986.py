@@ -1,8 +1,12 @@
 """Mistakes in what only the networks of 1986 need: groups, direct connections, schedule, shrinkage, margin."""
 
-from bench.mutation.edit import Edit, Mutation
+from backprop_bench.bench.mutation.edit import Edit, Mutation
 
-_TRAINER, _OPTIMIZERS, _LOSSES = "scratch.numpy_trainer", "scratch.optimizers", "scratch.losses"
+_TRAINER, _OPTIMIZERS, _LOSSES = (
+    "backprop_bench.scratch.numpy_trainer",
+    "backprop_bench.scratch.optimizers",
+    "backprop_bench.scratch.losses",
+)
 _SHRINK = """
 self.inner.step(gradients)
 for w in self.weights:

@@ -10,25 +10,30 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.mutation.edit import Edit, StaleEditError, apply_edit
-from data import Cases, Dataset, Floats, Order, Parameters, Recipe, Trainer
+from backprop_bench.bench.mutation.edit import Edit, StaleEditError, apply_edit
+from backprop_bench.data import Cases, Dataset, Floats, Order, Parameters, Recipe, Trainer
 
-NETWORK = ("scratch.activations", "scratch.losses", "scratch.optimizers", "scratch.numpy_trainer")
+NETWORK = (
+    "backprop_bench.scratch.activations",
+    "backprop_bench.scratch.losses",
+    "backprop_bench.scratch.optimizers",
+    "backprop_bench.scratch.numpy_trainer",
+)
 """The modules of the network by hand, each after those that it imports."""
-PREPARATION = ("data.dataset",)
+PREPARATION = ("backprop_bench.data.dataset",)
 
 Prepare = Callable[[Recipe, Dataset], Cases]
 
 
 def make_trainer(edits: Sequence[Edit]) -> type[Trainer]:
     """Return `NumpyTrainer` from the source with these edits; the real one is left alone."""
-    trainer: type[Trainer] = _import_edited(NETWORK, edits)["scratch.numpy_trainer"].NumpyTrainer
+    trainer: type[Trainer] = _import_edited(NETWORK, edits)["backprop_bench.scratch.numpy_trainer"].NumpyTrainer
     return trainer
 
 
 def make_preparation(edits: Sequence[Edit]) -> Prepare:
     """Return `training_cases` from the source with these edits."""
-    prepare: Prepare = _import_edited(PREPARATION, edits)["data.dataset"].training_cases
+    prepare: Prepare = _import_edited(PREPARATION, edits)["backprop_bench.data.dataset"].training_cases
     return prepare
 
 

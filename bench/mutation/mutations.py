@@ -1,10 +1,10 @@
 """The catalogue: every change that the parity proof is tried on."""
 
-from bench.mutation.edit import Mutation
-from bench.mutation.harmless import HARMLESS, UNSEEN
-from bench.mutation.mistakes_in_gradients import MISTAKES_IN_GRADIENTS
-from bench.mutation.mistakes_in_training import MISTAKES_IN_TRAINING
-from bench.mutation.mistakes_of_1986 import MISTAKES_OF_1986
+from backprop_bench.bench.mutation.edit import Mutation
+from backprop_bench.bench.mutation.harmless import HARMLESS, UNSEEN
+from backprop_bench.bench.mutation.mistakes_in_gradients import MISTAKES_IN_GRADIENTS
+from backprop_bench.bench.mutation.mistakes_in_training import MISTAKES_IN_TRAINING
+from backprop_bench.bench.mutation.mistakes_of_1986 import MISTAKES_OF_1986
 
 MISTAKES: tuple[Mutation, ...] = MISTAKES_IN_GRADIENTS + MISTAKES_IN_TRAINING + MISTAKES_OF_1986
 CATALOGUE: tuple[Mutation, ...] = MISTAKES + HARMLESS + UNSEEN

@@ -7,16 +7,21 @@ from collections.abc import Callable
 
 import numpy as np
 
-from bench.compute.agreement import Agreement, worst
-from bench.mutation.edit import Mutation
-from bench.mutation.mutant import make_preparation, make_trainer, prepared_by
-from bench.mutation.recipes import RECIPES, cases_of, first_batch
-from bench.mutation.signature import Signature, signature_of
-from bench.run.conduct import check_conduct
-from bench.run.parity import compare_central_differences, compare_gradients, compare_outputs, compare_training
-from data import Trainer, training_cases
-from scratch.numpy_trainer import NumpyTrainer
-from torch_impl.trainers import EagerTrainer
+from backprop_bench.bench.compute.agreement import Agreement, worst
+from backprop_bench.bench.mutation.edit import Mutation
+from backprop_bench.bench.mutation.mutant import make_preparation, make_trainer, prepared_by
+from backprop_bench.bench.mutation.recipes import RECIPES, cases_of, first_batch
+from backprop_bench.bench.mutation.signature import Signature, signature_of
+from backprop_bench.bench.run.conduct import check_conduct
+from backprop_bench.bench.run.parity import (
+    compare_central_differences,
+    compare_gradients,
+    compare_outputs,
+    compare_training,
+)
+from backprop_bench.data import Trainer, training_cases
+from backprop_bench.scratch.numpy_trainer import NumpyTrainer
+from backprop_bench.torch_impl.trainers import EagerTrainer
 
 STEPS = 12
 """Weight changes after which the weights are compared: four epochs of two full batches and a short one."""

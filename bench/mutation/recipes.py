@@ -4,7 +4,7 @@ import functools
 
 import numpy as np
 
-from data import Cases, Dataset, Recipe, batch_order, training_cases
+from backprop_bench.data import Cases, Dataset, Recipe, batch_order, training_cases
 
 N_CASES = 21
 """Batches of 8 leave a shorter last one."""

@@ -5,8 +5,8 @@ import math
 
 import numpy as np
 
-from bench.compute.agreement import NamedArrays, name_arrays
-from data import Cases, Floats, Parameters, Recipe, Trainer, batch_order, initial_parameters
+from backprop_bench.bench.compute.agreement import NamedArrays, name_arrays
+from backprop_bench.data import Cases, Floats, Parameters, Recipe, Trainer, batch_order, initial_parameters
 
 EPOCHS = 3
 """Epochs of which the loss is looked at, and after which the weights are."""

@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterable, Sequence
 
-from bench.mutation.prove import STEPS, Verdict, excess
-from bench.mutation.recipes import N_CASES
+from backprop_bench.bench.mutation.prove import STEPS, Verdict, excess
+from backprop_bench.bench.mutation.recipes import N_CASES
 
 ABSENT = "–"
 _COLUMNS = ["recipe", "caught by", "largest difference", "times allowed", "where"]
@@ -16,8 +16,8 @@ Here it is tried: {mistakes} real mistakes are planted in the network by hand, o
 caught. {harmless} changes that are none, since they compute the same but for rounding, must not be caught. What is
 known to be out of the proof's sight is listed below, too.
 
-`python -m bench.mutation` makes this page, and fails if a mistake is missed or a harmless change caught. The tests
-check that the page is up to date.
+`python -m backprop_bench.bench.mutation` makes this page, and fails if a mistake is missed or a harmless change
+caught. The tests check that the page is up to date.
 
 ## How it is made
 

@@ -5,15 +5,15 @@ import dataclasses
 import random
 from collections.abc import Mapping, Sequence
 
-from bench.compute.statistics import Interval, geometric_mean_interval
-from bench.compute.timing import quiet, seconds_per_case
-from bench.records import Row
-from bench.run.environment import environment, usable_core_numbers
-from bench.run.plan import Entry
-from bench.run.shared_cases import SharedCases, SharedForms
-from bench.run.training import open_entry
-from bench.run.workers import Worker, WorkerError
-from data import SHARED, Dataset, fit_recipe
+from backprop_bench.bench.compute.statistics import Interval, geometric_mean_interval
+from backprop_bench.bench.compute.timing import quiet, seconds_per_case
+from backprop_bench.bench.records import Row
+from backprop_bench.bench.run.environment import environment, usable_core_numbers
+from backprop_bench.bench.run.plan import Entry
+from backprop_bench.bench.run.shared_cases import SharedCases, SharedForms
+from backprop_bench.bench.run.training import open_entry
+from backprop_bench.bench.run.workers import Worker, WorkerError
+from backprop_bench.data import SHARED, Dataset, fit_recipe
 
 CORE_TYPES = {
     "Haswell": {"avx2", "fma"},

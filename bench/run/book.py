@@ -4,8 +4,8 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from bench.records import Recorder, Row, rows_of
-from bench.run.plan import Entry, Question
+from backprop_bench.bench.records import Recorder, Row, rows_of
+from backprop_bench.bench.run.plan import Entry, Question
 
 
 class Book:

@@ -1,14 +1,14 @@
 """The question of where the time between NumPy and PyTorch goes: a chain of trainers, and parts of a step alone.
 
-:mod:`bench.compute.bridge` has what they are and what is computed from their times.
+:mod:`backprop_bench.bench.compute.bridge` has what they are and what is computed from their times.
 """
 
 import secrets
 
-from bench.compute.bridge import BRIDGE, LOADED, SMALLEST, TWICE
-from bench.compute.schedule import Timing
-from bench.run.plan import BLOCK_S, Entry, Extent, Question, check_timing, make_question
-from data import SHARED, Dataset, fit_recipe
+from backprop_bench.bench.compute.bridge import BRIDGE, LOADED, SMALLEST, TWICE
+from backprop_bench.bench.compute.schedule import Timing
+from backprop_bench.bench.run.plan import BLOCK_S, Entry, Extent, Question, check_timing, make_question
+from backprop_bench.data import SHARED, Dataset, fit_recipe
 
 ANY, UNLIMITED_S = 0.999, 36_000.0
 """The question has as many sets as it is given, whatever they say."""

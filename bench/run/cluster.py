@@ -15,10 +15,10 @@ import warnings
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from typing import Any
 
-from bench.records import Row
-from bench.run.environment import SUITE, cpu, package_versions, source_crc32
-from bench.run.sweep import Forms, Job, Outcome, Sweep, carry_out
-from data import Dataset, InputError, load_dataset
+from backprop_bench.bench.records import Row
+from backprop_bench.bench.run.environment import SUITE, cpu, package_versions, source_crc32
+from backprop_bench.bench.run.sweep import Forms, Job, Outcome, Sweep, carry_out
+from backprop_bench.data import Dataset, InputError, load_dataset
 
 NEEDS = ("joblib", "dask", "distributed")
 CONNECT_S = 10.0  # documented in docs/why.md
@@ -65,7 +65,7 @@ class Cluster(Sweep):
         self._dataset = dataset
 
     def do(self, jobs: Sequence[Job], done: Callable[[Job, Outcome], None]) -> None:
-        """Do jobs as :class:`bench.run.sweep.Sweep` says.
+        """Do jobs as :class:`backprop_bench.bench.run.sweep.Sweep` says.
 
         Raises
         ------
@@ -171,7 +171,7 @@ def train_there(
     number
         Comes back with the outcome, whose rows say on which processor they were trained.
     job
-        What :meth:`bench.run.sweep.Job.to_dict` gave.
+        What :meth:`backprop_bench.bench.run.sweep.Job.to_dict` gave.
     dataset, fingerprint
         Name of the dataset, and checksum that its cases must have.
     driver

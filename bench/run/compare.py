@@ -10,17 +10,17 @@ import sys
 import threading
 from collections.abc import Sequence
 
-from bench.implementations import trains_nothing
-from bench.records import Recorder, Row
-from bench.run.book import Book
-from bench.run.environment import usable_core_numbers
-from bench.run.plan import Entry, Plan, Question
-from bench.run.progress import Progress
-from bench.run.shared_cases import SharedForms
-from bench.run.timing import time_question
-from bench.run.training import train_question
-from bench.run.workers import Refusal, Stopped, Worker, WorkerError, start_again, stop_all, together
-from data import Dataset
+from backprop_bench.bench.implementations import trains_nothing
+from backprop_bench.bench.records import Recorder, Row
+from backprop_bench.bench.run.book import Book
+from backprop_bench.bench.run.environment import usable_core_numbers
+from backprop_bench.bench.run.plan import Entry, Plan, Question
+from backprop_bench.bench.run.progress import Progress
+from backprop_bench.bench.run.shared_cases import SharedForms
+from backprop_bench.bench.run.timing import time_question
+from backprop_bench.bench.run.training import train_question
+from backprop_bench.bench.run.workers import Refusal, Stopped, Worker, WorkerError, start_again, stop_all, together
+from backprop_bench.data import Dataset
 
 
 class Comparison:

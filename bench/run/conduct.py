@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from bench.compute.agreement import Agreement, NamedArrays, name_arrays
-from bench.implementations import describe_error
-from bench.run.forks import ReturnedTwice, call_once
-from data import Cases, InputError, Layer, Parameters, Recipe, Trainer, batch_order, initial_parameters
+from backprop_bench.bench.compute.agreement import Agreement, NamedArrays, name_arrays
+from backprop_bench.bench.implementations import describe_error
+from backprop_bench.bench.run.forks import ReturnedTwice, call_once
+from backprop_bench.data import Cases, InputError, Layer, Parameters, Recipe, Trainer, batch_order, initial_parameters
 
 ANOTHER = 1e-3
 """Difference, relative to the largest value, from which weights are others: less is a matter of precision."""

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
-from bench.run.environment import ROOT, read_text, usable_core_numbers
-from data import InputError
+from backprop_bench.bench.run.environment import ROOT, read_text, usable_core_numbers
+from backprop_bench.data import InputError
 
 # No machine has a core of more digits, and a slip of the finger must not make a list of billions.
 PART = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?")

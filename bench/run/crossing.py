@@ -2,8 +2,8 @@
 
 import torch
 
-from data import Floats, Layer, Parameters, Recipe, check_plain
-from scratch.numpy_trainer import Backward, Forward, NumpyTrainer
+from backprop_bench.data import Floats, Layer, Parameters, Recipe, check_plain
+from backprop_bench.scratch.numpy_trainer import Backward, Forward, NumpyTrainer
 
 
 def product(a: Floats, b: Floats) -> Floats:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Self
 
-from bench.run.environment import ROOT, read_text
+from backprop_bench.bench.run.environment import ROOT, read_text
 
 if sys.platform != "win32":
     import resource

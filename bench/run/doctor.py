@@ -18,8 +18,8 @@ from typing import Literal
 import platformdirs
 import psutil
 
-from bench.run.disturbance import parse_pressure_total, parse_steal_ticks
-from bench.run.environment import (
+from backprop_bench.bench.run.disturbance import parse_pressure_total, parse_steal_ticks
+from backprop_bench.bench.run.environment import (
     ROOT,
     Cpu,
     cpu,

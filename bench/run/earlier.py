@@ -4,10 +4,10 @@ import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench.records import DESCRIPTION, Row, read_description, read_rows
-from bench.run.plan import Plan
-from bench.run.run_folder import NO_MATTER
-from data import InputError
+from backprop_bench.bench.records import DESCRIPTION, Row, read_description, read_rows
+from backprop_bench.bench.run.plan import Plan
+from backprop_bench.bench.run.run_folder import NO_MATTER
+from backprop_bench.data import InputError
 
 
 @dataclasses.dataclass(frozen=True)

@@ -21,7 +21,7 @@ from functools import partial
 from pathlib import Path
 from typing import Self
 
-from bench.run.environment import ROOT, read_text
+from backprop_bench.bench.run.environment import ROOT, read_text
 
 POWERCAP = "sys/class/powercap"
 

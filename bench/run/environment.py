@@ -1,7 +1,7 @@
 """The machine and the software under a measurement, and the threads that a worker may start.
 
-What stands here is stable within a run; what changes during it is in :mod:`bench.run.disturbance`. Records are
-published, so nothing here names the host, the user or a folder.
+What stands here is stable within a run; what changes during it is in :mod:`backprop_bench.bench.run.disturbance`.
+Records are published, so nothing here names the host, the user or a folder.
 """
 
 from __future__ import annotations

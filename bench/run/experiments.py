@@ -4,7 +4,7 @@ import dataclasses
 import itertools
 from collections.abc import Mapping
 
-from data import ARTICLE_SCRATCH, Recipe
+from backprop_bench.data import ARTICLE_SCRATCH, Recipe
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,21 +9,21 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from bench.compute.explain import LOADER, OTHER, TUNED, best_rate, cell_name
-from bench.compute.schedule import Timing
-from bench.implementations import named_implementation
-from bench.records import Recorder, Row, read_description, rows_of
-from bench.run.book import Book
-from bench.run.bridge import bridge_question
-from bench.run.cluster import Cluster
-from bench.run.compare import Comparison
-from bench.run.earlier import unchanged_runs
-from bench.run.environment import usable_cores
-from bench.run.plan import BLOCK_S, Entry, Extent, Plan, Question, check_timing, make_question
-from bench.run.progress import Progress
-from bench.run.sweep import Here, Job, Outcome, Sweep
-from bench.run.workers import start_again
-from data import ARTICLE_SCRATCH, Dataset, InputError, Recipe, fit_recipe
+from backprop_bench.bench.compute.explain import LOADER, OTHER, TUNED, best_rate, cell_name
+from backprop_bench.bench.compute.schedule import Timing
+from backprop_bench.bench.implementations import named_implementation
+from backprop_bench.bench.records import Recorder, Row, read_description, rows_of
+from backprop_bench.bench.run.book import Book
+from backprop_bench.bench.run.bridge import bridge_question
+from backprop_bench.bench.run.cluster import Cluster
+from backprop_bench.bench.run.compare import Comparison
+from backprop_bench.bench.run.earlier import unchanged_runs
+from backprop_bench.bench.run.environment import usable_cores
+from backprop_bench.bench.run.plan import BLOCK_S, Entry, Extent, Plan, Question, check_timing, make_question
+from backprop_bench.bench.run.progress import Progress
+from backprop_bench.bench.run.sweep import Here, Job, Outcome, Sweep
+from backprop_bench.bench.run.workers import start_again
+from backprop_bench.data import ARTICLE_SCRATCH, Dataset, InputError, Recipe, fit_recipe
 
 
 @dataclasses.dataclass(frozen=True)
@@ -365,7 +365,7 @@ def _trainings(rows: Iterable[Row]) -> list[Row]:
 
 
 def _by_place(rows: Iterable[Row]) -> dict[tuple[str, str, int], list[Row]]:
-    """Return the rows of every job by :attr:`bench.run.sweep.Job.place`."""
+    """Return the rows of every job by :attr:`backprop_bench.bench.run.sweep.Job.place`."""
     found: dict[tuple[str, str, int], list[Row]] = {}
     for row in rows:
         found.setdefault((row["kind"], row["implementation"], row["seed"]), []).append(row)

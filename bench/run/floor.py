@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from data import Floats, Order, Parameters, Recipe
+from backprop_bench.data import Floats, Order, Parameters, Recipe
 
 
 class NumpyFloor:

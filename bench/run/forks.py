@@ -5,8 +5,8 @@ import select
 from collections.abc import Callable
 from typing import Any
 
-from bench.implementations import Implementation, LoadError
-from data import Trainer
+from backprop_bench.bench.implementations import Implementation, LoadError
+from backprop_bench.data import Trainer
 
 WAIT_S = 2.0
 """Seconds in which a copy returns, if it does at all; the processes of a pool, which never do, are waited for once."""

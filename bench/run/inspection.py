@@ -9,10 +9,20 @@ from typing import Any
 
 import numpy as np
 
-from bench.compute.agreement import Agreement, NamedArrays, compare_each, name_arrays, relative_bounds
-from bench.compute.rounding import ErrorBounds, error_bounds
-from bench.run.parity import GRADIENT_TOLERANCE, compare_runs, first_batch
-from data import Cases, Floats, Parameters, Recipe, Trace, Traces, Trainer, batch_order, initial_parameters
+from backprop_bench.bench.compute.agreement import Agreement, NamedArrays, compare_each, name_arrays, relative_bounds
+from backprop_bench.bench.compute.rounding import ErrorBounds, error_bounds
+from backprop_bench.bench.run.parity import GRADIENT_TOLERANCE, compare_runs, first_batch
+from backprop_bench.data import (
+    Cases,
+    Floats,
+    Parameters,
+    Recipe,
+    Trace,
+    Traces,
+    Trainer,
+    batch_order,
+    initial_parameters,
+)
 
 DRIFT_POINTS = 24
 """Numbers of steps, evenly spaced on a logarithmic axis, after which the drift is measured."""

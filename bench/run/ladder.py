@@ -4,18 +4,18 @@ import dataclasses
 import secrets
 from typing import Any
 
-from bench.compute.schedule import Timing
-from bench.implementations import FLOORS, named_implementation
-from bench.records import Recorder, Row
-from bench.run.book import Book
-from bench.run.compare import Comparison
-from bench.run.environment import usable_core_numbers
-from bench.run.plan import BLOCK_S, MIN_SETS, Entry, Extent, Plan, Question, check_timing, make_question
-from bench.run.progress import Progress
-from bench.run.shared_cases import SharedForms
-from bench.run.training import open_entry
-from bench.run.workers import Worker, WorkerError, start_again
-from data import Dataset, InputError, Recipe
+from backprop_bench.bench.compute.schedule import Timing
+from backprop_bench.bench.implementations import FLOORS, named_implementation
+from backprop_bench.bench.records import Recorder, Row
+from backprop_bench.bench.run.book import Book
+from backprop_bench.bench.run.compare import Comparison
+from backprop_bench.bench.run.environment import usable_core_numbers
+from backprop_bench.bench.run.plan import BLOCK_S, MIN_SETS, Entry, Extent, Plan, Question, check_timing, make_question
+from backprop_bench.bench.run.progress import Progress
+from backprop_bench.bench.run.shared_cases import SharedForms
+from backprop_bench.bench.run.training import open_entry
+from backprop_bench.bench.run.workers import Worker, WorkerError, start_again
+from backprop_bench.data import Dataset, InputError, Recipe
 
 ROUNDS = 8
 """In a process set: with so many implementations, their start takes longer than their blocks."""

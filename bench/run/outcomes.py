@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-from bench.compute.network import TrainedNetwork
-from bench.compute.outcomes import LabelledCases, Outcomes
-from bench.records import Row
-from bench.run.trained import kept_rows, read_network
-from data import Dataset, InputError, class_names, load_dataset
+from backprop_bench.bench.compute.network import TrainedNetwork
+from backprop_bench.bench.compute.outcomes import LabelledCases, Outcomes
+from backprop_bench.bench.records import Row
+from backprop_bench.bench.run.trained import kept_rows, read_network
+from backprop_bench.data import Dataset, InputError, class_names, load_dataset
 
 
 def outcomes_of_run(folder: Path, description: dict[str, Any], rows: list[Row]) -> Outcomes | None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from bench.compute.agreement import (
+from backprop_bench.bench.compute.agreement import (
     Agreement,
     NamedArrays,
     Parity,
@@ -16,11 +16,11 @@ from bench.compute.agreement import (
     relative_bounds,
     worst,
 )
-from bench.compute.rounding import FUNCTION_ERROR, error_bounds, gamma, unit_roundoff
-from bench.implementations import Implementation, describe_error, named_implementation
-from bench.run.conduct import check_conduct
-from bench.run.forks import load_once
-from data import (
+from backprop_bench.bench.compute.rounding import FUNCTION_ERROR, error_bounds, gamma, unit_roundoff
+from backprop_bench.bench.implementations import Implementation, describe_error, named_implementation
+from backprop_bench.bench.run.conduct import check_conduct
+from backprop_bench.bench.run.forks import load_once
+from backprop_bench.data import (
     Cases,
     Dataset,
     Floats,
@@ -35,7 +35,7 @@ from data import (
     initial_parameters,
     training_cases,
 )
-from scratch.numpy_trainer import Backward, Forward, NumpyTrainer
+from backprop_bench.scratch.numpy_trainer import Backward, Forward, NumpyTrainer
 
 GRADIENT_TOLERANCE = 1e-12
 """Relative difference allowed between float64 gradients."""

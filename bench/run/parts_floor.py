@@ -1,7 +1,7 @@
-"""Parts of a training step in NumPy, each on its own: see :mod:`bench.run.bridge`.
+"""Parts of a training step in NumPy, each on its own: see :mod:`backprop_bench.bench.run.bridge`.
 
-Like the matrix products of :mod:`bench.run.floor` they stand where implementations stand, and train nothing: operands
-are the same arrays again and again, filled so that no number drifts to where arithmetic is slow.
+Like the matrix products of :mod:`backprop_bench.bench.run.floor` they stand where implementations stand, and train
+nothing: operands are the same arrays again and again, filled so that no number drifts to where arithmetic is slow.
 """
 
 import functools
@@ -10,9 +10,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from bench.run.floor import NumpyFloor
-from data import Floats, Order, Parameters, Recipe, UnsupportedRecipe
-from scratch.optimizers import optimizer_of
+from backprop_bench.bench.run.floor import NumpyFloor
+from backprop_bench.data import Floats, Order, Parameters, Recipe, UnsupportedRecipe
+from backprop_bench.scratch.optimizers import optimizer_of
 
 STEP = {"hidden_activation": "sigmoid", "output_activation": "softmax", "reduction": "mean", "bias": True}
 """Fields of the recipe whose step is taken apart."""

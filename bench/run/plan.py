@@ -6,11 +6,11 @@ import secrets
 from collections.abc import Sequence
 from typing import Any
 
-from bench.compute.schedule import Timing
-from bench.implementations import IMPLEMENTATIONS, named_implementation, trains_nothing
-from bench.records import AGAIN, Row
-from bench.run.parity import STEPS
-from data import RECIPES, Dataset, InputError, Recipe, fit_recipe
+from backprop_bench.bench.compute.schedule import Timing
+from backprop_bench.bench.implementations import IMPLEMENTATIONS, named_implementation, trains_nothing
+from backprop_bench.bench.records import AGAIN, Row
+from backprop_bench.bench.run.parity import STEPS
+from backprop_bench.data import RECIPES, Dataset, InputError, Recipe, fit_recipe
 
 TARGET = 0.02
 BLOCK_S = 0.06
@@ -34,7 +34,7 @@ class Extent:
     seeds
         Number of seeds.
     budget_s
-        Seconds of the timing, as of :class:`bench.compute.schedule.Timing`.
+        Seconds of the timing, as of :class:`backprop_bench.bench.compute.schedule.Timing`.
     """
 
     cases: int | None

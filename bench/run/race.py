@@ -7,19 +7,19 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
-from bench.compute.race import Choice, choose
-from bench.compute.schedule import Timing
-from bench.implementations import named_implementation
-from bench.records import Recorder, Row
-from bench.run.book import Book
-from bench.run.compare import Comparison
-from bench.run.environment import usable_core_numbers
-from bench.run.plan import BLOCK_S, Entry, Extent, Plan, Question, check_available, make_question
-from bench.run.progress import Progress
-from bench.run.shared_cases import SharedCases, SharedForms
-from bench.run.training import open_entry
-from bench.run.workers import Worker, WorkerError, start_again, together
-from data import SHARED, Dataset, fit_recipe
+from backprop_bench.bench.compute.race import Choice, choose
+from backprop_bench.bench.compute.schedule import Timing
+from backprop_bench.bench.implementations import named_implementation
+from backprop_bench.bench.records import Recorder, Row
+from backprop_bench.bench.run.book import Book
+from backprop_bench.bench.run.compare import Comparison
+from backprop_bench.bench.run.environment import usable_core_numbers
+from backprop_bench.bench.run.plan import BLOCK_S, Entry, Extent, Plan, Question, check_available, make_question
+from backprop_bench.bench.run.progress import Progress
+from backprop_bench.bench.run.shared_cases import SharedCases, SharedForms
+from backprop_bench.bench.run.training import open_entry
+from backprop_bench.bench.run.workers import Worker, WorkerError, start_again, together
+from backprop_bench.data import SHARED, Dataset, fit_recipe
 
 TARGETS = (0.97, 0.98, 0.985)
 """Test accuracies to be reached."""

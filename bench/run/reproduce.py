@@ -6,18 +6,18 @@ import dataclasses
 import queue
 from collections.abc import Sequence
 
-from bench.compute.published import BEYOND, READING
-from bench.compute.schedule import Timing
-from bench.records import Recorder, Row
-from bench.run.book import Book
-from bench.run.environment import usable_cores
-from bench.run.experiments import EXPERIMENTS, NAMES, Experiment, in_text
-from bench.run.plan import BLOCK_S, Entry, Plan, Question
-from bench.run.progress import Progress
-from bench.run.sweep import Here, Job, Outcome
-from bench.run.trial import TWINS
-from bench.run.workers import Worker, WorkerError, start_again, together
-from data import Dataset, InputError
+from backprop_bench.bench.compute.published import BEYOND, READING
+from backprop_bench.bench.compute.schedule import Timing
+from backprop_bench.bench.records import Recorder, Row
+from backprop_bench.bench.run.book import Book
+from backprop_bench.bench.run.environment import usable_cores
+from backprop_bench.bench.run.experiments import EXPERIMENTS, NAMES, Experiment, in_text
+from backprop_bench.bench.run.plan import BLOCK_S, Entry, Plan, Question
+from backprop_bench.bench.run.progress import Progress
+from backprop_bench.bench.run.sweep import Here, Job, Outcome
+from backprop_bench.bench.run.trial import TWINS
+from backprop_bench.bench.run.workers import Worker, WorkerError, start_again, together
+from backprop_bench.data import Dataset, InputError
 
 TRIAL_LIMIT_S = 3600.0
 """Seconds that a trial may take."""

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import filelock
 
-from bench.records import DESCRIPTION, Row, read_description
-from data import InputError
+from backprop_bench.bench.records import DESCRIPTION, Row, read_description
+from backprop_bench.data import InputError
 
 NO_MATTER = {"checkout", "memory_bytes"}
 """Of the environment, what a run may be resumed without: a commit changes no module, and a reboot some kB of memory."""

@@ -4,11 +4,20 @@ import secrets
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from bench.compute.schedule import Timing
-from bench.implementations import FLOORS, named_implementation
-from bench.run.environment import usable_cores
-from bench.run.plan import BLOCK_S, Entry, Extent, Plan, Question, check_available, check_timing, make_question
-from data import SHARED, Dataset, Recipe, fit_recipe
+from backprop_bench.bench.compute.schedule import Timing
+from backprop_bench.bench.implementations import FLOORS, named_implementation
+from backprop_bench.bench.run.environment import usable_cores
+from backprop_bench.bench.run.plan import (
+    BLOCK_S,
+    Entry,
+    Extent,
+    Plan,
+    Question,
+    check_available,
+    check_timing,
+    make_question,
+)
+from backprop_bench.data import SHARED, Dataset, Recipe, fit_recipe
 
 IMPLEMENTATIONS = ("scratch-numpy", "scratch-compiled", "torch-eager", "jax")
 """What is compared unless others are asked for, as far as it can be used here."""

@@ -9,8 +9,8 @@ from typing import IO, Any, Self
 
 import numpy as np
 
-from bench.records import Row
-from data import Cases, Dataset, InputError, Recipe, evaluation_cases, training_cases
+from backprop_bench.bench.records import Row
+from backprop_bench.data import Cases, Dataset, InputError, Recipe, evaluation_cases, training_cases
 
 _PAGE_BYTES = 4096
 _NAMES = ("x", "t", "y")

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
 from typing import Protocol, Self
 
-from bench.records import Row
-from bench.run.environment import usable_core_numbers
-from bench.run.plan import Entry
-from bench.run.shared_cases import SharedCases, SharedForms
-from bench.run.training import open_entry
-from bench.run.workers import Worker, WorkerError, together
-from data import Dataset, Recipe
+from backprop_bench.bench.records import Row
+from backprop_bench.bench.run.environment import usable_core_numbers
+from backprop_bench.bench.run.plan import Entry
+from backprop_bench.bench.run.shared_cases import SharedCases, SharedForms
+from backprop_bench.bench.run.training import open_entry
+from backprop_bench.bench.run.workers import Worker, WorkerError, together
+from backprop_bench.data import Dataset, Recipe
 
 NEVER = 2.0
 """An accuracy that is never reached."""

@@ -5,17 +5,17 @@ import contextlib
 import time
 from collections.abc import Iterator, Sequence
 
-from bench.compute.schedule import balanced_orders, is_precise, pairs, reason_to_stop
-from bench.compute.statistics import Interval
-from bench.compute.timing import paired_interval, spent_s
-from bench.records import Row
-from bench.run.book import Book
-from bench.run.cores import CoreMeter
-from bench.run.plan import Entry, Plan, Question
-from bench.run.progress import Progress
-from bench.run.shared_cases import SharedCases, SharedForms
-from bench.run.training import open_entry
-from bench.run.workers import Worker, WorkerError, together
+from backprop_bench.bench.compute.schedule import balanced_orders, is_precise, pairs, reason_to_stop
+from backprop_bench.bench.compute.statistics import Interval
+from backprop_bench.bench.compute.timing import paired_interval, spent_s
+from backprop_bench.bench.records import Row
+from backprop_bench.bench.run.book import Book
+from backprop_bench.bench.run.cores import CoreMeter
+from backprop_bench.bench.run.plan import Entry, Plan, Question
+from backprop_bench.bench.run.progress import Progress
+from backprop_bench.bench.run.shared_cases import SharedCases, SharedForms
+from backprop_bench.bench.run.training import open_entry
+from backprop_bench.bench.run.workers import Worker, WorkerError, together
 
 
 def time_question(

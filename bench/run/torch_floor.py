@@ -1,11 +1,11 @@
-"""The dense floor of this machine by PyTorch: see :mod:`bench.run.floor`."""
+"""The dense floor of this machine by PyTorch: see :mod:`backprop_bench.bench.run.floor`."""
 
 import itertools
 from collections.abc import Callable
 
 import torch
 
-from bench.run.floor import NumpyFloor
+from backprop_bench.bench.run.floor import NumpyFloor
 
 
 class TorchFloor(NumpyFloor):

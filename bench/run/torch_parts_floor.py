@@ -1,4 +1,7 @@
-"""Parts of a training step in PyTorch, without autograd, each on its own: see :mod:`bench.run.parts_floor`."""
+"""Parts of a training step in PyTorch, without autograd, each on its own.
+
+See :mod:`backprop_bench.bench.run.parts_floor`.
+"""
 
 import itertools
 from collections.abc import Callable
@@ -6,10 +9,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from bench.run.floor import NumpyFloor
-from bench.run.parts_floor import Calls, NumpyAllocating, NumpyElementwise
-from data import Floats, Order, Parameters, Recipe
-from torch_impl.model import DTYPES, optimizer_of
+from backprop_bench.bench.run.floor import NumpyFloor
+from backprop_bench.bench.run.parts_floor import Calls, NumpyAllocating, NumpyElementwise
+from backprop_bench.data import Floats, Order, Parameters, Recipe
+from backprop_bench.torch_impl.model import DTYPES, optimizer_of
 
 
 def uniform(recipe: Recipe, *shape: int) -> Tensor:

@@ -24,11 +24,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bench.compute.network import TrainedNetwork
-from bench.records import Row, rows_of
-from bench.run.workers import WorkerError
-from bench.show.files import write_whole
-from data import Floats, InputError, Layer, Parameters, Recipe, Trainer
+from backprop_bench.bench.compute.network import TrainedNetwork
+from backprop_bench.bench.records import Row, rows_of
+from backprop_bench.bench.run.workers import WorkerError
+from backprop_bench.bench.show.files import write_whole
+from backprop_bench.data import Floats, InputError, Layer, Parameters, Recipe, Trainer
 
 FOLDER = "trained"
 SAFE = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")

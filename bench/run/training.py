@@ -3,15 +3,15 @@
 import concurrent.futures
 from collections.abc import Sequence
 
-from bench.records import Row
-from bench.run.book import Book
-from bench.run.environment import usable_core_numbers
-from bench.run.plan import Entry, Question
-from bench.run.progress import Progress
-from bench.run.shared_cases import SharedCases, SharedForms
-from bench.run.trained import check_saved, trained_file
-from bench.run.workers import Worker, WorkerError, together
-from data import InputError
+from backprop_bench.bench.records import Row
+from backprop_bench.bench.run.book import Book
+from backprop_bench.bench.run.environment import usable_core_numbers
+from backprop_bench.bench.run.plan import Entry, Question
+from backprop_bench.bench.run.progress import Progress
+from backprop_bench.bench.run.shared_cases import SharedCases, SharedForms
+from backprop_bench.bench.run.trained import check_saved, trained_file
+from backprop_bench.bench.run.workers import Worker, WorkerError, together
+from backprop_bench.data import InputError
 
 
 def open_request(entry: Entry, cases: SharedCases, worker: Worker, threads: int, cores: list[int]) -> Row:

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from bench.compute.agreement import name_arrays
-from bench.compute.published import LEARNED
-from bench.implementations import named_implementation
-from bench.records import Row
-from data import (
+from backprop_bench.bench.compute.agreement import name_arrays
+from backprop_bench.bench.compute.published import LEARNED
+from backprop_bench.bench.implementations import named_implementation
+from backprop_bench.bench.records import Row
+from backprop_bench.data import (
     Cases,
     InputError,
     Parameters,

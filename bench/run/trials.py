@@ -4,8 +4,8 @@ import dataclasses
 import random
 import secrets
 
-from bench.compute.schedule import Timing
-from bench.run.plan import (
+from backprop_bench.bench.compute.schedule import Timing
+from backprop_bench.bench.run.plan import (
     BLOCK_S,
     MIN_SETS,
     Entry,
@@ -15,7 +15,7 @@ from bench.run.plan import (
     check_timing,
     make_question,
 )
-from data import RECIPES, Dataset, InputError, fit_recipe
+from backprop_bench.data import RECIPES, Dataset, InputError, fit_recipe
 
 TRIAL_BLOCK_S, TRIAL_ROUNDS = 0.01, 20
 """Copies of one implementation have the same costs per call, so their blocks can be shorter."""

@@ -1,8 +1,8 @@
 """A worker process: one implementation, one recipe, driven by one-line messages.
 
-``python -m bench.run.worker`` reads a JSON object per line from its standard input and answers each with one on its
-standard output. It waits in a blocking read, so that a worker whose turn it is not uses no core. What an
-implementation prints goes to standard error. The worker ends when its input ends, that is with its driver.
+``python -m backprop_bench.bench.run.worker`` reads a JSON object per line from its standard input and answers each
+with one on its standard output. It waits in a blocking read, so that a worker whose turn it is not uses no core.
+What an implementation prints goes to standard error. The worker ends when its input ends, that is with its driver.
 """
 
 import ctypes
@@ -26,19 +26,19 @@ from typing import Any, TextIO
 import numpy as np
 import threadpoolctl
 
-from bench.implementations import LoadError, describe_error, named_implementation
-from bench.mutation.likely import Reading, read_conduct, read_difference
-from bench.records import Row
-from bench.run.conduct import check_conduct
-from bench.run.cores import pin
-from bench.run.disturbance import Snapshot, disturbance
-from bench.run.energy import EnergyMeter
-from bench.run.environment import thread_pools, verify_threads
-from bench.run.forks import load_once
-from bench.run.inspection import drift, first_step_apart, inspect, shows_all
-from bench.run.parity import SLOW_STEPS, first_batch, n_proof_cases, prove
-from bench.run.shared_cases import map_cases
-from data import (
+from backprop_bench.bench.implementations import LoadError, describe_error, named_implementation
+from backprop_bench.bench.mutation.likely import Reading, read_conduct, read_difference
+from backprop_bench.bench.records import Row
+from backprop_bench.bench.run.conduct import check_conduct
+from backprop_bench.bench.run.cores import pin
+from backprop_bench.bench.run.disturbance import Snapshot, disturbance
+from backprop_bench.bench.run.energy import EnergyMeter
+from backprop_bench.bench.run.environment import thread_pools, verify_threads
+from backprop_bench.bench.run.forks import load_once
+from backprop_bench.bench.run.inspection import drift, first_step_apart, inspect, shows_all
+from backprop_bench.bench.run.parity import SLOW_STEPS, first_batch, n_proof_cases, prove
+from backprop_bench.bench.run.shared_cases import map_cases
+from backprop_bench.data import (
     Cases,
     DividesSteps,
     InputError,
@@ -134,13 +134,13 @@ class Bench:
 
     def trial(self, patterns: str, recipe: Row, held_out: int, twins: list[str], stops: bool, keeps: bool) -> Row:
         """Train a small task of 1986."""
-        from bench.run.trial import run_trial  # it needs SciPy, which no worker that is timed is to load
+        from backprop_bench.bench.run.trial import run_trial  # it needs SciPy, which no worker that is timed is to load
 
         return run_trial(patterns, Recipe.from_dict(recipe), held_out, twins, stops, keeps)
 
     def stretches(self, twin: str, epoch: int, batches: int) -> Row:
         """Train one epoch, counted from 1, beside a twin that begins anew every so many batches."""
-        from bench.run.trial import train_in_stretches
+        from backprop_bench.bench.run.trial import train_in_stretches
 
         make = named_implementation(twin).load()
         apart = train_in_stretches(self.trainer, make, self.recipe, self.train_cases, epoch, batches)
@@ -324,7 +324,7 @@ class Bench:
 
     def keep(self, path: str) -> Row:
         """Write the network that is trained, and what it makes of the test cases, to a file."""
-        from bench.run.trained import save_trained  # what no worker that is timed needs
+        from backprop_bench.bench.run.trained import save_trained  # what no worker that is timed needs
 
         save_trained(Path(path), self.trainer, self.recipe, self.test_cases.x)
         return {}

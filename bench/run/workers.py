@@ -15,9 +15,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from bench.records import Row
-from bench.run.environment import thread_environment, usable_cores
-from data import InputError
+from backprop_bench.bench.records import Row
+from backprop_bench.bench.run.environment import thread_environment, usable_cores
+from backprop_bench.data import InputError
 
 LIMIT_S = 1800.0  # documented in docs/measuring.md
 """Seconds after which a worker that has not answered is taken for hung."""
@@ -95,7 +95,7 @@ class Worker:
         self.spawned = time.monotonic()
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed in close)
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "bench.run.worker"],
+            [sys.executable, "-P", "-m", "backprop_bench.bench.run.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
@@ -190,7 +190,7 @@ class Worker:
 
 def _python_path() -> str:
     """Put the suite's own packages first, whatever lies in the working directory."""
-    return os.pathsep.join(filter(None, (str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH"))))
+    return os.pathsep.join(filter(None, (str(Path(__file__).parents[3]), os.environ.get("PYTHONPATH"))))
 
 
 _STOPPING = threading.Event()

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from bench.show.drawing import FigureFile
-from bench.show.evidence import Evidence
-from bench.show.panel import Panel
-from bench.show.table import Table
+from backprop_bench.bench.show.drawing import FigureFile
+from backprop_bench.bench.show.evidence import Evidence
+from backprop_bench.bench.show.panel import Panel
+from backprop_bench.bench.show.table import Table
 
 
 @dataclass(frozen=True)

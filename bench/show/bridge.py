@@ -6,13 +6,13 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from bench.compute.bridge import END, LOADED, START, Bridge, Link, Part
-from bench.compute.statistics import Interval
-from bench.show import style
-from bench.show.chart import Bar, Chart
-from bench.show.drawing import Drawing
-from bench.show.numbers import ABSENT, count, has_bounds, listing, plain
-from bench.show.table import Table, make_table
+from backprop_bench.bench.compute.bridge import END, LOADED, START, Bridge, Link, Part
+from backprop_bench.bench.compute.statistics import Interval
+from backprop_bench.bench.show import style
+from backprop_bench.bench.show.chart import Bar, Chart
+from backprop_bench.bench.show.drawing import Drawing
+from backprop_bench.bench.show.numbers import ABSENT, count, has_bounds, listing, plain
+from backprop_bench.bench.show.table import Table, make_table
 
 NAMES, CHAIN_AXIS, PARTS_AXIS = 1.9, 3.6, 2.6
 """Inches: the names, and the axes."""

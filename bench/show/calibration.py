@@ -8,14 +8,14 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from bench.compute.calibration import ENOUGH, Calibration, CutCost, Share, Slowdown
-from bench.compute.statistics import LEVEL, Interval
-from bench.show import style
-from bench.show.certainty import within
-from bench.show.chart import Bar, Chart
-from bench.show.drawing import Drawing
-from bench.show.numbers import NBSP, count, listing, named, percent, plain, seconds
-from bench.show.table import Table, make_table
+from backprop_bench.bench.compute.calibration import ENOUGH, Calibration, CutCost, Share, Slowdown
+from backprop_bench.bench.compute.statistics import LEVEL, Interval
+from backprop_bench.bench.show import style
+from backprop_bench.bench.show.certainty import within
+from backprop_bench.bench.show.chart import Bar, Chart
+from backprop_bench.bench.show.drawing import Drawing
+from backprop_bench.bench.show.numbers import NBSP, count, listing, named, percent, plain, seconds
+from backprop_bench.bench.show.table import Table, make_table
 
 HEIGHT, ABOVE, BELOW = 3.5, 0.3, 0.5
 LEFT, EQUAL, BETWEEN, FOUND = 0.55, 5.35, 0.8, 3.2

@@ -3,10 +3,20 @@
 import math
 from typing import Any
 
-from bench.compute.statistics import relative_half_width
-from bench.compute.summary import QuestionSummary, Summary
-from bench.compute.timing import COUNT_LIMITS, SHARE_LIMITS, Ratio
-from bench.show.numbers import NBSP, clean, count, has_bounds, listing, named, number_interval, percent, seconds
+from backprop_bench.bench.compute.statistics import relative_half_width
+from backprop_bench.bench.compute.summary import QuestionSummary, Summary
+from backprop_bench.bench.compute.timing import COUNT_LIMITS, SHARE_LIMITS, Ratio
+from backprop_bench.bench.show.numbers import (
+    NBSP,
+    clean,
+    count,
+    has_bounds,
+    listing,
+    named,
+    number_interval,
+    percent,
+    seconds,
+)
 
 SET_METHOD = (
     "geometric mean over process sets of the time that one in ten blocks of a set stays below, with Student's 95 % "

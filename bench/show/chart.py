@@ -10,9 +10,9 @@ from rich.console import Console, ConsoleOptions, Group, RenderResult
 from rich.measure import Measurement
 from rich.text import Text
 
-from bench.show import style
-from bench.show.claims import Family, family
-from bench.show.numbers import clean, shorten
+from backprop_bench.bench.show import style
+from backprop_bench.bench.show.claims import Family, family
+from backprop_bench.bench.show.numbers import clean, shorten
 
 WIDEST = 100
 """Columns of a terminal that a chart takes at most."""

@@ -8,11 +8,11 @@ import math
 from collections.abc import Sequence
 from typing import Literal
 
-from bench.compute.agreement import Parity
-from bench.compute.statistics import Interval
-from bench.compute.summary import Failure, Performance, QuestionSummary, Summary
-from bench.show.certainty import self_test_warning
-from bench.show.numbers import (
+from backprop_bench.bench.compute.agreement import Parity
+from backprop_bench.bench.compute.statistics import Interval
+from backprop_bench.bench.compute.summary import Failure, Performance, QuestionSummary, Summary
+from backprop_bench.bench.show.certainty import self_test_warning
+from backprop_bench.bench.show.numbers import (
     clean,
     count,
     has_bounds,

@@ -2,15 +2,15 @@
 
 from matplotlib import colormaps
 
-from bench.compute.network import TrainedNetwork
-from bench.compute.outcomes import LabelledCases, confidently_wrong
-from bench.compute.summary import Summary
-from bench.show import style
-from bench.show.disagreements import case_images
-from bench.show.drawing import Drawing
-from bench.show.images import Words, draw_images, rows_height
-from bench.show.numbers import count, named, percent
-from bench.show.outcomes import SURE, TOLD, Shown, cases_of, class_name, missing_images, n_wrong, shown
+from backprop_bench.bench.compute.network import TrainedNetwork
+from backprop_bench.bench.compute.outcomes import LabelledCases, confidently_wrong
+from backprop_bench.bench.compute.summary import Summary
+from backprop_bench.bench.show import style
+from backprop_bench.bench.show.disagreements import case_images
+from backprop_bench.bench.show.drawing import Drawing
+from backprop_bench.bench.show.images import Words, draw_images, rows_height
+from backprop_bench.bench.show.numbers import count, named, percent
+from backprop_bench.bench.show.outcomes import SURE, TOLD, Shown, cases_of, class_name, missing_images, n_wrong, shown
 
 NAME = 0.24
 """Inches for the name above a row of images."""

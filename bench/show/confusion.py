@@ -5,13 +5,13 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, to_hex
 
-from bench.compute.network import TrainedNetwork
-from bench.compute.outcomes import Confusion, LabelledCases, confusion_matrix, worst_confusions
-from bench.compute.summary import Summary
-from bench.show import style
-from bench.show.drawing import Drawing
-from bench.show.numbers import count, named, percent
-from bench.show.outcomes import MOST_CLASSES, Shown, cases_of, class_name, missing_cases, n_wrong, shown
+from backprop_bench.bench.compute.network import TrainedNetwork
+from backprop_bench.bench.compute.outcomes import Confusion, LabelledCases, confusion_matrix, worst_confusions
+from backprop_bench.bench.compute.summary import Summary
+from backprop_bench.bench.show import style
+from backprop_bench.bench.show.drawing import Drawing
+from backprop_bench.bench.show.numbers import count, named, percent
+from backprop_bench.bench.show.outcomes import MOST_CLASSES, Shown, cases_of, class_name, missing_cases, n_wrong, shown
 
 SIDE, LEFT, PANEL = 3.95, 0.95, 5.05
 """Inches of a matrix, of what is to the left of it, and from one to the next."""

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from matplotlib import font_manager
 from matplotlib.ft2font import FT2Font
 
-from bench.show import style
-from bench.show.numbers import clean
-from bench.show.slide_pictures import Picture
-from bench.show.table import Table
+from backprop_bench.bench.show import style
+from backprop_bench.bench.show.numbers import clean
+from backprop_bench.bench.show.slide_pictures import Picture
+from backprop_bench.bench.show.table import Table
 
 WIDE, HIGH, MARGIN = 13.333, 7.5, 0.6
 """Inches of a slide, and of what is left free at its sides."""

@@ -3,14 +3,21 @@
 import numpy as np
 from matplotlib import colormaps
 
-from bench.compute.network import TrainedNetwork
-from bench.compute.outcomes import Classes, Disagreement, LabelledCases, disagreement, image_side, surest_disagreements
-from bench.compute.summary import Summary
-from bench.show import style
-from bench.show.drawing import Drawing
-from bench.show.images import Words, draw_images, rows_height
-from bench.show.numbers import count, named, percent
-from bench.show.outcomes import (
+from backprop_bench.bench.compute.network import TrainedNetwork
+from backprop_bench.bench.compute.outcomes import (
+    Classes,
+    Disagreement,
+    LabelledCases,
+    disagreement,
+    image_side,
+    surest_disagreements,
+)
+from backprop_bench.bench.compute.summary import Summary
+from backprop_bench.bench.show import style
+from backprop_bench.bench.show.drawing import Drawing
+from backprop_bench.bench.show.images import Words, draw_images, rows_height
+from backprop_bench.bench.show.numbers import count, named, percent
+from backprop_bench.bench.show.outcomes import (
     ALIKE,
     DIFFERENT,
     TOLD,

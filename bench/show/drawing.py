@@ -7,8 +7,8 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from bench.show import style
-from bench.show.files import write_whole
+from backprop_bench.bench.show import style
+from backprop_bench.bench.show.files import write_whole
 
 PIXELS_PER_INCH = 150
 FIGURES_FOLDER = "figures"

@@ -5,9 +5,9 @@ from typing import Any
 
 from matplotlib.ticker import FuncFormatter
 
-from bench.show import style
-from bench.show.drawing import Drawing
-from bench.show.numbers import scientific
+from backprop_bench.bench.show import style
+from backprop_bench.bench.show.drawing import Drawing
+from backprop_bench.bench.show.numbers import scientific
 
 PANEL_INCHES, HEIGHT_INCHES, BELOW_INCHES = 7.4, 3.6, 0.5
 FLOOR = 1e-17

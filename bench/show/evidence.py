@@ -5,8 +5,8 @@ import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from bench.records import DESCRIPTION, RECORDS, Row
-from bench.show.numbers import clean, count, listing
+from backprop_bench.bench.records import DESCRIPTION, RECORDS, Row
+from backprop_bench.bench.show.numbers import clean, count, listing
 
 LISTED_CHARACTERS = 1500
 """Rows are listed where all of them together, as JSON, are no longer than this."""

@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from bench.compute.attribution import ALPHA, Attribution, Contribution, Interaction
-from bench.compute.explain import MARGIN, Equivalence, Explanation
-from bench.compute.statistics import Interval
-from bench.show import style
-from bench.show.chart import Bar, Chart
-from bench.show.drawing import Drawing
-from bench.show.numbers import (
+from backprop_bench.bench.compute.attribution import ALPHA, Attribution, Contribution, Interaction
+from backprop_bench.bench.compute.explain import MARGIN, Equivalence, Explanation
+from backprop_bench.bench.compute.statistics import Interval
+from backprop_bench.bench.show import style
+from backprop_bench.bench.show.chart import Bar, Chart
+from backprop_bench.bench.show.drawing import Drawing
+from backprop_bench.bench.show.numbers import (
     count,
     has_bounds,
     listing,
@@ -23,7 +23,7 @@ from bench.show.numbers import (
     seconds,
     seconds_interval,
 )
-from bench.show.table import Table, make_table
+from backprop_bench.bench.show.table import Table, make_table
 
 NAMES, AXIS, TEXT = 1.9, 5.2, 0.15
 ROW, ABOVE, BELOW = 0.3, 0.3, 0.5

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.compute.summary import Summary
-from bench.show import (
+from backprop_bench.bench.compute.summary import Summary
+from backprop_bench.bench.show import (
     confidently_wrong,
     confusion,
     disagreements,
@@ -16,7 +16,7 @@ from bench.show import (
     step_parts,
     style,
 )
-from bench.show.drawing import Drawing, FigureFile, save
+from backprop_bench.bench.show.drawing import Drawing, FigureFile, save
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from data import InputError
+from backprop_bench.data import InputError
 
 
 def write_whole(path: Path, content: bytes) -> Path:

@@ -5,13 +5,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.records import Row
-from bench.show.chart import Chart
-from bench.show.drawing import FIGURES_FOLDER, Drawing, save
-from bench.show.files import write_whole
-from bench.show.numbers import NBSP, count
-from bench.show.table import Table, escape_markdown, to_dict, to_markdown
-from data import InputError
+from backprop_bench.bench.records import Row
+from backprop_bench.bench.show.chart import Chart
+from backprop_bench.bench.show.drawing import FIGURES_FOLDER, Drawing, save
+from backprop_bench.bench.show.files import write_whole
+from backprop_bench.bench.show.numbers import NBSP, count
+from backprop_bench.bench.show.table import Table, escape_markdown, to_dict, to_markdown
+from backprop_bench.data import InputError
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench.records import Row
-from bench.show.blocks import Block, Caution, Code, Heading, Listed, Picture, Shown
-from bench.show.evidence import Evidence, description_behind, rows_behind
-from bench.show.numbers import clean, listing, spans
-from bench.show.table import Table
+from backprop_bench.bench.records import Row
+from backprop_bench.bench.show.blocks import Block, Caution, Code, Heading, Listed, Picture, Shown
+from backprop_bench.bench.show.evidence import Evidence, description_behind, rows_behind
+from backprop_bench.bench.show.numbers import clean, listing, spans
+from backprop_bench.bench.show.table import Table
 
 DRIFT = "drift.json"
 """What ``parity --drift`` leaves in a folder, which is no run of its own."""
@@ -48,7 +48,7 @@ KINDS = {
 
 @dataclass(frozen=True)
 class Part:
-    """One finding of a run: :class:`bench.show.findings.Finding`, drawn."""
+    """One finding of a run: :class:`backprop_bench.bench.show.findings.Finding`, drawn."""
 
     name: str
     sentences: tuple[str, ...]

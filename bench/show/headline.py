@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from bench.compute.statistics import Interval
-from bench.compute.summary import Performance, QuestionSummary, Summary
-from bench.show import claims, style
-from bench.show.certainty import SET_METHOD
-from bench.show.chart import Chart, own_bar
-from bench.show.drawing import Drawing
-from bench.show.numbers import (
+from backprop_bench.bench.compute.statistics import Interval
+from backprop_bench.bench.compute.summary import Performance, QuestionSummary, Summary
+from backprop_bench.bench.show import claims, style
+from backprop_bench.bench.show.certainty import SET_METHOD
+from backprop_bench.bench.show.chart import Chart, own_bar
+from backprop_bench.bench.show.drawing import Drawing
+from backprop_bench.bench.show.numbers import (
     ABSENT,
     clean,
     count,

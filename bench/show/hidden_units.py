@@ -4,14 +4,14 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.colors import LinearSegmentedColormap
 
-from bench.compute.network import TrainedNetwork
-from bench.compute.outcomes import Classes, image_side, strongest_units
-from bench.compute.summary import Summary
-from bench.show import style
-from bench.show.drawing import Drawing
-from bench.show.images import PER_ROW, Words, draw_images, rows_height
-from bench.show.numbers import count, named, plain, scientific
-from bench.show.outcomes import Shown, shown
+from backprop_bench.bench.compute.network import TrainedNetwork
+from backprop_bench.bench.compute.outcomes import Classes, image_side, strongest_units
+from backprop_bench.bench.compute.summary import Summary
+from backprop_bench.bench.show import style
+from backprop_bench.bench.show.drawing import Drawing
+from backprop_bench.bench.show.images import PER_ROW, Words, draw_images, rows_height
+from backprop_bench.bench.show.numbers import count, named, plain, scientific
+from backprop_bench.bench.show.outcomes import Shown, shown
 
 NAME = 0.24
 """Inches for the name above a row of images."""

@@ -9,10 +9,10 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from bench.compute.published import RATIO_TOLERANCE, Codes, Solution
-from bench.show import style
-from bench.show.drawing import Drawing
-from bench.show.numbers import count, listing
+from backprop_bench.bench.compute.published import RATIO_TOLERANCE, Codes, Solution
+from backprop_bench.bench.show import style
+from backprop_bench.bench.show.drawing import Drawing
+from backprop_bench.bench.show.numbers import count, listing
 
 ON, OFF = style.SHADES["by hand"][0], style.SHADES["PyTorch"][0]
 

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.colors import Colormap
 
-from bench.show import style
+from backprop_bench.bench.show import style
 
 PER_ROW = 12
 CELL, GAP = 0.78, 0.05

@@ -6,14 +6,14 @@ import math
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from bench.compute.ladder import Climb, Ladder, Step
-from bench.compute.statistics import Interval
-from bench.compute.timing import Ratio
-from bench.show import style
-from bench.show.certainty import self_test_sentence, stop_sentence
-from bench.show.chart import Chart, own_bar
-from bench.show.drawing import Drawing
-from bench.show.numbers import (
+from backprop_bench.bench.compute.ladder import Climb, Ladder, Step
+from backprop_bench.bench.compute.statistics import Interval
+from backprop_bench.bench.compute.timing import Ratio
+from backprop_bench.bench.show import style
+from backprop_bench.bench.show.certainty import self_test_sentence, stop_sentence
+from backprop_bench.bench.show.chart import Chart, own_bar
+from backprop_bench.bench.show.drawing import Drawing
+from backprop_bench.bench.show.numbers import (
     ABSENT,
     count,
     has_bounds,
@@ -25,7 +25,7 @@ from bench.show.numbers import (
     seconds,
     seconds_interval,
 )
-from bench.show.table import Table, make_table
+from backprop_bench.bench.show.table import Table, make_table
 
 NAMES, AXIS, TIMES, WORTH, TOTAL = 2.2, 2.7, 0.12, 1.9, 3.85
 """Inches: the names, the axis, and where the columns of numbers begin to the right of it."""

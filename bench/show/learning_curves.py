@@ -6,10 +6,20 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from bench.compute.summary import CurvePoint, Performance, QuestionSummary, Summary
-from bench.show import claims, style
-from bench.show.drawing import Drawing
-from bench.show.numbers import clean, count, count_range, has_bounds, listing, named, percent, percent_interval, seconds
+from backprop_bench.bench.compute.summary import CurvePoint, Performance, QuestionSummary, Summary
+from backprop_bench.bench.show import claims, style
+from backprop_bench.bench.show.drawing import Drawing
+from backprop_bench.bench.show.numbers import (
+    clean,
+    count,
+    count_range,
+    has_bounds,
+    listing,
+    named,
+    percent,
+    percent_interval,
+    seconds,
+)
 
 PANEL, BETWEEN = 3.35, 0.3
 """Widths in inches of a panel and of the room between panels; the rest is for the key."""

@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from bench.show import equations
-from bench.show.deck import Beside, Slide, Words
-from bench.show.equations import Equation
-from bench.show.slide_pictures import equation_picture, network_picture
+from backprop_bench.bench.show import equations
+from backprop_bench.bench.show.deck import Beside, Slide, Words
+from backprop_bench.bench.show.equations import Equation
+from backprop_bench.bench.show.slide_pictures import equation_picture, network_picture
 
 SOURCE = "Equations as numbered in docs/derivation.md; (1) to (9) are those of the paper of 1986"
 

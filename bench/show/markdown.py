@@ -1,10 +1,10 @@
 """The report in Markdown, which shows the figures beside it."""
 
-from bench.show.blocks import Block, Caution, Code, Heading, Listed, Picture, Report, Shown
-from bench.show.drawing import FIGURES_FOLDER, FigureFile
-from bench.show.evidence import Evidence
-from bench.show.panel import Panel
-from bench.show.table import Table, escape_markdown, to_markdown
+from backprop_bench.bench.show.blocks import Block, Caution, Code, Heading, Listed, Picture, Report, Shown
+from backprop_bench.bench.show.drawing import FIGURES_FOLDER, FigureFile
+from backprop_bench.bench.show.evidence import Evidence
+from backprop_bench.bench.show.panel import Panel
+from backprop_bench.bench.show.table import Table, escape_markdown, to_markdown
 
 
 def to_markdown_page(report: Report) -> str:

@@ -4,7 +4,7 @@ import math
 import unicodedata
 from collections.abc import Iterable
 
-from bench.compute.statistics import Interval, scaled
+from backprop_bench.bench.compute.statistics import Interval, scaled
 
 ABSENT = "–"
 """Stands where nothing was measured."""

@@ -4,8 +4,8 @@ import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from bench.compute.network import TrainedNetwork
-from bench.compute.outcomes import (
+from backprop_bench.bench.compute.network import TrainedNetwork
+from backprop_bench.bench.compute.outcomes import (
     Disagreement,
     LabelledCases,
     class_rates,
@@ -16,10 +16,10 @@ from bench.compute.outcomes import (
     surest_disagreements,
     worst_confusions,
 )
-from bench.compute.summary import QuestionSummary, Summary
-from bench.show.claims import family
-from bench.show.numbers import ABSENT, clean, count, named, percent, percent_interval, shorten
-from bench.show.table import Table, make_table
+from backprop_bench.bench.compute.summary import QuestionSummary, Summary
+from backprop_bench.bench.show.claims import family
+from backprop_bench.bench.show.numbers import ABSENT, clean, count, named, percent, percent_interval, shorten
+from backprop_bench.bench.show.table import Table, make_table
 
 MOST_CLASSES = 20
 """Of a matrix that can be read; of more classes, the worst confusions are listed."""

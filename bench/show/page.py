@@ -7,13 +7,13 @@ from collections.abc import Iterable
 
 from markupsafe import Markup
 
-from bench.show.blocks import Block, Caution, Code, Heading, Listed, Picture, Report, Shown
-from bench.show.drawing import FigureFile
-from bench.show.evidence import Evidence
-from bench.show.panel import Panel
-from bench.show.table import TEMPLATES, Table, to_html
-from bench.show.vector import data_uri
-from data import InputError
+from backprop_bench.bench.show.blocks import Block, Caution, Code, Heading, Listed, Picture, Report, Shown
+from backprop_bench.bench.show.drawing import FigureFile
+from backprop_bench.bench.show.evidence import Evidence
+from backprop_bench.bench.show.panel import Panel
+from backprop_bench.bench.show.table import TEMPLATES, Table, to_html
+from backprop_bench.bench.show.vector import data_uri
+from backprop_bench.data import InputError
 
 
 def to_html_page(report: Report) -> str:

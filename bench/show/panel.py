@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bench.compute.network import TrainedNetwork
-from bench.compute.outcomes import LabelledCases
-from bench.show.numbers import clean, count
+from backprop_bench.bench.compute.network import TrainedNetwork
+from backprop_bench.bench.compute.outcomes import LabelledCases
+from backprop_bench.bench.show.numbers import clean, count
 
 SMALLEST_SIDE = 8
 """Fewer pixels than this by this are not taken for an image that one can draw."""

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bench.show.numbers import scientific
-from bench.show.table import Table, make_table
+from backprop_bench.bench.show.numbers import scientific
+from backprop_bench.bench.show.table import Table, make_table
 
 QUANTITIES = {
     "z": "z, total input",
@@ -33,7 +33,7 @@ def parity_grid(title: str, quantities: Sequence[Quantity], steps: int) -> Table
     Parameters
     ----------
     quantities
-        Fields of :class:`bench.run.inspection.Quantity`.
+        Fields of :class:`backprop_bench.bench.run.inspection.Quantity`.
     steps
         Weight changes after which the weights were compared.
     """

@@ -11,8 +11,8 @@ from pptx.dml.color import RGBColor
 from pptx.enum.text import MSO_ANCHOR, PP_ALIGN
 from pptx.util import Emu, Inches, Pt
 
-from bench.show import style
-from bench.show.deck import (
+from backprop_bench.bench.show import style
+from backprop_bench.bench.show.deck import (
     BESIDE,
     CELL_ABOVE,
     CELL_SIDE,
@@ -36,9 +36,9 @@ from bench.show.deck import (
     pages,
     row_heights,
 )
-from bench.show.numbers import clean
-from bench.show.slide_pictures import Picture
-from bench.show.table import Table
+from backprop_bench.bench.show.numbers import clean
+from backprop_bench.bench.show.slide_pictures import Picture
+from backprop_bench.bench.show.table import Table
 
 TITLE_ONLY = "Title Only"
 """The layout of the library's own deck that is used."""

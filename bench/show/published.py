@@ -8,8 +8,8 @@ import numpy as np
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
-from bench.compute.published import Codes, Errors, Reading, Sweeps
-from bench.compute.verdicts import (
+from backprop_bench.bench.compute.published import Codes, Errors, Reading, Sweeps
+from backprop_bench.bench.compute.verdicts import (
     BANDS,
     BEST_ERRORS,
     LAST_ERRORS,
@@ -19,12 +19,19 @@ from bench.compute.verdicts import (
     Reproduction,
     Verdict,
 )
-from bench.show import style
-from bench.show.chart import Bar, Chart
-from bench.show.drawing import Drawing
-from bench.show.hinton import Activity, best_codes, best_solution, draw_activity, draw_codes, draw_solution
-from bench.show.numbers import ABSENT, count, has_bounds, percent
-from bench.show.table import Table, make_table
+from backprop_bench.bench.show import style
+from backprop_bench.bench.show.chart import Bar, Chart
+from backprop_bench.bench.show.drawing import Drawing
+from backprop_bench.bench.show.hinton import (
+    Activity,
+    best_codes,
+    best_solution,
+    draw_activity,
+    draw_codes,
+    draw_solution,
+)
+from backprop_bench.bench.show.numbers import ABSENT, count, has_bounds, percent
+from backprop_bench.bench.show.table import Table, make_table
 
 VERDICTS = {True: "inside", False: "outside", None: ABSENT}
 NEVER = "never"

@@ -2,11 +2,11 @@
 
 from matplotlib.axes import Axes
 
-from bench.compute.race import Duel, RaceSummary, Result
-from bench.show import style
-from bench.show.chart import Bar, Chart, own_bar
-from bench.show.drawing import Drawing
-from bench.show.numbers import (
+from backprop_bench.bench.compute.race import Duel, RaceSummary, Result
+from backprop_bench.bench.show import style
+from backprop_bench.bench.show.chart import Bar, Chart, own_bar
+from backprop_bench.bench.show.drawing import Drawing
+from backprop_bench.bench.show.numbers import (
     ABSENT,
     count,
     has_bounds,
@@ -17,7 +17,7 @@ from bench.show.numbers import (
     seconds,
     seconds_interval,
 )
-from bench.show.table import Table, make_table
+from backprop_bench.bench.show.table import Table, make_table
 
 NAMES, AXIS, TIMES, MISSED = 2.6, 3.6, 0.12, 1.9
 ROW, ABOVE, BELOW = 0.34, 0.3, 0.2

@@ -5,12 +5,12 @@ from collections.abc import Callable, Sequence
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
-from bench.compute.summary import QuestionSummary, Summary
-from bench.compute.timing import Ratio
-from bench.show import claims, style
-from bench.show.certainty import compared, timing_of, within
-from bench.show.drawing import Drawing
-from bench.show.numbers import clean, count_range, has_bounds, named, number_interval
+from backprop_bench.bench.compute.summary import QuestionSummary, Summary
+from backprop_bench.bench.compute.timing import Ratio
+from backprop_bench.bench.show import claims, style
+from backprop_bench.bench.show.certainty import compared, timing_of, within
+from backprop_bench.bench.show.drawing import Drawing
+from backprop_bench.bench.show.numbers import clean, count_range, has_bounds, named, number_interval
 
 NAMES, RATIO, BETWEEN, AROUND = 1.85, 2.95, 0.2, 2.3
 """Widths of the columns in inches, and of the room between the two axes; the rest is for the numbers."""

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from bench.compute.repeatability import TOLERANCE, Repeatability, RepeatedRatio, Repetition, Spread
-from bench.show import style
-from bench.show.certainty import within
-from bench.show.drawing import Drawing
-from bench.show.numbers import count, has_bounds, listing, named, number_interval, percent, plain
-from bench.show.table import Table, make_table
+from backprop_bench.bench.compute.repeatability import TOLERANCE, Repeatability, RepeatedRatio, Repetition, Spread
+from backprop_bench.bench.show import style
+from backprop_bench.bench.show.certainty import within
+from backprop_bench.bench.show.drawing import Drawing
+from backprop_bench.bench.show.numbers import count, has_bounds, listing, named, number_interval, percent, plain
+from backprop_bench.bench.show.table import Table, make_table
 
 NAMES, PAIRED, BETWEEN, UNPAIRED = 1.95, 2.75, 0.25, 2.45
 """Widths of the columns in inches, and of the room between the two axes; the rest is for the numbers."""

@@ -4,20 +4,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.compute.summary import QuestionSummary, Summary
-from bench.records import Row
-from bench.show import certainty, claims, outcomes, setting, tables
-from bench.show.blocks import Block, Code, Report, Section, Shown
-from bench.show.drawing import FIGURES_FOLDER, FigureFile
-from bench.show.evidence import description_behind, rows_behind
-from bench.show.figures import draw_all, left_out
-from bench.show.files import write_whole
-from bench.show.further import FurtherRun, further_blocks
-from bench.show.markdown import to_markdown_page
-from bench.show.numbers import NBSP, clean, count, listing
-from bench.show.page import to_html_page
-from bench.show.panel import make_panel
-from bench.show.table import Table
+from backprop_bench.bench.compute.summary import QuestionSummary, Summary
+from backprop_bench.bench.records import Row
+from backprop_bench.bench.show import certainty, claims, outcomes, setting, tables
+from backprop_bench.bench.show.blocks import Block, Code, Report, Section, Shown
+from backprop_bench.bench.show.drawing import FIGURES_FOLDER, FigureFile
+from backprop_bench.bench.show.evidence import description_behind, rows_behind
+from backprop_bench.bench.show.figures import draw_all, left_out
+from backprop_bench.bench.show.files import write_whole
+from backprop_bench.bench.show.further import FurtherRun, further_blocks
+from backprop_bench.bench.show.markdown import to_markdown_page
+from backprop_bench.bench.show.numbers import NBSP, clean, count, listing
+from backprop_bench.bench.show.page import to_html_page
+from backprop_bench.bench.show.panel import make_panel
+from backprop_bench.bench.show.table import Table
 
 KINDS = {
     "headline": ("epoch", "block"),

@@ -7,12 +7,21 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from bench.compute.scaling import Crossing, Curve, Limit, Scaling
-from bench.show import style
-from bench.show.chart import Chart, own_bar
-from bench.show.drawing import Drawing
-from bench.show.numbers import has_bounds, large, listing, named, percent, plain, seconds, seconds_interval
-from bench.show.table import Table, make_table
+from backprop_bench.bench.compute.scaling import Crossing, Curve, Limit, Scaling
+from backprop_bench.bench.show import style
+from backprop_bench.bench.show.chart import Chart, own_bar
+from backprop_bench.bench.show.drawing import Drawing
+from backprop_bench.bench.show.numbers import (
+    has_bounds,
+    large,
+    listing,
+    named,
+    percent,
+    plain,
+    seconds,
+    seconds_interval,
+)
+from backprop_bench.bench.show.table import Table, make_table
 
 LEFT, WIDTH, BETWEEN = 0.75, 4.1, 0.85
 HEIGHT, ABOVE, BELOW = 2.9, 0.3, 0.55

@@ -4,9 +4,9 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from bench.compute.summary import Summary
-from bench.show.numbers import ABSENT, MIB, count, mebibytes, plain, spans
-from bench.show.table import Table, make_table
+from backprop_bench.bench.compute.summary import Summary
+from backprop_bench.bench.show.numbers import ABSENT, MIB, count, mebibytes, plain, spans
+from backprop_bench.bench.show.table import Table, make_table
 
 
 def recipes_table(summary: Summary) -> Table:

@@ -14,11 +14,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from bench.compute.scaling import Scaling
-from bench.show import style
-from bench.show.chart import Axis, Bar, Chart, axis_of
-from bench.show.equations import Equation
-from bench.show.numbers import clean, count, has_bounds, listing, named, seconds, shorten
+from backprop_bench.bench.compute.scaling import Scaling
+from backprop_bench.bench.show import style
+from backprop_bench.bench.show.chart import Axis, Bar, Chart, axis_of
+from backprop_bench.bench.show.equations import Equation
+from backprop_bench.bench.show.numbers import clean, count, has_bounds, listing, named, seconds, shorten
 
 LETTERS, FORMULA = 16, 28
 """Sizes in points of the smallest letters and of equations, where a picture has the size that it was drawn for."""

@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
 
-from bench.compute.scaling import Scaling
-from bench.compute.summary import QuestionSummary, Summary
-from bench.show import certainty, claims, setting, tables
-from bench.show.chart import Chart
-from bench.show.deck import Block, Slide, Words, fitting
-from bench.show.findings import Findings
-from bench.show.headline import headline_charts
-from bench.show.lesson import lesson_slides
-from bench.show.numbers import clean, named, scientific
-from bench.show.scaling import scaling_sentences
-from bench.show.slide_pictures import chart_pictures, scaling_picture
-from bench.show.table import Table, make_table
+from backprop_bench.bench.compute.scaling import Scaling
+from backprop_bench.bench.compute.summary import QuestionSummary, Summary
+from backprop_bench.bench.show import certainty, claims, setting, tables
+from backprop_bench.bench.show.chart import Chart
+from backprop_bench.bench.show.deck import Block, Slide, Words, fitting
+from backprop_bench.bench.show.findings import Findings
+from backprop_bench.bench.show.headline import headline_charts
+from backprop_bench.bench.show.lesson import lesson_slides
+from backprop_bench.bench.show.numbers import clean, named, scientific
+from backprop_bench.bench.show.scaling import scaling_sentences
+from backprop_bench.bench.show.slide_pictures import chart_pictures, scaling_picture
+from backprop_bench.bench.show.table import Table, make_table
 
 TITLE = "Back-propagation by hand and in PyTorch"
 RESULT_COLUMNS = ("implementation", "test accuracy", "wall time per epoch", "ratio to")

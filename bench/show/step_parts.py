@@ -6,10 +6,10 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from bench.compute.summary import Performance, QuestionSummary, Summary
-from bench.show import style
-from bench.show.drawing import Drawing
-from bench.show.numbers import clean, count_range, listing, named, percent, seconds
+from backprop_bench.bench.compute.summary import Performance, QuestionSummary, Summary
+from backprop_bench.bench.show import style
+from backprop_bench.bench.show.drawing import Drawing
+from backprop_bench.bench.show.numbers import clean, count_range, listing, named, percent, seconds
 
 NAMES, TIMES, TOTALS, SHARES = 1.85, 3.4, 1.05, 3.4
 """Widths of the columns in inches."""

@@ -13,9 +13,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
-from bench.compute.summary import Performance
-from bench.show import numbers
-from bench.show.claims import family
+from backprop_bench.bench.compute.summary import Performance
+from backprop_bench.bench.show import numbers
+from backprop_bench.bench.show.claims import family
 
 INK, GREY, FAINT = "#1b1f24", "#57606a", "#d8dee4"
 SMALL, NORMAL, LARGE = 8.5, 9.5, 12.0

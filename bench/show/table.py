@@ -15,7 +15,7 @@ from rich.cells import cell_len
 from rich.console import Group
 from rich.text import Text
 
-from bench.show.numbers import clean, listing
+from backprop_bench.bench.show.numbers import clean, listing
 
 LONG = 30
 """A table with more rows than this is folded on a page, under its title."""
@@ -26,7 +26,7 @@ LONGEST_WORD = 24
 """Letters of a word that a terminal shows whole; a longer one may be broken."""
 
 TEMPLATES = Environment(
-    loader=PackageLoader("bench.show"),
+    loader=PackageLoader("backprop_bench.bench.show"),
     autoescape=True,
     undefined=StrictUndefined,
     trim_blocks=True,

@@ -1,12 +1,12 @@
 """Tables of what a run found, filled from its summary."""
 
-from bench.compute.agreement import Parity
-from bench.compute.statistics import Interval
-from bench.compute.summary import Disturbance, Performance, QuestionSummary, Summary
-from bench.compute.timing import Ratio
-from bench.show.certainty import DISTURBANCES, SET_METHOD, compared, disturbance_rule
-from bench.show.headline import ratio_to_first
-from bench.show.numbers import (
+from backprop_bench.bench.compute.agreement import Parity
+from backprop_bench.bench.compute.statistics import Interval
+from backprop_bench.bench.compute.summary import Disturbance, Performance, QuestionSummary, Summary
+from backprop_bench.bench.compute.timing import Ratio
+from backprop_bench.bench.show.certainty import DISTURBANCES, SET_METHOD, compared, disturbance_rule
+from backprop_bench.bench.show.headline import ratio_to_first
+from backprop_bench.bench.show.numbers import (
     ABSENT,
     bounds,
     count,
@@ -23,7 +23,7 @@ from bench.show.numbers import (
     seconds_interval,
     value_interval,
 )
-from bench.show.table import Table, make_table
+from backprop_bench.bench.show.table import Table, make_table
 
 BRACKETS = "In brackets: 95 % interval; without brackets there are too few values for one."
 

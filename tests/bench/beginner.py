@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from data import Floats, Layer, Order, Parameters, Recipe
+from backprop_bench.data import Floats, Layer, Order, Parameters, Recipe
 
 
 def sigmoid(z: Floats) -> Floats:

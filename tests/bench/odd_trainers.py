@@ -8,8 +8,8 @@ import time
 import numpy as np
 import threadpoolctl
 
-from data import Floats, Layer, Order, Parameters, Recipe, StepParts, UnsupportedRecipe
-from scratch.numpy_trainer import NumpyTrainer
+from backprop_bench.data import Floats, Layer, Order, Parameters, Recipe, StepParts, UnsupportedRecipe
+from backprop_bench.scratch.numpy_trainer import NumpyTrainer
 
 
 class Fine(NumpyTrainer):

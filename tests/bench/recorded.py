@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from bench.compute.network import TrainedNetwork
-from bench.compute.outcomes import LabelledCases, Outcomes
-from bench.compute.schedule import balanced_orders
-from bench.records import KINDS, RECORDS, Row, write_description
-from data import RECIPES, Layer
+from backprop_bench.bench.compute.network import TrainedNetwork
+from backprop_bench.bench.compute.outcomes import LabelledCases, Outcomes
+from backprop_bench.bench.compute.schedule import balanced_orders
+from backprop_bench.bench.records import KINDS, RECORDS, Row, write_description
+from backprop_bench.data import RECIPES, Layer
 
 THREE = ("scratch-numpy", "torch-eager", "torch-loader")
 FOURTEEN = (

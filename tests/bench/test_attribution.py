@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from bench.compute.attribution import (
+from backprop_bench.bench.compute.attribution import (
     attribute,
     equivalence_p,
     holm,
@@ -17,7 +17,7 @@ from bench.compute.attribution import (
     shapley_values,
     table_of,
 )
-from data import InputError
+from backprop_bench.data import InputError
 
 FACTORS = ("loss", "batch", "bias", "precision")
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from bench.compute.statistics import Interval
-from bench.run import blas
-from bench.run.blas import CORE_TYPES, architecture, choose_core_type, possible_core_types, probe_blas
-from bench.run.plan import Entry
-from data import SHARED, load_dataset
+from backprop_bench.bench.compute.statistics import Interval
+from backprop_bench.bench.run import blas
+from backprop_bench.bench.run.blas import CORE_TYPES, architecture, choose_core_type, possible_core_types, probe_blas
+from backprop_bench.bench.run.plan import Entry
+from backprop_bench.data import SHARED, load_dataset
 
 
 @pytest.mark.parametrize(

@@ -7,14 +7,24 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.compute.bridge import CHAIN, LOADED, PARTS, SMALLEST, START, STEP_OF, TWICE, Bridge, summarize_bridge
-from bench.implementations import FLOORS, IMPLEMENTATIONS, LINKS, named_implementation, trains_nothing
-from bench.implementations import PARTS as FLOOR_PARTS
-from bench.records import Row, rows_of
-from bench.run.bridge import bridge_question
-from bench.run.parity import prove
-from bench.show.bridge import bridge_sentences, bridge_tables, draw_bridge
-from data import (
+from backprop_bench.bench.compute.bridge import (
+    CHAIN,
+    LOADED,
+    PARTS,
+    SMALLEST,
+    START,
+    STEP_OF,
+    TWICE,
+    Bridge,
+    summarize_bridge,
+)
+from backprop_bench.bench.implementations import FLOORS, IMPLEMENTATIONS, LINKS, named_implementation, trains_nothing
+from backprop_bench.bench.implementations import PARTS as FLOOR_PARTS
+from backprop_bench.bench.records import Row, rows_of
+from backprop_bench.bench.run.bridge import bridge_question
+from backprop_bench.bench.run.parity import prove
+from backprop_bench.bench.show.bridge import bridge_sentences, bridge_tables, draw_bridge
+from backprop_bench.data import (
     SHARED,
     Dataset,
     InputError,

@@ -12,15 +12,15 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from bench.cli.main import EXIT_CODES, main
-from bench.cli.micro import MICRO, forget_folders
-from bench.compute.calibration import Calibration
-from bench.records import read_rows
-from bench.run import trials
-from bench.run.compare import Comparison
-from bench.run.environment import environment, usable_core_numbers, usable_cores
-from bench.run.run_folder import new_run_folder
-from data import InputError, Recipe, load_dataset
+from backprop_bench.bench.cli.main import EXIT_CODES, main
+from backprop_bench.bench.cli.micro import MICRO, forget_folders
+from backprop_bench.bench.compute.calibration import Calibration
+from backprop_bench.bench.records import read_rows
+from backprop_bench.bench.run import trials
+from backprop_bench.bench.run.compare import Comparison
+from backprop_bench.bench.run.environment import environment, usable_core_numbers, usable_cores
+from backprop_bench.bench.run.run_folder import new_run_folder
+from backprop_bench.data import InputError, Recipe, load_dataset
 from tests.bench.recorded import recorded_run, write_run
 from tests.bench.refusal import refused
 from tests.tiny import write_tiny_dataset
@@ -272,7 +272,7 @@ def test_train_says_that_a_training_has_diverged_and_stops(run: Run, tiny: str) 
 def test_compare_stopped_by_ctrl_c_keeps_what_it_has_and_resume_completes_it(
     run: Run, tiny: str, tmp_path: Path
 ) -> None:
-    command = [sys.executable, "-m", "bench", "compare", "--profile", "quick", "--dataset", tiny]
+    command = [sys.executable, "-m", "backprop_bench", "compare", "--profile", "quick", "--dataset", tiny]
     command += ["--implementation", "scratch-numpy", "--budget", "3"]
     driver = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
     folder = tmp_path / "results" / "latest"
@@ -321,7 +321,7 @@ def test_a_run_whose_own_implementation_has_changed_is_not_resumed(
     run: Run, tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Comparison, "run", lambda _: None)  # a run that was stopped before it did anything
-    source = "from scratch.numpy_trainer import NumpyTrainer\n\nclass Mine(NumpyTrainer):\n    pass\n"
+    source = "from backprop_bench.scratch.numpy_trainer import NumpyTrainer\n\nclass Mine(NumpyTrainer):\n    pass\n"
     (tmp_path / "mine.py").write_text(source)
     entries = ["--implementation", "mine.py:Mine", "--dataset", tiny, "--profile", "quick", "--budget", 1]
     assert run("compare", *entries).exit_code == 0
@@ -367,8 +367,42 @@ def test_parity_of_a_recipe_that_diverges_is_not_proved_rather_than_unequal(run:
     assert "diverges within 20 steps" in " ".join(result.output.split())
 
 
-def test_a_file_of_your_own_may_have_the_name_of_a_package_of_the_suite(run: Run, tmp_path: Path) -> None:
-    source = "from scratch.numpy_trainer import NumpyTrainer\n\nclass Mine(NumpyTrainer):\n    pass\n"
+OWN_NAMES = ("data", "bench", "scratch", "torch_impl", "peers", "utils")
+"""Modules that people have beside their network; all but the last are folders of the suite as well."""
+
+
+def write_own_network(folder: Path, number: int = 1) -> str:
+    """Write a network that imports what lies beside it, and return how a command names it."""
+    folder.mkdir(exist_ok=True)
+    for name in OWN_NAMES:
+        (folder / f"{name}.py").write_text(f"NUMBER = {number}\n")
+    (folder / "mine.py").write_text(
+        "from backprop_bench.scratch.numpy_trainer import NumpyTrainer\n"
+        f"import {', '.join(OWN_NAMES)}\n"
+        f"assert [{', '.join(f'{name}.NUMBER' for name in OWN_NAMES)}] == {[number] * len(OWN_NAMES)}\n"
+        "class Mine(NumpyTrainer):\n    pass\n"
+    )
+    return f"{folder / 'mine.py'}:Mine"
+
+
+def test_a_file_of_your_own_imports_what_lies_beside_it_whatever_its_name(tmp_path: Path) -> None:
+    write_own_network(tmp_path)
+    words = ["parity", "mine.py:Mine", "--layer-sizes", "784-3-10", "--steps", "10", "--dtype", "float64"]
+    command = [sys.executable, "-m", "backprop_bench", *words]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "Equal in float64" in result.stdout
+
+
+def test_two_files_of_your_own_in_two_folders_each_have_their_own_modules(run: Run, tmp_path: Path) -> None:
+    first, second = (write_own_network(tmp_path / name, number) for number, name in enumerate(("one", "two")))
+    sizes = ("--layer-sizes", "784-3-10", "--steps", 10, "--dtype", "float64")
+    result = run("parity", first, "--against", second, *sizes)
+    assert result.exit_code == 0, result.output
+
+
+def test_a_file_of_your_own_may_be_named_like_a_package_of_the_suite(run: Run, tmp_path: Path) -> None:
+    source = "from backprop_bench.scratch.numpy_trainer import NumpyTrainer\n\nclass Mine(NumpyTrainer):\n    pass\n"
     (tmp_path / "data.py").write_text(source)
     result = run("parity", "data.py:Mine", "--layer-sizes", "784-3-10", "--steps", 10, "--dtype", "float64")
     assert result.exit_code == 0, result.output

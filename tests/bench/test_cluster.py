@@ -16,15 +16,15 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from bench.cli.main import main
-from bench.records import Recorder, read_rows, rows_of
-from bench.run import cluster as clusters
-from bench.run import explain as plans
-from bench.run.cluster import PYTHON, SOURCE, Cluster, check_cluster, check_software, software
-from bench.run.environment import cpu, usable_cores
-from bench.run.explain import PRECISION, THREADS, plan_explanation, train_accuracies
-from bench.run.sweep import Here, Job, Outcome, Sweep
-from data import InputError, Recipe, load_dataset
+from backprop_bench.bench.cli.main import main
+from backprop_bench.bench.records import Recorder, read_rows, rows_of
+from backprop_bench.bench.run import cluster as clusters
+from backprop_bench.bench.run import explain as plans
+from backprop_bench.bench.run.cluster import PYTHON, SOURCE, Cluster, check_cluster, check_software, software
+from backprop_bench.bench.run.environment import cpu, usable_cores
+from backprop_bench.bench.run.explain import PRECISION, THREADS, plan_explanation, train_accuracies
+from backprop_bench.bench.run.sweep import Here, Job, Outcome, Sweep
+from backprop_bench.data import InputError, Recipe, load_dataset
 from tests.bench.simulated import Silent
 from tests.bench.test_explain import FAST, SMALL, accuracies_of
 from tests.tiny import write_tiny_dataset

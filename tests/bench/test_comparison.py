@@ -15,18 +15,18 @@ from pathlib import Path
 
 import pytest
 
-from bench.compute.schedule import Timing
-from bench.compute.summary import QuestionSummary, Summary, summarize
-from bench.records import Recorder, Row, read_description, read_rows, rows_of, write_description
-from bench.run import workers
-from bench.run.book import Book
-from bench.run.compare import Comparison
-from bench.run.plan import Entry, Plan, Question
-from bench.run.shared_cases import SharedCases, SharedForms
-from bench.run.trained import read_trained
-from bench.run.training import open_request, train_question
-from data import Recipe, batch_order, initial_parameters, load_dataset, training_cases
-from scratch.numpy_trainer import NumpyTrainer
+from backprop_bench.bench.compute.schedule import Timing
+from backprop_bench.bench.compute.summary import QuestionSummary, Summary, summarize
+from backprop_bench.bench.records import Recorder, Row, read_description, read_rows, rows_of, write_description
+from backprop_bench.bench.run import workers
+from backprop_bench.bench.run.book import Book
+from backprop_bench.bench.run.compare import Comparison
+from backprop_bench.bench.run.plan import Entry, Plan, Question
+from backprop_bench.bench.run.shared_cases import SharedCases, SharedForms
+from backprop_bench.bench.run.trained import read_trained
+from backprop_bench.bench.run.training import open_request, train_question
+from backprop_bench.data import Recipe, batch_order, initial_parameters, load_dataset, training_cases
+from backprop_bench.scratch.numpy_trainer import NumpyTrainer
 from tests.bench.simulated import Silent
 from tests.tiny import write_tiny_dataset
 
@@ -192,7 +192,7 @@ UNUSABLE = {
     "import os; os.fork()": "forks when it is imported, and goes on in both processes",
     "import os; os._exit(3)": "in the parity proof its process ended with exit code 3",
     "class Yours: pass": "has no class 'Mine'",
-    "Mine = 3": "Mine is no class; expected one like data.Trainer",
+    "Mine = 3": "Mine is no class; expected one like backprop_bench.data.Trainer",
     "class Mine: pass": "Mine has no method train_epoch and no gradients and no predict and no parameters",
 }
 
@@ -285,10 +285,10 @@ def test_a_training_that_diverges_is_recorded_as_such_and_the_run_goes_on(tmp_pa
 DRIVER = """
 import contextlib, sys
 from pathlib import Path
-from bench.records import Recorder, read_description, read_rows
-from bench.run.compare import Comparison
-from bench.run.plan import Plan
-from data import load_dataset
+from backprop_bench.bench.records import Recorder, read_description, read_rows
+from backprop_bench.bench.run.compare import Comparison
+from backprop_bench.bench.run.plan import Plan
+from backprop_bench.data import load_dataset
 
 class Silent:
     stage = staticmethod(lambda title, total: contextlib.nullcontext())
@@ -490,7 +490,8 @@ def test_a_worker_that_dies_while_it_waits_is_a_failure_of_its_own_only(dataset:
 
 
 def test_a_timing_worker_imports_nothing_that_it_does_not_need() -> None:
-    program = "import sys, bench.run.worker; print({'scipy', 'pandas', 'matplotlib', 'torch'} & set(sys.modules))"
+    program = "import sys, backprop_bench.bench.run.worker\n"
+    program += "print({'scipy', 'pandas', 'matplotlib', 'torch'} & set(sys.modules))"
     assert (
         subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False).stdout == "set()\n"
     )

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from bench.cli.main import main
-from bench.run.conduct import check_conduct
-from data import Floats, Layer, Order, Parameters, Recipe, initial_parameters
-from scratch.numpy_trainer import NumpyTrainer
+from backprop_bench.bench.cli.main import main
+from backprop_bench.bench.run.conduct import check_conduct
+from backprop_bench.data import Floats, Layer, Order, Parameters, Recipe, initial_parameters
+from backprop_bench.scratch.numpy_trainer import NumpyTrainer
+from backprop_bench.torch_impl.trainers import EagerTrainer, LoaderTrainer
 from tests.recipes import random_cases
-from torch_impl.trainers import EagerTrainer, LoaderTrainer
 
 RECIPE = Recipe(layer_sizes=(6, 5, 3), batch_size=4, dtype="float64")
 
@@ -188,7 +188,10 @@ def test_the_suites_own_implementations_keep_to_the_protocol(trainer: type, bias
         ("ScalesItsInputs", "predict changes x"),
     ],
 )
-def test_the_parity_command_names_it_and_ends_with_exit_code_1(name: str, words: str) -> None:
+def test_the_parity_command_names_it_and_ends_with_exit_code_1(
+    name: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))  # this file imports tests.recipes
     sizes = ["--layer-sizes", "784-5-10", "--dtype", "float64"]
     result = CliRunner().invoke(main, ["parity", f"{Path(__file__)}:{name}", "--steps", "20", *sizes])
     assert result.exit_code == 1

@@ -11,16 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from bench.run import cores
-from bench.run.cores import CoreMeter, chosen_cores, parse_busy_ticks, parse_cores, pin
-from data import InputError
+from backprop_bench.bench.run import cores
+from backprop_bench.bench.run.cores import CoreMeter, chosen_cores, parse_busy_ticks, parse_cores, pin
+from backprop_bench.data import InputError
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="other systems do not pin threads to cores")
 
 # Three threads to pin, then one more, which inherits.
 PIN_PROBE = """
 import json, os, threading
-from bench.run.cores import pin
+from backprop_bench.bench.run.cores import pin
 wait = threading.Event()
 for _ in range(2):
     threading.Thread(target=wait.wait, daemon=True).start()

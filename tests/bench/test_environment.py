@@ -14,9 +14,15 @@ from typing import Any
 import psutil
 import pytest
 
-from bench.run import doctor
-from bench.run import environment as env
-from bench.run.disturbance import Snapshot, disturbance, parse_pressure_total, parse_steal_ticks, parse_throttles
+from backprop_bench.bench.run import doctor
+from backprop_bench.bench.run import environment as env
+from backprop_bench.bench.run.disturbance import (
+    Snapshot,
+    disturbance,
+    parse_pressure_total,
+    parse_steal_ticks,
+    parse_throttles,
+)
 
 INTEL = """\
 processor\t: 0
@@ -51,7 +57,7 @@ PRESSURE = "some avg10=2.32 avg60=1.05 avg300=0.64 total=13656867\nfull avg10=0.
 
 POOL_PROBE = """
 import json, numpy
-from bench.run.environment import thread_pools, verify_threads
+from backprop_bench.bench.run.environment import thread_pools, verify_threads
 print(json.dumps([thread_pools(), verify_threads(1)]))
 """
 
@@ -59,7 +65,7 @@ print(json.dumps([thread_pools(), verify_threads(1)]))
 CROWDED_PROBE = """
 import json, os, subprocess, sys, time
 os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-from bench.run.disturbance import Snapshot
+from backprop_bench.bench.run.disturbance import Snapshot
 rival = subprocess.Popen([sys.executable, "-c", "while True: pass"])
 start, before = time.perf_counter(), Snapshot.take()
 while time.perf_counter() < start + 0.5:

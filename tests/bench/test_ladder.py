@@ -9,21 +9,21 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from bench.cli.ladder import ladder_findings
-from bench.cli.main import main
-from bench.compute.ladder import Ladder, summarize_ladder
-from bench.implementations import FLOORS, IMPLEMENTATIONS, Implementation
-from bench.records import read_rows, rows_of
-from bench.run import ladder as rungs
-from bench.run.environment import usable_core_numbers
-from bench.run.ladder import RUNGS, plan_ladder
-from bench.run.plan import Entry
-from bench.run.shared_cases import SharedCases
-from bench.run.training import open_entry
-from bench.run.worker import give_back_memory, peak_memory_bytes, reset_peak_memory
-from bench.run.workers import Worker
-from bench.show.ladder import draw_ladder, ladder_sentences, ladder_table
-from data import SHARED, InputError, fit_recipe, load_dataset
+from backprop_bench.bench.cli.ladder import ladder_findings
+from backprop_bench.bench.cli.main import main
+from backprop_bench.bench.compute.ladder import Ladder, summarize_ladder
+from backprop_bench.bench.implementations import FLOORS, IMPLEMENTATIONS, Implementation
+from backprop_bench.bench.records import read_rows, rows_of
+from backprop_bench.bench.run import ladder as rungs
+from backprop_bench.bench.run.environment import usable_core_numbers
+from backprop_bench.bench.run.ladder import RUNGS, plan_ladder
+from backprop_bench.bench.run.plan import Entry
+from backprop_bench.bench.run.shared_cases import SharedCases
+from backprop_bench.bench.run.training import open_entry
+from backprop_bench.bench.run.worker import give_back_memory, peak_memory_bytes, reset_peak_memory
+from backprop_bench.bench.run.workers import Worker
+from backprop_bench.bench.show.ladder import draw_ladder, ladder_sentences, ladder_table
+from backprop_bench.data import SHARED, InputError, fit_recipe, load_dataset
 from tests.bench.timed import timed_question, timed_run
 from tests.tiny import write_tiny_dataset
 
@@ -138,7 +138,7 @@ def test_the_command_proves_times_and_draws_what_is_asked_for(
     run: Run, tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, leave_out_figures: Callable[[], None]
 ) -> None:
     monkeypatch.setattr(rungs, "MIN_SETS", 2)
-    monkeypatch.setattr("bench.cli.ladder.probe_blas", lambda *_: None)
+    monkeypatch.setattr("backprop_bench.bench.cli.ladder.probe_blas", lambda *_: None)
     monkeypatch.setattr(rungs, "ROUNDS", 2)
     monkeypatch.setattr(rungs, "PROOF_STEPS", 10)
     monkeypatch.setattr(rungs, "RUNGS", [rung for rung in RUNGS if rung.implementation != "torch-products"])

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from bench.run.worker import Bench
-from bench.show.parity import conclusion, reading
-from data import Recipe
+from backprop_bench.bench.run.worker import Bench
+from backprop_bench.bench.show.parity import conclusion, reading
+from backprop_bench.data import Recipe
 from tests.tiny import write_tiny_dataset
 
 pytestmark = pytest.mark.xdist_group("likely_mistakes")  # what its fixtures make is made once

@@ -6,17 +6,17 @@ from collections import Counter
 
 import pytest
 
-from bench.mutation.__main__ import PAGE
-from bench.mutation.edit import Edit, Mutation, StaleEditError, apply_edit
-from bench.mutation.harmless import HARMLESS
-from bench.mutation.mutant import NETWORK, make_trainer
-from bench.mutation.mutations import CATALOGUE, MISTAKES
-from bench.mutation.prove import excess, judge, sign
-from bench.mutation.recipes import RECIPES, cases_of
-from bench.mutation.signature import Deviation, describe
-from bench.mutation.table import row
-from data import initial_parameters
-from scratch.numpy_trainer import NumpyTrainer
+from backprop_bench.bench.mutation.__main__ import PAGE
+from backprop_bench.bench.mutation.edit import Edit, Mutation, StaleEditError, apply_edit
+from backprop_bench.bench.mutation.harmless import HARMLESS
+from backprop_bench.bench.mutation.mutant import NETWORK, make_trainer
+from backprop_bench.bench.mutation.mutations import CATALOGUE, MISTAKES
+from backprop_bench.bench.mutation.prove import excess, judge, sign
+from backprop_bench.bench.mutation.recipes import RECIPES, cases_of
+from backprop_bench.bench.mutation.signature import Deviation, describe
+from backprop_bench.bench.mutation.table import row
+from backprop_bench.data import initial_parameters
+from backprop_bench.scratch.numpy_trainer import NumpyTrainer
 
 TRIALS = [(mutation, recipe) for mutation in CATALOGUE for recipe in mutation.recipes]
 
@@ -82,12 +82,12 @@ def test_the_real_network_is_left_alone() -> None:
     mutant = make_trainer(MISTAKES[0].edits)
     assert {name: sys.modules[name] for name in NETWORK} == before
     assert mutant is not NumpyTrainer
-    assert before["scratch.numpy_trainer"].NumpyTrainer is NumpyTrainer
+    assert before["backprop_bench.scratch.numpy_trainer"].NumpyTrainer is NumpyTrainer
 
 
 def test_a_mutant_is_made_of_mutated_modules_only() -> None:
     recipe = RECIPES["squared error"]
-    flat = make_trainer([Edit("scratch.activations", "1 / (1 + np.exp(-z))", "0 * z")])
+    flat = make_trainer([Edit("backprop_bench.scratch.activations", "1 / (1 + np.exp(-z))", "0 * z")])
     outputs = flat(recipe, initial_parameters(recipe)).predict(cases_of(recipe).x)
     assert not outputs.any()
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bench.compute.network import TrainedNetwork
-from bench.compute.outcomes import (
+from backprop_bench.bench.compute.network import TrainedNetwork
+from backprop_bench.bench.compute.outcomes import (
     Confusion,
     class_rates,
     confidently_wrong,
@@ -20,7 +20,7 @@ from bench.compute.outcomes import (
     wilson_interval,
     worst_confusions,
 )
-from data import Layer
+from backprop_bench.data import Layer
 
 LABELS = np.array([0, 0, 0, 1, 1, 1, 2, 2, 2, 2])
 FIRST = np.array([0, 0, 1, 1, 1, 1, 2, 2, 0, 1])

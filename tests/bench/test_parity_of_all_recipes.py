@@ -3,16 +3,16 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.run.parity import (
+from backprop_bench.bench.run.parity import (
     compare_central_differences,
     compare_gradients,
     compare_outputs,
     compare_training,
 )
-from data import Recipe
-from scratch.numpy_trainer import NumpyTrainer
+from backprop_bench.data import Recipe
+from backprop_bench.scratch.numpy_trainer import NumpyTrainer
+from backprop_bench.torch_impl.trainers import EagerTrainer, LoaderTrainer
 from tests.recipes import random_cases, recipes, recipes_of_1986
-from torch_impl.trainers import EagerTrainer, LoaderTrainer
 
 N_CASES = 21  # 8 + 8 + 5: the last batch is short
 STEPS = 60

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from bench.cli.main import main
-from bench.compute.published import (
+from backprop_bench.bench.cli.main import main
+from backprop_bench.bench.compute.published import (
     BEYOND,
     MIRROR_TOLERANCE,
     READING,
@@ -23,15 +23,21 @@ from bench.compute.published import (
     properties_of,
     share_interval,
 )
-from bench.compute.verdicts import summarize_reproduction
-from bench.implementations import named_implementation
-from bench.records import Recorder, Row, read_rows, rows_of
-from bench.run import experiments, reproduce
-from bench.run.book import Book
-from bench.run.experiments import EXPERIMENTS, FAMILY, NAMES, NIELSEN, OF_1986, in_text
-from bench.run.trial import CLOSE, checkpoints, distance, is_right, run_trial, split, train_in_stretches
-from bench.show.published import drawings, measured, published_charts, published_sentences, published_table
-from data import (
+from backprop_bench.bench.compute.verdicts import summarize_reproduction
+from backprop_bench.bench.implementations import named_implementation
+from backprop_bench.bench.records import Recorder, Row, read_rows, rows_of
+from backprop_bench.bench.run import experiments, reproduce
+from backprop_bench.bench.run.book import Book
+from backprop_bench.bench.run.experiments import EXPERIMENTS, FAMILY, NAMES, NIELSEN, OF_1986, in_text
+from backprop_bench.bench.run.trial import CLOSE, checkpoints, distance, is_right, run_trial, split, train_in_stretches
+from backprop_bench.bench.show.published import (
+    drawings,
+    measured,
+    published_charts,
+    published_sentences,
+    published_table,
+)
+from backprop_bench.data import (
     InputError,
     Layer,
     Parameters,
@@ -43,7 +49,7 @@ from data import (
     load_patterns,
     training_cases,
 )
-from scratch.numpy_trainer import NumpyTrainer
+from backprop_bench.scratch.numpy_trainer import NumpyTrainer
 from tests.tiny import write_tiny_dataset
 
 TWINS = ("scratch-numpy", "torch-eager")
@@ -436,7 +442,9 @@ def test_the_command_goes_from_trials_to_verdicts_and_figures_and_goes_on_where_
     kept = [line for line in lines if json.loads(line)["seed"] == 0]
     assert len(kept) < len(lines)
     (folder / "records.jsonl").write_text("".join(kept))
-    monkeypatch.setattr("bench.cli.reproduce.drawings", lambda *_: [])  # they take most of the time, and are there
+    monkeypatch.setattr(
+        "backprop_bench.bench.cli.reproduce.drawings", lambda *_: []
+    )  # they take most of the time, and are there
     again = CliRunner().invoke(main, ["reproduce", "--resume"])
     assert again.exit_code == 0, again.output
     assert (folder / "published.md").read_text() == page, "trials are the same when they are done again"

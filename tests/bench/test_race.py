@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from bench.cli.main import main
-from bench.cli.race import race_findings
-from bench.compute.race import choose, first_at, summarize_race
-from bench.records import Row, read_rows, rows_of
-from bench.run import race as races
-from bench.run.race import plan_race
-from bench.show.race import draw_race, race_sentences, race_table
-from data import load_dataset
+from backprop_bench.bench.cli.main import main
+from backprop_bench.bench.cli.race import race_findings
+from backprop_bench.bench.compute.race import choose, first_at, summarize_race
+from backprop_bench.bench.records import Row, read_rows, rows_of
+from backprop_bench.bench.run import race as races
+from backprop_bench.bench.run.race import plan_race
+from backprop_bench.bench.show.race import draw_race, race_sentences, race_table
+from backprop_bench.data import load_dataset
 from tests.tiny import write_tiny_dataset
 
 TARGETS = (0.97, 0.98)

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from bench.cli.main import main
-from bench.cli.running import own_files
-from bench.implementations import GROUP, named_implementation, registered
-from bench.run.plan import plan_comparison
-from data import load_dataset
+from backprop_bench.bench.cli.main import main
+from backprop_bench.bench.cli.running import own_files
+from backprop_bench.bench.implementations import GROUP, named_implementation, registered
+from backprop_bench.bench.run.plan import plan_comparison
+from backprop_bench.data import load_dataset
 from tests.tiny import write_tiny_dataset
 
 SIZES = ["--layer-sizes", "784-5-10", "--dtype", "float64", "--steps", "5"]
@@ -41,7 +41,7 @@ def made_up(site: Path) -> Path:
         "made-up",
         f"[{GROUP}]\nmade-up = made_up:Mine\nbroken = made_up_broken:Mine\ngone = no_such_module:Mine\n",
     )
-    (site / "made_up.py").write_text("from scratch.numpy_trainer import NumpyTrainer as Mine\n")
+    (site / "made_up.py").write_text("from backprop_bench.scratch.numpy_trainer import NumpyTrainer as Mine\n")
     (site / "made_up_broken.py").write_text("1 / 0\n")
     return site
 
@@ -66,7 +66,7 @@ def test_a_registered_implementation_is_listed_and_proved_by_its_name() -> None:
 
 def test_listing_imports_neither_torch_nor_what_is_registered(made_up: Path) -> None:
     program = (
-        "import sys; from bench.cli.main import main; main(['list'], standalone_mode=False); "
+        "import sys; from backprop_bench.bench.cli.main import main; main(['list'], standalone_mode=False); "
         "print('\\nimported:', {'torch', 'made_up', 'made_up_broken'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)

@@ -7,18 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from bench.compute.repeatability import Repeatability, Spread, repeatability
-from bench.compute.statistics import Interval
-from bench.compute.summary import Summary, summarize
-from bench.show.drawing import save
-from bench.show.repeatability import (
+from backprop_bench.bench.compute.repeatability import Repeatability, Spread, repeatability
+from backprop_bench.bench.compute.statistics import Interval
+from backprop_bench.bench.compute.summary import Summary, summarize
+from backprop_bench.bench.show.drawing import save
+from backprop_bench.bench.show.repeatability import (
     draw_repeatability,
     repeatability_sentences,
     repeatability_table,
     repeated_runs_table,
 )
-from bench.show.table import to_markdown
-from data import InputError
+from backprop_bench.bench.show.table import to_markdown
+from backprop_bench.data import InputError
 from tests.bench.recorded import recorded_run
 
 pytestmark = pytest.mark.xdist_group("repeatability")  # what its fixtures make is made once

@@ -8,17 +8,17 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from bench.cli.main import main
-from bench.cli.scale import scale_findings
-from bench.compute.scaling import Scaling, summarize_scale
-from bench.compute.work import step_work
-from bench.implementations import FLOORS, named_implementation
-from bench.records import read_rows, rows_of
-from bench.run import scale as plans
-from bench.run.parts_floor import NumpyReading
-from bench.run.scale import AXES, FETCH, plan_scale
-from bench.show.scaling import draw_scaling, scaling_sentences, scaling_table
-from data import InputError, Recipe, batch_order, initial_parameters, load_dataset
+from backprop_bench.bench.cli.main import main
+from backprop_bench.bench.cli.scale import scale_findings
+from backprop_bench.bench.compute.scaling import Scaling, summarize_scale
+from backprop_bench.bench.compute.work import step_work
+from backprop_bench.bench.implementations import FLOORS, named_implementation
+from backprop_bench.bench.records import read_rows, rows_of
+from backprop_bench.bench.run import scale as plans
+from backprop_bench.bench.run.parts_floor import NumpyReading
+from backprop_bench.bench.run.scale import AXES, FETCH, plan_scale
+from backprop_bench.bench.show.scaling import draw_scaling, scaling_sentences, scaling_table
+from backprop_bench.data import InputError, Recipe, batch_order, initial_parameters, load_dataset
 from tests.bench.timed import timed_question, timed_run
 from tests.recipes import random_cases
 from tests.tiny import write_tiny_dataset

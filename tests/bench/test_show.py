@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from bench.cli.main import CLOSED, main
-from bench.compute.schedule import Timing
-from bench.records import DESCRIPTION, RECORDS, Row
-from bench.run.ladder import RUNGS
-from bench.show.chart import WIDEST
+from backprop_bench.bench.cli.main import CLOSED, main
+from backprop_bench.bench.compute.schedule import Timing
+from backprop_bench.bench.records import DESCRIPTION, RECORDS, Row
+from backprop_bench.bench.run.ladder import RUNGS
+from backprop_bench.bench.show.chart import WIDEST
 from tests.bench import test_bridge, test_explain
 from tests.bench.recorded import recorded_run, write_run
 from tests.bench.refusal import refused
@@ -193,7 +193,7 @@ def test_names_from_outside_do_nothing_to_a_terminal(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("command", ["show", "report", "export"])
 def test_what_is_no_run_is_refused(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bench.cli.export.WRITER", "json")  # is there
+    monkeypatch.setattr("backprop_bench.bench.cli.export.WRITER", "json")  # is there
     (tmp_path / "file").write_text("")
     refused(run(command, tmp_path / "nowhere"), "nowhere holds no run; expected a folder with run.json")
     (tmp_path / "latest-ladder").mkdir()
@@ -234,7 +234,7 @@ def test_a_form_or_table_that_there_is_not_is_refused(runs: dict[str, Path], wor
 
 
 def started(*words: object, **environment: str) -> "subprocess.Popen[bytes]":
-    command = [sys.executable, "-m", "bench", *map(str, words)]
+    command = [sys.executable, "-m", "backprop_bench", *map(str, words)]
     here = {**os.environ, "COLUMNS": "100", "PYTHONPATH": str(ROOT), **environment}
     return subprocess.Popen(command, cwd=ROOT, env=here, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
@@ -297,7 +297,7 @@ def test_commands_options_their_values_and_folders_are_completed(line: str, expe
 def test_without_the_library_parquet_is_refused_in_one_sentence(
     runs: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bench.cli.export.WRITER", "not_installed_anywhere")
+    monkeypatch.setattr("backprop_bench.bench.cli.export.WRITER", "not_installed_anywhere")
     refused(run("export", runs["ladder"]), "needs not_installed_anywhere", "backprop-bench[parquet]")
 
 

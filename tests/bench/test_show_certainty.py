@@ -4,8 +4,14 @@ from typing import Any
 
 import pytest
 
-from bench.compute.summary import Summary, summarize
-from bench.show.certainty import self_test_missing, self_test_sentence, self_test_warning, stop_sentence, within
+from backprop_bench.bench.compute.summary import Summary, summarize
+from backprop_bench.bench.show.certainty import (
+    self_test_missing,
+    self_test_sentence,
+    self_test_warning,
+    stop_sentence,
+    within,
+)
 from tests.bench.recorded import recorded_run
 
 PAIR = ("scratch-numpy", "torch-eager")

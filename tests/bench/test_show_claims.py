@@ -3,10 +3,10 @@
 import re
 from typing import Any
 
-from bench.compute.statistics import Interval
-from bench.compute.summary import QuestionSummary, Summary, summarize
-from bench.show import claims
-from bench.show.numbers import number_interval
+from backprop_bench.bench.compute.statistics import Interval
+from backprop_bench.bench.compute.summary import QuestionSummary, Summary, summarize
+from backprop_bench.bench.show import claims
+from backprop_bench.bench.show.numbers import number_interval
 from tests.bench.recorded import FOURTEEN, recorded_run
 
 PAIR = ("scratch-numpy", "torch-eager")

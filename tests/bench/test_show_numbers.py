@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from bench.compute.statistics import Interval
-from bench.show.numbers import (
+from backprop_bench.bench.compute.statistics import Interval
+from backprop_bench.bench.show.numbers import (
     ABSENT,
     bounds,
     clean,

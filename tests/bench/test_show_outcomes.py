@@ -7,19 +7,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.compute.network import TrainedNetwork
-from bench.compute.outcomes import LabelledCases, Outcomes
-from bench.compute.summary import Summary, summarize
-from bench.show import style
-from bench.show.blocks import Report, Section, Shown
-from bench.show.drawing import Drawing, FigureFile, save
-from bench.show.figures import FIGURES, left_out
-from bench.show.markdown import to_markdown_page
-from bench.show.outcomes import outcome_sentences, outcome_tables
-from bench.show.panel import make_panel
-from bench.show.report import Material, make_report
-from bench.show.table import Table
-from data import RECIPES, Layer
+from backprop_bench.bench.compute.network import TrainedNetwork
+from backprop_bench.bench.compute.outcomes import LabelledCases, Outcomes
+from backprop_bench.bench.compute.summary import Summary, summarize
+from backprop_bench.bench.show import style
+from backprop_bench.bench.show.blocks import Report, Section, Shown
+from backprop_bench.bench.show.drawing import Drawing, FigureFile, save
+from backprop_bench.bench.show.figures import FIGURES, left_out
+from backprop_bench.bench.show.markdown import to_markdown_page
+from backprop_bench.bench.show.outcomes import outcome_sentences, outcome_tables
+from backprop_bench.bench.show.panel import make_panel
+from backprop_bench.bench.show.report import Material, make_report
+from backprop_bench.bench.show.table import Table
+from backprop_bench.data import RECIPES, Layer
 from tests.bench.recorded import made_up_outcomes, recorded_run
 from tests.bench.test_show_report import HTML_NAME, LONG_NAME
 

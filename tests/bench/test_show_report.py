@@ -12,10 +12,10 @@ from typing import Any
 import matplotlib as mpl
 import pytest
 
-from bench.compute.summary import Summary, summarize
-from bench.show.figures import draw_all, left_out
-from bench.show.report import Material, write_report
-from data import InputError
+from backprop_bench.bench.compute.summary import Summary, summarize
+from backprop_bench.bench.show.figures import draw_all, left_out
+from backprop_bench.bench.show.report import Material, write_report
+from backprop_bench.data import InputError
 from tests.bench.recorded import FOURTEEN, THREE, recorded_run
 
 pytestmark = pytest.mark.xdist_group("show_report")  # what its fixtures make is made once

@@ -6,12 +6,12 @@ import re
 import pytest
 from rich.console import Console
 
-from bench.compute.summary import Summary, summarize
-from bench.compute.timing import COUNT_LIMITS, SHARE_LIMITS
-from bench.show.numbers import ABSENT
-from bench.show.setting import environment_table, recipes_table
-from bench.show.table import LONG, Table, make_table, to_html, to_markdown, to_rich
-from bench.show.tables import (
+from backprop_bench.bench.compute.summary import Summary, summarize
+from backprop_bench.bench.compute.timing import COUNT_LIMITS, SHARE_LIMITS
+from backprop_bench.bench.show.numbers import ABSENT
+from backprop_bench.bench.show.setting import environment_table, recipes_table
+from backprop_bench.bench.show.table import LONG, Table, make_table, to_html, to_markdown, to_rich
+from backprop_bench.bench.show.tables import (
     apart_table,
     curves_table,
     disturbance_table,

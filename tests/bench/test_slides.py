@@ -17,16 +17,15 @@ from click.testing import CliRunner, Result
 from hypothesis import strategies as st
 from pptx.util import Emu
 
-from bench.cli.main import main
-from bench.compute.summary import summarize
-from bench.records import DESCRIPTION, RECORDS, read_description, read_rows
-from bench.show import claims, deck, equations, pptx_file
-from bench.show.slide_pictures import LETTERS, PIXELS_PER_INCH
-from bench.show.table import Table, make_table
+from backprop_bench.bench.cli.main import main
+from backprop_bench.bench.compute.summary import summarize
+from backprop_bench.bench.records import DESCRIPTION, RECORDS, read_description, read_rows
+from backprop_bench.bench.show import claims, deck, equations, pptx_file
+from backprop_bench.bench.show.slide_pictures import LETTERS, PIXELS_PER_INCH
+from backprop_bench.bench.show.table import Table, make_table
 from tests.bench.recorded import recorded_run, write_run
 from tests.bench.refusal import refused
 from tests.bench.test_show import MADE_UP, REFERENCE, ROOT
-from tests.test_rooms import sources
 
 pytestmark = pytest.mark.xdist_group("slides")  # what its fixtures make is made once
 
@@ -249,12 +248,12 @@ def test_what_is_no_run_of_compare_is_refused_in_one_sentence(tmp_path: Path) ->
 
 
 def test_without_the_library_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bench.cli.slides.WRITER", "no_library_of_this_name")
+    monkeypatch.setattr("backprop_bench.bench.cli.slides.WRITER", "no_library_of_this_name")
     refused(slides(REFERENCE), "python-pptx", "backprop-bench[docs]")
     needing = [
         path
-        for path in sources("bench")
-        if re.search(r"^(import|from) (pptx|bench.show.pptx_file)", path.read_text(), re.M)
+        for path in sorted((ROOT / "bench").rglob("*.py"))
+        if re.search(r"^(import|from) (pptx|backprop_bench.bench.show.pptx_file)", path.read_text(), re.M)
     ]
     assert [path.name for path in needing] == ["pptx_file.py"]  # the other commands do without it
 

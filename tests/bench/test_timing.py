@@ -12,16 +12,16 @@ from typing import Any, Self, cast
 import numpy as np
 import pytest
 
-import bench.run.timing as driver
-from bench.compute.schedule import Timing
-from bench.compute.timing import paired_ratio
-from bench.records import Recorder, Row, read_rows, rows_of
-from bench.run import worker
-from bench.run.book import Book
-from bench.run.plan import Entry, Plan, Question
-from bench.run.worker import Bench
-from bench.run.workers import WorkerError
-from data import Cases, Recipe, Trainer
+import backprop_bench.bench.run.timing as driver
+from backprop_bench.bench.compute.schedule import Timing
+from backprop_bench.bench.compute.timing import paired_ratio
+from backprop_bench.bench.records import Recorder, Row, read_rows, rows_of
+from backprop_bench.bench.run import worker
+from backprop_bench.bench.run.book import Book
+from backprop_bench.bench.run.plan import Entry, Plan, Question
+from backprop_bench.bench.run.worker import Bench
+from backprop_bench.bench.run.workers import WorkerError
+from backprop_bench.data import Cases, Recipe, Trainer
 from tests.bench.simulated import Silent
 from tests.bench.test_schedule import REPLAY, REPLAYED
 
@@ -55,7 +55,7 @@ class MadeUp:
 
 
 class MadeUpWorker:
-    """Answers as `bench.run.worker` does."""
+    """Answers as `backprop_bench.bench.run.worker` does."""
 
     spawned = 0.0
 

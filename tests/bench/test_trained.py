@@ -13,17 +13,24 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from bench.cli.main import main
-from bench.records import Recorder, Row, read_rows, rows_of
-from bench.run import trained
-from bench.run.book import Book
-from bench.run.plan import Plan
-from bench.run.shared_cases import SharedForms
-from bench.run.trained import confidence, parse_trained, read_network, read_trained, trained_file
-from bench.run.training import train_question
-from bench.run.workers import start_again
-from data import InputError, batch_order, evaluation_cases, initial_parameters, load_dataset, training_cases
-from scratch.numpy_trainer import NumpyTrainer
+from backprop_bench.bench.cli.main import main
+from backprop_bench.bench.records import Recorder, Row, read_rows, rows_of
+from backprop_bench.bench.run import trained
+from backprop_bench.bench.run.book import Book
+from backprop_bench.bench.run.plan import Plan
+from backprop_bench.bench.run.shared_cases import SharedForms
+from backprop_bench.bench.run.trained import confidence, parse_trained, read_network, read_trained, trained_file
+from backprop_bench.bench.run.training import train_question
+from backprop_bench.bench.run.workers import start_again
+from backprop_bench.data import (
+    InputError,
+    batch_order,
+    evaluation_cases,
+    initial_parameters,
+    load_dataset,
+    training_cases,
+)
+from backprop_bench.scratch.numpy_trainer import NumpyTrainer
 from tests.bench.recorded import write_run
 from tests.bench.simulated import Silent
 from tests.bench.test_comparison import N_CASES, N_TEST, ODD, RECIPE, describe, plan_of

@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.utils.flop_counter import FlopCounterMode
 
-from bench.compute.work import Work, epoch_work, step_work
-from data import Floats, Layer, Recipe, initial_parameters
-from scratch.numpy_trainer import NumpyTrainer
+from backprop_bench.bench.compute.work import Work, epoch_work, step_work
+from backprop_bench.data import Floats, Layer, Recipe, initial_parameters
+from backprop_bench.scratch.numpy_trainer import NumpyTrainer
+from backprop_bench.torch_impl.model import Perceptron, loss_of
 from tests.recipes import PAIRS, random_cases, recipes
-from torch_impl.model import Perceptron, loss_of
 
 DEPTHS = [(5, 3), (7, 6, 3), (9, 4, 8, 2), (6, 5, 4, 3, 2)]
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bench.records import KINDS, Row
-from data import Recipe
+from backprop_bench.bench.records import KINDS, Row
+from backprop_bench.data import Recipe
 
 N_SETS, N_ROUNDS = 4, 3
 JITTER = (0.99, 1.0, 1.0, 1.01)

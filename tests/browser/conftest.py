@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from bench.cli.further import further_runs
-from bench.compute.outcomes import Outcomes
-from bench.compute.summary import summarize
-from bench.show.report import Material, write_report
+from backprop_bench.bench.cli.further import further_runs
+from backprop_bench.bench.compute.outcomes import Outcomes
+from backprop_bench.bench.compute.summary import summarize
+from backprop_bench.bench.show.report import Material, write_report
 from tests.bench.recorded import made_up_outcomes, recorded_run, write_run
 from tests.bench.timed import timed_question, timed_run
 

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from bench.compute.outcomes import Outcomes
-from data import Layer, Parameters, Recipe, initial_parameters, load_dataset
-from scratch.numpy_trainer import NumpyTrainer
+from backprop_bench.bench.compute.outcomes import Outcomes
+from backprop_bench.data import Layer, Parameters, Recipe, initial_parameters, load_dataset
+from backprop_bench.scratch.numpy_trainer import NumpyTrainer
 from tests.browser.conftest import AXE, look
 
 pytestmark = pytest.mark.xdist_group("browser")  # one browser, whatever the number of workers

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from data import Dataset, load_dataset
+from backprop_bench.data import Dataset, load_dataset
 
 IDX_NAMES = (
     "train-images-idx3-ubyte",

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import data.cache
-import data.load
-from data import Dataset, load_dataset
+import backprop_bench.data.cache
+import backprop_bench.data.load
+from backprop_bench.data import Dataset, load_dataset
 
 
 @pytest.fixture
@@ -29,16 +29,16 @@ def expected(csv: Path) -> Dataset:
 @pytest.fixture
 def decoded(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """The CSV files that were decoded rather than loaded from the cache."""
-    import data.csv_files
+    import backprop_bench.data.csv_files
 
     paths: list[Path] = []
-    original = data.csv_files.read_csv
+    original = backprop_bench.data.csv_files.read_csv
 
     def spy(path: Path) -> object:
         paths.append(path)
         return original(path)
 
-    monkeypatch.setattr(data.csv_files, "read_csv", spy)
+    monkeypatch.setattr(backprop_bench.data.csv_files, "read_csv", spy)
     return paths
 
 
@@ -93,16 +93,16 @@ def test_a_file_that_was_written_this_moment_is_not_cached(tmp_path: Path, cache
 def test_a_file_that_changes_while_it_is_read_is_not_cached(
     csv: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import data.csv_files
+    import backprop_bench.data.csv_files
 
-    original = data.csv_files.read_csv
+    original = backprop_bench.data.csv_files.read_csv
 
     def read_and_change(path: Path) -> object:
         arrays = original(path)
         os.utime(path, (1, 1))
         return arrays
 
-    monkeypatch.setattr(data.csv_files, "read_csv", read_and_change)
+    monkeypatch.setattr(backprop_bench.data.csv_files, "read_csv", read_and_change)
     load_dataset(csv)
     assert not cache.exists()
 
@@ -187,7 +187,7 @@ def test_the_cache_of_another_file_is_not_believed(
 def test_the_cache_of_another_format_is_not_believed(
     csv: Path, expected: Dataset, decoded: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(data.cache, "FORMAT", "backprop-bench arrays 0")
+    monkeypatch.setattr(backprop_bench.data.cache, "FORMAT", "backprop-bench arrays 0")
     assert_same(load_dataset(csv), expected)
     assert decoded == [csv]
 
@@ -214,7 +214,7 @@ def test_a_cache_file_that_is_a_folder_is_no_error(csv: Path, expected: Dataset,
 def test_a_cache_that_cannot_be_written_is_no_error(
     csv: Path, expected: Dataset, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
-    monkeypatch.setattr(data.cache, "cache_folder", lambda: Path(place))
+    monkeypatch.setattr(backprop_bench.data.cache, "cache_folder", lambda: Path(place))
     assert_same(load_dataset(csv), expected)
 
 
@@ -252,7 +252,7 @@ def test_many_writers_at_once_leave_one_good_cache(csv: Path, cache: Path) -> No
 def test_a_start_from_the_cache_imports_no_more_than_it_needs(cache: Path) -> None:
     load_dataset("mnist")
     code = (
-        "from data import load_dataset; dataset = load_dataset('mnist')\n"
+        "from backprop_bench.data import load_dataset; dataset = load_dataset('mnist')\n"
         "import sys; heavy = {'pandas', 'matplotlib', 'rich', 'pooch', 'requests', 'torch'} & set(sys.modules)\n"
         "print(len(dataset.x_train), sorted(heavy))"
     )
@@ -265,4 +265,4 @@ def test_without_a_setting_the_cache_is_in_the_users_cache_folder(
 ) -> None:
     monkeypatch.setenv("BACKPROP_BENCH_CACHE", "")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
-    assert data.cache.cache_folder().name == "backprop-bench"
+    assert backprop_bench.data.cache.cache_folder().name == "backprop-bench"

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import data.csv_files
-from data import Dataset, InputError, load_dataset
-from data.csv_files import read_csv
-from data.csv_rows import read_layout, read_rows
+import backprop_bench.data.csv_files
+from backprop_bench.data import Dataset, InputError, load_dataset
+from backprop_bench.data.csv_files import read_csv
+from backprop_bench.data.csv_rows import read_layout, read_rows
 
 ROWS = [[3, 0, 255, 7], [0, 1, 2, 3], [12, 9, 9, 9], [1, 250, 0, 0], [2, 4, 5, 6]]
 TEXT = "".join(",".join(map(str, row)) + "\n" for row in ROWS)
@@ -67,7 +67,7 @@ VARIANTS = {
 def test_every_way_of_writing_the_same_numbers_gives_the_same_arrays(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variant: str, chunk: int
 ) -> None:
-    monkeypatch.setattr(data.csv_files, "_CELLS_PER_CHUNK", chunk)
+    monkeypatch.setattr(backprop_bench.data.csv_files, "_CELLS_PER_CHUNK", chunk)
     path = write_text(tmp_path / "a.csv", VARIANTS[variant])
     assert read_table(path) == ROWS
     packed = write_text(tmp_path / "a.csv.gz", gzip.compress(VARIANTS[variant].encode()))
@@ -106,7 +106,7 @@ BAD_CELLS = {
 def test_a_bad_pixel_is_named_with_line_and_column(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cell: str, chunk: int
 ) -> None:
-    monkeypatch.setattr(data.csv_files, "_CELLS_PER_CHUNK", chunk)
+    monkeypatch.setattr(backprop_bench.data.csv_files, "_CELLS_PER_CHUNK", chunk)
     path = write_text(tmp_path / "a.csv", TEXT.replace("250", cell))
     message = refusal(path)
     assert f"line 4, column 2 is {BAD_CELLS[cell]}" in message
@@ -155,7 +155,7 @@ def test_lines_are_counted_as_an_editor_counts_them(tmp_path: Path, text: str, l
 def test_a_line_with_another_number_of_columns_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk: int, line: int, row: str, n_columns: int
 ) -> None:
-    monkeypatch.setattr(data.csv_files, "_CELLS_PER_CHUNK", chunk)
+    monkeypatch.setattr(backprop_bench.data.csv_files, "_CELLS_PER_CHUNK", chunk)
     lines = TEXT.splitlines()
     lines[line - 1] = row
     message = refusal(write_text(tmp_path / "a.csv", "\n".join(lines)))

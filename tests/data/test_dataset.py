@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data import Dataset, InputError, Recipe, check_fit, evaluation_cases, training_cases
+from backprop_bench.data import Dataset, InputError, Recipe, check_fit, evaluation_cases, training_cases
 
 RANGES = st.tuples(st.floats(-100, 100), st.floats(0.001, 100)).map(lambda pair: (pair[0], pair[0] + pair[1]))
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data import RELATIONS, FamilyTree, InputError, load_family_trees
-from data.family_trees import TREES_FOLDER, parse_family_tree, read_family_tree
+from backprop_bench.data import RELATIONS, FamilyTree, InputError, load_family_trees
+from backprop_bench.data.family_trees import TREES_FOLDER, parse_family_tree, read_family_tree
 
 ENGLISH, ITALIAN = load_family_trees()
 ENGLISH_TEXT = (TREES_FOLDER / "english.txt").read_text(encoding="utf-8")

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data import InputError, load_dataset
+from backprop_bench.data import InputError, load_dataset
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data import InputError, load_dataset
+from backprop_bench.data import InputError, load_dataset
 
 
 def write_rows(path: Path, n_rows: int, n_pixels: int = 2) -> Path:

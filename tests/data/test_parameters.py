@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data import CHOICES, Recipe, batch_order, copy_parameters, initial_parameters
+from backprop_bench.data import CHOICES, Recipe, batch_order, copy_parameters, initial_parameters
 
 FAN_IN, FAN_OUT = 500, 300
 STANDARD_DEVIATIONS = {

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from data import PATTERNS, RELATIONS, InputError, Patterns, Recipe, load_family_trees, load_patterns
+from backprop_bench.data import PATTERNS, RELATIONS, InputError, Patterns, Recipe, load_family_trees, load_patterns
 
 SHAPES = {
     "xor": (4, 2, 1),

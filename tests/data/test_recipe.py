@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data import CHOICES, RECIPES, InputError, InvalidRecipe, Recipe, UnsupportedRecipe, named_recipe
+from backprop_bench.data import CHOICES, RECIPES, InputError, InvalidRecipe, Recipe, UnsupportedRecipe, named_recipe
 
 POSITIVE = st.floats(1e-6, 1e6)
 DECAY = st.floats(0, 1, exclude_max=True)

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.implementations import IMPLEMENTATIONS
-from data import InvalidRecipe, Recipe, UnsupportedRecipe, connections, initial_parameters
+from backprop_bench.bench.implementations import IMPLEMENTATIONS
+from backprop_bench.data import InvalidRecipe, Recipe, UnsupportedRecipe, connections, initial_parameters
 
 NETWORK = Recipe(
     layer_sizes=(3, 4, 2), output_activation="sigmoid", loss="squared_error", optimizer="momentum", momentum=0.5

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import data.download
-import data.progress
-import data.sources
-from data import Dataset, InputError, load_dataset
+import backprop_bench.data.download
+import backprop_bench.data.progress
+import backprop_bench.data.sources
+from backprop_bench.data import Dataset, InputError, load_dataset
 
 NAME = "fashion-mnist"
 IMAGES = "train-images-idx3-ubyte"
@@ -61,8 +61,8 @@ def server(monkeypatch: pytest.MonkeyPatch, idx_contents: dict[str, bytes]) -> I
 def small_fashion_mnist(monkeypatch: pytest.MonkeyPatch, idx_contents: dict[str, bytes], tmp_path: Path) -> None:
     """Ten images in place of Fashion-MNIST, and neither Debian's package nor the web."""
     sums = {name: hashlib.sha256(content).hexdigest() for name, content in idx_contents.items()}
-    monkeypatch.setitem(data.sources.SHA256, NAME, sums)
-    monkeypatch.setattr(data.sources, "DEBIAN_FOLDER", tmp_path / "debian")
+    monkeypatch.setitem(backprop_bench.data.sources.SHA256, NAME, sums)
+    monkeypatch.setattr(backprop_bench.data.sources, "DEBIAN_FOLDER", tmp_path / "debian")
     monkeypatch.setenv("BACKPROP_BENCH_FASHION_MNIST_URL", "http://127.0.0.1:9/")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
 
@@ -100,7 +100,7 @@ def test_mnist_targets_are_one_at_the_label_and_zero_elsewhere(mnist: Dataset) -
 def test_a_wrong_byte_in_mnist_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mnist: Dataset, idx_folder: Path
 ) -> None:
-    monkeypatch.setattr(data.sources, "MNIST_FOLDER", idx_folder)
+    monkeypatch.setattr(backprop_bench.data.sources, "MNIST_FOLDER", idx_folder)
     with pytest.raises(InputError, match=f"{IMAGES}.gz: the sha256 .* is [0-9a-f]{{64}}, expected ba891046"):
         load_dataset("mnist")
 
@@ -144,7 +144,7 @@ def test_a_given_folder_with_other_images_is_refused_even_if_they_are_cached(
 def test_debians_package_is_used_before_the_web(
     monkeypatch: pytest.MonkeyPatch, idx_folder: Path, server: Server
 ) -> None:
-    monkeypatch.setattr(data.sources, "DEBIAN_FOLDER", idx_folder)
+    monkeypatch.setattr(backprop_bench.data.sources, "DEBIAN_FOLDER", idx_folder)
     assert len(load_dataset(NAME).x_train) == 7
     assert server.asked == []
 
@@ -152,7 +152,7 @@ def test_debians_package_is_used_before_the_web(
 def test_what_is_downloaded_is_kept_and_not_asked_for_again(server: Server, cache: Path) -> None:
     first = load_dataset(NAME)
     assert sorted(server.asked) == sorted(server.files)
-    assert {f"{name}.gz" for name in data.sources.SHA256[NAME]} <= kept_files(cache)
+    assert {f"{name}.gz" for name in backprop_bench.data.sources.SHA256[NAME]} <= kept_files(cache)
     second = load_dataset(NAME)
     assert len(server.asked) == 4
     assert np.array_equal(first.x_train, second.x_train)
@@ -189,7 +189,7 @@ def test_wrong_bytes_are_an_error_and_leave_nothing(
     message = refusal()
     assert f"{IMAGES}.gz" in message
     assert hashlib.sha256(other).hexdigest() in message
-    assert data.sources.SHA256[NAME][IMAGES] in message
+    assert backprop_bench.data.sources.SHA256[NAME][IMAGES] in message
     assert kept_files(cache) == set()
 
 
@@ -214,7 +214,7 @@ def test_without_a_network_the_error_says_what_was_tried_and_what_helps(cache: P
 
 
 def test_a_server_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
-    monkeypatch.setattr(data.download, "_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(backprop_bench.data.download, "_TIMEOUT_S", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         monkeypatch.setenv("BACKPROP_BENCH_FASHION_MNIST_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
         assert "no answer within" in refusal()
@@ -241,14 +241,14 @@ def test_a_download_says_nothing_where_nobody_is_looking(server: Server, capfd: 
 
 
 def test_a_download_shows_a_bar_on_a_terminal(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    bars: list[data.progress.ProgressBar] = []
+    bars: list[backprop_bench.data.progress.ProgressBar] = []
 
-    class Bar(data.progress.ProgressBar):
+    class Bar(backprop_bench.data.progress.ProgressBar):
         def __init__(self, title: str) -> None:
             super().__init__(title)
             bars.append(self)
 
-    monkeypatch.setattr(data.download, "is_watched", lambda: True)
-    monkeypatch.setattr(data.download, "ProgressBar", Bar)
+    monkeypatch.setattr(backprop_bench.data.download, "is_watched", lambda: True)
+    monkeypatch.setattr(backprop_bench.data.download, "ProgressBar", Bar)
     load_dataset(NAME)
     assert [bar.total for bar in bars] == [len(content) for content in server.files.values()]

@@ -42,7 +42,10 @@ PHRASES = {
     r" \(fastest in PyTorch\)": "（PyTorch 中最快）",
     r" \(fastest by hand\)": "（手写中最快）",
 }
-"""Sentences of :mod:`bench.show.claims`, and the same in Chinese; groups that are phrases themselves are looked up."""
+"""Sentences of :mod:`backprop_bench.bench.show.claims`, and the same in Chinese.
+
+Groups that are phrases themselves are looked up.
+"""
 WORDS = {"outputs": "输出", "gradients": "梯度"}
 
 

@@ -8,9 +8,9 @@ import re
 import sys
 from pathlib import Path
 
-from bench.compute.summary import Summary, summarize
-from bench.records import read_description, read_rows
-from bench.show.claims import answer, warnings
+from backprop_bench.bench.compute.summary import Summary, summarize
+from backprop_bench.bench.records import read_description, read_rows
+from backprop_bench.bench.show.claims import answer, warnings
 from tests.docs.chinese import in_chinese, stamped
 
 ROOT = Path(__file__).parents[2]

@@ -5,20 +5,20 @@ import re
 from pathlib import Path
 from typing import Any
 
-from bench.compute.ladder import Ladder, summarize_ladder
-from bench.compute.race import summarize_race
-from bench.compute.scaling import Scaling, summarize_scale
-from bench.compute.timing import paired_ratio
-from bench.implementations import FLOORS, IMPLEMENTATIONS
-from bench.records import Row, read_description, read_rows, rows_of
-from bench.run.race import TARGETS
-from bench.run.scale import AXES, FETCH
-from bench.show.drawing import Drawing, save
-from bench.show.ladder import draw_ladder, ladder_sentences, ladder_table
-from bench.show.numbers import number_interval
-from bench.show.race import draw_race, race_sentences, race_table
-from bench.show.scaling import draw_scaling, scaling_sentences, scaling_table
-from bench.show.table import to_markdown
+from backprop_bench.bench.compute.ladder import Ladder, summarize_ladder
+from backprop_bench.bench.compute.race import summarize_race
+from backprop_bench.bench.compute.scaling import Scaling, summarize_scale
+from backprop_bench.bench.compute.timing import paired_ratio
+from backprop_bench.bench.implementations import FLOORS, IMPLEMENTATIONS
+from backprop_bench.bench.records import Row, read_description, read_rows, rows_of
+from backprop_bench.bench.run.race import TARGETS
+from backprop_bench.bench.run.scale import AXES, FETCH
+from backprop_bench.bench.show.drawing import Drawing, save
+from backprop_bench.bench.show.ladder import draw_ladder, ladder_sentences, ladder_table
+from backprop_bench.bench.show.numbers import number_interval
+from backprop_bench.bench.show.race import draw_race, race_sentences, race_table
+from backprop_bench.bench.show.scaling import draw_scaling, scaling_sentences, scaling_table
+from backprop_bench.bench.show.table import to_markdown
 
 ROOT = Path(__file__).parents[2]
 PAGE, REFERENCE = ROOT / "docs" / "speed.md", ROOT / "results" / "reference"

@@ -4,13 +4,13 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.compute.bridge import Bridge, summarize_bridge
-from bench.compute.explain import Explanation, explain
-from bench.records import read_description, read_rows
-from bench.show.bridge import bridge_sentences, bridge_tables, draw_bridge
-from bench.show.drawing import save
-from bench.show.explain import accuracy_table, draw_explanation, explanation_sentences, runtime_table
-from bench.show.table import Table, to_markdown
+from backprop_bench.bench.compute.bridge import Bridge, summarize_bridge
+from backprop_bench.bench.compute.explain import Explanation, explain
+from backprop_bench.bench.records import read_description, read_rows
+from backprop_bench.bench.show.bridge import bridge_sentences, bridge_tables, draw_bridge
+from backprop_bench.bench.show.drawing import save
+from backprop_bench.bench.show.explain import accuracy_table, draw_explanation, explanation_sentences, runtime_table
+from backprop_bench.bench.show.table import Table, to_markdown
 
 ROOT = Path(__file__).parents[2]
 PAGE, REFERENCE = ROOT / "docs" / "why.md", ROOT / "results" / "reference" / "explain"

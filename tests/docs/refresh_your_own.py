@@ -20,7 +20,7 @@ def say(words: str) -> str:
     with tempfile.TemporaryDirectory() as results:
         kept = ["--results", results] if words.startswith("compare") else []
         done = subprocess.run(
-            [sys.executable, "-m", "bench", *shlex.split(words), *kept],
+            [sys.executable, "-m", "backprop_bench", *shlex.split(words), *kept],
             cwd=ROOT,
             env={**os.environ, "COLUMNS": str(WIDTH)},
             stdout=subprocess.PIPE,

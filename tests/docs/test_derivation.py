@@ -7,8 +7,8 @@ import re
 import numpy as np
 import pytest
 
-from data import Floats, Layer, Parameters, Recipe
-from scratch.numpy_trainer import Backward, Forward, NumpyTrainer
+from backprop_bench.data import Floats, Layer, Parameters, Recipe
+from backprop_bench.scratch.numpy_trainer import Backward, Forward, NumpyTrainer
 from tests.docs.refresh_derivation import DERIVATION, CodeLine, numbered_lines, read_sources, refresh
 
 TEXT = DERIVATION.read_text(encoding="utf-8")

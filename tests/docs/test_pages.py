@@ -7,9 +7,9 @@ from pathlib import Path
 import click
 import pytest
 
-from bench.cli.main import main
-from bench.compute import agreement, rounding
-from bench.run import parity
+from backprop_bench.bench.cli.main import main
+from backprop_bench.bench.compute import agreement, rounding
+from backprop_bench.bench.run import parity
 from tests.docs import pages
 from tests.docs.pages import PAGES, ROOT, commands, headings, links, read, spans
 

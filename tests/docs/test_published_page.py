@@ -1,7 +1,7 @@
 """What docs/published.md says is what the committed run says."""
 
-from bench.records import read_description
-from bench.run.experiments import EXPERIMENTS
+from backprop_bench.bench.records import read_description
+from backprop_bench.bench.run.experiments import EXPERIMENTS
 from tests.docs.refresh_published import PAGE, REFERENCE, blocks, reference
 from tests.docs.refresh_why import pattern
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bench.cli.report import findings_of_run
+from backprop_bench.bench.cli.report import findings_of_run
 from tests.docs.refresh_readme import BLOCK, README, REFERENCE, ROOT, reference_block, reference_summary
 
 

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from bench.implementations import named_implementation
-from data import Recipe, Trainer, UnsupportedRecipe, initial_parameters
-from scratch.numpy_trainer import NumpyTrainer
+from backprop_bench.bench.implementations import named_implementation
+from backprop_bench.data import Recipe, Trainer, UnsupportedRecipe, initial_parameters
+from backprop_bench.scratch.numpy_trainer import NumpyTrainer
 from tests.agreement import assert_same
 from tests.recipes import random_cases, recipes
 

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from data import Cases, DividesSteps, Recipe, Trainer, UnsupportedRecipe, batch_order, initial_parameters
-from scratch.numpy_trainer import NumpyTrainer
+from backprop_bench.data import Cases, DividesSteps, Recipe, Trainer, UnsupportedRecipe, batch_order, initial_parameters
+from backprop_bench.scratch.numpy_trainer import NumpyTrainer
 from tests.agreement import assert_same
 from tests.recipes import random_cases, recipes
 
@@ -26,7 +26,7 @@ N_CASES = 21  # 8 + 8 + 5: the last batch is short
 
 @pytest.fixture(scope="module")
 def compiled_trainer() -> type[Trainer]:
-    from scratch.compiled_trainer import CompiledTrainer
+    from backprop_bench.scratch.compiled_trainer import CompiledTrainer
 
     return CompiledTrainer
 
@@ -67,7 +67,7 @@ def test_outputs_gradients_and_weights_are_those_of_numpy(
 def test_batches_of_more_cases_than_a_mask_has_bits_are_those_of_numpy_with_any_number_of_threads(
     compiled_trainer: type[Trainer], inputs: int, size: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from scratch import compiled_trainer as module
+    from backprop_bench.scratch import compiled_trainer as module
 
     n_cases = 64 + 130 + 3
     recipe = WIDE.replace(layer_sizes=(inputs, 37, 19, 5), batch_size=size)
@@ -101,8 +101,8 @@ def test_the_parts_of_a_step_are_a_step(compiled_trainer: type[Trainer], n_cases
 
 def test_masks_are_transposed_bit_by_bit(compiled_trainer: type[Trainer]) -> None:
     del compiled_trainer  # that Numba is there
-    from scratch import compiled_kernels as kernels
-    from scratch.compiled_trainer import room_for
+    from backprop_bench.scratch import compiled_kernels as kernels
+    from backprop_bench.scratch.compiled_trainer import room_for
 
     room = room_for(Recipe(layer_sizes=(150, 3, 2)), 70)
     nonzero = np.random.default_rng(0).random((70, 150)) < 0.3
@@ -137,7 +137,7 @@ def test_a_training_in_pieces_is_the_same_as_in_one(compiled_trainer: type[Train
 def test_weights_are_the_same_to_the_bit_however_many_threads_there_are(
     compiled_trainer: type[Trainer], n_threads: int, dtype: str, recipe: Recipe, zeros: float
 ) -> None:
-    from scratch import compiled_trainer as module
+    from backprop_bench.scratch import compiled_trainer as module
 
     recipe = plain(recipe).replace(dtype=dtype)
     cases = with_zeros(recipe, zeros)
@@ -159,7 +159,7 @@ def test_weights_are_the_same_to_the_bit_however_many_threads_there_are(
 def test_it_has_as_many_threads_as_numba_is_told_to_have_and_fewer_for_small_batches(
     compiled_trainer: type[Trainer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from scratch import compiled_trainer as module
+    from backprop_bench.scratch import compiled_trainer as module
 
     monkeypatch.setattr(module, "THREADS", 3)
     started: list[int] = []
@@ -190,7 +190,7 @@ def test_what_changes_weights_of_zero_inputs_is_refused_by_field(
 
 
 def test_the_exponential_is_right_to_two_units_in_the_last_place_and_keeps_infinity_and_nan() -> None:
-    from scratch import compiled_kernels as kernels
+    from backprop_bench.scratch import compiled_kernels as kernels
 
     drawn = [np.linspace(-87, 88, 200_001), np.random.default_rng(0).normal(0, 1, 100_000)]
     x = np.concatenate(drawn).astype("float32")
@@ -212,7 +212,7 @@ def test_the_exponential_is_right_to_two_units_in_the_last_place_and_keeps_infin
 def test_subnormal_numbers_count_as_0_while_it_trains_and_only_there(
     compiled_trainer: type[Trainer], n_threads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from scratch import compiled_trainer as module
+    from backprop_bench.scratch import compiled_trainer as module
 
     monkeypatch.setattr(module, "THREADS", n_threads)
     monkeypatch.setattr(module, "CASES_EACH", 1)
@@ -285,11 +285,11 @@ def test_an_epoch_takes_no_array_of_its_own_once_there_was_one(compiled_trainer:
 
 
 PROGRAM = """
-from bench.run.parity import compare_gradients, compare_outputs, compare_training
-from data import Recipe
-from scratch.compiled_kernels import WIDE
-from scratch.compiled_trainer import CompiledTrainer
-from scratch.numpy_trainer import NumpyTrainer
+from backprop_bench.bench.run.parity import compare_gradients, compare_outputs, compare_training
+from backprop_bench.data import Recipe
+from backprop_bench.scratch.compiled_kernels import WIDE
+from backprop_bench.scratch.compiled_trainer import CompiledTrainer
+from backprop_bench.scratch.numpy_trainer import NumpyTrainer
 from tests.recipes import random_cases
 assert not WIDE
 recipe = Recipe(layer_sizes=(50, 70, 5), batch_size=8)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from data import Recipe, batch_order, initial_parameters
-from scratch.inplace_trainer import InplaceTrainer
-from scratch.numpy_trainer import NumpyTrainer
+from backprop_bench.data import Recipe, batch_order, initial_parameters
+from backprop_bench.scratch.inplace_trainer import InplaceTrainer
+from backprop_bench.scratch.numpy_trainer import NumpyTrainer
 from tests.agreement import assert_same
 from tests.recipes import random_cases, recipes
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from data import Layer, Parameters, Recipe, batch_order, initial_parameters
-from scratch.losses import sigmoid_cross_entropy, softmax_cross_entropy
-from scratch.numpy_trainer import NumpyTrainer
+from backprop_bench.data import Layer, Parameters, Recipe, batch_order, initial_parameters
+from backprop_bench.scratch.losses import sigmoid_cross_entropy, softmax_cross_entropy
+from backprop_bench.scratch.numpy_trainer import NumpyTrainer
 from tests.recipes import random_cases, recipes
 
 

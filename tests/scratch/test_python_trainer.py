@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import bench.run.parity as parity
-from data import Recipe, Trainer, UnsupportedRecipe, batch_order, initial_parameters
-from scratch.numpy_trainer import NumpyTrainer
-from scratch.python_trainer import PythonTrainer
+import backprop_bench.bench.run.parity as parity
+from backprop_bench.data import Recipe, Trainer, UnsupportedRecipe, batch_order, initial_parameters
+from backprop_bench.scratch.numpy_trainer import NumpyTrainer
+from backprop_bench.scratch.python_trainer import PythonTrainer
+from tests.imports import imported_modules
 from tests.recipes import random_cases, recipes
-from tests.test_rooms import imported_modules
 
 SCRATCH = Path(__file__).parents[2] / "scratch"
 N_CASES = 11  # 8 + 3: the last batch is short
@@ -89,9 +89,14 @@ def test_float32_is_refused_with_the_field_that_is_to_blame() -> None:
 
 @pytest.mark.parametrize("name", ["python_network", "python_optimizers"])
 def test_the_mathematics_knows_math_and_lists_only(name: str) -> None:
-    assert set(imported_modules(SCRATCH / f"{name}.py")) - TYPES_ONLY == {"math", "data"}
+    assert set(imported_modules(SCRATCH / f"{name}.py")) - TYPES_ONLY == {"math", "backprop_bench.data"}
 
 
 def test_numpy_stands_at_the_boundary_only() -> None:
     imported = set(imported_modules(SCRATCH / "python_trainer.py"))
-    assert imported == {"numpy", "data", "scratch.python_network", "scratch.python_optimizers"}
+    assert imported == {
+        "numpy",
+        "backprop_bench.data",
+        "backprop_bench.scratch.python_network",
+        "backprop_bench.scratch.python_optimizers",
+    }

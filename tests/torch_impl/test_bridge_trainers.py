@@ -4,14 +4,14 @@ import pytest
 from hypothesis import given, settings
 from torch import nn
 
-from bench.run import crossing
-from bench.run.crossing import ProductsTrainer, product
-from data import Floats, Recipe, Trainer, UnsupportedRecipe, batch_order, initial_parameters
-from scratch.numpy_trainer import NumpyTrainer
+from backprop_bench.bench.run import crossing
+from backprop_bench.bench.run.crossing import ProductsTrainer, product
+from backprop_bench.data import Floats, Recipe, Trainer, UnsupportedRecipe, batch_order, initial_parameters
+from backprop_bench.scratch.numpy_trainer import NumpyTrainer
+from backprop_bench.torch_impl.bridge import AutogradTrainer, FunctionsTrainer, OperationsTrainer, OptimizerTrainer
+from backprop_bench.torch_impl.trainers import EagerTrainer
 from tests.agreement import assert_same
 from tests.recipes import LEARNING_RATES, random_cases, recipes
-from torch_impl.bridge import AutogradTrainer, FunctionsTrainer, OperationsTrainer, OptimizerTrainer
-from torch_impl.trainers import EagerTrainer
 
 N_CASES = 21  # 8 + 8 + 5: the last batch is short
 SMALL = Recipe(layer_sizes=(6, 5, 3), batch_size=8, dtype="float64")

@@ -2,12 +2,12 @@
 
 import pytest
 
-from bench.implementations import named_implementation
-from data import Recipe, UnsupportedRecipe, initial_parameters
+from backprop_bench.bench.implementations import named_implementation
+from backprop_bench.data import Recipe, UnsupportedRecipe, initial_parameters
+from backprop_bench.torch_impl.compiled import CompileTrainer
+from backprop_bench.torch_impl.trainers import EagerTrainer
 from tests.agreement import assert_same
 from tests.recipes import random_cases
-from torch_impl.compiled import CompileTrainer
-from torch_impl.trainers import EagerTrainer
 
 
 def test_outputs_gradients_and_weights_are_those_of_torch_eager() -> None:

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from bench.implementations import named_implementation
-from data import Recipe, Trainer, UnsupportedRecipe, batch_order, initial_parameters
+from backprop_bench.bench.implementations import named_implementation
+from backprop_bench.data import Recipe, Trainer, UnsupportedRecipe, batch_order, initial_parameters
+from backprop_bench.torch_impl.cuda_graph import CudaGraphTrainer
+from backprop_bench.torch_impl.trainers import EagerTrainer
 from tests.agreement import assert_same
 from tests.recipes import random_cases, recipes
-from torch_impl.cuda_graph import CudaGraphTrainer
-from torch_impl.trainers import EagerTrainer
 
 N_CASES = 21  # 8 + 8 + 5: the last batch is short
 UNAVAILABLE = named_implementation("torch-cuda-graph").unavailable()

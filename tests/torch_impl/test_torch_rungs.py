@@ -3,11 +3,11 @@
 import pytest
 from hypothesis import given, settings
 
-from data import Recipe, Trainer
+from backprop_bench.data import Recipe, Trainer
+from backprop_bench.torch_impl.manual import ManualTrainer
+from backprop_bench.torch_impl.trainers import EagerTrainer, FusedTrainer
 from tests.agreement import assert_same
 from tests.recipes import random_cases, recipes
-from torch_impl.manual import ManualTrainer
-from torch_impl.trainers import EagerTrainer, FusedTrainer
 
 N_CASES = 21  # 8 + 8 + 5: the last batch is short
 
