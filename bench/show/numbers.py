@@ -131,6 +131,46 @@ def bounds(interval: Interval) -> str:
     return _parts(interval)[1].strip(" ()") or ABSENT
 
 
+def confidence(interval: Interval) -> str:
+    """Return the interval of a factor or a number in words: "95 % CI 1.70–1.79"; empty without one."""
+    return f"95{NBSP}% CI {bounds(interval)}" if has_bounds(interval) else ""
+
+
+def at_least_one(ratio: Interval) -> Interval:
+    """Return a ratio or its inverse, whichever has the larger estimate."""
+    if not ratio.estimate < 1:
+        return ratio
+    return Interval(1 / ratio.estimate, 1 / ratio.high, 1 / ratio.low, ratio.n)
+
+
+def factor(ratio: Interval) -> str:
+    """Return a factor for a table: "1.74× (1.70–1.79)"."""
+    value, brackets = _parts(ratio)
+    return value if value == ABSENT else f"{value}×{brackets}"
+
+
+def speed(first: str, second: str, ratio: Interval) -> str:
+    """Return which of two is faster and by how much.
+
+    Parameters
+    ----------
+    first, second
+        Names as the sentence has them.
+    ratio
+        Time of the first over time of the second, with its 95 % confidence interval where there is one.
+    """
+    if has_bounds(ratio) and ratio.contains(1):
+        return f"no significant difference in time between {first} and {second} ({confidence(ratio)})"
+    fast, slow = (first, second) if ratio.estimate < 1 else (second, first)
+    by = at_least_one(ratio)
+    value = f"{fast} is {_parts(by)[0]}× faster than {slow}"
+    return (
+        f"{value} ({confidence(by)})"
+        if has_bounds(by)
+        else f"{value}, from one process replicate, so without an interval"
+    )
+
+
 def points_interval(interval: Interval) -> str:
     """Return a difference of fractions in percentage points, "+0.12 (-0.03 to +0.27)"."""
     value, low, high = (f"{100 * number:+.2f}" for number in (interval.estimate, interval.low, interval.high))

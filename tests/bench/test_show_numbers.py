@@ -7,9 +7,11 @@ import pytest
 from backprop_bench.bench.compute.statistics import Interval
 from backprop_bench.bench.show.numbers import (
     ABSENT,
+    at_least_one,
     bounds,
     clean,
     count_range,
+    factor,
     large,
     listing,
     mebibytes,
@@ -19,6 +21,7 @@ from backprop_bench.bench.show.numbers import (
     seconds_interval,
     shorten,
     spans,
+    speed,
     value_interval,
 )
 
@@ -126,3 +129,24 @@ def test_a_long_name_keeps_its_beginning_and_its_end() -> None:
 
 def test_control_and_direction_characters_do_not_get_through() -> None:
     assert clean("a\x1b[31m\nb\u202ec") == "a�[31m b�c"
+
+
+@pytest.mark.parametrize(
+    ("ratio", "written"),
+    [
+        (Interval(1 / 1.74, 1 / 1.79, 1 / 1.70, 5), "a is 1.74× faster than b (95 % CI 1.70–1.79)"),
+        (Interval(1.74, 1.70, 1.79, 5), "b is 1.74× faster than a (95 % CI 1.70–1.79)"),
+        (Interval(1.002, 0.991, 1.013, 5), "no significant difference in time between a and b (95 % CI 0.991–1.013)"),
+        (Interval(0.5, math.nan, math.nan, 1), "a is 2.00× faster than b, from one process replicate"),
+    ],
+)
+def test_a_comparison_says_who_is_faster_by_a_factor_of_at_least_one(ratio: Interval, written: str) -> None:
+    assert spaced(speed("a", "b", ratio)).startswith(written)
+
+
+def test_a_ratio_below_one_is_turned_round_with_its_interval() -> None:
+    turned = at_least_one(Interval(0.5, 0.4, 0.625, 7))
+    assert (turned.estimate, turned.low, turned.high, turned.n) == (2.0, 1.6, 2.5, 7)
+    assert at_least_one(turned) is turned
+    assert factor(turned) == "2.00× (1.60–2.50)"
+    assert factor(NOTHING) == ABSENT
