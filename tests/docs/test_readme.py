@@ -9,6 +9,14 @@ import pytest
 from backprop_bench.bench.cli.report import findings_of_run
 from tests.docs.refresh_readme import BLOCK, README, REFERENCE, ROOT, reference_block, reference_summary
 
+COMMANDS = ROOT / "docs" / "commands.md"
+LONGEST = 120
+"""Lines that a first page may have."""
+
+
+def test_the_readme_is_a_page_that_one_reads() -> None:
+    assert len(README.read_text(encoding="utf-8").splitlines()) <= LONGEST
+
 
 def test_the_numbers_in_the_readme_are_those_of_the_reference_run() -> None:
     found = BLOCK.search(README.read_text(encoding="utf-8"))
@@ -30,11 +38,11 @@ def test_the_committed_report_is_what_its_records_give(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("run", sorted(path.parent for path in REFERENCE.rglob("records.jsonl")), ids=lambda p: p.name)
-def test_the_line_of_the_readme_reads_every_committed_run_and_the_one_below_it_computes(
+def test_the_line_of_the_page_reads_every_committed_run_and_the_one_below_it_computes(
     run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(ROOT)
-    (block,) = re.findall(r"^```python\n(.*?)^```$", README.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    (block,) = re.findall(r"^```python\n(.*?)^```$", COMMANDS.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
     shown = f'"{REFERENCE.relative_to(ROOT).as_posix()}/records.jsonl"'
     assert block.count(shown) == 1
     line = next(line for line in block.splitlines() if shown in line)
