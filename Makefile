@@ -38,8 +38,12 @@ slides: $(INSTALLED) ## make results/slides.pptx of the latest run, or of the re
 	$(BIN)/backprop-bench slides
 
 .PHONY: test
-test: $(INSTALLED) ## run the tests
-	$(BIN)/python -m pytest -n auto --dist loadgroup
+test: $(INSTALLED) ## run the tests that take less than a second each
+	$(BIN)/python -m pytest -n auto --dist loadgroup -m "not slow"
+
+.PHONY: test-all
+test-all: test ## run the slow tests too: whole runs, browser, cluster, compilers
+	$(BIN)/python -m pytest -n auto --dist loadgroup -m slow
 
 .PHONY: lint
 lint: $(INSTALLED) ## check style and types

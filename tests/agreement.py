@@ -1,6 +1,6 @@
 """That two implementations compute the same, by the comparisons of the parity proof."""
 
-from hypothesis import assume
+from hypothesis import currently_in_test_context, reject
 
 from backprop_bench.bench.run.parity import compare_gradients, compare_outputs, compare_training
 from backprop_bench.data import Cases, Recipe, Trainer
@@ -16,5 +16,6 @@ def assert_same(recipe: Recipe, found: type[Trainer], expected: type[Trainer], c
         compare_gradients(recipe, found, expected, cases),
         compare_training(recipe, found, expected, cases, steps),
     ):
-        assume("diverges" not in agreement.where)
+        if "diverges" in agreement.where and currently_in_test_context():
+            reject()
         assert agreement.passed, agreement

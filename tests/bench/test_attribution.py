@@ -106,6 +106,7 @@ def test_what_two_factors_do_together_is_shared_and_shown_as_their_interaction()
     assert interaction_values(values)[0, 1] == pytest.approx([4, 4, 4])
 
 
+@pytest.mark.slow
 def test_a_planted_effect_is_in_its_interval_in_95_of_100_simulations() -> None:
     rng = np.random.default_rng(1986)
     effects = dict(zip(FACTORS, (0.03, 0.0, -0.01, 0.002), strict=True))

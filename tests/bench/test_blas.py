@@ -40,6 +40,7 @@ def test_an_entry_hands_its_core_type_to_its_workers() -> None:
     assert Entry("scratch-inplace", "shared", SHARED, core_type="Zen").environment == {"OPENBLAS_CORETYPE": "Zen"}
 
 
+@pytest.mark.slow
 def test_the_probe_measures_what_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(blas, "SETS", 2)
     monkeypatch.setattr(blas, "ROUNDS", 2)

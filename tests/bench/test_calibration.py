@@ -226,6 +226,7 @@ def test_a_run_with_next_to_nothing_is_shown_all_the_same(
     assert save(draw_calibration(calibration), tmp_path).png.exists()
 
 
+@pytest.mark.slow
 def test_the_figure_is_the_same_every_time_and_says_its_numbers(calibration: Calibration, tmp_path: Path) -> None:
     first, second = (save(draw_calibration(calibration), tmp_path / name) for name in ("first", "second"))
     assert first.png.read_bytes() == second.png.read_bytes()

@@ -129,6 +129,7 @@ def short_trials(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trials, "CUT_COST_ROUNDS", 4)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("short_trials")
 def test_trials_are_counted_and_those_that_were_stopped_go_on(run: Run, tiny: str, tmp_path: Path) -> None:
     result = run("calibrate", "--dataset", tiny, "--trials", 2, "--slowed", 1, "--slowdown", 50, "--target", 99)
@@ -150,6 +151,7 @@ def test_trials_are_counted_and_those_that_were_stopped_go_on(run: Run, tiny: st
     assert "had 1 outside their 95 %" in " ".join(drawn.output.split())
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("short_trials")
 def test_what_measures_the_cost_of_being_cut_is_timed_apart(run: Run, tiny: str, tmp_path: Path) -> None:
     words = ["calibrate", "--dataset", tiny, "--trials", 0, "--slowed", 0]
@@ -168,6 +170,7 @@ def test_what_measures_the_cost_of_being_cut_is_timed_apart(run: Run, tiny: str,
     refused(run(*words), "--trials, --slowed and --cost are 0")
 
 
+@pytest.mark.slow
 def test_trials_at_once_are_each_on_cores_of_their_own(run: Run, tiny: str, tmp_path: Path) -> None:
     if usable_cores() < 2:
         pytest.skip("there is one core")
@@ -179,6 +182,7 @@ def test_trials_at_once_are_each_on_cores_of_their_own(run: Run, tiny: str, tmp_
     refused(run(*words[:-1], 1000), "--at-once is 1000")
 
 
+@pytest.mark.slow
 def test_a_trial_in_which_the_implementation_breaks_is_a_failure(run: Run, tmp_path: Path) -> None:
     dataset = write_tiny_dataset(tmp_path, 300, 60)
     words = ["--implementation", f"{ODD}:Raising", "--dataset", dataset, "--trials", 1, "--slowed", 0, "--budget", 2]
@@ -187,6 +191,7 @@ def test_a_trial_in_which_the_implementation_breaks_is_a_failure(run: Run, tmp_p
     assert "no luck" in result.output
 
 
+@pytest.mark.slow
 def test_runs_are_compared_with_each_other_and_unlike_ones_are_refused(run: Run, tmp_path: Path) -> None:
     first, second, unlike = (tmp_path / name for name in ("first", "second", "unlike"))
     for folder, threads in ((first, 1), (second, 1), (unlike, 2)):
@@ -269,6 +274,7 @@ def test_train_says_that_a_training_has_diverged_and_stops(run: Run, tiny: str) 
     assert len(result.output.splitlines()) < 40
 
 
+@pytest.mark.slow
 def test_compare_stopped_by_ctrl_c_keeps_what_it_has_and_resume_completes_it(
     run: Run, tiny: str, tmp_path: Path
 ) -> None:
@@ -351,6 +357,7 @@ def test_a_histogram_tells_no_folder_of_the_machine_it_was_made_on(tmp_path: Pat
     assert histogram.read_text(encoding="utf-8") == '<script xlink:href="tips.js"/><text>σ</text>'
 
 
+@pytest.mark.slow
 def test_parity_of_an_implementation_without_float32_is_shown_in_float64(run: Run) -> None:
     words = ("--layer-sizes", "784-3-10", "--batch-size", 4, "--steps", 3, "--format", "json")
     result = run("parity", "scratch-python", *words)
@@ -361,6 +368,7 @@ def test_parity_of_an_implementation_without_float32_is_shown_in_float64(run: Ru
     assert [table["columns"][:3] for table in found["tables"]] == [["quantity", "layer 1", "layer 2"]]
 
 
+@pytest.mark.slow
 def test_parity_of_a_recipe_that_diverges_is_not_proved_rather_than_unequal(run: Run, tiny: str) -> None:
     result = run("parity", "--learning-rate", "1e6", "--steps", 20, "--dataset", tiny, "--hidden-activation", "relu")
     assert result.exit_code == 1
@@ -385,6 +393,7 @@ def write_own_network(folder: Path, number: int = 1) -> str:
     return f"{folder / 'mine.py'}:Mine"
 
 
+@pytest.mark.slow
 def test_a_file_of_your_own_imports_what_lies_beside_it_whatever_its_name(tmp_path: Path) -> None:
     write_own_network(tmp_path)
     words = ["parity", "mine.py:Mine", "--layer-sizes", "784-3-10", "--steps", "10", "--dtype", "float64"]

@@ -29,7 +29,7 @@ from tests.bench.simulated import Silent
 from tests.bench.test_explain import FAST, SMALL, accuracies_of
 from tests.tiny import write_tiny_dataset
 
-pytestmark = pytest.mark.xdist_group("cluster")  # what its fixtures make is made once
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("cluster")]  # what its fixtures make is made once
 
 ODD = Path(__file__).with_name("odd_trainers.py")
 ROOT = Path(__file__).parents[2]

@@ -83,6 +83,7 @@ def question_of(summary: Summary) -> QuestionSummary:
     return question
 
 
+@pytest.mark.slow
 def test_a_run_records_every_epoch_and_every_block_once(tmp_path: Path, dataset: str) -> None:
     summary = run(tmp_path, plan_of("scratch-numpy", "Fine"), dataset)
     rows = read_rows(tmp_path)
@@ -110,6 +111,7 @@ def test_a_run_records_every_epoch_and_every_block_once(tmp_path: Path, dataset:
     assert {part for part, _ in first.parts} == {"fetch", "forward", "backward", "update"}
 
 
+@pytest.mark.slow
 def test_blocks_take_about_as_long_as_they_are_to_and_the_second_copy_trains_as_many_batches(
     tmp_path: Path, dataset: str
 ) -> None:
@@ -123,6 +125,7 @@ def test_blocks_take_about_as_long_as_they_are_to_and_the_second_copy_trains_as_
     assert len({(row["implementation"], row["block_batches"]) for row in rows_of(rows, "start")}) == 3
 
 
+@pytest.mark.slow
 def test_every_visit_trains_its_share_of_the_seeds_before_it_times(tmp_path: Path, dataset: str) -> None:
     timing = dataclasses.replace(ANY_PRECISION, target=1e-9, budget_s=4.0)
     plan = dataclasses.replace(plan_of("Fine", seeds=3, timing=timing), visits=2)
@@ -133,6 +136,7 @@ def test_every_visit_trains_its_share_of_the_seeds_before_it_times(tmp_path: Pat
     assert {row["seed"] for row in rows_of(told[first_block:], "epoch")} == {1}
 
 
+@pytest.mark.slow
 def test_an_injected_slowdown_is_in_the_block_and_on_the_record(tmp_path: Path, dataset: str) -> None:
     plan = plan_of("Fine", seeds=1)
     (question,) = plan.questions
@@ -143,6 +147,7 @@ def test_an_injected_slowdown_is_in_the_block_and_on_the_record(tmp_path: Path, 
     assert extras == {(f"{ODD}:Fine", 0.0), (f"{ODD}:Fine again", 1.0)}
 
 
+@pytest.mark.slow
 def test_timing_of_one_implementation_ends_too(tmp_path: Path, dataset: str) -> None:
     plan = plan_of("Fine", seeds=1)
     (question,) = plan.questions
@@ -154,6 +159,7 @@ def test_timing_of_one_implementation_ends_too(tmp_path: Path, dataset: str) -> 
     assert found.ratios == ()
 
 
+@pytest.mark.slow
 def test_a_failure_in_the_parts_of_a_step_names_the_process_set_and_the_others_go_on(
     tmp_path: Path, dataset: str
 ) -> None:
@@ -165,6 +171,7 @@ def test_a_failure_in_the_parts_of_a_step_names_the_process_set_and_the_others_g
     assert question.self_test.n_sets == 2
 
 
+@pytest.mark.slow
 def test_a_clock_that_goes_backwards_is_a_failure_and_no_ratio(tmp_path: Path, dataset: str) -> None:
     question = question_of(run(tmp_path, plan_of("Fine", "TurningTheClockBack", seeds=1), dataset))
     (failure,) = question.failures
@@ -174,6 +181,7 @@ def test_a_clock_that_goes_backwards_is_a_failure_and_no_ratio(tmp_path: Path, d
     assert [found.implementation for found in question.performances if found.wall_s.n] == [f"{ODD}:Fine"]
 
 
+@pytest.mark.slow
 def test_a_wrong_implementation_is_named_and_not_timed(tmp_path: Path, dataset: str) -> None:
     question = question_of(run(tmp_path, plan_of("Fine", "Wrong", seeds=1, timing=ONE_SET), dataset))
     (failure,) = question.failures
@@ -197,6 +205,7 @@ UNUSABLE = {
 }
 
 
+@pytest.mark.slow
 def test_a_file_that_cannot_be_used_is_named_in_a_sentence_and_the_others_go_on(tmp_path: Path, dataset: str) -> None:
     names = []
     for number, source in enumerate(UNUSABLE):
@@ -211,6 +220,7 @@ def test_a_file_that_cannot_be_used_is_named_in_a_sentence_and_the_others_go_on(
     assert [performance.implementation for performance in question.performances] == [f"{ODD}:Fine"]
 
 
+@pytest.mark.slow
 def test_one_that_forks_is_named_unless_the_other_process_ends_itself(tmp_path: Path, dataset: str) -> None:
     plan = plan_of("ForkingForHelp", "Forking", seeds=1, timing=ONE_SET)
     (failure,) = question_of(run(tmp_path, plan, dataset)).failures
@@ -218,6 +228,7 @@ def test_one_that_forks_is_named_unless_the_other_process_ends_itself(tmp_path: 
     assert failure.message.endswith("train_epoch forks and returns in both processes, expected in one")
 
 
+@pytest.mark.slow
 def test_a_failed_proof_asks_about_the_likely_mistake(tmp_path: Path, dataset: str) -> None:
     wrong = Path(__file__).parents[2] / "examples" / "wrong.py"
     entry = dataclasses.replace(plan_of("Fine").questions[0].entries[0], implementation=f"{wrong}:Wrong")
@@ -228,6 +239,7 @@ def test_a_failed_proof_asks_about_the_likely_mistake(tmp_path: Path, dataset: s
     assert failure.message.endswith("; did you forget to multiply by the slope of the hidden units?")
 
 
+@pytest.mark.slow
 def test_a_refusal_says_which_field_and_is_no_crash(tmp_path: Path, dataset: str) -> None:
     summary = run(tmp_path, plan_of("Fine", "Refusing", seeds=1, timing=ONE_SET), dataset)
     assert question_of(summary).failures[0].phase == "proof"
@@ -235,6 +247,7 @@ def test_a_refusal_says_which_field_and_is_no_crash(tmp_path: Path, dataset: str
     assert summary.complete
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "message"),
     [("Raising", r"raised ZeroDivisionError in line \d+: no luck"), ("Crashing", "its process ended with exit code 3")],
@@ -254,6 +267,7 @@ def test_an_implementation_that_breaks_in_training_is_reported_and_the_others_go
     assert summary.complete
 
 
+@pytest.mark.slow
 def test_an_implementation_that_hangs_is_ended_at_the_limit(
     tmp_path: Path, dataset: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -267,6 +281,7 @@ def test_an_implementation_that_hangs_is_ended_at_the_limit(
     assert [failure.message for failure in question.failures] == 2 * ["gave no answer within 6 s and was ended"]
 
 
+@pytest.mark.slow
 def test_a_file_that_sleeps_when_it_is_imported_is_ended_at_the_limit(tmp_path: Path, dataset: str) -> None:
     (tmp_path / "mine.py").write_text("import time; time.sleep(3600)", encoding="utf-8")
     request = {"implementation": f"{tmp_path}/mine.py:Mine", "recipe": RECIPE.to_dict(), "dataset": dataset}
@@ -274,6 +289,7 @@ def test_a_file_that_sleeps_when_it_is_imported_is_ended_at_the_limit(tmp_path: 
         worker.ask("prove", **request, steps=9)
 
 
+@pytest.mark.slow
 def test_a_training_that_diverges_is_recorded_as_such_and_the_run_goes_on(tmp_path: Path, dataset: str) -> None:
     summary = run(tmp_path, plan_of("Fine", "Diverging", timing=ONE_SET), dataset)
     question = question_of(summary)
@@ -306,6 +322,7 @@ KILLS = int(os.environ.get("KILLS", "5"))
 """How often a run is killed; more for those who have the time: ``KILLS=50 pytest -s -k killed_again --timeout 0``."""
 
 
+@pytest.mark.slow
 def test_a_run_killed_again_and_again_ends_as_an_undisturbed_one(tmp_path: Path, dataset: str) -> None:
     plan = dataclasses.replace(plan_of("Fine", "Slow", epochs=4), visits=2, keeps_trained=True)
     timing = dataclasses.replace(ANY_PRECISION, min_sets=max(2, 3 * (KILLS - 5)), budget_s=600.0)
@@ -364,6 +381,7 @@ def stopped_at(folder: Path, plan: Plan, dataset: str, keep: list[Row]) -> Summa
     return run(folder, plan, dataset)
 
 
+@pytest.mark.slow
 def test_a_failed_proof_is_remembered_whatever_row_the_run_was_stopped_after(tmp_path: Path, dataset: str) -> None:
     plan = plan_of("Fine", "Wrong", seeds=1, epochs=1, timing=ONE_SET)
     run(tmp_path, plan, dataset)
@@ -376,6 +394,7 @@ def test_a_failed_proof_is_remembered_whatever_row_the_run_was_stopped_after(tmp
     assert [performance.implementation for performance in question.performances] == [f"{ODD}:Fine"]
 
 
+@pytest.mark.slow
 def test_parts_of_a_step_that_a_stop_left_out_are_timed_on_resume(tmp_path: Path, dataset: str) -> None:
     plan = plan_of("Fine", seeds=1, timing=ONE_SET)
     run(tmp_path, plan, dataset)
@@ -425,6 +444,7 @@ def test_the_blocks_of_a_set_are_the_epochs_of_a_training_cut_between_batches(
     assert starts == [orders[epoch][16 * batch :][:4].tolist() for epoch, batch in begun]
 
 
+@pytest.mark.slow
 def test_evaluation_is_no_part_of_a_block(tmp_path: Path, dataset: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NOTES", str(tmp_path / "notes"))
     run(tmp_path, plan_of("SlowToPredict", seeds=1, epochs=1, timing=ONE_SET), dataset)
@@ -434,6 +454,7 @@ def test_evaluation_is_no_part_of_a_block(tmp_path: Path, dataset: str, monkeypa
     assert min(row["wall_s"] for row in rows_of(rows, "block", implementation=name)) < 0.1
 
 
+@pytest.mark.slow
 def test_an_implementation_that_starts_more_threads_than_asked_for_is_refused(tmp_path: Path, dataset: str) -> None:
     question = question_of(run(tmp_path, plan_of("Fine", "Greedy", seeds=1, timing=ONE_SET), dataset))
     assert {failure.phase for failure in question.failures} == {"training", "timing"}
@@ -456,6 +477,7 @@ def test_a_trainer_that_writes_to_its_cases_changes_those_of_nobody_else(tmp_pat
         assert loss == pytest.approx(expected)
 
 
+@pytest.mark.slow
 def test_cpu_time_is_not_wall_time_and_memory_is_what_training_took(tmp_path: Path, dataset: str) -> None:
     run(tmp_path, plan_of("Sleeping", "Hungry", seeds=1, timing=ONE_SET), dataset)
     rows = read_rows(tmp_path)

@@ -180,6 +180,7 @@ def test_the_suites_own_implementations_keep_to_the_protocol(trainer: type, bias
     assert found.passed, found.where
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "words"),
     [
@@ -198,6 +199,7 @@ def test_the_parity_command_names_it_and_ends_with_exit_code_1(
     assert words in result.output
 
 
+@pytest.mark.slow
 def test_the_parity_command_says_where_a_wrong_implementation_begins_to_differ() -> None:
     odd = Path(__file__).with_name("odd_trainers.py")
     sizes = ["--layer-sizes", "784-5-10", "--dtype", "float64"]
@@ -207,6 +209,7 @@ def test_the_parity_command_says_where_a_wrong_implementation_begins_to_differ()
     assert "the first quantity that differs is dE/dW, gradient of layer 1, by 0.001 × its largest value" in said
 
 
+@pytest.mark.slow
 def test_the_parity_command_finds_the_twins_equal_in_both_precisions() -> None:
     result = CliRunner().invoke(main, ["parity", "--steps", "20", "--layer-sizes", "784-5-10"])
     assert result.exit_code == 0, result.output

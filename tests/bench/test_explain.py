@@ -292,6 +292,7 @@ def accuracies_of(rows: list[Row]) -> dict[tuple[Any, ...], Any]:
     return table
 
 
+@pytest.mark.slow
 def test_the_command_goes_on_where_it_was_stopped_and_gives_the_same(
     tmp_path: Path, tiny: str, monkeypatch: pytest.MonkeyPatch, leave_out_figures: Callable[[], None]
 ) -> None:
@@ -316,6 +317,7 @@ def test_the_command_goes_on_where_it_was_stopped_and_gives_the_same(
     assert "--scheduler" not in read_description(folder)["command"]
 
 
+@pytest.mark.slow
 def test_what_an_earlier_run_has_trained_is_taken_over_and_what_is_timed_is_not(
     tmp_path: Path, tiny: str, trained: str
 ) -> None:
@@ -489,6 +491,7 @@ with Recorder(folder) as recorder:
 """
 
 
+@pytest.mark.slow
 def test_a_run_killed_again_and_again_ends_with_the_accuracies_of_an_undisturbed_one(
     tmp_path: Path, tiny: str, trained: str
 ) -> None:
@@ -517,6 +520,7 @@ def test_a_run_killed_again_and_again_ends_with_the_accuracies_of_an_undisturbed
     assert rows_of(rows, "failure") == []
 
 
+@pytest.mark.slow
 def test_what_a_power_cut_has_left_of_a_training_is_made_whole_and_not_doubled(
     tmp_path: Path, tiny: str, trained: str
 ) -> None:

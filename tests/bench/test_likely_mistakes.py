@@ -269,6 +269,7 @@ MISTAKES = {
 """Recipe, code and what stands in its place, the quantity, how sure the reading is, and the question."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("recipe", "old", "new", "quantity", "sure", "question"), MISTAKES.values(), ids=MISTAKES)
 def test_a_common_mistake_is_named_with_the_quantity_in_which_it_shows(
     tmp_path: Path, dataset: str, recipe: Recipe, old: str, new: str, quantity: str, sure: str, question: str

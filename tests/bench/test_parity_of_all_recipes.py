@@ -1,5 +1,6 @@
 """The twins agree on recipes of every kind, not on the named ones only."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -28,6 +29,7 @@ def test_float64_outputs_and_gradients_agree_with_autograd_to_1e_12(recipe: Reci
     assert gradients.passed, gradients
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(recipes(), st.sampled_from([EagerTrainer, LoaderTrainer]))
 def test_float64_weights_and_losses_stay_together_over_many_steps(recipe: Recipe, torch_trainer: type) -> None:
@@ -35,6 +37,7 @@ def test_float64_weights_and_losses_stay_together_over_many_steps(recipe: Recipe
     assert agreement.passed, agreement
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(recipes(dtype="float32"))
 def test_float32_twins_stay_within_what_rounding_allows(recipe: Recipe) -> None:
@@ -54,6 +57,7 @@ def test_gradients_by_hand_are_the_slope_of_the_loss(recipe: Recipe) -> None:
     assert agreement.passed, agreement
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(recipes_of_1986())
 def test_the_twins_agree_on_what_the_experiments_of_1986_add(recipe: Recipe) -> None:

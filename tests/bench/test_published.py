@@ -78,6 +78,7 @@ def test_the_mean_over_the_cases_learns_no_symmetry_in_the_time_of_the_sum() -> 
     assert row["weights"] is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [121, 124])
 def test_mirror_weights_that_are_not_opposite_yet_when_it_is_solved_are_so_soon_after(seed: int) -> None:
     row = run_trial("symmetry", OF_1986.replace(seed=seed), 0, TWINS[:1], stops=True, keeps=True)
@@ -92,6 +93,7 @@ def mirror_error(weights: list[Any]) -> float:
     return Solution(0, 1, hidden, hidden_bias, output[:, 0], float(output_bias[0])).mirror_error
 
 
+@pytest.mark.slow
 def test_xor_is_solved_through_one_hidden_unit_and_direct_connections() -> None:
     recipe = next(iter(EXPERIMENTS["xor"].variants.values()))
     rows = [run_trial("xor", recipe.replace(seed=seed), 0, TWINS, stops=True, keeps=False) for seed in range(1)]
@@ -132,6 +134,7 @@ def test_where_the_twins_part_the_recipe_drives_neighbours_apart_too() -> None:
     assert apart[-1] > 1e-9, "and is driven apart, without a twin"
 
 
+@pytest.mark.slow
 def test_nielsens_rate_drives_neighbours_apart_in_the_first_epoch() -> None:
     recipe = NIELSEN.replace(layer_sizes=(784, 100, 10))
     cases = training_cases(recipe, load_dataset("mnist").subset(50_000))
@@ -149,6 +152,7 @@ class OtherRate(NumpyTrainer):
         super().__init__(recipe.replace(learning_rate=recipe.learning_rate * (1 + 1e-6)), parameters)
 
 
+@pytest.mark.slow
 def test_from_the_same_weights_the_twins_go_the_same_way_for_a_stretch_where_neighbours_are_driven_apart() -> None:
     recipe = NIELSEN.replace(layer_sizes=(784, 100, 10))
     cases = training_cases(recipe, load_dataset("mnist").subset(5_000))
@@ -420,6 +424,7 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return write_tiny_dataset(tmp_path, 300, 60)
 
 
+@pytest.mark.slow
 def test_the_command_goes_from_trials_to_verdicts_and_figures_and_goes_on_where_it_was_stopped(
     tmp_path: Path, small: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

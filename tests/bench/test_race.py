@@ -88,6 +88,7 @@ def test_the_search_sees_no_test_case(tmp_path: Path) -> None:
     assert (held_out.x_test == dataset.x_train[-33:]).all()
 
 
+@pytest.mark.slow
 def test_the_command_chooses_proves_races_and_draws(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, leave_out_figures: Callable[[], None]
 ) -> None:

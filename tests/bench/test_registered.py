@@ -52,6 +52,7 @@ def listed() -> str:
     return result.output
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("made_up")
 def test_a_registered_implementation_is_listed_and_proved_by_its_name() -> None:
     (line,) = (
@@ -64,6 +65,7 @@ def test_a_registered_implementation_is_listed_and_proved_by_its_name() -> None:
     assert "Equal in float64" in result.output
 
 
+@pytest.mark.slow
 def test_listing_imports_neither_torch_nor_what_is_registered(made_up: Path) -> None:
     program = (
         "import sys; from backprop_bench.bench.cli.main import main; main(['list'], standalone_mode=False); "
@@ -74,6 +76,7 @@ def test_listing_imports_neither_torch_nor_what_is_registered(made_up: Path) -> 
     assert done.stdout.endswith("imported: set()\n")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("made_up")
 @pytest.mark.parametrize(
     ("name", "sentence"),

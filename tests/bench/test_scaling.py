@@ -120,6 +120,7 @@ def test_along_an_axis_one_thing_changes(tiny: str) -> None:
         plan_scale(dataset, ["width"], ["numpy-products"])
 
 
+@pytest.mark.slow
 def test_the_command_times_every_place_and_draws(tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(plans, "SETS", 2)

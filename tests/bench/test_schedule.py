@@ -124,6 +124,7 @@ def timings(between_sets: float, trials: int, timing: Timing = TIMING) -> list[t
     return [(interval.contains(1.3), n_sets) for ((interval, n_sets),) in stopped]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("between_sets", "latest"), [(0.0, 6), (0.01, 8), (0.015, 10)])
 def test_the_interval_at_the_stop_holds_the_truth_as_often_as_it_says(between_sets: float, latest: int) -> None:
     held, stops = zip(*timings(between_sets, trials=500), strict=True)
@@ -132,6 +133,7 @@ def test_the_interval_at_the_stop_holds_the_truth_as_often_as_it_says(between_se
     assert 0.93 <= sum(held) / len(held) <= 0.97
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("between_sets", [0.0, 0.02])
 def test_with_as_many_sets_as_the_suite_asks_for_it_does_so_too_where_sets_differ_as_much_as_the_target(
     between_sets: float,
@@ -141,6 +143,7 @@ def test_with_as_many_sets_as_the_suite_asks_for_it_does_so_too_where_sets_diffe
     assert 0.93 <= sum(held) / len(held) <= 0.97
 
 
+@pytest.mark.slow
 def test_where_sets_differ_by_more_than_the_target_an_early_stop_is_luck_and_costs_coverage() -> None:
     """Of 30,000 timings of sets that differ by 3 %, 92.8 % hold the truth with 5 sets at least, 94.2 % with 8.
 

@@ -113,6 +113,7 @@ def test_a_run_of_any_command_is_shown_in_any_form_and_nothing_is_written(
     assert contents(runs[name]) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SAID)
 def test_json_and_csv_have_the_same_cells_and_text_has_their_numbers(runs: dict[str, Path], name: str) -> None:
     found = json.loads(run("show", runs[name], "--format", "json").stdout)
@@ -239,6 +240,7 @@ def started(*words: object, **environment: str) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(command, cwd=ROOT, env=here, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
+@pytest.mark.slow
 def test_an_output_without_block_characters_gets_plain_ones(runs: dict[str, Path]) -> None:
     process = started("show", runs["ladder"], PYTHONIOENCODING="ascii")
     shown, errors = process.communicate(timeout=60)
@@ -250,6 +252,7 @@ def test_an_output_without_block_characters_gets_plain_ones(runs: dict[str, Path
     assert max(map(len, text.splitlines())) <= 100
 
 
+@pytest.mark.slow
 def test_a_reader_that_has_seen_enough_is_no_error(runs: dict[str, Path]) -> None:
     process = started("show", runs["compare"], "--format", "md")
     assert process.stdout is not None

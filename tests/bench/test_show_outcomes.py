@@ -60,6 +60,7 @@ KNOBS: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("knobs", KNOBS.values(), ids=KNOBS)
 def test_whatever_the_networks_do_what_can_be_drawn_is_and_the_rest_has_a_reason(knobs: dict[str, Any]) -> None:
     summary = summary_of(**knobs)
@@ -74,6 +75,7 @@ def test_whatever_the_networks_do_what_can_be_drawn_is_and_the_rest_has_a_reason
     assert all(table.rows for table in outcome_tables(summary))
 
 
+@pytest.mark.slow
 def test_the_same_networks_give_the_same_bytes(tmp_path: Path) -> None:
     for folder in ("one", "other"):
         for drawing in drawn(small(FIRST, SECOND, LABELS)).values():

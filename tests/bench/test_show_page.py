@@ -70,6 +70,7 @@ def evidence(run: Path) -> list[Evidence]:
     return list({item.python: item for item in found}.values())
 
 
+@pytest.mark.slow
 def test_every_table_and_figure_leads_to_its_rows(run: Path) -> None:
     lost = [
         type(block).__name__ for block in blocks_of(run) if type(block).__name__ in ("Table", "FigureFile", "Picture")
@@ -77,6 +78,7 @@ def test_every_table_and_figure_leads_to_its_rows(run: Path) -> None:
     assert lost == []
 
 
+@pytest.mark.slow
 def test_the_command_beside_every_number_prints_as_many_rows_as_it_says(
     run: Path, evidence: list[Evidence], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -91,6 +93,7 @@ def test_the_command_beside_every_number_prints_as_many_rows_as_it_says(
             assert len(printed.getvalue().splitlines()) - 1 == int(item.what.split()[0].replace(",", "")) > 0
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("jq") is None, reason="jq is not installed")
 def test_the_line_for_jq_prints_the_same(run: Path, evidence: list[Evidence]) -> None:
     for item in evidence:
@@ -143,6 +146,7 @@ def test_a_cell_is_sorted_by_the_number_that_it_begins_with(cell: str, value: fl
     assert (found is None) if value is None else (found is not None and math.isclose(float(found), value))
 
 
+@pytest.mark.slow
 def test_a_figure_made_small_has_the_same_shapes_in_the_same_places(run: Path) -> None:
     drawn = draw_all(summarize(*recorded_run()), run / "figures")[0].svg.read_text("utf-8")
     small = compact(drawn)
@@ -201,6 +205,7 @@ def test_where_not_all_networks_fit_the_last_question_is_kept() -> None:
     assert [item.question for item in found.networks] == ["same-recipe"]
 
 
+@pytest.mark.slow
 def test_names_that_would_end_the_script_are_text_on_the_page(tmp_path: Path) -> None:
     evil = "torch-</script><script>alert(1)</script>"
     description, rows = recorded_run(("scratch-numpy", evil))
@@ -250,6 +255,7 @@ def test_runs_are_found_within_a_folder_and_those_of_other_commands_beside_the_l
     assert [further.folder for further in further_runs(results / "latest")] == ["inner", "../two"]
 
 
+@pytest.mark.slow
 def test_with_names_the_runs_to_show_and_nothing_else(run: Path, tmp_path: Path) -> None:
     other = write_run(tmp_path / "other", "compare", *recorded_run())
     asked = CliRunner().invoke(main, ["report", str(run), "--with", str(other)])

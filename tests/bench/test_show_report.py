@@ -18,7 +18,7 @@ from backprop_bench.bench.show.report import Material, write_report
 from backprop_bench.data import InputError
 from tests.bench.recorded import FOURTEEN, THREE, recorded_run
 
-pytestmark = pytest.mark.xdist_group("show_report")  # what its fixtures make is made once
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("show_report")]  # what its fixtures make is made once
 
 HTML_NAME = 'torch-<img src="http://x/y" onerror=alert(1)>&"\'</td>'
 LONG_NAME = "scratch-" + "very-long-" * 20
@@ -90,6 +90,7 @@ def written(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     return write_report(Material(summary_of(**request.param)), tmp_path_factory.mktemp("report"))
 
 
+@pytest.mark.slow
 def test_the_page_is_whole_and_refers_to_nothing_outside(written: list[Path]) -> None:
     text = written[0].read_text("utf-8")
     page = Page(text)
@@ -115,6 +116,7 @@ def test_the_page_may_only_run_its_own_script_and_ask_for_nothing(written: list[
         assert allowed[f"{tag}-src"] == f"'sha256-{checksum}'"
 
 
+@pytest.mark.slow
 def test_every_figure_has_its_content_in_words(written: list[Path]) -> None:
     images = [attributes for tag, attributes in Page(written[0].read_text("utf-8")).tags if tag == "img"]
     assert len(images) == len([path for path in written if path.suffix == ".svg"])
@@ -132,6 +134,7 @@ def test_nothing_but_the_report_is_left_in_the_folder(written: list[Path]) -> No
     assert {path for path in written[0].parent.rglob("*") if path.is_file()} == set(written)
 
 
+@pytest.mark.slow
 def test_the_same_records_give_the_same_bytes(tmp_path: Path) -> None:
     one = write_report(Material(summary_of()), tmp_path / "one")
     with mpl.rc_context({"axes.facecolor": "red", "font.size": 30, "svg.hashsalt": "other"}):
@@ -143,12 +146,14 @@ def test_the_same_records_give_the_same_bytes(tmp_path: Path) -> None:
         assert first.read_bytes() == second.read_bytes(), first.name
 
 
+@pytest.mark.slow
 def test_drawing_leaves_the_settings_of_matplotlib_alone(tmp_path: Path) -> None:
     before = dict(mpl.rcParams)
     draw_all(summary_of(), tmp_path)
     assert dict(mpl.rcParams) == before
 
 
+@pytest.mark.slow
 def test_names_and_messages_with_html_are_shown_as_text(tmp_path: Path) -> None:
     summary = summary_of(
         implementations=("scratch-numpy", HTML_NAME, "jax"), failures={"jax": "<script>alert(1)</script>"}
@@ -161,6 +166,7 @@ def test_names_and_messages_with_html_are_shown_as_text(tmp_path: Path) -> None:
     assert page.count("</script") == 1
 
 
+@pytest.mark.slow
 def test_markdown_shows_html_in_names_as_text(tmp_path: Path) -> None:
     text = write_report(Material(summary_of(implementations=("scratch-numpy", HTML_NAME))), tmp_path)[1].read_text(
         "utf-8"
@@ -176,6 +182,7 @@ def test_an_incomplete_run_says_so_before_anything_else(tmp_path: Path) -> None:
     assert markdown.index("This run is incomplete") < markdown.index("## Is it right?")
 
 
+@pytest.mark.slow
 def test_a_complete_run_has_no_warning_and_says_why_timing_stopped_and_what_the_self_test_gave(tmp_path: Path) -> None:
     text = write_report(Material(summary_of()), tmp_path)[0].read_text("utf-8")
     assert 'class="warning"' not in text
@@ -184,6 +191,7 @@ def test_a_complete_run_has_no_warning_and_says_why_timing_stopped_and_what_the_
     assert page.count("Self-test: scratch-numpy against itself in the same rounds:") == 1
 
 
+@pytest.mark.slow
 def test_a_figure_without_data_is_left_out_with_a_reason(tmp_path: Path) -> None:
     summary = summary_of(with_parts=False)
     assert [figure.name for figure in draw_all(summary, tmp_path)] == ["headline", "ratios", "learning-curves"]
@@ -192,6 +200,7 @@ def test_a_figure_without_data_is_left_out_with_a_reason(tmp_path: Path) -> None
     assert "The figure step-parts is left out: no implementation had its steps timed in parts." in page
 
 
+@pytest.mark.slow
 def test_a_run_without_blocks_says_that_nothing_was_timed(tmp_path: Path) -> None:
     summary = summary_of(n_sets=0)
     assert list(left_out(summary)) == ["headline", "ratios", *OF_NETWORKS]
@@ -203,17 +212,20 @@ def test_a_run_without_blocks_says_that_nothing_was_timed(tmp_path: Path) -> Non
     )
 
 
+@pytest.mark.slow
 def test_the_figure_of_the_ratios_has_every_ratio_to_the_first_and_the_self_test_in_words(tmp_path: Path) -> None:
     figure = next(found for found in draw_all(summary_of(), tmp_path) if found.name == "ratios")
     for name in (*THREE[1:], "scratch-numpy again"):
         assert re.search(rf"{name} [\d.]+ \([\d.]+–[\d.]+\) × the time of scratch-numpy \(4 process sets\)", figure.alt)
 
 
+@pytest.mark.slow
 def test_a_self_test_that_is_off_is_said_before_anything_else(tmp_path: Path) -> None:
     page = write_report(Material(summary_of(self_test_ratio=1.3)), tmp_path)[0].read_text("utf-8")
     assert page.index("1 lies outside") < page.index('<div class="answer">')
 
 
+@pytest.mark.slow
 def test_the_titles_of_figures_turn_round_when_the_numbers_do(tmp_path: Path) -> None:
     pair = ("scratch-numpy", "torch-eager")
     titles = [
@@ -235,6 +247,7 @@ def test_a_folder_that_cannot_be_written_is_an_input_error_in_one_sentence(tmp_p
         write_report(Material(summary_of(implementations=THREE[:2])), tmp_path / "file")
 
 
+@pytest.mark.slow
 def test_a_report_is_replaced_whole(tmp_path: Path) -> None:
     write_report(Material(summary_of()), tmp_path)
     write_report(Material(summary_of(implementations=THREE[:2])), tmp_path)

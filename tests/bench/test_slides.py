@@ -27,7 +27,7 @@ from tests.bench.recorded import recorded_run, write_run
 from tests.bench.refusal import refused
 from tests.bench.test_show import MADE_UP, REFERENCE, ROOT
 
-pytestmark = pytest.mark.xdist_group("slides")  # what its fixtures make is made once
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("slides")]  # what its fixtures make is made once
 
 SMALLEST = 16
 BESIDE = {"ladder": "latest-ladder", "scale": "latest-scale", "explain": "latest-explanation"}

@@ -36,7 +36,7 @@ from tests.bench.simulated import Silent
 from tests.bench.test_comparison import N_CASES, N_TEST, ODD, RECIPE, describe, plan_of
 from tests.tiny import write_tiny_dataset
 
-pytestmark = pytest.mark.xdist_group("trained")  # what its fixtures make is made once
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("trained")]  # what its fixtures make is made once
 
 HEADING = "What do they get wrong?"
 NAMES = ("scratch-numpy", "torch-eager", "Fine", "Diverging")

@@ -15,7 +15,7 @@ from backprop_bench.data import Layer, Parameters, Recipe, initial_parameters, l
 from backprop_bench.scratch.numpy_trainer import NumpyTrainer
 from tests.browser.conftest import AXE, look
 
-pytestmark = pytest.mark.xdist_group("browser")  # one browser, whatever the number of workers
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]  # one browser, whatever the number of workers
 
 ENTER, SPACE, ESCAPE, TAB = "\ue007", "\ue00d", "\ue00c", "\ue004"
 DOWN, RIGHT, DELETE = "\ue015", "\ue014", "\ue017"

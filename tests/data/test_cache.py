@@ -120,6 +120,7 @@ def test_every_flipped_byte_is_noticed(csv: Path, expected: Dataset, decoded: li
     assert path.read_bytes() == content
 
 
+@pytest.mark.slow
 def test_every_truncation_is_noticed(csv: Path, expected: Dataset, cache: Path) -> None:
     path = the_file(cache)
     content = path.read_bytes()

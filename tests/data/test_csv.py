@@ -238,6 +238,7 @@ def test_any_table_is_read_back(
     assert read_table(path) == rows
 
 
+@pytest.mark.slow
 def test_mnist_as_csv_equals_mnist_as_idx(tmp_path: Path, mnist: Dataset) -> None:
     part = mnist.subset(2000, 500)
     for name, x, y in (("train.csv", part.x_train, part.y_train), ("test.csv", part.x_test, part.y_test)):
@@ -250,6 +251,7 @@ def test_mnist_as_csv_equals_mnist_as_idx(tmp_path: Path, mnist: Dataset) -> Non
         assert getattr(dataset, field).dtype == getattr(part, field).dtype
 
 
+@pytest.mark.slow
 def test_reading_needs_hardly_more_memory_than_the_arrays(tmp_path: Path) -> None:
     import tracemalloc
 

@@ -80,6 +80,7 @@ def test_direct_connections_are_more_rows_of_the_last_layer() -> None:
     assert direct.n_parameters == NETWORK.n_parameters + 6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("field", FIELDS)
 @pytest.mark.parametrize("name", IMPLEMENTATIONS)
 def test_who_cannot_do_it_says_so_by_field(name: str, field: str) -> None:

@@ -8,7 +8,7 @@ import nbclient
 import nbformat
 import pytest
 
-pytestmark = pytest.mark.xdist_group("notebook")  # what its fixtures make is made once
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("notebook")]  # what its fixtures make is made once
 
 ROOT = Path(__file__).parents[2]
 SCRIPT, NOTEBOOK = ROOT / "docs" / "notebook.py", ROOT / "docs" / "notebook.ipynb"

@@ -31,6 +31,7 @@ def test_the_reference_is_a_complete_run_of_the_default_profile_from_committed_c
     assert summary.description["environment"]["checkout"]["dirty"] is False
 
 
+@pytest.mark.slow
 def test_the_committed_report_is_what_its_records_give(tmp_path: Path) -> None:
     findings_of_run(REFERENCE).write(tmp_path)
     assert (tmp_path / "report.md").read_text() == (REFERENCE / "report.md").read_text()

@@ -6,6 +6,7 @@ from backprop_bench.bench.records import read_description
 from tests.docs.refresh_speed import PAGE, REFERENCE, RUNS, blocks, pattern
 
 
+@pytest.mark.slow
 def test_the_numbers_in_the_page_are_those_of_the_committed_runs() -> None:
     text = PAGE.read_text(encoding="utf-8")
     for name, block in blocks().items():

@@ -6,6 +6,7 @@ from backprop_bench.bench.records import read_description
 from tests.docs.refresh_why import OTHERS, PAGE, REFERENCE, blocks, pattern, reference_bridge, reference_explanation
 
 
+@pytest.mark.slow
 def test_the_numbers_in_the_page_are_those_of_the_committed_run() -> None:
     page = PAGE.read_text(encoding="utf-8")
     for name, text in blocks().items():

@@ -46,6 +46,7 @@ def test_an_example_is_short(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= limit
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RIGHT)
 def test_a_correct_example_is_equal_in_both_precisions(name: str) -> None:
     result = CliRunner().invoke(main, ["parity", f"{EXAMPLES / name}", *SMALL, "--batch-size", "7"])
@@ -75,6 +76,7 @@ def test_an_example_refuses_by_field_what_it_cannot_do(name: str, changes: dict[
     assert refused.value.field == next(iter(changes))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "quoted"), [found for found in QUOTED.findall(PAGE.read_text(encoding="utf-8")) if "parity" in found[0]]
 )

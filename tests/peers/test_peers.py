@@ -36,6 +36,7 @@ def accepted_by_sklearn(recipe: Recipe) -> Recipe:
     return recipe.replace(layer_sizes=sizes, reduction="mean", bias=True, **softmax)
 
 
+@pytest.mark.slow
 @settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(recipe=recipes())
 def test_outputs_gradients_and_weights_are_those_of_numpy(peer: type[Trainer], recipe: Recipe) -> None:

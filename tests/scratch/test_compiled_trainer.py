@@ -47,6 +47,7 @@ def plain(recipe: Recipe) -> Recipe:
 WIDE = Recipe(layer_sizes=(50, 37, 19, 5), hidden_activation="tanh", batch_size=8, dtype="float64", learning_rate=0.1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @settings(max_examples=15, deadline=None)
 @given(recipe=recipes(), zeros=st.sampled_from([0.0, 0.5, 1.0]))
@@ -301,6 +302,7 @@ print("agrees")
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="it is told to compile for an older x86")
 def test_it_computes_the_same_for_a_processor_with_narrower_registers(tmp_path: Path) -> None:
     root = str(Path(__file__).parents[2])

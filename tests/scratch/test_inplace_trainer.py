@@ -22,6 +22,7 @@ def test_outputs_gradients_and_weights_are_those_of_numpy(recipe: Recipe) -> Non
     assert_same(recipe, InplaceTrainer, NumpyTrainer, cases, 40)
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(recipes(dtype="float32"))
 def test_in_float32_they_stay_within_what_rounding_allows(recipe: Recipe) -> None:

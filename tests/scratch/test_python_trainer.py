@@ -30,6 +30,7 @@ def test_outputs_and_gradients_agree_with_numpy_to_1e_12(recipe: Recipe) -> None
     assert gradients.passed, gradients
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(recipes())
 def test_weights_and_losses_stay_with_those_of_numpy_over_many_steps(recipe: Recipe) -> None:
@@ -53,6 +54,7 @@ def test_asking_for_gradients_or_outputs_changes_neither_weights_nor_inputs(reci
     np.testing.assert_array_equal(cases.t, t)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(recipes(), st.sampled_from([1e30, 1e200, 1e300]))
 def test_a_run_that_diverges_gives_a_loss_and_raises_nothing(recipe: Recipe, learning_rate: float) -> None:

@@ -10,6 +10,7 @@ from tests.agreement import assert_same
 from tests.recipes import random_cases
 
 
+@pytest.mark.slow
 def test_outputs_gradients_and_weights_are_those_of_torch_eager() -> None:
     reason = named_implementation("torch-compile").unavailable()
     if reason is not None:

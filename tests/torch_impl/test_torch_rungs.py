@@ -12,6 +12,7 @@ from tests.recipes import random_cases, recipes
 N_CASES = 21  # 8 + 8 + 5: the last batch is short
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trainer", [FusedTrainer, ManualTrainer])
 @settings(max_examples=40, deadline=None)
 @given(recipe=recipes())
