@@ -18,7 +18,7 @@ from typing import Literal
 
 from backprop_bench.data import InputError, Trainer
 
-Side = Literal["by hand", "PyTorch", "peer", "yours", "floor"]
+Side = Literal["from scratch", "PyTorch", "peer", "yours", "floor"]
 
 GROUP = "backprop_bench.implementations"
 """Group of entry points under which a package registers implementations; documented in docs/your-own.md."""
@@ -203,7 +203,7 @@ def _import_beside(folder: Path) -> None:
 _ALL = (
     Implementation(
         name="scratch-python",
-        side="by hand",
+        side="from scratch",
         module="backprop_bench.scratch.python_trainer",
         class_name="PythonTrainer",
         twin="torch-eager",
@@ -212,7 +212,7 @@ _ALL = (
     ),
     Implementation(
         name="scratch-numpy",
-        side="by hand",
+        side="from scratch",
         module="backprop_bench.scratch.numpy_trainer",
         class_name="NumpyTrainer",
         twin="torch-eager",
@@ -220,7 +220,7 @@ _ALL = (
     ),
     Implementation(
         name="scratch-inplace",
-        side="by hand",
+        side="from scratch",
         module="backprop_bench.scratch.inplace_trainer",
         class_name="InplaceTrainer",
         twin="torch-eager",
@@ -229,7 +229,7 @@ _ALL = (
     ),
     Implementation(
         name="scratch-compiled",
-        side="by hand",
+        side="from scratch",
         module="backprop_bench.scratch.compiled_trainer",
         class_name="CompiledTrainer",
         twin="torch-eager",
@@ -335,7 +335,7 @@ FLOORS: dict[str, Implementation] = {
 _LINKS = (
     Implementation(
         name="link-products",
-        side="by hand",
+        side="from scratch",
         module="backprop_bench.bench.run.crossing",
         class_name="ProductsTrainer",
         twin="torch-eager",

@@ -73,7 +73,7 @@ search
     ``reached`` says whether the highest target was. Where it is the learning rate that is chosen, that is in it, and
     the ``seed``, for it is chosen over several.
 race
-    Of a race to an accuracy of ``target`` on the test cases, the same; ``start_s`` is what came before training, and
+    Of a run to an accuracy of ``target`` on the test examples, the same; ``start_s`` is what came before training, and
     ``cold`` says whether that is the start of a process.
 trial
     Of a small task of 1986, as :func:`backprop_bench.bench.run.trial.run_trial` returns it; ``implementation``

@@ -1,4 +1,4 @@
-"""``backprop-bench ladder``: what each idea is worth, from lists to the limit."""
+"""``backprop-bench ladder``: the speed-up of each idea, from lists to compiled loops."""
 
 from typing import Any
 
@@ -15,19 +15,19 @@ from backprop_bench.bench.run.blas import probe_blas
 from backprop_bench.bench.run.ladder import climb, plan_ladder
 from backprop_bench.bench.run.plan import Plan
 from backprop_bench.bench.show.findings import Finding, Findings
-from backprop_bench.bench.show.ladder import draw_ladder, ladder_charts, ladder_sentences, ladder_table
+from backprop_bench.bench.show.ladder import draw_ladder, ladder_charts, ladder_sentences, ladder_tables
 from backprop_bench.bench.show.numbers import listing, number_interval
 from backprop_bench.data import SHARED, Dataset, fit_recipe
 
 BLAS_USER = "scratch-inplace"
-"""The implementation that has a rung with other kernels of OpenBLAS."""
+"""The implementation that has a stage with other kernels of OpenBLAS."""
 
 
 @click.command()
-@click.option("--implementation", "implementations", multiple=True, help="Only the rungs of these; repeatable.")
-@click.option("--cases", type=click.IntRange(min=1), help="Only the first so many training cases; all otherwise.")
+@click.option("--implementation", "implementations", multiple=True, help="Only the stages of these; repeatable.")
+@click.option("--cases", type=click.IntRange(min=1), help="Only the first so many training examples; all otherwise.")
 @click.option("--hidden", type=click.IntRange(min=1), help="Units of the hidden layer; those of the shared recipe.")
-@click.option("--batch-size", type=click.IntRange(min=1), help="Cases in a batch; those of the shared recipe.")
+@click.option("--batch-size", type=click.IntRange(min=1), help="Examples in a batch; those of the shared recipe.")
 @precision_options(420.0, "For the timing.")
 @run_options("a ladder that was stopped")
 def ladder(
@@ -39,10 +39,10 @@ def ladder(
     target: float,
     budget: float,
 ) -> None:
-    """Time every rung from lists to the fastest code by hand, and from a newcomer's PyTorch to its fastest.
+    """Time every stage from lists to the fastest code from scratch, and from a newcomer's PyTorch to its fastest.
 
-    Every rung is one idea. It is proved first, and all are timed interleaved, so that each one's worth over the one
-    below has an interval.
+    Every stage is one idea. It is verified first, and all are timed interleaved: each has a speed-up over the previous
+    stage with a 95 % confidence interval.
 
     \b
     Examples:
@@ -62,8 +62,8 @@ def ladder(
         layer_sizes = (inputs, *([hidden] if hidden else others), classes)
         recipe = recipe.replace(layer_sizes=layer_sizes, batch_size=batch_size or recipe.batch_size)
         plan, left_out = plan_ladder(dataset, recipe, cases, target / 100, budget, implementations, core_type)
-        for rung, reason in left_out.items():
-            click.echo(f"Left out: {rung}: {reason}", err=True)
+        for stage, reason in left_out.items():
+            click.echo(f"Left out: {stage}: {reason}", err=True)
         return plan
 
     folder = folder_of_run(options, make_plan)
@@ -77,9 +77,9 @@ def ladder_findings(description: dict[str, Any], rows: list[Row]) -> Findings:
     finding = Finding(
         name="ladder",
         sentences=ladder_sentences(found),
-        tables=[ladder_table(found)],
+        tables=ladder_tables(found),
         charts=ladder_charts(found),
-        draw=lambda: [draw_ladder(found)] if found.climbs else [],  # one just begun has no rung to draw
+        draw=lambda: [draw_ladder(found)] if found.climbs else [],  # one just begun has no stage to draw
     )
     failures = found.question.failures
     return Findings(
@@ -96,7 +96,7 @@ def _core_type(dataset: Dataset, threads: int) -> str | None:
         click.echo("Left out: other kernels of OpenBLAS: NumPy has another library here", err=True)
         return None
     each = listing(f"{name} {number_interval(gain)}" for name, gain in probe.gains.items())
-    click.echo(f"OpenBLAS picks {probe.picked}. Its time for the products by that of other kernels: {each}.", err=True)
+    click.echo(f"OpenBLAS picks {probe.picked}. Speed-up of the products with other kernels: {each}.", err=True)
     if probe.fastest is None:
-        click.echo("Left out: other kernels of OpenBLAS: none is surely faster than what it picks", err=True)
+        click.echo("Left out: other kernels of OpenBLAS: none is significantly faster than what it picks", err=True)
     return probe.fastest

@@ -1,4 +1,4 @@
-"""``backprop-bench race``: time to an accuracy."""
+"""``backprop-bench race``: time to accuracy."""
 
 from typing import Any
 
@@ -16,15 +16,21 @@ from backprop_bench.bench.show.race import draw_race, race_charts, race_sentence
 
 
 @click.command()
-@click.option("--implementation", "implementations", multiple=True, help="Who races; repeatable.")
-@click.option("--seeds", type=click.IntRange(min=1), default=5, show_default=True, help="Races of each to each target.")
-@click.option("--epochs", type=click.IntRange(min=1), default=15, show_default=True, help="After which a race is lost.")
+@click.option("--implementation", "implementations", multiple=True, help="Only these; repeatable.")
+@click.option("--seeds", type=click.IntRange(min=1), default=5, show_default=True, help="Runs of each to each target.")
+@click.option(
+    "--epochs",
+    type=click.IntRange(min=1),
+    default=15,
+    show_default=True,
+    help="After which a run has missed its target.",
+)
 @run_options("a race that was stopped")
 def race(options: RunOptions, implementations: tuple[str, ...], seeds: int, epochs: int) -> None:
     """Time how long each side takes to 97 %, 98 % and 98.5 % test accuracy, with the best recipe that it has.
 
-    Recipes are tried on training cases that are held out, and the one that gets there in the fewest seconds is chosen,
-    for every side and target. Then they race with other seeds, cold and warm; a target that is not reached is a miss.
+    Recipes are tried on training examples that are held out; for every side and target, the one that takes the fewest
+    seconds is chosen. It is timed with other seeds, cold and warm; a target that is not reached is a miss.
 
     \b
     Examples:

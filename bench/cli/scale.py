@@ -1,4 +1,4 @@
-"""``backprop-bench scale``: how time grows with batch, width, depth, cases and threads."""
+"""``backprop-bench scale``: how time grows with batch, width, depth, examples and threads."""
 
 from typing import Any
 
@@ -21,10 +21,10 @@ from backprop_bench.bench.show.scaling import draw_scaling, scaling_chart, scali
 @click.option("--implementation", "implementations", multiple=True, help="Only these; repeatable.")
 @run_options("a run that was stopped")
 def scale(options: RunOptions, axes: tuple[str, ...], implementations: tuple[str, ...]) -> None:
-    """Time the implementations along batch size, width, depth, cases and threads, and say where one overtakes another.
+    """Time the implementations along batch size, width, depth, examples and threads; find where one overtakes another.
 
-    At every place the implementations and the matrix products alone are timed interleaved, so that one reads what share
-    of the possible each one reaches.
+    At every place the implementations and the matrix products alone are timed interleaved, which gives the fraction of
+    the roofline that each one reaches.
 
     \b
     Examples:

@@ -50,6 +50,11 @@ def scaled(interval: Interval, factor: float) -> Interval:
     return Interval(interval.estimate * factor, interval.low * factor, interval.high * factor, interval.n)
 
 
+def inverse(ratio: Interval) -> Interval:
+    """Return the interval of one over a positive value."""
+    return Interval(1 / ratio.estimate, 1 / ratio.high, 1 / ratio.low, ratio.n)
+
+
 def shifted(interval: Interval, by: float) -> Interval:
     """Return an interval moved by so much."""
     return Interval(interval.estimate + by, interval.low + by, interval.high + by, interval.n)

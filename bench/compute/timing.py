@@ -3,7 +3,7 @@
 import dataclasses
 import itertools
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from backprop_bench.bench.compute.statistics import (
     geometric_mean_interval,
     hierarchical_bootstrap,
     interval_over_sets,
+    inverse,
 )
 from backprop_bench.bench.records import Row
 
@@ -57,6 +58,17 @@ class Ratio:
     undisturbed: Interval
     totals: Interval
     bootstrap: Interval
+
+    def flipped(self) -> Self:
+        """Return the same ratio with numerator and denominator exchanged."""
+        names = ("interval", "within_rounds", "undisturbed", "totals", "bootstrap")
+        return dataclasses.replace(
+            self,
+            numerator=self.denominator,
+            denominator=self.numerator,
+            by_set=tuple(1 / value for value in self.by_set),
+            **{name: inverse(getattr(self, name)) for name in names},
+        )
 
     @property
     def n_sets(self) -> int:

@@ -1,4 +1,4 @@
-"""A run, from the parity proof to the last record: prove, train, time.
+"""A run, from verification to the last record: verify, train, time.
 
 All is recorded as soon as it is done, and what is recorded is not done again, so a run that was stopped can go on.
 """
@@ -113,7 +113,7 @@ class Comparison:
                     alike = entry.implementation, entry.core_type, entry.threads or self.threads
                     missing.setdefault(alike, []).append((question, entry))
         with (
-            self.progress.stage("parity proof", sum(map(len, missing.values()))),
+            self.progress.stage("verification", sum(map(len, missing.values()))),
             together(self.threads) as pool,
         ):
             proving = {pool.submit(self._ask_for_proofs, pairs, steps): pairs for pairs in missing.values()}
@@ -143,12 +143,12 @@ class Comparison:
             self.book.add_failure(question, entry, "proof", None, str(outcome))
             return
         if isinstance(outcome, WorkerError):
-            self.book.add_failure(question, entry, "proof", None, f"not timed: in the parity proof {outcome}")
+            self.book.add_failure(question, entry, "proof", None, f"not timed: during verification {outcome}")
             return
         for proof in outcome["proofs"]:
             if not proof["passed"]:  # the failure first: whatever happens in between, it is never timed
                 what = f"{proof['check']} in {proof['dtype']} against {proof['reference']}"
-                message = f"not timed: parity proof failed: {what}: {proof['where']}"
+                message = f"not timed: verification failed: {what}: {proof['where']}"
                 message = "; ".join([message, *outcome["questions"]])
                 self.book.add_failure(question, entry, "proof", None, message)
                 break

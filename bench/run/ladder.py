@@ -1,4 +1,4 @@
-"""The rungs of the ladder: from lists to the limit by hand, from a newcomer's PyTorch to its fastest, and peers."""
+"""The stages of the ladder: from lists to compiled loops, from a newcomer's PyTorch to its fastest, and peers."""
 
 import dataclasses
 import secrets
@@ -18,9 +18,9 @@ from backprop_bench.bench.run.workers import Worker, WorkerError, start_again
 from backprop_bench.data import Dataset, InputError, Recipe
 
 ROUNDS = 8
-"""In a process set: with so many implementations, their start takes longer than their blocks."""
+"""In a process replicate: with so many implementations, their start takes longer than their blocks."""
 PROOF_STEPS = 200
-"""Weight changes after which the parity proof compares float64 weights."""
+"""Weight updates after which the verification compares float64 weights."""
 MEMORY_BATCHES = 20
 """Of the training whose memory is measured."""
 LADDER = "ladder"
@@ -48,9 +48,9 @@ class Rung:
 
 DOUBLE = ("dtype", "float64")
 RUNGS = (
-    Rung("lists, case by case", "scratch-python", (("batch_size", 1), DOUBLE)),
-    Rung("NumPy, case by case", "scratch-numpy", (("batch_size", 1), DOUBLE)),
-    Rung("all cases at once", "scratch-numpy", (("batch_size", None), DOUBLE)),
+    Rung("lists, example by example", "scratch-python", (("batch_size", 1), DOUBLE)),
+    Rung("NumPy, example by example", "scratch-numpy", (("batch_size", 1), DOUBLE)),
+    Rung("all examples at once", "scratch-numpy", (("batch_size", None), DOUBLE)),
     Rung("batches", "scratch-numpy", (DOUBLE,)),
     Rung("float32", "scratch-numpy"),
     Rung("no temporaries", "scratch-inplace"),
@@ -66,7 +66,7 @@ RUNGS = (
     Rung("NumPy's products alone", "numpy-products"),
     Rung("PyTorch's products alone", "torch-products"),
 )
-"""By side, the slowest first; each is one idea further than the one before it on the same side. The last are floors."""
+"""By side, in the order they build on each other. The last are the dense-GEMM baselines."""
 BEFORE_BLAS = "no temporaries"
 """The rung below the one with other kernels of OpenBLAS."""
 SELF_TEST = "float32"
@@ -90,7 +90,7 @@ def plan_ladder(
         What every rung computes, but for what it changes itself. Of rungs that are the same then, the first one is
         climbed.
     cases
-        Training cases, the first ones of the dataset; ``None`` for all.
+        Training examples, the first ones of the dataset; ``None`` for all.
     target
         Half-width of the interval of every ratio, as a share of it, at which timing may stop.
     budget_s
@@ -115,7 +115,7 @@ def plan_ladder(
     known = list(dict.fromkeys(rung.implementation for rung in RUNGS if rung.implementation not in FLOORS))
     for name in chosen:
         if name not in known:
-            raise InputError(f"{name!r} has no rung on the ladder; expected one of {', '.join(known)}")
+            raise InputError(f"{name!r} is no stage of the ladder; expected one of {', '.join(known)}")
     asked = [rung for rung in RUNGS if not chosen or rung.implementation in (*chosen, *FLOORS)]
     left_out = {rung.name: reason for rung in asked if (reason := _unavailable(rung)) is not None}
     by_recipe: dict[tuple[str, Recipe], Entry] = {}
@@ -130,13 +130,15 @@ def plan_ladder(
         entries.insert(place, dataclasses.replace(entries[place - 1], rung=name, core_type=core_type))
     climbed = [entry for entry in entries if entry.implementation not in FLOORS]
     if len(climbed) < 2:
-        raise InputError(f"the ladder has {len(climbed)} rungs here, expected two or more to compare")
+        raise InputError(f"the ladder has {len(climbed)} of its stages here, expected two or more to compare")
     copied = next((entry for entry in climbed if entry.name == SELF_TEST), climbed[-1])
     entries.append(dataclasses.replace(copied, again=True))
     timing = Timing(target, budget_s, BLOCK_S, ROUNDS, MIN_SETS, secrets.randbits(32))
     check_timing(timing, len(entries))
     extent = Extent(cases=cases, epochs=0, seeds=0, budget_s=budget_s)
-    question = make_question(LADDER, f"The ladder: one idea a rung, {_shape(recipe)}", dataset, extent, entries, timing)
+    question = make_question(
+        LADDER, f"The ladder: one idea a stage, {_shape(recipe)}", dataset, extent, entries, timing
+    )
     return Plan((question,), part_blocks=0, part_seconds=0.0, proof_steps=PROOF_STEPS), left_out
 
 
@@ -155,7 +157,7 @@ def _entry(rung: Rung, recipe: Recipe) -> Entry:
 
 
 def climb(plan: Plan, dataset: Dataset, threads: int, recorder: Recorder, rows: list[Row], progress: Progress) -> None:
-    """Prove and time every rung, then measure the memory of each; what is recorded already is not done again."""
+    """Verify and time every stage, then measure the memory of each; what is recorded already is not done again."""
     Comparison(plan, dataset, threads, recorder, rows, progress).run()
     book = Book(recorder, rows)
     (question,) = plan.questions

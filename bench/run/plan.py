@@ -274,7 +274,7 @@ def check_available(name: str) -> None:
     """Raise `InputError` for an implementation that is unknown or cannot be used here, or that trains nothing."""
     if trains_nothing(name):
         raise InputError(
-            f"{name} trains nothing, so nothing can be proved of it; `ladder` and `scale` time it beside others"
+            f"{name} trains nothing, so there is nothing to verify; `ladder` and `scale` time it beside others"
         )
     reason = named_implementation(name).unavailable()
     if reason is not None:

@@ -1,4 +1,4 @@
-"""The race to an accuracy: recipes are chosen on cases held out, then every side runs from a cold and a warm start."""
+"""Time to accuracy: recipes are chosen on held-out examples, then each runs from a cold and from a warm start."""
 
 import concurrent.futures
 import dataclasses
@@ -29,7 +29,7 @@ of gradient descent, and its fastest step of Adam, which the others do not do.""
 PIECES = 4
 """Parts of an epoch after each of which the accuracy is looked at."""
 HELD_OUT = 6
-"""One of so many training cases is held out while recipes are chosen."""
+"""One of so many training examples is held out while recipes are chosen."""
 PROOF_STEPS = 200
 WARM_UP_S = 0.01
 RACE = "race"
@@ -73,7 +73,7 @@ def plan_race(dataset: Dataset, implementations: Sequence[str], seeds: int, epoc
     entries = [_entry(name, dataset, changes) for name in names for changes in GRIDS.get(name, SGD)]
     timing = Timing(1.0, 1.0, BLOCK_S, 1, 1, 0)
     extent = Extent(cases=None, epochs=epochs, seeds=seeds, budget_s=1.0)
-    question = make_question(RACE, "The race to an accuracy", dataset, extent, entries, timing)
+    question = make_question(RACE, "Time to accuracy", dataset, extent, entries, timing)
     return Plan((question,), part_blocks=0, part_seconds=0.0, proof_steps=PROOF_STEPS)
 
 

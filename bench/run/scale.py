@@ -35,13 +35,13 @@ UNLIMITED_S = 3600.0
 
 Axis = Sequence[int | None]
 AXES: dict[str, tuple[str, Axis]] = {
-    "batch-size": ("cases in a batch", (1, 4, 16, 64, 256, 1024, 4096, None)),
+    "batch-size": ("examples in a batch", (1, 4, 16, 64, 256, 1024, 4096, None)),
     "width": ("units of the hidden layer", (16, 32, 64, 128, 256, 512, 1024, 2048, 4096)),
     "depth": (f"hidden layers of {WIDTH} units", (1, 2, 3, 4, 6, 8)),
-    "cases": ("training cases", (1000, 4000, 16_000, 60_000)),
+    "cases": ("training examples", (1000, 4000, 16_000, 60_000)),
     "threads": ("threads", (1, 2, 4, 8, 16, 32, 64)),
 }
-"""By name: what is counted along it, and where it is measured; ``None`` is all cases at once."""
+"""By name: what is counted along it, and where it is measured; ``None`` is all examples at once."""
 
 
 def plan_scale(dataset: Dataset, axes: Sequence[str], implementations: Sequence[str]) -> Plan:

@@ -20,8 +20,8 @@ CHANGE, CALLS = 0.12, 2.1
 BY_HAND, PYTORCH, DIFFERENCE = 0.1, 1.7, 3.3
 """Where the columns of numbers begin to the right of the axes, inches."""
 ROW, PAIR, ABOVE, BELOW = 0.3, 0.42, 0.3, 0.5
-RISE, FALL, WHOLE = style.SHADES["PyTorch"][0], style.SHADES["by hand"][0], style.GREY
-SIDES = (("by hand", style.SHADES["by hand"][0]), ("PyTorch", style.SHADES["PyTorch"][0]))
+RISE, FALL, WHOLE = style.SHADES["PyTorch"][0], style.SHADES["from scratch"][0], style.GREY
+SIDES = (("from scratch", style.SHADES["from scratch"][0]), ("PyTorch", style.SHADES["PyTorch"][0]))
 SHOWN_PARTS = 3
 
 SWAPS = {
@@ -177,7 +177,10 @@ def parts_table(found: Bridge) -> Table:
         f"mean over {count(found.gap.n, 'process set')}. The rows above the last one add up to it."
     )
     return make_table(
-        "Parts of an epoch on either side", ["<part", "by hand", "PyTorch", "difference", "<how measured"], rows, note
+        "Parts of an epoch on either side",
+        ["<part", "from scratch", "PyTorch", "difference", "<how measured"],
+        rows,
+        note,
     )
 
 

@@ -20,7 +20,7 @@ from backprop_bench.bench.show.table import Table, make_table
 HEIGHT, ABOVE, BELOW = 3.5, 0.3, 0.5
 LEFT, EQUAL, BETWEEN, FOUND = 0.55, 5.35, 0.8, 3.2
 """Inches: room for the labels of the vertical axis, the left axes, the room between, the right axes."""
-INSIDE, OUTSIDE, SLOWED = style.SHADES["PyTorch"][3], style.SHADES["by hand"][0], style.SHADES["PyTorch"][0]
+INSIDE, OUTSIDE, SLOWED = style.SHADES["PyTorch"][3], style.SHADES["from scratch"][0], style.SHADES["PyTorch"][0]
 WITHIN_AXIS = 0.9
 """Share of the intervals of equal copies that the axis shows whole."""
 FEW = 20

@@ -1,4 +1,4 @@
-"""Sentences on how sure the times are: why timing stopped, the self-test, what counts as disturbed."""
+"""Sentences on how sure the times are: why timing stopped, the A/A test, what counts as interference."""
 
 import math
 from typing import Any
@@ -18,10 +18,7 @@ from backprop_bench.bench.show.numbers import (
     seconds,
 )
 
-SET_METHOD = (
-    "geometric mean over process sets of the time that one in ten blocks of a set stays below, with Student's 95 % "
-    "interval over the sets"
-)
+METHOD = "per process replicate, of 10th-percentile block times; geometric mean and 95 % CI over replicates"
 """How blocks become an estimate and its interval."""
 
 DISTURBANCES = {
@@ -34,7 +31,7 @@ DISTURBANCES = {
     "major_faults": "major faults",
     "throttles": "throttles",
 }
-"""What the counters of a disturbance are called."""
+"""What the counters of system interference are called."""
 
 
 def timing_of(summary: Summary, question: QuestionSummary) -> dict[str, Any]:
@@ -62,15 +59,15 @@ def stop_sentence(summary: Summary, question: QuestionSummary) -> str:
     stop = question.stop
     if stop is None:
         sets = max((ratio.n_sets for ratio in compared(question)), default=0)
-        so_far = f"{count(sets, 'process set')} so far" if sets else "nothing was timed in the same rounds"
+        so_far = f"{count(sets, 'process replicate')} so far" if sets else "nothing was timed in the same rounds"
         return f"The timing is not complete: {so_far}." if question.disturbance.n_blocks else "Nothing was timed."
-    after = f"Timing stopped after {count(stop.sets, 'process set')}, {seconds(stop.spent_s)}"
+    after = f"Timing stopped after {count(stop.sets, 'process replicate')}, {seconds(stop.spent_s)}"
     timing = timing_of(summary, question)
     if stop.reason == "precise":
         return f"{after}: {_every_ratio(question)} is within {within(timing['target'])}{_widest(question)}."
     if stop.reason == "budget":
         return (
-            f"{after}, because the budget of {timing['budget_s']:g}{NBSP}s had no room for another one, before "
+            f"{after}, because the budget of {timing['budget_s']:g}{NBSP}s was used up before "
             f"{_what_was_wanted(question, timing)}{_widest(question)}."
         )
     left = "there is nothing left to compare" if compared(question) else "there is nothing to compare"
@@ -79,7 +76,7 @@ def stop_sentence(summary: Summary, question: QuestionSummary) -> str:
 
 
 def _decisive(question: QuestionSummary) -> list[Ratio]:
-    """Return the ratios that decide when to stop: of what did not break, or the self-test if there is nothing else."""
+    """Return the ratios that decide when to stop: of what did not break, or the A/A test if there is nothing else."""
     broken = {failure.implementation for failure in question.failures if failure.phase == "timing"}
     found = [ratio for ratio in compared(question) if not {ratio.numerator, ratio.denominator} & broken]
     test = question.self_test
@@ -88,20 +85,17 @@ def _decisive(question: QuestionSummary) -> list[Ratio]:
 
 def _every_ratio(question: QuestionSummary) -> str:
     if _decisive(question) == [question.self_test]:
-        return "the ratio of the self-test"
+        return "the ratio of the A/A test"
     broken = any(failure.phase == "timing" for failure in question.failures)
     return "every ratio of those that did not fail" if broken else "every ratio"
 
 
 def _what_was_wanted(question: QuestionSummary, timing: dict[str, Any]) -> str:
-    """Say what the budget was too small for: precision, or enough process sets to believe it."""
+    """Say what the budget was too small for: precision, or enough process replicates to believe it."""
     ratios = _decisive(question)
     if ratios and all(relative_half_width(ratio.interval) <= timing["target"] for ratio in ratios):
         enough = min(ratio.n_sets for ratio in ratios)
-        return (
-            f"there were the {timing['min_sets']} sets from which on a narrow interval is believed: there are {enough} "
-            "that were not cut short"
-        )
+        return f"there were the {timing['min_sets']} process replicates that an interval needs: {enough} are complete"
     return f"{_every_ratio(question)} was within {within(timing['target'])}"
 
 
@@ -110,7 +104,7 @@ def _widest(question: QuestionSummary) -> str:
     if not ratios:
         return "; no two implementations share a round"
     if not all(has_bounds(ratio.interval) for ratio in ratios):
-        return "; a ratio from one process set has no interval"
+        return "; a ratio from one process replicate has no interval"
     return f"; the widest is {within(max(relative_half_width(ratio.interval) for ratio in ratios))}"
 
 
@@ -121,20 +115,20 @@ def self_test_sentence(question: QuestionSummary) -> str | None:
     test = question.self_test
     name = named(test.denominator)
     if not test.interval.n:
-        return f"Self-test: the second copy of {name} was not timed in a round with {name}."
-    said = f"Self-test: {name} against itself in the same rounds: {number_interval(test.interval)}"
+        return f"A/A test: the second copy of {name} was not timed in a round with {name}."
+    said = f"A/A test, {name} against itself: ratio {number_interval(test.interval)}"
     if not has_bounds(test.interval):
-        return f"{said}, from one process set, so there is no interval in which 1 could lie."
+        return f"{said}, from one process replicate, so without an interval."
     if test.interval.contains(1):
-        return f"{said}; 1 lies inside, as it should."
+        return f"{said}; the interval includes 1, as it should."
     return (
-        f"{said}; 1 lies outside. One run in twenty shows this by chance; otherwise differences of this size, "
-        f"{percent(abs(test.interval.estimate - 1))}, may come from the measuring alone."
+        f"{said}; the interval does not include 1. One run in twenty shows this by chance. Otherwise the method alone "
+        f"may make a difference of {percent(abs(test.interval.estimate - 1))}."
     )
 
 
 def self_test_warning(question: QuestionSummary) -> str | None:
-    """Return the sentence of a self-test that did not come out as it should; None where it did, or was not made."""
+    """Return the sentence of an A/A test that did not come out as it should; None where it did, or was not made."""
     test = question.self_test
     if test is None or not has_bounds(test.interval) or test.interval.contains(1):
         return None
@@ -142,17 +136,17 @@ def self_test_warning(question: QuestionSummary) -> str | None:
 
 
 def self_test_missing(summary: Summary) -> str | None:
-    """Return the sentence of a run that has no self-test; None of one that has."""
+    """Return the sentence of a run that has no A/A test; None of one that has."""
     if any(question.self_test is not None for question in summary.questions):
         return None
     return (
-        "This run has no self-test: no implementation was timed against a second copy of itself, so nothing here shows "
+        "This run has no A/A test: no implementation was timed against a second copy of itself, so nothing here shows "
         "that equal times are measured as equal."
     )
 
 
 def disturbance_rule() -> str:
-    """Return when a block counts as disturbed, with the limits that the computation has."""
+    """Return when a block counts as under interference, with the limits that the computation has."""
     shares = [
         f"{DISTURBANCES[name]} above {percent(limit, 0)} of its wall time" for name, limit in SHARE_LIMITS.items()
     ]
@@ -161,6 +155,6 @@ def disturbance_rule() -> str:
         for name, limit in COUNT_LIMITS.items()
     ]
     return (
-        f"A block is disturbed by {listing([*shares, *counts], 'or')}, never by how long it took; what the "
-        "machine does not tell disturbs nothing"
+        f"A block counts as under interference from {listing([*shares, *counts], 'or')}, never by its length. Counters "
+        "that the system does not provide count as zero"
     )

@@ -9,29 +9,33 @@ from collections.abc import Sequence
 from typing import Literal
 
 from backprop_bench.bench.compute.agreement import Parity
-from backprop_bench.bench.compute.statistics import Interval
+from backprop_bench.bench.compute.statistics import Interval, inverse
 from backprop_bench.bench.compute.summary import Failure, Performance, QuestionSummary, Summary
 from backprop_bench.bench.show.certainty import self_test_warning
 from backprop_bench.bench.show.numbers import (
+    NBSP,
     clean,
     count,
     has_bounds,
     listing,
     named,
-    number_interval,
     percent,
-    plain,
-    points_interval,
+    points,
     seconds,
+    speed,
+    two_digits,
 )
 
 WIDEST = 0.01
 """Largest half-width of an interval of accuracy from which agreement is concluded: one percentage point."""
 
-NUMBERED = {"training": "seed", "timing": "process set"}
+NUMBERED = {"training": "seed", "timing": "process replicate"}
 """What the number of a failure counts, by phase."""
 
-Family = Literal["by hand", "PyTorch", "peer"]
+PHASES = {"proof": "verification"}
+"""What a phase of the records is called, where it is called otherwise."""
+
+Family = Literal["from scratch", "PyTorch", "peer"]
 
 
 def family(implementation: str) -> Family:
@@ -39,7 +43,7 @@ def family(implementation: str) -> Family:
     if ":" in implementation:  # somebody's own file, whatever its name
         return "peer"
     if implementation.startswith("scratch"):
-        return "by hand"
+        return "from scratch"
     return "PyTorch" if implementation.startswith("torch") else "peer"
 
 
@@ -54,8 +58,14 @@ def time_ratio(question: QuestionSummary, numerator: str, denominator: str) -> I
             continue
         if ratio.numerator == numerator:
             return found
-        return Interval(1 / found.estimate, 1 / found.high, 1 / found.low, found.n)
+        return inverse(found)
     return None
+
+
+def slowest(question: QuestionSummary) -> str | None:
+    """Return the slowest implementation that was timed, with which the others are compared; None without any."""
+    ranked = timed(question)
+    return ranked[-1].implementation if ranked else None
 
 
 def timed(question: QuestionSummary) -> list[Performance]:
@@ -67,13 +77,13 @@ def timed(question: QuestionSummary) -> list[Performance]:
 def compared_pair(question: QuestionSummary) -> tuple[Performance, Performance] | None:
     """Return the two performances that a question's sentence is about.
 
-    The fastest by hand and the fastest in PyTorch where there are both; else the slowest and the fastest.
+    The fastest from scratch and the fastest in PyTorch where there are both; else the slowest and the fastest.
     """
     ranked = timed(question)
-    by_hand = [performance for performance in ranked if family(performance.implementation) == "by hand"]
+    from_scratch = [performance for performance in ranked if family(performance.implementation) == "from scratch"]
     torch = [performance for performance in ranked if family(performance.implementation) == "PyTorch"]
-    if by_hand and torch:
-        return by_hand[0], torch[0]
+    if from_scratch and torch:
+        return from_scratch[0], torch[0]
     return (ranked[-1], ranked[0]) if len(ranked) > 1 else None
 
 
@@ -92,18 +102,40 @@ def headline(question: QuestionSummary) -> str:
     )
 
 
-def time_sentence(question: QuestionSummary, subject: Performance, other: Performance) -> str:
-    """Return how the time per epoch of one compares with that of the other."""
+def title(question: QuestionSummary) -> str:
+    """Return the answer to a question in few words, for a figure; :func:`headline` has the intervals."""
+    pair = compared_pair(question)
+    if pair is None:
+        return headline(question)
+    subject, other = pair
+    return f"{time_sentence(question, subject, other, with_interval=False)}; {accuracy_title(question, subject, other)}"
+
+
+def time_sentence(
+    question: QuestionSummary, subject: Performance, other: Performance, with_interval: bool = True
+) -> str:
+    """Return which of two trains an epoch faster, and by how much."""
     ratio = time_ratio(question, subject.implementation, other.implementation)
-    first, second = _named(question, subject), _named(question, other)
+    first, second = subject.implementation, other.implementation
+    if with_interval:
+        first, second = _named(question, subject), _named(question, other)
+    else:
+        first, second = named(first), named(second)
     if ratio is None:
         return f"{first} and {second} share no round, so their times are not compared"
-    written = number_interval(ratio)
-    if not has_bounds(ratio):
-        return f"{first} takes {written} × the time of {second} per epoch, in one process set, so without an interval"
-    if ratio.low <= 1 <= ratio.high:
-        return f"{first} and {second} are not told apart by time per epoch: ratio {written}"
-    return f"{first} takes {written} × the time of {second} per epoch"
+    return speed(first, second, ratio, "per epoch", with_interval)
+
+
+def accuracy_title(question: QuestionSummary, subject: Performance, other: Performance) -> str:
+    """Return how the accuracy of one compares with that of the other, in few words."""
+    gap = accuracy_gap(question, subject.implementation, other.implementation)
+    if gap is None or not has_bounds(gap) or last_epoch(subject) != last_epoch(other):
+        return "accuracies are not compared"
+    if gap.low == gap.high == 0:
+        return "accuracies are the same"
+    if gap.low <= 0 <= gap.high:
+        return "accuracies do not differ significantly"
+    return f"{named((subject if gap.estimate > 0 else other).implementation)} is more accurate"
 
 
 def accuracy_words(question: QuestionSummary, subject: Performance, other: Performance) -> str:
@@ -111,22 +143,24 @@ def accuracy_words(question: QuestionSummary, subject: Performance, other: Perfo
     untrained = [named(performance.implementation) for performance in (subject, other) if not performance.curve]
     if untrained:
         return f"no accuracy of {listing(untrained)} was measured"
-    own, others = subject.accuracy, other.accuracy
-    values = f"{percent(own.estimate, 2)} and {percent(others.estimate, 2)}"
+    own, others = subject.accuracy.estimate, other.accuracy.estimate
+    values = f"{percent(own, 2)} vs {percent(others, 2)}"
     if last_epoch(subject) != last_epoch(other):
-        return f"accuracies stand at different epochs, {last_epoch(subject)} and {last_epoch(other)}: {values}"
+        return f"accuracies are of different epochs, {last_epoch(subject)} and {last_epoch(other)}: {values}"
     gap = accuracy_gap(question, subject.implementation, other.implementation)
     if gap is None or not has_bounds(gap):
         return f"accuracies {values}, from too few seeds for an interval"
     if gap.low == gap.high == 0:
-        return f"accuracies are the same with every seed, {percent(own.estimate, 2)} in the mean"
-    written = f"difference {points_interval(gap)} percentage points"
+        return f"accuracy is the same for each seed, {percent(own, 2)} on average"
     if gap.low <= 0 <= gap.high:
-        if gap.half_width > WIDEST:
-            return f"accuracies {values} are too uncertain to be told apart ({written})"
-        return f"accuracies {values} agree within the 95 % interval ({written})"
-    more = subject if gap.estimate > 0 else other
-    return f"{named(more.implementation)} is more accurate, {values} ({written})"
+        word = "agree" if gap.half_width <= WIDEST else "show no significant difference"
+        return f"accuracies {word}, {values} (difference {points(gap)})"
+    more, larger, smaller = (subject, own, others) if gap.estimate > 0 else (other, others, own)
+    gap = gap if gap.estimate > 0 else Interval(-gap.estimate, -gap.high, -gap.low, gap.n)
+    return (
+        f"{named(more.implementation)} is more accurate, {percent(larger, 2)} vs {percent(smaller, 2)} "
+        f"(difference {points(gap)})"
+    )
 
 
 def accuracy_gap(question: QuestionSummary, first: str, second: str) -> Interval | None:
@@ -155,17 +189,17 @@ def all_agree(question: QuestionSummary, performances: Sequence[Performance]) ->
 
 
 def parity_sentence(summary: Summary) -> str:
-    """Return whether the implementations were proved equal."""
+    """Return whether the implementations were verified."""
     checks = [check for question in summary.questions for check in question.parity]
     if not checks:
-        return "No parity check was recorded, so nothing here shows that the implementations compute the same"
+        return "Not verified: no check was recorded, so nothing here shows that the implementations compute the same"
     if not all(check.passed for check in checks):
-        return f"The implementations are not proved equal: {_failed_checks(checks)}"
+        return f"Not verified: {_failed_checks(checks)}"
     worst = max(checks, key=share_of_bound)
     return (
-        f"{'The only one' if len(checks) == 1 else 'Each'} of {count(len(checks), 'parity check')} passed; the "
-        f"difference nearest to its bound, in the {clean(worst.check)} of {named(worst.implementation)}, is "
-        f"{plain(100 * share_of_bound(worst))} % of it"
+        f"Verified: {'the only check' if len(checks) == 1 else f'each of {len(checks)} checks'} passed; the largest "
+        f"error is {two_digits(100 * share_of_bound(worst))}{NBSP}% of its tolerance "
+        f"({clean(worst.check)} of {named(worst.implementation)})"
     )
 
 
@@ -178,7 +212,7 @@ def warnings(summary: Summary) -> list[str]:
         )
     checks = [check for question in summary.questions for check in question.parity]
     if not all(check.passed for check in checks):
-        found.append(f"{_failed_checks(checks)}. Times of unequal computations are no comparison.")
+        found.append(f"Not verified: {_failed_checks(checks)}. Times of unequal computations are no comparison.")
     found += _slowdowns(summary)
     for question in summary.questions:
         title = clean(question.title)
@@ -198,13 +232,17 @@ def _failure_words(failure: Failure) -> str:
     number = "" if failure.number is None else f", {NUMBERED.get(failure.phase, 'number')} {failure.number}"
     reason = clean(failure.message).rstrip(".")
     end = "" if reason.endswith("?") else "."  # it may end with what to ask
-    return f"{named(failure.implementation)} failed ({clean(failure.phase)}{number}): {reason}{end}"
+    return f"{named(failure.implementation)} failed ({phase_words(failure)}{number}): {reason}{end}"
+
+
+def phase_words(failure: Failure) -> str:
+    """Return what an implementation was doing when it failed."""
+    return PHASES.get(failure.phase, clean(failure.phase))
 
 
 def _slowdowns(summary: Summary) -> list[str]:
     return [
-        f"{clean(question['title'])}: {named(entry['label'])} is made to take {percent(entry['extra'])} longer, on "
-        "purpose."
+        f"{clean(question['title'])}: {named(entry['label'])} has an injected slowdown of {percent(entry['extra'])}."
         for question in summary.description["plan"]["questions"]
         for entry in question["entries"]
         if entry["extra"]
@@ -215,16 +253,15 @@ def lead(summary: Summary) -> str:
     """Return the answer in one sentence: whether they compute the same, and how the last question came out."""
     checks = [check for question in summary.questions for check in question.parity]
     if not checks:
-        right = "Not proved equal"
+        right = "Not verified"
     elif all(check.passed for check in checks):
-        right = "The networks by hand and in PyTorch compute the same, down to rounding"
+        right = "The networks from scratch and in PyTorch compute the same within rounding error"
     else:
-        right = "The implementations are not proved equal"
+        right = "Not verified: the implementations do not compute the same"
     if not summary.questions:
         return f"{right}."
     question = summary.questions[-1]
-    said = headline(question)
-    return f"{right}; {clean(question.title[:1].lower() + question.title[1:])}: {said[:1].lower() + said[1:]}."
+    return f"{right}; {clean(question.title[:1].lower() + question.title[1:])}: {headline(question)}."
 
 
 def answer(summary: Summary) -> list[str]:
@@ -236,7 +273,7 @@ def answer(summary: Summary) -> list[str]:
 
 
 def _extent(question: QuestionSummary) -> str:
-    return f"{count(question.cases, 'training case')}, {count(question.epochs, 'epoch')}"
+    return f"{count(question.cases, 'training example')}, {count(question.epochs, 'epoch')}"
 
 
 def _named(question: QuestionSummary, performance: Performance) -> str:
@@ -246,17 +283,17 @@ def _named(question: QuestionSummary, performance: Performance) -> str:
     name = named(performance.implementation)
     if kind == "peer" or len(rivals) < 2 or rivals[0] is not performance:
         return name
-    return f"{name} (fastest {'by hand' if kind == 'by hand' else 'in PyTorch'})"
+    return f"{name} (fastest {'from scratch' if kind == 'from scratch' else 'in PyTorch'})"
 
 
 def _failed_checks(checks: Sequence[Parity]) -> str:
     failed = [check for check in checks if not check.passed]
     names = listing(dict.fromkeys(named(check.implementation) for check in failed))
-    return f"{len(failed)} of {count(len(checks), 'parity check')} failed ({names})"
+    return f"{len(failed)} of {count(len(checks), 'check')} failed ({names})"
 
 
 def share_of_bound(check: Parity) -> float:
-    """Return how much of its bound the difference of a check takes up: 1 is as far as it may go."""
+    """Return the error of a check as a fraction of its tolerance."""
     if check.difference is None or not check.bound:
         return 0.0
     return check.difference / check.bound

@@ -12,7 +12,7 @@ from backprop_bench.bench.show.numbers import scientific
 PANEL_INCHES, HEIGHT_INCHES, BELOW_INCHES = 7.4, 3.6, 0.5
 FLOOR = 1e-17
 """Where a difference of zero is drawn, for a logarithmic axis has no zero."""
-LINES = {"float64": (style.SHADES["peer"][0], "o", "-"), "float32": (style.SHADES["by hand"][0], "s", "--")}
+LINES = {"float64": (style.SHADES["peer"][0], "o", "-"), "float32": (style.SHADES["from scratch"][0], "s", "--")}
 
 
 def draw_drift(record: Mapping[str, Any]) -> Drawing:

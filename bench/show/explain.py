@@ -27,7 +27,7 @@ from backprop_bench.bench.show.table import Table, make_table
 
 NAMES, AXIS, TEXT = 1.9, 5.2, 0.15
 ROW, ABOVE, BELOW = 0.3, 0.3, 0.5
-RISE, FALL, END = style.SHADES["PyTorch"][0], style.SHADES["by hand"][0], style.GREY
+RISE, FALL, END = style.SHADES["PyTorch"][0], style.SHADES["from scratch"][0], style.GREY
 LOADING = "data loading"
 SHOWN_INTERACTIONS = 6
 
@@ -215,7 +215,7 @@ def _draw(
 ) -> None:
     axes = band.axes(style.MARGIN + NAMES, AXIS, ABOVE, BELOW)
     band.write(style.MARGIN, 0.02, heading, weight="bold")
-    style.name_rows(axes, ["by hand", *(part.factor for part in parts), "PyTorch"])
+    style.name_rows(axes, ["from scratch", *(part.factor for part in parts), "PyTorch"])
     at = start
     axes.plot([at], [0], "o", color=END, markersize=7)
     for row, part in enumerate(parts, start=1):

@@ -24,11 +24,11 @@ PLACES = {
 }
 """By command, which section of a report its run belongs to."""
 HEADINGS = {
-    "parity": "How far the twins come apart",
+    "parity": "How far the implementations come apart",
     "compare": "Another comparison",
     "ladder": "What each idea is worth",
     "scale": "How time grows",
-    "race": "The race to an accuracy",
+    "race": "Time to accuracy",
     "explain": "Where the two gaps come from",
     "reproduce": "Published experiments, trained again",
     "calibrate": "The measuring, put to the test",

@@ -8,7 +8,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from backprop_bench.bench.compute.statistics import Interval
 from backprop_bench.bench.compute.summary import Performance, QuestionSummary, Summary
 from backprop_bench.bench.show import claims, style
-from backprop_bench.bench.show.certainty import SET_METHOD
+from backprop_bench.bench.show.certainty import METHOD
 from backprop_bench.bench.show.chart import Chart, own_bar
 from backprop_bench.bench.show.drawing import Drawing
 from backprop_bench.bench.show.numbers import (
@@ -16,10 +16,10 @@ from backprop_bench.bench.show.numbers import (
     clean,
     count,
     count_range,
+    factor,
     has_bounds,
     listing,
     named,
-    number_interval,
     percent,
     percent_interval,
     seconds,
@@ -42,13 +42,13 @@ def draw(summary: Summary) -> Drawing:
     page, alts = style.Page(), []
     questions = list(filter(claims.timed, summary.questions))
     for question in questions:
-        title = claims.headline(question)
+        title = claims.title(question)
         page.heading(title, question.title)
         height = ABOVE + ROW * len(question.performances) + BELOW
         page.band(height, lambda band, question=question: _draw_question(band, question))  # type: ignore[misc]
         page.text(_note(question), style.SMALL, color=style.GREY)
         alts.append(_alt(question, title))
-    return Drawing("headline", claims.headline(questions[-1]), " ".join(alts), page.figure())
+    return Drawing("headline", claims.title(questions[-1]), " ".join(alts), page.figure())
 
 
 def headline_charts(summary: Summary) -> list[Chart]:
@@ -74,9 +74,9 @@ def _note(question: QuestionSummary) -> str:
     seeds = count_range((performance.accuracy.n for performance in performances), "seed")
     blocks = count_range((performance.wall_s.n for performance in performances), "block")
     text = (
-        f"Accuracy on {count(question.test_cases, 'test case')} after {after} of {question.epochs}: mean of {seeds} "
-        f"with Student's 95 % interval. Wall time of an epoch of {count(question.cases, 'training case')}, from "
-        f"{blocks} that each trained: {SET_METHOD}. Ratios are of blocks of the same round."
+        f"Accuracy on {count(question.test_cases, 'test example')} after {after} of {question.epochs}: mean of "
+        f"{seeds}, 95 % CI. Time of an epoch of {count(question.cases, 'training example')} and its ratio, from "
+        f"{blocks} each: {METHOD}."
     )
     intervals = [interval for item in performances for interval in (item.accuracy, item.wall_s)]
     if not all(map(has_bounds, intervals)):
@@ -88,13 +88,17 @@ def _note(question: QuestionSummary) -> str:
     return f"{text} Failed: {listing(absent)}." if absent else text
 
 
-def ratio_to_first(question: QuestionSummary, performance: Performance) -> str:
-    """Return the ratio of an implementation's time to that of the first one, as it is written."""
-    first = question.performances[0]
-    if performance is first:
-        return "1" if performance.wall_s.n else ABSENT
-    ratio = claims.time_ratio(question, performance.implementation, first.implementation)
-    return ABSENT if ratio is None else number_interval(ratio)
+def times_faster(question: QuestionSummary, performance: Performance) -> str:
+    """Return how many times faster than the slowest one an implementation is, as it is written."""
+    reference = claims.slowest(question)
+    if reference is None or not performance.wall_s.n:
+        return ABSENT
+    if performance.implementation == reference:
+        return "1×"
+    ratio = claims.time_ratio(question, reference, performance.implementation)
+    if ratio is None:
+        return ABSENT
+    return "no significant difference" if ratio.contains(1) else factor(ratio)
 
 
 def _draw_question(band: style.Band, question: QuestionSummary) -> None:
@@ -105,16 +109,14 @@ def _draw_question(band: style.Band, question: QuestionSummary) -> None:
     style.name_rows(accuracy, names)
     _draw_intervals(accuracy, names, [performance.accuracy for performance in performances])
     _accuracy_axis(accuracy, [item.accuracy for item in style.steady(performances)])
-    style.row_texts(
-        accuracy, 0.12, "95 % interval", [percent_interval(performance.accuracy) for performance in performances]
-    )
+    style.row_texts(accuracy, 0.12, "95 % CI", [percent_interval(performance.accuracy) for performance in performances])
     time = band.axes(left + ACCURACY + ACCURACY_TEXT + 0.15, TIME, ABOVE, BELOW)
     style.name_rows(time, names, labelled=False)
     _draw_intervals(time, names, [performance.wall_s for performance in performances])
     style.time_axis(time, _positive(performances), "wall time per epoch")
     style.row_texts(time, 0.12, "estimate", [_estimate(performance.wall_s) for performance in performances])
-    header = f"ratio to {style.short_name(names[0], FIRST_LETTERS)}"
-    style.row_texts(time, 0.85, header, [ratio_to_first(question, performance) for performance in performances])
+    header = f"faster than {style.short_name(claims.slowest(question) or ABSENT, FIRST_LETTERS)}"
+    style.row_texts(time, 0.85, header, [times_faster(question, performance) for performance in performances])
 
 
 def _draw_intervals(axes: Axes, names: Sequence[str], intervals: Sequence[Interval]) -> None:

@@ -18,7 +18,7 @@ NAME = 0.24
 CLIPPED = 0.995
 """Quantile of the sizes of the weights that are shown from which on colours are no darker."""
 BELOW_AND_ABOVE = LinearSegmentedColormap.from_list(
-    "weights", [style.SHADES["PyTorch"][0], "#ffffff", style.SHADES["by hand"][0]]
+    "weights", [style.SHADES["PyTorch"][0], "#ffffff", style.SHADES["from scratch"][0]]
 )
 
 

@@ -14,7 +14,7 @@ from backprop_bench.bench.show import style
 from backprop_bench.bench.show.drawing import Drawing
 from backprop_bench.bench.show.numbers import count, listing
 
-ON, OFF = style.SHADES["by hand"][0], style.SHADES["PyTorch"][0]
+ON, OFF = style.SHADES["from scratch"][0], style.SHADES["PyTorch"][0]
 
 
 def best_solution(solutions: Sequence[Solution]) -> Solution:

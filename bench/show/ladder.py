@@ -1,4 +1,4 @@
-"""The ladder: sentences, a table and a figure of what each rung is worth."""
+"""The ladder: sentences, tables and a figure of the speed-up of each stage."""
 
 import dataclasses
 import math
@@ -15,15 +15,17 @@ from backprop_bench.bench.show.chart import Chart, own_bar
 from backprop_bench.bench.show.drawing import Drawing
 from backprop_bench.bench.show.numbers import (
     ABSENT,
+    compared,
     count,
+    factor,
     has_bounds,
     large,
     mebibytes,
     named,
-    number_interval,
     plain,
     seconds,
     seconds_interval,
+    speed,
 )
 from backprop_bench.bench.show.table import Table, make_table
 
@@ -32,34 +34,32 @@ NAMES, AXIS, TIMES, WORTH, TOTAL = 2.2, 2.7, 0.12, 1.9, 3.85
 ROW, ABOVE, BELOW = 0.3, 0.3, 0.2
 LAST = 0.35
 """Room below the lowest axis for its label."""
-SIDES = {"by hand": "By hand", "PyTorch": "PyTorch", "peer": "Peers"}
-OF_SIDE = {"by hand": "by hand", "PyTorch": "of PyTorch's", "peer": "peer"}
+SIDES = {"from scratch": "From scratch", "PyTorch": "PyTorch", "peer": "Peers"}
 
 
 def ladder_sentences(ladder: Ladder) -> list[str]:
-    """Return what the ladder says, the comparison of the fastest rungs first."""
-    found = [
-        f"{_one(ratio.numerator, ladder)} takes {number_interval(ratio.interval)} × the time of "
-        f"{_one(ratio.denominator, ladder)} per epoch."
-        for ratio in ladder.across
-    ]
+    """Return what the ladder says, the comparison of the fastest stages first."""
+    found = [_speed(ladder, ratio) for ratio in ladder.across]
     if ladder.above_floor is not None:
         ratio = ladder.above_floor
-        found.append(
-            f"{_one(ratio.numerator, ladder)} takes {number_interval(ratio.interval)} × the time that the dense matrix "
-            f"products of an epoch take alone ({ratio.denominator}); below 1 is possible where zeros are left out."
-        )
+        base = f"the dense-GEMM baseline ({ratio.denominator})"
+        found.append(f"{speed(_one(ratio.numerator, ladder), base, ratio.interval, 'per epoch')}.")
     for climb in ladder.climbs:
         steps = [step for step in climb.steps if step.worth is not None]
         if steps:
             best = max(steps, key=lambda step: _estimate(step.worth))
             found.append(
-                f"{SIDES[climb.side]}: the rung that is worth most is {best.name!r}, "
-                f"{number_interval(_interval(best.worth))} × as fast as the one below."
+                f"{SIDES[climb.side]}: the largest speed-up over a previous stage is {factor(_interval(best.worth))}, "
+                f"by {best.name!r}."
             )
     found.append(stop_sentence(ladder.summary, ladder.question))
     test = self_test_sentence(ladder.question)
     return found if test is None else [*found, test]
+
+
+def _speed(ladder: Ladder, ratio: Ratio) -> str:
+    names = (_one(ratio.numerator, ladder), _one(ratio.denominator, ladder))
+    return f"{speed(*names, ratio.interval, 'per epoch')}."
 
 
 def _one(name: str, ladder: Ladder) -> str:
@@ -76,79 +76,99 @@ def _estimate(ratio: Ratio | None) -> float:
     return 0.0 if ratio is None else ratio.interval.estimate
 
 
-def ladder_table(ladder: Ladder) -> Table:
-    """Return the rungs, each side from its lowest."""
+def ladder_tables(ladder: Ladder) -> list[Table]:
+    """Return the stages in the order they build on each other: their times, then their work and memory."""
+    return [_times_table(ladder), _memory_table(ladder)]
+
+
+def _times_table(ladder: Ladder) -> Table:
     columns = [
         "<side",
-        "<rung",
+        "<stage",
         "<implementation",
-        "<recipe",
         "time per epoch",
-        "× the one below",
-        "× the lowest",
-        "time / fastest by hand",
-        "dense FLOP/s",
-        "first batch",
-        "memory above data",
-        "of training",
-        "÷ weights",
+        "speed-up over the previous stage",
+        "cumulative speed-up",
+        "compared with the fastest from scratch",
     ]
-    rows = [_cells(SIDES[climb.side], step) for climb in ladder.climbs for step in climb.steps]
-    rows += [_cells("Floor", dataclasses.replace(step, worth=None, total=None)) for step in ladder.floors]
-    question = ladder.question
     note = (
-        f"{count(question.cases, 'training case')}. Times: 95 % interval over process sets. × the one below: how many "
-        "times as fast as the rung below on the same side, with the 95 % interval of the ratios over process "
-        "sets; where recipes differ, the rung changes what is computed. Dense FLOP/s: the arithmetic of the recipe "
-        "with every input, zeros included, by the time. Floor: the matrix products of the shared recipe alone. "
-        "First batch: with compilation, or loading what was compiled. Memory above data: all that the process holds "
-        "while it trains, beyond libraries and data as they were before. Of training: the most that a training of some "
-        "batches holds beyond what a small network before it needed, which loads and compiles code for any size; and "
-        "how many times the weights that is."
+        f"{count(ladder.question.cases, 'training example')} per epoch. In brackets: 95 % CI over process replicates. "
+        "Dense-GEMM baseline: the matrix products of the shared recipe alone; leaving out zeros can beat it."
     )
-    return make_table("The ladder", columns, rows, note)
+    return make_table("The ladder", columns, [_times(side, step) for side, step in _every(ladder)], note)
 
 
-def _cells(side: str, step: Step) -> list[str]:
+def _times(side: str, step: Step) -> list[str]:
     return [
         side,
         step.name,
         step.implementation,
-        step.recipe,
         seconds_interval(step.wall_s),
-        ABSENT if step.worth is None else number_interval(step.worth.interval),
-        ABSENT if step.total is None else number_interval(step.total.interval),
-        ABSENT if step.to_fastest is None else number_interval(step.to_fastest.interval),
-        large(step.flops_per_s, "FLOP/s"),
-        seconds(step.first_s),
-        mebibytes(step.above_data_bytes),
-        mebibytes(step.training_bytes),
-        _by_weights(step),
+        ABSENT if step.worth is None else factor(step.worth.interval),
+        ABSENT if step.total is None else factor(step.total.interval),
+        ABSENT if step.to_fastest is None else compared(step.to_fastest.interval),
+    ]
+
+
+def _memory_table(ladder: Ladder) -> Table:
+    columns = [
+        "<stage",
+        "<recipe",
+        "dense FLOP/s",
+        "first batch",
+        "memory beyond libraries and data",
+        "extra memory during training",
+        "multiple of the weights",
+    ]
+    rows = [
+        [
+            step.name,
+            step.recipe,
+            large(step.flops_per_s, "FLOP/s"),
+            seconds(step.first_s),
+            mebibytes(step.above_data_bytes),
+            mebibytes(step.training_bytes),
+            _by_weights(step),
+        ]
+        for _, step in _every(ladder)
+    ]
+    note = (
+        "Dense FLOP/s count zeros too. The first batch includes compilation. Extra memory during training is beyond "
+        "what a small network needed just before, so code that was loaded or compiled is not in it."
+    )
+    return make_table("Work and memory of the stages", columns, rows, note)
+
+
+def _every(ladder: Ladder) -> list[tuple[str, Step]]:
+    """Return every stage with what its side is called, the baselines last."""
+    stages = [(SIDES[climb.side], step) for climb in ladder.climbs for step in climb.steps]
+    return stages + [
+        ("Dense-GEMM baseline", dataclasses.replace(step, worth=None, total=None)) for step in ladder.floors
     ]
 
 
 def _by_weights(step: Step) -> str:
     if step.parameter_bytes is None or step.training_bytes is None:
         return ABSENT
-    return plain(step.training_bytes / step.parameter_bytes)
+    return f"{plain(step.training_bytes / step.parameter_bytes)}×"
 
 
 def ladder_charts(ladder: Ladder) -> list[Chart]:
-    """Return the time of every rung, for a terminal; what each is worth is in the table."""
+    """Return the time of every stage, for a terminal; the speed-ups are in the table."""
     steps = [step for climb in ladder.climbs for step in climb.steps]
     bars = [
         own_bar(step.implementation, step.wall_s.estimate, seconds_interval(step.wall_s), name=step.name)
         for step in (*steps, *ladder.floors)
     ]
-    return [Chart("Wall time per epoch, rung by rung", tuple(bars), seconds)]
+    return [Chart("Wall time per epoch, by stage", tuple(bars), seconds)]
 
 
 def draw_ladder(ladder: Ladder) -> Drawing:
-    """Draw the time per epoch of every rung, one band per side."""
+    """Draw the time per epoch of every stage, one band per side."""
     with style.look():
         page = style.Page()
         title = _title(ladder)
-        page.heading(title, f"{ladder.question.title}: {count(ladder.question.cases, 'training case')} per epoch")
+        page.heading(title, f"{ladder.question.title}: {count(ladder.question.cases, 'training example')} per epoch")
         intervals = [step.wall_s for climb in ladder.climbs for step in climb.steps]
         times = [value for item in intervals for value in (item.low, item.estimate, item.high) if math.isfinite(value)]
         floor_s = ladder.floors[0].wall_s.estimate if ladder.floors else None
@@ -165,13 +185,13 @@ def draw_ladder(ladder: Ladder) -> Drawing:
 
 def _title(ladder: Ladder) -> str:
     if not ladder.across:
-        return f"{SIDES[ladder.climbs[0].side]}, rung by rung" if ladder.climbs else "No rung was timed"
+        return f"{SIDES[ladder.climbs[0].side]}, stage by stage" if ladder.climbs else "No stage was timed"
     ratio = ladder.across[0]
-    other = next(climb for climb in ladder.climbs if any(step.name == ratio.numerator for step in climb.steps))
-    return (
-        f"{SIDES[other.side]}: the fastest rung takes {number_interval(ratio.interval)} × the time of the fastest "
-        f"{OF_SIDE[ladder.climbs[0].side]}, {ratio.denominator}"
-    )
+    return speed(_of(ladder, ratio.numerator), _of(ladder, ratio.denominator), ratio.interval, with_interval=False)
+
+
+def _of(ladder: Ladder, name: str) -> str:
+    return next(named(step.implementation) for climb in ladder.climbs for step in climb.steps if step.name == name)
 
 
 def _draw_climb(band: style.Band, climb: Climb, times: list[float], floor_s: float | None, last: bool) -> None:
@@ -185,13 +205,13 @@ def _draw_climb(band: style.Band, climb: Climb, times: list[float], floor_s: flo
     _axis(axes, [*times, *([] if floor_s is None else [floor_s])], last)
     if floor_s is not None:
         axes.axvline(floor_s, color=style.INK, linewidth=1, linestyle="--", zorder=1)
-    style.row_texts(axes, TIMES, "time per epoch (95 %)", [seconds_interval(step.wall_s) for step in climb.steps])
-    texts = ["" if step.worth is None else f"{number_interval(step.worth.interval)} ×" for step in climb.steps]
+    style.row_texts(axes, TIMES, "time per epoch, 95 % CI", [seconds_interval(step.wall_s) for step in climb.steps])
+    texts = ["" if step.worth is None else factor(step.worth.interval) for step in climb.steps]
     if climb.side == "peer":
         return
-    style.row_texts(axes, WORTH, "as fast as one below", texts)
-    texts = ["" if step.total is None else f"{plain(step.total.interval.estimate)} ×" for step in climb.steps]
-    style.row_texts(axes, TOTAL, "as lowest", texts)
+    style.row_texts(axes, WORTH, "speed-up over previous", texts)
+    texts = ["" if step.total is None else f"{plain(step.total.interval.estimate)}×" for step in climb.steps]
+    style.row_texts(axes, TOTAL, "cumulative", texts)
 
 
 def _draw_step(axes: Axes, row: int, step: Step, colour: str, climbed: bool) -> None:
@@ -218,12 +238,9 @@ def _note(ladder: Ladder) -> str:
     floor = ""
     if ladder.floors:
         floor = (
-            f" Dashed: the dense matrix products of an epoch of the shared recipe alone, {ladder.floors[0].name}, "
-            f"{seconds_interval(ladder.floors[0].wall_s)}."
+            f" Dashed: the dense-GEMM baseline, {ladder.floors[0].name} ({seconds_interval(ladder.floors[0].wall_s)})."
         )
     return (
-        f"{count(sets, 'process set')}, all rungs interleaved in one run. Marker and bar: geometric mean over process "
-        "sets and Student's 95 % interval over them. As fast as one below: ratio of the times of a set with its "
-        "95 % interval; as lowest: the same from the lowest rung of the side. "
-        "Where the batch or the precision changes, a rung changes what is computed, and accuracy with it." + floor
+        f"All stages interleaved, {count(sets, 'process replicate')}; marker and bar: geometric mean and 95 % CI. "
+        "Where batch or precision changes, a stage changes what is computed." + floor
     )

@@ -4,7 +4,7 @@ import math
 import unicodedata
 from collections.abc import Iterable
 
-from backprop_bench.bench.compute.statistics import Interval, scaled
+from backprop_bench.bench.compute.statistics import Interval, inverse, scaled
 
 ABSENT = "–"
 """Stands where nothing was measured."""
@@ -76,6 +76,11 @@ def plain(value: float, decimals: int | None = None) -> str:
     return f"{value:,.{places}f}".replace("-", "−")
 
 
+def two_digits(value: float) -> str:
+    """Return a number with its first two significant digits: "17", "0.47"."""
+    return plain(value, _decimals_of(value, 2))
+
+
 def scientific(value: float | None) -> str:
     """Return a small number of either size such as "3.1e-07"; `ABSENT` for none and for what is not finite."""
     return ABSENT if value is None or not math.isfinite(value) else f"{value:.2g}"
@@ -132,15 +137,18 @@ def bounds(interval: Interval) -> str:
 
 
 def confidence(interval: Interval) -> str:
-    """Return the interval of a factor or a number in words: "95 % CI 1.70–1.79"; empty without one."""
-    return f"95{NBSP}% CI {bounds(interval)}" if has_bounds(interval) else ""
+    """Return the interval of a factor in a sentence: "95 % CI 1.70–1.79"; empty without one."""
+    if not has_bounds(interval):
+        return ""
+    decimals = _decimals_in_sentence(interval)
+    return f"95{NBSP}% CI {plain(interval.low, decimals)}–{plain(interval.high, decimals)}"
 
 
 def at_least_one(ratio: Interval) -> Interval:
     """Return a ratio or its inverse, whichever has the larger estimate."""
     if not ratio.estimate < 1:
         return ratio
-    return Interval(1 / ratio.estimate, 1 / ratio.high, 1 / ratio.low, ratio.n)
+    return inverse(ratio)
 
 
 def factor(ratio: Interval) -> str:
@@ -149,7 +157,17 @@ def factor(ratio: Interval) -> str:
     return value if value == ABSENT else f"{value}×{brackets}"
 
 
-def speed(first: str, second: str, ratio: Interval) -> str:
+def compared(ratio: Interval) -> str:
+    """Return how a time compares with another one for a table: "1.74× slower (1.70–1.79)"; "–" without a time."""
+    if not math.isfinite(ratio.estimate):
+        return ABSENT
+    if has_bounds(ratio) and ratio.contains(1):
+        return "no significant difference"
+    value, brackets = _parts(at_least_one(ratio))
+    return f"{value}× {'faster' if ratio.estimate < 1 else 'slower'}{brackets}"
+
+
+def speed(first: str, second: str, ratio: Interval, per: str = "", with_interval: bool = True) -> str:
     """Return which of two is faster and by how much.
 
     Parameters
@@ -158,17 +176,31 @@ def speed(first: str, second: str, ratio: Interval) -> str:
         Names as the sentence has them.
     ratio
         Time of the first over time of the second, with its 95 % confidence interval where there is one.
+    per
+        What the time is of, such as "per epoch".
+    with_interval
+        Whether the interval is said, too; a title leaves it out.
     """
+    of = f" {per}" if per else ""
     if has_bounds(ratio) and ratio.contains(1):
-        return f"no significant difference in time between {first} and {second} ({confidence(ratio)})"
+        interval = f" ({confidence(ratio)})" if with_interval else ""
+        return f"no significant difference in time{of} between {first} and {second}{interval}"
     fast, slow = (first, second) if ratio.estimate < 1 else (second, first)
     by = at_least_one(ratio)
-    value = f"{fast} is {_parts(by)[0]}× faster than {slow}"
-    return (
-        f"{value} ({confidence(by)})"
-        if has_bounds(by)
-        else f"{value}, from one process replicate, so without an interval"
-    )
+    sentence = f"{fast} is {plain(by.estimate, _decimals_in_sentence(by))}× faster{of} than {slow}"
+    if not with_interval:
+        return sentence
+    return f"{sentence} ({confidence(by)})" if has_bounds(by) else f"{sentence} (one process replicate, no interval)"
+
+
+def points(difference: Interval) -> str:
+    """Return how much larger one fraction is than another, "3.4 points, 95 % CI 1.3–5.5"."""
+    percents = scaled(difference, 100)
+    decimals = max(1, _decimals_in_sentence(percents))
+    value, low, high = (plain(number, decimals) for number in (percents.estimate, percents.low, percents.high))
+    if not has_bounds(percents):
+        return f"{value} points"
+    return f"{value} points, 95{NBSP}% CI {low}{'–' if percents.low >= 0 else ' to '}{high}"
 
 
 def points_interval(interval: Interval) -> str:
@@ -214,6 +246,13 @@ def _decimals_of_error(half_width: float) -> int:
     if half_width <= 0:
         return 0
     return max(0, -math.floor(math.log10(half_width / 2)))
+
+
+def _decimals_in_sentence(interval: Interval) -> int:
+    """Decimals that show the first digit of an interval's half-width, 8 and 9 as if they were 10; else three digits."""
+    if not has_bounds(interval) or interval.half_width <= 0:
+        return _decimals_of(interval.estimate, 3)
+    return max(0, -math.floor(math.log10(interval.half_width / 0.8)))
 
 
 def _parts(interval: Interval, decimals: int | None = None) -> tuple[str, str]:

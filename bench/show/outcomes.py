@@ -93,7 +93,8 @@ def _shown(summary: Summary, question: QuestionSummary) -> Shown | None:
     if not networks:
         return None
     by_hand, torch = (
-        [network for network in networks if family(network.implementation) == kind] for kind in ("by hand", "PyTorch")
+        [network for network in networks if family(network.implementation) == kind]
+        for kind in ("from scratch", "PyTorch")
     )
     pair = (by_hand[0], torch[0]) if by_hand and torch else networks[:2]
     same = len(pair) == 2 and recipes[pair[0].implementation] == recipes[pair[1].implementation]

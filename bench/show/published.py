@@ -35,7 +35,7 @@ from backprop_bench.bench.show.table import Table, make_table
 
 VERDICTS = {True: "inside", False: "outside", None: ABSENT}
 NEVER = "never"
-ON, OFF = style.SHADES["by hand"][0], style.SHADES["PyTorch"][0]
+ON, OFF = style.SHADES["from scratch"][0], style.SHADES["PyTorch"][0]
 
 
 def published_sentences(found: Reproduction) -> list[str]:

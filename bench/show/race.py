@@ -1,4 +1,4 @@
-"""The race to an accuracy: sentences, a table and a figure."""
+"""Time to accuracy: sentences, a table and a figure."""
 
 from matplotlib.axes import Axes
 
@@ -11,11 +11,11 @@ from backprop_bench.bench.show.numbers import (
     count,
     has_bounds,
     named,
-    number_interval,
     percent,
     plain,
     seconds,
     seconds_interval,
+    speed,
 )
 from backprop_bench.bench.show.table import Table, make_table
 
@@ -31,17 +31,16 @@ def race_sentences(found: RaceSummary) -> list[str]:
     missed = [result for result in found.results if result.reached < result.of and result.cold]
     return said + [
         f"{named(result.choice.implementation)} missed {_target(result)} in {result.of - result.reached} of "
-        f"{count(result.of, 'race')} of {count(found.epochs, 'epoch')} at most."
+        f"{count(result.of, 'run')} of {count(found.epochs, 'epoch')} at most."
         for result in missed
     ]
 
 
 def _duel_sentence(duel: Duel) -> str:
     start = "from the start of a process" if duel.cold else "with everything imported and compiled"
-    return (
-        f"To {percent(duel.target)} {start}, {named(duel.second)} takes {number_interval(duel.ratio)} × the time of "
-        f"{named(duel.first)} ({count(duel.ratio.n, 'seed')})."
-    )
+    names = (named(duel.second), named(duel.first))
+    ahead = speed(*names, duel.ratio, f"to {percent(duel.target)}", with_interval=has_bounds(duel.ratio))
+    return f"{ahead}, {start} ({count(duel.ratio.n, 'seed')})."
 
 
 def _target(result: Result) -> str:
@@ -55,11 +54,9 @@ def race_table(found: RaceSummary) -> Table:
         "<start",
         "<implementation and recipe",
         "reached",
-        "time to it",
-        "of it before training",
-        "held out: epochs",
-        "held out: accuracy",
-        "recipes tried",
+        "time to accuracy",
+        "before training",
+        "epochs in validation",
     ]
     rows = [
         [
@@ -70,19 +67,15 @@ def race_table(found: RaceSummary) -> Table:
             seconds_interval(result.wall_s),
             seconds(result.start_s),
             plain(result.choice.epochs) if result.choice.epochs == result.choice.epochs else ABSENT,
-            percent(result.choice.accuracy, 2),
-            str(result.choice.tried),
         ]
         for result in found.results
     ]
     note = (
-        "Time from the data in memory until the accuracy on all test cases is reached: geometric mean over the "
-        "seeds that reached it, with Student's 95 % interval. Cold: with the start of the process, imports, and "
-        "compilation or loading what was compiled before. Warm: a second race in the same process. Evaluations are "
-        "not in it. Held out: where the recipe, chosen for the fewest seconds there, reached the target on "
-        "training cases that were held out."
+        "Time from the data in memory until all test examples give the accuracy, without evaluations: geometric mean "
+        "and 95 % CI over the seeds that reached it. Cold: with process start, imports and compilation. Warm: again in "
+        "the same process. The recipe was chosen on held-out training examples, for the fewest seconds."
     )
-    return make_table("The race to an accuracy", columns, rows, note)
+    return make_table("Time to accuracy", columns, rows, note)
 
 
 def race_charts(found: RaceSummary) -> list[Chart]:
@@ -128,12 +121,9 @@ def _ends(result: Result) -> tuple[float, float]:
 def _title(found: RaceSummary) -> str:
     warm = [duel for duel in found.duels if not duel.cold]
     if not warm:
-        return "No two sides reached the same accuracy"
+        return "No two implementations reached the same accuracy"
     duel = warm[-1]
-    return (
-        f"To {percent(duel.target)}, {named(duel.second)} takes {number_interval(duel.ratio)} × the time of "
-        f"{named(duel.first)}"
-    )
+    return speed(named(duel.second), named(duel.first), duel.ratio, f"to {percent(duel.target)}", with_interval=False)
 
 
 def _draw(band: style.Band, shown: list[Result], times: list[float], last: bool) -> None:
@@ -142,11 +132,11 @@ def _draw(band: style.Band, shown: list[Result], times: list[float], last: bool)
     style.name_rows(axes, [result.choice.implementation for result in shown])
     for row, result in enumerate(shown):
         _draw_result(axes, row, result)
-    style.time_axis(axes, times, "time to the accuracy")
+    style.time_axis(axes, times, "time to accuracy")
     if not last:
         axes.set_xlabel("")
         axes.tick_params(axis="x", labelbottom=False)
-    style.row_texts(axes, TIMES, "95 % interval", [seconds_interval(result.wall_s) for result in shown])
+    style.row_texts(axes, TIMES, "time, 95 % CI", [seconds_interval(result.wall_s) for result in shown])
     style.row_texts(axes, MISSED, "reached", [f"{result.reached} of {result.of}" for result in shown])
 
 
@@ -162,8 +152,6 @@ def _draw_result(axes: Axes, row: int, result: Result) -> None:
 
 def _note() -> str:
     return (
-        "Small dots: seeds that reached the accuracy. Marker and bar: their geometric mean and Student's 95 % "
-        "interval. Cold: from the start of a process, with imports, and compilation or loading what was compiled. "
-        "Warm: again in the same process. Evaluation is not in the time. Recipes were chosen on training cases "
-        "that were held out."
+        "Dots: seeds that reached the accuracy; marker and bar: geometric mean and 95 % CI. Cold: with process start, "
+        "imports and compilation; warm: again in the same process."
     )

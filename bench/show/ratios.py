@@ -1,4 +1,4 @@
-"""Figure: the time of every implementation as a multiple of the first one's, with all process sets."""
+"""Figure: how many times faster than the slowest every implementation is, with all process replicates."""
 
 from collections.abc import Callable, Sequence
 
@@ -10,11 +10,11 @@ from backprop_bench.bench.compute.timing import Ratio
 from backprop_bench.bench.show import claims, style
 from backprop_bench.bench.show.certainty import compared, timing_of, within
 from backprop_bench.bench.show.drawing import Drawing
-from backprop_bench.bench.show.numbers import clean, count_range, has_bounds, named, number_interval
+from backprop_bench.bench.show.numbers import clean, count_range, factor, has_bounds, named
 
 NAMES, RATIO, BETWEEN, AROUND = 1.85, 2.95, 0.2, 2.3
 """Widths of the columns in inches, and of the room between the two axes; the rest is for the numbers."""
-NUMBERS, SETS, ROUNDS = 0.12, 1.85, 2.25
+NUMBERS, SETS = 0.12, 1.85
 """Where the columns of numbers begin, in inches to the right of the axes."""
 ROW, ABOVE, BELOW = 0.32, 0.26, 0.5
 DOTS_BELOW = 0.24
@@ -34,7 +34,7 @@ def missing(summary: Summary) -> str | None:
 
 
 def draw(summary: Summary) -> Drawing:
-    """Draw one band per question: a row per ratio to the first implementation, the self-test last."""
+    """Draw one band per question: a row per ratio to the slowest implementation, the A/A test last."""
     page, alts, titles = style.Page(), [], []
     for question in filter(_shown, summary.questions):
         titles.append(_title(question))
@@ -51,44 +51,47 @@ def draw(summary: Summary) -> Drawing:
 
 
 def _shown(question: QuestionSummary) -> list[Ratio]:
-    """Return the ratios to the first implementation that was timed, and the self-test; nothing without the former."""
-    ratios = compared(question)
-    to_first = [ratio for ratio in ratios if ratio.denominator == ratios[0].denominator]
+    """Return how many times faster than the slowest each is, and the A/A test; nothing where nothing is compared."""
+    reference = claims.slowest(question)
+    faster = [
+        ratio if ratio.numerator == reference else ratio.flipped()
+        for ratio in compared(question)
+        if reference in (ratio.numerator, ratio.denominator)
+    ]
     test = question.self_test
-    return [*to_first, test] if to_first and test is not None and test.interval.n else to_first
+    return [*faster, test] if faster and test is not None and test.interval.n else faster
 
 
 def _title(question: QuestionSummary) -> str:
     pair = claims.compared_pair(question)
-    if pair is None:
-        return "Times against each other"
-    subject, other = pair
-    if subject.implementation == _shown(question)[0].denominator:  # the way round that the rows have
-        subject, other = other, subject
-    return claims.time_sentence(question, subject, other)
+    return "Time ratios" if pair is None else claims.time_sentence(question, *pair, with_interval=False)
+
+
+def _name(question: QuestionSummary, ratio: Ratio) -> str:
+    """Return the label of a row."""
+    return "A/A test" if ratio is question.self_test else ratio.denominator
 
 
 def _draw_question(band: style.Band, question: QuestionSummary, target: float) -> None:
     shown = _shown(question)
-    first = style.short_name(shown[0].denominator)
+    reference = style.short_name(shown[0].numerator)
     left = style.MARGIN + NAMES
     ratios = band.axes(left, RATIO, ABOVE, BELOW)
     around = band.axes(left + RATIO + BETWEEN, AROUND, ABOVE, BELOW)
-    style.name_rows(ratios, [ratio.numerator for ratio in shown])
-    style.name_rows(around, [ratio.numerator for ratio in shown], labelled=False)
+    style.name_rows(ratios, [_name(question, ratio) for ratio in shown])
+    style.name_rows(around, [_name(question, ratio) for ratio in shown], labelled=False)
     for row, ratio in enumerate(shown):
-        look = ("o", style.GREY) if ratio is question.self_test else _look(ratio.numerator)
+        look = ("o", style.GREY) if ratio is question.self_test else _look(ratio.denominator)
         _draw_ratio(ratios, row, ratio, look, lambda value: value)
         estimate = ratio.interval.estimate
         _draw_ratio(around, row, ratio, look, lambda value, estimate=estimate: value / estimate - 1)  # type: ignore[misc]
     ratios.axvline(1, color=style.INK, linewidth=1, zorder=1)
     _ratio_axis(ratios, shown)
-    ratios.set_xlabel(f"time / time of {first}, log axis")
+    ratios.set_xlabel(f"times faster than {reference}, log axis")
     around.axvspan(-target, target, color=TARGET_COLOUR, zorder=0, linewidth=0)
     _percent_axis(around)
-    style.row_texts(around, NUMBERS, "estimate, 95 % interval", [number_interval(ratio.interval) for ratio in shown])
-    style.row_texts(around, SETS, "sets", [str(ratio.n_sets) for ratio in shown])
-    style.row_texts(around, ROUNDS, "rounds", [str(ratio.interval.n) for ratio in shown])
+    style.row_texts(around, NUMBERS, "times faster, 95 % CI", [factor(ratio.interval) for ratio in shown])
+    style.row_texts(around, SETS, "replicates", [str(ratio.n_sets) for ratio in shown])
 
 
 def _look(implementation: str) -> tuple[str, str]:
@@ -96,7 +99,7 @@ def _look(implementation: str) -> tuple[str, str]:
 
 
 def _draw_ratio(axes: Axes, row: int, ratio: Ratio, look: tuple[str, str], scaled: Callable[[float], float]) -> None:
-    """Draw estimate, interval and process sets of a ratio, each as what `scaled` makes of it."""
+    """Draw estimate, interval and process replicates of a ratio, each as what `scaled` makes of it."""
     interval, (marker, colour) = ratio.interval, look
     if has_bounds(interval):
         ends = [scaled(interval.low), scaled(interval.high)]
@@ -148,19 +151,16 @@ def _signed(share: float) -> str:
 def _note(summary: Summary, question: QuestionSummary) -> str:
     ratios = _shown(question)
     text = (
-        f"{count_range((ratio.n_sets for ratio in ratios), 'process set')}, "
-        f"{count_range((ratio.interval.n for ratio in ratios), 'round')} in all. Small dots: process sets, each the "
-        "ratio of the times that one in ten blocks stays below. Marker and bar: geometric mean of the dots and "
-        "Student's 95 % interval over them; on the "
-        "right enlarged, as per cent of the estimate. Shaded: the precision that timing aimed at, "
+        "Dots: process replicates, each the ratio of 10th-percentile block times; marker and bar: their geometric mean "
+        f"and 95 % CI. Right: enlarged, in per cent of the estimate; shaded: the target of "
         f"{within(timing_of(summary, question)['target'])}."
     )
     if any(_is_cut(ratio) for ratio in ratios):
         text += f" What is more than {within(MOST_AROUND)} from its estimate is cut off there."
     if not all(has_bounds(ratio.interval) for ratio in ratios):
-        text += " A marker without a bar: one process set gives no interval."
+        text += " A marker without a bar: one process replicate gives no interval."
     if ratios[-1] is question.self_test:
-        text += f" Grey: the self-test, a second copy of {named(ratios[-1].denominator)}, whose bar is to hold 1."
+        text += f" A/A test: {named(ratios[-1].denominator)} against itself; the interval should include 1."
     return text
 
 
@@ -172,8 +172,7 @@ def _is_cut(ratio: Ratio) -> bool:
 
 def _alt(question: QuestionSummary, title: str) -> str:
     each = "; ".join(
-        f"{named(ratio.numerator)} {number_interval(ratio.interval)} × the time of {named(ratio.denominator)} "
-        f"({count_range([ratio.n_sets], 'process set')})"
+        f"{named(_name(question, ratio))} {factor(ratio.interval)} ({count_range([ratio.n_sets], 'process replicate')})"
         for ratio in _shown(question)
     )
-    return f"{clean(question.title)}: {title}. {each}."
+    return f"{clean(question.title)}: {title}. Times faster than {named(claims.slowest(question) or '')}: {each}."

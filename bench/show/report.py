@@ -85,7 +85,7 @@ def make_report(material: Material, figures: Figures) -> Report:
     """Put the report together from what it is made from and the figures that were drawn."""
     sections = [make(material, figures) for make in SECTIONS]
     return Report(
-        title="Back-propagation by hand and in PyTorch: is it right, how fast is it, and why?",
+        title="Back-propagation from scratch and in PyTorch: is it right, how fast is it, and why?",
         warnings=tuple(claims.warnings(material.summary)),
         lead=claims.lead(material.summary),
         answer=tuple(claims.answer(material.summary)),
@@ -101,7 +101,7 @@ def _overview(material: Material, figures: Figures) -> Section:
 def _is_it_right(material: Material, _figures: Figures) -> Section:
     said = (
         f"{claims.parity_sentence(material.summary)}. A check compares what two implementations compute from the same "
-        "weights and the same batches; it passes where the largest difference is within the bound of rounding."
+        "weights and the same batches; it passes where the largest error is within its tolerance, which rounding sets."
     )
     proof = _behind(material, tables.parity_table(material.summary), ("parity",))
     return Section("Is it right?", (said, *proof, *_beside(material, "right")))
@@ -137,13 +137,11 @@ def _how_timed(summary: Summary) -> str:
     planned = {certainty.timing_of(summary, question)["block_s"] for question in summary.questions}
     lengths = [f"{1000 * block_s:g}{NBSP}ms" for block_s in sorted(planned)]
     return (
-        "Time is measured apart from accuracy, which comes from trainings that are not timed. A process set is one "
-        "fresh process for each implementation. In every round of a set each of them trains one block of about "
-        f"{listing(lengths)}, or one batch where that takes longer, after some batches that run in and are not timed. "
-        "The order is balanced and random, so that what slows the machine down slows all of them down. Of a set, the "
-        "time that one in ten blocks stays below counts, for others that share the machine only ever make blocks "
-        "longer; ratios are of these times. Estimates are geometric means over sets, and intervals Student's 95 % "
-        "intervals."
+        "Accuracy comes from trainings that are not timed. A process replicate is one fresh process for each "
+        f"implementation. In every round each of them trains one block of about {listing(lengths)}, or one batch where "
+        "that takes longer, after a warm-up. The order is balanced and random, so interference slows all of them. "
+        "The 10th-percentile block time of a replicate counts, because interference only makes blocks longer. "
+        "Estimates are geometric means over replicates, with 95 % confidence intervals."
     )
 
 
@@ -199,13 +197,13 @@ def _recipes_used(question: QuestionSummary) -> list[str]:
 
 
 def _published(material: Material, _figures: Figures) -> Section:
-    return Section("Do published figures come out again?", tuple(_beside(material, "published")))
+    return Section("Replication of published results", tuple(_beside(material, "published")))
 
 
 def _where_measured(material: Material, _figures: Figures) -> Section:
     command = clean(material.summary.description.get("command", "backprop-bench compare"))
     return Section(
-        "Environment and noise",
+        "Environment and interference",
         (
             *_described(setting.environment_table(material.summary), "environment"),
             *_behind(material, tables.disturbance_table(material.summary), ("block",)),

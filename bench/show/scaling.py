@@ -30,7 +30,7 @@ PRODUCTS, FETCHING = ":", "-."
 
 
 def scaling_sentences(scalings: Sequence[Scaling]) -> list[str]:
-    """Return where one overtakes another, and what share of the possible each reaches at most."""
+    """Return where one overtakes another, and which fraction of the roofline each reaches at most."""
     found = []
     for scaling in scalings:
         found += [_crossing_sentence(scaling, crossing) for crossing in scaling.crossings]
@@ -41,7 +41,7 @@ def scaling_sentences(scalings: Sequence[Scaling]) -> list[str]:
         ]
         if best:
             found.append(
-                f"Along {scaling.counted}, the roof, {_roof(scaling)}, is at most this share of the time: "
+                f"Along {scaling.counted}, the highest fractions of the roofline ({_roof(scaling)}) are: "
                 f"{listing(best)}."
             )
         rates = [
@@ -54,8 +54,8 @@ def scaling_sentences(scalings: Sequence[Scaling]) -> list[str]:
 
 
 def _roof(scaling: Scaling) -> str:
-    both = "the longer of dense matrix products alone and of fetching alone"
-    return both if scaling.fetched else "that of dense matrix products alone"
+    both = "dense matrix products or fetching, whichever takes longer"
+    return both if scaling.fetched else "dense matrix products"
 
 
 def _rates(what: str, limits: Sequence[Limit], unit: str) -> str:
@@ -72,13 +72,13 @@ def _crossing_sentence(scaling: Scaling, crossing: Crossing) -> str:
 
 
 def _whole(place: float) -> str:
-    """Return a place on an axis as the next whole number, for there is no half a case, unit or layer."""
+    """Return a place on an axis as the next whole number, for there is no half an example, unit or layer."""
     return f"{math.ceil(place):,}"
 
 
 def scaling_table(scaling: Scaling) -> Table:
     """Return every point of an axis."""
-    columns = [f"<{scaling.counted}", "<implementation", "per case", "per epoch", "roof / time"]
+    columns = [f"<{scaling.counted}", "<implementation", "per example", "per epoch", "fraction of roofline"]
     places = sorted({point.x for curve in scaling.curves for point in curve.points})
     rows = [
         [
@@ -95,9 +95,9 @@ def scaling_table(scaling: Scaling) -> Table:
     ]
     slopes = "; ".join(_slopes(curve) for curve in scaling.curves)
     note = (
-        "95 % intervals over process sets. Roof: the longer of the dense matrix products of a step with nothing else, "
-        "by the faster of NumPy and PyTorch, and of fetching the batches with nothing else, by NumPy with one thread "
-        f"into memory that is kept. Time per case grows as a power, in the lower and the upper half: {slopes}."
+        "In brackets: 95 % CI over process replicates. Roofline: the dense matrix products of a step, or fetching "
+        "its batches, whichever takes longer. Exponent of the time per example, in the lower and the upper half: "
+        f"{slopes}."
     )
     return make_table(f"Along {scaling.counted}", columns, rows, note)
 
@@ -114,15 +114,15 @@ def scaling_chart(scaling: Scaling) -> Chart:
         own_bar(name, point.case_s.estimate, seconds_interval(point.case_s), name=f"{point.x:,} {name}")
         for point, name in points
     ]
-    return Chart(f"Time per case along {scaling.counted}", tuple(bars), seconds)
+    return Chart(f"Time per example along {scaling.counted}", tuple(bars), seconds)
 
 
 def draw_scaling(scalings: Sequence[Scaling]) -> Drawing:
-    """Draw the time per case and the share of the possible along every axis."""
+    """Draw the time per example and the fraction of the roofline along every axis."""
     with style.look():
         page = style.Page()
         title = _title(scalings)
-        page.heading(title, "Time per case of an epoch, and the roof of the machine as a share of it")
+        page.heading(title, "Time per example, and the fraction of the roofline")
         for scaling in scalings:
             page.band(
                 HEIGHT + ABOVE + BELOW,
@@ -139,7 +139,7 @@ def _title(scalings: Sequence[Scaling]) -> str:
     crossings = [(scaling, crossing) for scaling in scalings for crossing in scaling.crossings]
     if not crossings:
         ahead = _ahead_everywhere(scalings)
-        return f"{ahead} is ahead everywhere" if ahead else "Nobody surely overtakes anybody where it was measured"
+        return f"{ahead} is fastest everywhere" if ahead else "No implementation overtakes another significantly"
     scaling, crossing = crossings[0]
     return f"{crossing.above} overtakes {crossing.below} at about {_whole(crossing.x)} {scaling.counted}"
 
@@ -191,10 +191,10 @@ def _draw(band: style.Band, scaling: Scaling) -> None:
     times.yaxis.set_major_locator(LogLocator(subs=(1.0, 3.0), numticks=8))
     times.yaxis.set_minor_locator(NullLocator())
     times.yaxis.set_major_formatter(FuncFormatter(lambda value, _: seconds(value)))
-    times.set_title("time per case, log axis", loc="left", fontsize=style.NORMAL)
+    times.set_title("time per example, log axis", loc="left", fontsize=style.NORMAL)
     shares.set_ylim(bottom=0)
     shares.yaxis.set_major_formatter(FuncFormatter(lambda value, _: percent(value, 0)))
-    shares.set_title("the roof, as a share of it", loc="left", fontsize=style.NORMAL)
+    shares.set_title("fraction of roofline", loc="left", fontsize=style.NORMAL)
 
 
 def _place_axis(axes: Axes, scaling: Scaling) -> None:
@@ -224,9 +224,6 @@ def _legend(band: style.Band, names: Sequence[str], fetched: bool) -> None:
 
 def _note() -> str:
     return (
-        "Everything at one place of an axis is timed interleaved in one run. Markers and bars: geometric mean over "
-        "process sets and Student's 95 % interval over them. Dotted: the dense matrix products of a step with nothing "
-        "else, by the faster of NumPy and PyTorch. Dash-dotted: fetching the batches from memory with nothing else. "
-        "The longer of the two is the roof; a share above 100 % is possible where zeros are left out, where a library"
-        "'s calls take longer than its products, and where several threads fetch."
+        "Markers and bars: geometric mean and 95 % CI over process replicates, interleaved at each place. Roofline: "
+        "the longer of dense matrix products (dotted) and fetching (dash-dotted); leaving out zeros can beat it."
     )

@@ -121,7 +121,7 @@ def _draw_bar(axes: Axes, row: int, bar: Bar, axis: Axis, chart: Chart) -> None:
     if not math.isfinite(bar.value):  # nothing was measured
         return
     end, origin = axis.place(bar.value), axis.place(axis.origin)
-    colour = style.SHADES[bar.kind or ("PyTorch" if end > origin else "by hand")][0]
+    colour = style.SHADES[bar.kind or ("PyTorch" if end > origin else "from scratch")][0]
     if axis.is_logarithmic and not chart.factors:
         axes.plot([0, end], [row, row], color=style.FAINT, linewidth=2, zorder=1)
         axes.plot([end], [row], "o", color=colour, markersize=11)
@@ -191,7 +191,7 @@ def network_picture() -> Picture:
         for below, above in itertools.pairwise(places):
             for start, end in itertools.product(below, above):
                 axes.plot(*zip(start, end, strict=True), color=style.FAINT, linewidth=1.5, zorder=1)
-        kinds = (style.GREY, style.SHADES["by hand"][0], style.SHADES["PyTorch"][0])
+        kinds = (style.GREY, style.SHADES["from scratch"][0], style.SHADES["PyTorch"][0])
         for (name, _), units, colour in zip(layers, places, kinds, strict=True):
             axes.plot(*zip(*units, strict=True), "o", color=colour, markersize=22)
             axes.text(units[0][0], 4.95, name, **letters)

@@ -21,7 +21,7 @@ from backprop_bench.bench.show.slide_pictures import chart_pictures, scaling_pic
 from backprop_bench.bench.show.table import Table, make_table
 
 TITLE = "Back-propagation by hand and in PyTorch"
-RESULT_COLUMNS = ("implementation", "test accuracy", "wall time per epoch", "ratio to")
+RESULT_COLUMNS = ("implementation", "test accuracy", "wall time per epoch", "faster than")
 """Beginnings of the columns of the results for which a slide has room; all are in the report."""
 ENVIRONMENT = (
     "suite version",
@@ -147,7 +147,7 @@ def nearest_table(summary: Summary) -> Table:
             [dtype, name, passed, named(worst.implementation), scientific(worst.difference), scientific(worst.bound)]
         )
     columns = ["<precision", "<what is compared", "<passed", "<nearest to its bound", "difference", "bound"]
-    return make_table("Parity proof", columns, rows)
+    return make_table("Verification", columns, rows)
 
 
 def _how_fast(summary: Summary) -> Iterator[Slide]:

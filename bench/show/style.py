@@ -30,13 +30,13 @@ NEAR = 40
 """Ratio of the largest to the smallest value up to which a logarithmic axis has two ticks a decade, else one."""
 
 SHADES = {
-    "by hand": ("#b3400a", "#e8743b", "#7a2a05", "#f2a154"),
+    "from scratch": ("#b3400a", "#e8743b", "#7a2a05", "#f2a154"),
     "PyTorch": ("#0a5fa8", "#4a9fe0", "#06365f", "#8fb8de"),
     "peer": ("#00735c", "#3fb28f", "#5b6b2f", "#98a832"),
 }
 """Orange, blue and green of one family each, told apart by lightness; safe for the common colour blindnesses."""
 
-MARKERS = {"by hand": "oDhp", "PyTorch": "sPXd", "peer": "^v"}
+MARKERS = {"from scratch": "oDhp", "PyTorch": "sPXd", "peer": "^v"}
 OTHER_MARKERS = "v^<>*8H"
 DASHES = ("-", "--", "-.", ":")
 PLACES = {

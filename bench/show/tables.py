@@ -4,12 +4,15 @@ from backprop_bench.bench.compute.agreement import Parity
 from backprop_bench.bench.compute.statistics import Interval
 from backprop_bench.bench.compute.summary import Disturbance, Performance, QuestionSummary, Summary
 from backprop_bench.bench.compute.timing import Ratio
-from backprop_bench.bench.show.certainty import DISTURBANCES, SET_METHOD, compared, disturbance_rule
-from backprop_bench.bench.show.headline import ratio_to_first
+from backprop_bench.bench.show import claims
+from backprop_bench.bench.show.certainty import DISTURBANCES, METHOD, compared, disturbance_rule
+from backprop_bench.bench.show.headline import times_faster
 from backprop_bench.bench.show.numbers import (
     ABSENT,
     bounds,
     count,
+    count_range,
+    factor,
     large,
     listing,
     mebibytes,
@@ -25,25 +28,24 @@ from backprop_bench.bench.show.numbers import (
 )
 from backprop_bench.bench.show.table import Table, make_table
 
-BRACKETS = "In brackets: 95 % interval; without brackets there are too few values for one."
+BRACKETS = "In brackets: 95 % CI; without brackets there are too few values for one."
 
 
 def results_table(question: QuestionSummary) -> Table:
     """Return accuracy and time of every implementation."""
-    first = question.performances[0].implementation if question.performances else ABSENT
     columns = [
         "<implementation",
         "test accuracy",
         "wall time per epoch",
-        f"ratio to {first}",
+        f"faster than {claims.slowest(question) or ABSENT}",
         "<recipe",
         "CPU time per epoch",
         "blocks",
     ]
     note = (
-        f"{count(question.cases, 'training case')}, {count(question.test_cases, 'test case')}, "
-        f"{count(question.epochs, 'epoch')}. {BRACKETS} Accuracy: mean over seeds after the last epoch. Times per "
-        f"epoch are those of blocks, by case: {SET_METHOD}. Ratios are of these times, by set."
+        f"{count(question.cases, 'training example')}, {count(question.test_cases, 'test example')}, "
+        f"{count(question.epochs, 'epoch')}. {BRACKETS} Accuracy: mean over seeds after the last epoch. Times and "
+        f"ratios: {METHOD}."
     )
     rows = [_result_row(question, performance) for performance in question.performances]
     return make_table(f"Results: {question.title}", columns, rows, note)
@@ -54,7 +56,7 @@ def _result_row(question: QuestionSummary, performance: Performance) -> list[str
         performance.implementation,
         percent_interval(performance.accuracy),
         seconds_interval(performance.wall_s),
-        ratio_to_first(question, performance),
+        times_faster(question, performance),
         performance.recipe,
         seconds(performance.cpu_s),
         str(performance.wall_s.n),
@@ -62,72 +64,60 @@ def _result_row(question: QuestionSummary, performance: Performance) -> list[str
 
 
 def ratios_table(question: QuestionSummary) -> Table:
-    """Return the ratio of the times of every two implementations that share a round, and the self-test as last row."""
+    """Return by what factor the faster of two is ahead, for every two that share a round; the A/A test is last."""
     test = question.self_test
     columns = [
-        "<ratio",
-        "estimate",
-        "95 % interval",
-        "process sets",
-        "rounds",
-        "within rounds",
-        "without disturbed rounds",
-        "rounds left out",
-        "of total times",
-        "hierarchical bootstrap",
+        "<faster",
+        "<slower",
+        "times faster",
+        "95 % CI",
+        "median per-round ratio",
+        "without interference",
+        "ratio of totals",
     ]
-    rows = [_ratio_row(ratio) for ratio in compared(question)]
-    note = (
-        "Estimate and interval: within each process set, the time that one in ten of its blocks stays below, of one "
-        "implementation by that of the other; geometric mean and Student's interval over the sets."
-    )
+    pairs = [ratio.flipped() if ratio.interval.estimate < 1 else ratio for ratio in compared(question)]
+    rows = [_ratio_row(ratio, ratio.denominator, ratio.numerator) for ratio in pairs]
+    replicates = count_range((ratio.n_sets for ratio in pairs), "process replicate")
+    note = f"Times faster: {METHOD} ({replicates}). "
     if test is not None and test.interval.n:
-        rows.append(_ratio_row(test))
-        note += " Last row: the self-test."
-    note += (
-        " Within rounds: the median of the ratios within rounds, by set, with whatever else the machine did. Without "
-        "disturbed rounds: as the estimate, from the rounds in which neither block was disturbed. Of total times: each "
-        "set's total times divided, which rare costs are in. Hierarchical bootstrap: the percentile interval of the "
-        f"ratios within rounds by drawing sets, then rounds. {disturbance_rule()}."
-    )
-    return make_table(f"Times against each other: {question.title}", columns, rows, note)
+        rows.append(_ratio_row(test, "A/A test", test.denominator))
+        note += "In the A/A test the interval should include 1. "
+    note += f"Without interference: only rounds without it. {disturbance_rule()}."
+    return make_table(f"Time ratios: {question.title}", columns, rows, note)
 
 
-def _ratio_row(ratio: Ratio) -> list[str]:
+def _ratio_row(ratio: Ratio, faster: str, slower: str) -> list[str]:
     return [
-        f"time({ratio.numerator}) / time({ratio.denominator})",
-        number_interval(ratio.interval).partition(" (")[0],
+        faster,
+        slower,
+        factor(ratio.interval).partition(" (")[0],
         bounds(ratio.interval),
-        str(ratio.n_sets),
-        str(ratio.interval.n),
-        number_interval(ratio.within_rounds),
-        number_interval(ratio.undisturbed),
-        str(ratio.interval.n - ratio.undisturbed.n),
-        number_interval(ratio.totals),
-        bounds(ratio.bootstrap),
+        factor(ratio.within_rounds),
+        factor(ratio.undisturbed),
+        factor(ratio.totals),
     ]
 
 
 def apart_table(question: QuestionSummary) -> Table:
-    """Return what is measured beside training: starting, evaluation, memory, energy."""
+    """Return what is measured separately from training: starting, evaluation, memory, energy."""
     columns = [
         "<implementation",
         "start and import",
-        "map the data",
-        "make the trainer",
+        "load the data",
+        "build the model",
         "first batch",
         "one evaluation",
         "peak memory",
-        "above data",
+        "extra memory during training",
         "energy per epoch",
     ]
     timed = [performance for performance in question.performances if performance.wall_s.n]
     note = (
-        "Medians over processes; start, data and trainer only of processes that were started alone. The first batch "
-        "includes compilation, where there is any. Memory: the largest peak of a process, and what of it came on top "
-        f"of libraries and data. {_energy_note(timed)}"
+        "Medians over processes; start, data and model only of processes that were started alone. The first batch "
+        "includes compilation, where there is any. Peak memory is of a process; extra memory is beyond libraries and "
+        f"data. {_energy_note(timed)}"
     )
-    return make_table(f"Kept apart: {question.title}", columns, list(map(_apart_row, timed)), note)
+    return make_table(f"Measured separately: {question.title}", columns, list(map(_apart_row, timed)), note)
 
 
 def _apart_row(performance: Performance) -> list[str]:
@@ -193,7 +183,7 @@ def _gigaflops(performance: Performance) -> Interval:
 
 
 def disturbance_table(summary: Summary) -> Table:
-    """Return what disturbed the timing of every question."""
+    """Return the system interference of every question."""
     rows = [
         [
             question.title,
@@ -205,12 +195,12 @@ def disturbance_table(summary: Summary) -> Table:
         if question.disturbance.n_blocks
     ]
     note = (
-        f"Shares are of the wall time of the blocks; {ABSENT}: the machine does not tell. Stolen: by the hypervisor, "
-        "over all cores. Waiting: threads of the process that were ready and had no core. CPU pressure: some task of "
-        f"the machine waited for a core. Counts are over all blocks. {disturbance_rule()}."
+        f"Shares are of the wall time of the blocks; {ABSENT}: a counter that the system does not provide. Stolen: by "
+        "the hypervisor, over all cores. Waiting: threads that were ready and had no core. CPU pressure: some task of "
+        f"the machine waited for a core. {disturbance_rule()}."
     )
-    columns = ["<question", "blocks", "disturbed", *DISTURBANCES.values()]
-    return make_table("What disturbed the timing", columns, rows, note)
+    columns = ["<question", "blocks", "under interference", *DISTURBANCES.values()]
+    return make_table("System interference", columns, rows, note)
 
 
 def _disturbance_cell(disturbance: Disturbance, name: str) -> str:
@@ -234,10 +224,10 @@ def curves_table(question: QuestionSummary) -> Table:
     ]
     note = (
         f"Mean over {count(question.seeds, 'seed')}. Epoch 0 is that of the initial weights. Training loss: mean over "
-        "the cases of the epoch, each taken when its batch was visited. Training time: epochs × the measured wall time "
+        "the examples of the epoch, each before its batch changed the weights. Training time: epochs × measured time "
         f"per epoch. {BRACKETS}"
     )
-    columns = ["<implementation", "epoch", "test accuracy", "training loss", "training time until then"]
+    columns = ["<implementation", "epoch", "test accuracy", "training loss", "cumulative training time"]
     return make_table(f"Learning: {question.title}", columns, rows, note)
 
 
@@ -253,7 +243,7 @@ def parts_table(question: QuestionSummary) -> Table:
 
 
 def parity_table(summary: Summary) -> Table:
-    """Return the parity proof, what failed first."""
+    """Return the verification, what failed first."""
     checks = [(question, check) for question in summary.questions for check in question.parity]
     checks.sort(key=lambda pair: pair[1].passed)
     columns = [
@@ -262,13 +252,13 @@ def parity_table(summary: Summary) -> Table:
         "<against",
         "<check",
         "<dtype",
-        "largest difference",
-        "bound",
+        "largest error",
+        "tolerance",
         "<passed",
         "<where",
     ]
     rows = [[question.name, *_parity_cells(check)] for question, check in checks]
-    return make_table("Parity proof", columns, rows)
+    return make_table("Verification", columns, rows)
 
 
 def _parity_cells(check: Parity) -> list[str]:
@@ -292,7 +282,7 @@ def failures_table(summary: Summary) -> Table:
             [
                 question.name,
                 failure.implementation,
-                failure.phase,
+                claims.phase_words(failure),
                 ABSENT if failure.number is None else str(failure.number),
                 failure.message,
             ]
@@ -304,5 +294,5 @@ def failures_table(summary: Summary) -> Table:
             if performance.diverged
         ]
     columns = ["<question", "<implementation", "<phase", "<number", "<what happened"]
-    note = "Number: the seed of a training, the process set of a timing."
+    note = "Number: the seed of a training, the process replicate of a timing."
     return make_table("Failed, refused or diverged", columns, rows, note)

@@ -143,7 +143,7 @@ def _question(
     entries = [_entry(implementation, recipe) for implementation, recipe in zip(implementations, recipes, strict=True)]
     return {
         "name": name,
-        "title": "The article's experiment: per-case by hand, mini-batches in PyTorch"
+        "title": "The article's experiment: per-example from scratch, mini-batches in PyTorch"
         if published
         else "Same recipe, same weights, same batches, one thread each",
         "cases": 15_000 if published else 60_000,

@@ -187,7 +187,7 @@ def test_a_wrong_implementation_is_named_and_not_timed(tmp_path: Path, dataset: 
     (failure,) = question.failures
     assert failure.implementation.endswith("Wrong")
     assert failure.message.startswith(
-        "not timed: parity proof failed: gradients in float64 against scratch-numpy: layer 1"
+        "not timed: verification failed: gradients in float64 against scratch-numpy: layer 1"
     )
     assert [performance.implementation for performance in question.performances] == [f"{ODD}:Fine"]
 
@@ -198,7 +198,7 @@ UNUSABLE = {
     "raise SystemExit(3)": "cannot be imported: it ends the program instead of only defining things",
     "input('epochs? ')": "cannot be imported: it raised EOFError in line 1: EOF when reading a line",
     "import os; os.fork()": "forks when it is imported, and goes on in both processes",
-    "import os; os._exit(3)": "in the parity proof its process ended with exit code 3",
+    "import os; os._exit(3)": "during verification its process ended with exit code 3",
     "class Yours: pass": "has no class 'Mine'",
     "Mine = 3": "Mine is no class; expected one like backprop_bench.data.Trainer",
     "class Mine: pass": "Mine has no method train_epoch and no gradients and no predict and no parameters",
@@ -235,7 +235,7 @@ def test_a_failed_proof_asks_about_the_likely_mistake(tmp_path: Path, dataset: s
     plan = plan_of("Fine", seeds=1, timing=ONE_SET)
     question = dataclasses.replace(plan.questions[0], entries=(*plan.questions[0].entries, entry))
     (failure,) = question_of(run(tmp_path, dataclasses.replace(plan, questions=(question,)), dataset)).failures
-    assert failure.message.startswith("not timed: parity proof failed: gradients in float64")
+    assert failure.message.startswith("not timed: verification failed: gradients in float64")
     assert failure.message.endswith("; did you forget to multiply by the slope of the hidden units?")
 
 

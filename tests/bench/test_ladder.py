@@ -1,6 +1,7 @@
 """The ladder: what is on it, what it says of made-up times, and the command."""
 
 import platform
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +23,7 @@ from backprop_bench.bench.run.shared_cases import SharedCases
 from backprop_bench.bench.run.training import open_entry
 from backprop_bench.bench.run.worker import give_back_memory, peak_memory_bytes, reset_peak_memory
 from backprop_bench.bench.run.workers import Worker
-from backprop_bench.bench.show.ladder import draw_ladder, ladder_sentences, ladder_table
+from backprop_bench.bench.show.ladder import draw_ladder, ladder_sentences, ladder_tables
 from backprop_bench.data import SHARED, InputError, fit_recipe, load_dataset
 from tests.bench.timed import timed_question, timed_run
 from tests.tiny import write_tiny_dataset
@@ -30,8 +31,8 @@ from tests.tiny import write_tiny_dataset
 IMPLEMENTATION_OF = {rung.name: rung.implementation for rung in RUNGS}
 SIDES = {name: known.side for name, known in {**IMPLEMENTATIONS, **FLOORS}.items()}
 CASE_S = {
-    "lists, case by case": 20e-3,
-    "NumPy, case by case": 200e-6,
+    "lists, example by example": 20e-3,
+    "NumPy, example by example": 200e-6,
     "float32": 8e-6,
     "compiled, zeros left out": 2e-6,
     "DataLoader": 20e-6,
@@ -51,9 +52,9 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
     return write_tiny_dataset(tmp_path_factory.mktemp("tiny"), 300, 60)
 
 
-def test_a_rung_is_worth_the_time_below_by_its_own_and_sides_are_climbed_apart(climbed: Ladder) -> None:
+def test_a_speed_up_is_over_the_previous_stage_of_the_same_side(climbed: Ladder) -> None:
     hand, torch, peers = climbed.climbs
-    assert (hand.side, torch.side, peers.side) == ("by hand", "PyTorch", "peer")
+    assert (hand.side, torch.side, peers.side) == ("from scratch", "PyTorch", "peer")
     worth = [step.worth.interval.estimate if step.worth else None for step in hand.steps]
     assert worth[0] is None
     assert worth[1:] == pytest.approx([100, 25, 4], rel=0.01)
@@ -63,7 +64,9 @@ def test_a_rung_is_worth_the_time_below_by_its_own_and_sides_are_climbed_apart(c
     assert torch.fastest.name == "tensors by index"
 
 
-def test_the_fastest_of_every_side_is_compared_with_the_fastest_by_hand_and_with_the_floor(climbed: Ladder) -> None:
+def test_the_fastest_of_every_side_is_compared_with_the_fastest_from_scratch_and_with_the_baseline(
+    climbed: Ladder,
+) -> None:
     found = {ratio.numerator: ratio.interval.estimate for ratio in climbed.across}
     assert found == pytest.approx({"tensors by index": 8.0, "JAX": 2.5}, rel=0.01)
     assert {ratio.denominator for ratio in climbed.across} == {"compiled, zeros left out"}
@@ -74,15 +77,24 @@ def test_the_fastest_of_every_side_is_compared_with_the_fastest_by_hand_and_with
 
 def test_sentences_table_and_figure_hold_the_numbers(climbed: Ladder) -> None:
     said = " ".join(ladder_sentences(climbed)).replace("\N{NO-BREAK SPACE}", " ")
-    assert "torch-eager (tensors by index) takes 8.00" in said
-    assert "the rung that is worth most is 'NumPy, case by case', 100" in said
-    table = ladder_table(climbed)
-    assert len(table.rows) == len(CASE_S)
-    assert table.rows[-1][0] == "Floor"
+    fastest, baseline = (
+        "scratch-compiled (compiled, zeros left out)",
+        "the dense-GEMM baseline (NumPy's products alone)",
+    )
+    assert re.search(rf"^{re.escape(fastest)} is 8\.0\d*× faster per epoch than torch-eager \(tensors by index\)", said)
+    assert re.search(rf"{re.escape(fastest)} is 2\.0\d*× faster per epoch than {re.escape(baseline)}", said)
+    assert "From scratch: the largest speed-up over a previous stage is 100" in said
+    assert "by 'NumPy, example by example'." in said
+    times, memory = ladder_tables(climbed)
+    assert [row[1] for row in times.rows] == [row[0] for row in memory.rows] == list(CASE_S)
+    assert times.rows[-1][0] == "Dense-GEMM baseline"
+    assert times.rows[2][4].startswith("25.0")
+    assert times.rows[1][6].startswith("100")
+    assert "× slower (" in times.rows[1][6]
     drawing = draw_ladder(climbed)
-    assert drawing.title.startswith("PyTorch: the fastest rung takes 8.00")
+    assert drawing.title.startswith("scratch-compiled is 8.0")
     written = [text.get_text() for axes in drawing.figure.axes for text in axes.texts]
-    assert any(text.startswith("25.0 (") for text in written)
+    assert any(text.startswith("25.0× (") for text in written)
 
 
 def test_a_ladder_of_one_side_has_nothing_to_compare_across() -> None:
@@ -90,10 +102,10 @@ def test_a_ladder_of_one_side_has_nothing_to_compare_across() -> None:
     found = summarize_ladder(*timed_run(timed_question("ladder", times, IMPLEMENTATION_OF)), SIDES)
     assert found.across == ()
     assert found.above_floor is None
-    assert draw_ladder(found).title == "By hand, rung by rung"
+    assert draw_ladder(found).title == "From scratch, stage by stage"
 
 
-def test_every_implementation_is_on_the_ladder_and_every_rung_is_an_implementation() -> None:
+def test_every_implementation_is_on_the_ladder_and_every_stage_is_an_implementation() -> None:
     assert {rung.implementation for rung in RUNGS} == {*IMPLEMENTATIONS, *FLOORS}
     assert len({rung.name for rung in RUNGS}) == len(RUNGS)
 
@@ -108,20 +120,20 @@ def test_what_cannot_be_used_here_is_left_out_with_the_reason(tiny: str, monkeyp
     assert "scratch-compiled" not in {entry.implementation for entry in plan.questions[0].entries}
 
 
-def test_of_rungs_that_are_the_same_on_another_recipe_the_first_is_climbed(tiny: str) -> None:
+def test_of_stages_that_are_the_same_on_another_recipe_the_first_is_taken(tiny: str) -> None:
     dataset = load_dataset(tiny)
     recipe = fit_recipe(SHARED, dataset).replace(batch_size=1)
     plan, _ = plan_ladder(dataset, recipe, None, 0.02, 100.0, ("scratch-numpy",))
     names = [entry.name for entry in plan.questions[0].originals if entry.implementation == "scratch-numpy"]
-    assert names == ["NumPy, case by case", "all cases at once", "float32"]
+    assert names == ["NumPy, example by example", "all examples at once", "float32"]
     assert "batch 1" in plan.questions[0].title
 
 
-def test_what_has_no_rung_or_nothing_beside_it_is_refused(tiny: str) -> None:
+def test_what_is_no_stage_or_nothing_beside_it_is_refused(tiny: str) -> None:
     dataset = load_dataset(tiny)
-    with pytest.raises(InputError, match="has no rung on the ladder"):
+    with pytest.raises(InputError, match="is no stage of the ladder"):
         plan_ladder(dataset, fit_recipe(SHARED, dataset), None, 0.02, 100.0, ("mine.py:Mine",))
-    with pytest.raises(InputError, match="1 rungs here, expected two or more"):
+    with pytest.raises(InputError, match="1 of its stages here, expected two or more"):
         plan_ladder(dataset, fit_recipe(SHARED, dataset), None, 0.02, 100.0, ("scratch-inplace",))
 
 
@@ -148,7 +160,7 @@ def test_the_command_proves_times_and_draws_what_is_asked_for(
     assert result.exit_code == 0, result.output
     folder = tmp_path / "results" / "latest-ladder"
     rows = read_rows(folder)
-    names = {"NumPy, case by case", "all cases at once", "batches", "float32", "no temporaries"}
+    names = {"NumPy, example by example", "all examples at once", "batches", "float32", "no temporaries"}
     assert {row["implementation"] for row in rows_of(rows, "parity")} == names, "each on its own recipe"
     assert all(row["passed"] for row in rows_of(rows, "parity"))
     memory = {row["implementation"]: row["training_bytes"] for row in rows_of(rows, "memory")}

@@ -89,7 +89,7 @@ def test_the_roof_is_the_faster_products_or_fetching_whichever_takes_longer(cros
 
 def test_sentences_table_and_figure_hold_the_numbers(crossing: Scaling) -> None:
     said = " ".join(scaling_sentences([crossing])).replace("\N{NO-BREAK SPACE}", " ")
-    assert "cases in a batch on (between 100 and 1,000), torch-eager is faster than scratch-numpy" in said
+    assert "examples in a batch on (between 100 and 1,000), torch-eager is faster than scratch-numpy" in said
     assert "scratch-numpy 40 %" in said
     assert "the machine alone does: matrix products" in said
     assert len(scaling_table(crossing).rows) == 2 * len(PLACES)
@@ -127,7 +127,7 @@ def test_the_command_times_every_place_and_draws(tiny: str, tmp_path: Path, monk
     monkeypatch.setattr(plans, "ROUNDS", 2)
     monkeypatch.setattr(plans, "PROOF_STEPS", 5)
     monkeypatch.setattr(plans, "FLOORS", {"numpy-products": FLOORS["numpy-products"]})  # which starts at once
-    monkeypatch.setitem(plans.AXES, "batch-size", ("cases in a batch", (4,)))
+    monkeypatch.setitem(plans.AXES, "batch-size", ("examples in a batch", (4,)))
     monkeypatch.setitem(plans.AXES, "threads", ("threads", (1,)))
     words = ["scale", "--dataset", tiny, "--implementation", "scratch-numpy", "--implementation", "scratch-inplace"]
     result: Result = CliRunner().invoke(main, [*words, "--axis", "batch-size", "--axis", "threads"])

@@ -32,27 +32,27 @@ def self_tested(summary: Summary) -> str:
 def test_precise_timing_says_how_precise_and_after_what() -> None:
     sentence = stopped(summary_of())
     assert sentence.startswith(
-        "Timing stopped after 4 process sets, 61.3 s: every ratio is within ±5 %; the widest is ±"
+        "Timing stopped after 4 process replicates, 61.3 s: every ratio is within ±5 %; the widest is ±"
     )
 
 
 def test_a_used_up_budget_is_not_called_precise() -> None:
     sentence = stopped(summary_of(stop_reason="budget", target=0.001))
-    assert "because the budget of 90 s had no room for another one" in sentence
+    assert "because the budget of 90 s was used up" in sentence
     assert "before every ratio was within ±0.1 %; the widest is ±" in sentence
     assert "is within" not in sentence
 
 
-def test_narrow_intervals_of_too_few_sets_are_not_called_precise() -> None:
+def test_narrow_intervals_of_too_few_replicates_are_not_called_precise() -> None:
     sentence = stopped(summary_of(stop_reason="budget", n_sets=2, target=0.9))
-    assert "before there were the 3 sets from which on a narrow interval is believed: there are 2 that" in sentence
+    assert "before there were the 3 process replicates that an interval needs: 2 are complete" in sentence
 
 
-def test_one_process_set_has_no_interval_and_the_sentences_say_so() -> None:
+def test_one_process_replicate_has_no_interval_and_the_sentences_say_so() -> None:
     summary = summary_of(stop_reason="budget", n_sets=1)
-    assert "1 process set, 61.3 s" in stopped(summary)
-    assert stopped(summary).endswith("a ratio from one process set has no interval.")
-    assert self_tested(summary).endswith("from one process set, so there is no interval in which 1 could lie.")
+    assert "1 process replicate, 61.3 s" in stopped(summary)
+    assert stopped(summary).endswith("a ratio from one process replicate has no interval.")
+    assert self_tested(summary).endswith("from one process replicate, so without an interval.")
     assert self_test_warning(summary.questions[1]) is None
 
 
@@ -68,11 +68,11 @@ def test_timing_without_a_comparison_says_why(knobs: dict[str, Any], words: str)
     assert words in stopped(summary_of(**knobs))
 
 
-def test_what_is_left_alone_with_its_second_copy_is_precise_by_the_self_test() -> None:
+def test_what_is_left_alone_with_its_second_copy_is_precise_by_the_aa_test() -> None:
     description, rows = recorded_run(PAIR, failures={"torch-eager": "no torch"})
     for row in rows:
         row.update({"reason": "precise"} if row["kind"] == "stop" else {})
-    assert "the ratio of the self-test is within ±5 %" in stopped(summarize(description, rows))
+    assert "the ratio of the A/A test is within ±5 %" in stopped(summarize(description, rows))
 
 
 def test_what_broke_while_it_was_timed_does_not_count_as_precise() -> None:
@@ -87,31 +87,31 @@ def test_what_broke_while_it_was_timed_does_not_count_as_precise() -> None:
 def test_timing_that_was_cut_short_is_not_complete() -> None:
     description, rows = recorded_run(PAIR)
     rows = [row for row in rows if row["kind"] != "stop"]
-    assert stopped(summarize(description, rows)) == "The timing is not complete: 4 process sets so far."
+    assert stopped(summarize(description, rows)) == "The timing is not complete: 4 process replicates so far."
 
 
-def test_a_self_test_that_holds_one_is_as_it_should_be() -> None:
+def test_an_aa_test_that_holds_one_is_as_it_should_be() -> None:
     summary = summary_of()
-    assert self_tested(summary).endswith("; 1 lies inside, as it should.")
+    assert self_tested(summary).endswith("; the interval includes 1, as it should.")
     assert self_test_warning(summary.questions[1]) is None
 
 
 @pytest.mark.parametrize("ratio", [0.8, 1.2])
-def test_a_self_test_that_does_not_hold_one_warns_by_how_much(ratio: float) -> None:
+def test_an_aa_test_that_does_not_hold_one_warns_by_how_much(ratio: float) -> None:
     summary = summary_of(self_test_ratio=ratio)
     assert self_test_warning(summary.questions[1]) == self_tested(summary)
-    assert "1 lies outside" in self_tested(summary)
+    assert "the interval does not include 1." in self_tested(summary)
     assert "as it should" not in self_tested(summary)
 
 
-def test_a_run_without_self_test_says_so() -> None:
+def test_a_run_without_aa_test_says_so() -> None:
     assert self_test_missing(summary_of()) is None
     without = summary_of(self_test_ratio=None)
     assert self_tested(without) == ""
-    assert "has no self-test" in (self_test_missing(without) or "")
+    assert "has no A/A test" in (self_test_missing(without) or "")
 
 
-def test_a_self_test_that_was_planned_but_not_timed_says_so() -> None:
+def test_an_aa_test_that_was_planned_but_not_timed_says_so() -> None:
     description, rows = recorded_run(PAIR)
     rows = [row for row in rows if row.get("implementation") != "scratch-numpy again"]
     assert "was not timed" in self_tested(summarize(description, rows))

@@ -10,43 +10,46 @@ STAMP = re.compile(r"<!-- of README\.md: ([0-9a-f]{8}) -->")
 CODE = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
 GENERATED = re.compile(r"(<!-- reference -->\n).*(<!-- /reference -->)", re.DOTALL)
 
-VALUE = r"[-+−]?[\d.,]+(?: ?%)?(?: \([^()]*\))?"
-NAME = r"(?P<{}>[\w.:/-]+)(?P<{}kind> \(fastest (?:by hand|in PyTorch)\))?"
+NAME = r"(?P<{}>[\w.:/-]+)(?P<{}kind> \(fastest (?:from scratch|in PyTorch)\))?"
 FIRST, SECOND = NAME.format("a", "a"), NAME.format("b", "b")
-BOTH, GAP = r"(?P<own>[\d.]+ %) and (?P<other>[\d.]+ %)", r"\(difference (?P<gap>.*) percentage points\)"
-NEAREST = r"in the (?P<what>[\w ]+) of (?P<a>[\w.:/-]+), is (?P<share>[\d.]+) % of it"
-EXTENT = r"\((?P<cases>[\d,]+) training cases?, (?P<epochs>\d+) epochs?\)"
+CI = r"\(95 % CI (?P<ci>[^()]*)\)"
+BOTH, GAP = (
+    r"(?P<own>[\d.]+ %) vs (?P<other>[\d.]+ %)",
+    r"\(difference (?P<gap>[^,()]*) points, 95 % CI (?P<ci>[^()]*)\)",
+)
+EXTENT = r"\((?P<cases>[\d,]+) training examples?, (?P<epochs>\d+) epochs?\)"
 PHRASES = {
-    rf"Each of (?P<n>\d+) parity checks passed; the difference nearest to its bound, {NEAREST}": (
-        "{n} 项一致性检查全部通过；离界限最近的差别在 {a} 的 {what} 里，只有界限的 {share} %"
+    r"Verified: each of (?P<n>\d+) checks passed; the largest error is (?P<share>[\d.]+) % of its tolerance "
+    r"\((?P<what>[\w ]+) of (?P<a>[\w.:/-]+)\)": (
+        "已验证：{n} 项检查全部通过；最大误差是容差的 {share} %（{a} 的{what}）"
     ),
     rf"(?P<title>[^(]+) {EXTENT}: (?P<time>.*?); (?P<rest>.*)": (
         "{title}（{cases} 个训练样本，{epochs} 个 epoch）：{time}；{rest}"
     ),
     "As published: the article's two networks": "As published，按原文：文章的两个网络",
-    "Same recipe, same weights, same batches": "Same recipe，同一配方、同样的初始权重、同样的 batch",
-    rf"{FIRST} takes (?P<ratio>{VALUE}) × the time of {SECOND} per epoch": (
-        "每个 epoch，{a}{akind} 所用的时间是 {b}{bkind} 的 {ratio} 倍"
+    "Same recipe, same weights, same batches": "Same recipe，同一训练配置、同样的初始权重、同样的 batch",
+    rf"{FIRST} is (?P<factor>[\d.,]+)× faster per epoch than {SECOND} {CI}": (
+        "每个 epoch，{a}{akind} 的速度是 {b}{bkind} 的 {factor} 倍（95 % 置信区间 {ci}）"
     ),
-    rf"{FIRST} and {SECOND} are not told apart by time per epoch: ratio (?P<ratio>{VALUE})": (
-        "{a}{akind} 与 {b}{bkind} 每个 epoch 的时间分不出快慢：比值 {ratio}"
+    rf"no significant difference in time per epoch between {FIRST} and {SECOND} {CI}": (
+        "{a}{akind} 与 {b}{bkind} 每个 epoch 的时间没有显著差异（95 % 置信区间 {ci}）"
     ),
-    rf"(?P<a>[\w.:/-]+) is more accurate, {BOTH} {GAP}": "{a} 的准确率更高，{own} 对 {other}（相差 {gap} 个百分点）",
-    rf"accuracies {BOTH} agree within the 95 % interval {GAP}": (
-        "准确率 {own} 与 {other} 在 95 % 置信区间内一致（相差 {gap} 个百分点）"
+    rf"(?P<a>[\w.:/-]+) is more accurate, {BOTH} {GAP}": (
+        "{a} 的准确率更高，{own} 对 {other}（相差 {gap} 个百分点，95 % 置信区间 {ci}）"
     ),
-    rf"accuracies {BOTH} are too uncertain to be told apart {GAP}": (
-        "准确率 {own} 与 {other} 的不确定性太大，分不出高低（相差 {gap} 个百分点）"
+    rf"accuracies agree, {BOTH} {GAP}": "准确率一致，{own} 对 {other}（相差 {gap} 个百分点，95 % 置信区间 {ci}）",
+    rf"accuracies show no significant difference, {BOTH} {GAP}": (
+        "准确率没有显著差异，{own} 对 {other}（相差 {gap} 个百分点，95 % 置信区间 {ci}）"
     ),
-    r"accuracies are the same with every seed, (?P<own>[\d.]+ %) in the mean": "每个随机种子下准确率都相同，平均 {own}",
+    r"accuracy is the same for each seed, (?P<own>[\d.]+ %) on average": "每个随机种子下准确率都相同，平均 {own}",
     r" \(fastest in PyTorch\)": "（PyTorch 中最快）",
-    r" \(fastest by hand\)": "（手写中最快）",
+    r" \(fastest from scratch\)": "（手写版中最快）",
 }
 """Sentences of :mod:`backprop_bench.bench.show.claims`, and the same in Chinese.
 
 Groups that are phrases themselves are looked up.
 """
-WORDS = {"outputs": "输出", "gradients": "梯度"}
+WORDS = {"outputs": "输出", "gradients": "梯度", "weights": "权重"}
 
 
 def in_chinese(sentence: str) -> str:

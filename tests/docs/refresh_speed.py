@@ -14,8 +14,8 @@ from backprop_bench.bench.records import Row, read_description, read_rows, rows_
 from backprop_bench.bench.run.race import TARGETS
 from backprop_bench.bench.run.scale import AXES, FETCH
 from backprop_bench.bench.show.drawing import Drawing, save
-from backprop_bench.bench.show.ladder import draw_ladder, ladder_sentences, ladder_table
-from backprop_bench.bench.show.numbers import number_interval
+from backprop_bench.bench.show.ladder import draw_ladder, ladder_sentences, ladder_tables
+from backprop_bench.bench.show.numbers import speed
 from backprop_bench.bench.show.race import draw_race, race_sentences, race_table
 from backprop_bench.bench.show.scaling import draw_scaling, scaling_sentences, scaling_table
 from backprop_bench.bench.show.table import to_markdown
@@ -55,7 +55,7 @@ def shown() -> dict[str, tuple[list[str], list[str], Drawing]]:
     ladders = {name: reference_ladder(name) for name in RUNS if name.startswith("ladder")}
     scale = reference_scale()
     found = {
-        name: (ladder_sentences(ladder), [to_markdown(ladder_table(ladder))], draw_ladder(ladder))
+        name: (ladder_sentences(ladder), [to_markdown(table) for table in ladder_tables(ladder)], draw_ladder(ladder))
         for name, ladder in ladders.items()
     }
     tables = [to_markdown(scaling_table(item)) for item in scale]
@@ -71,7 +71,7 @@ def short() -> str:
     """Return what the page begins with: the comparison of the fastest rungs, in which memory, and where."""
     ladder, (description, _) = reference_ladder("ladder"), reference_run("ladder")
     fastest = ladder.climbs[0].fastest
-    ahead = [sentence for sentence in ladder_sentences(ladder) if f"the time of {fastest.implementation} " in sentence]
+    ahead = [sentence for sentence in ladder_sentences(ladder) if sentence.startswith(f"{fastest.implementation} ")]
     assert fastest.training_bytes is not None
     assert fastest.parameter_bytes is not None
     memory = (
@@ -94,15 +94,15 @@ def numpy() -> str:
     """Return how far plain NumPy is ahead of PyTorch as one usually writes it, and what of its time is products."""
     timed = rows_of(reference_run("ladder")[1], "block")
 
-    def ratio(numerator: str, denominator: str) -> str:
-        return number_interval(paired_ratio(timed, numerator, denominator).interval)
-
-    return (
-        f"* torch-eager (tensors by index) takes {ratio('tensors by index', 'float32')} × the time of scratch-numpy "
-        f"(float32), and {ratio('tensors by index', 'no temporaries')} × that of scratch-inplace (no temporaries).\n"
-        f"* NumPy's products alone take {ratio(PRODUCTS, 'float32')} × the time of scratch-numpy (float32), and "
-        f"{ratio(PRODUCTS, 'tensors by index')} × that of torch-eager.\n"
+    pairs = (
+        ("scratch-numpy (float32)", "float32", "torch-eager (tensors by index)", "tensors by index"),
+        ("scratch-inplace (no temporaries)", "no temporaries", "torch-eager (tensors by index)", "tensors by index"),
+        ("the dense-GEMM baseline of NumPy", PRODUCTS, "scratch-numpy (float32)", "float32"),
     )
+    return "".join(
+        f"* {speed(first, second, paired_ratio(timed, numerator, denominator).interval, 'per epoch')}.\n"
+        for first, numerator, second, denominator in pairs
+    ).replace("\N{NO-BREAK SPACE}", " ")
 
 
 def blocks() -> dict[str, str]:

@@ -206,7 +206,7 @@ if (panel) (() => {
       return answer;
     });
     find("panel-answers").replaceChildren(...answers);
-    const label = sample ? `A test case with label ${sample.label}. ` : "";
+    const label = sample ? `A test example with label ${sample.label}. ` : "";
     find("panel-said").textContent = empty ? "Nothing is drawn yet." : `${label}${said.join("; ")}.`;
   }
 
