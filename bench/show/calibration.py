@@ -1,4 +1,4 @@
-"""What trials of an implementation against itself say of the measuring: sentences, a table, and a figure."""
+"""A/A tests and injected slowdowns, shown as sentences, a table and a figure."""
 
 import functools
 import statistics
@@ -22,15 +22,15 @@ LEFT, EQUAL, BETWEEN, FOUND = 0.55, 5.35, 0.8, 3.2
 """Inches: room for the labels of the vertical axis, the left axes, the room between, the right axes."""
 INSIDE, OUTSIDE, SLOWED = style.SHADES["PyTorch"][3], style.SHADES["from scratch"][0], style.SHADES["PyTorch"][0]
 WITHIN_AXIS = 0.9
-"""Share of the intervals of equal copies that the axis shows whole."""
+"""Share of the intervals of A/A tests that the axis shows whole."""
 FEW = 20
 """Trials below which nothing is concluded from them."""
 ALARMS = 1 - LEVEL
-"""Share of false alarms that an interval promises."""
+"""Nominal false-positive rate."""
 
 
 def calibration_sentences(calibration: Calibration) -> list[str]:
-    """Return what the trials say of the measuring, false alarms first."""
+    """Return what the trials say of the measuring, the false-positive rate first."""
     found = [] if calibration.same is None else [_alarms_sentence(calibration, calibration.same)]
     if calibration.injected:
         found += [_found_sentence(calibration), _smallest_sentence(calibration)]
@@ -49,57 +49,57 @@ def calibration_sentences(calibration: Calibration) -> list[str]:
 def _alarms_sentence(calibration: Calibration, same: Slowdown) -> str:
     alarms = same.found(same.intervals)
     said = (
-        f"Of {count(alarms.of, 'trial')} of {named(calibration.implementation)} against an equal copy, {alarms.n} had "
-        f"1 outside their 95 % interval: {_written(alarms)} false alarms"
+        f"The false-positive rate is {_written(alarms)}: {alarms.n} of {count(alarms.of, 'A/A test')} of "
+        f"{named(calibration.implementation)} have a 95{NBSP}% CI that excludes 1"
     )
-    promised = percent(ALARMS, 0)
+    nominal = f"the nominal {percent(ALARMS, 0)}"
     if alarms.of < FEW:
-        return f"{said}, too few to hold against the {promised} that such intervals promise."
+        return f"{said}. These are too few to compare with {nominal}."
     if alarms.low <= ALARMS <= alarms.high:
-        return f"{said}, which agrees with the {promised} that such intervals promise."
-    return f"{said}, {'more' if alarms.low > ALARMS else 'fewer'} than the {promised} that such intervals promise."
+        return f"{said}. This agrees with {nominal}."
+    return f"{said}. This is {'more' if alarms.low > ALARMS else 'less'} than {nominal}."
 
 
 def _found_sentence(calibration: Calibration) -> str:
     each = []
     for slowdown in calibration.injected:
         found = slowdown.found(slowdown.intervals)
-        each.append(f"of {_slowdown(slowdown)} in {found.n} of {count(found.of, 'trial')}, {_written(found)}")
-    return f"Slowdowns were found: {'; '.join(each)}."
+        each.append(f"{_slowdown(slowdown)} in {found.n} of {count(found.of, 'trial')}, {_written(found)}")
+    return f"Injected slowdowns are detected: {'; '.join(each)}."
 
 
 def _smallest_sentence(calibration: Calibration) -> str:
     smallest = calibration.smallest_found
     if smallest is None:
-        return "No injected slowdown was found in nine of ten trials."
-    return f"The smallest one that nine of ten trials found is {_per_cent(smallest)}."
+        return "No injected slowdown is detected in nine of ten trials."
+    return f"The smallest slowdown detected in at least nine of ten trials is {_per_cent(smallest)}."
 
 
 def _covered_sentence(calibration: Calibration) -> str:
     each = [
-        f"{_written(slowdown.covered(slowdown.intervals))} at {_slowdown(slowdown)}"
+        f"{_written(slowdown.covered(slowdown.intervals))} of the trials with {_with(slowdown)}"
         for slowdown in calibration.slowdowns
     ]
-    return f"The true ratio lay in the interval in {listing(each)}; {percent(LEVEL, 0)} is promised."
+    return f"The interval contains the true ratio in {listing(each)}; nominal is {percent(LEVEL, 0)}."
 
 
 def _bootstrap_sentence(calibration: Calibration) -> str:
     each = [
-        f"{_written(slowdown.covered(slowdown.bootstraps))} at {_slowdown(slowdown)}"
+        f"{_written(slowdown.covered(slowdown.bootstraps))} with {_with(slowdown)}"
         for slowdown in calibration.slowdowns
     ]
-    return f"In the interval of an uncorrected hierarchical bootstrap it lay in {listing(each)}."
+    return f"The interval of an uncorrected hierarchical bootstrap contains it in {listing(each)}."
 
 
 def _cost_sentence(calibration: Calibration, cut_cost: CutCost) -> str:
     cost, turn, call = (
-        f"{plain(100 * share.estimate, 2)} ({plain(100 * share.low, 2)} to {plain(100 * share.high, 2)}){NBSP}%"
-        for share in (cut_cost.cost, cut_cost.turn, cut_cost.call)
+        f"{plain(100 * share.estimate, 2)}{NBSP}% ({ci}{plain(100 * share.low, 2)} to {plain(100 * share.high, 2)})"
+        for share, ci in ((cut_cost.cost, f"95{NBSP}% CI "), (cut_cost.turn, ""), (cut_cost.call, ""))
     )
     return (
-        f"Being cut into blocks of {1000 * calibration.block_s:g}{NBSP}ms costs {named(calibration.implementation)} "
-        f"{cost} of its time, in {cut_cost.n_processes} processes: {turn} for the turn, by how much longer its first "
-        f"block takes than a later one; {call} for the call, from what a call for every single batch costs."
+        f"The block-switching overhead of {named(calibration.implementation)} is {cost} of its time, with blocks of "
+        f"{1000 * calibration.block_s:g}{NBSP}ms in {cut_cost.n_processes} processes. Of this, {turn} is the turn: the "
+        f"first block of a turn against a later one. {call} is the call, estimated from one call per batch."
     )
 
 
@@ -108,33 +108,28 @@ def _time_sentence(calibration: Calibration) -> str:
     median = statistics.median(trial.spent_s for trial in trials)
     longest = max(trial.spent_s for trial in trials)
     return (
-        f"A trial took {seconds(median)} in the median and {seconds(longest)} at most, and "
-        f"{percent(calibration.outside_share, 0)} of the time was spent outside timed blocks: on fresh processes, on "
-        "taking turns, on batches that bring back the caches."
+        f"A trial takes {seconds(median)} (median), {seconds(longest)} at most. Outside timed blocks it spends "
+        f"{percent(calibration.outside_share, 0)} of its time: on process starts, block switching and warm-up."
     )
 
 
 def calibration_table(calibration: Calibration) -> Table:
-    """Return what came of the trials, a row per injected slowdown."""
+    """Return the outcome of the trials, a row per injected slowdown."""
     columns = [
         "<injected slowdown",
         "trials",
-        "1 outside",
-        "truth inside",
+        "CI excludes 1",
+        "CI contains truth",
         "median half-width",
         "estimate / truth",
         "median time",
-        "longest",
-        "<stopped",
-        "bootstrap: 1 outside",
-        "bootstrap: truth inside",
     ]
     note = (
         f"{named(calibration.implementation)} against its own copy, timed to {within(calibration.target)} or for "
-        f"{plain(calibration.budget_s, 0)}{NBSP}s, {count(calibration.at_once, 'trial')} at a time. 1 outside: "
-        "trials whose 95 % interval excludes 1, false alarms in the row without a slowdown, findings in the others. "
-        "Truth inside: trials whose interval holds 1 + slowdown. In brackets: Clopper and Pearson's 95 % interval. "
-        "Estimate / truth: mean over trials."
+        f"{plain(calibration.budget_s, 0)}{NBSP}s, {count(calibration.at_once, 'trial')} at a time. CI excludes 1: "
+        f"trials whose 95{NBSP}% CI excludes 1. These are false positives without a slowdown, and detections with one. "
+        "CI contains truth: trials whose interval contains 1 + slowdown. In brackets: Clopper–Pearson "
+        f"95{NBSP}% CI. Estimate / truth: mean over trials."
     )
     if calibration.incomplete:
         note += f" Not counted: {count(calibration.incomplete, 'incomplete trial')}."
@@ -150,18 +145,14 @@ def _row(slowdown: Slowdown) -> list[str]:
         within(slowdown.half_width),
         plain(slowdown.bias, 4),
         seconds(slowdown.median_s),
-        seconds(slowdown.longest_s),
-        ", ".join(f"{reason} {n}" for reason, n in slowdown.reasons.items()),
-        _counted(slowdown.found(slowdown.bootstraps)),
-        _counted(slowdown.covered(slowdown.bootstraps)),
     ]
 
 
 def calibration_charts(calibration: Calibration) -> list[Chart]:
-    """Return the share of the trials that tell the copies apart, by injected slowdown, for a terminal."""
+    """Return the share of the trials whose interval excludes 1, by injected slowdown, for a terminal."""
     found = [(_slowdown(slowdown), slowdown.found(slowdown.intervals)) for slowdown in calibration.slowdowns]
     bars = [Bar(name, share.share, _counted(share)) for name, share in found]
-    return [Chart("Trials whose interval excludes 1, by injected slowdown", tuple(bars), percent)]
+    return [Chart("Trials whose 95 % CI excludes 1, by injected slowdown", tuple(bars), percent)]
 
 
 def _per_cent(share: float) -> str:
@@ -172,20 +163,28 @@ def _slowdown(slowdown: Slowdown) -> str:
     return _per_cent(slowdown.extra) if slowdown.extra else "no slowdown"
 
 
+def _with(slowdown: Slowdown) -> str:
+    return f"a {_per_cent(slowdown.extra)} slowdown" if slowdown.extra else "no slowdown"
+
+
 def _written(share: Share) -> str:
-    """Return "5.5 % (2.8–9.6)"."""
-    return f"{percent(share.share)} ({plain(100 * share.low, 1)}–{plain(100 * share.high, 1)})"
+    """Return "5.5 % (95 % CI 2.8–9.6)"."""
+    return f"{percent(share.share)} (95{NBSP}% CI {_bounds(share)})"
 
 
 def _counted(share: Share) -> str:
-    return f"{share.n}: {_written(share)}"
+    return f"{share.n}: {percent(share.share)} ({_bounds(share)})"
+
+
+def _bounds(share: Share) -> str:
+    return f"{plain(100 * share.low, 1)}–{plain(100 * share.high, 1)}"
 
 
 def draw_calibration(calibration: Calibration) -> Drawing:
-    """Draw the intervals of the trials of equal copies on the left, the share of found slowdowns on the right."""
+    """Draw the intervals of the A/A tests on the left, the detection rate of slowdowns on the right."""
     with style.look():
         page, title = style.Page(), _title(calibration)
-        page.heading(title, f"{named(calibration.implementation)} against its own copy, again and again")
+        page.heading(title, _subtitle(calibration))
         page.band(HEIGHT, functools.partial(_draw, calibration=calibration))
         page.text(_note(calibration), style.SMALL, color=style.GREY)
         alt = " ".join([f"{title}.", *calibration_sentences(calibration)])
@@ -194,17 +193,23 @@ def draw_calibration(calibration: Calibration) -> Drawing:
 
 def _title(calibration: Calibration) -> str:
     parts = []
-    if calibration.injected:
-        smallest = calibration.smallest_found
-        parts.append(
-            "No injected slowdown is found in nine of ten trials"
-            if smallest is None
-            else f"A slowdown of {_per_cent(smallest)} is found in at least nine of ten trials"
-        )
     if calibration.same is not None:
         alarms = calibration.same.found(calibration.same.intervals)
-        parts.append(f"{alarms.n} of {alarms.of} equal copies were told apart by mistake")
-    return "; ".join(parts) or "No trial is complete"
+        verb = "is a false positive" if alarms.n == 1 else "are false positives"
+        parts.append(f"{alarms.n} of {count(alarms.of, 'A/A test')} {verb}")
+    if calibration.injected:
+        smallest = calibration.smallest_found
+        parts.append("no slowdown detected" if smallest is None else f"{_per_cent(smallest)} slowdown detected")
+    title = "; ".join(parts) or "No trial is complete"
+    return title[0].upper() + title[1:]
+
+
+def _subtitle(calibration: Calibration) -> str:
+    n_trials = sum(len(slowdown.trials) for slowdown in calibration.slowdowns)
+    return (
+        f"{named(calibration.implementation)} against its own copy: {count(n_trials, 'trial')}, each timed to "
+        f"{within(calibration.target)} or for {plain(calibration.budget_s, 0)}{NBSP}s"
+    )
 
 
 def _draw(band: style.Band, calibration: Calibration) -> None:
@@ -219,8 +224,8 @@ def _header(axes: Axes, text: str) -> None:
 
 
 def _draw_equal(axes: Axes, calibration: Calibration) -> None:
-    """Draw the intervals of equal copies by rank of their estimates, those without 1 on top."""
-    _header(axes, "Equal copies: every trial's interval")
+    """Draw the intervals of the A/A tests by rank of their estimates, those that exclude 1 on top."""
+    _header(axes, "A/A tests: 95 % CI of every trial")
     intervals = [] if calibration.same is None else calibration.same.intervals
     ranked = sorted(intervals, key=lambda item: item.estimate)
     width = min(5.0, 0.6 * EQUAL * 72 / max(len(ranked), 1))
@@ -237,8 +242,8 @@ def _draw_equal(axes: Axes, calibration: Calibration) -> None:
     axes.grid(visible=False, axis="x")
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.4f}"))
-    axes.set_xlabel("trials, by their estimate")
-    axes.set_ylabel("time of the copy / time")
+    axes.set_xlabel("trials, by estimate")
+    axes.set_ylabel("time ratio (copy / original)")
     axes.tick_params(labelsize=style.SMALL)
 
 
@@ -249,8 +254,8 @@ def _reach(intervals: Sequence[Interval]) -> float:
 
 
 def _draw_found(axes: Axes, calibration: Calibration) -> None:
-    """Draw the share of trials that tell the copies apart over the injected slowdown."""
-    _header(axes, "Told apart, by injected slowdown")
+    """Draw the detection rate over the injected slowdown."""
+    _header(axes, "Detection rate, by injected slowdown")
     for item in calibration.slowdowns:
         share, x = item.found(item.intervals), 100 * item.extra
         colour, marker = (SLOWED, "o") if item.extra else (OUTSIDE, "s")
@@ -268,29 +273,21 @@ def _draw_found(axes: Axes, calibration: Calibration) -> None:
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.3g} %"))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.0f} %"))
     axes.set_xlabel("injected slowdown")
-    axes.set_ylabel("trials whose interval excludes 1")
+    axes.set_ylabel("trials whose 95 % CI excludes 1")
     axes.tick_params(labelsize=style.SMALL)
 
 
 def _note(calibration: Calibration) -> str:
-    n_trials = sum(len(slowdown.trials) for slowdown in calibration.slowdowns)
     same = calibration.same
-    text = (
-        f"{count(n_trials, 'trial')}, each timed to {within(calibration.target)} or for "
-        f"{plain(calibration.budget_s, 0)}{NBSP}s."
-    )
-    if same is not None:
-        text += (
-            " Left: bars are 95 % intervals, Student's over process sets, dots their estimates; orange bars exclude 1, "
-            "the true ratio (dotted)."
-        )
-    text += " Right: share of trials whose interval excludes 1, bars are Clopper and Pearson's 95 % intervals;"
-    if same is not None:
-        text += f" orange and dotted, equal copies and the {percent(ALARMS, 0)} of false alarms that intervals promise;"
-    text += f" dashed, {percent(ENOUGH, 0)}."
     ranked = [] if same is None else same.intervals
     cut = sum(max(abs(item.low - 1), abs(item.high - 1)) > _reach(ranked) for item in ranked)
-    text += f" {count(cut, 'interval')} reach beyond the axis." if cut else ""
+    left = f"Left: 95{NBSP}% CI over process replicates; orange excludes the true ratio, 1 (dotted)"
+    left += f"; {count(cut, 'interval')} {'extends' if cut == 1 else 'extend'} beyond the axis" if cut else ""
+    right = (
+        f"{'Bars' if same is None else 'Right: bars'} are Clopper–Pearson 95{NBSP}% CIs; dashed {percent(ENOUGH, 0)}"
+    )
+    if same is not None:
+        right += f"; orange A/A tests, dotted their nominal {percent(ALARMS, 0)}"
     if calibration.incomplete:
-        text += f" Not counted: {count(calibration.incomplete, 'incomplete trial')}."
-    return text
+        right += f"; without {count(calibration.incomplete, 'incomplete trial')}"
+    return f"{right}." if same is None else f"{left}. {right}."

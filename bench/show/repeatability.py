@@ -1,4 +1,4 @@
-"""How well independent runs agree on the ratios of times: sentences, a table, and a figure."""
+"""How well independent runs agree on time ratios: sentences, tables, and a figure."""
 
 import functools
 from collections.abc import Sequence
@@ -25,32 +25,32 @@ BAND_COLOUR = "#eaf2e6"
 
 
 def repeatability_sentences(found: Repeatability) -> list[str]:
-    """Return how well the runs agree, and what pairing does for that."""
+    """Return how well the runs agree, with and without pairing."""
     if not found.ratios:
         return [f"No ratio of {found.question} was measured in two of {count(len(found.runs), 'run')}."]
     repetitions = [item for ratio in found.ratios for item in ratio.repetitions]
     outside = [item for item in repetitions if not item.within]
     said = (
-        f"In {count(len(found.runs), 'run')}, {len(repetitions) - len(outside)} of {len(repetitions)} paired ratios "
-        f"are within {within(TOLERANCE)} of their pooled value"
+        f"{len(repetitions) - len(outside)} of {len(repetitions)} paired time ratios from "
+        f"{count(len(found.runs), 'run')} are within {within(TOLERANCE)} of their pooled value"
     )
     if outside:
         excused = sum(item.repeats for item in outside)
         others = "the other one" if len(outside) == 1 else f"of the {len(outside)} others"
         said += f"; {others}{_excuse(excused, len(outside))}"
     each = [
-        f"{_name(ratio)} {percent(ratio.paired.sd, 2)} paired, {percent(ratio.unpaired.sd, 2)} unpaired, "
-        f"{percent(ratio.within_rounds.sd, 2)} by the medians within rounds"
+        f"{_name(ratio)} {percent(ratio.paired.sd, 2)} paired, {percent(ratio.within_rounds.sd, 2)} as median "
+        f"per-round ratio, {percent(ratio.unpaired.sd, 2)} measured separately"
         for ratio in found.ratios
     ]
     return [f"{said}.", f"Standard deviation between runs: {'; '.join(each)}."]
 
 
 def _excuse(excused: int, others: int) -> str:
-    """Say how many of the ratios outside have an interval that says so, and holds the pooled value."""
+    """Say how many of the ratios outside have a wider interval that contains the pooled value."""
     if others == 1:
-        return " has a wider interval that holds it" if excused else " has no wider interval that holds it"
-    return f", {excused} {'has' if excused == 1 else 'have'} a wider interval that holds it"
+        return " has a wider 95 % CI that contains it" if excused else " has no wider 95 % CI that contains it"
+    return f", {excused} {'has' if excused == 1 else 'have'} a wider 95 % CI that contains it"
 
 
 def _name(ratio: RepeatedRatio) -> str:
@@ -60,60 +60,55 @@ def _name(ratio: RepeatedRatio) -> str:
 def repeatability_table(found: Repeatability) -> Table:
     """Return how far the runs lie apart, a row per ratio."""
     columns = [
-        "<ratio",
+        "<time ratio",
         "pooled",
-        f"within {within(TOLERANCE)}",
-        "sd",
-        "range",
-        f"medians within {within(TOLERANCE)}",
-        "medians sd",
-        "medians range",
-        f"unpaired within {within(TOLERANCE)}",
-        "unpaired sd",
-        "unpaired range",
+        f"paired: within {within(TOLERANCE)}",
+        "SD",
+        "per-round SD",
+        f"separate: within {within(TOLERANCE)}",
+        "separate SD",
     ]
     rows = [
         [
             _ratio(ratio),
             plain(ratio.pooled),
             *_cells(ratio.paired),
-            *_cells(ratio.within_rounds),
+            percent(ratio.within_rounds.sd, 2),
             *_cells(ratio.unpaired),
         ]
         for ratio in found.ratios
     ]
     note = (
-        f"{listing(found.runs)}. Pooled: geometric mean of the runs' estimates, from which deviations are counted. "
-        "Medians: the same of the median ratios within rounds. Unpaired: the numerator's time in one run by the "
-        "denominator's in another, in every combination, as "
-        "deviations from their geometric mean."
+        f"Runs: {listing(found.runs)}. SD: standard deviation between runs. Pooled: geometric mean of the runs' "
+        "estimates. Per-round: the median per-round ratio instead of the ratio of 10th-percentile block times. "
+        "Separate: the numerator's time in one run by the denominator's in another, in every combination."
     )
     return make_table(f"Repeated runs: {found.question}", columns, rows, note)
 
 
 def _ratio(ratio: RepeatedRatio) -> str:
-    return f"time({ratio.numerator}) / time({ratio.denominator})"
+    return f"{ratio.numerator} / {ratio.denominator}"
 
 
 def _cells(spread: Spread) -> list[str]:
-    return [f"{spread.n_within} of {len(spread.deviations)}", percent(spread.sd, 2), percent(spread.range, 2)]
+    return [f"{spread.n_within} of {len(spread.deviations)}", percent(spread.sd, 2)]
 
 
 def repeated_runs_table(found: Repeatability) -> Table:
-    """Return what every run says of every ratio."""
+    """Return the estimate of every run for every ratio."""
     columns = [
-        "<ratio",
+        "<time ratio",
         "<run",
-        "estimate (95 % interval)",
-        "from pooled",
+        "estimate (95 % CI)",
+        "deviation",
         f"<within {within(TOLERANCE)}",
-        "<says wider",
-        "<holds pooled",
+        "<wider CI",
+        "<contains pooled",
     ]
     rows = [[_ratio(ratio), *_run_cells(item)] for ratio in found.ratios for item in ratio.repetitions]
     note = (
-        f"Says wider: half the width of the run's own interval is more than {within(TOLERANCE).lstrip('±')} of the "
-        "estimate. Holds pooled: the pooled value lies in it."
+        f"Deviation: from the pooled value. Wider CI: half of the run's own interval is more than "
+        f"{within(TOLERANCE).lstrip('±')} of the estimate. Contains pooled: the pooled value lies in it."
     )
     return make_table(f"Every repeated run: {found.question}", columns, rows, note)
 
@@ -128,7 +123,7 @@ def _signed(share: float, decimals: int = 2) -> str:
 
 
 def draw_repeatability(found: Repeatability) -> Drawing:
-    """Draw the ratios of every run around their pooled value, and beside them ratios of times of different runs."""
+    """Draw the ratios of every run around their pooled value, and beside them those measured separately."""
     with style.look():
         page, title = style.Page(), _title(found)
         page.heading(title, f"{found.question}: {count(len(found.runs), 'independent run')}")
@@ -144,13 +139,13 @@ def draw_repeatability(found: Repeatability) -> Drawing:
 def _title(found: Repeatability) -> str:
     paired = [deviation for ratio in found.ratios for deviation in ratio.paired.deviations]
     if not paired:
-        return "No ratio was measured twice"
+        return "No time ratio was measured twice"
     n_paired = sum(ratio.paired.n_within for ratio in found.ratios)
     unpaired = [deviation for ratio in found.ratios for deviation in ratio.unpaired.deviations]
     n_unpaired = sum(ratio.unpaired.n_within for ratio in found.ratios)
     return (
-        f"{n_paired} of {len(paired)} paired ratios repeat within {within(TOLERANCE)}; from times of different runs, "
-        f"{n_unpaired} of {len(unpaired)} do"
+        f"{n_paired} of {len(paired)} paired ratios repeat within {within(TOLERANCE)}; unpaired, "
+        f"{n_unpaired} of {len(unpaired)}"
     )
 
 
@@ -171,10 +166,10 @@ def _draw_ratio(band: style.Band, found: Repeatability, ratio: RepeatedRatio, la
     _percent_axis(unpaired, [deviation for item in found.ratios for deviation in item.unpaired.deviations])
     if last:
         paired.set_xlabel("paired, around the pooled value")
-        unpaired.set_xlabel("unpaired, around their mean")
+        unpaired.set_xlabel("measured separately, around their mean")
     estimates = [number_interval(item.interval) for item in ratio.repetitions]
-    style.row_texts(unpaired, ESTIMATE, "paired, 95 % interval", estimates)
-    style.row_texts(unpaired, DEVIATION, "from pooled", [_signed(item.deviation) for item in ratio.repetitions])
+    style.row_texts(unpaired, ESTIMATE, "paired, 95 % CI", estimates)
+    style.row_texts(unpaired, DEVIATION, "deviation", [_signed(item.deviation) for item in ratio.repetitions])
 
 
 def _draw_run(axes: Axes, row: int, item: Repetition, ratio: RepeatedRatio) -> None:
@@ -213,11 +208,9 @@ def _tick(share: float) -> str:
 def _note(found: Repeatability) -> str:
     wider = [item for ratio in found.ratios for item in ratio.repetitions if item.says_wider and not item.within]
     text = (
-        f"Left: markers and bars are estimates and 95 % intervals of {count(len(found.runs), 'run')}, each on its own, "
-        "around the geometric mean of the estimates (dotted). Right: dots are the numerator's time in this run by the "
-        f"denominator's time in each other run. Shaded: {within(TOLERANCE)}."
+        f"Left: estimates and 95 % CIs of {count(len(found.runs), 'run')} around their geometric mean (dotted); shaded "
+        f"{within(TOLERANCE)}"
     )
     if wider:
-        runs = dict.fromkeys(item.run for item in wider)
-        text += f" Beyond it, with an interval that says that it is not as precise: {listing(runs)}."
-    return text
+        text += f"; beyond it with a wider CI: {listing(dict.fromkeys(item.run for item in wider))}"
+    return f"{text}. Right: the numerator's time in this run by the denominator's time in each other run."

@@ -1,4 +1,7 @@
-"""Write what the committed trials and runs say into docs/measuring.md: ``python -m tests.docs.refresh_measuring``."""
+"""Write the results of the committed trials and runs into docs/measuring.md.
+
+Run ``python -m tests.docs.refresh_measuring``.
+"""
 
 import dataclasses
 import json
@@ -42,14 +45,16 @@ def blocks() -> dict[str, str]:
 
 
 def _all_turns() -> str:
-    """Return what beginning a turn costs, over the processes of all implementations."""
+    """Return the overhead of a turn, over the processes of all implementations."""
     costs = [cost for name in COSTS if (cost := read_calibration(name).cut_cost) is not None]
     trials = tuple(trial for cost in costs for trial in cost.trials)
     together = CutCost(trials)
     turn = together.turn
     low, high = (f"{100 * value:.2f}".replace("-", "−") for value in (turn.low, turn.high))
     estimate = f"{100 * turn.estimate:.2f}".replace("-", "−")
-    return f"In all {together.n_processes} processes together, the turn costs {estimate} ({low} to {high}) %."
+    return (
+        f"In all {together.n_processes} processes together, the overhead of a turn is {estimate} % ({low} to {high})."
+    )
 
 
 def _block(sentences: list[str], table: str = "") -> str:
