@@ -1,4 +1,4 @@
-"""``backprop-bench reproduce``: published experiments, trained again by both twins."""
+"""``backprop-bench reproduce``: replication of published results with NumPy and with PyTorch."""
 
 import functools
 from collections.abc import Sequence
@@ -25,25 +25,28 @@ from backprop_bench.bench.show.published import (
     published_sentences,
     published_table,
     readings_table,
+    worded,
 )
 from backprop_bench.data import Layer, Recipe, load_family_trees, load_patterns
 from backprop_bench.scratch.numpy_trainer import NumpyTrainer
 
 FAMILY = "family-trees"
 QUESTION, RELATIVE = "Colin, aunt", "an aunt of Colin"
-"""What Fig. 3 of the paper shows the activity for."""
+"""The question of Fig. 3 of the paper."""
 SHOWN_READINGS = 12
 
 
 @click.command()
 @click.argument("names", nargs=-1)
-@click.option("--seeds", type=click.IntRange(min=1), help="At most so many of each; all that it has otherwise.")
+@click.option(
+    "--seeds", type=click.IntRange(min=1), help="At most so many seeds of each experiment; all of them otherwise."
+)
 @run_options("a run that was stopped")
 def reproduce(options: RunOptions, names: tuple[str, ...], seeds: int | None) -> None:
-    """Train published experiments with their settings, and say whether the published figures are inside.
+    """Replicate published results: train with the published settings, and compare.
 
-    NAMES are experiments; all of them otherwise, which takes an hour on two cores. What is not published is a guess,
-    and listed as one.
+    NAMES are experiments; all of them otherwise, which takes an hour on two cores. Settings that are not published are
+    guesses, and listed as such.
 
     \b
     Examples:
@@ -57,7 +60,7 @@ def reproduce(options: RunOptions, names: tuple[str, ...], seeds: int | None) ->
 
 
 def reproduce_findings(description: dict[str, Any], rows: list[Row]) -> Findings:
-    """Return what a run of ``reproduce`` says."""
+    """Return the findings of a run of ``reproduce``."""
     found = summarize(description, rows)
     tables = [published_table(found)]
     if found.readings:
@@ -78,12 +81,12 @@ def _draw(found: Reproduction, description: dict[str, Any], rows: Sequence[Row])
 
 
 def summarize(description: dict[str, Any], rows: list[Row]) -> Reproduction:
-    """Return what the records say of the published figures."""
+    """Compare the records with the published results."""
     return summarize_reproduction(description, rows, EXPERIMENTS[FAMILY].held_out)
 
 
 def family_codes(rows: Sequence[Row]) -> list[Codes]:
-    """Return what the units for persons stand for, of all that learned, or of the literal reading where nothing did."""
+    """Return what the person units encode, in every network that learned, or else in the literal reading."""
     trials = [row for row in rows if row["kind"] == "trial" and row["question"].startswith(FAMILY)]
     learned = [row for row in trials if row["weights"] is not None and row["question"] != FAMILY]
     chosen = learned or [row for row in trials if row["question"] == FAMILY]
@@ -91,7 +94,7 @@ def family_codes(rows: Sequence[Row]) -> list[Codes]:
 
 
 def family_activity(description: dict[str, Any], rows: Sequence[Row], codes: Sequence[Codes]) -> Activity | None:
-    """Return the activity for the paper's question in the network whose codes are shown; ``None`` without one."""
+    """Return the activations for the paper's question in the network whose codes are shown; ``None`` without one."""
     if not codes:
         return None
     shown = best_codes(codes)
@@ -119,4 +122,4 @@ def family_activity(description: dict[str, Any], rows: Sequence[Row], codes: Seq
         ("answers", patterns.output_names, passed.y[4][0].tolist()),
     ]
     right = [name for name, bit in zip(patterns.output_names, patterns.targets[case], strict=True) if bit]
-    return Activity(RELATIVE, f"{shown.variant}, seed {shown.seed}", shown_layers, right)
+    return Activity(RELATIVE, f"{worded(shown.variant)}, seed {shown.seed}", shown_layers, right)

@@ -1,6 +1,6 @@
-"""The published figures beside what was measured, and whether they are inside of it. Pure functions.
+"""Published results beside the measured ones, and whether these replicate them. Pure functions.
 
-Figures of the paper: Rumelhart, Hinton & Williams, *Learning representations by back-propagating errors*, Nature 323,
+Results of the paper: Rumelhart, Hinton & Williams, *Learning representations by back-propagating errors*, Nature 323,
 533-536 (1986). Of XOR and parity: *Parallel Distributed Processing*, chapter 8 (1986). Of MNIST: Nielsen, *Neural
 Networks and Deep Learning*, chapter 1; Rashid, *Make Your Own Neural Network*; LeCun, Bottou, Bengio & Haffner,
 *Gradient-based learning applied to document recognition* (1998); Hinton (2005), as listed by LeCun's page on MNIST.
@@ -35,17 +35,17 @@ Unit = Literal["share", "sweeps", "error", "accuracy", "distance"]
 
 SYMMETRY_SWEEPS = 1425
 REPLICATED_MEDIAN = (1500, 4000)
-"""Between which the medians of two public replications lie, with room on either side."""
+"""Range of the medians of two public replications, with room on either side."""
 REPLICATED_SHARE = 0.85
 TIMES_OF_1986 = {"xor": 558, "parity-4": 2825}
-"""Published sweeps of one run each."""
+"""Published epochs (the paper says sweeps) of one run each."""
 BEST_ERRORS = {"nielsen-30": 0.0458, "nielsen-100": 0.0341}
 """Test error after the best epoch of the best of three runs."""
 OF_RUNS = 3
 ENOUGH_RUNS = 3
-"""With fewer, where one more run would be is so wide a range that nothing follows from it."""
+"""With fewer, the prediction interval is too wide for a verdict."""
 ENOUGH_TRIALS = 20
-"""With fewer, the percentiles of the sweeps are the least and the most of them, and nothing follows from these."""
+"""With fewer, the outer percentiles of the epochs are their minimum and maximum, which give no verdict."""
 NIELSEN_ACCURACIES = {1: 0.9129, 2: 0.9295, 3: 0.9348, 28: 0.9528, 29: 0.9542, 30: 0.9534}
 """Of the published run of 784-30-10, by the number of finished epochs, which its author counts from 0."""
 LAST_ERRORS = {"rashid": 0.0253, "hinton": 0.0153}
@@ -57,22 +57,22 @@ PERCENTILES = (0.025, 0.975)
 
 @dataclasses.dataclass(frozen=True)
 class Verdict:
-    """A published figure beside the measured one.
+    """A published result beside the measured one.
 
     Attributes
     ----------
     experiment
         Question of the run.
     what
-        What the figure is of.
+        Which quantity.
     published
-        The published figure, in words.
+        The published result, in words.
     measured
-        The measured one with the range that the verdict goes by; its n is the number of runs behind it.
+        The measured one with the range that decides; its n is the number of runs behind it.
     unit
         Of the measured one.
     inside
-        Whether they agree; ``None`` where nothing is published that they could agree with.
+        Whether the published result is replicated; ``None`` where there is no verdict.
     """
 
     experiment: str
@@ -85,7 +85,7 @@ class Verdict:
 
 @dataclasses.dataclass(frozen=True)
 class Reproduction:
-    """What a run of ``reproduce`` says."""
+    """Outcome of a run of ``reproduce``."""
 
     verdicts: tuple[Verdict, ...]
     sweeps: tuple[Sweeps, ...]
@@ -97,7 +97,7 @@ class Reproduction:
 
 
 def summarize_reproduction(description: Mapping[str, Any], rows: Sequence[Row], n_held_out: int) -> Reproduction:
-    """Compute what the records of a run say of the published figures.
+    """Compare the records of a run with the published results.
 
     Parameters
     ----------
@@ -146,7 +146,7 @@ def _symmetry(times: Sequence[Sweeps], solutions: Sequence[Solution]) -> list[Ve
         verdicts += [
             Verdict(
                 found.question,
-                f"solved within {found.limit:,} sweeps",
+                f"solved within {found.limit:,} epochs",
                 f"at least {100 * REPLICATED_SHARE:g} % in replications",
                 share,
                 "share",
@@ -154,7 +154,7 @@ def _symmetry(times: Sequence[Sweeps], solutions: Sequence[Solution]) -> list[Ve
             ),
             Verdict(
                 found.question,
-                f"median of the sweeps, and quartiles{_of_few(n)}",
+                f"epochs until solved: median and quartiles{_of_few(n)}",
                 f"{least:,} to {most:,} in replications",
                 Interval(median, low, high, n),
                 "sweeps",
@@ -162,7 +162,7 @@ def _symmetry(times: Sequence[Sweeps], solutions: Sequence[Solution]) -> list[Ve
             ),
             Verdict(
                 found.question,
-                f"sweeps of the run shown, within the quartiles{_of_few(n)}",
+                f"epochs of the published run, within the quartiles{_of_few(n)}",
                 f"{SYMMETRY_SWEEPS:,}; by then {100 * before:.3g} % of ours are solved",
                 Interval(median, low, high, n),
                 "sweeps",
@@ -170,7 +170,7 @@ def _symmetry(times: Sequence[Sweeps], solutions: Sequence[Solution]) -> list[Ve
             ),
         ]
     checks = {
-        f"mirror weights opposite to {100 * MIRROR_TOLERANCE:g} %": [
+        f"mirror weights opposite within {100 * MIRROR_TOLERANCE:g} %": [
             s.mirror_error <= MIRROR_TOLERANCE for s in solutions
         ],
         f"hidden units sign-flipped copies (correlation below {FLIPPED_CORRELATION:g})": [
@@ -195,7 +195,7 @@ def _of_few(n: int) -> str:
 def _averaged(found: Sweeps) -> Verdict:
     n = sum(sweeps <= SYMMETRY_SWEEPS for sweeps in found.solved)
     share = share_interval(n, len(found.solved))
-    what = f"solved within {SYMMETRY_SWEEPS:,} sweeps where the gradient is averaged"
+    what = f"solved within {SYMMETRY_SWEEPS:,} epochs where the gradient is averaged"
     return Verdict(found.question, what, "0 of 500 in a replication", share, "share", n == 0)
 
 
@@ -204,19 +204,19 @@ def _time(found: Sweeps) -> Verdict:
     low, median, high = (found.quantile(q) for q in (PERCENTILES[0], 0.5, PERCENTILES[1]))
     published = TIMES_OF_1986.get(found.question)
     if published is None:
-        said, inside = "no figure", None
+        said, inside = "no number", None
     else:
         before = 100 * found.share_before(published)
         said = f"{published:,}; by then {before:.3g} % of ours are solved"
         inside = low <= published <= high if n >= ENOUGH_TRIALS else None
     of_few = "" if published is None else _of_few(n)
-    what = f"sweeps until all are right, {found.variant}: median and 95 % of the runs{of_few}"
+    what = f"epochs until all outputs are right, {found.variant}: median and central 95 % of runs{of_few}"
     return Verdict(found.question, what, said, Interval(median, low, high, n), "sweeps", inside)
 
 
 def _family(name: str, readings: Sequence[Reading]) -> list[Verdict]:
     if name == "family-trees":
-        what = "trained questions answered after 1,500 sweeps"
+        what = "trained questions answered after 1,500 epochs"
         return [
             Verdict(
                 name, f"{what}, {found.variant}", "all 100", _known(found.trained, found.seeds), "share", found.learns
@@ -227,12 +227,12 @@ def _family(name: str, readings: Sequence[Reading]) -> list[Verdict]:
     in_text = [found for found in readings if found.in_text]
     if in_text:
         learning = [found for found in in_text if found.learns]
-        what = f"readings of the text, of {len(in_text)}, that learn at least 95 % of the trained questions"
+        what = f"share of {len(in_text)} readings of the text that learn at least 95 % of the trained questions"
         share = _known(len(learning) / len(in_text), len(in_text))
         verdicts.append(Verdict(name, what, "at least one", share, "share", bool(learning)))
     for found in sorted(readings, key=lambda found: -found.trained)[:1]:
         where = "a reading of the text" if found.in_text else "not in the text"
-        what = f"trained questions answered by what learns most ({where}): {found.variant}"
+        what = f"trained questions answered by the best reading ({where}): {found.variant}"
         verdicts.append(Verdict(name, what, "all 100", _known(found.trained, found.seeds), "share", None))
         share = share_interval(round(found.held_out * found.n_held_out), found.n_held_out)
         what = "held-out questions answered by the same"
@@ -250,7 +250,7 @@ def _errors(name: str, trained: Sequence[Errors]) -> list[Verdict]:
     if name in BANDS:
         values = [value for found in trained for value in found.last]
         published, n = BANDS[name], len(values)
-        what = "test error, lowest to highest over learning rates and seeds"
+        what = "test error, range over learning rates and seeds"
         measured = Interval(statistics.median(values), min(values), max(values), n)
         return [Verdict(name, what, f"{100 * published:g} %", measured, "error", measured.contains(published))]
     verdicts = []
@@ -259,7 +259,7 @@ def _errors(name: str, trained: Sequence[Errors]) -> list[Verdict]:
         if name in BEST_ERRORS:
             best = found.best_of(OF_RUNS) or found.best
             measured = Interval(statistics.fmean(best), min(best), max(best), n)
-            what = f"test error of the best epoch of the best of {OF_RUNS} runs: mean, least and most of all choices"
+            what = f"test error of the best epoch of the best of {OF_RUNS} runs: mean and range of all choices"
             published = BEST_ERRORS[name]
             inside = measured.contains(published) if n >= 2 * OF_RUNS else None  # else no two choices are of other runs
             verdicts.append(Verdict(name, what, f"{100 * published:g} %", measured, "error", inside))
@@ -267,12 +267,12 @@ def _errors(name: str, trained: Sequence[Errors]) -> list[Verdict]:
             for epoch, accuracy in NIELSEN_ACCURACIES.items():
                 if epoch < found.by_epoch.shape[1]:
                     of_run = new_run_interval([float(1 - error) for error in found.by_epoch[:, epoch]])
-                    what, said = f"accuracy after epoch {epoch}: where one more run would be", f"{100 * accuracy:g} %"
+                    what, said = f"accuracy after epoch {epoch}: prediction interval", f"{100 * accuracy:g} %"
                     verdicts.append(Verdict(name, what, said, of_run, "accuracy", of_run.contains(accuracy)))
         if name in LAST_ERRORS:
             of_run = new_run_interval(found.last)
             of = "" if len(trained) == 1 else f", {found.variant}"
-            what = f"test error after the last epoch{of}: where one more run would be"
+            what = f"test error after the last epoch{of}: prediction interval"
             said = f"{100 * LAST_ERRORS[name]:g} %"
             inside = of_run.contains(LAST_ERRORS[name]) if n >= ENOUGH_RUNS else None
             verdicts.append(Verdict(name, what, said, of_run, "error", inside))
@@ -280,19 +280,16 @@ def _errors(name: str, trained: Sequence[Errors]) -> list[Verdict]:
 
 
 def _twins(name: str, times: Sequence[Sweeps], trained: Sequence[Errors]) -> list[Verdict]:
-    """Say whether both twins went the same way, in float64: by their weights, or on MNIST by losses and accuracies."""
-    said = f"the same within {IDENTICAL:g}"
+    """Say whether the NumPy and the PyTorch version agree in float64: weights, or losses and accuracies on MNIST."""
+    said = f"tolerance {IDENTICAL:g}"
     verdicts = []
     for in_text in (True, False):
         found = [item for item in times if item.n_twins and item.in_text == in_text]
         if found:
             apart = max(item.distance for item in found)
             n, near, equal = (sum(numbers) for numbers in zip(*map(_pairs, found), strict=True))
-            where = "" if in_text else ", of recipes that are not in the text"
-            what = (
-                f"weights of the twins on the way{where}; {near:,} of {n:,} pairs stay so near, {equal:,} end after "
-                "the same sweep"
-            )
+            where = "" if in_text else " with recipes that are not in the text"
+            what = f"weights of both versions{where}; {near:,} of {n:,} pairs agree, {equal:,} end after the same epoch"
             inside = near == equal == n if in_text else None
             verdicts.append(Verdict(name, what, said, _known(apart, n), "distance", inside))
     on_mnist = [item for item in trained if item.twin_seeds]
@@ -304,8 +301,8 @@ def _twins(name: str, times: Sequence[Sweeps], trained: Sequence[Errors]) -> lis
         stretches = [_stretches(item) for item in on_mnist if item.stretch is not None]
         epochs = min((item.near_epochs, item.by_epoch.shape[1] - 1) for item in on_mnist)
         what = (
-            f"losses of the twins, so near for {epochs[0]} of {epochs[1]} epochs at least; accuracies differ by "
-            f"{100 * accuracy:.2g} points at most"
+            f"losses of both versions; within the tolerance for at least {epochs[0]} of {epochs[1]} epochs; accuracies "
+            f"differ by at most {100 * accuracy:.2g} points"
         )
         verdicts.append(Verdict(name, what, said, _known(apart, n), "distance", None if stretches else inside))
         verdicts += stretches
@@ -313,16 +310,16 @@ def _twins(name: str, times: Sequence[Sweeps], trained: Sequence[Errors]) -> lis
 
 
 def _stretches(found: Errors) -> Verdict:
-    """Say whether the twins go the same way from the same weights, where the recipe drives neighbours apart."""
+    """Say whether both versions agree from the same weights, where the recipe amplifies rounding error."""
     what = (
-        f"weights and losses of the twins, PyTorch's from the same weights every {found.stretch} batches of "
-        f"{found.by_epoch.shape[1] - 1} epochs"
+        f"weights and losses of both versions, PyTorch restarted from the same weights every {found.stretch} batches "
+        f"of {found.by_epoch.shape[1] - 1} epochs"
     )
     apart = found.stretch_distance if found.stretch_distance is not None else math.nan
-    said = f"the same within {IDENTICAL:g}"
+    said = f"tolerance {IDENTICAL:g}"
     return Verdict(found.question, what, said, _known(apart, found.twin_seeds), "distance", apart <= IDENTICAL)
 
 
 def _pairs(found: Sweeps) -> tuple[int, int, int]:
-    """Return how many pairs of twins there are, stay near each other, and end after the same sweep."""
+    """Return how many pairs of runs there are, agree, and end after the same epoch."""
     return found.n_twins, found.n_near, found.twins_equal

@@ -1,4 +1,4 @@
-"""Figures of weights and activities like the paper's: squares whose areas are the numbers."""
+"""Hinton diagrams of weights and activities like the paper's: squares whose areas are the numbers."""
 
 import dataclasses
 import math
@@ -47,22 +47,22 @@ def draw_solution(solution: Solution, solutions: Sequence[Solution]) -> Drawing:
     """Draw the weights of a symmetry network as Fig. 1 of the paper does."""
     near = sum(item.ratio_error <= RATIO_TOLERANCE for item in solutions)
     title = (
-        f"The symmetry network of seed {solution.seed}: mirror weights are opposite, and those of a side are nearly "
-        "1 : 2 : 4"
+        "Mirror weights are opposite, those of one side nearly 1:2:4"
         if solution.ratio_error <= RATIO_TOLERANCE
-        else f"The symmetry network of seed {solution.seed}: mirror weights are opposite"
+        else "Mirror weights of the symmetry network are opposite"
     )
     matrix = np.column_stack((solution.hidden.T, solution.hidden_bias, solution.output))
     largest = float(abs(matrix).max())
     with style.look():
         page = style.Page()
-        page.heading(title, "Weights of the two hidden units after the sweep that solved it")
+        page.heading(
+            title, f"Symmetry network of seed {solution.seed}: weights of the two hidden units when it is solved"
+        )
         page.band(2.2, lambda band: _draw_solution(band, matrix, largest))
         page.text(
             f"Area: size of the weight, at most {largest:.1f}; orange above 0, blue below. Solved after "
-            f"{solution.sweeps:,} sweeps; output bias {_signed(solution.output_bias, 1)}. Of "
-            f"{count(len(solutions), 'solved run')}, "
-            f"{near} have 1 : 2 : 4 within 10 % in both units; shown is the nearest.",
+            f"{solution.sweeps:,} epochs with output bias {_signed(solution.output_bias, 1)}; of "
+            f"{count(len(solutions), 'solved run')}, {near} have 1:2:4 within 10 % in both units (shown: the nearest).",
             style.SMALL,
             color=style.GREY,
         )
@@ -70,7 +70,7 @@ def draw_solution(solution: Solution, solutions: Sequence[Solution]) -> Drawing:
             f"unit {number}: " + ", ".join(_signed(value) for value in unit)
             for number, unit in enumerate(matrix, start=1)
         )
-        alt = f"{title}. From the six inputs, the bias, and to the output, {rows}."
+        alt = f"{title} (seed {solution.seed}). From the six inputs, the bias, and to the output, {rows}."
         return Drawing("symmetry", title, alt, page.figure())
 
 
@@ -84,7 +84,7 @@ def _draw_solution(band: style.Band, matrix: npt.NDArray[np.float64], largest: f
 
 
 def best_codes(codes: Sequence[Codes]) -> Codes:
-    """Return those whose units are nearest to a nationality."""
+    """Return those with the largest correlation of a unit with nationality."""
     return max(codes, key=lambda item: max(map(abs, item.correlations["nationality"])))
 
 
@@ -92,18 +92,16 @@ def draw_codes(codes: Codes) -> Drawing:
     """Draw the weights from the persons to their six units as Fig. 4 of the paper does."""
     unit = int(np.argmax(np.abs(codes.correlations["nationality"])))
     value = codes.correlations["nationality"][unit]
-    title = f"Unit {unit + 1} for persons tells the nationality: its weights correlate with it by {_signed(value)}"
+    title = f"Person unit {unit + 1} encodes nationality: correlation {_signed(value)}"
     largest = float(abs(codes.weights).max())
     with style.look():
         page = style.Page()
         page.heading(title, f"Weights from the 24 persons to their six units; {codes.variant}, seed {codes.seed}")
         page.band(4.6, lambda band: _draw_codes(band, codes, largest))
         page.text(
-            f"Area: size of the weight, at most {largest:.1f}; orange above 0, blue below. Each panel is one unit, "
-            f"English "
-            "persons above the Italian ones in the same place of their tree. Numbers: correlation of the unit's "
-            "weights "
-            "with nationality, generation and branch of the family.",
+            f"Area: size of the weight, at most {largest:.1f}; orange above 0, blue below; a panel per unit, English "
+            "persons above their Italian counterparts. Numbers: correlation of the unit's weights with nationality, "
+            "generation and branch of the family.",
             style.SMALL,
             color=style.GREY,
         )
@@ -131,16 +129,16 @@ def _draw_codes(band: style.Band, codes: Codes, largest: float) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class Activity:
-    """Activity levels of a family-tree network for one question.
+    """Activations of a family-tree network for one question.
 
     Attributes
     ----------
     question
         Such as "an aunt of Colin".
     said
-        What network it is.
+        Which network it is.
     layers
-        (title, names of units, activities) by layer, inputs first.
+        (title, names of units, activations) by layer, inputs first.
     right
         Names of the outputs that are to be on.
     """
@@ -152,18 +150,20 @@ class Activity:
 
 
 def draw_activity(activity: Activity) -> Drawing:
-    """Draw the activity of every unit for a question, layer by layer, as Fig. 3 of the paper does."""
+    """Draw the activation of every unit for a question, layer by layer, as Fig. 3 of the paper does."""
     _, names, values = activity.layers[-1]
     on = [name for name, value in zip(names, values, strict=True) if value > 0.5]
     answers = listing(on) or "nobody"
-    title = f"Asked for {activity.question}, the network answers {answers}; right is {listing(activity.right)}"
+    title = f"Asked for {activity.question}, the network answers {answers}"
+    if sorted(on) != sorted(activity.right):
+        title += f"; right is {listing(activity.right)}"
     with style.look():
         page = style.Page()
-        page.heading(title, f"Activity of every unit; {activity.said}")
+        page.heading(title, f"Activation of every unit, {activity.said}; right: {listing(activity.right)}")
         for layer in reversed(activity.layers):
             page.band(1.15 if max(map(len, layer[1])) > 3 else 0.8, lambda band, layer=layer: _draw_layer(band, *layer))  # type: ignore[misc]
         page.text(
-            "Area: activity between 0 and 1. Outputs on top, inputs at the bottom, as in Fig. 3 of the paper.",
+            "Area: activation between 0 and 1. Outputs on top, inputs at the bottom, as in Fig. 3 of the paper.",
             style.SMALL,
             color=style.GREY,
         )
@@ -172,7 +172,7 @@ def draw_activity(activity: Activity) -> Drawing:
             + ", ".join(f"{name} {value:.2f}" for name, value in zip(names, values, strict=True) if value > 0.05)
             for title, names, values in activity.layers
         )
-        return Drawing("family-activity", title, f"{title}. {said}.", page.figure())
+        return Drawing("family-activity", title, f"{title}. Right: {listing(activity.right)}. {said}.", page.figure())
 
 
 def _draw_layer(band: style.Band, title: str, names: Sequence[str], values: Sequence[float]) -> None:

@@ -1,4 +1,4 @@
-"""The published figures beside the measured ones: a table, sentences, and figures like the paper's."""
+"""Replication of published results: sentences, tables, and figures like the paper's."""
 
 import math
 import statistics
@@ -33,23 +33,48 @@ from backprop_bench.bench.show.hinton import (
 from backprop_bench.bench.show.numbers import ABSENT, count, has_bounds, percent
 from backprop_bench.bench.show.table import Table, make_table
 
-VERDICTS = {True: "inside", False: "outside", None: ABSENT}
+VERDICTS = {True: "replicated", False: "not replicated", None: ABSENT}
+AGREEMENTS = {True: "agree", False: "differ", None: ABSENT}
+"""The same where the NumPy version is compared with the PyTorch version."""
+SHOWN = {
+    "a change after every": "an update after every",
+    "every case": "every example",
+    "over the cases": "over the examples",
+    "over cases": "over examples",
+    "case by case": "one example at a time",
+    " a change": " per update",
+    " a sweep": " per epoch",
+    "every sweep": "every epoch",
+    "forgiven beyond": "error dead zone beyond",
+    "nothing forgiven": "no error dead zone",
+    "direct connections from the inputs to the output": "input-output skip connections",
+}
+"""Words in the labels of records, and what is shown for them."""
 NEVER = "never"
 ON, OFF = style.SHADES["from scratch"][0], style.SHADES["PyTorch"][0]
 
 
+def worded(label: str) -> str:
+    """Return a label or a title of the records in the words that are shown."""
+    for recorded, shown in SHOWN.items():
+        label = label.replace(recorded, shown)
+    return label
+
+
 def published_sentences(found: Reproduction) -> list[str]:
-    """Return the outcome in plain words: how many figures are inside, and each that is outside."""
+    """Return how many published results are replicated, and each that is not."""
     judged = [verdict for verdict in found.verdicts if verdict.inside is not None]
     twins = [verdict.inside for verdict in judged if verdict.unit == "distance"]
     figures = [verdict.inside for verdict in judged if verdict.unit != "distance"]
-    said = [
-        f"{sum(map(bool, figures))} of {count(len(figures), 'published figure')} are inside what these settings give."
-    ]
+    replicated = f"{sum(map(bool, figures))} of {count(len(figures), 'published result')} are replicated"
+    said = [f"{replicated}: they lie in the range that their settings give."]
     if twins:
-        said.append(f"In {sum(map(bool, twins))} of {count(len(twins), 'experiment')} the twins go the same way.")
+        said.append(
+            f"The NumPy and the PyTorch version agree in {sum(map(bool, twins))} of {count(len(twins), 'comparison')}."
+        )
     said += [
-        f"Outside: {found.titles[verdict.experiment]} — {verdict.what}: published {verdict.published}, "
+        f"{'Different' if verdict.unit == 'distance' else 'Not replicated'}: "
+        f"{worded(found.titles[verdict.experiment])} — {worded(verdict.what)}: published {verdict.published}, "
         f"measured {measured(verdict)}."
         for verdict in judged
         if not verdict.inside
@@ -58,10 +83,10 @@ def published_sentences(found: Reproduction) -> list[str]:
 
 
 def published_charts(found: Reproduction) -> list[Chart]:
-    """Return the sweeps of the small tasks, and the errors on MNIST, for a terminal."""
+    """Return the epochs of the small tasks, and the errors on MNIST, for a terminal."""
     times = [
         Bar(
-            f"{item.question}, {item.variant}",
+            f"{item.question}, {worded(item.variant)}",
             item.quantile(0.5),
             f"{sweeps(item.quantile(0.5))}, n {len(item.solved)}",
         )
@@ -69,18 +94,18 @@ def published_charts(found: Reproduction) -> list[Chart]:
         if any(map(math.isfinite, item.solved))
     ]
     errors = [
-        Bar(f"{item.question}, {item.variant}", mean, f"{percent(mean, 2)}, n {len(item.last)}")
+        Bar(f"{item.question}, {worded(item.variant)}", mean, f"{percent(mean, 2)}, n {len(item.last)}")
         for item in found.errors
         for mean in [statistics.fmean(item.last)]
     ]
     return [
-        Chart("Sweeps until solved, median over seeds", tuple(times), lambda value: f"{value:,.0f}"),
+        Chart("Epochs until solved, median over seeds", tuple(times), lambda value: f"{value:,.0f}"),
         Chart("Test error after the last epoch, mean over seeds", tuple(errors), percent),
     ]
 
 
 def measured(verdict: Verdict) -> str:
-    """Return the measured figure in its unit, with its range where there is one."""
+    """Return the measured value in its unit, with its range where there is one."""
     value = verdict.measured
     writers: dict[str, Callable[[float], str]] = {
         "share": percent,
@@ -97,38 +122,38 @@ def measured(verdict: Verdict) -> str:
 
 
 def sweeps(value: float) -> str:
-    """Return a number of sweeps; "never" for what is infinite."""
+    """Return a number of epochs; "never" for what is infinite."""
     return f"{value:,.0f}" if math.isfinite(value) else NEVER
 
 
 def published_table(found: Reproduction) -> Table:
-    """Return a row per published figure."""
+    """Return a row per published result."""
     rows = [
         [
             verdict.experiment,
-            verdict.what,
+            worded(verdict.what),
             verdict.published,
             measured(verdict),
             f"{verdict.measured.n:,}",
-            VERDICTS[verdict.inside],
+            (AGREEMENTS if verdict.unit == "distance" else VERDICTS)[verdict.inside],
         ]
         for verdict in found.verdicts
     ]
     note = (
-        "Shares have Wilson's 95 % interval. n: trials, trainings, readings or pairs of twins behind the figure. Where "
-        "one more run would be: 95 % by Student's t from the runs there are. Inside: the published figure lies in the "
-        "range, or what it says holds."
+        "Shares have Wilson's 95 % CI. n: training runs, readings or pairs of runs behind the result. The 95 % "
+        "prediction interval, by the t distribution, is where one more run would lie. Replicated: the published value "
+        "lies in the range, or the published statement holds."
     )
-    columns = ["<experiment", "<what", "<published", "measured", "n", "<verdict"]
+    columns = ["<experiment", "<result", "<published", "measured", "n", "<verdict"]
     return make_table("Published and measured", columns, rows, note)
 
 
 def readings_table(readings: Sequence[Reading], at_most: int) -> Table:
-    """Return the readings of the family trees that learn most."""
+    """Return the readings of the family trees that learn most, best first."""
     ranked = sorted(readings, key=lambda reading: (-reading.trained, reading.variant))[:at_most]
     rows = [
         [
-            reading.variant,
+            worded(reading.variant),
             "yes" if reading.in_text else "no",
             percent(reading.trained),
             percent(reading.trained_close),
@@ -138,13 +163,12 @@ def readings_table(readings: Sequence[Reading], at_most: int) -> Table:
         for reading in ranked
     ]
     note = (
-        f"The {len(rows)} of {len(readings)} that learn most, means over seeds. Trained: share of the 100 trained "
-        f"questions "
-        "whose outputs are all on the right side of ½ at the end; beyond 0.2 and 0.8: whose outputs are so clear. Held "
-        "out: of the four that were not trained."
+        f"The {len(rows)} of {len(readings)} readings that learn most; means over seeds. Trained: share of the 100 "
+        "trained questions with all outputs on the right side of ½ at the end. Beyond 0.2 and 0.8: with all outputs "
+        "beyond these. Held out: share of the four questions that are not trained."
     )
     columns = ["<reading", "<in the text", "trained", "beyond 0.2 and 0.8", "held out", "seeds"]
-    return make_table("What learns the family trees", columns, rows, note)
+    return make_table("The best readings of the family trees", columns, rows, note)
 
 
 def drawings(found: Reproduction, codes: Sequence[Codes], activity: Activity | None) -> list[Drawing]:
@@ -173,25 +197,25 @@ CURVES, CURVE_HEIGHT = 6.2, 1.9
 
 
 def draw_curves(found: Reproduction) -> Drawing:
-    """Draw learning curves: questions answered by the family-tree networks over sweeps, errors on MNIST over epochs."""
+    """Draw learning curves: questions that the family-tree networks answer, and errors on MNIST, by epoch."""
     shown = _shown_readings(found.readings)
     title = (
-        f"Of the trained questions, the literal reading answers {percent(shown[0].trained)} in the end, and what "
-        f"learns most {percent(shown[-1].trained)}"
+        f"Family trees: literal reading answers {percent(shown[0].trained)} of trained questions, "
+        f"best {percent(shown[-1].trained)}"
         if shown
-        else "Test error on MNIST, epoch by epoch"
+        else "Test error on MNIST by epoch"
     )
     with style.look():
         page = style.Page()
-        page.heading(title, "Family trees: share of questions answered, over sweeps. MNIST: test error over epochs")
+        page.heading(title, "Family trees: share of questions answered, by epoch. MNIST: test error, by epoch")
         if found.readings:
             page.band(CURVE_HEIGHT, lambda band: _draw_answered(band, found.readings))
         for name in dict.fromkeys(item.question for item in found.errors if item.by_epoch.shape[1] > 2):
             items = [item for item in found.errors if item.question == name]
             page.band(CURVE_HEIGHT, lambda band, items=items: _draw_epochs(band, items))  # type: ignore[misc]
         page.text(
-            "Family trees: means over seeds, of the literal reading and of what learns most. MNIST: a line per seed; "
-            "diamonds are the published run, where its course is known.",
+            "Family trees: means over seeds, of the literal reading and of the best one. MNIST: a line per seed; "
+            "diamonds are the published run, where its epochs are published.",
             style.SMALL,
             color=style.GREY,
         )
@@ -200,17 +224,18 @@ def draw_curves(found: Reproduction) -> Drawing:
 
 def _said_curves(found: Reproduction) -> str:
     readings = [
-        f"{item.variant}: {percent(item.trained)} of the trained questions" for item in _shown_readings(found.readings)
+        f"{worded(item.variant)}: {percent(item.trained)} of the trained questions"
+        for item in _shown_readings(found.readings)
     ]
     errors = [
-        f"{item.question}, {item.variant}: {percent(min(item.last), 2)} to {percent(max(item.last), 2)}"
+        f"{item.question}, {worded(item.variant)}: {percent(min(item.last), 2)} to {percent(max(item.last), 2)}"
         for item in found.errors
     ]
-    return f"In the end, {'; '.join([*readings, *errors])}."
+    return f"After the last epoch, {'; '.join([*readings, *errors])}."
 
 
 def _shown_readings(readings: Sequence[Reading]) -> list[Reading]:
-    """Return the literal reading, and what learns most of all; none of none."""
+    """Return the literal reading, and the one that learns most; none of none."""
     literal = [item for item in readings if item.question == "family-trees"][:1]
     return [*literal, *sorted(readings, key=lambda item: -item.trained)[:1]]
 
@@ -220,7 +245,7 @@ def _draw_answered(band: style.Band, readings: Sequence[Reading]) -> None:
     band.write(style.MARGIN, 0.0, "family trees", weight="bold")
     for item, colour in zip(_shown_readings(readings), (OFF, ON), strict=False):
         sweeps_done, _, trained, held_out = zip(*item.curve, strict=True)
-        what = "literal" if item.question == "family-trees" else "learns most"
+        what = "literal" if item.question == "family-trees" else "best"
         axes.plot(sweeps_done, trained, color=colour, label=f"{what}: trained")
         axes.plot(sweeps_done, held_out, color=colour, linestyle="--", label=f"{what}: held out")
     axes.set_xscale("log")
@@ -228,7 +253,7 @@ def _draw_answered(band: style.Band, readings: Sequence[Reading]) -> None:
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.0f} %"))
     axes.set_ylim(-0.03, 1.04)
-    axes.set_xlabel("sweeps, log axis")
+    axes.set_xlabel("epochs, log axis")
     axes.legend(loc="upper left", bbox_to_anchor=(1.02, 1.03), frameon=False, fontsize=style.SMALL, borderaxespad=0)
 
 
@@ -237,7 +262,7 @@ def _draw_epochs(band: style.Band, items: Sequence[Errors]) -> None:
     band.write(style.MARGIN, 0.0, items[0].question, weight="bold")
     for item, colour in zip(items, (ON, OFF, style.GREY), strict=False):
         for number, errors in enumerate(item.by_epoch):
-            label = f"{item.variant} ({count(len(item.by_epoch), 'seed')})" if number == 0 else None
+            label = f"{worded(item.variant)} ({count(len(item.by_epoch), 'seed')})" if number == 0 else None
             axes.plot(range(1, len(errors)), errors[1:], color=colour, linewidth=0.9, alpha=0.7, label=label)
     if items[0].question == "nielsen-30":
         places, accuracies = zip(*NIELSEN_ACCURACIES.items(), strict=True)
@@ -257,30 +282,29 @@ ROW, ABOVE, BELOW, NAMES, AXIS = 0.36, 0.25, 0.55, 2.6, 6.6
 
 
 def draw_sweeps(found: Reproduction) -> Drawing:
-    """Draw the share of the trials that are solved, over the sweeps, a curve per variant and a panel per task."""
+    """Draw the share of the runs that are solved, by epoch, a curve per variant and a panel per task."""
     shown = [item for item in found.sweeps if not item.question.startswith("family")]
     symmetry = next((item for item in shown if item.question == "symmetry"), None)
     title = (
-        f"Symmetry: half of the networks are solved after {sweeps(symmetry.quantile(0.5))} sweeps, the paper's one "
-        f"after {SYMMETRY_SWEEPS:,}"
+        f"Symmetry: median of {sweeps(symmetry.quantile(0.5))} epochs until solved; the paper reports "
+        f"{SYMMETRY_SWEEPS:,}"
         if symmetry
-        else "After how many sweeps the small tasks are solved"
+        else "Epochs until the small tasks are solved"
     )
     groups: dict[str, list[Sweeps]] = {}
     for item in shown:
         groups.setdefault(item.question.removesuffix("-averaged"), []).append(item)
     with style.look():
         page = style.Page()
-        page.heading(title, "Share of the trials in which all outputs are on the right side of ½, over sweeps")
+        page.heading(title, "Share of the training runs with all outputs on the right side of ½, by epoch")
         for task, items in groups.items():
             page.band(
                 1.9,
                 lambda band, task=task, items=items: _draw_times(band, task, items),  # type: ignore[misc]
             )
         page.text(
-            "A step per trial, each from initial weights of its own; a curve that ends below 100 % has trials that "
-            "were "
-            "not solved when they were ended, where it ends. Dotted: the published figure, of one run.",
+            "A step per run, each from its own initial weights; a curve that ends below 100 % has runs that are "
+            "unsolved there. Dotted: the published number of epochs, of one run.",
             style.SMALL,
             color=style.GREY,
         )
@@ -289,7 +313,7 @@ def draw_sweeps(found: Reproduction) -> Drawing:
 
 def _said_sweeps(shown: Sequence[Sweeps]) -> str:
     each = [
-        f"{item.question}, {item.variant}: median {sweeps(item.quantile(0.5))}, solved "
+        f"{item.question}, {worded(item.variant)}: median {sweeps(item.quantile(0.5))}, solved "
         f"{percent(item.share.estimate)} of "
         f"{len(item.solved)}"
         for item in shown
@@ -317,48 +341,45 @@ def _draw_times(band: style.Band, task: str, items: Sequence[Sweeps]) -> None:
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.0f} %"))
-    axes.set_xlabel("sweeps, log axis")
+    axes.set_xlabel("epochs, log axis")
     axes.legend(loc="upper left", bbox_to_anchor=(1.02, 1.03), frameon=False, fontsize=style.SMALL, borderaxespad=0)
 
 
 def _key(item: Sweeps) -> str:
-    return f"{item.variant} ({count(len(item.solved), 'seed')})"
+    return f"{worded(item.variant)} ({count(len(item.solved), 'seed')})"
 
 
 def draw_readings(readings: Sequence[Reading]) -> Drawing:
-    """Draw the share of trained questions that every reading learns, a map per kind of sum and decay."""
+    """Draw the share of trained questions that every reading learns, a map per reduction of the loss."""
     in_text = [reading for reading in readings if reading.in_text]
     best = max(in_text, key=lambda reading: reading.trained)
     learning = sum(reading.learns for reading in in_text)
-    title = (
-        f"Of {len(in_text)} readings of the text with a change after every sweep, {learning} learn the family trees; "
-        f"the "
-        f"best one answers {percent(best.trained)} of the trained questions"
+    title = f"{learning} of {count(len(in_text), 'reading')} of the text learn the family trees"
+    question = (
+        f"Share of the 100 trained questions answered after 1,500 epochs; the best reading answers "
+        f"{percent(best.trained)}"
     )
     with style.look():
         page = style.Page()
-        page.heading(title, "Share of the 100 trained questions answered after 1,500 sweeps")
+        page.heading(title, question)
         for reduction in ("sum", "mean"):
             some = [reading for reading in readings if reading.recipe["reduction"] == reduction]
             if some:
                 page.band(3.3, lambda band, some=some, reduction=reduction: _draw_map(band, some, reduction))  # type: ignore[misc]
         page.text(
-            f"Mean of {count(readings[0].seeds, 'seed')} in percent; answered: all outputs on the right side of ½. "
-            f"Rows: range "
-            "of the initial weights and what the margin does (A: targets 0 and 1, no error beyond 0.2 and 0.8; B: "
-            "targets "
-            "0.2 and 0.8, no error beyond them; C: nothing forgiven). Columns: decay by change, and learning rate "
-            "from sweep 20 "
-            "on. A frame marks what can be read in the text.",
+            "Rows: range of the initial weights, and targets (A: 0 and 1 with an error dead zone beyond 0.2 and 0.8; "
+            "B: 0.2 and 0.8 with one beyond them; C: without one); columns: decay per update, and learning rate from "
+            f"epoch 20 on. Numbers are percent, means of {count(readings[0].seeds, 'seed')}; frames mark readings of "
+            "the text.",
             style.SMALL,
             color=style.GREY,
         )
-        return Drawing("family-map", title, f"{title}. {_said_map(readings)}", page.figure())
+        return Drawing("family-map", title, f"{title}. {question}. {_said_map(readings)}", page.figure())
 
 
 def _said_map(readings: Sequence[Reading]) -> str:
     ranked = sorted(readings, key=lambda reading: -reading.trained)[:5]
-    return "Most: " + "; ".join(f"{item.variant}: {percent(item.trained)}" for item in ranked) + "."
+    return "Best: " + "; ".join(f"{worded(item.variant)}: {percent(item.trained)}" for item in ranked) + "."
 
 
 def _margin_letter(recipe: dict[str, object]) -> str:
@@ -377,7 +398,7 @@ def _draw_map(band: style.Band, readings: Sequence[Reading], reduction: str) -> 
     rows, columns = sorted(set(map(row_of, readings))), sorted(set(map(column_of, readings)))
     values = np.full((len(rows), len(columns)), np.nan)
     axes = band.axes(style.MARGIN + 1.3, 6.4, 0.25, 0.55)
-    band.write(style.MARGIN, 0.0, f"{reduction} over the cases", weight="bold")
+    band.write(style.MARGIN, 0.0, f"{reduction} over the examples", weight="bold")
     for reading in readings:
         values[rows.index(row_of(reading)), columns.index(column_of(reading))] = reading.trained
     axes.imshow(values, cmap="YlGnBu", vmin=0, vmax=1, aspect="auto")
@@ -410,15 +431,14 @@ def draw_errors(errors: Sequence[Errors]) -> Drawing:
         groups.setdefault(item.question, []).append(item)
     published = {**BEST_ERRORS, **LAST_ERRORS, **BANDS}
     inside = [name for name, items in groups.items() if _range(items)[0] <= published[name] <= _range(items)[1]]
-    title = f"Of {count(len(groups), 'published error')} on MNIST, {len(inside)} lie within what these settings gave"
+    title = f"{len(inside)} of {count(len(groups), 'published MNIST error')} lie in the measured range"
     with style.look():
         page = style.Page()
-        page.heading(title, "Test error, on all test cases")
+        page.heading(title, "Test error, on all test examples")
         page.band(ABOVE + ROW * len(groups) + BELOW, lambda band: _draw_errors(band, groups, published))
         page.text(
-            "Dots: one training each; of Nielsen's networks after the best epoch, as published, of all others after "
-            "the last. "
-            "LeCun's networks with every learning rate that was tried. Diamonds: the published error.",
+            "Dots: a training run each, after the best epoch for Nielsen's networks and after the last one otherwise; "
+            "LeCun's networks with every learning rate tried. Diamonds: the published error.",
             style.SMALL,
             color=style.GREY,
         )

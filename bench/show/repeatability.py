@@ -154,7 +154,7 @@ def _draw_ratio(band: style.Band, found: Repeatability, ratio: RepeatedRatio, la
     left = style.MARGIN + NAMES
     paired = band.axes(left, PAIRED, ABOVE, below)
     unpaired = band.axes(left + PAIRED + BETWEEN, UNPAIRED, ABOVE, below)
-    band.write(style.MARGIN, 0, f"{_name(ratio)}: {plain(ratio.pooled)}", weight="bold")
+    band.write(style.MARGIN, 0, f"Time ratio {_name(ratio)}: {plain(ratio.pooled)}", weight="bold")
     runs = [item.run for item in ratio.repetitions]
     style.name_rows(paired, runs)
     style.name_rows(unpaired, runs, labelled=False)
@@ -166,7 +166,7 @@ def _draw_ratio(band: style.Band, found: Repeatability, ratio: RepeatedRatio, la
     _percent_axis(unpaired, [deviation for item in found.ratios for deviation in item.unpaired.deviations])
     if last:
         paired.set_xlabel("paired, around the pooled value")
-        unpaired.set_xlabel("measured separately, around their mean")
+        unpaired.set_xlabel("separately, around their mean")
     estimates = [number_interval(item.interval) for item in ratio.repetitions]
     style.row_texts(unpaired, ESTIMATE, "paired, 95 % CI", estimates)
     style.row_texts(unpaired, DEVIATION, "deviation", [_signed(item.deviation) for item in ratio.repetitions])

@@ -313,12 +313,12 @@ def verdict_of(description: Row, rows: list[Row], what: str) -> Any:
 @pytest.mark.parametrize(("n_trials", "inside"), [(3, None), (19, None), (20, True)])
 def test_of_few_trials_there_is_no_verdict_and_the_row_says_so(n_trials: int, inside: bool | None) -> None:
     rows = [trial("xor", seed, 500 + 10 * seed) for seed in range(n_trials)]
-    verdict = verdict_of(described(("xor", READING)), rows, "sweeps until all are right")
+    verdict = verdict_of(described(("xor", READING)), rows, "epochs until all outputs are right")
     assert verdict.inside is inside
     assert ("no verdict with fewer than 20" in verdict.what) is (inside is None)
     assert "558; by then" in verdict.published
     rows = [trial("symmetry", seed, 1400 + 10 * seed) for seed in range(n_trials)]
-    for what in ("median of the sweeps", "within the quartiles"):
+    for what in ("epochs until solved", "within the quartiles"):
         found = verdict_of(described(("symmetry", READING)), rows, what)
         assert (found.inside is None) is (inside is None)
 
@@ -341,7 +341,7 @@ def test_a_verdict_follows_from_the_sweeps(solved: range, inside: bool) -> None:
 @pytest.mark.parametrize(("distance", "torch", "inside"), [(1e-12, 7, True), (1e-6, 7, False), (1e-12, 8, False)])
 def test_the_twins_are_the_same_where_weights_and_sweeps_are(distance: float, torch: int, inside: bool) -> None:
     rows = [{**trial("xor", 0, 7), "solved": {"scratch-numpy": 7, "torch-eager": torch}, "distance": distance}]
-    assert verdict_of(described(("xor", READING)), rows, "weights of the twins").inside is inside
+    assert verdict_of(described(("xor", READING)), rows, "weights of both versions").inside is inside
 
 
 @pytest.mark.parametrize(("kind", "inside"), [(READING, True), (BEYOND, None)])
@@ -349,7 +349,7 @@ def test_only_a_reading_of_the_text_can_be_one_that_learns(kind: str, inside: bo
     curve = [[1500, 0.1, 0.97, 0.9, 0.75, 0.5]]
     rows = [trial("family-trees-map", seed, None, curve=curve) for seed in range(2)]
     found = summarize_reproduction(described(("family-trees-map", kind)), rows, 4)
-    texts = [verdict for verdict in found.verdicts if "readings of the text" in verdict.what]
+    texts = [verdict for verdict in found.verdicts if "readings of the text that learn" in verdict.what]
     assert [verdict.inside for verdict in texts] == ([inside] if inside else [])
     held_out = next(verdict for verdict in found.verdicts if "held-out" in verdict.what)
     assert (held_out.measured.estimate, held_out.measured.n) == (0.75, 8)
@@ -373,9 +373,9 @@ def test_an_error_is_inside_where_one_more_run_would_be(accuracy: float, inside:
     description = described(("rashid", READING))
     assert verdict_of(description, rows, "after the last epoch").inside is inside
     same = [*rows, *epochs("rashid", "torch-eager v", 0, [0.1, accuracy - 0.001])]
-    assert verdict_of(description, same, "losses of the twins").inside is True
+    assert verdict_of(description, same, "losses of both versions").inside is True
     apart = [*rows, *epochs("rashid", "torch-eager v", 0, [0.1, accuracy - 0.001], loss=0.1001)]
-    assert verdict_of(description, apart, "losses of the twins").inside is False
+    assert verdict_of(description, apart, "losses of both versions").inside is False
 
 
 @pytest.mark.parametrize(("distances", "inside"), [((1e-15, 1e-12), True), ((1e-15, 1e-8), False), ((0, None), False)])
@@ -384,7 +384,7 @@ def test_where_twins_are_compared_in_stretches_these_decide(distances: tuple[flo
     row = {"kind": "stretch", "session": 0, "question": "nielsen-30", "implementation": "v", "seed": 0, "batches": 100}
     rows += [{**row, "epoch": epoch, "distance": apart} for epoch, apart in enumerate(distances, start=1)]
     description = described(("nielsen-30", READING))
-    assert verdict_of(description, rows, "losses of the twins").inside is None
+    assert verdict_of(description, rows, "losses of both versions").inside is None
     found = verdict_of(description, rows, "from the same weights every 100 batches")
     assert found.inside is inside
     assert (found.measured.estimate == math.inf) is (None in distances)
@@ -487,12 +487,12 @@ def test_a_published_name_covers_its_variations(small: str) -> None:
     assert "family-trees-map" not in NAMES
 
 
-def test_sentences_and_table_say_what_is_outside() -> None:
+def test_sentences_and_table_say_what_is_not_replicated() -> None:
     rows = [trial("symmetry", seed, 40) for seed in range(20)]
     found = summarize_reproduction(described(("symmetry", READING)), rows, 4)
     said = " ".join(published_sentences(found)).replace("\N{NO-BREAK SPACE}", " ")
-    assert "Outside: Made up: symmetry — median of the sweeps, and quartiles" in said
-    outside = [row for row in published_table(found).rows if row[-1] == "outside"]
+    assert "Not replicated: Made up: symmetry — epochs until solved: median and quartiles" in said
+    outside = [row for row in published_table(found).rows if row[-1] == "not replicated"]
     assert "40" in outside[0][3]
     assert measured(found.verdicts[0]).startswith("100")
     assert [drawing.name for drawing in drawings(found, [], None)] == ["sweeps"]
