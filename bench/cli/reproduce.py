@@ -19,13 +19,13 @@ from backprop_bench.bench.run.reproduce import plan_reproduction, run_reproducti
 from backprop_bench.bench.show.drawing import Drawing
 from backprop_bench.bench.show.findings import Finding, Findings, failure_sentences
 from backprop_bench.bench.show.hinton import Activity, best_codes
+from backprop_bench.bench.show.labels import worded
 from backprop_bench.bench.show.published import (
     drawings,
     published_charts,
     published_sentences,
     published_table,
     readings_table,
-    worded,
 )
 from backprop_bench.data import Layer, Recipe, load_family_trees, load_patterns
 from backprop_bench.scratch.numpy_trainer import NumpyTrainer

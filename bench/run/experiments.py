@@ -22,22 +22,22 @@ class Experiment:
     patterns
         The task, as :func:`data.load_patterns` takes it; ``None`` for MNIST.
     variants
-        Recipes, by what the records call them. Their epochs are the sweeps after which a trial ends.
+        Recipes, by what the records call them. A trial ends after their epochs, which the paper calls sweeps.
     seeds
         From which every variant is trained.
     twin_seeds
         The first so many of them, from which PyTorch trains as well.
     held_out
-        Cases that are not trained: of MNIST the last ones, of the other tasks others for every seed.
+        Examples that are not trained: of MNIST the last ones, of the other tasks others for every seed.
     stops
         Whether a trial ends as soon as the task is solved.
     keeps
         Whether the weights at the end are recorded.
     stretch
-        Batches after which PyTorch begins anew from the same weights, in a training beside the others: where the recipe
-        drives neighbours apart, twins cannot stay together for longer. 0 where they train on their own only.
+        Batches after which PyTorch restarts from the weights of NumPy, in a training job beside the others: where the
+        recipe amplifies rounding error, both versions cannot agree for longer. 0 where there is no such job.
     guesses
-        What is not published, or not known here, and was chosen.
+        Settings that are not published, or not known here.
     """
 
     name: str
@@ -85,7 +85,7 @@ FAMILY = OF_1986.replace(
 """The recipe of the family trees, read literally (the same, Figs 2-4). The range of the initial weights is that of the
 symmetry network, for none is stated."""
 SECOND_RATES = {"ε 0.01": 0.01, "ε 0.001": 0.001}
-"""Learning rate from sweep 20 on, by the transcription."""
+"""Learning rate from epoch 20 on, by transcription of the text."""
 RANGES = (0.1, 0.3, 1.0, 2.0)
 DECAYS = {"0.2 %": 0.002, "0.02 %": 0.0002, "no decay": 0.0}
 MARGINS: dict[str, dict[str, object]] = {
@@ -94,7 +94,7 @@ MARGINS: dict[str, dict[str, object]] = {
     "nothing forgiven": {"margin": None, "target_range": (0.0, 1.0)},
 }
 PER_SWEEP = 1 - (1 - 0.002) ** (1 / 100)
-"""Share of a decay by 0.2 % a sweep that each of 100 changes in it has."""
+"""Decay per update that amounts to 0.2 % per epoch of 100 updates."""
 FASTER = "ε 0.05"
 """Five times the published learning rates: beyond any reading of the text."""
 
@@ -107,7 +107,7 @@ def in_text(recipe: Recipe) -> bool:
 
 
 def _family_map() -> dict[str, Recipe]:
-    """Return all that the text leaves open, and some of what it does not, with a change after every sweep."""
+    """Return all that the text leaves open, and some of what it does not, with an update after every epoch."""
     rates = {**SECOND_RATES, FASTER: 0.05}
     found = {}
     for scale, (said, rate), (decay, shrinkage), (margin, changes), reduction in itertools.product(
@@ -127,7 +127,7 @@ def _family_map() -> dict[str, Recipe]:
 
 
 def _family_case_map() -> dict[str, Recipe]:
-    """Return the same with a change after every case, where it is affordable."""
+    """Return the same with an update after every example, where it is affordable."""
     found = {}
     decays = {"0.2 % a change": 0.002, "0.2 % a sweep": PER_SWEEP, "no decay": 0.0}
     for scale, (said, rate), (decay, shrinkage), (margin, changes) in itertools.product(
@@ -154,7 +154,7 @@ def _pdp(layer_sizes: tuple[int, ...], sweeps: int, *, direct: bool = False) -> 
 
 
 PDP_GUESSES = (
-    "momentum α (0 and 0.9 are shown), initial weights U(±0.5), a change after every sweep, targets 0.1 and 0.9"
+    "momentum α (0 and 0.9 are shown), initial weights U(±0.5), an update after every epoch, targets 0.1 and 0.9"
 )
 
 NIELSEN = Recipe(
@@ -222,7 +222,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         Experiment(
             "symmetry-averaged",
             "symmetry",
-            "The same with the mean over the cases where the paper has the sum",
+            "The same with the mean over the examples where the paper has the sum",
             "symmetry",
             {AVERAGED: OF_1986.replace(reduction="mean")},
             seeds=50,
@@ -231,7 +231,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         Experiment(
             "xor",
             "xor",
-            "XOR with one hidden unit and direct connections from the inputs to the output",
+            "XOR with one hidden unit and input-output skip connections",
             "xor",
             _pdp((2, 1, 1), 10_000, direct=True),
             seeds=100,
@@ -285,7 +285,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         Experiment(
             "family-trees-cases",
             "family-trees",
-            "Family trees with a change after every case",
+            "Family trees with an update after every example",
             "family-trees",
             _family_case_map(),
             seeds=2,
@@ -318,7 +318,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         Experiment(
             "rashid",
             "rashid",
-            "784-200-10, case by case (Rashid)",
+            "784-200-10, one example at a time (Rashid)",
             None,
             {
                 "initial weights by fan-in": ARTICLE_SCRATCH,

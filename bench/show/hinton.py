@@ -12,6 +12,7 @@ from matplotlib.patches import Rectangle
 from backprop_bench.bench.compute.published import RATIO_TOLERANCE, Codes, Solution
 from backprop_bench.bench.show import style
 from backprop_bench.bench.show.drawing import Drawing
+from backprop_bench.bench.show.labels import worded
 from backprop_bench.bench.show.numbers import count, listing
 
 ON, OFF = style.SHADES["from scratch"][0], style.SHADES["PyTorch"][0]
@@ -96,7 +97,9 @@ def draw_codes(codes: Codes) -> Drawing:
     largest = float(abs(codes.weights).max())
     with style.look():
         page = style.Page()
-        page.heading(title, f"Weights from the 24 persons to their six units; {codes.variant}, seed {codes.seed}")
+        page.heading(
+            title, f"Weights from the 24 persons to their six units; {worded(codes.variant)}, seed {codes.seed}"
+        )
         page.band(4.6, lambda band: _draw_codes(band, codes, largest))
         page.text(
             f"Area: size of the weight, at most {largest:.1f}; orange above 0, blue below; a panel per unit, English "

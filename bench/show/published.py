@@ -30,35 +30,15 @@ from backprop_bench.bench.show.hinton import (
     draw_codes,
     draw_solution,
 )
+from backprop_bench.bench.show.labels import worded
 from backprop_bench.bench.show.numbers import ABSENT, count, has_bounds, percent
 from backprop_bench.bench.show.table import Table, make_table
 
 VERDICTS = {True: "replicated", False: "not replicated", None: ABSENT}
 AGREEMENTS = {True: "agree", False: "differ", None: ABSENT}
 """The same where the NumPy version is compared with the PyTorch version."""
-SHOWN = {
-    "a change after every": "an update after every",
-    "every case": "every example",
-    "over the cases": "over the examples",
-    "over cases": "over examples",
-    "case by case": "one example at a time",
-    " a change": " per update",
-    " a sweep": " per epoch",
-    "every sweep": "every epoch",
-    "forgiven beyond": "error dead zone beyond",
-    "nothing forgiven": "no error dead zone",
-    "direct connections from the inputs to the output": "input-output skip connections",
-}
-"""Words in the labels of records, and what is shown for them."""
 NEVER = "never"
 ON, OFF = style.SHADES["from scratch"][0], style.SHADES["PyTorch"][0]
-
-
-def worded(label: str) -> str:
-    """Return a label or a title of the records in the words that are shown."""
-    for recorded, shown in SHOWN.items():
-        label = label.replace(recorded, shown)
-    return label
 
 
 def published_sentences(found: Reproduction) -> list[str]:

@@ -30,6 +30,7 @@ from backprop_bench.bench.run import experiments, reproduce
 from backprop_bench.bench.run.book import Book
 from backprop_bench.bench.run.experiments import EXPERIMENTS, FAMILY, NAMES, NIELSEN, OF_1986, in_text
 from backprop_bench.bench.run.trial import CLOSE, checkpoints, distance, is_right, run_trial, split, train_in_stretches
+from backprop_bench.bench.show.labels import worded
 from backprop_bench.bench.show.published import (
     drawings,
     measured,
@@ -499,3 +500,17 @@ def test_sentences_and_table_say_what_is_not_replicated() -> None:
     times, errors = published_charts(found)
     assert [(bar.name, bar.value, bar.text) for bar in times.bars] == [("symmetry, v", 40, "40, n 20")]
     assert errors.bars == ()
+
+
+@pytest.mark.parametrize(
+    ("label", "shown"),
+    [
+        ("Family trees with a change after every case", "Family trees with an update after every example"),
+        ("U(±1), ε 0.01, 0.2 % a change, nothing forgiven", "U(±1), ε 0.01, 0.2 % per update, no error dead zone"),
+        ("0.2 % a sweep, case by case", "0.2 % per epoch, one example at a time"),
+        ("mean over the cases", "mean over the examples"),
+        ("initial weights by fan-in", "initial weights by fan-in"),
+    ],
+)
+def test_labels_of_the_records_are_shown_in_the_words_of_the_field(label: str, shown: str) -> None:
+    assert worded(label) == shown

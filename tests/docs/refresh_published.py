@@ -1,4 +1,7 @@
-"""Write what the committed run of reproduce says into docs/published.md: ``python -m tests.docs.refresh_published``."""
+"""Write the results of the committed run of reproduce into docs/published.md.
+
+Run ``python -m tests.docs.refresh_published``.
+"""
 
 from pathlib import Path
 
@@ -16,14 +19,14 @@ PAGE, REFERENCE = ROOT / "docs" / "published.md", ROOT / "results" / "reference"
 
 
 def reference() -> tuple[Reproduction, list[Drawing]]:
-    """Return what the committed run says, and its figures."""
+    """Return the results of the committed run, and its figures."""
     description, rows = read_description(REFERENCE), read_rows(REFERENCE)
     found, codes = summarize(description, rows), family_codes(rows)
     return found, drawings(found, codes, family_activity(description, rows, codes))
 
 
 def blocks(found: Reproduction) -> dict[str, str]:
-    """Return what stands in the blocks of the page."""
+    """Return the text of each block of the page."""
     sentences = "".join(f"* {sentence}\n" for sentence in published_sentences(found))
     guesses = "".join(
         f"* {experiment.published_as}: {experiment.guesses}.\n"
