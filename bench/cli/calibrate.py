@@ -1,4 +1,4 @@
-"""``backprop-bench calibrate``: put the measuring to the test."""
+"""``backprop-bench calibrate``: A/A tests and injected slowdowns."""
 
 import contextlib
 import functools
@@ -30,8 +30,8 @@ from backprop_bench.data import InputError
 
 @click.command()
 @click.option("--implementation", default="scratch-numpy", show_default=True, help="What is compared with itself.")
-@click.option("--trials", default=200, show_default=True, help="Trials with equal copies.")
-@click.option("--slowed", default=20, show_default=True, help="Trials of every slowdown.")
+@click.option("--trials", default=200, show_default=True, help="Number of A/A tests: trials with equal copies.")
+@click.option("--slowed", default=20, show_default=True, help="Trials of every injected slowdown.")
 @click.option(
     "--slowdown",
     "slowdowns",
@@ -40,13 +40,26 @@ from backprop_bench.data import InputError
     default=(2.0, 3.0),
     show_default=True,
     metavar="PERCENT",
-    help="By which the second copy is slowed; repeatable.",
+    help="Injected slowdown of the second copy; repeatable.",
 )
-@click.option("--cost", default=0, show_default=True, help="Trials of what being cut into blocks costs; minutes each.")
-@click.option("--target", type=float, default=1.0, show_default=True, metavar="PERCENT", help="Of every trial.")
-@click.option("--budget", type=float, default=20.0, show_default=True, metavar="SECONDS", help="Of every trial.")
+@click.option("--cost", default=0, show_default=True, help="Trials of block-switching overhead; minutes each.")
 @click.option(
-    "--at-once", default=1, show_default=True, type=click.IntRange(min=1), help="Trials at a time, on their own cores."
+    "--target",
+    type=float,
+    default=1.0,
+    show_default=True,
+    metavar="PERCENT",
+    help="Half-width of the 95 % CI at which a trial stops.",
+)
+@click.option(
+    "--budget", type=float, default=20.0, show_default=True, metavar="SECONDS", help="Time budget of every trial."
+)
+@click.option(
+    "--at-once",
+    default=1,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Trials in parallel, each on its own cores.",
 )
 @run_options("trials that were stopped")
 def calibrate(
@@ -60,10 +73,10 @@ def calibrate(
     budget: float,
     at_once: int,
 ) -> None:
-    """Compare one implementation with itself, and with itself made slower, and count how often the verdict is right.
+    """Measure false-positive rate and detection rate: one implementation against itself, and against a slowed copy.
 
-    Of equal copies, 1 is to lie outside the 95 % interval in 5 % of the trials. Of a slowed copy it is to lie outside
-    as often as can be: the smallest slowdown that nine of ten trials find is what this machine lets one see.
+    In an A/A test the 95 % CI should exclude 1 in 5 % of the trials. With an injected slowdown it should exclude 1 in
+    as many as possible. The smallest slowdown that nine of ten trials detect is the resolution on this machine.
 
     \b
     Examples:
@@ -96,7 +109,7 @@ def _cores_of_trials(cpus: str | None, threads: int, at_once: int) -> tuple[int,
 
 
 def calibrate_findings(description: dict[str, Any], rows: list[Row]) -> Findings:
-    """Return what a run of ``calibrate`` says."""
+    """Return the findings of a run of ``calibrate``."""
     calibration = summarize_calibration(description, rows)
     finding = Finding(
         name="calibration",
@@ -115,16 +128,16 @@ def _write_calibration(calibration: Calibration, folder: Path) -> list[Path]:
 
 
 class _Trials:
-    """Counts the trials rather than what happens in each."""
+    """Reports progress by trial."""
 
     def __init__(self, bars: Bars) -> None:
         self._bars = bars
 
     @contextlib.contextmanager
-    def stage(self, title: str, total: float) -> Iterator[None]:  # noqa: ARG002 (what is announced)
+    def stage(self, title: str, total: float) -> Iterator[None]:  # noqa: ARG002 (part of the interface)
         """Run a stage, which is a trial."""
         yield
         self._bars.advance(title)
 
     def advance(self, detail: str, steps: float = 1) -> None:
-        """Pass over what happens within a trial."""
+        """Ignore the steps within a trial."""

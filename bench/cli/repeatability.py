@@ -1,4 +1,4 @@
-"""``backprop-bench repeatability``: whether independent runs say the same."""
+"""``backprop-bench repeatability``: how well independent runs agree."""
 
 import json
 from collections.abc import Sequence
@@ -25,11 +25,13 @@ from backprop_bench.data import InputError
 
 @click.command()
 @click.argument("runs", nargs=-1, required=True, metavar="[LABEL=]FOLDER...")
-@click.option("--question", default="same-recipe", show_default=True, help="Which question of the runs.")
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Write table and figure there.")
+@click.option("--question", default="same-recipe", show_default=True, help="Question of the runs to compare.")
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for the JSON file and the figure."
+)
 @output_options
 def repeatability(runs: tuple[str, ...], question: str, out: Path | None, output: Output) -> None:
-    """Compare the ratios of independent runs with each other, and with ratios of times that were not paired.
+    """Compare the time ratios of independent runs, paired within a run and measured separately.
 
     \b
     Examples:
@@ -53,13 +55,13 @@ def _read_all(runs: Sequence[str]) -> list[tuple[str, Summary]]:
     Raises
     ------
     InputError
-        Where one is given twice, for it says nothing new the second time.
+        Where one is given twice.
     """
     found: dict[Path, str] = {}
     for run in runs:
         label, equals, path = ("", "", run) if Path(run).exists() else run.rpartition("=")
         folder = existing_run_folder(Path(path))
         if folder in found:
-            raise InputError(f"{path} is the same run as {found[folder]!r}; expected independent ones")
+            raise InputError(f"{path} is the same run as {found[folder]!r}; expected independent runs")
         found[folder] = label if equals else folder.name
     return [(label, summarize(read_description(folder), read_rows(folder))) for folder, label in found.items()]

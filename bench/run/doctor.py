@@ -1,4 +1,4 @@
-"""What on this machine, right now, would make a timing less than it seems."""
+"""What on this machine interferes with a measurement right now."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ KERNELS_BELOW_AVX2 = {"Prescott", "Core2", "Nehalem", "Sandybridge", "Bulldozer"
 TORCH_PROBE = "import torch; print(torch.__version__, torch.cuda.is_available())"
 TORCH_TIMEOUT_S = 60.0
 
-# What a check meets where the system does not offer what it asks for.
+# Errors of a check where the system does not provide what it asks for.
 UNREADABLE = (
     OSError,
     ValueError,
@@ -63,7 +63,7 @@ UNREADABLE = (
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at: what was found and what it means for a measurement, in one sentence."""
+    """One check: its result and what it means for a measurement, in one sentence."""
 
     topic: str
     level: Level
@@ -72,7 +72,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Sample:
-    """What went on during a moment in which this process slept."""
+    """Activity of the machine while this process slept."""
 
     elapsed_s: float
     steal_ticks: int | None
@@ -82,7 +82,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Situation:
-    """What the checks look at."""
+    """Input of the checks."""
 
     root: Path
     results: Path
@@ -91,12 +91,12 @@ class Situation:
 
     @property
     def cores(self) -> float:
-        """Cores' worth of time that this process can get."""
+        """CPU time that this process can get, in cores."""
         return min(self.cpu.usable_cores, self.cpu.quota_cores or self.cpu.usable_cores)
 
 
 def diagnose(results: Path = Path("results"), *, root: Path = ROOT, sample_s: float = 1.0) -> list[Finding]:
-    """Look over the machine for whatever disturbs or distorts a measurement.
+    """Check the machine for whatever interferes with a measurement.
 
     Takes about `sample_s` and the time that importing torch takes in a process of its own.
 
@@ -129,7 +129,7 @@ def _finding(topic: str, check: Callable[[Situation], Verdict | None], situation
 
 
 def watch(root: Path, sample_s: float) -> Sample:
-    """Sleep for `sample_s` and return what the rest of the machine did meanwhile."""
+    """Sleep for `sample_s` and return the activity of the rest of the machine."""
     processes = _other_processes()
     _shares(processes)  # the first reading of each is the start of the interval
     stolen = parse_steal_ticks(read_text(root / "proc/stat") or "")
@@ -162,12 +162,11 @@ def _check_cores(situation: Situation) -> Verdict:
     usable, quota = situation.cpu.usable_cores, situation.cpu.quota_cores
     if quota is not None and quota < usable:
         return "warning", (
-            f"The control group allows {quota:g} cores' worth of time on {usable} cores, so a run with more threads "
-            "than that is stopped in the middle of what it does."
+            f"The control group limits CPU time to {quota:g} of {usable} cores: a run with more threads is throttled."
         )
     if usable < 2:
-        return "warning", "There is only one core, so whatever else runs takes its time from what is timed."
-    return "ok", f"{usable} cores may be used and no quota is in force."
+        return "warning", "There is only one core, so other processes take time from what is timed."
+    return "ok", f"{usable} cores are usable, without a CPU quota."
 
 
 def _check_hyperthreads(situation: Situation) -> Verdict | None:
@@ -176,14 +175,17 @@ def _check_hyperthreads(situation: Situation) -> Verdict | None:
     if not lists:
         return None
     if any(text and ("," in text or "-" in text) for text in lists):
-        return "note", "Logical cores share physical ones, so two threads may run slower than two cores would let them."
-    return "ok", "Each logical core is a physical core, as far as this system tells."
+        return "note", "Logical cores share physical cores, so two threads may be slower than on two physical cores."
+    return "ok", "Each logical core is a physical core, as far as the system reports."
 
 
 def _check_load(situation: Situation) -> Verdict:
     load = os.getloadavg()[0]
     if load > 0.5 * situation.cores:
-        return "warning", f"The load of the last minute is {load:.2f} on {situation.cores:g} cores: let it fall first."
+        return (
+            "warning",
+            f"The load of the last minute is {load:.2f} on {situation.cores:g} cores: wait until it falls.",
+        )
     return "ok", f"The load of the last minute is {load:.2f} on {situation.cores:g} cores."
 
 
@@ -193,7 +195,7 @@ def _check_processes(situation: Situation) -> Verdict | None:
     total = sum(share for _, share in situation.sample.busy)
     names = ", ".join(f"{name} {share:.0%}" for name, share in situation.sample.busy[:3] if share >= 0.01)
     if total > 0.1:
-        return "warning", f"Other processes use {total:.0%} of a core right now ({names}) and will compete for it."
+        return "warning", f"Other processes use {total:.0%} of a core right now ({names}) and interfere."
     return "ok", f"Other processes use {total:.0%} of a core right now."
 
 
@@ -203,16 +205,16 @@ def _check_steal(situation: Situation) -> Verdict | None:
     offered_s = situation.sample.elapsed_s * (situation.cpu.logical_cores or 1)
     share = situation.sample.steal_ticks / os.sysconf("SC_CLK_TCK") / offered_s
     if share > 0.01:
-        return "warning", f"The hypervisor took {share:.1%} of the CPU time for other guests: only paired timings hold."
-    return "ok", f"The hypervisor took {share:.1%} of the CPU time in this moment."
+        return "warning", f"The hypervisor took {share:.1%} of the CPU time for other guests: trust paired ratios only."
+    return "ok", f"The hypervisor took {share:.1%} of the CPU time during this check."
 
 
 def _check_virtual_machine(situation: Situation) -> Verdict | None:
     if situation.cpu.virtual_machine is None:
         return None
     if situation.cpu.virtual_machine:
-        return "note", "This is a virtual machine: neighbours on the same host can slow it without a trace."
-    return "ok", "No hypervisor is announced, so no neighbours share the caches and cores."
+        return "note", "This is a virtual machine: neighbours on the same host can slow it down unnoticed."
+    return "ok", "No hypervisor is reported, so no neighbours share caches and cores."
 
 
 def _check_governor(situation: Situation) -> Verdict | None:
@@ -221,15 +223,15 @@ def _check_governor(situation: Situation) -> Verdict | None:
         return None
     if governor == "performance":
         return "ok", "The frequency governor is performance."
-    return "warning", f"The frequency governor is {governor}, so short timings may see a clock that is still rising."
+    return "warning", f"The frequency governor is {governor}, so the clock may still ramp up during short timings."
 
 
 def _check_turbo(situation: Situation) -> Verdict | None:
     if situation.cpu.turbo is None:
         return None
     if situation.cpu.turbo:
-        return "note", "Turbo is on: one thread may get a higher clock than two, which makes scaling look worse."
-    return "ok", "Turbo is off, so one thread and two get the same clock."
+        return "note", "Turbo is on: one thread may run at a higher clock than two, which makes scaling look worse."
+    return "ok", "Turbo is off, so one thread and two run at the same clock."
 
 
 def _check_memory(_situation: Situation) -> Verdict:
@@ -248,14 +250,14 @@ def _check_swap(_situation: Situation) -> Verdict:
 
 def _check_pressure(situation: Situation) -> Verdict | None:
     total = parse_pressure_total(read_text(situation.root / "proc/pressure/cpu") or "")
-    return None if total is None else ("ok", "Each record will say how long tasks waited for a core meanwhile.")
+    return None if total is None else ("ok", "CPU pressure (PSI) is readable and is recorded with every block.")
 
 
 def _check_battery(_situation: Situation) -> Verdict:
     battery = psutil.sensors_battery()
     if battery is not None and not battery.power_plugged:
         return "warning", "The machine runs on battery and may lower its clock at any time: plug it in."
-    return "ok", "The machine does not run on battery, as far as this system tells."
+    return "ok", "The machine does not run on battery, as far as the system reports."
 
 
 def _check_shell(_situation: Situation) -> Verdict:
@@ -263,12 +265,12 @@ def _check_shell(_situation: Situation) -> Verdict:
     if kept:
         return (
             "warning",
-            f"{', '.join(kept)} set in this shell will choose the kernels that are timed: unset to compare.",
+            f"{', '.join(kept)} set in this shell selects the kernels that are timed: unset it to compare.",
         )
     overridden = [name for name in thread_environment(1) if name in os.environ]
     if overridden:
-        return "note", f"{', '.join(overridden)} set in this shell will be overridden in the workers."
-    return "ok", "No variable of this shell speaks to the numerical libraries."
+        return "note", f"{', '.join(overridden)} set in this shell is overridden in the workers."
+    return "ok", "No environment variable configures the numerical libraries."
 
 
 def _check_blas(situation: Situation) -> Verdict | None:
@@ -282,9 +284,9 @@ def _check_blas(situation: Situation) -> Verdict | None:
     if slow and best in situation.cpu.simd:
         return (
             "warning",
-            f"BLAS picked the kernel {names} although the processor has {best}: it is slower than it could.",
+            f"BLAS uses the kernel {names} although the processor has {best}: it is slower than necessary.",
         )
-    return "ok", f"BLAS picked the kernel {names}, and nothing says that the processor has a better one."
+    return "ok", f"BLAS uses the kernel {names}, which matches the processor as far as known."
 
 
 def _check_torch(_situation: Situation) -> Verdict:
@@ -293,14 +295,14 @@ def _check_torch(_situation: Situation) -> Verdict:
             [sys.executable, "-c", TORCH_PROBE], capture_output=True, text=True, timeout=TORCH_TIMEOUT_S, check=False
         )
     except subprocess.TimeoutExpired:
-        return "warning", f"Importing torch took more than {TORCH_TIMEOUT_S:.0f} s, so its twins may not be measurable."
+        return "warning", f"Importing torch takes more than {TORCH_TIMEOUT_S:.0f} s, so PyTorch versions may not run."
     if probe.returncode != 0:
         reason = (probe.stderr.strip().splitlines() or [f"exit status {probe.returncode}"])[-1]
-        return "warning", f"Torch cannot be imported, so only the hand-written twins can run ({reason})."
+        return "warning", f"Torch cannot be imported, so only versions without PyTorch can run ({reason})."
     version, cuda = probe.stdout.split()[-2:]
     if cuda == "True":
         return "ok", f"Torch {version} imports and sees a GPU."
-    return "note", f"Torch {version} imports and sees no GPU, so what needs CUDA is listed as unavailable."
+    return "note", f"Torch {version} imports and sees no GPU, so what needs CUDA is unavailable."
 
 
 def _check_clock(_situation: Situation) -> Verdict:
@@ -313,8 +315,8 @@ def _check_clock(_situation: Situation) -> Verdict:
 def _check_timer(_situation: Situation) -> Verdict:
     overhead_ns = timer_overhead_ns()
     if overhead_ns > 1000:
-        return "warning", f"Reading the clock costs {overhead_ns:.0f} ns, so the kernel uses a slow clock source."
-    return "ok", f"Reading the clock costs {overhead_ns:.0f} ns."
+        return "warning", f"Reading the clock takes {overhead_ns:.0f} ns: the kernel uses a slow clock source."
+    return "ok", f"Reading the clock takes {overhead_ns:.0f} ns."
 
 
 def timer_overhead_ns(readings: int = 2000) -> float:
@@ -326,15 +328,15 @@ def timer_overhead_ns(readings: int = 2000) -> float:
 def _check_disk(situation: Situation) -> Verdict:
     free = shutil.disk_usage(_existing(situation.results)).free // MIB
     if free < 1024:
-        return "warning", f"Only {free} MiB are free where results go, and a run may fail to write its records."
-    return "ok", f"{free} MiB are free where results go."
+        return "warning", f"Only {free} MiB are free in the results folder, and a run may fail to write its records."
+    return "ok", f"{free} MiB are free in the results folder."
 
 
 def _check_cache(_situation: Situation) -> Verdict:
     folder = Path(os.environ.get(CACHE_VARIABLE) or platformdirs.user_cache_dir("backprop-bench"))
     if os.access(_existing(folder), os.W_OK | os.X_OK):
-        return "ok", "The cache folder can be written."
-    return "warning", f"The cache folder {folder} cannot be written: set {CACHE_VARIABLE} to one that can."
+        return "ok", "The cache folder is writable."
+    return "warning", f"The cache folder {folder} is not writable: set {CACHE_VARIABLE} to another one."
 
 
 def _existing(folder: Path) -> Path:

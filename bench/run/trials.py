@@ -1,4 +1,4 @@
-"""What a calibration is to do: one implementation against itself, as it is and changed in a known way."""
+"""Plan of a calibration: A/A tests, injected slowdowns and block-switching overhead."""
 
 import dataclasses
 import random
@@ -20,27 +20,27 @@ from backprop_bench.data import RECIPES, Dataset, InputError, fit_recipe
 TRIAL_BLOCK_S, TRIAL_ROUNDS = 0.01, 20
 """Copies of one implementation have the same costs per call, so their blocks can be shorter."""
 CUT_COST_ROUNDS, STRETCHES = 30, 3
-"""Where it is measured what being cut into blocks costs: the rounds of a set, and how long a turn is, in blocks."""
+"""For block-switching overhead: the rounds of a process replicate, and the length of a turn in blocks."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Trials:
-    """How the measuring is put to the test: an implementation against itself, again and again.
+    """Settings of a calibration.
 
     Attributes
     ----------
     same
-        Trials in which the second copy is as fast as the first.
+        Number of A/A tests: trials with equal copies.
     slowed
-        Trials of every slowdown.
+        Trials of every injected slowdown.
     slowdowns
-        Shares of its own time that the second copy is made to take longer.
+        Injected slowdowns, as shares of the time of the second copy.
     cut_cost
-        Trials in which both copies measure what being cut into blocks costs.
+        Trials of block-switching overhead.
     target, budget_s
         Of every trial, as of a question.
     at_once
-        Trials at the same time, each on cores of its own.
+        Trials in parallel, each on its own cores.
     """
 
     same: int
@@ -55,12 +55,12 @@ class Trials:
 def plan_calibration(implementation: str, dataset: Dataset, trials: Trials) -> Plan:
     """Plan what ``calibrate`` does: a question for every trial, in random order.
 
-    Nothing is proved or trained, for what is compared is one implementation with itself.
+    Nothing is verified or trained, since an implementation is compared with itself.
 
     Raises
     ------
     InputError
-        For an implementation that cannot be used, or numbers that are impossible.
+        For an implementation that is unavailable, or numbers out of range.
     """
     check_available(implementation)
     for option, number in (("--trials", trials.same), ("--slowed", trials.slowed), ("--cost", trials.cut_cost)):

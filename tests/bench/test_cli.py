@@ -134,7 +134,7 @@ def short_trials(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_trials_are_counted_and_those_that_were_stopped_go_on(run: Run, tiny: str, tmp_path: Path) -> None:
     result = run("calibrate", "--dataset", tiny, "--trials", 2, "--slowed", 1, "--slowdown", 50, "--target", 99)
     assert result.exit_code == 0, result.output
-    assert "Of 2 trials" in " ".join(result.output.split())
+    assert "of 2 A/A tests" in " ".join(result.output.split())
     folder = tmp_path / "results" / "latest-calibration"
     assert not (tmp_path / "results" / "latest").exists(), "that is for runs of compare"
     found = Calibration.from_dict(json.loads((folder / "calibration.json").read_text()))
@@ -148,7 +148,7 @@ def test_trials_are_counted_and_those_that_were_stopped_go_on(run: Run, tiny: st
     refused(run("compare", "--resume", folder), "backprop-bench calibrate")
     drawn = run("report", folder)
     assert drawn.exit_code == 0, drawn.output
-    assert "had 1 outside their 95 %" in " ".join(drawn.output.split())
+    assert "have a 95 % CI that excludes 1" in " ".join(drawn.output.split())
 
 
 @pytest.mark.slow
@@ -157,7 +157,7 @@ def test_what_measures_the_cost_of_being_cut_is_timed_apart(run: Run, tiny: str,
     words = ["calibrate", "--dataset", tiny, "--trials", 0, "--slowed", 0]
     result = run(*words, "--cost", 1, "--target", 99)
     assert result.exit_code == 0, result.output
-    assert "Being cut into blocks" in result.output
+    assert "block-switching overhead" in result.output
     blocks = [row for row in read_rows(tmp_path / "results" / "latest-calibration") if row["kind"] == "block"]
     assert len({row["implementation"] for row in blocks}) == 2
     for name in ("later", "single"):

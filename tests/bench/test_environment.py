@@ -379,7 +379,7 @@ def test_the_doctor_tells_what_is_overridden_from_what_reaches_the_workers(monke
     monkeypatch.setenv("OMP_NUM_THREADS", "8")
     assert verdict("shell variables", situation()) == (
         "note",
-        "OMP_NUM_THREADS set in this shell will be overridden in the workers.",
+        "OMP_NUM_THREADS set in this shell is overridden in the workers.",
     )
     monkeypatch.setenv("OPENBLAS_CORETYPE", "Haswell")
     assert verdict("shell variables", situation())[0] == "warning"

@@ -70,7 +70,7 @@ SAID = {
     "compare": "Verified: each of 12 checks passed",
     "ladder": "faster per epoch than torch-loader (DataLoader)",
     "scale": "torch-eager is faster than scratch-numpy",
-    "calibrate": "1 outside their 95 % interval",
+    "calibrate": "have a 95 % CI that excludes 1",
     "race": "with everything imported and compiled",
     "explain": "to PyTorch's, accuracy goes from",
 }
