@@ -1,4 +1,4 @@
-"""How often the measuring is right: one implementation against itself, as it is and made slower. Pure functions."""
+"""A/A tests and injected slowdowns: false-positive rate, detection and coverage. Pure functions."""
 
 import dataclasses
 import math
@@ -24,14 +24,14 @@ from backprop_bench.bench.compute.timing import Ratio, paired_ratio, seconds_per
 from backprop_bench.bench.records import Row, rows_of
 
 FURTHER = ("later_wall_s", "single_wall_s")
-"""Further stretches of a turn, where it is measured what being cut into blocks costs."""
+"""Further stretches of a turn, where block-switching overhead is measured."""
 ENOUGH = 0.9
-"""Share of trials from which on a slowdown counts as one that is found."""
+"""Share of trials from which on a slowdown counts as detected."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Share:
-    """How many of some trials, with the 95 % interval of Clopper and Pearson for their share.
+    """How many of some trials, with the Clopper–Pearson 95 % confidence interval of their share.
 
     Attributes
     ----------
@@ -64,22 +64,22 @@ def share_of(verdicts: Iterable[bool]) -> Share:
 
 @dataclasses.dataclass(frozen=True)
 class Trial:
-    """One timing of an implementation against a copy of itself.
+    """One timing of an implementation against a copy of itself: an A/A test, or one with an injected slowdown.
 
     Attributes
     ----------
     name
         Of the question in the records.
     extra
-        Share of its own time that the copy was made to take longer; 0 where both are the same.
+        Injected slowdown of the copy, as a share of its own time; 0 in an A/A test.
     cut_cost
-        Whether it was measured what being cut into blocks costs.
+        Whether block-switching overhead was measured.
     turn_by_process, call_by_process
-        There, by process: what :attr:`CutCost.turn` and :attr:`CutCost.call` are made of.
+        There, by process: the values behind :attr:`CutCost.turn` and :attr:`CutCost.call`.
     ratio
         time(copy) / time(original).
     reason, sets, spent_s
-        Why the timing stopped, after how many process sets and seconds.
+        Why the timing stopped, after how many process replicates and seconds.
     worked_s
         Seconds of `spent_s` within timed blocks.
     """
@@ -103,7 +103,7 @@ class Slowdown:
     Attributes
     ----------
     extra
-        The slowdown: the true ratio is 1 more. 0 for trials of equal copies.
+        The slowdown: the true ratio is 1 more. 0 for A/A tests.
     trials
         All that are complete.
     """
@@ -122,11 +122,11 @@ class Slowdown:
         return [trial.ratio.bootstrap for trial in self.trials]
 
     def found(self, intervals: Sequence[Interval]) -> Share:
-        """Count the intervals above 1, which found the slowdown; where there is none those without 1, false alarms."""
+        """Count the intervals above 1, which detect the slowdown; in A/A tests those without 1, false positives."""
         return share_of(interval.low > 1 or (interval.high < 1 and not self.extra) for interval in intervals)
 
     def covered(self, intervals: Sequence[Interval]) -> Share:
-        """Count the intervals in which the true ratio lies."""
+        """Count the intervals that contain the true ratio."""
         return share_of(interval.contains(1 + self.extra) for interval in intervals)
 
     @property
@@ -136,7 +136,7 @@ class Slowdown:
 
     @property
     def bias(self) -> float:
-        """Mean of the estimates, divided by the true ratio: 1 where nothing draws them to one side."""
+        """Mean of the estimates, divided by the true ratio: 1 without bias."""
         return statistics.fmean(interval.estimate for interval in self.intervals) / (1 + self.extra)
 
     @property
@@ -173,11 +173,11 @@ class Slowdown:
 
 @dataclasses.dataclass(frozen=True)
 class CutCost:
-    """The trials in which it was measured what being cut into blocks costs.
+    """The trials in which block-switching overhead was measured.
 
-    A block is compared with another one of the same turn, and that with as many batches in calls of their own:
-    stretches of equal length. Of stretches of different length, medians differ for that alone: a short one is
-    interrupted seldom, but then takes longer by a larger share.
+    A block is compared with another one of the same turn, and that with as many batches in a call each: stretches of
+    equal length. Medians of stretches of different length differ for that alone: a short one is seldom interrupted, but
+    an interruption is then a larger share of it.
 
     Attributes
     ----------
@@ -194,22 +194,22 @@ class CutCost:
 
     @property
     def turn(self) -> Interval:
-        """What beginning a turn costs a block, after what runs in, as a share of its time.
+        """Overhead of a turn after warm-up, as a share of the time of a block.
 
-        Median over rounds by process of the time of a block by that of the later one. Where a turn costs nothing, the
-        two can be exchanged, the logarithms of their ratios are symmetric about 0, and so the median is right.
+        Median over rounds by process of the time of a block by that of the later one. Without overhead the two can be
+        exchanged, the logarithms of their ratios are symmetric about 0, and the median is unbiased.
         """
         ratio = geometric_mean_interval([value for trial in self.trials for value in trial.turn_by_process])
         return shifted(ratio, -1)
 
     @property
     def call(self) -> Interval:
-        """What the one call of a block costs it, as a share of its time: a share of what a call per batch costs."""
+        """Overhead of the one call of a block, as a share of its time: a share of the cost of a call per batch."""
         return mean_interval([value for trial in self.trials for value in trial.call_by_process])
 
     @property
     def cost(self) -> Interval:
-        """What being cut into blocks costs, as a share of the time without: of the turn and of the call together."""
+        """Block-switching overhead, as a share of the time without: of the turn and of the call together."""
         pairs = [
             pair for trial in self.trials for pair in zip(trial.turn_by_process, trial.call_by_process, strict=True)
         ]
@@ -228,7 +228,7 @@ class CutCost:
 
 @dataclasses.dataclass(frozen=True)
 class Calibration:
-    """What trials of one implementation against itself say of the measuring.
+    """Outcome of the trials of one implementation against itself.
 
     Attributes
     ----------
@@ -237,15 +237,15 @@ class Calibration:
     target, budget_s
         Of every trial, as of a question.
     at_once
-        Trials at the same time, each on cores of its own.
+        Trials in parallel, each on its own cores.
     slowdowns
-        By injected slowdown, the smallest first; the first one is 0 where there are trials of equal copies.
+        By injected slowdown, the smallest first; the first one is 0 where there are A/A tests.
     cut_cost
-        The trials in which the cost of being cut into blocks was measured; ``None`` where there are none.
+        The trials in which block-switching overhead was measured; ``None`` where there are none.
     block_s
         About how long a block took in these, seconds.
     incomplete
-        Planned trials that did not come to their end and count nowhere.
+        Planned trials that did not finish; they are not counted.
     """
 
     implementation: str
@@ -259,7 +259,7 @@ class Calibration:
 
     @property
     def same(self) -> Slowdown | None:
-        """The trials of equal copies."""
+        """The A/A tests."""
         return next((found for found in self.slowdowns if found.extra == 0), None)
 
     @property
@@ -269,7 +269,7 @@ class Calibration:
 
     @property
     def smallest_found(self) -> float | None:
-        """The smallest injected slowdown that at least nine of ten trials found; None where there is none."""
+        """The smallest injected slowdown that at least nine of ten trials detect; None where there is none."""
         return next((item.extra for item in self.injected if item.found(item.intervals).share >= ENOUGH), None)
 
     @property
@@ -280,7 +280,7 @@ class Calibration:
 
     @property
     def outside_share(self) -> float:
-        """Share of the time that was spent outside timed blocks: on fresh processes, and on taking turns."""
+        """Share of the time outside timed blocks: process starts, block switching and warm-up."""
         trials = self.trials
         spent = sum(trial.spent_s for trial in trials)
         return 1 - sum(trial.worked_s for trial in trials) / spent if spent else math.nan
@@ -318,14 +318,14 @@ class Calibration:
 
 
 def summarize_calibration(description: dict[str, Any], rows: list[Row]) -> Calibration:
-    """Compute what a run of trials says of the measuring.
+    """Compute the outcome of a run of trials.
 
     Parameters
     ----------
     description, rows
-        Of a run whose every question is a trial with two entries of one implementation: as it is, and again, slowed
-        down by ``extra``. Trials without a row of kind ``stop``, with fewer than two process sets, which give no
-        interval, or in which a copy broke are incomplete.
+        Of a run whose every question is a trial with two entries of one implementation: the original, and a copy slowed
+        down by ``extra``. Trials without a row of kind ``stop``, with fewer than two process replicates, which give no
+        interval, or in which a copy failed are incomplete.
     """
     planned = description["plan"]["questions"]
     of_question: dict[str, list[Row]] = {question["name"]: [] for question in planned}
@@ -392,7 +392,7 @@ def _turn(row: Row) -> float:
 
 
 def _call(row: Row) -> float:
-    """Return what one more call costs, as a share of the block that had fewer of them."""
+    """Return the cost of one more call, as a share of the block that had fewer of them."""
     longer = row["single_wall_s"] / row["single_cases"] * row["later_cases"] / row["later_wall_s"] - 1
     more = row["single_calls"] - row["later_calls"]
     return float(longer / more) if more else 0.0

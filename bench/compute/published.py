@@ -1,4 +1,4 @@
-"""What trials and trainings say of the published figures. Pure functions of records."""
+"""Quantities of the published experiments, from trials and training runs. Pure functions of records."""
 
 import dataclasses
 import itertools
@@ -18,22 +18,22 @@ from backprop_bench.data import FamilyTree
 Float64s = npt.NDArray[np.float64]
 
 READING, BEYOND = "a reading of the text", "not in the text"
-"""What the plan calls the recipes of the family trees."""
+"""Names of the family-tree recipes in the plan."""
 LEARNED = 0.95
-"""Share of the trained questions from which on a reading counts as one that learns."""
+"""Share of the trained questions from which on a reading learns the task."""
 MIRROR_TOLERANCE = 0.02
 """Largest sum of two mirror weights, as a share of the largest weight of the unit."""
 FLIPPED_CORRELATION = -0.99
-"""Of the weights of the two hidden units, which are sign-flipped copies where it is below."""
+"""Correlation of the weights of the two hidden units below which they are sign-flipped copies."""
 RATIO_TOLERANCE = 0.1
-"""Share by which weights may be off 1 : 2 : 4."""
+"""Relative tolerance of the weights 1 : 2 : 4."""
 RATIO = (1.0, 2.0, 4.0)
 IDENTICAL = 1e-9
-"""Largest relative difference of the twins' weights, or losses, that counts as none."""
+"""Tolerance: largest relative difference of weights, or losses, of the NumPy and the PyTorch version."""
 
 
 def share_interval(n: int, of: int) -> Interval:
-    """Return a share with Wilson's interval, as fractions."""
+    """Return a share with its Wilson 95 % confidence interval, as fractions."""
     if not of:
         return Interval(math.nan, math.nan, math.nan, 0)
     found = stats.binomtest(n, of).proportion_ci(method="wilson")
@@ -41,7 +41,7 @@ def share_interval(n: int, of: int) -> Interval:
 
 
 def new_run_interval(values: Sequence[float]) -> Interval:
-    """Return the mean of some runs, and the interval in which one more would lie with 95 %, by Student's t."""
+    """Return the mean of some runs with the 95 % prediction interval of one more, by the t distribution."""
     mean, n = statistics.fmean(values), len(values)
     if n < 2:
         return Interval(mean, math.nan, math.nan, n)
@@ -51,20 +51,20 @@ def new_run_interval(values: Sequence[float]) -> Interval:
 
 @dataclasses.dataclass(frozen=True)
 class Sweeps:
-    """After how many sweeps a task was solved, from each seed.
+    """After how many epochs, which the paper calls sweeps, a task was solved, from each seed.
 
     Attributes
     ----------
     solved, close
-        Sweeps until all outputs were on the right side of ½, and close to their targets; infinite for never. By seed.
+        Epochs until all outputs were on the right side of ½, and close to their targets; infinite for never. By seed.
     limit
-        Sweeps after which a trial ended.
+        Epochs after which a trial ended.
     twins_equal
-        Trials in which both twins were solved after the same sweeps, of ``n_twins`` that both did.
+        Trials that both versions solved after the same epoch, of ``n_twins`` that both trained.
     distance
-        Largest relative difference of the twins' weights in any of them.
+        Largest relative difference of the weights of both versions in any of them.
     n_near
-        Trials of both in which it stays below :data:`IDENTICAL`.
+        Trials in which it stays within :data:`IDENTICAL`.
     in_text
         Whether the recipe is a reading of the publication.
     """
@@ -86,16 +86,16 @@ class Sweeps:
         return share_interval(sum(map(math.isfinite, self.solved)), len(self.solved))
 
     def quantile(self, q: float) -> float:
-        """Return the sweeps after which this share of the trials was solved; infinite where it never was."""
+        """Return the epochs after which this share of the trials was solved; infinite where it never was."""
         return float(np.quantile(np.array(self.solved), q, method="inverted_cdf"))
 
     def share_before(self, sweeps: float) -> float:
-        """Return the share of the trials that were solved in at most so many sweeps."""
+        """Return the share of the trials that were solved in at most this many epochs."""
         return sum(found <= sweeps for found in self.solved) / len(self.solved)
 
 
 def sweeps_of(question: Mapping[str, Any], trials: Sequence[Row]) -> list[Sweeps]:
-    """Return what the trials of a question say, a result per variant."""
+    """Return the outcome of the trials of a question, a result per variant."""
     found = []
     for entry in question["entries"]:
         rows = sorted(rows_of(trials, "trial", implementation=entry["label"]), key=lambda row: row["seed"])
@@ -161,7 +161,7 @@ class Solution:
 
     @property
     def ratio_error(self) -> float:
-        """How far the weights of one side are off 1 : 2 : 4 at most, as a share; of both units the worse."""
+        """Largest relative deviation of the weights of one side from 1 : 2 : 4, in the worse of both units."""
         sides = np.sort(abs(self.hidden[:3]), axis=0)
         scale = sides.sum(axis=0) / sum(RATIO)
         return float(abs(sides / scale / np.array(RATIO)[:, np.newaxis] - 1).max())
@@ -180,7 +180,7 @@ def solutions_of(trials: Iterable[Row]) -> list[Solution]:
 
 @dataclasses.dataclass(frozen=True)
 class Reading:
-    """What a reading of the family trees learns; shares of questions, of which a row per seed is the mean.
+    """What a reading of the family trees learns: shares of questions, means over seeds.
 
     Attributes
     ----------
@@ -189,7 +189,7 @@ class Reading:
     trained_close, held_out_close
         Share of them whose outputs are all beyond 0.2 and 0.8.
     curve
-        (sweep, loss by case, share of the trained questions that is right, of those held out) on the way.
+        (epoch, loss per example, share of the trained questions that is right, of those held out) during training.
     """
 
     question: str
@@ -239,7 +239,7 @@ def readings_of(question: Mapping[str, Any], trials: Sequence[Row], n_held_out: 
 
 @dataclasses.dataclass(frozen=True)
 class Codes:
-    """What the six units for persons of a family-tree network stand for.
+    """What the six person units of a family-tree network encode.
 
     Attributes
     ----------
@@ -294,7 +294,7 @@ def _generation(tree: FamilyTree, person: str) -> float:
 
 
 def codes_of(trials: Iterable[Row], trees: tuple[FamilyTree, FamilyTree], n_units: int) -> list[Codes]:
-    """Return what the units for persons stand for, in every trial whose weights are recorded."""
+    """Return what the person units encode, in every trial whose weights are recorded."""
     properties = properties_of(trees)
     people = tuple(person for tree in trees for person in tree.people)
     found = []
@@ -315,23 +315,23 @@ def _correlation(a: Float64s, b: Float64s) -> float:
 
 @dataclasses.dataclass(frozen=True)
 class Errors:
-    """Test errors of the trainings of one variant on MNIST, as fractions.
+    """Test errors of one variant on MNIST, as fractions.
 
     Attributes
     ----------
     by_epoch
         [seeds, epochs + 1], from the initial weights on.
     twin_seeds
-        Seeds from which both twins were trained.
+        Seeds from which both versions were trained.
     loss_distance
         Largest relative difference of their losses of any epoch, NaN where no seed was trained by both.
     accuracy_distance
         Largest difference of their accuracies.
     near_epochs
-        Epochs, from the first one on, for which their losses stay within :data:`IDENTICAL`; of all seeds the fewest.
+        Epochs, from the first one on, for which their losses agree within :data:`IDENTICAL`; of all seeds the fewest.
     stretch, stretch_distance
-        Batches after which PyTorch began anew from the same weights, in trainings for that, and the largest distance of
-        weights or losses in any of these stretches, infinite where they diverged; ``None`` where there were none.
+        Batches after which PyTorch restarted from the same weights, in separate training jobs, and the largest distance
+        of weights or losses in any of these stretches, infinite where they diverged; ``None`` where there were none.
     """
 
     question: str
@@ -355,7 +355,7 @@ class Errors:
         return [float(value) for value in self.by_epoch.min(axis=1)]
 
     def best_of(self, n: int) -> list[float]:
-        """Return the error of the best epoch of the best of so many runs, for every choice of them."""
+        """Return the error of the best epoch of the best of `n` runs, for every choice of them."""
         return [min(chosen) for chosen in itertools.combinations(self.best, n)]
 
 

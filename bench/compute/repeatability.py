@@ -1,4 +1,4 @@
-"""How well independent runs agree on the ratios of times, and how well they would without pairing. Pure functions."""
+"""How well independent runs agree on time ratios, paired and measured separately. Pure functions."""
 
 import dataclasses
 import math
@@ -18,7 +18,7 @@ from backprop_bench.bench.compute.timing import Ratio
 from backprop_bench.data import InputError
 
 TOLERANCE = 0.02
-"""Deviation from the pooled value up to which a run repeats it, as a share."""
+"""Deviation from the pooled value up to which a run reproduces it, as a share."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Spread:
 
 @dataclasses.dataclass(frozen=True)
 class Repetition:
-    """What one run says of a ratio.
+    """A ratio in one run.
 
     Attributes
     ----------
@@ -63,11 +63,11 @@ class Repetition:
     within
         Whether the deviation is within the tolerance.
     says_wider
-        Whether the run's own interval says that it is not as precise as that: its half-width is beyond the tolerance.
+        Whether the half-width of the run's own interval is beyond the tolerance.
     holds_pooled
         Whether the pooled value lies in the run's interval.
     within_rounds
-        Deviation of the median ratio within rounds from the geometric mean of those of all runs.
+        Deviation of the median per-round ratio from the geometric mean of those of all runs.
     unpaired
         Time of the numerator in this run / time of the denominator in every other run, as deviations from the geometric
         mean of all such ratios of all runs.
@@ -84,7 +84,7 @@ class Repetition:
 
     @property
     def repeats(self) -> bool:
-        """Whether the run kept its word: within the tolerance, or within an interval that claims no more."""
+        """Whether the run agrees: within the tolerance, or with a wider interval that contains the pooled value."""
         return self.within or (self.says_wider and self.holds_pooled)
 
     def to_dict(self) -> dict[str, Any]:
@@ -119,17 +119,17 @@ class RepeatedRatio:
 
     @property
     def paired(self) -> Spread:
-        """How far the runs' ratios lie apart."""
+        """Spread of the runs' ratios."""
         return Spread(tuple(repetition.deviation for repetition in self.repetitions))
 
     @property
     def within_rounds(self) -> Spread:
-        """How far the medians of the ratios within rounds lie apart."""
+        """Spread of the median per-round ratios."""
         return Spread(tuple(repetition.within_rounds for repetition in self.repetitions))
 
     @property
     def unpaired(self) -> Spread:
-        """How far ratios lie apart whose times come from different runs."""
+        """Spread of ratios whose times come from different runs."""
         return Spread(tuple(deviation for repetition in self.repetitions for deviation in repetition.unpaired))
 
     def to_dict(self) -> dict[str, Any]:
@@ -172,7 +172,7 @@ class Repeatability:
 
 
 def repeatability(runs: Sequence[tuple[str, Summary]], question: str = "same-recipe") -> Repeatability:
-    """Compare what independent runs say of the same ratios.
+    """Compare the time ratios of independent runs.
 
     Parameters
     ----------
@@ -198,7 +198,7 @@ def repeatability(runs: Sequence[tuple[str, Summary]], question: str = "same-rec
 
 
 def _check_same(runs: Sequence[tuple[str, Summary]], name: str) -> None:
-    """Raise `InputError` unless all runs did the same in a question, as far as they did it."""
+    """Raise `InputError` unless all runs have the same settings in a question."""
     first_label, first = runs[0]
     expected = _settings(first, name)
     for label, summary in runs[1:]:
@@ -211,14 +211,14 @@ def _check_same(runs: Sequence[tuple[str, Summary]], name: str) -> None:
 
 
 def _settings(summary: Summary, name: str) -> dict[str, Any]:
-    """Return what repetitions have in common, by what it is called."""
+    """Return the settings that repetitions share, by name."""
     planned = next(item for item in summary.description["plan"]["questions"] if item["name"] == name)
     recipes = {f"recipe of {entry['label']}": entry["recipe"] for entry in planned["entries"]}
     asked = {what: summary.description.get(key) for what, key in (("dataset", "dataset_crc32"), ("threads", "threads"))}
     timing = {key: value for key, value in planned["timing"].items() if key != "order_seed"}
     environment = summary.description["environment"]
     where = {"processor": environment["cpu"]["model"], "versions of packages": environment["packages"]}
-    return {**asked, "number of cases": planned["cases"], **recipes, "timing": timing, **where}
+    return {**asked, "number of examples": planned["cases"], **recipes, "timing": timing, **where}
 
 
 def _question_of(label: str, summary: Summary, name: str) -> QuestionSummary:

@@ -1,4 +1,4 @@
-"""What is measured next, and when it is enough. Pure functions: no clock, no processes."""
+"""The order of blocks, and the rule of stopping. Pure functions: no clock, no processes."""
 
 import dataclasses
 import itertools
@@ -16,15 +16,15 @@ class Timing:
     Attributes
     ----------
     target
-        Half-width of the 95 % interval of every ratio, as a share of the ratio, at which it is precise enough.
+        Half-width of the 95 % CI of every ratio, as a share of the ratio, at which it is precise enough.
     budget_s
-        Seconds that no process set but the first one is started to exceed.
+        Seconds that no process replicate but the first one may be started to exceed.
     block_s
-        About how long a block is to take, seconds.
+        Target duration of a block, seconds.
     rounds
-        Rounds in a process set.
+        Rounds in a process replicate.
     min_sets
-        Process sets before which nothing is called precise: with fewer, intervals are narrow by chance too often.
+        Least number of process replicates: with fewer, intervals are narrow by chance too often.
     order_seed
         Decides the orders within rounds.
     """
@@ -40,8 +40,8 @@ class Timing:
 def balanced_orders(n: int, seed: Iterable[int]) -> Iterator[list[int]]:
     """Yield the orders of 0 … n − 1 within one round after the other, in random order, but balanced.
 
-    They come from a Williams design, whose rows are drawn in random order under random names: over n rounds, 2n where
-    n is odd, everyone has every place equally often and follows every other one equally often.
+    They come from a Williams design with rows in random order and random labels: over n rounds, 2n where n is odd,
+    every item has every position equally often and follows every other one equally often.
     """
     rng = np.random.default_rng(list(seed))
     # 0, n − 1, 1, n − 2, …: neighbours differ by every possible amount once
@@ -55,14 +55,14 @@ def balanced_orders(n: int, seed: Iterable[int]) -> Iterator[list[int]]:
 
 
 def is_precise(timing: Timing, ratios: Sequence[tuple[Interval, int]], n_sets: int, share: float = 1.0) -> bool:
-    """Say whether every ratio has reached the target, after at least such a share of the least number of sets.
+    """Say whether every ratio has reached the target, after at least this share of the least number of replicates.
 
     Parameters
     ----------
     ratios
-        Of every two implementations that are compared: the ratio, and the process sets behind it.
+        Of every two implementations that are compared: the ratio, and the process replicates behind it.
     n_sets
-        Process sets that were timed so far.
+        Process replicates that were timed so far.
     share
         Of the timing that is to be done by now, from 0 to 1.
     """
@@ -77,14 +77,14 @@ def reason_to_stop(
     spent_s: float,
     next_s: float | None = None,
 ) -> str | None:
-    """Say why no further process set is needed: ``precise``, ``budget`` or ``alone``; None where one is.
+    """Say why no further process replicate is needed: ``precise``, ``budget`` or ``alone``; None where one is.
 
     Parameters
     ----------
     ratios
-        Of every two implementations that are compared: the ratio, and the process sets behind it.
+        Of every two implementations that are compared: the ratio, and the process replicates behind it.
     n_sets
-        Process sets that were timed so far.
+        Process replicates that were timed so far.
     spent_s
         Seconds that they took.
     next_s

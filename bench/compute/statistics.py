@@ -20,7 +20,7 @@ class Interval:
     Attributes
     ----------
     estimate, low, high
-        In the unit of what is estimated; ``low`` and ``high`` are NaN where there are too few values to say.
+        In the unit of what is estimated; ``low`` and ``high`` are NaN for too few values.
     n
         Number of values behind it.
     """
@@ -72,7 +72,7 @@ def interval_from_dict(values: Mapping[str, Any]) -> Interval:
 
 
 def mean_interval(values: Sequence[float]) -> Interval:
-    """Return the mean and Student's interval of values that are independent, such as one accuracy per seed."""
+    """Return the mean of independent values, such as one accuracy per seed, with its 95 % CI (t distribution)."""
     n = len(values)
     if n == 0:
         return Interval(math.nan, math.nan, math.nan, 0)
@@ -84,27 +84,27 @@ def mean_interval(values: Sequence[float]) -> Interval:
 
 
 def geometric_mean_interval(values: Sequence[float]) -> Interval:
-    """Return the geometric mean of positive values and Student's interval on their logarithms."""
+    """Return the geometric mean of positive values with its 95 % CI (t distribution of their logarithms)."""
     return _exponential(mean_interval([math.log(value) for value in values]), len(values))
 
 
 def interval_over_sets(sets: Sequence[Sequence[float]]) -> Interval:
-    """Return what positive values come to, such as ratios of times, when some share a process set.
+    """Return the mean of positive values that are clustered by process replicate, such as per-round time ratios.
 
-    Within a set the median of the logarithms is taken, for on shared machines a block is now and then interrupted, and
-    a mean follows these. Between sets differs what processes differ in, so sets are what is independent: the estimate
-    is the mean of their medians, and the interval is Student's over them. That is where a bootstrap over sets leads
-    when it is corrected for their small number, which :func:`hierarchical_bootstrap` is not.
+    Within a replicate it takes the median of the logarithms: on shared machines a block is now and then interrupted,
+    which moves a mean. Replicates are independent, so the estimate is the mean of their medians, and the interval comes
+    from the t distribution over them. A bootstrap over replicates leads there when it is corrected for their small
+    number, which :func:`hierarchical_bootstrap` is not.
 
     Parameters
     ----------
     sets
-        Values by process set: [set][round].
+        Values by process replicate: [replicate][round].
 
     Returns
     -------
     Interval
-        ``n`` is the number of values in all. One set gives no interval.
+        ``n`` is the number of values in all. One replicate gives no interval.
     """
     filled = [values for values in sets if len(values)]
     medians = [statistics.median(map(math.log, values)) for values in filled]
@@ -114,14 +114,14 @@ def interval_over_sets(sets: Sequence[Sequence[float]]) -> Interval:
 def hierarchical_bootstrap(sets: Sequence[Sequence[float]], seed: int = 0) -> Interval:
     """Return the estimate of :func:`interval_over_sets` with the percentile interval of a hierarchical bootstrap.
 
-    Sets are drawn with replacement, then rounds within each drawn set. It stands beside the other interval for those
-    who expect it. It counts the noise of rounds twice, once within and once between sets, and knows nothing of how few
-    the sets are: too wide where rounds differ more than sets, too narrow where few sets differ much.
+    Replicates are drawn with replacement, then rounds within each. The interval is for comparison only. It counts the
+    noise of rounds twice, within and between replicates, and does not correct for few replicates: it is too wide where
+    rounds differ more than replicates, and too narrow where few replicates differ much.
 
     Parameters
     ----------
     sets
-        Positive values by process set: [set][round].
+        Positive values by process replicate: [replicate][round].
     seed
         Of the draws; the same values give the same interval.
     """

@@ -1,4 +1,4 @@
-"""From timed blocks to ratios: what is divided by what, and which rounds count. Pure functions of the records."""
+"""From timed blocks to time ratios with confidence intervals. Pure functions of the records."""
 
 import dataclasses
 import itertools
@@ -17,35 +17,35 @@ from backprop_bench.bench.compute.statistics import (
 from backprop_bench.bench.records import Row
 
 SHARE_LIMITS = {"steal_s": 0.1, "waited_s": 0.05}
-"""Share of a block's wall time from which on it counts as disturbed: time that the hypervisor gave to other machines,
-time that the process was ready to run and had no core."""
+"""Share of a block's wall time from which on it counts as disturbed: steal time of the hypervisor, and time that the
+process was ready to run and had no core."""
 QUIET = 0.1
-"""Which quantile of its blocks in a process set counts as an implementation's time: when it was least disturbed.
+"""Quantile of an implementation's block times in a process replicate that counts as its time: the 10th percentile, p10.
 
-What a host does for minutes slows one implementation more than another, and blocks are only ever made longer by it, so
-the lower end of the times is what repeats (Chen & Revels, Robust benchmarking in noisy environments, 2016, who take the
-minimum). It was chosen after ten runs and put to the test by ten others: docs/measuring.md.
+A host can slow one implementation more than another for minutes. Interference only ever makes blocks longer, so the
+lower end of the times is what repeats (Chen & Revels, Robust benchmarking in noisy environments, 2016, who take the
+minimum). docs/measuring.md has the evidence.
 """
 COUNT_LIMITS = {"major_faults": 0, "throttles": 0}
-"""Events beyond which a block counts as disturbed: pages read from the disk, the processor slowed down."""
+"""Events beyond which a block counts as disturbed: pages read from the disk, throttling of the processor."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Ratio:
-    """time(numerator) / time(denominator) per case, of blocks that were timed in the same rounds.
+    """time(numerator) / time(denominator) per example, of blocks that were timed in the same rounds.
 
     Attributes
     ----------
     interval
-        Of the ratios within process sets of the :data:`QUIET` quantiles of both one's times; ``n`` counts rounds.
+        Ratio of 10th-percentile block times, over process replicates; ``n`` counts rounds.
     by_set
-        The ratio within each process set.
+        The ratio within each process replicate.
     within_rounds
-        Of the medians within process sets of the ratios within rounds: as it was, with whatever else ran.
+        Median per-round ratio, over process replicates: under interference.
     undisturbed
-        As ``interval``, without the rounds in which a block of either was disturbed.
+        As ``interval``, without the rounds in which either block was disturbed.
     totals
-        Ratio of the total times, by process set. A cost that comes rarely is in here, and in no quantile.
+        Ratio of totals, over process replicates. It contains rare costs, which p10 does not.
     bootstrap
         The interval of an uncorrected hierarchical bootstrap, for comparison.
     """
@@ -72,27 +72,27 @@ class Ratio:
 
     @property
     def n_sets(self) -> int:
-        """Process sets behind it."""
+        """Process replicates behind it."""
         return len(self.by_set)
 
 
 def is_disturbed(block: Row) -> bool:
     """Say whether a block was disturbed, by the fixed limits and never by how long it took.
 
-    What the machine could not tell counts as undisturbed.
+    Counters that the system does not provide count as undisturbed.
     """
     shares = any((block.get(name) or 0) > limit * block["wall_s"] for name, limit in SHARE_LIMITS.items())
     return shares or any((block.get(name) or 0) > limit for name, limit in COUNT_LIMITS.items())
 
 
 def group_by_set(rows: Iterable[Row]) -> list[list[Row]]:
-    """Group rows by the process set that measured them: same session, same set."""
+    """Group rows by process replicate: same session, same set."""
     key = lambda row: (row["session"], row["set"])  # noqa: E731 (sorted and grouped by the same key)
     return [list(group) for _, group in itertools.groupby(sorted(rows, key=key), key)]
 
 
 def seconds_per_case(block: Row) -> float:
-    """Return the wall time of a block, by case."""
+    """Return the wall time of a block per example."""
     return float(block["wall_s"] / block["cases"])
 
 
@@ -100,10 +100,10 @@ Pair = tuple[Row, Row]
 
 
 def pairs_by_set(blocks: Iterable[Row], numerator: str, denominator: str) -> list[list[Pair]]:
-    """Return the blocks of two implementations that were timed in one round of one session, by process set.
+    """Return the blocks of two implementations that were timed in the same rounds, by process replicate.
 
-    A set that was stopped early, with fewer than half the rounds of the longest one, is left out: its median is worth
-    less than those of the others and would weigh as much.
+    A replicate that was stopped early, with fewer than half the rounds of the longest one, is left out: its estimate is
+    less precise than the others but would weigh as much.
     """
     sets = []
     for rows in group_by_set(blocks):
@@ -115,7 +115,7 @@ def pairs_by_set(blocks: Iterable[Row], numerator: str, denominator: str) -> lis
 
 
 def long_enough(sets: Sequence[list[Any]]) -> list[list[Any]]:
-    """Leave out the sets that were stopped early."""
+    """Leave out the replicates that were stopped early."""
     longest = max(map(len, sets), default=0)
     return [found for found in sets if found and 2 * len(found) >= longest]
 
@@ -125,14 +125,14 @@ def _ratios(sets: Sequence[Sequence[Pair]]) -> list[list[float]]:
 
 
 def quiet(times: Sequence[float]) -> float:
-    """Return the time of the least disturbed blocks: the :data:`QUIET` quantile."""
+    """Return the 10th-percentile block time: the :data:`QUIET` quantile."""
     return float(np.quantile(times, QUIET))
 
 
 def quiet_times(blocks: Iterable[Row], labels: Sequence[str]) -> dict[str, list[float]]:
-    """Return the seconds per case of the least disturbed blocks, by label, a value per process set.
+    """Return the 10th-percentile block time in seconds per example, by label, a value per process replicate.
 
-    Of a set those rounds count in which all were timed; one that was cut short is left out, as in every ratio.
+    Only rounds count in which all were timed. A replicate that was stopped early is left out, as in every ratio.
     """
     sets = []
     for rows in group_by_set(blocks):
@@ -144,7 +144,7 @@ def quiet_times(blocks: Iterable[Row], labels: Sequence[str]) -> dict[str, list[
 
 
 def _quiet_ratios(sets: Sequence[Sequence[Pair]]) -> list[float]:
-    """Return the ratio of the least disturbed times of either, by process set that has a round."""
+    """Return the ratio of the 10th-percentile block times, by process replicate that has a round."""
     each = [[list(map(seconds_per_case, blocks)) for blocks in zip(*pairs, strict=True)] for pairs in sets if pairs]
     return [quiet(a) / quiet(b) for a, b in each]
 
@@ -154,13 +154,13 @@ def _quiet_interval(sets: Sequence[Sequence[Pair]]) -> Interval:
 
 
 def paired_interval(blocks: Sequence[Row], numerator: str, denominator: str) -> tuple[Interval, int]:
-    """Return the ratio of the times of two implementations with its interval, and the number of process sets."""
+    """Return the time ratio of two implementations with its interval, and the number of process replicates."""
     sets = pairs_by_set(blocks, numerator, denominator)
     return _quiet_interval(sets), len(sets)
 
 
 def paired_ratio(blocks: Sequence[Row], numerator: str, denominator: str) -> Ratio:
-    """Return all that is known of how the times of two implementations compare."""
+    """Return the time ratio of two implementations by every statistic."""
     sets = pairs_by_set(blocks, numerator, denominator)
     kept = [[pair for pair in pairs if not any(map(is_disturbed, pair))] for pairs in sets]
     ratios = _ratios(sets)
@@ -183,14 +183,14 @@ def _ratio_of_totals(sets: Sequence[Sequence[Pair]]) -> Interval:
 
 
 def per_case_interval(blocks: Iterable[Row], field: str) -> Interval:
-    """Return ``wall_s`` or ``cpu_s`` of blocks per case, of the least disturbed ones, over process sets."""
+    """Return the 10th percentile of ``wall_s`` or ``cpu_s`` of blocks per example, over process replicates."""
     sets = long_enough(group_by_set(blocks))
     found = geometric_mean_interval([quiet([row[field] / row["cases"] for row in rows]) for rows in sets])
     return dataclasses.replace(found, n=sum(map(len, sets)))
 
 
 def joules_per_case(blocks: Iterable[Row]) -> Interval | None:
-    """Return the energy per case, over process sets; of all blocks of a set together, for meters are coarse.
+    """Return the energy per example over process replicates, from all blocks of a replicate, since meters are coarse.
 
     ``None`` where energy was not measured.
     """
@@ -200,7 +200,7 @@ def joules_per_case(blocks: Iterable[Row]) -> Interval | None:
 
 
 def spent_s(blocks: Iterable[Row]) -> float:
-    """Return how long the timing took so far, all sessions together, in seconds."""
+    """Return the time that the timing took so far, over all sessions, in seconds."""
     last: dict[int, float] = {}
     for row in blocks:
         last[row["session"]] = max(last.get(row["session"], 0.0), row["at_s"])
