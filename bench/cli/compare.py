@@ -1,4 +1,4 @@
-"""``backprop-bench compare``: prove, train, time, draw."""
+"""``backprop-bench compare``: verify, train, time, draw."""
 
 import functools
 from collections.abc import Callable, Sequence
@@ -25,17 +25,20 @@ from backprop_bench.bench.show.table import Table
 
 
 @click.command()
-@click.option("--profile", type=click.Choice(list(PROFILES)), default="default", show_default=True, help="How much.")
-@click.option("--implementation", "implementations", multiple=True, help="Only these on the shared recipe; repeatable.")
-@precision_options(None, "For the timing of each question; the profile's otherwise.")
+@click.option(
+    "--profile", type=click.Choice(list(PROFILES)), default="default", show_default=True, help="Size of the run."
+)
+@click.option(
+    "--implementation", "implementations", multiple=True, help="Only this one on the shared recipe; repeatable."
+)
+@precision_options(None, "Time limit for timing each question; by default that of the profile.")
 @run_options("a run that was stopped")
 def compare(
     options: RunOptions, profile: str, implementations: tuple[str, ...], target: float, budget: float | None
 ) -> None:
-    """Prove the implementations equal, train and time them side by side, and draw the outcome.
+    """Verify that the implementations agree, train and time them side by side, and report the results.
 
-    Timing goes on until every ratio is as precise as --target asks, or until --budget is used up, and the report says
-    which.
+    Timing ends when every ratio is as precise as --target asks, or when --budget is used up. The report says which.
 
     \b
     Examples:
@@ -56,14 +59,14 @@ def compare(
 def compare_findings(
     description: dict[str, Any], rows: list[Row], folder: Path, further: Callable[[], Sequence[FurtherRun]] = tuple
 ) -> Findings:
-    """Return what a run of ``compare`` says: the answer, what is wrong with it, and the tables behind it.
+    """Return the findings of a run of ``compare``: the answer, warnings about it, and the tables that support it.
 
     Parameters
     ----------
     folder
-        Where it has kept the networks that it trained.
+        Folder with the networks that the run trained.
     further
-        Reads the runs that its report shows beside it, which takes seconds.
+        Reads the other runs that the report includes; takes seconds.
     """
     summary = summarize(description, rows, outcomes_of_run(folder, description, rows))
     first = [make(question) for question in summary.questions for make in (tables.results_table, tables.ratios_table)]
@@ -87,7 +90,7 @@ def compare_findings(
 
 
 def _further_tables(summary: Summary) -> list[Table]:
-    """Return what else the report has."""
+    """Return the further tables of the report."""
     of_question = (tables.apart_table, tables.work_table, tables.curves_table, tables.parts_table)
     return [
         tables.parity_table(summary),

@@ -12,16 +12,16 @@ from backprop_bench.bench.show.files import write_whole
 from backprop_bench.data import InputError
 
 WRITER: Final = "pyarrow"
-"""What pandas writes Parquet with."""
+"""The package with which pandas writes Parquet."""
 
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default=Path("results/latest"))
 @click.option(
-    "--out", type=click.Path(path_type=Path, dir_okay=False), help="Where to; records.parquet in FOLDER otherwise."
+    "--out", type=click.Path(path_type=Path, dir_okay=False), help="Output file; by default records.parquet in FOLDER."
 )
 def export(folder: Path, out: Path | None) -> None:
-    """Write the records of a run as Parquet: a row per measurement, a column per field, empty where a kind has none.
+    """Write the records of a run as Parquet: a row per measurement, a column per field, empty where it does not apply.
 
     Needs the extra `parquet`.
 
@@ -31,9 +31,7 @@ def export(folder: Path, out: Path | None) -> None:
       backprop-bench export results/latest-ladder --out ladder.parquet
     """  # noqa: D301 (click reads the backspace)
     if importlib.util.find_spec(WRITER) is None:
-        raise InputError(
-            f"Parquet needs {WRITER}, which is not installed; expected it as of pip install 'backprop-bench[parquet]'"
-        )
+        raise InputError(f"Parquet needs {WRITER}, which is not installed; run pip install 'backprop-bench[parquet]'")
     import pandas as pd  # what no other command needs, and slow to import
 
     command_of_run(folder)  # is there a run?

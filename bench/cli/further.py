@@ -1,4 +1,4 @@
-"""Which runs a report shows beside its own, and what they say."""
+"""The other runs that a report includes, and their findings."""
 
 import json
 import os
@@ -31,24 +31,24 @@ FINDINGS: dict[str, Callable[[dict[str, Any], list[Row]], Findings]] = {
     "reproduce": reproduce_findings,
     "scale": scale_findings,
 }
-"""What the records of a run say, by the command that made it; those of ``compare`` have files beside them."""
+"""The findings of a run by its command; ``compare`` is not here, since its report needs files beside the records."""
 
 
 def further_runs(folder: Path, named: Sequence[Path] = ()) -> list[FurtherRun]:
-    """Return the runs to be shown beside a run.
+    """Return the other runs that the report of a run includes.
 
     Parameters
     ----------
     folder
-        Of the run that is reported.
+        Folder of the run.
     named
-        Folders of the others. Without any, those within the folder; and where it is that of the latest run, the latest
-        ones of the other commands.
+        Folders of the other runs. By default those within `folder`, and for the latest run the latest ones of the other
+        commands.
 
     Raises
     ------
     InputError
-        Where a folder that is named is none.
+        Where a named folder does not exist.
     """
     missing = [path for path in named if not path.is_dir()]
     if missing:
@@ -57,7 +57,7 @@ def further_runs(folder: Path, named: Sequence[Path] = ()) -> list[FurtherRun]:
 
 
 def runs_beside(folder: Path) -> list[Path]:
-    """Return the folders that are shown where none are named, by name."""
+    """Return the folders that are included by default, sorted by name."""
     within = [path for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else []
     results = folder.resolve().parent
     if (results / LATEST).resolve() == folder.resolve():
@@ -67,7 +67,7 @@ def runs_beside(folder: Path) -> list[Path]:
 
 
 def _read(path: Path, base: Path) -> FurtherRun:
-    """Return what a run says, or why it cannot be shown: a report is not to fail for what lies beside it."""
+    """Return the findings of a run, or why it cannot be shown: another run must not make the report fail."""
     at = Path(os.path.relpath(path.resolve(), base)).as_posix()
     command = "parity"
     try:
@@ -81,12 +81,12 @@ def _read(path: Path, base: Path) -> FurtherRun:
             _part(part.name, part.sentences, part.draw(), [*part.tables, *part.more]) for part in findings.parts
         )
     except KeyError as error:
-        trouble = f"{error} is missing in its plan or its records, as where they are of another version of the suite"
+        trouble = f"{error} is missing in its plan or its records; another version of the suite may have written them"
         return FurtherRun(at, command, {}, trouble=trouble)
     except InputError as error:
         return FurtherRun(at, command, {}, trouble=str(error).replace(str(path), at))
-    except Exception as error:  # noqa: BLE001 (whatever is wrong with what lies beside, it is only beside)
-        trouble = f"it is broken, or only begun ({type(error).__name__}: {error})"
+    except Exception as error:  # noqa: BLE001 (another run must not make the report fail)
+        trouble = f"it is damaged or incomplete ({type(error).__name__}: {error})"
         return FurtherRun(at, command, {}, trouble=trouble)
     return FurtherRun(at, command, description, rows, parts, tuple(findings.failures))
 
@@ -95,12 +95,12 @@ def _findings(command: str, description: dict[str, Any], rows: list[Row]) -> Fin
     if command == "compare":
         return _compared(description, rows)
     if command not in FINDINGS:
-        raise InputError(f"nothing is known of runs of {command!r}")
+        raise InputError(f"runs of {command!r} are unknown")
     return FINDINGS[command](description, rows)
 
 
 def _compared(description: dict[str, Any], rows: list[Row]) -> Findings:
-    """Return the answer of another run of ``compare``, whose own report says the rest."""
+    """Return the answer of another run of ``compare``; its own report has the rest."""
     summary = summarize(description, rows)
     drawn = [headline.draw(summary)] if headline.missing(summary) is None else []
     sentences = [*claims.warnings(summary), *claims.answer(summary)]

@@ -21,7 +21,7 @@ DATASETS = {
 @click.command(name="list")
 @output_options
 def list_all(output: Output) -> None:
-    """List the implementations and whether they can be used here, the named recipes and the datasets.
+    """List the implementations with their availability on this machine, the named recipes and the datasets.
 
     \b
     Examples:
@@ -30,7 +30,7 @@ def list_all(output: Output) -> None:
     """  # noqa: D301 (click reads the backspace)
     implementations = make_table(
         "Implementations",
-        ["<implementation", "<side", "<what it is", "<available"],
+        ["<implementation", "<side", "<description", "<available"],
         [
             (
                 implementation.name,
@@ -46,7 +46,7 @@ def list_all(output: Output) -> None:
         ["<recipe", "<layers", "<output, loss", "<batch", "<optimizer", "<bias", "<dtype"],
         [(name, *_recipe_cells(recipe)) for name, recipe in RECIPES.items()],
     )
-    datasets = make_table("Datasets", ["<dataset", "<what it is"], list(DATASETS.items()))
+    datasets = make_table("Datasets", ["<dataset", "<description"], list(DATASETS.items()))
     output.show(Findings([Finding("list", tables=[implementations, recipes, datasets])]))
 
 
@@ -66,14 +66,14 @@ _STYLES = {"ok": "green", "note": "cyan", "warning": "yellow"}
 
 @click.command()
 def doctor() -> None:
-    """Say what this machine is and what on it will disturb a measurement.
+    """Describe this machine and what on it will interfere with a measurement.
 
     \b
     Examples:
       backprop-bench doctor
     """  # noqa: D301 (click reads the backspace)
     console = Console()
-    table = Table("", "topic", "found")
+    table = Table("", "topic", "result")
     with console.status("Looking for a few seconds …"):
         findings = diagnose()
     for finding in findings:

@@ -27,22 +27,22 @@ from backprop_bench.bench.cli.train import train
 from backprop_bench.data import InputError
 
 CLOSED = 141
-"""Exit code where the reader of the output has gone, as shells have it for the signal of a closed pipe."""
+"""Exit code for a broken pipe: 128 + SIGPIPE, as shells report it."""
 EXIT_CODES = (
-    "Exit codes: 0 done, 1 a parity proof failed or an implementation broke (now, or in the run that is shown), "
-    f"2 wrong input, {STOPPED} stopped by Ctrl-C, {CLOSED} nobody reads the output any more."
+    "Exit codes: 0 done, 1 verification failed or an implementation broke (now, or in the run that is shown), "
+    f"2 wrong input, {STOPPED} stopped by Ctrl-C, {CLOSED} broken pipe."
 )
 
 
 class _Refusal(click.ClickException):
-    """Something given is wrong: one sentence, exit code 2."""
+    """Wrong input: one sentence, exit code 2."""
 
     exit_code = 2
 
 
 class _Group(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the subcommand; what is the user's to mend ends in one sentence, without a traceback."""
+        """Run the subcommand; an error that the user can fix ends in one sentence, without a traceback."""
         try:
             return super().invoke(ctx)
         except InputError as error:
@@ -58,7 +58,7 @@ class _Group(click.Group):
 
 
 def _forget_output() -> None:
-    """Let what is still to be written go nowhere, so that the end of the program does not fail on it."""
+    """Redirect standard output to the null device, so that flushing it at exit does not fail."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
@@ -67,9 +67,9 @@ def _forget_output() -> None:
 )
 @click.version_option(importlib.metadata.version("backprop-bench"), prog_name="backprop-bench")
 def main() -> None:
-    """Compare back-propagation by hand with PyTorch's.
+    """Compare back-propagation from scratch with PyTorch's.
 
-    Is it right? How fast is it, really? And why does the framework's version differ?
+    Are both correct? How fast is each? Why does the framework's version differ?
 
     \b
     Examples:

@@ -19,13 +19,17 @@ COLUMNS = "min,median,iqr,max,rounds"
 
 
 @click.command()
-@click.option("--profile", type=click.Choice(list(PROFILES)), default="default", show_default=True, help="How much.")
-@click.option("--folder", type=click.Path(path_type=Path), help="Where to; the latest run unless given.")
+@click.option(
+    "--profile", type=click.Choice(list(PROFILES)), default="default", show_default=True, help="Size of the run."
+)
+@click.option(
+    "--folder", type=click.Path(path_type=Path), help="Folder for results; by default that of the latest run."
+)
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads to use.")
 def micro(profile: str, folder: Path | None, threads: int) -> None:
-    """Time forward, backward, update, step and epoch with pytest-benchmark, each within one process.
+    """Time forward pass, backward pass, update, step and epoch with pytest-benchmark, each within one process.
 
-    Leaves micro.json, which `pytest-benchmark compare` reads, and a histogram (SVG) per group.
+    Writes micro.json, which `pytest-benchmark compare` reads, and a histogram (SVG) per group.
 
     \b
     Examples:
@@ -54,6 +58,6 @@ def micro(profile: str, folder: Path | None, threads: int) -> None:
 
 
 def forget_folders(histogram: Path) -> None:
-    """Take the folder of this machine out of a histogram: what it refers to there is of no use elsewhere."""
+    """Remove the paths of this machine from a histogram; they mean nothing elsewhere."""
     text = histogram.read_text(encoding="utf-8")
     histogram.write_text(re.sub(r"file://[^\"']*/", "", text), encoding="utf-8")

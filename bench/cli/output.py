@@ -1,4 +1,4 @@
-"""How commands print numbers: for people, or for programs, in the form that ``--format`` asks for."""
+"""Output of the commands, for people or for programs, in the form that ``--format`` selects."""
 
 import dataclasses
 import functools
@@ -22,25 +22,25 @@ Command = Callable[..., Any]
 TEXT = "text"
 FORMATS = (TEXT, "json", "csv", "md")
 PARAMETERS = ("form", "table")
-"""What the options are called within the program."""
+"""Names of the options within the program."""
 PLAIN = str.maketrans({"–": "-", "−": "-", "×": "x", "÷": "/", "±": "+-", "µ": "u", "…": "~", NBSP: " "})
-"""What stands for signs that the encoding of the output does not have."""
+"""Replacements for characters that the encoding of the output lacks."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Output:
-    """What ``--format`` and ``--table`` say."""
+    """Values of ``--format`` and ``--table``."""
 
     form: str = TEXT
     table: str | None = None
 
     @property
     def is_text(self) -> bool:
-        """Whether it is for people, who are told more than the numbers."""
+        """Whether the output is for people, who get more than the numbers."""
         return self.form == TEXT
 
     def show(self, findings: Findings) -> None:
-        """Print what a run says, and on the other stream what failed."""
+        """Print the findings of a run, and its failures on standard error."""
         if self.table is not None or self.form == "csv":
             self._print_table(self._asked(findings))
         elif self.form == "json":
@@ -53,7 +53,7 @@ class Output:
             click.echo(f"Failed: {clean(failure)}", err=True)
 
     def note(self, text: str) -> None:
-        """Say something that is no finding, where it is in no program's way."""
+        """Print a remark that is no finding; on standard error where a program reads the output."""
         click.echo(text, err=not self.is_text)
 
     def _asked(self, findings: Findings) -> Table:
@@ -61,7 +61,7 @@ class Output:
             return findings.table(self.table)
         if len(findings.tables) != 1:
             raise InputError(
-                f"--format csv is one table, and there are {len(findings.tables)}; expected --table with one of "
+                f"--format csv prints one table, and there are {len(findings.tables)}; expected --table with one of "
                 f"{findings.table_names()}"
             )
         return findings.tables[0]
@@ -79,7 +79,7 @@ def _one_json(table: Table) -> str:
 
 
 def _text_of(findings: Findings, width: int) -> list[RenderableType]:
-    """Return what a terminal of some width shows: tables, charts, and the sentences last, where one is looking."""
+    """Return what a terminal of this width shows: tables, charts, and last the sentences."""
     found: list[RenderableType] = []
     for table in findings.tables[: findings.n_first]:
         found += [to_rich(table, width), ""]
@@ -101,7 +101,7 @@ def _print_rich(lines_for: Callable[[int], Sequence[RenderableType]]) -> None:
 
 
 def _print(text: str) -> None:
-    """Write text at once, in other signs where the output's encoding lacks some."""
+    """Write text in one call, replacing characters that the output's encoding lacks."""
     encoding = Console().encoding
     try:
         text.encode(encoding)
@@ -118,18 +118,18 @@ def output_options(command: Command) -> Command:
         return command(output=Output(form, table), **rest)
 
     choose_form = click.option(
-        "--format", "form", type=click.Choice(FORMATS), default=TEXT, show_default=True, help="How numbers are printed."
+        "--format", "form", type=click.Choice(FORMATS), default=TEXT, show_default=True, help="Output format."
     )
     choose_table = click.option(
         "--table",
         metavar="N|TITLE",
-        help="Only this table, by number or a part of its title; needed for csv where there are several.",
+        help="Print only this table, by number or part of its title; csv needs it where there are several.",
     )
     return choose_form(choose_table(bundled))
 
 
 def finish(output: Output, findings: Findings, folder: Path) -> None:
-    """Write the files of a run to its folder and print what it says; exit code 1 where something failed."""
+    """Write the files of a run to its folder and print its findings; exit code 1 where something failed."""
     with Console(stderr=True).status("Drawing the figures …"):
         written = findings.write(folder)
     output.show(findings)

@@ -1,4 +1,4 @@
-"""Progress bars with the time left, on a terminal; nothing elsewhere."""
+"""Progress bars with the remaining time, on a terminal only."""
 
 import contextlib
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ class Bars:
 
     @contextlib.contextmanager
     def stage(self, title: str, total: float) -> Iterator[None]:
-        """Show a bar of so many steps, or seconds."""
+        """Show a bar with a total in steps or seconds."""
         with contextlib.ExitStack() as stack:
             if not self._bars.live.is_started:
                 stack.enter_context(self._bars)
@@ -44,6 +44,6 @@ class Bars:
             self._bars.update(self._task, completed=total, detail="")
 
     def advance(self, detail: str, steps: float = 1) -> None:
-        """Move on."""
+        """Advance the bar."""
         if self._task is not None:
             self._bars.update(self._task, advance=steps, detail=detail)

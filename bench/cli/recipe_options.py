@@ -1,4 +1,4 @@
-"""Every field of `Recipe` as an option of the command line, made from its own definition."""
+"""Every field of `Recipe` as a command-line option, generated from the definition of the class."""
 
 import dataclasses
 import re
@@ -26,7 +26,7 @@ class _LayerSizes(click.ParamType):  # type: ignore[type-arg]  # generic in newe
 
 
 class BatchSize(click.ParamType):  # type: ignore[type-arg]  # generic in newer versions only
-    """A number of cases, or ``all``."""
+    """A number of examples, or ``all``."""
 
     name = "batch size"
 
@@ -71,29 +71,62 @@ _SPECIAL: dict[str, dict[str, Any]] = {
 }
 
 
+_HELP: dict[str, str] = {
+    "layer_sizes": "Units per layer, input first.",
+    "hidden_activation": "Activation function of the hidden layers.",
+    "output_activation": "Activation function of the output layer.",
+    "loss": "Loss function.",
+    "reduction": "Sum or mean over the examples of a batch.",
+    "bias": "Give the units a bias.",
+    "batch_size": "Examples per weight update.",
+    "optimizer": "Optimizer.",
+    "learning_rate": "Learning rate.",
+    "momentum": "Momentum, for the optimizer momentum.",
+    "smoothing": "RMSprop alpha: decay rate of the mean squared gradient.",
+    "beta1": "Adam: decay rate of the mean gradient.",
+    "beta2": "Adam: decay rate of the mean squared gradient.",
+    "epsilon": "RMSprop and Adam: added to the root.",
+    "weight_decay": "L2 regularisation, as torch.optim does it.",
+    "initialization": "Distribution of the initial weights.",
+    "init_scale": "Half-width of uniform, standard deviation of normal.",
+    "dtype": "Floating-point type of every array.",
+    "epochs": "Passes over the training examples.",
+    "shuffle": "Shuffle the examples in every epoch.",
+    "seed": "Seed of the initial weights and the batch orders.",
+    "input_range": "Range to which the inputs are mapped.",
+    "target_range": "Range to which the targets are mapped.",
+    "direct": "Input-output skip connections, past the hidden layers.",
+    "groups": "Block-diagonal first layer: inputs and hidden units of each block.",
+    "schedule": "Learning rate and momentum from an epoch on.",
+    "shrinkage": "Multiplicative decay: share by which every update shrinks weights and biases.",
+    "margin": "Error dead zone: an error is 0 below LOW (target 0) or above HIGH (target 1).",
+}
+"""Help of each field; a field without an entry is an error."""
+
+
 def recipe_options(command: Command) -> Command:
-    """Add ``--recipe`` and an option per field to a command, which gets ``recipe`` and ``changes``."""
+    """Add ``--recipe`` and an option per field to a command, which receives ``recipe`` and the fields."""
     for field in reversed(dataclasses.fields(Recipe)):
         command = _option(field)(command)
     choice = click.Choice(list(RECIPES))
-    return click.option("--recipe", type=choice, default="shared", show_default=True, help="Where to start from.")(
-        command
-    )
+    return click.option(
+        "--recipe", type=choice, default="shared", show_default=True, help="Named recipe to start from."
+    )(command)
 
 
 def _option(field: "dataclasses.Field[Any]") -> Callable[[Command], Command]:
-    name = field.name.replace("_", "-")
+    name, text = field.name.replace("_", "-"), _HELP[field.name]
     if field.name in CHOICES:
-        return click.option(f"--{name}", field.name, type=click.Choice(CHOICES[field.name]))
+        return click.option(f"--{name}", field.name, type=click.Choice(CHOICES[field.name]), help=text)
     if field.name in _SPECIAL:
-        return click.option(f"--{name}", field.name, default=None, **_SPECIAL[field.name])
+        return click.option(f"--{name}", field.name, default=None, help=text, **_SPECIAL[field.name])
     if isinstance(field.default, bool):
-        return click.option(f"--{name}/--no-{name}", field.name, default=None)
-    return click.option(f"--{name}", field.name, type=type(field.default))
+        return click.option(f"--{name}/--no-{name}", field.name, default=None, help=text)
+    return click.option(f"--{name}", field.name, type=type(field.default), help=text)
 
 
 def changes_from(options: dict[str, Any]) -> dict[str, Any]:
-    """Return the fields that were given, as :meth:`backprop_bench.data.Recipe.replace` takes them."""
+    """Return the fields that are set, as :meth:`backprop_bench.data.Recipe.replace` takes them."""
     given = {name: value for name, value in options.items() if value is not None}
     if given.get("batch_size") == "all":
         given["batch_size"] = None

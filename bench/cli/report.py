@@ -1,4 +1,4 @@
-"""``backprop-bench report``: draw a run again from its records."""
+"""``backprop-bench report``: draw a run from its records."""
 
 import contextlib
 import functools
@@ -27,14 +27,14 @@ COMPARE = "compare"
     metavar="FOLDER",
     multiple=True,
     type=click.Path(path_type=Path, file_okay=False),
-    help="A run to show beside that of `compare`, in its report; repeatable. Without it, those within FOLDER, and "
-    "beside the latest run the latest ones of the other commands.",
+    help="Another run to include in the report of `compare`; repeatable. By default those within FOLDER, and for the "
+    "latest run the latest ones of the other commands.",
 )
 @output_options
 def report(folder: Path, others: tuple[Path, ...], output: Output) -> None:
-    """Draw the figures and the report of a run again, from what is in its folder; nothing is measured.
+    """Draw the figures and the report of a run from the records in its folder; nothing is measured.
 
-    What networks get wrong needs the dataset too, by the name that the run had for it; without it that is left out.
+    The errors of the networks need the dataset too, by its name in the run; without it that section is left out.
 
     \b
     Examples:
@@ -44,25 +44,25 @@ def report(folder: Path, others: tuple[Path, ...], output: Output) -> None:
     """  # noqa: D301 (click reads the backspace)
     if others and command_of_run(folder) != COMPARE:
         raise InputError(
-            f"{folder} holds a run of {command_of_run(folder)!r}, whose page shows nothing beside it; --with is for "
+            f"{folder} holds a run of {command_of_run(folder)!r}, whose report includes no other runs; --with is for "
             f"runs of {COMPARE!r}"
         )
     finish(output, findings_of_run(folder, others), folder.resolve())
 
 
 def findings_of_run(folder: Path, others: Sequence[Path] = ()) -> Findings:
-    """Return what the run in a folder says.
+    """Return the findings of the run in a folder.
 
     Parameters
     ----------
     others
-        Folders of the runs that its report is to show beside it; see
+        Folders of the other runs that its report includes; see
         :func:`backprop_bench.bench.cli.further.further_runs`.
 
     Raises
     ------
     InputError
-        Where the folder holds no run, or one of a command or a version that is not known here.
+        Where the folder holds no run, or one of an unknown command or version.
     """
     command = command_of_run(folder)
     known = sorted([*FINDINGS, COMPARE])
@@ -77,11 +77,11 @@ def findings_of_run(folder: Path, others: Sequence[Path] = ()) -> Findings:
 
 @contextlib.contextmanager
 def known_version(folder: Path) -> Iterator[None]:
-    """Say what is missing in a run that another version of the suite has left."""
+    """Raise `InputError` with the missing field of a run that another version of the suite wrote."""
     try:
         yield
     except KeyError as error:
         raise InputError(
-            f"{folder} cannot be shown: {error} is missing in its plan or its records, as where they are of another "
-            "version of the suite"
+            f"{folder} cannot be shown: {error} is missing in its plan or its records; another version of the suite "
+            "may have written them"
         ) from error

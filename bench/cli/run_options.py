@@ -1,4 +1,4 @@
-"""What the commands that measure share: where a run goes, and what it may use."""
+"""Options shared by the commands that measure: where the results go and which resources a run uses."""
 
 import dataclasses
 import functools
@@ -31,28 +31,30 @@ class RunOptions:
 
 
 def run_options(what: str) -> Callable[[Command], Command]:
-    """Add the options of :class:`RunOptions` to a command, which gets them as its first argument.
+    """Add the options of :class:`RunOptions` to a command, which receives them as its first argument.
 
     Parameters
     ----------
     what
-        What ``--resume`` goes on with: "a run that was stopped".
+        What ``--resume`` continues: "a run that was stopped".
     """
     options = [
         click.option("--dataset", default="mnist", show_default=True, help="Name or path of the dataset."),
+        click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads per worker."),
+        click.option("--cpus", metavar="LIST", help="Cores to run on, such as 0,2-3; all of them by default."),
         click.option(
-            "--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads of each worker."
-        ),
-        click.option("--cpus", metavar="LIST", help="Cores to run on, such as 0,2-3; all that there are otherwise."),
-        click.option(
-            "--results", type=click.Path(path_type=Path), default="results", show_default=True, help="Where to."
+            "--results",
+            type=click.Path(path_type=Path),
+            default="results",
+            show_default=True,
+            help="Folder for results.",
         ),
         click.option(
             "--resume",
             is_flag=False,
             flag_value=LATEST,
             metavar="[FOLDER]",
-            help=f"Go on with {what}, the latest unless a folder is given.",
+            help=f"Resume {what}: the latest, unless a folder is given.",
         ),
     ]
 
@@ -86,7 +88,7 @@ def precision_options(budget_s: float | None, help_of_budget: str) -> Callable[[
         default=100 * TARGET,
         show_default=True,
         metavar="PERCENT",
-        help="Half-width of the 95 % interval of every ratio at which timing may stop.",
+        help="Timing may stop when the 95 % CI of every ratio has at most this half-width.",
     )
     shown = budget_s is not None
     budget = click.option(
@@ -102,18 +104,18 @@ def folder_of_run(
     choose_cores: Callable[[str | None, int], tuple[int, ...]] = chosen_cores,
     beside_resume: Sequence[str] = (),
 ) -> Path:
-    """Return the folder of the run to be resumed, or begin a new one.
+    """Return the folder of the run to resume, or start a new run.
 
     Parameters
     ----------
     make_plan
-        What a new run is to do, given its dataset.
+        Returns the plan of a new run, given its dataset.
     name
-        What the name of a new folder ends in; the command's otherwise.
+        End of the name of a new folder; the command's name by default.
     choose_cores
-        (what ``--cpus`` says, threads) ↦ cores of a new run.
+        (value of ``--cpus``, threads) ↦ cores of a new run.
     beside_resume
-        Options that may be given beside ``--resume``.
+        Options that ``--resume`` allows.
     """
     context = click.get_current_context()
     command = str(context.info_name)

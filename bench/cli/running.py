@@ -1,4 +1,4 @@
-"""What the commands that measure share: beginning a run, and going on with it."""
+"""Shared by the commands that measure: start a run and resume it."""
 
 import datetime
 import importlib.metadata
@@ -24,21 +24,21 @@ from backprop_bench.data import Dataset, InputError, load_dataset
 
 STOPPED = 130
 NOT_THE_RUN = ("results", "resume", "scheduler", *PARAMETERS)
-"""Options that change nothing of what is measured, so who repeats a run needs none of them."""
+"""Options without effect on the measurements; repeating a run needs none of them."""
 
 
 def check_alone(context: click.Context, *allowed: str) -> None:
-    """Raise `InputError` where an option is given beside ``--resume``, which goes on as the run was begun."""
+    """Raise `InputError` where another option accompanies ``--resume``, which keeps the options of the run."""
     for parameter in context.command.params:
         name = str(parameter.name)
         if name not in allowed and context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
             raise InputError(
-                f"{parameter.opts[0]} is given beside --resume, which goes on as the run was begun; expected only one"
+                f"{parameter.opts[0]} is given beside --resume, which keeps the options of the run; expected only one"
             )
 
 
 def command_words(context: click.Context) -> list[str]:
-    """Return the words after ``backprop-bench`` that ask for the same again, elsewhere."""
+    """Return the words after ``backprop-bench`` that repeat the run, here or elsewhere."""
     words = [str(context.info_name)]
     for parameter in context.command.params:
         given = context.params[str(parameter.name)]
@@ -52,16 +52,16 @@ def command_words(context: click.Context) -> list[str]:
 
 
 def begin_run(results: Path, name: str, command: Sequence[str], plan: Plan, dataset: Dataset, threads: int) -> Path:
-    """Make a folder for a run and write its description.
+    """Create a folder for a run and write its description.
 
     Parameters
     ----------
     results
-        Where the folder goes.
+        Parent of the folder.
     name
-        What its name ends in.
+        End of its name.
     command
-        Words of the command after ``backprop-bench``, with which others can repeat it.
+        Words after ``backprop-bench``, with which others can repeat the run.
     """
     description: Row = {
         "suite_version": importlib.metadata.version("backprop-bench"),
@@ -82,7 +82,7 @@ def begin_run(results: Path, name: str, command: Sequence[str], plan: Plan, data
 
 
 def own_files(plan: Plan) -> dict[str, str]:
-    """Return for every implementation of yours a checksum of its file, or the version of the package it is from."""
+    """Return for each of the user's implementations the checksum of its file or the version of its package."""
     names = {entry.implementation for question in plan.questions for entry in question.entries}
     yours = [known for name in sorted(names) if (known := named_implementation(name)).side == "yours"]
     return {known.name: known.package or f"{zlib.crc32(Path(known.module).read_bytes()):08x}" for known in yours}
@@ -96,7 +96,7 @@ def _keep_to_cores(folder: Path, cores: list[int]) -> None:
         usable = list(usable_core_numbers())
     if usable != cores:
         raise InputError(
-            f"{folder} cannot be resumed here: it was begun on the cores {cores}, of which this process "
+            f"{folder} cannot be resumed here: it was started on the cores {cores}, and this process "
             f"may use {usable}; start a new run instead"
         )
 
@@ -106,28 +106,28 @@ def _read_plan(folder: Path, description: Row) -> Plan:
         return Plan.from_dict(description["plan"])
     except (KeyError, TypeError) as error:
         raise InputError(
-            f"{folder} cannot be resumed: its plan is that of another version of the suite; start a new run instead"
+            f"{folder} cannot be resumed: its plan is from another version of the suite; start a new run instead"
         ) from error
 
 
 Measure = Callable[[Plan, Dataset, int, Recorder, list[Row], Progress], None]
-"""(plan, dataset, threads, recorder, rows, progress): measures what is missing, and adds it to the rows."""
+"""(plan, dataset, threads, recorder, rows, progress): takes the missing measurements and appends their rows."""
 
 
 def compare_all(
     plan: Plan, dataset: Dataset, threads: int, recorder: Recorder, rows: list[Row], progress: Progress
 ) -> None:
-    """Prove, train and time what is missing."""
+    """Verify, train and time what is missing."""
     Comparison(plan, dataset, threads, recorder, rows, progress).run()
 
 
 def go_on(folder: Path, progress: Progress, measure: Measure = compare_all) -> tuple[dict[str, Any], list[Row]]:
-    """Measure what is missing in a run; returns its description and its rows.
+    """Take the missing measurements of a run; returns its description and its rows.
 
     Raises
     ------
     InputError
-        Where dataset or environment are no longer those that the run was begun with.
+        Where dataset or environment differ from those at the start of the run.
     """
     description = read_description(folder)
     _keep_to_cores(folder, description["cpus"])
@@ -135,7 +135,7 @@ def go_on(folder: Path, progress: Progress, measure: Measure = compare_all) -> t
     dataset = load_dataset(description["dataset"])
     if dataset.fingerprint() != description["dataset_crc32"]:
         raise InputError(
-            f"{folder} cannot be resumed: the cases of {dataset.name} have changed since it was begun; "
+            f"{folder} cannot be resumed: the examples of {dataset.name} have changed since it was started; "
             "start a new run instead"
         )
     plan = _read_plan(folder, description)
@@ -143,7 +143,7 @@ def go_on(folder: Path, progress: Progress, measure: Measure = compare_all) -> t
         if description.get("own_files", {}).get(name) != checksum:
             what = "file" if ":" in name else "package"
             raise InputError(
-                f"{folder} cannot be resumed: the {what} of {name} has changed since it was begun; "
+                f"{folder} cannot be resumed: the {what} of {name} has changed since it was started; "
                 "start a new run instead"
             )
     with locked(folder), Recorder(folder) as recorder:
@@ -153,7 +153,8 @@ def go_on(folder: Path, progress: Progress, measure: Measure = compare_all) -> t
         except KeyboardInterrupt:
             command = description["command"].split()[1]
             click.echo(
-                f"Stopped; what was measured is kept. `backprop-bench {command} --resume {folder}` goes on.", err=True
+                f"Stopped; all measurements are kept. Resume with `backprop-bench {command} --resume {folder}`.",
+                err=True,
             )
             raise SystemExit(STOPPED) from None
     return description, rows

@@ -1,4 +1,4 @@
-"""``backprop-bench show``: what a run says, on the terminal."""
+"""``backprop-bench show``: the findings of a run, on the terminal."""
 
 from pathlib import Path
 
@@ -12,9 +12,9 @@ from backprop_bench.bench.cli.report import findings_of_run
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default=Path("results/latest"))
 @output_options
 def show(folder: Path, output: Output) -> None:
-    """Print the tables, charts and sentences of a run, from its records; nothing is measured and no file written.
+    """Print the tables, charts and sentences of a run from its records; nothing is measured, no file is written.
 
-    FOLDER holds a run of any command that measures. Cells are as people read them; to compute, read records.jsonl.
+    FOLDER holds a run of any command that measures. Cells are rounded for reading; to compute, use records.jsonl.
 
     \b
     Examples:

@@ -18,11 +18,11 @@ from backprop_bench.bench.show.slides import TITLE, Run, Runs, Scale, created, m
 from backprop_bench.data import InputError
 
 WRITER: Final = "pptx"
-"""What writes slides; python-pptx by the name under which it is imported."""
+"""Import name of python-pptx, which writes the slides."""
 DEFAULTS = (Path("results") / LATEST, Path("results/reference"))
-"""The run that is shown where none is given: the first of these that there is."""
+"""Default run: the first of these that exists."""
 BESIDE = ("ladder", "scale", "explain")
-"""Commands whose runs have slides where they are beside the run, or below it."""
+"""Commands whose runs have slides if they lie beside the run or within its folder."""
 
 
 @click.command()
@@ -32,13 +32,13 @@ BESIDE = ("ladder", "scale", "explain")
     type=click.Path(path_type=Path, dir_okay=False),
     default=Path("results/slides.pptx"),
     show_default=True,
-    help="Where to.",
+    help="Output file.",
 )
 def slides(folder: Path | None, output: Path) -> None:
-    """Make slides for a class: the derivation, then what a run of `compare` says; nothing is measured.
+    """Make slides for a class: the derivation, then the findings of a run of `compare`; nothing is measured.
 
-    RUN is results/latest, or results/reference where there is none. Runs of `ladder`, `scale` and `explain` have
-    slides, too: those in folders of that name within RUN, else the latest ones beside it.
+    RUN defaults to results/latest, else results/reference. Runs of `ladder`, `scale` and `explain` get slides too:
+    those in folders of that name within RUN, else the latest ones beside it.
 
     Needs the extra `docs`.
 
@@ -48,9 +48,7 @@ def slides(folder: Path | None, output: Path) -> None:
       backprop-bench slides results/reference --output class.pptx
     """  # noqa: D301 (click reads the backspace)
     if importlib.util.find_spec(WRITER) is None:
-        raise InputError(
-            "Slides need python-pptx, which is not installed; expected it as of pip install 'backprop-bench[docs]'"
-        )
+        raise InputError("Slides need python-pptx, which is not installed; run pip install 'backprop-bench[docs]'")
     from backprop_bench.bench.show.pptx_file import to_pptx  # python-pptx is an extra
 
     run = folder or next((path for path in DEFAULTS if (path / DESCRIPTION).is_file()), DEFAULTS[0])
@@ -65,7 +63,7 @@ def slides(folder: Path | None, output: Path) -> None:
 
 
 def _runs(run: Path) -> Runs:
-    """Return the run in a folder with those that belong to it."""
+    """Return the run in a folder with the runs that belong to it."""
     existing_run_folder(run)
     with known_version(run):
         summary = summarize(read_description(run), read_rows(run))
@@ -82,7 +80,7 @@ Read = TypeVar("Read", Run, Scale)
 
 
 def _beside(folder: Path | None, read: Callable[[Path], Read]) -> Read | None:
-    """Read a run beside; one that cannot be shown, such as one only begun, is left out with a word on why."""
+    """Read another run; one that cannot be shown, such as an incomplete one, is left out with a message."""
     if folder is None:
         return None
     try:

@@ -1,7 +1,7 @@
 """The parts of a training step, the whole step and an epoch: every implementation, a small and a large batch.
 
-Every figure is taken within one process, implementations one after the other: read them for where an implementation
-spends its time. For how fast one is next to another, `backprop-bench compare` times them in turn.
+Every time is measured within one process, one implementation after the other. These times show where an implementation
+spends its time. To compare implementations, use `backprop-bench compare`, which times them in alternation.
 """
 
 import functools

@@ -320,7 +320,7 @@ def test_a_run_whose_dataset_has_changed_is_not_resumed(run: Run, tiny: str, tmp
         "dataset_crc32": load_dataset(tiny).subset(100).fingerprint(),
     }
     (folder / "run.json").write_text(json.dumps(description))
-    refused(run("compare", "--resume", folder), "have changed since it was begun")
+    refused(run("compare", "--resume", folder), "have changed since it was started")
 
 
 def test_a_run_whose_own_implementation_has_changed_is_not_resumed(

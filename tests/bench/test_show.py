@@ -221,7 +221,7 @@ def test_a_run_of_another_version_is_refused(tmp_path: Path) -> None:
     ("words", "said"),
     [
         (["--format", "xml"], ["'xml' is not one of 'text', 'json', 'csv', 'md'"]),
-        (["--format", "csv"], ["--format csv is one table, and there are", "expected --table", "1 (Results: "]),
+        (["--format", "csv"], ["--format csv prints one table, and there are", "expected --table", "1 (Results: "]),
         (["--table", "99"], ["--table 99 stands for 0 tables", "1 (Results: "]),
         (["--table", "0"], ["--table 0 stands for 0 tables"]),
         (["--table", "results"], ["--table results stands for 2 tables"]),
