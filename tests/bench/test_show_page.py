@@ -270,7 +270,7 @@ def test_with_a_folder_that_is_not_there_or_beside_a_run_of_another_command_is_r
         further_runs(run, [run / "nowhere"])
     asked = CliRunner().invoke(main, ["report", str(run / "ladder"), "--with", str(run)])
     assert asked.exit_code == 2
-    assert "shows nothing beside it" in asked.output
+    assert "includes no other runs" in asked.output
 
 
 def test_the_same_machine_and_versions_are_no_difference_and_others_are_named() -> None:
