@@ -202,7 +202,7 @@ def test_runs_are_compared_with_each_other_and_unlike_ones_are_refused(run: Run,
     assert written["runs"] == ["one", "two"]
     assert (tmp_path / "out" / "repeatability.png").is_file()
     printed = run("repeatability", first, second, "--table", "every", "--format", "csv")
-    assert printed.stdout.startswith("ratio,run,"), printed.output
+    assert printed.stdout.startswith("time ratio,run,"), printed.output
     refused(run("repeatability", first, unlike), "differ in the")
     refused(run("repeatability", first), "expected at least 2")
 

@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]  # one brows
 
 ENTER, SPACE, ESCAPE, TAB = "\ue007", "\ue00d", "\ue00c", "\ue004"
 DOWN, RIGHT, DELETE = "\ue015", "\ue014", "\ue017"
-PARITY = '[aria-label="Parity proof"]'
+VERIFICATION = '[aria-label="Verification"]'
 
 
 def one(browser: Any, selector: str) -> Any:
@@ -37,7 +37,7 @@ def focused(browser: Any) -> Any:
 
 def column(browser: Any, number: int) -> list[str]:
     script = "return [...document.querySelectorAll(arguments[0])].map((cell) => cell.textContent)"
-    found: list[str] = browser.execute_script(script, f"{PARITY} tbody tr:not([hidden]) > :nth-child({number})")
+    found: list[str] = browser.execute_script(script, f"{VERIFICATION} tbody tr:not([hidden]) > :nth-child({number})")
     return found
 
 
@@ -79,7 +79,7 @@ def test_what_would_ask_the_network_is_refused(browser: Any) -> None:
 
 
 def test_a_table_is_sorted_by_its_numbers_either_way_by_mouse_and_by_keyboard(browser: Any) -> None:
-    head = one(browser, f"{PARITY} th:nth-child(6)")
+    head = one(browser, f"{VERIFICATION} th:nth-child(6)")
     button = head.find_element("tag name", "button")
     button.click()
     assert head.get_attribute("aria-sort") == "ascending"
@@ -89,7 +89,7 @@ def test_a_table_is_sorted_by_its_numbers_either_way_by_mouse_and_by_keyboard(br
     button.send_keys(SPACE)
     assert head.get_attribute("aria-sort") == "descending"
     assert [float(cell) for cell in column(browser, 6)] == numbers[::-1]
-    one(browser, f"{PARITY} th:nth-child(2) button").send_keys(ENTER)
+    one(browser, f"{VERIFICATION} th:nth-child(2) button").send_keys(ENTER)
     assert column(browser, 2) == sorted(column(browser, 2))
     assert head.get_attribute("aria-sort") is None
 
@@ -106,7 +106,7 @@ def test_times_are_sorted_by_how_long_they_are_whatever_their_unit(browser: Any)
 def test_a_filter_leaves_the_rows_with_all_words_and_says_how_many(browser: Any) -> None:
     rows = len(column(browser, 1))
     field = browser.execute_script(
-        "return document.querySelector(arguments[0]).previousElementSibling.querySelector('input')", PARITY
+        "return document.querySelector(arguments[0]).previousElementSibling.querySelector('input')", VERIFICATION
     )
     shown = field.find_element("xpath", "../../output")
     assert shown.text == f"{rows} rows"
@@ -169,7 +169,7 @@ def test_a_digit_is_drawn_by_mouse_and_both_networks_answer(browser: Any) -> Non
     assert one(browser, "#panel-said").text == "Nothing is drawn yet."
 
 
-def test_a_digit_is_drawn_and_a_test_case_chosen_by_keyboard_alone(browser: Any) -> None:
+def test_a_digit_is_drawn_and_a_test_example_chosen_by_keyboard_alone(browser: Any) -> None:
     pad = one(browser, "#pad")
     pad.send_keys(SPACE, *[DOWN] * 8, *[RIGHT] * 4)
     browser.execute_async_script("requestAnimationFrame(() => requestAnimationFrame(arguments[0]))")
@@ -178,7 +178,7 @@ def test_a_digit_is_drawn_and_a_test_case_chosen_by_keyboard_alone(browser: Any)
     pad.send_keys(DELETE)
     assert one(browser, "#panel-said").text == "Nothing is drawn yet."
     one(browser, '[data-sample="3"]').send_keys(ENTER)
-    assert one(browser, "#panel-said").text.startswith("A test case with label 3. scratch-numpy says")
+    assert one(browser, "#panel-said").text.startswith("A test example with label 3. scratch-numpy says")
 
 
 def test_the_networks_of_another_question_are_shown_when_it_is_chosen(browser: Any) -> None:
