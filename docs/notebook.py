@@ -32,14 +32,14 @@ import threadpoolctl
 import torch
 from IPython.display import Markdown
 
-from backprop_bench.bench.compute.statistics import Interval, geometric_mean_interval
-from backprop_bench.bench.implementations import named_implementation
+from backprop_bench.bench.core.implementations import named_implementation
+from backprop_bench.bench.core.stats.intervals import Interval, geometric_mean_interval
 from backprop_bench.bench.mutation.likely import read_difference
 from backprop_bench.bench.mutation.mutant import make_trainer
 from backprop_bench.bench.mutation.mutations import MISTAKES
-from backprop_bench.bench.run.inspection import inspect
-from backprop_bench.bench.show.parity import parity_grid, reading
-from backprop_bench.bench.show.table import to_markdown
+from backprop_bench.bench.report.table import to_markdown
+from backprop_bench.bench.verify.inspection import inspect
+from backprop_bench.bench.verify.view import parity_grid, reading
 from backprop_bench.data import (
     Floats,
     Layer,

@@ -2,7 +2,7 @@
 
 from hypothesis import currently_in_test_context, reject
 
-from backprop_bench.bench.run.parity import compare_gradients, compare_outputs, compare_training
+from backprop_bench.bench.verify.checks import compare_gradients, compare_outputs, compare_training
 from backprop_bench.data import Cases, Recipe, Trainer
 
 

@@ -28,7 +28,7 @@ def leave_out_figures(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """Return what lets commands draw no figures from then on, which take seconds and have tests of their own."""
 
     def leave_out() -> None:
-        monkeypatch.setattr("backprop_bench.bench.show.findings.save_figure", lambda *_: [])
+        monkeypatch.setattr("backprop_bench.bench.report.findings.save_figure", lambda *_: [])
 
     return leave_out
 

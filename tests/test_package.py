@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from setuptools import find_packages
 
 ROOT = Path(__file__).parents[1]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-PACKAGES: list[str] = PROJECT["tool"]["setuptools"]["packages"]
 PACKAGE_DATA: dict[str, list[str]] = PROJECT["tool"]["setuptools"]["package-data"]
 SOURCE = ROOT / "src"
+PACKAGES: list[str] = find_packages(str(SOURCE))
+"""What setuptools finds by the table ``packages.find``."""
 ROOMS = sorted(path.name for path in (SOURCE / "backprop_bench").iterdir() if path.is_symlink())
 
 

@@ -38,8 +38,10 @@ def copy_of_the_code(folder: Path) -> None:
         ("scratch/losses.py", "import torch", "Only torch_impl and bench import PyTorch"),
         ("data/idx.py", "import backprop_bench.scratch.losses", "bench imports the implementations"),
         ("peers/jax_trainer.py", "import backprop_bench.torch_impl.model", "bench imports the implementations"),
-        ("bench/compute/ladder.py", "import time", "bench.compute is pure"),
-        ("bench/show/ladder.py", "import backprop_bench.bench.run.plan", "bench.show is a function of the records"),
+        ("bench/ladder/analysis.py", "import time", "Analyses and statistics are pure"),
+        ("bench/ladder/view.py", "import backprop_bench.bench.core.engine.plan", "Views are functions of the records"),
+        ("bench/ladder/view.py", "import backprop_bench.bench.scaling.view", "Questions do not import each other"),
+        ("bench/core/engine/plan.py", "import backprop_bench.bench.report.table", "Questions do not import each other"),
     ],
 )
 def test_a_wrong_import_breaks_its_contract(file: str, line: str, contract: str, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@
 =====================  =================================================================================
 
 What is left to `torch-eager` is ``nn.Module``. Before them comes `link-products`, in
-:mod:`backprop_bench.bench.run.crossing`.
+:mod:`backprop_bench.bench.explain.products_trainer`.
 """
 
 from collections.abc import Callable

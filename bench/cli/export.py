@@ -6,9 +6,9 @@ from typing import Final
 
 import click
 
-from backprop_bench.bench.records import RECORDS, read_rows
-from backprop_bench.bench.run.run_folder import command_of_run
-from backprop_bench.bench.show.files import write_whole
+from backprop_bench.bench.core.records.files import write_whole
+from backprop_bench.bench.core.records.rows import RECORDS, read_rows
+from backprop_bench.bench.core.records.run_folder import command_of_run
 from backprop_bench.data import InputError
 
 WRITER: Final = "pyarrow"

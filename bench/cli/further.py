@@ -6,21 +6,22 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from backprop_bench.bench.cli.calibrate import calibrate_findings
-from backprop_bench.bench.cli.explain import explain_findings
-from backprop_bench.bench.cli.ladder import ladder_findings
-from backprop_bench.bench.cli.race import race_findings
-from backprop_bench.bench.cli.reproduce import reproduce_findings
-from backprop_bench.bench.cli.scale import scale_findings
-from backprop_bench.bench.compute.summary import summarize
-from backprop_bench.bench.records import DESCRIPTION, Row, read_description, read_rows
-from backprop_bench.bench.run.run_folder import LATEST, command_of_run
-from backprop_bench.bench.show import claims, headline, tables
-from backprop_bench.bench.show.blocks import Picture
-from backprop_bench.bench.show.drawing import Drawing, to_svg
-from backprop_bench.bench.show.drift import draw_drift
-from backprop_bench.bench.show.findings import Finding, Findings
-from backprop_bench.bench.show.further import DRIFT, FurtherRun, Part
+from backprop_bench.bench.compare import answer as claims
+from backprop_bench.bench.compare import headline, tables
+from backprop_bench.bench.core.records.rows import DESCRIPTION, Row, read_description, read_rows
+from backprop_bench.bench.core.records.run_folder import LATEST, command_of_run
+from backprop_bench.bench.core.summary import summarize
+from backprop_bench.bench.explain.command import explain_findings
+from backprop_bench.bench.historical.command import reproduce_findings
+from backprop_bench.bench.ladder.command import ladder_findings
+from backprop_bench.bench.report.blocks import Picture
+from backprop_bench.bench.report.drawing import Drawing, to_svg
+from backprop_bench.bench.report.findings import Finding, Findings
+from backprop_bench.bench.report.further import DRIFT, FurtherRun, Part
+from backprop_bench.bench.scaling.command import scale_findings
+from backprop_bench.bench.selftest.command import calibrate_findings
+from backprop_bench.bench.time_to_accuracy.command import race_findings
+from backprop_bench.bench.verify.drift import draw_drift
 from backprop_bench.data import InputError
 
 FINDINGS: dict[str, Callable[[dict[str, Any], list[Row]], Findings]] = {

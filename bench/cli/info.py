@@ -5,10 +5,10 @@ from rich.console import Console
 from rich.table import Table
 
 from backprop_bench.bench.cli.output import Output, output_options
-from backprop_bench.bench.implementations import IMPLEMENTATIONS, registered
-from backprop_bench.bench.run.doctor import diagnose
-from backprop_bench.bench.show.findings import Finding, Findings
-from backprop_bench.bench.show.table import make_table
+from backprop_bench.bench.core.implementations import IMPLEMENTATIONS, registered
+from backprop_bench.bench.core.machine.doctor import diagnose
+from backprop_bench.bench.report.findings import Finding, Findings
+from backprop_bench.bench.report.table import make_table
 from backprop_bench.data import RECIPES, Recipe
 
 DATASETS = {

@@ -7,23 +7,23 @@ from typing import Any
 
 import click
 
-from backprop_bench.bench.cli.calibrate import calibrate
-from backprop_bench.bench.cli.compare import compare
-from backprop_bench.bench.cli.explain import explain
 from backprop_bench.bench.cli.export import export
 from backprop_bench.bench.cli.info import doctor, list_all
-from backprop_bench.bench.cli.ladder import ladder
-from backprop_bench.bench.cli.micro import micro
-from backprop_bench.bench.cli.parity import parity
-from backprop_bench.bench.cli.race import race
-from backprop_bench.bench.cli.repeatability import repeatability
 from backprop_bench.bench.cli.report import report
-from backprop_bench.bench.cli.reproduce import reproduce
 from backprop_bench.bench.cli.running import STOPPED
-from backprop_bench.bench.cli.scale import scale
 from backprop_bench.bench.cli.show import show
-from backprop_bench.bench.cli.slides import slides
-from backprop_bench.bench.cli.train import train
+from backprop_bench.bench.compare.command import compare
+from backprop_bench.bench.explain.command import explain
+from backprop_bench.bench.historical.command import reproduce
+from backprop_bench.bench.ladder.command import ladder
+from backprop_bench.bench.micro.command import micro
+from backprop_bench.bench.scaling.command import scale
+from backprop_bench.bench.selftest.command import calibrate
+from backprop_bench.bench.selftest.repeatability_command import repeatability
+from backprop_bench.bench.slides.command import slides
+from backprop_bench.bench.time_to_accuracy.command import race
+from backprop_bench.bench.train.command import train
+from backprop_bench.bench.verify.command import parity
 from backprop_bench.data import InputError
 
 CLOSED = 141

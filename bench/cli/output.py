@@ -11,10 +11,10 @@ import click
 from rich.console import Console, RenderableType
 from rich.text import Text
 
-from backprop_bench.bench.show.chart import chart_to_rich
-from backprop_bench.bench.show.findings import Findings, to_json, to_page
-from backprop_bench.bench.show.numbers import NBSP, clean, count
-from backprop_bench.bench.show.table import Table, to_csv, to_dict, to_markdown, to_rich
+from backprop_bench.bench.report.chart import chart_to_rich
+from backprop_bench.bench.report.findings import Findings, to_json, to_page
+from backprop_bench.bench.report.numbers import NBSP, clean, count
+from backprop_bench.bench.report.table import Table, to_csv, to_dict, to_markdown, to_rich
 from backprop_bench.data import InputError
 
 Command = Callable[..., Any]

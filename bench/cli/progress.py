@@ -16,7 +16,7 @@ from rich.progress import (
 
 
 class Bars:
-    """Shows one bar per stage; see :class:`backprop_bench.bench.run.progress.Progress`."""
+    """Shows one bar per stage; see :class:`backprop_bench.bench.core.engine.progress.Progress`."""
 
     def __init__(self) -> None:
         console = Console(stderr=True)

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import click
 
-from backprop_bench.bench.cli.compare import compare_findings
 from backprop_bench.bench.cli.further import FINDINGS, further_runs
 from backprop_bench.bench.cli.output import Output, finish, output_options
-from backprop_bench.bench.records import read_description, read_rows
-from backprop_bench.bench.run.run_folder import command_of_run
-from backprop_bench.bench.show.findings import Findings
-from backprop_bench.bench.show.numbers import listing
+from backprop_bench.bench.compare.command import compare_findings
+from backprop_bench.bench.core.records.rows import read_description, read_rows
+from backprop_bench.bench.core.records.run_folder import command_of_run
+from backprop_bench.bench.report.findings import Findings
+from backprop_bench.bench.report.numbers import listing
 from backprop_bench.data import InputError
 
 COMPARE = "compare"

@@ -12,14 +12,14 @@ import click
 from click.core import ParameterSource
 
 from backprop_bench.bench.cli.output import PARAMETERS
-from backprop_bench.bench.implementations import named_implementation
-from backprop_bench.bench.records import Recorder, Row, read_description, read_rows, write_description
-from backprop_bench.bench.run.compare import Comparison
-from backprop_bench.bench.run.cores import pin
-from backprop_bench.bench.run.environment import environment, usable_core_numbers
-from backprop_bench.bench.run.plan import Plan
-from backprop_bench.bench.run.progress import Progress
-from backprop_bench.bench.run.run_folder import LATEST, LATEST_OF, check_unchanged, locked, new_run_folder
+from backprop_bench.bench.core.engine.plan import Plan
+from backprop_bench.bench.core.engine.progress import Progress
+from backprop_bench.bench.core.engine.runner import Comparison
+from backprop_bench.bench.core.implementations import named_implementation
+from backprop_bench.bench.core.machine.cores import pin
+from backprop_bench.bench.core.machine.environment import environment, usable_core_numbers
+from backprop_bench.bench.core.records.rows import Recorder, Row, read_description, read_rows, write_description
+from backprop_bench.bench.core.records.run_folder import LATEST, LATEST_OF, check_unchanged, locked, new_run_folder
 from backprop_bench.data import Dataset, InputError, load_dataset
 
 STOPPED = 130

@@ -1,1 +1,1 @@
-"""Micro-benchmarks of the parts of a training step, for pytest-benchmark. All within one process."""
+"""Micro-benchmarks of the parts of a step, for pytest-benchmark."""

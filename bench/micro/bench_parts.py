@@ -11,7 +11,7 @@ from collections.abc import Callable
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from backprop_bench.bench.implementations import IMPLEMENTATIONS, named_implementation
+from backprop_bench.bench.core.implementations import IMPLEMENTATIONS, named_implementation
 from backprop_bench.data import (
     RECIPES,
     Cases,

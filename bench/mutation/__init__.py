@@ -1,1 +1,1 @@
-"""The mutation proof: real mistakes, planted one by one in the network by hand, are all caught by the parity proof."""
+"""Planted mistakes: whether verification catches them, and which one a difference looks like."""

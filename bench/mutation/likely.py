@@ -20,7 +20,7 @@ from backprop_bench.bench.mutation.signature import (
     describe,
     quantities_of,
 )
-from backprop_bench.bench.run.conduct import check_conduct
+from backprop_bench.bench.verify.protocol import check_conduct
 from backprop_bench.data import Cases, Floats, Recipe, Trainer
 
 MOST = 3

@@ -7,18 +7,18 @@ from collections.abc import Callable
 
 import numpy as np
 
-from backprop_bench.bench.compute.agreement import Agreement, worst
+from backprop_bench.bench.core.stats.tolerances import Agreement, worst
 from backprop_bench.bench.mutation.edit import Mutation
 from backprop_bench.bench.mutation.mutant import make_preparation, make_trainer, prepared_by
 from backprop_bench.bench.mutation.recipes import RECIPES, cases_of, first_batch
 from backprop_bench.bench.mutation.signature import Signature, signature_of
-from backprop_bench.bench.run.conduct import check_conduct
-from backprop_bench.bench.run.parity import (
+from backprop_bench.bench.verify.checks import (
     compare_central_differences,
     compare_gradients,
     compare_outputs,
     compare_training,
 )
+from backprop_bench.bench.verify.protocol import check_conduct
 from backprop_bench.data import Trainer, training_cases
 from backprop_bench.scratch.numpy_trainer import NumpyTrainer
 from backprop_bench.torch_impl.trainers import EagerTrainer

@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 
-from backprop_bench.bench.compute.agreement import NamedArrays, name_arrays
+from backprop_bench.bench.core.stats.tolerances import NamedArrays, name_arrays
 from backprop_bench.data import Cases, Floats, Parameters, Recipe, Trainer, batch_order, initial_parameters
 
 EPOCHS = 3

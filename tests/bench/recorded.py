@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from backprop_bench.bench.compute.network import TrainedNetwork
-from backprop_bench.bench.compute.outcomes import LabelledCases, Outcomes
-from backprop_bench.bench.compute.schedule import balanced_orders
-from backprop_bench.bench.records import KINDS, RECORDS, Row, write_description
+from backprop_bench.bench.core.network import TrainedNetwork
+from backprop_bench.bench.core.records.rows import KINDS, RECORDS, Row, write_description
+from backprop_bench.bench.core.stats.stopping import balanced_orders
+from backprop_bench.bench.predictions.analysis import LabelledCases, Outcomes
 from backprop_bench.data import RECIPES, Layer
 
 THREE = ("scratch-numpy", "torch-eager", "torch-loader")

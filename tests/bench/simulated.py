@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from backprop_bench.bench.compute.schedule import Timing, balanced_orders, pairs, reason_to_stop
-from backprop_bench.bench.compute.statistics import Interval
-from backprop_bench.bench.compute.timing import paired_interval
-from backprop_bench.bench.records import Row
+from backprop_bench.bench.core.records.rows import Row
+from backprop_bench.bench.core.stats.intervals import Interval
+from backprop_bench.bench.core.stats.ratios import paired_interval
+from backprop_bench.bench.core.stats.stopping import Timing, balanced_orders, pairs, reason_to_stop
 
 Noise = Callable[[np.random.Generator, tuple[int, ...]], NDArray[np.float64]]
 

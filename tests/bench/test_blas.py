@@ -2,10 +2,10 @@
 
 import pytest
 
-from backprop_bench.bench.compute.statistics import Interval
-from backprop_bench.bench.run import blas
-from backprop_bench.bench.run.blas import CORE_TYPES, architecture, choose_core_type, possible_core_types, probe_blas
-from backprop_bench.bench.run.plan import Entry
+from backprop_bench.bench.core.engine.plan import Entry
+from backprop_bench.bench.core.stats.intervals import Interval
+from backprop_bench.bench.ladder import blas
+from backprop_bench.bench.ladder.blas import CORE_TYPES, architecture, choose_core_type, possible_core_types, probe_blas
 from backprop_bench.data import SHARED, load_dataset
 
 

@@ -7,7 +7,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from backprop_bench.bench.compute.bridge import (
+from backprop_bench.bench.core.implementations import (
+    FLOORS,
+    IMPLEMENTATIONS,
+    LINKS,
+    named_implementation,
+    trains_nothing,
+)
+from backprop_bench.bench.core.implementations import PARTS as FLOOR_PARTS
+from backprop_bench.bench.core.records.rows import Row, rows_of
+from backprop_bench.bench.explain.chain import (
     CHAIN,
     LOADED,
     PARTS,
@@ -18,12 +27,9 @@ from backprop_bench.bench.compute.bridge import (
     Bridge,
     summarize_bridge,
 )
-from backprop_bench.bench.implementations import FLOORS, IMPLEMENTATIONS, LINKS, named_implementation, trains_nothing
-from backprop_bench.bench.implementations import PARTS as FLOOR_PARTS
-from backprop_bench.bench.records import Row, rows_of
-from backprop_bench.bench.run.bridge import bridge_question
-from backprop_bench.bench.run.parity import prove
-from backprop_bench.bench.show.bridge import bridge_sentences, bridge_tables, draw_bridge
+from backprop_bench.bench.explain.chain_plan import bridge_question
+from backprop_bench.bench.explain.chain_view import bridge_sentences, bridge_tables, draw_bridge
+from backprop_bench.bench.verify.checks import prove
 from backprop_bench.data import (
     SHARED,
     Dataset,

@@ -13,13 +13,13 @@ import pytest
 from click.testing import CliRunner, Result
 
 from backprop_bench.bench.cli.main import EXIT_CODES, main
-from backprop_bench.bench.cli.micro import MICRO, forget_folders
-from backprop_bench.bench.compute.calibration import Calibration
-from backprop_bench.bench.records import read_rows
-from backprop_bench.bench.run import trials
-from backprop_bench.bench.run.compare import Comparison
-from backprop_bench.bench.run.environment import environment, usable_core_numbers, usable_cores
-from backprop_bench.bench.run.run_folder import new_run_folder
+from backprop_bench.bench.core.engine.runner import Comparison
+from backprop_bench.bench.core.machine.environment import environment, usable_core_numbers, usable_cores
+from backprop_bench.bench.core.records.rows import read_rows
+from backprop_bench.bench.core.records.run_folder import new_run_folder
+from backprop_bench.bench.micro.command import MICRO, forget_folders
+from backprop_bench.bench.selftest import plan as trials
+from backprop_bench.bench.selftest.analysis import Calibration
 from backprop_bench.data import InputError, Recipe, load_dataset
 from tests.bench.recorded import recorded_run, write_run
 from tests.bench.refusal import refused

@@ -17,13 +17,13 @@ import pytest
 from click.testing import CliRunner
 
 from backprop_bench.bench.cli.main import main
-from backprop_bench.bench.records import Recorder, read_rows, rows_of
-from backprop_bench.bench.run import cluster as clusters
-from backprop_bench.bench.run import explain as plans
-from backprop_bench.bench.run.cluster import PYTHON, SOURCE, Cluster, check_cluster, check_software, software
-from backprop_bench.bench.run.environment import cpu, usable_cores
-from backprop_bench.bench.run.explain import PRECISION, THREADS, plan_explanation, train_accuracies
-from backprop_bench.bench.run.sweep import Here, Job, Outcome, Sweep
+from backprop_bench.bench.core.engine import cluster as clusters
+from backprop_bench.bench.core.engine.cluster import PYTHON, SOURCE, Cluster, check_cluster, check_software, software
+from backprop_bench.bench.core.engine.jobs import Here, Job, Outcome, Sweep
+from backprop_bench.bench.core.machine.environment import cpu, usable_cores
+from backprop_bench.bench.core.records.rows import Recorder, read_rows, rows_of
+from backprop_bench.bench.explain import measure as plans
+from backprop_bench.bench.explain.measure import PRECISION, THREADS, plan_explanation, train_accuracies
 from backprop_bench.data import InputError, Recipe, load_dataset
 from tests.bench.simulated import Silent
 from tests.bench.test_explain import FAST, SMALL, accuracies_of

@@ -15,16 +15,23 @@ from pathlib import Path
 
 import pytest
 
-from backprop_bench.bench.compute.schedule import Timing
-from backprop_bench.bench.compute.summary import QuestionSummary, Summary, summarize
-from backprop_bench.bench.records import Recorder, Row, read_description, read_rows, rows_of, write_description
-from backprop_bench.bench.run import workers
-from backprop_bench.bench.run.book import Book
-from backprop_bench.bench.run.compare import Comparison
-from backprop_bench.bench.run.plan import Entry, Plan, Question
-from backprop_bench.bench.run.shared_cases import SharedCases, SharedForms
-from backprop_bench.bench.run.trained import read_trained
-from backprop_bench.bench.run.training import open_request, train_question
+from backprop_bench.bench.core.engine.accuracy import open_request, train_question
+from backprop_bench.bench.core.engine.plan import Entry, Plan, Question
+from backprop_bench.bench.core.engine.runner import Comparison
+from backprop_bench.bench.core.records.book import Book
+from backprop_bench.bench.core.records.rows import (
+    Recorder,
+    Row,
+    read_description,
+    read_rows,
+    rows_of,
+    write_description,
+)
+from backprop_bench.bench.core.stats.stopping import Timing
+from backprop_bench.bench.core.summary import QuestionSummary, Summary, summarize
+from backprop_bench.bench.core.trained import read_trained
+from backprop_bench.bench.core.worker import client as workers
+from backprop_bench.bench.core.worker.shared_data import SharedCases, SharedForms
 from backprop_bench.data import Recipe, batch_order, initial_parameters, load_dataset, training_cases
 from backprop_bench.scratch.numpy_trainer import NumpyTrainer
 from tests.bench.simulated import Silent
@@ -301,9 +308,9 @@ def test_a_training_that_diverges_is_recorded_as_such_and_the_run_goes_on(tmp_pa
 DRIVER = """
 import contextlib, sys
 from pathlib import Path
-from backprop_bench.bench.records import Recorder, read_description, read_rows
-from backprop_bench.bench.run.compare import Comparison
-from backprop_bench.bench.run.plan import Plan
+from backprop_bench.bench.core.records.rows import Recorder, read_description, read_rows
+from backprop_bench.bench.core.engine.runner import Comparison
+from backprop_bench.bench.core.engine.plan import Plan
 from backprop_bench.data import load_dataset
 
 class Silent:
@@ -512,7 +519,7 @@ def test_a_worker_that_dies_while_it_waits_is_a_failure_of_its_own_only(dataset:
 
 
 def test_a_timing_worker_imports_nothing_that_it_does_not_need() -> None:
-    program = "import sys, backprop_bench.bench.run.worker\n"
+    program = "import sys, backprop_bench.bench.core.worker.server\n"
     program += "print({'scipy', 'pandas', 'matplotlib', 'torch'} & set(sys.modules))"
     assert (
         subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False).stdout == "set()\n"

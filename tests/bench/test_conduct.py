@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from backprop_bench.bench.cli.main import main
-from backprop_bench.bench.run.conduct import check_conduct
+from backprop_bench.bench.verify.protocol import check_conduct
 from backprop_bench.data import Floats, Layer, Order, Parameters, Recipe, initial_parameters
 from backprop_bench.scratch.numpy_trainer import NumpyTrainer
 from backprop_bench.torch_impl.trainers import EagerTrainer, LoaderTrainer

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from backprop_bench.bench.run import cores
-from backprop_bench.bench.run.cores import CoreMeter, chosen_cores, parse_busy_ticks, parse_cores, pin
+from backprop_bench.bench.core.machine import cores
+from backprop_bench.bench.core.machine.cores import CoreMeter, chosen_cores, parse_busy_ticks, parse_cores, pin
 from backprop_bench.data import InputError
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="other systems do not pin threads to cores")
@@ -20,7 +20,7 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="other systems do not
 # Three threads to pin, then one more, which inherits.
 PIN_PROBE = """
 import json, os, threading
-from backprop_bench.bench.run.cores import pin
+from backprop_bench.bench.core.machine.cores import pin
 wait = threading.Event()
 for _ in range(2):
     threading.Thread(target=wait.wait, daemon=True).start()
@@ -152,7 +152,7 @@ def test_more_cores_than_there_are_cannot_be_chosen(some: tuple[int, ...], n: in
 def test_pinning_holds_all_threads_and_those_that_they_start() -> None:
     done = subprocess.run(
         [sys.executable, "-c", PIN_PROBE],
-        cwd=Path(cores.__file__).parents[2],
+        cwd=Path(cores.__file__).parents[3],
         capture_output=True,
         text=True,
         check=True,

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from backprop_bench.bench.run.energy import EnergyMeter
+from backprop_bench.bench.core.machine.energy import EnergyMeter
 
 WRAP_UJ = 262_143_328_850
 

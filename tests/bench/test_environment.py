@@ -14,9 +14,9 @@ from typing import Any
 import psutil
 import pytest
 
-from backprop_bench.bench.run import doctor
-from backprop_bench.bench.run import environment as env
-from backprop_bench.bench.run.disturbance import (
+from backprop_bench.bench.core.machine import doctor
+from backprop_bench.bench.core.machine import environment as env
+from backprop_bench.bench.core.machine.interference import (
     Snapshot,
     disturbance,
     parse_pressure_total,
@@ -57,7 +57,7 @@ PRESSURE = "some avg10=2.32 avg60=1.05 avg300=0.64 total=13656867\nfull avg10=0.
 
 POOL_PROBE = """
 import json, numpy
-from backprop_bench.bench.run.environment import thread_pools, verify_threads
+from backprop_bench.bench.core.machine.environment import thread_pools, verify_threads
 print(json.dumps([thread_pools(), verify_threads(1)]))
 """
 
@@ -65,7 +65,7 @@ print(json.dumps([thread_pools(), verify_threads(1)]))
 CROWDED_PROBE = """
 import json, os, subprocess, sys, time
 os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-from backprop_bench.bench.run.disturbance import Snapshot
+from backprop_bench.bench.core.machine.interference import Snapshot
 rival = subprocess.Popen([sys.executable, "-c", "while True: pass"])
 start, before = time.perf_counter(), Snapshot.take()
 while time.perf_counter() < start + 0.5:
@@ -294,7 +294,7 @@ def test_a_thread_that_has_to_share_its_core_is_seen_to_wait() -> None:
         pytest.skip("this system does not tell how long threads waited for a core")
     done = subprocess.run(
         [sys.executable, "-c", CROWDED_PROBE],
-        cwd=Path(env.__file__).parents[2],
+        cwd=Path(env.__file__).parents[3],
         capture_output=True,
         text=True,
         check=True,
@@ -412,7 +412,7 @@ def probe_pools(threads: int) -> tuple[list[dict[str, Any]], str | None]:
     done = subprocess.run(
         [sys.executable, "-c", POOL_PROBE],
         env=os.environ | env.thread_environment(threads),
-        cwd=Path(env.__file__).parents[2],
+        cwd=Path(env.__file__).parents[3],
         capture_output=True,
         text=True,
         check=True,

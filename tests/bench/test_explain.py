@@ -17,14 +17,24 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from backprop_bench.bench.cli.explain import what_was_taken_over
 from backprop_bench.bench.cli.main import main
-from backprop_bench.bench.compute.explain import best_rate, cell_name, explain, taken_over
-from backprop_bench.bench.records import Recorder, Row, read_description, read_rows, rows_of, write_description
-from backprop_bench.bench.run import explain as plans
-from backprop_bench.bench.run.cluster import CONNECT_S, WORKER_S
-from backprop_bench.bench.run.earlier import unchanged_runs
-from backprop_bench.bench.run.explain import (
+from backprop_bench.bench.core.engine.cluster import CONNECT_S, WORKER_S
+from backprop_bench.bench.core.engine.jobs import Forms, Here, Job, Outcome, Sweep, carry_out
+from backprop_bench.bench.core.engine.plan import Plan
+from backprop_bench.bench.core.engine.progress import Progress
+from backprop_bench.bench.core.engine.reuse import unchanged_runs
+from backprop_bench.bench.core.records.rows import (
+    Recorder,
+    Row,
+    read_description,
+    read_rows,
+    rows_of,
+    write_description,
+)
+from backprop_bench.bench.explain import measure as plans
+from backprop_bench.bench.explain.analysis import best_rate, cell_name, explain, taken_over
+from backprop_bench.bench.explain.command import what_was_taken_over
+from backprop_bench.bench.explain.measure import (
     LOSS,
     PRECISION,
     RATES,
@@ -40,10 +50,7 @@ from backprop_bench.bench.run.explain import (
     train_accuracies,
     with_batch,
 )
-from backprop_bench.bench.run.plan import Plan
-from backprop_bench.bench.run.progress import Progress
-from backprop_bench.bench.run.sweep import Forms, Here, Job, Outcome, Sweep, carry_out
-from backprop_bench.bench.show.explain import accuracy_table, draw_explanation, explanation_sentences, runtime_table
+from backprop_bench.bench.explain.view import accuracy_table, draw_explanation, explanation_sentences, runtime_table
 from backprop_bench.data import Dataset, InputError, load_dataset
 from tests.bench.simulated import Silent
 from tests.bench.timed import timed_question
@@ -312,7 +319,7 @@ def test_the_command_goes_on_where_it_was_stopped_and_gives_the_same(
     assert "taken over" not in again.output
     assert (folder / "why.md").read_text() == page, "trainings are the same when they are done again"
     assert accuracies_of(read_rows(folder)) == accuracies_of(rows)
-    monkeypatch.setattr("backprop_bench.bench.cli.explain.check_cluster", lambda address: None)
+    monkeypatch.setattr("backprop_bench.bench.explain.command.check_cluster", lambda address: None)
     run_explain("--resume", "--scheduler", "tcp://127.0.0.1:9")  # a run may go on elsewhere; here is nothing left to do
     assert "--scheduler" not in read_description(folder)["command"]
 
@@ -365,7 +372,7 @@ def test_a_fresh_run_takes_nothing_over_and_can_be_typed_again(
         asked.append(measure)
         raise SystemExit(0)
 
-    monkeypatch.setattr("backprop_bench.bench.cli.explain.go_on", stop)
+    monkeypatch.setattr("backprop_bench.bench.explain.command.go_on", stop)
     run_explain("--profile", "quick", "--dataset", tiny, "--fresh")
     folder = latest(tmp_path)
     words = read_description(folder)["command"].split()
@@ -474,10 +481,10 @@ def describe_small(dataset: Dataset) -> Row:
 DRIVER = f"""
 import sys
 from pathlib import Path
-from backprop_bench.bench.records import Recorder, read_description, read_rows
-from backprop_bench.bench.run import explain
-from backprop_bench.bench.run.plan import Plan
-from backprop_bench.bench.run.sweep import Here
+from backprop_bench.bench.core.records.rows import Recorder, read_description, read_rows
+from backprop_bench.bench.explain import measure as explain
+from backprop_bench.bench.core.engine.plan import Plan
+from backprop_bench.bench.core.engine.jobs import Here
 from backprop_bench.data import load_dataset
 from tests.bench.simulated import Silent
 

@@ -10,20 +10,20 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from backprop_bench.bench.cli.ladder import ladder_findings
 from backprop_bench.bench.cli.main import main
-from backprop_bench.bench.compute.ladder import Ladder, summarize_ladder
-from backprop_bench.bench.implementations import FLOORS, IMPLEMENTATIONS, Implementation
-from backprop_bench.bench.records import read_rows, rows_of
-from backprop_bench.bench.run import ladder as rungs
-from backprop_bench.bench.run.environment import usable_core_numbers
-from backprop_bench.bench.run.ladder import RUNGS, plan_ladder
-from backprop_bench.bench.run.plan import Entry
-from backprop_bench.bench.run.shared_cases import SharedCases
-from backprop_bench.bench.run.training import open_entry
-from backprop_bench.bench.run.worker import give_back_memory, peak_memory_bytes, reset_peak_memory
-from backprop_bench.bench.run.workers import Worker
-from backprop_bench.bench.show.ladder import draw_ladder, ladder_sentences, ladder_tables
+from backprop_bench.bench.core.engine.accuracy import open_entry
+from backprop_bench.bench.core.engine.plan import Entry
+from backprop_bench.bench.core.implementations import FLOORS, IMPLEMENTATIONS, Implementation
+from backprop_bench.bench.core.machine.environment import usable_core_numbers
+from backprop_bench.bench.core.records.rows import read_rows, rows_of
+from backprop_bench.bench.core.worker.client import Worker
+from backprop_bench.bench.core.worker.server import give_back_memory, peak_memory_bytes, reset_peak_memory
+from backprop_bench.bench.core.worker.shared_data import SharedCases
+from backprop_bench.bench.ladder import measure as rungs
+from backprop_bench.bench.ladder.analysis import Ladder, summarize_ladder
+from backprop_bench.bench.ladder.command import ladder_findings
+from backprop_bench.bench.ladder.measure import RUNGS, plan_ladder
+from backprop_bench.bench.ladder.view import draw_ladder, ladder_sentences, ladder_tables
 from backprop_bench.data import SHARED, InputError, fit_recipe, load_dataset
 from tests.bench.timed import timed_question, timed_run
 from tests.tiny import write_tiny_dataset
@@ -151,7 +151,7 @@ def test_the_command_proves_times_and_draws_what_is_asked_for(
     run: Run, tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, leave_out_figures: Callable[[], None]
 ) -> None:
     monkeypatch.setattr(rungs, "MIN_SETS", 2)
-    monkeypatch.setattr("backprop_bench.bench.cli.ladder.probe_blas", lambda *_: None)
+    monkeypatch.setattr("backprop_bench.bench.ladder.command.probe_blas", lambda *_: None)
     monkeypatch.setattr(rungs, "ROUNDS", 2)
     monkeypatch.setattr(rungs, "PROOF_STEPS", 10)
     monkeypatch.setattr(rungs, "RUNGS", [rung for rung in RUNGS if rung.implementation != "torch-products"])

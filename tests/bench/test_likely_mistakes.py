@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from backprop_bench.bench.run.worker import Bench
-from backprop_bench.bench.show.parity import conclusion, reading
+from backprop_bench.bench.core.worker.server import Bench
+from backprop_bench.bench.verify.view import conclusion, reading
 from backprop_bench.data import Recipe
 from tests.tiny import write_tiny_dataset
 

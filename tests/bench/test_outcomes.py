@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from backprop_bench.bench.compute.network import TrainedNetwork
-from backprop_bench.bench.compute.outcomes import (
+from backprop_bench.bench.core.network import TrainedNetwork
+from backprop_bench.bench.predictions.analysis import (
     Confusion,
     class_rates,
     confidently_wrong,

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backprop_bench.bench.run.parity import (
+from backprop_bench.bench.verify.checks import (
     compare_central_differences,
     compare_gradients,
     compare_outputs,

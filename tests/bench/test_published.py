@@ -12,7 +12,12 @@ import pytest
 from click.testing import CliRunner
 
 from backprop_bench.bench.cli.main import main
-from backprop_bench.bench.compute.published import (
+from backprop_bench.bench.core.implementations import named_implementation
+from backprop_bench.bench.core.records.book import Book
+from backprop_bench.bench.core.records.rows import Recorder, Row, read_rows, rows_of
+from backprop_bench.bench.historical import experiments
+from backprop_bench.bench.historical import measure as reproduce
+from backprop_bench.bench.historical.analysis import (
     BEYOND,
     MIRROR_TOLERANCE,
     READING,
@@ -23,15 +28,19 @@ from backprop_bench.bench.compute.published import (
     properties_of,
     share_interval,
 )
-from backprop_bench.bench.compute.verdicts import summarize_reproduction
-from backprop_bench.bench.implementations import named_implementation
-from backprop_bench.bench.records import Recorder, Row, read_rows, rows_of
-from backprop_bench.bench.run import experiments, reproduce
-from backprop_bench.bench.run.book import Book
-from backprop_bench.bench.run.experiments import EXPERIMENTS, FAMILY, NAMES, NIELSEN, OF_1986, in_text
-from backprop_bench.bench.run.trial import CLOSE, checkpoints, distance, is_right, run_trial, split, train_in_stretches
-from backprop_bench.bench.show.labels import worded
-from backprop_bench.bench.show.published import (
+from backprop_bench.bench.historical.experiments import EXPERIMENTS, FAMILY, NAMES, NIELSEN, OF_1986, in_text
+from backprop_bench.bench.historical.labels import worded
+from backprop_bench.bench.historical.trial import (
+    CLOSE,
+    checkpoints,
+    distance,
+    is_right,
+    run_trial,
+    split,
+    train_in_stretches,
+)
+from backprop_bench.bench.historical.verdicts import summarize_reproduction
+from backprop_bench.bench.historical.view import (
     drawings,
     measured,
     published_charts,
@@ -449,7 +458,7 @@ def test_the_command_goes_from_trials_to_verdicts_and_figures_and_goes_on_where_
     assert len(kept) < len(lines)
     (folder / "records.jsonl").write_text("".join(kept))
     monkeypatch.setattr(
-        "backprop_bench.bench.cli.reproduce.drawings", lambda *_: []
+        "backprop_bench.bench.historical.command.drawings", lambda *_: []
     )  # they take most of the time, and are there
     again = CliRunner().invoke(main, ["reproduce", "--resume"])
     assert again.exit_code == 0, again.output

@@ -9,12 +9,12 @@ import pytest
 from click.testing import CliRunner
 
 from backprop_bench.bench.cli.main import main
-from backprop_bench.bench.cli.race import race_findings
-from backprop_bench.bench.compute.race import choose, first_at, summarize_race
-from backprop_bench.bench.records import Row, read_rows, rows_of
-from backprop_bench.bench.run import race as races
-from backprop_bench.bench.run.race import plan_race
-from backprop_bench.bench.show.race import draw_race, race_sentences, race_table
+from backprop_bench.bench.core.records.rows import Row, read_rows, rows_of
+from backprop_bench.bench.time_to_accuracy import measure as races
+from backprop_bench.bench.time_to_accuracy.analysis import choose, first_at, summarize_race
+from backprop_bench.bench.time_to_accuracy.command import race_findings
+from backprop_bench.bench.time_to_accuracy.measure import plan_race
+from backprop_bench.bench.time_to_accuracy.view import draw_race, race_sentences, race_table
 from backprop_bench.data import load_dataset
 from tests.tiny import write_tiny_dataset
 

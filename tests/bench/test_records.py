@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from backprop_bench.bench.records import Recorder, read_description, read_rows, rows_of, write_description
+from backprop_bench.bench.core.records.rows import Recorder, read_description, read_rows, rows_of, write_description
 from backprop_bench.data import InputError
 
 FAILURE = {"question": "q", "implementation": "i", "phase": "timing", "number": 0, "message": "m"}
@@ -52,7 +52,7 @@ def test_a_full_disk_ends_in_one_sentence_and_loses_no_earlier_row(tmp_path: Pat
     program = f"""
 import resource, signal
 from pathlib import Path
-from backprop_bench.bench.records import Recorder
+from backprop_bench.bench.core.records.rows import Recorder
 from backprop_bench.data import InputError
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))

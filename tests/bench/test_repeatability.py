@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from backprop_bench.bench.compute.repeatability import Repeatability, Spread, repeatability
-from backprop_bench.bench.compute.statistics import Interval
-from backprop_bench.bench.compute.summary import Summary, summarize
-from backprop_bench.bench.show.drawing import save
-from backprop_bench.bench.show.repeatability import (
+from backprop_bench.bench.core.stats.intervals import Interval
+from backprop_bench.bench.core.summary import Summary, summarize
+from backprop_bench.bench.report.drawing import save
+from backprop_bench.bench.report.table import to_markdown
+from backprop_bench.bench.selftest.repeatability import Repeatability, Spread, repeatability
+from backprop_bench.bench.selftest.repeatability_view import (
     draw_repeatability,
     repeatability_sentences,
     repeatability_table,
     repeated_runs_table,
 )
-from backprop_bench.bench.show.table import to_markdown
 from backprop_bench.data import InputError
 from tests.bench.recorded import recorded_run
 

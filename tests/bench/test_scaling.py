@@ -9,15 +9,15 @@ import pytest
 from click.testing import CliRunner, Result
 
 from backprop_bench.bench.cli.main import main
-from backprop_bench.bench.cli.scale import scale_findings
-from backprop_bench.bench.compute.scaling import Scaling, summarize_scale
-from backprop_bench.bench.compute.work import step_work
-from backprop_bench.bench.implementations import FLOORS, named_implementation
-from backprop_bench.bench.records import read_rows, rows_of
-from backprop_bench.bench.run import scale as plans
-from backprop_bench.bench.run.parts_floor import NumpyReading
-from backprop_bench.bench.run.scale import AXES, FETCH, plan_scale
-from backprop_bench.bench.show.scaling import draw_scaling, scaling_sentences, scaling_table
+from backprop_bench.bench.core.baselines.parts import NumpyReading
+from backprop_bench.bench.core.implementations import FLOORS, named_implementation
+from backprop_bench.bench.core.records.rows import read_rows, rows_of
+from backprop_bench.bench.core.stats.work import step_work
+from backprop_bench.bench.scaling import plan as plans
+from backprop_bench.bench.scaling.analysis import Scaling, summarize_scale
+from backprop_bench.bench.scaling.command import scale_findings
+from backprop_bench.bench.scaling.plan import AXES, FETCH, plan_scale
+from backprop_bench.bench.scaling.view import draw_scaling, scaling_sentences, scaling_table
 from backprop_bench.data import InputError, Recipe, batch_order, initial_parameters, load_dataset
 from tests.bench.timed import timed_question, timed_run
 from tests.recipes import random_cases

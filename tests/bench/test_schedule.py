@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from backprop_bench.bench.compute.schedule import Timing, balanced_orders, pairs, reason_to_stop
-from backprop_bench.bench.compute.statistics import Interval
-from backprop_bench.bench.compute.timing import is_disturbed, paired_interval, paired_ratio, pairs_by_set, spent_s
-from backprop_bench.bench.records import KINDS, OPTIONAL, Row, rows_of
-from backprop_bench.bench.run.plan import MIN_SETS
+from backprop_bench.bench.core.engine.plan import MIN_SETS
+from backprop_bench.bench.core.records.rows import KINDS, OPTIONAL, Row, rows_of
+from backprop_bench.bench.core.stats.intervals import Interval
+from backprop_bench.bench.core.stats.ratios import is_disturbed, paired_interval, paired_ratio, pairs_by_set, spent_s
+from backprop_bench.bench.core.stats.stopping import Timing, balanced_orders, pairs, reason_to_stop
 from tests.bench.simulated import TIMING, Machine, measure, spikes, student
 
 REPLAY = Path(__file__).with_name("replay.jsonl")

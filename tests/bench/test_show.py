@@ -16,10 +16,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from backprop_bench.bench.cli.main import CLOSED, main
-from backprop_bench.bench.compute.schedule import Timing
-from backprop_bench.bench.records import DESCRIPTION, RECORDS, Row
-from backprop_bench.bench.run.ladder import RUNGS
-from backprop_bench.bench.show.chart import WIDEST
+from backprop_bench.bench.core.records.rows import DESCRIPTION, RECORDS, Row
+from backprop_bench.bench.core.stats.stopping import Timing
+from backprop_bench.bench.ladder.measure import RUNGS
+from backprop_bench.bench.report.chart import WIDEST
 from tests.bench import test_bridge, test_explain
 from tests.bench.recorded import recorded_run, write_run
 from tests.bench.refusal import refused

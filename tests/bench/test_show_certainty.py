@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from backprop_bench.bench.compute.summary import Summary, summarize
-from backprop_bench.bench.show.certainty import (
+from backprop_bench.bench.core.summary import Summary, summarize
+from backprop_bench.bench.report.certainty import (
     self_test_missing,
     self_test_sentence,
     self_test_warning,

@@ -6,8 +6,8 @@ import math
 import pytest
 from rich.console import Console
 
-from backprop_bench.bench.show.chart import NAME_LETTERS, Bar, Chart, axis_of, chart_to_rich
-from backprop_bench.bench.show.numbers import plain
+from backprop_bench.bench.report.chart import NAME_LETTERS, Bar, Chart, axis_of, chart_to_rich
+from backprop_bench.bench.report.numbers import plain
 
 
 def chart(*values: float, factors: bool = False) -> Chart:

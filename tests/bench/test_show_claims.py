@@ -3,10 +3,10 @@
 import re
 from typing import Any
 
-from backprop_bench.bench.compute.statistics import Interval
-from backprop_bench.bench.compute.summary import QuestionSummary, Summary, summarize
-from backprop_bench.bench.show import claims
-from backprop_bench.bench.show.numbers import number_interval
+from backprop_bench.bench.compare import answer as claims
+from backprop_bench.bench.core.stats.intervals import Interval
+from backprop_bench.bench.core.summary import QuestionSummary, Summary, summarize
+from backprop_bench.bench.report.numbers import number_interval
 from tests.bench.recorded import FOURTEEN, recorded_run
 
 PAIR = ("scratch-numpy", "torch-eager")

@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from backprop_bench.bench.compute.statistics import Interval
-from backprop_bench.bench.show.numbers import (
+from backprop_bench.bench.core.stats.intervals import Interval
+from backprop_bench.bench.report.numbers import (
     ABSENT,
     at_least_one,
     bounds,

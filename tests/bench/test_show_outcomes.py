@@ -7,18 +7,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from backprop_bench.bench.compute.network import TrainedNetwork
-from backprop_bench.bench.compute.outcomes import LabelledCases, Outcomes
-from backprop_bench.bench.compute.summary import Summary, summarize
-from backprop_bench.bench.show import style
-from backprop_bench.bench.show.blocks import Report, Section, Shown
-from backprop_bench.bench.show.drawing import Drawing, FigureFile, save
-from backprop_bench.bench.show.figures import FIGURES, left_out
-from backprop_bench.bench.show.markdown import to_markdown_page
-from backprop_bench.bench.show.outcomes import outcome_sentences, outcome_tables
-from backprop_bench.bench.show.panel import make_panel
-from backprop_bench.bench.show.report import Material, make_report
-from backprop_bench.bench.show.table import Table
+from backprop_bench.bench.compare.figures import FIGURES, left_out
+from backprop_bench.bench.compare.report import Material, make_report
+from backprop_bench.bench.core.network import TrainedNetwork
+from backprop_bench.bench.core.summary import Summary, summarize
+from backprop_bench.bench.predictions.analysis import LabelledCases, Outcomes
+from backprop_bench.bench.predictions.view import outcome_sentences, outcome_tables
+from backprop_bench.bench.report import style
+from backprop_bench.bench.report.blocks import Report, Section, Shown
+from backprop_bench.bench.report.drawing import Drawing, FigureFile, save
+from backprop_bench.bench.report.markdown import to_markdown_page
+from backprop_bench.bench.report.panel import make_panel
+from backprop_bench.bench.report.table import Table
 from backprop_bench.data import RECIPES, Layer
 from tests.bench.recorded import made_up_outcomes, recorded_run
 from tests.bench.test_show_report import HTML_NAME, LONG_NAME

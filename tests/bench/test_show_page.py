@@ -21,17 +21,17 @@ from click.testing import CliRunner
 
 from backprop_bench.bench.cli.further import further_runs, runs_beside
 from backprop_bench.bench.cli.main import main
-from backprop_bench.bench.compute.network import TrainedNetwork
-from backprop_bench.bench.compute.summary import summarize
-from backprop_bench.bench.records import Row
-from backprop_bench.bench.show.blocks import Block, Caution, Heading, Listed, Shown
-from backprop_bench.bench.show.evidence import Evidence, description_behind, rows_behind
-from backprop_bench.bench.show.figures import draw_all
-from backprop_bench.bench.show.further import differences, further_blocks
-from backprop_bench.bench.show.panel import Panel, make_panel
-from backprop_bench.bench.show.report import Material, make_report, write_report
-from backprop_bench.bench.show.table import sort_value
-from backprop_bench.bench.show.vector import compact
+from backprop_bench.bench.compare.figures import draw_all
+from backprop_bench.bench.compare.report import Material, make_report, write_report
+from backprop_bench.bench.core.network import TrainedNetwork
+from backprop_bench.bench.core.records.rows import Row
+from backprop_bench.bench.core.summary import summarize
+from backprop_bench.bench.report.blocks import Block, Caution, Heading, Listed, Shown
+from backprop_bench.bench.report.evidence import Evidence, description_behind, rows_behind
+from backprop_bench.bench.report.further import differences, further_blocks
+from backprop_bench.bench.report.panel import Panel, make_panel
+from backprop_bench.bench.report.table import sort_value
+from backprop_bench.bench.report.vector import compact
 from backprop_bench.data import InputError, Layer, Recipe
 from tests.bench.recorded import made_up_outcomes, recorded_run, write_run
 from tests.bench.timed import timed_question, timed_run

@@ -12,9 +12,9 @@ from typing import Any
 import matplotlib as mpl
 import pytest
 
-from backprop_bench.bench.compute.summary import Summary, summarize
-from backprop_bench.bench.show.figures import draw_all, left_out
-from backprop_bench.bench.show.report import Material, write_report
+from backprop_bench.bench.compare.figures import draw_all, left_out
+from backprop_bench.bench.compare.report import Material, write_report
+from backprop_bench.bench.core.summary import Summary, summarize
 from backprop_bench.data import InputError
 from tests.bench.recorded import FOURTEEN, THREE, recorded_run
 

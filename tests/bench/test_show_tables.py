@@ -6,12 +6,8 @@ import re
 import pytest
 from rich.console import Console
 
-from backprop_bench.bench.compute.summary import Summary, summarize
-from backprop_bench.bench.compute.timing import COUNT_LIMITS, SHARE_LIMITS
-from backprop_bench.bench.show.numbers import ABSENT
-from backprop_bench.bench.show.setting import environment_table, recipes_table
-from backprop_bench.bench.show.table import LONG, Table, make_table, to_html, to_markdown, to_rich
-from backprop_bench.bench.show.tables import (
+from backprop_bench.bench.compare.setting import environment_table, recipes_table
+from backprop_bench.bench.compare.tables import (
     apart_table,
     curves_table,
     disturbance_table,
@@ -22,6 +18,10 @@ from backprop_bench.bench.show.tables import (
     results_table,
     work_table,
 )
+from backprop_bench.bench.core.stats.ratios import COUNT_LIMITS, SHARE_LIMITS
+from backprop_bench.bench.core.summary import Summary, summarize
+from backprop_bench.bench.report.numbers import ABSENT
+from backprop_bench.bench.report.table import LONG, Table, make_table, to_html, to_markdown, to_rich
 from tests.bench.recorded import FOURTEEN, THREE, recorded_run
 
 

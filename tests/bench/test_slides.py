@@ -18,11 +18,12 @@ from hypothesis import strategies as st
 from pptx.util import Emu
 
 from backprop_bench.bench.cli.main import main
-from backprop_bench.bench.compute.summary import summarize
-from backprop_bench.bench.records import DESCRIPTION, RECORDS, read_description, read_rows
-from backprop_bench.bench.show import claims, deck, equations, pptx_file
-from backprop_bench.bench.show.slide_pictures import LETTERS, PIXELS_PER_INCH
-from backprop_bench.bench.show.table import Table, make_table
+from backprop_bench.bench.compare import answer as claims
+from backprop_bench.bench.core.records.rows import DESCRIPTION, RECORDS, read_description, read_rows
+from backprop_bench.bench.core.summary import summarize
+from backprop_bench.bench.report.table import Table, make_table
+from backprop_bench.bench.slides import deck, equations, pptx_file
+from backprop_bench.bench.slides.pictures import LETTERS, PIXELS_PER_INCH
 from tests.bench.recorded import recorded_run, write_run
 from tests.bench.refusal import refused
 from tests.bench.test_show import MADE_UP, REFERENCE, ROOT
@@ -248,12 +249,12 @@ def test_what_is_no_run_of_compare_is_refused_in_one_sentence(tmp_path: Path) ->
 
 
 def test_without_the_library_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("backprop_bench.bench.cli.slides.WRITER", "no_library_of_this_name")
+    monkeypatch.setattr("backprop_bench.bench.slides.command.WRITER", "no_library_of_this_name")
     refused(slides(REFERENCE), "python-pptx", "backprop-bench[docs]")
     needing = [
         path
         for path in sorted((ROOT / "bench").rglob("*.py"))
-        if re.search(r"^(import|from) (pptx|backprop_bench.bench.show.pptx_file)", path.read_text(), re.M)
+        if re.search(r"^(import|from) (pptx|backprop_bench.bench.slides.pptx_file)", path.read_text(), re.M)
     ]
     assert [path.name for path in needing] == ["pptx_file.py"]  # the other commands do without it
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from backprop_bench.bench.compute.statistics import (
+from backprop_bench.bench.core.stats.intervals import (
     Interval,
     geometric_mean_interval,
     hierarchical_bootstrap,

@@ -12,15 +12,15 @@ from typing import Any, Self, cast
 import numpy as np
 import pytest
 
-import backprop_bench.bench.run.timing as driver
-from backprop_bench.bench.compute.schedule import Timing
-from backprop_bench.bench.compute.timing import paired_ratio
-from backprop_bench.bench.records import Recorder, Row, read_rows, rows_of
-from backprop_bench.bench.run import worker
-from backprop_bench.bench.run.book import Book
-from backprop_bench.bench.run.plan import Entry, Plan, Question
-from backprop_bench.bench.run.worker import Bench
-from backprop_bench.bench.run.workers import WorkerError
+import backprop_bench.bench.core.engine.timing as driver
+from backprop_bench.bench.core.engine.plan import Entry, Plan, Question
+from backprop_bench.bench.core.records.book import Book
+from backprop_bench.bench.core.records.rows import Recorder, Row, read_rows, rows_of
+from backprop_bench.bench.core.stats.ratios import paired_ratio
+from backprop_bench.bench.core.stats.stopping import Timing
+from backprop_bench.bench.core.worker import server as worker
+from backprop_bench.bench.core.worker.client import WorkerError
+from backprop_bench.bench.core.worker.server import Bench
 from backprop_bench.data import Cases, Recipe, Trainer
 from tests.bench.simulated import Silent
 from tests.bench.test_schedule import REPLAY, REPLAYED
@@ -55,7 +55,7 @@ class MadeUp:
 
 
 class MadeUpWorker:
-    """Answers as `backprop_bench.bench.run.worker` does."""
+    """Answers as `backprop_bench.bench.core.worker.server` does."""
 
     spawned = 0.0
 

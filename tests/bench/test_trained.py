@@ -14,14 +14,14 @@ import pytest
 from click.testing import CliRunner, Result
 
 from backprop_bench.bench.cli.main import main
-from backprop_bench.bench.records import Recorder, Row, read_rows, rows_of
-from backprop_bench.bench.run import trained
-from backprop_bench.bench.run.book import Book
-from backprop_bench.bench.run.plan import Plan
-from backprop_bench.bench.run.shared_cases import SharedForms
-from backprop_bench.bench.run.trained import confidence, parse_trained, read_network, read_trained, trained_file
-from backprop_bench.bench.run.training import train_question
-from backprop_bench.bench.run.workers import start_again
+from backprop_bench.bench.core import trained
+from backprop_bench.bench.core.engine.accuracy import train_question
+from backprop_bench.bench.core.engine.plan import Plan
+from backprop_bench.bench.core.records.book import Book
+from backprop_bench.bench.core.records.rows import Recorder, Row, read_rows, rows_of
+from backprop_bench.bench.core.trained import confidence, parse_trained, read_network, read_trained, trained_file
+from backprop_bench.bench.core.worker.client import start_again
+from backprop_bench.bench.core.worker.shared_data import SharedForms
 from backprop_bench.data import (
     InputError,
     batch_order,

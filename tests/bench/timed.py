@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from backprop_bench.bench.records import KINDS, Row
+from backprop_bench.bench.core.records.rows import KINDS, Row
 from backprop_bench.data import Recipe
 
 N_SETS, N_ROUNDS = 4, 3

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from backprop_bench.bench.implementations import IMPLEMENTATIONS
+from backprop_bench.bench.core.implementations import IMPLEMENTATIONS
 from backprop_bench.data import InvalidRecipe, Recipe, UnsupportedRecipe, connections, initial_parameters
 
 NETWORK = Recipe(

@@ -45,7 +45,7 @@ PHRASES = {
     r" \(fastest in PyTorch\)": "（PyTorch 中最快）",
     r" \(fastest from scratch\)": "（手写版中最快）",
 }
-"""Sentences of :mod:`backprop_bench.bench.show.claims`, and the same in Chinese.
+"""Sentences of :mod:`backprop_bench.bench.compare.answer`, and the same in Chinese.
 
 Groups that are phrases themselves are looked up.
 """

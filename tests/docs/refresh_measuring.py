@@ -8,12 +8,16 @@ import json
 import re
 from pathlib import Path
 
-from backprop_bench.bench.compute.calibration import Calibration, CutCost
-from backprop_bench.bench.compute.repeatability import Repeatability
-from backprop_bench.bench.show.calibration import calibration_sentences, calibration_table, draw_calibration
-from backprop_bench.bench.show.drawing import save
-from backprop_bench.bench.show.repeatability import draw_repeatability, repeatability_sentences, repeatability_table
-from backprop_bench.bench.show.table import to_markdown
+from backprop_bench.bench.report.drawing import save
+from backprop_bench.bench.report.table import to_markdown
+from backprop_bench.bench.selftest.analysis import Calibration, CutCost
+from backprop_bench.bench.selftest.repeatability import Repeatability
+from backprop_bench.bench.selftest.repeatability_view import (
+    draw_repeatability,
+    repeatability_sentences,
+    repeatability_table,
+)
+from backprop_bench.bench.selftest.view import calibration_sentences, calibration_table, draw_calibration
 
 ROOT = Path(__file__).parents[2]
 PAGE, REFERENCE = ROOT / "docs" / "measuring.md", ROOT / "results" / "reference"

@@ -5,13 +5,13 @@ Run ``python -m tests.docs.refresh_published``.
 
 from pathlib import Path
 
-from backprop_bench.bench.cli.reproduce import SHOWN_READINGS, family_activity, family_codes, summarize
-from backprop_bench.bench.compute.verdicts import Reproduction
-from backprop_bench.bench.records import read_description, read_rows
-from backprop_bench.bench.run.experiments import EXPERIMENTS
-from backprop_bench.bench.show.drawing import Drawing, save
-from backprop_bench.bench.show.published import drawings, published_sentences, published_table, readings_table
-from backprop_bench.bench.show.table import to_markdown
+from backprop_bench.bench.core.records.rows import read_description, read_rows
+from backprop_bench.bench.historical.command import SHOWN_READINGS, family_activity, family_codes, summarize
+from backprop_bench.bench.historical.experiments import EXPERIMENTS
+from backprop_bench.bench.historical.verdicts import Reproduction
+from backprop_bench.bench.historical.view import drawings, published_sentences, published_table, readings_table
+from backprop_bench.bench.report.drawing import Drawing, save
+from backprop_bench.bench.report.table import to_markdown
 from tests.docs.refresh_why import pattern
 
 ROOT = Path(__file__).parents[2]

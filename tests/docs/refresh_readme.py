@@ -8,9 +8,9 @@ import re
 import sys
 from pathlib import Path
 
-from backprop_bench.bench.compute.summary import Summary, summarize
-from backprop_bench.bench.records import read_description, read_rows
-from backprop_bench.bench.show.claims import answer, warnings
+from backprop_bench.bench.compare.answer import answer, warnings
+from backprop_bench.bench.core.records.rows import read_description, read_rows
+from backprop_bench.bench.core.summary import Summary, summarize
 from tests.docs.chinese import in_chinese, stamped
 
 ROOT = Path(__file__).parents[2]

@@ -5,20 +5,20 @@ import re
 from pathlib import Path
 from typing import Any
 
-from backprop_bench.bench.compute.ladder import Ladder, summarize_ladder
-from backprop_bench.bench.compute.race import summarize_race
-from backprop_bench.bench.compute.scaling import Scaling, summarize_scale
-from backprop_bench.bench.compute.timing import paired_ratio
-from backprop_bench.bench.implementations import FLOORS, IMPLEMENTATIONS
-from backprop_bench.bench.records import Row, read_description, read_rows, rows_of
-from backprop_bench.bench.run.race import TARGETS
-from backprop_bench.bench.run.scale import AXES, FETCH
-from backprop_bench.bench.show.drawing import Drawing, save
-from backprop_bench.bench.show.ladder import draw_ladder, ladder_sentences, ladder_tables
-from backprop_bench.bench.show.numbers import speed
-from backprop_bench.bench.show.race import draw_race, race_sentences, race_table
-from backprop_bench.bench.show.scaling import draw_scaling, scaling_sentences, scaling_table
-from backprop_bench.bench.show.table import to_markdown
+from backprop_bench.bench.core.implementations import FLOORS, IMPLEMENTATIONS
+from backprop_bench.bench.core.records.rows import Row, read_description, read_rows, rows_of
+from backprop_bench.bench.core.stats.ratios import paired_ratio
+from backprop_bench.bench.ladder.analysis import Ladder, summarize_ladder
+from backprop_bench.bench.ladder.view import draw_ladder, ladder_sentences, ladder_tables
+from backprop_bench.bench.report.drawing import Drawing, save
+from backprop_bench.bench.report.numbers import speed
+from backprop_bench.bench.report.table import to_markdown
+from backprop_bench.bench.scaling.analysis import Scaling, summarize_scale
+from backprop_bench.bench.scaling.plan import AXES, FETCH
+from backprop_bench.bench.scaling.view import draw_scaling, scaling_sentences, scaling_table
+from backprop_bench.bench.time_to_accuracy.analysis import summarize_race
+from backprop_bench.bench.time_to_accuracy.measure import TARGETS
+from backprop_bench.bench.time_to_accuracy.view import draw_race, race_sentences, race_table
 
 ROOT = Path(__file__).parents[2]
 PAGE, REFERENCE = ROOT / "docs" / "speed.md", ROOT / "results" / "reference"

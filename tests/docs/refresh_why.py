@@ -4,13 +4,13 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from backprop_bench.bench.compute.bridge import Bridge, summarize_bridge
-from backprop_bench.bench.compute.explain import Explanation, explain
-from backprop_bench.bench.records import read_description, read_rows
-from backprop_bench.bench.show.bridge import bridge_sentences, bridge_tables, draw_bridge
-from backprop_bench.bench.show.drawing import save
-from backprop_bench.bench.show.explain import accuracy_table, draw_explanation, explanation_sentences, runtime_table
-from backprop_bench.bench.show.table import Table, to_markdown
+from backprop_bench.bench.core.records.rows import read_description, read_rows
+from backprop_bench.bench.explain.analysis import Explanation, explain
+from backprop_bench.bench.explain.chain import Bridge, summarize_bridge
+from backprop_bench.bench.explain.chain_view import bridge_sentences, bridge_tables, draw_bridge
+from backprop_bench.bench.explain.view import accuracy_table, draw_explanation, explanation_sentences, runtime_table
+from backprop_bench.bench.report.drawing import save
+from backprop_bench.bench.report.table import Table, to_markdown
 
 ROOT = Path(__file__).parents[2]
 PAGE, REFERENCE = ROOT / "docs" / "why.md", ROOT / "results" / "reference" / "explain"

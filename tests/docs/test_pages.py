@@ -8,8 +8,9 @@ import click
 import pytest
 
 from backprop_bench.bench.cli.main import main
-from backprop_bench.bench.compute import agreement, rounding
-from backprop_bench.bench.run import parity
+from backprop_bench.bench.core.stats import tolerances as agreement
+from backprop_bench.bench.verify import checks as parity
+from backprop_bench.bench.verify import rounding
 from tests.docs import pages
 from tests.docs.pages import PAGES, ROOT, commands, headings, links, read, spans
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from backprop_bench.bench.records import read_description
-from backprop_bench.bench.run.experiments import EXPERIMENTS
+from backprop_bench.bench.core.records.rows import read_description
+from backprop_bench.bench.historical.experiments import EXPERIMENTS
 from tests.docs.refresh_published import PAGE, REFERENCE, blocks, reference
 from tests.docs.refresh_why import pattern
 

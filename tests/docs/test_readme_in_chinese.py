@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from backprop_bench.bench.compute.summary import summarize
-from backprop_bench.bench.show.claims import answer
+from backprop_bench.bench.compare.answer import answer
+from backprop_bench.bench.core.summary import summarize
 from tests.bench.recorded import recorded_run
 from tests.docs.chinese import Section, in_chinese, sections, stamped
 from tests.docs.refresh_readme import BLOCK, CHINESE, README, chinese_block

@@ -2,7 +2,7 @@
 
 import pytest
 
-from backprop_bench.bench.records import read_description
+from backprop_bench.bench.core.records.rows import read_description
 from tests.docs.refresh_speed import PAGE, REFERENCE, RUNS, blocks, pattern
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from backprop_bench.bench.records import read_description
+from backprop_bench.bench.core.records.rows import read_description
 from tests.docs.refresh_why import OTHERS, PAGE, REFERENCE, blocks, pattern, reference_bridge, reference_explanation
 
 

@@ -15,10 +15,10 @@ import pytest
 from click.testing import CliRunner
 
 from backprop_bench.bench.cli.main import main
-from backprop_bench.bench.compute.summary import summarize
-from backprop_bench.bench.implementations import LoadError, named_implementation
-from backprop_bench.bench.show.claims import slowest
-from backprop_bench.bench.show.tables import results_table
+from backprop_bench.bench.compare.answer import slowest
+from backprop_bench.bench.compare.tables import results_table
+from backprop_bench.bench.core.implementations import LoadError, named_implementation
+from backprop_bench.bench.core.summary import summarize
 from backprop_bench.data import Recipe, UnsupportedRecipe, initial_parameters
 from tests.bench.recorded import recorded_run
 from tests.docs.refresh_your_own import PAGE, QUOTED, ROOT
@@ -109,7 +109,7 @@ def test_a_library_that_is_not_installed_is_named_in_one_sentence(monkeypatch: p
 def test_the_correct_example_needs_numpy_only() -> None:
     program = f"""
 import sys
-from backprop_bench.bench.implementations import named_implementation
+from backprop_bench.bench.core.implementations import named_implementation
 named_implementation({str(EXAMPLES / "correct.py") + ":Correct"!r}).load()
 print({{"torch", "jax", "scipy"}} & set(sys.modules))
 """

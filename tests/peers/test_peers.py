@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from backprop_bench.bench.implementations import named_implementation
+from backprop_bench.bench.core.implementations import named_implementation
 from backprop_bench.data import Recipe, Trainer, UnsupportedRecipe, initial_parameters
 from backprop_bench.scratch.numpy_trainer import NumpyTrainer
 from tests.agreement import assert_same

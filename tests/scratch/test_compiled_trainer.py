@@ -286,7 +286,7 @@ def test_an_epoch_takes_no_array_of_its_own_once_there_was_one(compiled_trainer:
 
 
 PROGRAM = """
-from backprop_bench.bench.run.parity import compare_gradients, compare_outputs, compare_training
+from backprop_bench.bench.verify.checks import compare_gradients, compare_outputs, compare_training
 from backprop_bench.data import Recipe
 from backprop_bench.scratch.compiled_kernels import WIDE
 from backprop_bench.scratch.compiled_trainer import CompiledTrainer

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import backprop_bench.bench.run.parity as parity
+import backprop_bench.bench.verify.checks as parity
 from backprop_bench.data import Recipe, Trainer, UnsupportedRecipe, batch_order, initial_parameters
 from backprop_bench.scratch.numpy_trainer import NumpyTrainer
 from backprop_bench.scratch.python_trainer import PythonTrainer

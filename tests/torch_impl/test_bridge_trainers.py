@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from torch import nn
 
-from backprop_bench.bench.run import crossing
-from backprop_bench.bench.run.crossing import ProductsTrainer, product
+from backprop_bench.bench.explain import products_trainer as crossing
+from backprop_bench.bench.explain.products_trainer import ProductsTrainer, product
 from backprop_bench.data import Floats, Recipe, Trainer, UnsupportedRecipe, batch_order, initial_parameters
 from backprop_bench.scratch.numpy_trainer import NumpyTrainer
 from backprop_bench.torch_impl.bridge import AutogradTrainer, FunctionsTrainer, OperationsTrainer, OptimizerTrainer

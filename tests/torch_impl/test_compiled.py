@@ -2,7 +2,7 @@
 
 import pytest
 
-from backprop_bench.bench.implementations import named_implementation
+from backprop_bench.bench.core.implementations import named_implementation
 from backprop_bench.data import Recipe, UnsupportedRecipe, initial_parameters
 from backprop_bench.torch_impl.compiled import CompileTrainer
 from backprop_bench.torch_impl.trainers import EagerTrainer

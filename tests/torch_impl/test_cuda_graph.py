@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from backprop_bench.bench.implementations import named_implementation
+from backprop_bench.bench.core.implementations import named_implementation
 from backprop_bench.data import Recipe, Trainer, UnsupportedRecipe, batch_order, initial_parameters
 from backprop_bench.torch_impl.cuda_graph import CudaGraphTrainer
 from backprop_bench.torch_impl.trainers import EagerTrainer

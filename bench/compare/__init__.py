@@ -1,0 +1,1 @@
+"""How fast is it: what `make bench` runs, and its report."""

@@ -1,0 +1,299 @@
+"""Sentences about a run, built from its numbers alone.
+
+A sentence says that something is faster, or that accuracies agree, only where the intervals say so.
+"""
+
+import itertools
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+from backprop_bench.bench.core.stats.intervals import Interval, inverse
+from backprop_bench.bench.core.stats.tolerances import Parity
+from backprop_bench.bench.core.summary import Failure, Performance, QuestionSummary, Summary
+from backprop_bench.bench.report.certainty import self_test_warning
+from backprop_bench.bench.report.numbers import (
+    NBSP,
+    clean,
+    count,
+    has_bounds,
+    listing,
+    named,
+    percent,
+    points,
+    seconds,
+    speed,
+    two_digits,
+)
+
+WIDEST = 0.01
+"""Largest half-width of an interval of accuracy from which agreement is concluded: one percentage point."""
+
+NUMBERED = {"training": "seed", "timing": "process replicate"}
+"""What the number of a failure counts, by phase."""
+
+PHASES = {"proof": "verification"}
+"""What a phase of the records is called, where it is called otherwise."""
+
+Family = Literal["from scratch", "PyTorch", "peer"]
+
+
+def family(implementation: str) -> Family:
+    """Return which kind of implementation a name stands for."""
+    if ":" in implementation:  # somebody's own file, whatever its name
+        return "peer"
+    if implementation.startswith("scratch"):
+        return "from scratch"
+    return "PyTorch" if implementation.startswith("torch") else "peer"
+
+
+def time_ratio(question: QuestionSummary, numerator: str, denominator: str) -> Interval | None:
+    """Return time(numerator) / time(denominator), whichever way round it was computed; None where it was not."""
+    for ratio in question.ratios:
+        found = ratio.interval
+        if not found.n or (ratio.numerator, ratio.denominator) not in (
+            (numerator, denominator),
+            (denominator, numerator),
+        ):
+            continue
+        if ratio.numerator == numerator:
+            return found
+        return inverse(found)
+    return None
+
+
+def slowest(question: QuestionSummary) -> str | None:
+    """Return the slowest implementation that was timed, with which the others are compared; None without any."""
+    ranked = timed(question)
+    return ranked[-1].implementation if ranked else None
+
+
+def timed(question: QuestionSummary) -> list[Performance]:
+    """Return the performances that were timed, the fastest first."""
+    known = [performance for performance in question.performances if math.isfinite(performance.wall_s.estimate)]
+    return sorted(known, key=lambda performance: performance.wall_s.estimate)
+
+
+def compared_pair(question: QuestionSummary) -> tuple[Performance, Performance] | None:
+    """Return the two performances that a question's sentence is about.
+
+    The fastest from scratch and the fastest in PyTorch where there are both; else the slowest and the fastest.
+    """
+    ranked = timed(question)
+    from_scratch = [performance for performance in ranked if family(performance.implementation) == "from scratch"]
+    torch = [performance for performance in ranked if family(performance.implementation) == "PyTorch"]
+    if from_scratch and torch:
+        return from_scratch[0], torch[0]
+    return (ranked[-1], ranked[0]) if len(ranked) > 1 else None
+
+
+def headline(question: QuestionSummary) -> str:
+    """Return one sentence on how time and accuracy of a question compare."""
+    pair = compared_pair(question)
+    if pair is not None:
+        return f"{time_sentence(question, *pair)}; {accuracy_words(question, *pair)}"
+    if not timed(question):
+        return "Nothing was timed"
+    (only,) = timed(question)
+    reached = f" and reaches {percent(only.accuracy.estimate)}" if only.curve else ""
+    return (
+        f"{named(only.implementation)} takes {seconds(only.wall_s.estimate)} per epoch{reached}; nothing else was "
+        "timed beside it"
+    )
+
+
+def title(question: QuestionSummary) -> str:
+    """Return the answer to a question in few words, for a figure; :func:`headline` has the intervals."""
+    pair = compared_pair(question)
+    if pair is None:
+        return headline(question)
+    subject, other = pair
+    return f"{time_sentence(question, subject, other, with_interval=False)}; {accuracy_title(question, subject, other)}"
+
+
+def time_sentence(
+    question: QuestionSummary, subject: Performance, other: Performance, with_interval: bool = True
+) -> str:
+    """Return which of two trains an epoch faster, and by how much."""
+    ratio = time_ratio(question, subject.implementation, other.implementation)
+    first, second = subject.implementation, other.implementation
+    if with_interval:
+        first, second = _named(question, subject), _named(question, other)
+    else:
+        first, second = named(first), named(second)
+    if ratio is None:
+        return f"{first} and {second} share no round, so their times are not compared"
+    return speed(first, second, ratio, "per epoch", with_interval)
+
+
+def accuracy_title(question: QuestionSummary, subject: Performance, other: Performance) -> str:
+    """Return how the accuracy of one compares with that of the other, in few words."""
+    gap = accuracy_gap(question, subject.implementation, other.implementation)
+    if gap is None or not has_bounds(gap) or last_epoch(subject) != last_epoch(other):
+        return "accuracies are not compared"
+    if gap.low == gap.high == 0:
+        return "accuracies are the same"
+    if gap.low <= 0 <= gap.high:
+        return "accuracies do not differ significantly"
+    return f"{named((subject if gap.estimate > 0 else other).implementation)} is more accurate"
+
+
+def accuracy_words(question: QuestionSummary, subject: Performance, other: Performance) -> str:
+    """Return how the accuracy of one compares with that of the other, seed by seed."""
+    untrained = [named(performance.implementation) for performance in (subject, other) if not performance.curve]
+    if untrained:
+        return f"no accuracy of {listing(untrained)} was measured"
+    own, others = subject.accuracy.estimate, other.accuracy.estimate
+    values = f"{percent(own, 2)} vs {percent(others, 2)}"
+    if last_epoch(subject) != last_epoch(other):
+        return f"accuracies are of different epochs, {last_epoch(subject)} and {last_epoch(other)}: {values}"
+    gap = accuracy_gap(question, subject.implementation, other.implementation)
+    if gap is None or not has_bounds(gap):
+        return f"accuracies {values}, from too few seeds for an interval"
+    if gap.low == gap.high == 0:
+        return f"accuracy is the same for each seed, {percent(own, 2)} on average"
+    if gap.low <= 0 <= gap.high:
+        word = "agree" if gap.half_width <= WIDEST else "show no significant difference"
+        return f"accuracies {word}, {values} (difference {points(gap)})"
+    more, larger, smaller = (subject, own, others) if gap.estimate > 0 else (other, others, own)
+    gap = gap if gap.estimate > 0 else Interval(-gap.estimate, -gap.high, -gap.low, gap.n)
+    return (
+        f"{named(more.implementation)} is more accurate, {percent(larger, 2)} vs {percent(smaller, 2)} "
+        f"(difference {points(gap)})"
+    )
+
+
+def accuracy_gap(question: QuestionSummary, first: str, second: str) -> Interval | None:
+    """Return accuracy(first) − accuracy(second), paired by seed, whichever way round it was computed."""
+    for difference in question.differences:
+        found = difference.interval
+        if found.n and (difference.first, difference.second) == (first, second):
+            return found
+        if found.n and (difference.first, difference.second) == (second, first):
+            return Interval(-found.estimate, -found.high, -found.low, found.n)
+    return None
+
+
+def last_epoch(performance: Performance) -> int:
+    """Return the last epoch after which an implementation was evaluated."""
+    return performance.curve[-1].epoch if performance.curve else 0
+
+
+def all_agree(question: QuestionSummary, performances: Sequence[Performance]) -> bool:
+    """Say whether accuracies agree pairwise, by intervals narrow enough that agreement means something."""
+    for first, second in itertools.combinations(performances, 2):
+        gap = accuracy_gap(question, first.implementation, second.implementation)
+        if gap is None or not has_bounds(gap) or not gap.low <= 0 <= gap.high or gap.half_width > WIDEST:
+            return False
+    return True
+
+
+def parity_sentence(summary: Summary) -> str:
+    """Return whether the implementations were verified."""
+    checks = [check for question in summary.questions for check in question.parity]
+    if not checks:
+        return "Not verified: no check was recorded, so nothing here shows that the implementations compute the same"
+    if not all(check.passed for check in checks):
+        return f"Not verified: {_failed_checks(checks)}"
+    worst = max(checks, key=share_of_bound)
+    return (
+        f"Verified: {'the only check' if len(checks) == 1 else f'each of {len(checks)} checks'} passed; the largest "
+        f"error is {two_digits(100 * share_of_bound(worst))}{NBSP}% of its tolerance "
+        f"({clean(worst.check)} of {named(worst.implementation)})"
+    )
+
+
+def warnings(summary: Summary) -> list[str]:
+    """Return what a reader must know before any number: what is missing, failed or diverged."""
+    found = []
+    if not summary.complete:
+        found.append(
+            "This run is incomplete: planned trainings or timings are missing, and it shows what was measured."
+        )
+    checks = [check for question in summary.questions for check in question.parity]
+    if not all(check.passed for check in checks):
+        found.append(f"Not verified: {_failed_checks(checks)}. Times of unequal computations are no comparison.")
+    found += _slowdowns(summary)
+    for question in summary.questions:
+        title = clean(question.title)
+        found += [f"{title}: {_failure_words(failure)}" for failure in question.failures]
+        found += [
+            f"{title}: training of {named(performance.implementation)} diverged with "
+            f"{'seed' if len(performance.diverged) == 1 else 'seeds'} {listing(map(str, performance.diverged))}."
+            for performance in question.performances
+            if performance.diverged
+        ]
+        unsure = self_test_warning(question)
+        found += [] if unsure is None else [f"{title}: {unsure}"]
+    return found
+
+
+def _failure_words(failure: Failure) -> str:
+    number = "" if failure.number is None else f", {NUMBERED.get(failure.phase, 'number')} {failure.number}"
+    reason = clean(failure.message).rstrip(".")
+    end = "" if reason.endswith("?") else "."  # it may end with what to ask
+    return f"{named(failure.implementation)} failed ({phase_words(failure)}{number}): {reason}{end}"
+
+
+def phase_words(failure: Failure) -> str:
+    """Return what an implementation was doing when it failed."""
+    return PHASES.get(failure.phase, clean(failure.phase))
+
+
+def _slowdowns(summary: Summary) -> list[str]:
+    return [
+        f"{clean(question['title'])}: {named(entry['label'])} has an injected slowdown of {percent(entry['extra'])}."
+        for question in summary.description["plan"]["questions"]
+        for entry in question["entries"]
+        if entry["extra"]
+    ]
+
+
+def lead(summary: Summary) -> str:
+    """Return the answer in one sentence: whether they compute the same, and how the last question came out."""
+    checks = [check for question in summary.questions for check in question.parity]
+    if not checks:
+        right = "Not verified"
+    elif all(check.passed for check in checks):
+        right = "The networks from scratch and in PyTorch compute the same within rounding error"
+    else:
+        right = "Not verified: the implementations do not compute the same"
+    if not summary.questions:
+        return f"{right}."
+    question = summary.questions[-1]
+    return f"{right}; {clean(question.title[:1].lower() + question.title[1:])}: {headline(question)}."
+
+
+def answer(summary: Summary) -> list[str]:
+    """Return the run's answer: whether the implementations are right, then how each question came out."""
+    return [
+        f"{parity_sentence(summary)}.",
+        *(f"{clean(question.title)} ({_extent(question)}): {headline(question)}." for question in summary.questions),
+    ]
+
+
+def _extent(question: QuestionSummary) -> str:
+    return f"{count(question.cases, 'training example')}, {count(question.epochs, 'epoch')}"
+
+
+def _named(question: QuestionSummary, performance: Performance) -> str:
+    """Name an implementation, and say so where it is the fastest of several of its kind."""
+    kind = family(performance.implementation)
+    rivals = [other for other in timed(question) if family(other.implementation) == kind]
+    name = named(performance.implementation)
+    if kind == "peer" or len(rivals) < 2 or rivals[0] is not performance:
+        return name
+    return f"{name} (fastest {'from scratch' if kind == 'from scratch' else 'in PyTorch'})"
+
+
+def _failed_checks(checks: Sequence[Parity]) -> str:
+    failed = [check for check in checks if not check.passed]
+    names = listing(dict.fromkeys(named(check.implementation) for check in failed))
+    return f"{len(failed)} of {count(len(checks), 'check')} failed ({names})"
+
+
+def share_of_bound(check: Parity) -> float:
+    """Return the error of a check as a fraction of its tolerance."""
+    if check.difference is None or not check.bound:
+        return 0.0
+    return check.difference / check.bound

@@ -1,0 +1,104 @@
+"""``backprop-bench compare``: verify, train, time, draw."""
+
+import functools
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from backprop_bench.bench.cli.further import further_runs
+from backprop_bench.bench.cli.options import RunOptions, folder_of_run, precision_options, run_options
+from backprop_bench.bench.cli.output import finish
+from backprop_bench.bench.cli.progress import Bars
+from backprop_bench.bench.cli.running import go_on
+from backprop_bench.bench.compare import answer as claims
+from backprop_bench.bench.compare import setting, tables
+from backprop_bench.bench.compare.headline import headline_charts
+from backprop_bench.bench.compare.report import Material, write_report
+from backprop_bench.bench.core.engine.plan import PROFILES, plan_comparison
+from backprop_bench.bench.core.records.rows import Row
+from backprop_bench.bench.core.summary import Summary, summarize
+from backprop_bench.bench.predictions import view as outcomes
+from backprop_bench.bench.predictions.load import outcomes_of_run
+from backprop_bench.bench.report.findings import Finding, Findings
+from backprop_bench.bench.report.further import FurtherRun
+from backprop_bench.bench.report.table import Table
+
+
+@click.command()
+@click.option(
+    "--profile", type=click.Choice(list(PROFILES)), default="default", show_default=True, help="Size of the run."
+)
+@click.option(
+    "--implementation", "implementations", multiple=True, help="Only this one on the shared recipe; repeatable."
+)
+@precision_options(None, "Time limit for timing each question; by default that of the profile.")
+@run_options("a run that was stopped")
+def compare(
+    options: RunOptions, profile: str, implementations: tuple[str, ...], target: float, budget: float | None
+) -> None:
+    """Verify that the implementations agree, train and time them side by side, and report the results.
+
+    Timing ends when every ratio is as precise as --target asks, or when --budget is used up. The report says which.
+
+    \b
+    Examples:
+      backprop-bench compare
+      backprop-bench compare --profile quick --implementation scratch-numpy --implementation torch-eager
+      backprop-bench compare --target 1 --budget 600
+      backprop-bench compare --resume
+    """  # noqa: D301 (click reads the backspace)
+    folder = folder_of_run(
+        options,
+        lambda dataset: plan_comparison(profile, dataset, implementations, target / 100, budget),
+        name=profile,
+    )
+    further = functools.partial(further_runs, folder)
+    finish(options.output, compare_findings(*go_on(folder, Bars()), folder, further), folder)
+
+
+def compare_findings(
+    description: dict[str, Any], rows: list[Row], folder: Path, further: Callable[[], Sequence[FurtherRun]] = tuple
+) -> Findings:
+    """Return the findings of a run of ``compare``: the answer, warnings about it, and the tables that support it.
+
+    Parameters
+    ----------
+    folder
+        Folder with the networks that the run trained.
+    further
+        Reads the other runs that the report includes; takes seconds.
+    """
+    summary = summarize(description, rows, outcomes_of_run(folder, description, rows))
+    first = [make(question) for question in summary.questions for make in (tables.results_table, tables.ratios_table)]
+    finding = Finding(
+        name="report",
+        sentences=[*claims.warnings(summary), *claims.answer(summary)],
+        tables=[*first, tables.failures_table(summary)],
+        more=_further_tables(summary),
+        charts=headline_charts(summary),
+    )
+    failures = [
+        f"{question.name}: {failure.implementation}: {failure.message}"
+        for question in summary.questions
+        for failure in question.failures
+    ]
+
+    def write(folder: Path) -> list[Path]:
+        return write_report(Material(summary, rows, further()), folder)
+
+    return Findings([finding], failures, bool(failures), write)
+
+
+def _further_tables(summary: Summary) -> list[Table]:
+    """Return the further tables of the report."""
+    of_question = (tables.apart_table, tables.work_table, tables.curves_table, tables.parts_table)
+    return [
+        tables.parity_table(summary),
+        *(make(question) for make in of_question for question in summary.questions),
+        tables.disturbance_table(summary),
+        *outcomes.outcome_tables(summary),
+        setting.recipes_table(summary),
+        setting.environment_table(summary),
+    ]

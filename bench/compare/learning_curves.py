@@ -1,0 +1,182 @@
+"""Figure: test accuracy over epochs and over seconds of training."""
+
+import math
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from backprop_bench.bench.compare import answer as claims
+from backprop_bench.bench.core.summary import CurvePoint, Performance, QuestionSummary, Summary
+from backprop_bench.bench.report import style
+from backprop_bench.bench.report.drawing import Drawing
+from backprop_bench.bench.report.numbers import (
+    clean,
+    count,
+    count_range,
+    has_bounds,
+    listing,
+    named,
+    percent,
+    percent_interval,
+    seconds,
+)
+
+PANEL, BETWEEN = 3.35, 0.3
+"""Widths in inches of a panel and of the room between panels; the rest is for the key."""
+HEIGHT, KEY_ROW, ABOVE, BELOW = 2.6, 0.2, 0.1, 0.5
+SIDEWAYS = 0.3
+"""How many epochs the lines of a panel are spread over, so that equal ones do not hide each other."""
+
+
+def missing(summary: Summary) -> str | None:
+    """Return why there is nothing to draw."""
+    return None if any(map(_trained, summary.questions)) else "no training was evaluated"
+
+
+def draw(summary: Summary) -> Drawing:
+    """Draw one band per question: over epochs on the left, over seconds on the right."""
+    page, alts, titles = style.Page(), [], []
+    for question in filter(_trained, summary.questions):
+        titles.append(_title(question))
+        page.heading(titles[-1], question.title)
+        height = max(HEIGHT, ABOVE + BELOW + KEY_ROW * len(_trained(question)))
+        page.band(height, lambda band, question=question: _draw_question(band, question))  # type: ignore[misc]
+        page.text(_note(question), style.SMALL, color=style.GREY)
+        alts.append(_alt(question, titles[-1]))
+    return Drawing("learning-curves", titles[-1], " ".join(alts), page.figure())
+
+
+def _trained(question: QuestionSummary) -> list[Performance]:
+    """Return the performances with at least one evaluated epoch of training."""
+    return [performance for performance in question.performances if claims.last_epoch(performance) > 0]
+
+
+def _timed(performances: Sequence[Performance]) -> list[Performance]:
+    """Return those of which the time per epoch is known."""
+    return [performance for performance in performances if math.isfinite(performance.curve[-1].seconds)]
+
+
+def _title(question: QuestionSummary) -> str:
+    ranked = sorted(_trained(question), key=lambda performance: performance.accuracy.estimate)
+    worst, best = ranked[0], ranked[-1]
+    lowest, highest = named(worst.implementation), named(best.implementation)
+    epochs = sorted({claims.last_epoch(performance) for performance in ranked})
+    after = f"After {count(epochs[0], 'epoch')}" if len(epochs) == 1 else f"After {epochs[0]} to {epochs[-1]} epochs"
+    low, high = percent(worst.accuracy.estimate, 2), percent(best.accuracy.estimate, 2)
+    if worst is best:
+        took = f" in {seconds(best.curve[-1].seconds)} of training" if _timed(ranked) else ""
+        return f"{after} {highest} reaches {high}{took}"
+    if claims.all_agree(question, ranked):
+        reached = f"{after} all agree within their 95 % intervals, {low} to {high}"
+    else:
+        reached = f"{after} {lowest} is at {low}, {highest} at {high}"
+    times = sorted(_timed(ranked), key=lambda performance: performance.curve[-1].seconds)
+    if not times:
+        return f"{reached}; how long that takes was not timed"
+    least, most = (
+        f"{seconds(item.curve[-1].seconds)} ({named(item.implementation)})" for item in (times[0], times[-1])
+    )
+    return f"{reached}; that takes {least} to {most}" if len(times) > 1 else f"{reached}; that takes {least}"
+
+
+def _draw_question(band: style.Band, question: QuestionSummary) -> None:
+    performances = _trained(question)
+    epochs = band.axes(style.MARGIN + 0.6, PANEL, ABOVE, BELOW)
+    times = band.axes(style.MARGIN + 0.6 + PANEL + BETWEEN, PANEL, ABOVE, BELOW)
+    for index, performance in enumerate(performances):
+        shift = SIDEWAYS * (index / (len(performances) - 1) - 0.5) if len(performances) > 1 else 0.0
+        shown = [point for point in performance.curve if point.epoch]
+        _draw_curve(epochs, performance, [point.epoch + shift for point in shown], shown)
+        _draw_curve(times, performance, [point.seconds for point in shown], shown)
+    style.time_axis(times, _axis_seconds(performances), "epochs × wall time per epoch")
+    last = max(map(claims.last_epoch, performances))
+    epochs.set_xlim(0.6, last + 0.4)
+    epochs.xaxis.set_major_locator(MaxNLocator(8, integer=True, min_n_ticks=1))
+    epochs.set_xlabel("epochs of training")
+    epochs.set_ylabel("test accuracy")
+    for axes in (epochs, times):
+        axes.set_ylim(*_accuracy_limits(performances))
+        axes.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.4g} %"))
+        axes.tick_params(labelsize=style.SMALL)
+    times.tick_params(labelleft=False)
+    times.legend(
+        loc="upper left",
+        bbox_to_anchor=(1.03, 1.02),
+        frameon=False,
+        fontsize=style.SMALL,
+        handlelength=3.2,
+        borderaxespad=0,
+        labelspacing=0.45,
+    )
+
+
+def _draw_curve(axes: Axes, performance: Performance, places: Sequence[float], points: Sequence[CurvePoint]) -> None:
+    name = performance.implementation
+    colour, accuracies = style.colour(name), [point.accuracy for point in points]
+    if not performance.diverged:
+        lows, highs = [accuracy.low for accuracy in accuracies], [accuracy.high for accuracy in accuracies]
+        axes.fill_between(places, lows, highs, color=colour, alpha=0.15, linewidth=0)
+    axes.plot(
+        places,
+        [accuracy.estimate for accuracy in accuracies],
+        color=colour,
+        linestyle=style.dash(name),
+        marker=style.marker(name),
+        markersize=4.5,
+        linewidth=1.5,
+        label=style.short_name(name),
+    )
+
+
+def _axis_seconds(performances: Sequence[Performance]) -> list[float]:
+    """Return the seconds between which the axis runs: all ends, and first epochs too where it is logarithmic."""
+    timed = _timed(performances)
+    ends = [performance.curve[-1].seconds for performance in timed]
+    starts = [point.seconds for performance in timed for point in performance.curve[:2] if point.seconds > 0]
+    return [*ends, *starts] if style.is_wide(ends) else ends
+
+
+def _accuracy_limits(performances: Sequence[Performance]) -> tuple[float, float]:
+    """Limits for what was trained: the initial weights, far below it, would flatten everything else."""
+    trained = [point.accuracy for item in style.steady(performances) for point in item.curve if point.epoch]
+    values = [value for item in trained for value in (item.low, item.estimate, item.high) if math.isfinite(value)]
+    low, high = max(min(values), 0.0), min(max(values), 1.0)
+    room = max(0.05 * (high - low), 0.001)
+    return low - room, high + room
+
+
+def _note(question: QuestionSummary) -> str:
+    performances = _trained(question)
+    starts = [performance.curve[0].accuracy.estimate for performance in performances if not performance.curve[0].epoch]
+    finals = [performance.accuracy for performance in performances]
+    text = (
+        f"Mean of {count_range((accuracy.n for accuracy in finals), 'seed')} on "
+        f"{count(question.test_cases, 'test example')}; bands are 95 % CI, cut off at the axes. "
+        "Time is the number of epochs × the measured time per epoch, so of training alone; these trainings themselves "
+        "were not timed."
+    )
+    if len(performances) > 1:
+        text += " Over epochs, lines are shifted sideways a little so that equal ones do not hide each other."
+    untimed = [named(item.implementation) for item in performances if item not in _timed(performances)]
+    if untimed:
+        text += f" Without a line over time, for it was not timed: {listing(untimed)}."
+    if starts:
+        low, high = percent(min(starts)), percent(max(starts))
+        text += f" Not shown: the initial weights, at {low if low == high else f'{low} to {high}'}."
+    diverged = [named(item.implementation) for item in performances if item.diverged]
+    if diverged:
+        text += f" A seed of {listing(diverged)} diverged: no band is drawn and the axis is not stretched for it."
+    if not all(map(has_bounds, finals)):
+        text += " A line without a band: too few seeds for an interval."
+    return text
+
+
+def _alt(question: QuestionSummary, title: str) -> str:
+    each = "; ".join(
+        f"{named(performance.implementation)} {percent_interval(performance.accuracy)} after "
+        f"{seconds(performance.curve[-1].seconds)}"
+        for performance in _trained(question)
+    )
+    return f"{clean(question.title)}: {title}. {each}."

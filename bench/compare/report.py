@@ -1,0 +1,253 @@
+"""The report of a run: figures, ``report.md``, and ``report.html`` that needs nothing beside itself."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from backprop_bench.bench.compare import answer as claims
+from backprop_bench.bench.compare import setting, tables
+from backprop_bench.bench.compare.figures import draw_all, left_out
+from backprop_bench.bench.core.records.files import write_whole
+from backprop_bench.bench.core.records.rows import Row
+from backprop_bench.bench.core.summary import QuestionSummary, Summary
+from backprop_bench.bench.predictions import view as outcomes
+from backprop_bench.bench.report import certainty
+from backprop_bench.bench.report.blocks import Block, Code, Report, Section, Shown
+from backprop_bench.bench.report.drawing import FIGURES_FOLDER, FigureFile
+from backprop_bench.bench.report.evidence import description_behind, rows_behind
+from backprop_bench.bench.report.further import FurtherRun, further_blocks
+from backprop_bench.bench.report.markdown import to_markdown_page
+from backprop_bench.bench.report.numbers import NBSP, clean, count, listing
+from backprop_bench.bench.report.page import to_html_page
+from backprop_bench.bench.report.panel import make_panel
+from backprop_bench.bench.report.table import Table
+
+KINDS = {
+    "headline": ("epoch", "block"),
+    "ratios": ("block",),
+    "learning-curves": ("epoch", "block"),
+    "step-parts": ("part",),
+    "confusion": ("trained",),
+    "disagreements": ("trained",),
+    "confidently-wrong": ("trained",),
+    "hidden-units": ("trained",),
+}
+"""By figure, the kinds of the rows that it is drawn from."""
+
+
+@dataclass(frozen=True)
+class Material:
+    """What a report is made from.
+
+    Attributes
+    ----------
+    rows
+        Of the run, which `summary` was computed from: every number leads to its own.
+    further
+        Runs that are shown beside this one.
+    """
+
+    summary: Summary
+    rows: Sequence[Row] = ()
+    further: Sequence[FurtherRun] = ()
+
+
+Figures = Mapping[str, FigureFile]
+
+
+def write_report(material: Material, folder: Path) -> list[Path]:
+    """Write the figures and the report of a run, each file whole or not at all.
+
+    Parameters
+    ----------
+    material
+        What is shown. The same gives the same bytes.
+    folder
+        Where ``report.md``, ``report.html`` and the folder of the figures go; made where there is none.
+
+    Returns
+    -------
+    list[Path]
+        The files written, ``report.html`` first.
+
+    Raises
+    ------
+    InputError
+        When a file cannot be written.
+    """
+    figures = {figure.name: figure for figure in draw_all(material.summary, folder / FIGURES_FOLDER)}
+    report = make_report(material, figures)
+    return [
+        write_whole(folder / "report.html", to_html_page(report).encode()),
+        write_whole(folder / "report.md", to_markdown_page(report).encode()),
+        *(path for figure in figures.values() for path in (figure.png, figure.svg)),
+    ]
+
+
+def make_report(material: Material, figures: Figures) -> Report:
+    """Put the report together from what it is made from and the figures that were drawn."""
+    sections = [make(material, figures) for make in SECTIONS]
+    return Report(
+        title="Back-propagation from scratch and in PyTorch: is it right, how fast is it, and why?",
+        warnings=tuple(claims.warnings(material.summary)),
+        lead=claims.lead(material.summary),
+        answer=tuple(claims.answer(material.summary)),
+        sections=tuple(section for section in sections if section.blocks),
+    )
+
+
+def _overview(material: Material, figures: Figures) -> Section:
+    failed = _behind(material, tables.failures_table(material.summary), ("failure", "epoch"))
+    return Section("", (*_figure(material, figures, "headline"), *failed))
+
+
+def _is_it_right(material: Material, _figures: Figures) -> Section:
+    said = (
+        f"{claims.parity_sentence(material.summary)}. A check compares what two implementations compute from the same "
+        "weights and the same batches; it passes where the largest error is within its tolerance, which rounding sets."
+    )
+    proof = _behind(material, tables.parity_table(material.summary), ("parity",))
+    return Section("Is it right?", (said, *proof, *_beside(material, "right")))
+
+
+def _how_fast(material: Material, figures: Figures) -> Section:
+    summary = material.summary
+    blocks: list[Block] = [_how_timed(summary)]
+    missing = certainty.self_test_missing(summary)
+    blocks += [] if missing is None else [missing]
+    blocks += _figure(material, figures, "ratios")
+    for question in summary.questions:
+        blocks.append(_how_sure(summary, question))
+        for make, kinds in TIME_TABLES:
+            blocks += _behind(material, make(question), kinds, question)
+    blocks += _figure(material, figures, "learning-curves") + _figure(material, figures, "step-parts")
+    for question in summary.questions:
+        blocks += _behind(material, tables.curves_table(question), ("epoch",), question)
+        blocks += _behind(material, tables.parts_table(question), ("part",), question)
+    return Section("How fast?", (*blocks, *_beside(material, "fast")))
+
+
+TIME_TABLES: tuple[tuple[Callable[[QuestionSummary], Table], tuple[str, ...]], ...] = (
+    (tables.results_table, ("epoch", "block")),
+    (tables.ratios_table, ("block",)),
+    (tables.apart_table, ("start", "end", "block")),
+    (tables.work_table, ("block",)),
+)
+"""The tables of a question's times, and the kinds of the rows behind them."""
+
+
+def _how_timed(summary: Summary) -> str:
+    planned = {certainty.timing_of(summary, question)["block_s"] for question in summary.questions}
+    lengths = [f"{1000 * block_s:g}{NBSP}ms" for block_s in sorted(planned)]
+    return (
+        "Accuracy comes from trainings that are not timed. A process replicate is one fresh process for each "
+        f"implementation. In every round each of them trains one block of about {listing(lengths)}, or one batch where "
+        "that takes longer, after a warm-up. The order is balanced and random, so interference slows all of them. "
+        "The 10th-percentile block time of a replicate counts, because interference only makes blocks longer. "
+        "Estimates are geometric means over replicates, with 95 % confidence intervals."
+    )
+
+
+def _how_sure(summary: Summary, question: QuestionSummary) -> str:
+    said = f"{clean(question.title)}: {certainty.stop_sentence(summary, question)}"
+    test = certainty.self_test_sentence(question)
+    return said if test is None else f"{said} {test}"
+
+
+OUTCOME_FIGURES = ("confusion", "disagreements", "confidently-wrong")
+"""Figures for which the test cases are needed."""
+
+
+def _what_wrong(material: Material, figures: Figures) -> Section:
+    heading = "What do they get wrong?"
+    found = material.summary.outcomes
+    if found is None:
+        return Section(heading, (make_panel(()),))
+    blocks: list[Block] = [*map(clean, found.notes), *outcomes.outcome_sentences(material.summary)]
+    if found.networks:
+        names = ("hidden-units",) if found.cases is None else (*OUTCOME_FIGURES, "hidden-units")
+        blocks += [block for name in names for block in _figure(material, figures, name)]
+    for table in outcomes.outcome_tables(material.summary):
+        blocks += _behind(material, table, ("trained",))
+    titles = {question.name: question.title for question in material.summary.questions}
+    twins = [network for item in outcomes.shown(material.summary) for network in item.pair]
+    return Section(heading, (*blocks, make_panel(twins, found.cases, titles)))
+
+
+def _why(material: Material, _figures: Figures) -> Section:
+    summary = material.summary
+    explained = _beside(material, "why")
+    blocks: list[Block] = [
+        "This run compares implementations as they are. It did not change one factor at a time, so it does not say how "
+        "much of a difference any single cause accounts for."
+        + (" The runs below did." if explained else " The command “backprop-bench explain” does.")
+    ]
+    recipes = setting.recipes_of(summary)
+    used = {question.name: _recipes_used(question) for question in summary.questions}
+    for question in summary.questions:
+        fields = setting.differing_fields([recipes[name] for name in used[question.name] if name in recipes])
+        if fields:
+            blocks.append(
+                f"{clean(question.title)}: the recipes differ in {count(len(fields), 'field')} ({listing(fields)}), "
+                "so its differences in accuracy and time are not those of the implementations alone."
+            )
+    blocks += _described(setting.recipes_table(summary), "plan")
+    return Section("Why?", (*blocks, *explained))
+
+
+def _recipes_used(question: QuestionSummary) -> list[str]:
+    return list(dict.fromkeys(performance.recipe for performance in question.performances))
+
+
+def _published(material: Material, _figures: Figures) -> Section:
+    return Section("Replication of published results", tuple(_beside(material, "published")))
+
+
+def _where_measured(material: Material, _figures: Figures) -> Section:
+    command = clean(material.summary.description.get("command", "backprop-bench compare"))
+    return Section(
+        "Environment and interference",
+        (
+            *_described(setting.environment_table(material.summary), "environment"),
+            *_behind(material, tables.disturbance_table(material.summary), ("block",)),
+            *_beside(material, "noise"),
+            "The numbers hold for this machine and these versions. To measure on yours:",
+            Code(command),
+        ),
+    )
+
+
+SECTIONS: tuple[Callable[[Material, Figures], Section], ...] = (
+    _overview,
+    _is_it_right,
+    _how_fast,
+    _what_wrong,
+    _why,
+    _published,
+    _where_measured,
+)
+"""The sections of a report, in their order."""
+
+
+def _figure(material: Material, figures: Figures, name: str) -> list[Block]:
+    """Return a figure with the rows behind it, or why it is not there."""
+    if name in figures:
+        return [Shown(figures[name], rows_behind(material.rows, KINDS[name]))]
+    return [f"The figure {name} is left out: {left_out(material.summary)[name]}."]
+
+
+def _behind(
+    material: Material, table: Table, kinds: Sequence[str], question: QuestionSummary | None = None
+) -> list[Block]:
+    """Return a table with the rows behind it; nothing of an empty one."""
+    name = None if question is None else question.name
+    return [Shown(table, rows_behind(material.rows, kinds, name))] if table.rows else []
+
+
+def _described(table: Table, key: str) -> list[Block]:
+    """Return a table with where it stands in the description of the run; nothing of an empty one."""
+    return [Shown(table, description_behind(key))] if table.rows else []
+
+
+def _beside(material: Material, place: str) -> list[Block]:
+    return further_blocks(material.further, place, material.summary.description)

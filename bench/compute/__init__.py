@@ -1,1 +1,0 @@
-"""What is computed from numbers: statistics, bounds, summaries. Pure functions; no torch, no clock, no files."""

@@ -1,0 +1,1 @@
+"""What every question uses; it knows none of them."""

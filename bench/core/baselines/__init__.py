@@ -1,0 +1,1 @@
+"""Dense-GEMM baselines: the matrix products of a step alone."""

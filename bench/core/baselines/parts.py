@@ -1,0 +1,173 @@
+"""Parts of a training step in NumPy, each on its own: see :mod:`backprop_bench.bench.explain.chain_plan`.
+
+Like :mod:`backprop_bench.bench.core.baselines.products` they stand where implementations stand, and train nothing:
+operands are the same arrays again and again, filled so that no number drifts to where arithmetic is slow.
+"""
+
+import functools
+import itertools
+from collections.abc import Callable
+
+import numpy as np
+
+from backprop_bench.bench.core.baselines.products import NumpyFloor
+from backprop_bench.data import Floats, Order, Parameters, Recipe, UnsupportedRecipe
+from backprop_bench.scratch.optimizers import optimizer_of
+
+STEP = {"hidden_activation": "sigmoid", "output_activation": "softmax", "reduction": "mean", "bias": True}
+"""Fields of the recipe whose step is taken apart."""
+
+
+class Calls:
+    """Calls of functions that give an array each, in the order in which a step makes them.
+
+    Parameters
+    ----------
+    fresh
+        Whether every result is allocated anew, as in a trainer; otherwise it goes to the place that is kept for it.
+    """
+
+    def __init__(self, fresh: bool) -> None:
+        self.fresh = fresh
+        self.made: list[Callable[[], object]] = []
+
+    def add(self, function: Callable[..., object], *arguments: object, out: object, **options: object) -> None:
+        """Add a call whose result a trainer allocates."""
+        room: dict[str, object] = {} if self.fresh else {"out": out}
+        self.made.append(functools.partial(function, *arguments, **options, **room))
+
+    def add_plain(self, function: Callable[..., object], *arguments: object, **options: object) -> None:
+        """Add a call as it is, however results are kept."""
+        self.made.append(functools.partial(function, *arguments, **options))
+
+
+class NumpyElementwise(NumpyFloor):
+    """All of a step of `scratch-numpy` but matrix products, loading and weight change; nothing is allocated.
+
+    A hidden layer takes 9 calls and the output layer 17, those of the loss included.
+    """
+
+    def __init__(self, recipe: Recipe, parameters: Parameters) -> None:
+        for field, value in STEP.items():
+            if getattr(recipe, field) != value:
+                raise UnsupportedRecipe("this floor", field, f"it takes a step apart where that is {value!r}")
+        super().__init__(recipe, parameters)
+
+    def prepare(self, n_cases: int) -> list[Callable[[], object]]:
+        """Return the calls for so many cases."""
+        calls = Calls(fresh=False)
+        self.add_elementwise(calls, n_cases)
+        return calls.made
+
+    def add_elementwise(self, calls: Calls, n_cases: int) -> None:
+        """Add the calls of every layer."""
+        *hidden, last = self.recipe.layer_sizes[1:]
+        for width in hidden:
+            self.add_hidden(calls, n_cases, width)
+        self.add_output(calls, n_cases, last)
+
+    def add_hidden(self, calls: Calls, n_cases: int, width: int) -> None:
+        """Add bias, sigmoid, its derivative, and the sum that is dE/db; a bias of 0 leaves z what it is."""
+        z, y, dy, dz, spare = (self.array(n_cases, width) for _ in range(5))
+        bias, dbias = np.zeros(width, self.recipe.dtype), self.array(width)
+        calls.add_plain(np.add, z, bias, out=z)
+        calls.add(np.negative, z, out=spare)
+        calls.add(np.exp, spare, out=spare)
+        calls.add(np.add, 1, spare, out=spare)
+        calls.add(np.divide, 1, spare, out=y)
+        calls.add(np.subtract, 1, y, out=spare)
+        calls.add(np.multiply, y, spare, out=spare)
+        calls.add(np.multiply, dy, spare, out=dz)
+        calls.add(dz.sum, axis=0, out=dbias)
+
+    def add_output(self, calls: Calls, n_cases: int, width: int) -> None:
+        """Add bias, softmax, the loss, dE/dz, and the sum that is dE/db."""
+        z, y, t, dz, spare = (self.array(n_cases, width) for _ in range(5))
+        row, dbias = self.array(n_cases, 1), self.array(width)
+        bias, total = np.zeros(width, self.recipe.dtype), np.zeros((), self.recipe.dtype)
+        calls.add_plain(np.add, z, bias, out=z)
+        calls.add(z.max, axis=1, keepdims=True, out=row)
+        calls.add(np.subtract, z, row, out=spare)
+        calls.add(np.exp, spare, out=y)
+        calls.add(y.sum, axis=1, keepdims=True, out=row)
+        calls.add(np.divide, y, row, out=y)
+        calls.add(z.max, axis=1, keepdims=True, out=row)
+        calls.add(np.subtract, z, row, out=spare)
+        calls.add(np.exp, spare, out=dz)
+        calls.add(dz.sum, axis=1, keepdims=True, out=row)
+        calls.add(np.log, row, out=row)
+        calls.add(np.subtract, spare, row, out=spare)
+        calls.add(np.multiply, t, spare, out=spare)
+        calls.add(spare.sum, out=total)
+        calls.add(np.subtract, y, t, out=dz)
+        calls.add(np.divide, dz, n_cases, out=dz)
+        calls.add(dz.sum, axis=0, out=dbias)
+
+    def array(self, *shape: int) -> Floats:
+        """Return an array of numbers between 0 and 1."""
+        return np.random.default_rng(0).random(shape).astype(self.recipe.dtype)
+
+
+class NumpyAllocating(NumpyElementwise):
+    """Matrix products and all that is in :class:`NumpyElementwise`, every result allocated anew."""
+
+    def prepare(self, n_cases: int) -> list[Callable[[], object]]:
+        """Return the calls for so many cases."""
+        calls = Calls(fresh=True)
+        self.add_products(calls, n_cases)
+        self.add_elementwise(calls, n_cases)
+        return calls.made
+
+    def add_products(self, calls: Calls, n_cases: int) -> None:
+        """Add the products z = y W, dE/dW = yᵀ dz and dE/dy = dz Wᵀ of every layer, the last not for the inputs."""
+        y = [self.array(n_cases, size) for size in self.recipe.layer_sizes]
+        for number, ((below, above), weight) in enumerate(zip(itertools.pairwise(y), self.weights, strict=True)):
+            calls.add_plain(np.matmul, below, weight)
+            calls.add_plain(np.matmul, below.T, above)
+            if number:
+                calls.add_plain(np.matmul, above, weight.T)
+
+
+class NumpyUpdate(NumpyFloor):
+    """The weight change of `scratch-numpy` alone, by gradients of 0, so that weights stay what they are."""
+
+    def __init__(self, recipe: Recipe, parameters: Parameters) -> None:
+        super().__init__(recipe, parameters)
+        arrays = [array.copy() for layer in parameters for array in layer.arrays()]
+        self.step = functools.partial(optimizer_of(recipe, arrays).step, [np.zeros_like(array) for array in arrays])
+
+    def prepare(self, n_cases: int) -> list[Callable[[], object]]:  # noqa: ARG002 (it is the same for any number)
+        """Return the weight change."""
+        return [self.step]
+
+
+class NumpyReading(NumpyFloor):
+    """Reading the inputs of the batches alone, into memory that is kept: what any dense step has to wait for."""
+
+    def __init__(self, recipe: Recipe, parameters: Parameters) -> None:
+        super().__init__(recipe, parameters)
+        self.kept: Floats = np.empty((0, recipe.layer_sizes[0]), recipe.dtype)
+
+    def train_epoch(self, x: Floats, t: Floats, order: Order) -> float:  # noqa: ARG002 (it is called like a trainer)
+        """Read the batches of an epoch in this order; returns nothing that means anything."""
+        size = min(self.recipe.batch_size or len(order), len(order))
+        if len(self.kept) < size:
+            self.kept = np.empty((size, self.recipe.layer_sizes[0]), self.recipe.dtype)
+        for start in range(0, len(order), size):
+            cases = order[start : start + size]
+            np.take(x, cases, axis=0, out=self.kept[: len(cases)], mode="clip")  # with others, NumPy keeps a copy
+        return 0.0
+
+
+class NumpyFetch(NumpyFloor):
+    """Fetching the batches alone, by index, as `scratch-numpy` does."""
+
+    fetched: tuple[Floats, Floats]
+
+    def train_epoch(self, x: Floats, t: Floats, order: Order) -> float:
+        """Fetch the batches of an epoch in this order; returns nothing that means anything."""
+        size = self.recipe.batch_size or len(order)
+        for start in range(0, len(order), size):
+            cases = order[start : start + size]
+            self.fetched = x[cases], t[cases]
+        return 0.0

@@ -1,0 +1,30 @@
+"""The dense floor of this machine by PyTorch: see :mod:`backprop_bench.bench.core.baselines.products`."""
+
+import itertools
+from collections.abc import Callable
+
+import torch
+
+from backprop_bench.bench.core.baselines.products import NumpyFloor
+
+
+class TorchFloor(NumpyFloor):
+    """The same in PyTorch."""
+
+    def prepare(self, n_cases: int) -> list[Callable[[], object]]:
+        """Return the products for so many cases, whose operands and results have a place each."""
+        dtype = torch.from_numpy(self.weights[0]).dtype
+        y = [torch.rand(n_cases, size, dtype=dtype) for size in self.recipe.layer_sizes]
+        out = [torch.empty_like(array) for array in y]
+        found: list[Callable[[], object]] = []
+        for number, (below, above) in enumerate(itertools.pairwise(y)):
+            weight = torch.from_numpy(self.weights[number])
+            found.append(_mm(below, weight, out[number + 1]))
+            found.append(_mm(below.T, above, torch.empty_like(weight)))
+            if number:
+                found.append(_mm(above, weight.T, out[number]))
+        return found
+
+
+def _mm(a: torch.Tensor, b: torch.Tensor, out: torch.Tensor) -> Callable[[], object]:
+    return lambda: torch.mm(a, b, out=out)

@@ -1,0 +1,1 @@
+"""Plans, and what carries them out: verify, train, time."""

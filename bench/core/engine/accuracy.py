@@ -1,0 +1,137 @@
+"""Training for accuracy: every implementation from every seed, several at once, for nothing is timed here."""
+
+import concurrent.futures
+from collections.abc import Sequence
+
+from backprop_bench.bench.core.engine.plan import Entry, Question
+from backprop_bench.bench.core.engine.progress import Progress
+from backprop_bench.bench.core.machine.environment import usable_core_numbers
+from backprop_bench.bench.core.records.book import Book
+from backprop_bench.bench.core.records.rows import Row
+from backprop_bench.bench.core.trained import check_saved, trained_file
+from backprop_bench.bench.core.worker.client import Worker, WorkerError, together
+from backprop_bench.bench.core.worker.shared_data import SharedCases, SharedForms
+from backprop_bench.data import InputError
+
+
+def open_request(entry: Entry, cases: SharedCases, worker: Worker, threads: int, cores: list[int]) -> Row:
+    """Return what a worker is told to open."""
+    return {
+        "implementation": entry.implementation,
+        "recipe": entry.recipe.to_dict(),
+        "cases": cases.to_dict(),
+        "spawned": worker.spawned,
+        "threads": threads,
+        "cores": cores,
+    }
+
+
+def open_entry(entry: Entry, cases: SharedCases, worker: Worker, threads: int, cores: list[int]) -> Row:
+    """Let a worker open an entry of a run.
+
+    Its file could be imported in the parity proof; where it cannot any more, that is a failure of this implementation.
+    """
+    try:
+        return worker.ask("open", **open_request(entry, cases, worker, threads, cores))
+    except InputError as error:
+        raise WorkerError(str(error)) from error
+
+
+def train_question(
+    question: Question,
+    seeds: Sequence[int],
+    shared: SharedForms,
+    threads: int,
+    book: Book,
+    progress: Progress,
+    keep: bool = False,
+) -> None:
+    """Train what is not recorded yet, from these seeds for all epochs, and record the accuracy after each epoch.
+
+    Parameters
+    ----------
+    keep
+        Whether the networks of the question's first seed are kept in files.
+    """
+    kept = set(question.seeds[:1]) if keep else set()
+    jobs = [
+        (entry, seed)
+        for entry in question.originals
+        for seed in seeds
+        if not book.unproved(question, entry) and not _is_over(question, entry, seed, book, seed in kept)
+    ]
+    if not jobs:
+        return
+    with (
+        progress.stage(f"train {question.name}", len(jobs)),
+        together(threads) as pool,
+    ):
+        running = {
+            pool.submit(
+                _train, question, job, shared.of(job[0].recipe, question.cases), threads, book, job[1] in kept
+            ): job
+            for job in jobs
+        }
+        for future in concurrent.futures.as_completed(running):
+            entry, seed = running[future]
+            future.result()
+            progress.advance(f"{entry.name}, seed {seed}")
+
+
+def _is_over(question: Question, entry: Entry, seed: int, book: Book, keep: bool) -> bool:
+    done = book.find("epoch", question, implementation=entry.label, seed=seed, epoch=question.epochs)
+    kept = not keep or book.find("trained", question, implementation=entry.label, seed=seed)
+    failed = book.find("failure", question, implementation=entry.label, phase="training", number=seed)
+    return bool((done and kept) or failed)
+
+
+def _train(
+    question: Question, job: tuple[Entry, int], cases: SharedCases, threads: int, book: Book, keep: bool
+) -> None:
+    """Train one implementation from one seed; epochs that are recorded are trained again, but not recorded again."""
+    entry, seed = job
+    recorded = len(book.find("epoch", question, implementation=entry.label, seed=seed))
+    try:
+        with Worker(threads, descriptors=[cases.descriptor]) as worker:
+            open_entry(entry, cases, worker, threads, list(usable_core_numbers()))
+            worker.ask("begin", seed=seed)
+            for epoch in range(question.epochs + 1):
+                loss = worker.ask("train", epoch=epoch)["loss"] if epoch else None
+                if epoch < recorded:
+                    continue
+                accuracy = worker.ask("evaluate")["accuracy"]
+                row = {"implementation": entry.label, "seed": seed, "epoch": epoch, "cases": question.cases}
+                book.add("epoch", question, {**row, "loss": loss, "accuracy": accuracy})
+            if keep:
+                diverged = question.epochs > 0 and loss is None
+                _keep(question, job, None if diverged else worker, cases.dataset, book)
+    except WorkerError as failure:
+        book.add_failure(question, entry, "training", seed, str(failure))
+
+
+def _keep(question: Question, job: tuple[Entry, int], worker: Worker | None, dataset: str, book: Book) -> None:
+    """Let a worker write its network to a file, and record where it is; without one, that there is none.
+
+    The file is there before its row, so that a run which is stopped in between writes it again.
+    """
+    entry, seed = job
+    row: Row = {
+        "implementation": entry.label,
+        "seed": seed,
+        "epoch": question.epochs,
+        "file": None,
+        "sha256": None,
+        "bytes": None,
+        "dataset": dataset,
+        "input_range": list(entry.recipe.input_range),
+        "hidden_activation": entry.recipe.hidden_activation,
+        "output_activation": entry.recipe.output_activation,
+    }
+    if worker is not None:
+        name = trained_file(question.name, entry.label)
+        try:
+            worker.ask("keep", path=str(book.folder / name))
+            row |= {"file": name, **check_saved(book.folder / name)}
+        except WorkerError as failure:
+            raise WorkerError(f"the trained network is not kept: {failure}") from failure
+    book.add("trained", question, row)

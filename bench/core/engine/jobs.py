@@ -1,0 +1,203 @@
+"""Trainings that only their accuracy is wanted of, each on its own: what one is, and who does many of them."""
+
+import concurrent.futures
+import dataclasses
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from types import TracebackType
+from typing import Protocol, Self
+
+from backprop_bench.bench.core.engine.accuracy import open_entry
+from backprop_bench.bench.core.engine.plan import Entry
+from backprop_bench.bench.core.machine.environment import usable_core_numbers
+from backprop_bench.bench.core.records.rows import Row
+from backprop_bench.bench.core.worker.client import Worker, WorkerError, together
+from backprop_bench.bench.core.worker.shared_data import SharedCases, SharedForms
+from backprop_bench.data import Dataset, Recipe
+
+NEVER = 2.0
+"""An accuracy that is never reached."""
+
+Outcome = list[Row] | str
+"""The rows of a job, or what went wrong."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """Trainings from one seed in a process of their own; what comes out depends on what stands here and the dataset.
+
+    Two jobs are equal where they compute the same, whatever the records call them.
+
+    Attributes
+    ----------
+    label
+        What the records call it.
+    implementation, recipe, seed
+        What is trained, and from which seed.
+    cases
+        Training cases, the first ones of the dataset.
+    held_out
+        How many of these, the last ones, are not trained on, but stand in for the test cases.
+    epochs, threads
+        Of every training.
+    rates
+        Learning rates that are tried one after the other; none where the recipe's is trained with.
+    twin, stretch
+        Who trains beside it, and after how many batches it begins anew from the same weights; nobody where it is empty.
+    """
+
+    label: str = dataclasses.field(compare=False)
+    implementation: str
+    recipe: Recipe
+    seed: int
+    cases: int
+    held_out: int
+    epochs: int
+    threads: int
+    rates: tuple[float, ...] = ()
+    twin: str = ""
+    stretch: int = 0
+
+    @property
+    def kind(self) -> str:
+        """Kind of its rows."""
+        return "search" if self.rates else "stretch" if self.twin else "epoch"
+
+    @property
+    def phase(self) -> str:
+        """What its failures call it."""
+        return "tuning" if self.rates else "comparison" if self.twin else "training"
+
+    @property
+    def place(self) -> tuple[str, str, int]:
+        """Where its rows are in the records."""
+        return self.kind, self.label, self.seed
+
+    def part(self, row: Row) -> float:
+        """Return which of its parts a row is: the learning rate that was tried, or the epoch."""
+        return float(row["learning_rate" if self.rates else "epoch"])
+
+    def is_done(self, rows: Iterable[Row]) -> bool:
+        """Say whether these rows are all of its parts."""
+        return {*(self.rates or range(bool(self.twin), self.epochs + 1))} <= set(map(self.part, rows))
+
+    def to_dict(self) -> Row:
+        """Return plain values."""
+        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return {**fields, "recipe": self.recipe.to_dict(), "rates": list(self.rates)}
+
+    @classmethod
+    def from_dict(cls, row: Row) -> "Job":
+        """Read what :meth:`to_dict` gave."""
+        return cls(**{**row, "recipe": Recipe.from_dict(row["recipe"]), "rates": tuple(row["rates"])})
+
+
+class Forms:
+    """The cases of a dataset in every form that jobs ask for, each made when it is first asked for, and kept.
+
+    Parameters
+    ----------
+    dataset
+        Whose cases they are.
+    """
+
+    def __init__(self, dataset: Dataset) -> None:
+        self._dataset = dataset
+        self._splits: dict[tuple[int, int], SharedForms] = {}
+        self._splitting = threading.Lock()
+
+    def of(self, job: Job) -> SharedCases:
+        """Return the cases that a job trains on, and those that it is evaluated on, in the form of its recipe."""
+        split = job.cases, job.held_out
+        with self._splitting:
+            if split not in self._splits:
+                part = self._dataset.subset(job.cases)
+                self._splits[split] = SharedForms(part.hold_out(job.held_out) if job.held_out else part)
+        return self._splits[split].of(job.recipe, job.cases - job.held_out)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for forms in self._splits.values():
+            forms.__exit__(kind, error, trace)
+
+
+def carry_out(job: Job, forms: Forms) -> Outcome:
+    """Do a job in a worker process; what its implementation breaks is an outcome, and no error."""
+    cases = forms.of(job)
+    entry = Entry(job.implementation, job.label, job.recipe, rung=job.label)
+    try:
+        with Worker(job.threads, descriptors=[cases.descriptor]) as worker:
+            open_entry(entry, cases, worker, job.threads, list(usable_core_numbers()))
+            return CARRIED_OUT[job.kind](job, worker)
+    except WorkerError as failure:
+        return str(failure)
+
+
+def _search(job: Job, worker: Worker) -> list[Row]:
+    rows = []
+    for rate in job.rates:
+        worker.ask("begin", seed=job.seed, learning_rate=rate)
+        run = worker.ask("race", target=NEVER, epochs=job.epochs, pieces=1)
+        rows.append({"implementation": job.label, "seed": job.seed, "learning_rate": rate, **run})
+    return rows
+
+
+def _train(job: Job, worker: Worker) -> list[Row]:
+    rows = []
+    worker.ask("begin", seed=job.seed)
+    for epoch in range(job.epochs + 1):
+        loss = worker.ask("train", epoch=epoch)["loss"] if epoch else None
+        accuracy = worker.ask("evaluate")["accuracy"]
+        row = {"implementation": job.label, "seed": job.seed, "epoch": epoch, "cases": job.cases}
+        rows.append({**row, "loss": loss, "accuracy": accuracy})
+    return rows
+
+
+def _compare(job: Job, worker: Worker) -> list[Row]:
+    rows = []
+    worker.ask("begin", seed=job.seed)
+    for epoch in range(1, job.epochs + 1):
+        apart = worker.ask("stretches", twin=job.twin, epoch=epoch, batches=job.stretch)
+        rows.append(
+            {"implementation": job.label, "seed": job.seed, "epoch": epoch, "batches": job.stretch, **apart},
+        )
+    return rows
+
+
+CARRIED_OUT = {"search": _search, "epoch": _train, "stretch": _compare}
+"""How a job is done, by the kind of its rows."""
+
+
+class Sweep(Protocol):
+    """Somebody who does many jobs, none of which depends on another one."""
+
+    def do(self, jobs: Sequence[Job], done: Callable[[Job, Outcome], None]) -> None:
+        """Do all of them, in any order, and hand over each outcome once, as soon as it is there."""
+        ...
+
+
+class Here(Sweep):
+    """Does jobs on this machine, as many at once as the cores allow.
+
+    Parameters
+    ----------
+    dataset
+        What is trained on.
+    threads
+        Threads of every job.
+    """
+
+    def __init__(self, dataset: Dataset, threads: int) -> None:
+        self._dataset = dataset
+        self._threads = threads
+
+    def do(self, jobs: Sequence[Job], done: Callable[[Job, Outcome], None]) -> None:
+        """Do jobs as :class:`Sweep` says."""
+        with Forms(self._dataset) as forms, together(self._threads) as pool:
+            running = {pool.submit(carry_out, job, forms): job for job in jobs}
+            for future in concurrent.futures.as_completed(running):
+                done(running[future], future.result())

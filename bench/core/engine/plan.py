@@ -1,0 +1,317 @@
+"""What a run is to do: its questions, the implementations in each, how many seeds and epochs."""
+
+import dataclasses
+import math
+import secrets
+from collections.abc import Sequence
+from typing import Any
+
+from backprop_bench.bench.core.implementations import IMPLEMENTATIONS, named_implementation, trains_nothing
+from backprop_bench.bench.core.records.rows import AGAIN, Row
+from backprop_bench.bench.core.stats.stopping import Timing
+from backprop_bench.bench.verify.checks import STEPS
+from backprop_bench.data import RECIPES, Dataset, InputError, Recipe, fit_recipe
+
+TARGET = 0.02
+BLOCK_S = 0.06
+"""Short, for on a shared machine the speed changes all the time, and what a round compares should lie close together.
+Yet so long that being cut into blocks costs an implementation less than 0.5 %: docs/measuring.md has what it costs."""
+MIN_SETS = 8
+"""With fewer, a timing that stops when it is precise stops too often where it only seems so, and its intervals hold the
+truth too seldom."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Extent:
+    """How much of a question is done.
+
+    Attributes
+    ----------
+    cases
+        Training cases, the first ones of the dataset; ``None`` for all.
+    epochs
+        Epochs that every implementation trains, from every seed.
+    seeds
+        Number of seeds.
+    budget_s
+        Seconds of the timing, as of :class:`backprop_bench.bench.core.stats.stopping.Timing`.
+    """
+
+    cases: int | None
+    epochs: int
+    seeds: int
+    budget_s: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Profile:
+    """How long a run may take.
+
+    Attributes
+    ----------
+    as_published, same_recipe
+        Extent of the two questions.
+    visits
+        In how many parts, with trainings in between, the timing is spread over the run.
+    part_blocks
+        Blocks of steps in which the parts of a step are timed.
+    part_seconds
+        About how long such a block is to take, seconds.
+    micro_rounds
+        Rounds of a micro-benchmark of a part of a step.
+    proof_steps
+        Weight changes after which the parity proof compares float64 weights.
+    """
+
+    as_published: Extent
+    same_recipe: Extent
+    visits: int
+    part_blocks: int
+    part_seconds: float
+    micro_rounds: int
+    proof_steps: int = STEPS
+
+
+ROUNDS = 16
+"""In a process set of ``compare``: about as long as its processes take to start, for sets differ more than rounds."""
+
+PROFILES: dict[str, Profile] = {
+    "quick": Profile(Extent(500, 2, 1, 11.0), Extent(10_000, 1, 3, 18.0), 1, 2, 0.1, 20, proof_steps=100),
+    "default": Profile(Extent(10_000, 2, 4, 45.0), Extent(None, 3, 4, 100.0), 8, 10, 0.2, 200),
+    "full": Profile(Extent(None, 5, 5, 300.0), Extent(None, 10, 8, 900.0), 8, 30, 0.5, 1000),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """One implementation in one question, with the recipe that it is given there.
+
+    Attributes
+    ----------
+    again
+        Whether it is the second copy of an implementation, which is only timed: the self-test of the measuring.
+    extra
+        Share of its own time that a block is made to take longer: a slowdown that is injected on purpose.
+    rung
+        What the records call it where one implementation is there with several recipes; ``None`` for its own name.
+    core_type
+        Whose kernels OpenBLAS is to use; ``None`` for those that it picks.
+    threads
+        Of its workers while it is timed; ``None`` for as many as the others of its question have.
+    cut_cost
+        Whether another block follows each one in the same turn, and as many batches in calls of their own: to measure
+        what being cut into blocks costs.
+    """
+
+    implementation: str
+    recipe_name: str
+    recipe: Recipe
+    again: bool = False
+    extra: float = 0.0
+    cut_cost: bool = False
+    rung: str | None = None
+    core_type: str | None = None
+    threads: int | None = None
+
+    @property
+    def name(self) -> str:
+        """What the records of its proof call it, which is that of both copies."""
+        return self.rung or self.implementation
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Environment variables of its workers."""
+        return {} if self.core_type is None else {"OPENBLAS_CORETYPE": self.core_type}
+
+    @property
+    def label(self) -> str:
+        """What the records call it."""
+        return f"{self.name}{AGAIN}" if self.again else self.name
+
+
+@dataclasses.dataclass(frozen=True)
+class Question:
+    """One comparison: entries that are trained and timed side by side."""
+
+    name: str
+    title: str
+    cases: int
+    test_cases: int
+    epochs: int
+    seeds: tuple[int, ...]
+    entries: tuple[Entry, ...]
+    timing: Timing
+    threads: int | None = None
+    """Of every worker, where that is not as many as in the whole run."""
+    factors: tuple[str, ...] = ()
+    """What the entries are the cells of a factorial of, in the order of the levels in their names."""
+
+    @property
+    def originals(self) -> tuple[Entry, ...]:
+        """The entries without those that are there a second time."""
+        return tuple(entry for entry in self.entries if not entry.again)
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """All that a run is to do, in this order."""
+
+    questions: tuple[Question, ...]
+    part_blocks: int
+    part_seconds: float
+    proof_steps: int | None
+    """Of the parity proof; ``None`` where nothing is proved, for everything is compared with itself."""
+    at_once: int = 1
+    """Questions that are timed at the same time, each on cores of its own."""
+    visits: int = 1
+    """In how many parts trainings and timing are done, the trainings of one part before its timing."""
+    keeps_trained: bool = False
+    """Whether the networks that come of the first seed of each question are kept."""
+
+    def to_dict(self) -> Row:
+        """Return plain values for the description of the run."""
+        plan = dataclasses.asdict(self)
+        for question, row in zip(self.questions, plan["questions"], strict=True):
+            for entry, entry_row in zip(question.entries, row["entries"], strict=True):
+                entry_row |= {"recipe": entry.recipe.to_dict(), "label": entry.label}
+        return plan
+
+    @classmethod
+    def from_dict(cls, plan: Row) -> "Plan":
+        """Read what :meth:`to_dict` gave."""
+        return cls(
+            tuple(_read_question(question) for question in plan["questions"]),
+            plan["part_blocks"],
+            plan["part_seconds"],
+            plan["proof_steps"],
+            plan["at_once"],
+            plan["visits"],
+            plan["keeps_trained"],
+        )
+
+
+def _read_question(row: dict[str, Any]) -> Question:
+    entries = tuple(
+        Entry(
+            entry["implementation"],
+            entry["recipe_name"],
+            Recipe.from_dict(entry["recipe"]),
+            entry["again"],
+            entry["extra"],
+            entry["cut_cost"],
+            entry["rung"],
+            entry["core_type"],
+            entry["threads"],
+        )
+        for entry in row["entries"]
+    )
+    tuples = {"seeds": tuple(row["seeds"]), "factors": tuple(row["factors"]), "entries": entries}
+    return Question(**{**row, **tuples, "timing": Timing(**row["timing"])})
+
+
+def plan_comparison(
+    profile_name: str,
+    dataset: Dataset,
+    implementations: Sequence[str],
+    target: float = TARGET,
+    budget_s: float | None = None,
+) -> Plan:
+    """Plan what ``compare`` does.
+
+    Parameters
+    ----------
+    profile_name
+        A key of :data:`PROFILES`.
+    implementations
+        Those to compare on the shared recipe; empty for every available one that is not for the asking only.
+    target
+        Half-width of the interval of every ratio, as a share of it, at which timing may stop.
+    budget_s
+        Seconds for the timing of each question; ``None`` for those of the profile.
+
+    Raises
+    ------
+    InputError
+        For an unknown or unavailable implementation, or a target or budget that is impossible.
+    """
+    profile = PROFILES[profile_name]
+    shared = [(name, "shared") for name in _chosen(implementations)]
+    article = [("scratch-numpy", "article-scratch"), ("torch-loader", "article-torch")]
+    questions = []
+    for name, title, extent, pairs in (
+        ("as-published", "As published: the article's two networks", profile.as_published, article),
+        ("same-recipe", "Same recipe, same weights, same batches", profile.same_recipe, shared),
+    ):
+        recipes = {key: fit_recipe(RECIPES[key], dataset).replace(epochs=extent.epochs) for _, key in pairs}
+        entries = [Entry(implementation, key, recipes[key]) for implementation, key in pairs]
+        if name == "same-recipe":
+            entries.append(dataclasses.replace(entries[0], again=True))
+        budget = extent.budget_s if budget_s is None else budget_s
+        timing = Timing(target, budget, BLOCK_S, ROUNDS, MIN_SETS, secrets.randbits(32))
+        check_timing(timing, len(entries))
+        questions.append(make_question(name, title, dataset, extent, entries, timing))
+    return Plan(
+        tuple(questions),
+        profile.part_blocks,
+        profile.part_seconds,
+        profile.proof_steps,
+        visits=profile.visits,
+        keeps_trained=True,
+    )
+
+
+def _chosen(implementations: Sequence[str]) -> list[str]:
+    """Return the names that were asked for, each once; all available ones that need no asking where none was."""
+    names = list(implementations) or [
+        name for name, known in IMPLEMENTATIONS.items() if known.unavailable() is None and not known.only_by_name
+    ]
+    for name in names:
+        check_available(name)
+    return list(dict.fromkeys(names))
+
+
+def check_available(name: str) -> None:
+    """Raise `InputError` for an implementation that is unknown or cannot be used here, or that trains nothing."""
+    if trains_nothing(name):
+        raise InputError(
+            f"{name} trains nothing, so there is nothing to verify; `ladder` and `scale` time it beside others"
+        )
+    reason = named_implementation(name).unavailable()
+    if reason is not None:
+        raise InputError(f"{name} is unavailable: {reason}")
+
+
+def check_timing(timing: Timing, n_entries: int) -> None:
+    """Raise `InputError` for a target that nothing reaches or a budget in which nothing can be compared."""
+    if not 0 < timing.target < 1:
+        raise InputError(f"--target is {100 * timing.target:g} %, expected more than 0 and less than 100")
+    least_s = 2 * n_entries * timing.block_s
+    if not least_s <= timing.budget_s < math.inf:
+        raise InputError(
+            f"--budget is {timing.budget_s:g} s, but two rounds of {n_entries} blocks of {timing.block_s:g} s take "
+            f"{least_s:g} s; expected at least that, and some seconds more for every start of the processes"
+        )
+
+
+def make_question(
+    name: str,
+    title: str,
+    dataset: Dataset,
+    extent: Extent,
+    entries: Sequence[Entry],
+    timing: Timing,
+    threads: int | None = None,
+) -> Question:
+    """Return a question of so much of a dataset."""
+    n_train = len(dataset.x_train)
+    return Question(
+        name=name,
+        title=title,
+        cases=n_train if extent.cases is None else min(extent.cases, n_train),
+        test_cases=len(dataset.x_test),
+        epochs=extent.epochs,
+        seeds=tuple(range(extent.seeds)),
+        entries=tuple(entries),
+        timing=timing,
+        threads=threads,
+    )

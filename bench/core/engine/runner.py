@@ -1,0 +1,163 @@
+"""A run, from verification to the last record: verify, train, time.
+
+All is recorded as soon as it is done, and what is recorded is not done again, so a run that was stopped can go on.
+"""
+
+import concurrent.futures
+import contextlib
+import os
+import sys
+import threading
+from collections.abc import Sequence
+
+from backprop_bench.bench.core.engine.accuracy import train_question
+from backprop_bench.bench.core.engine.plan import Entry, Plan, Question
+from backprop_bench.bench.core.engine.progress import Progress
+from backprop_bench.bench.core.engine.timing import time_question
+from backprop_bench.bench.core.implementations import trains_nothing
+from backprop_bench.bench.core.machine.environment import usable_core_numbers
+from backprop_bench.bench.core.records.book import Book
+from backprop_bench.bench.core.records.rows import Recorder, Row
+from backprop_bench.bench.core.worker.client import (
+    Refusal,
+    Stopped,
+    Worker,
+    WorkerError,
+    start_again,
+    stop_all,
+    together,
+)
+from backprop_bench.bench.core.worker.shared_data import SharedForms
+from backprop_bench.data import Dataset
+
+
+class Comparison:
+    """A run of a plan.
+
+    Parameters
+    ----------
+    plan
+        What is to be done.
+    dataset
+        What is trained on; its name is how workers load it for the parity proof.
+    threads
+        Threads of every worker.
+    recorder
+        Where the rows go.
+    rows
+        What is recorded already, empty for a new run; what is added is appended.
+    progress
+        Who is told how far it is.
+    """
+
+    def __init__(
+        self, plan: Plan, dataset: Dataset, threads: int, recorder: Recorder, rows: list[Row], progress: Progress
+    ) -> None:
+        self.plan = plan
+        self.dataset = dataset
+        self.threads = threads
+        self.book = Book(recorder, rows)
+        self.progress = progress
+
+    def prove(self) -> None:
+        """Prove all that is not proved yet."""
+        if self.plan.proof_steps is not None:
+            self._prove_all(self.plan.proof_steps)
+
+    def run(self) -> None:
+        """Prove, train and time all that is not recorded yet."""
+        try:
+            self.prove()
+            with SharedForms(self.dataset) as shared:
+                for visit in range(1, self.plan.visits + 1):
+                    for question in self.plan.questions:
+                        seeds = question.seeds[visit - 1 :: self.plan.visits]
+                        keep = self.plan.keeps_trained
+                        train_question(question, seeds, shared, self.threads, self.book, self.progress, keep)
+                    self._time_all(shared, visit)
+        finally:
+            start_again()
+
+    def _time_all(self, shared: SharedForms, visit: int) -> None:
+        """Time one question after the other, each for its share of a visit.
+
+        Where the plan says so, several are timed at once, each on cores of its own.
+        """
+        cores = usable_core_numbers()
+        waiting = iter(self.plan.questions)
+        taking = threading.Lock()
+
+        def work(mine: Sequence[int]) -> None:
+            if self.plan.at_once > 1 and sys.platform == "linux":
+                os.sched_setaffinity(0, mine)  # of this thread, and of the processes that it starts
+            while True:
+                with taking:
+                    question = next(waiting, None)
+                if question is None:
+                    return
+                threads = question.threads or self.threads
+                time_question(question, self.plan, shared, threads, mine, self.book, self.progress, visit)
+
+        with concurrent.futures.ThreadPoolExecutor(self.plan.at_once) as pool:
+            try:
+                parts = [pool.submit(work, cores[number :: self.plan.at_once]) for number in range(self.plan.at_once)]
+                concurrent.futures.wait(parts, return_when=concurrent.futures.FIRST_EXCEPTION)
+            finally:
+                if not all(part.done() for part in parts):
+                    stop_all()
+        errors = [error for part in parts if (error := part.exception()) is not None]
+        for error in sorted(errors, key=lambda error: isinstance(error, Stopped)):
+            raise error
+
+    def _prove_all(self, steps: int) -> None:
+        """Prove every entry that is not recorded yet; nothing is timed here, so several processes may work at once."""
+        missing: dict[tuple[str, str | None, int], list[tuple[Question, Entry]]] = {}
+        for question in self.plan.questions:
+            for entry in question.originals:
+                if trains_nothing(entry.implementation):
+                    continue
+                proved = self.book.find("parity", question, implementation=entry.name)
+                if not proved and not self.book.unproved(question, entry):
+                    alike = entry.implementation, entry.core_type, entry.threads or self.threads
+                    missing.setdefault(alike, []).append((question, entry))
+        with (
+            self.progress.stage("verification", sum(map(len, missing.values()))),
+            together(self.threads) as pool,
+        ):
+            proving = {pool.submit(self._ask_for_proofs, pairs, steps): pairs for pairs in missing.values()}
+            for future in concurrent.futures.as_completed(proving):
+                for (question, entry), outcome in zip(proving[future], future.result(), strict=True):
+                    self._record_proof(question, entry, outcome)
+                    self.progress.advance(f"{entry.name} on {entry.recipe_name}")
+
+    def _ask_for_proofs(self, pairs: list[tuple[Question, Entry]], steps: int) -> list[Row | WorkerError]:
+        """Prove one implementation on its recipes, in one process unless that breaks."""
+        outcomes: list[Row | WorkerError] = []
+        with contextlib.ExitStack() as stack:
+            worker = None
+            for _, entry in pairs:
+                threads = entry.threads or self.threads
+                worker = worker or stack.enter_context(Worker(threads, environment=entry.environment))
+                request = {"implementation": entry.implementation, "recipe": entry.recipe.to_dict()}
+                try:
+                    outcomes.append(worker.ask("prove", **request, dataset=self.dataset.name, steps=steps))
+                except WorkerError as failure:
+                    outcomes.append(failure)
+                    worker = None
+        return outcomes
+
+    def _record_proof(self, question: Question, entry: Entry, outcome: Row | WorkerError) -> None:
+        if isinstance(outcome, Refusal):
+            self.book.add_failure(question, entry, "proof", None, str(outcome))
+            return
+        if isinstance(outcome, WorkerError):
+            self.book.add_failure(question, entry, "proof", None, f"not timed: during verification {outcome}")
+            return
+        for proof in outcome["proofs"]:
+            if not proof["passed"]:  # the failure first: whatever happens in between, it is never timed
+                what = f"{proof['check']} in {proof['dtype']} against {proof['reference']}"
+                message = f"not timed: verification failed: {what}: {proof['where']}"
+                message = "; ".join([message, *outcome["questions"]])
+                self.book.add_failure(question, entry, "proof", None, message)
+                break
+        self.book.add("parity", question, *({**proof, "implementation": entry.name} for proof in outcome["proofs"]))

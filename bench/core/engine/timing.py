@@ -1,0 +1,301 @@
+"""Timing: process sets of interleaved blocks, until every ratio is precise enough or the budget is used up."""
+
+import concurrent.futures
+import contextlib
+import time
+from collections.abc import Iterator, Sequence
+
+from backprop_bench.bench.core.engine.accuracy import open_entry
+from backprop_bench.bench.core.engine.plan import Entry, Plan, Question
+from backprop_bench.bench.core.engine.progress import Progress
+from backprop_bench.bench.core.machine.cores import CoreMeter
+from backprop_bench.bench.core.records.book import Book
+from backprop_bench.bench.core.records.rows import Row
+from backprop_bench.bench.core.stats.intervals import Interval
+from backprop_bench.bench.core.stats.ratios import paired_interval, spent_s
+from backprop_bench.bench.core.stats.stopping import balanced_orders, is_precise, pairs, reason_to_stop
+from backprop_bench.bench.core.worker.client import Worker, WorkerError, together
+from backprop_bench.bench.core.worker.shared_data import SharedCases, SharedForms
+
+
+def time_question(
+    question: Question,
+    plan: Plan,
+    shared: SharedForms,
+    threads: int,
+    cores: Sequence[int],
+    book: Book,
+    progress: Progress,
+    visit: int,
+) -> None:
+    """Time a question on these cores unless that is done; what earlier sessions measured counts towards the end.
+
+    Parameters
+    ----------
+    visit
+        Counted from 1: this one may use up so many of as many shares of the budget as the plan has visits.
+    """
+    if book.find("stop", question):
+        return
+    timing = _Timing(question, plan, shared, threads, cores, book, progress, visit)
+    left_s = question.timing.budget_s * timing.share - timing.spent_s()
+    if timing.is_last or left_s > 0:
+        with progress.stage(f"time {question.name}", max(0.0, left_s)):
+            timing.run()
+
+
+LOOK_S = 0.3
+"""Seconds to look at how busy the cores are, before the first process set of a visit."""
+
+Team = dict[Entry, Worker]
+"""The workers of a process set that are still at work."""
+
+
+class _Timing:
+    """The timing of one question in this session."""
+
+    def __init__(
+        self,
+        question: Question,
+        plan: Plan,
+        shared: SharedForms,
+        threads: int,
+        cores: Sequence[int],
+        book: Book,
+        progress: Progress,
+        visit: int,
+    ) -> None:
+        self.question = question
+        self.plan = plan
+        self.shared = shared
+        self.threads = threads
+        """Of every worker whose entry does not say how many."""
+        self.most_threads = max(threads, *(entry.threads or 0 for entry in question.entries), 0)
+        self.book = book
+        self.progress = progress
+        self.cores = cores
+        self.visit = visit
+        self.share = visit / plan.visits
+        """Of the timing that is done when this visit is over."""
+        self.is_last = visit == plan.visits
+        self.core_meter = CoreMeter()
+        blocks = book.find("block", question)
+        self.spent_before_s = spent_s(row for row in blocks if row["session"] != book.session)
+        """In earlier sessions."""
+        self.began = time.monotonic() - spent_s(row for row in blocks if row["session"] == book.session)
+        """When this session would have begun, had it done nothing but this timing."""
+        self.aside_s = 0.0
+        """Spent in this visit on the parts of a step, and on waiting for those that broke: not of the budget."""
+        self.last_set_s: float | None = None
+        """What the last process set of this visit took."""
+        self.batches: dict[Entry, int] = {}
+        """How many a block has."""
+        self.undivided: set[str] = set()
+        """Those that do not divide their steps into parts, as this session has found."""
+
+    def run(self) -> None:
+        """Time process sets until it is enough, and say why; or until it is enough for this visit."""
+        last = max((row["set"] for row in self.book.find("start", self.question)), default=-1)
+        self._look_at_cores()
+        while (reason := self._reason()) is None or self._without_parts(self._able()):
+            if reason is None and not self.is_last and self._is_enough_for_now():
+                return
+            last += 1
+            self._process_set(last)
+        sets = len({row["set"] for row in self.book.find("block", self.question)})
+        self.book.add("stop", self.question, {"reason": reason, "sets": sets, "spent_s": self.spent_s()})
+
+    def _look_at_cores(self) -> None:
+        """Let the meter run for a while, where there is a choice: what ran before this visit says nothing of it."""
+        if len(self.cores) > self.most_threads:
+            time.sleep(LOOK_S)
+            self.aside_s += LOOK_S
+
+    def _is_enough_for_now(self) -> bool:
+        """Say whether the share has no room for half of another process set, or all is precise after its share of sets.
+
+        A timing that is soon precise still has sets in every visit.
+        """
+        timing = self.question.timing
+        if self.spent_s() + (self.last_set_s or 0.0) / 2 > timing.budget_s * self.share:
+            return True
+        return self.last_set_s is not None and is_precise(timing, *self._ratios(), self.share)
+
+    def spent_s(self) -> float:
+        """Return the seconds that the timing of this question took so far, in earlier sessions and in this one."""
+        return self.spent_before_s + self._at_s()
+
+    def _at_s(self) -> float:
+        return time.monotonic() - self.began - self.aside_s
+
+    def _able(self) -> list[Entry]:
+        """Return the entries that were proved and did not break in the timing."""
+        return [
+            entry
+            for entry in self.question.entries
+            if not self.book.unproved(self.question, entry)
+            and not self.book.find("failure", self.question, implementation=entry.label, phase="timing")
+        ]
+
+    def _compared(self) -> list[str]:
+        """Return what is compared: the implementations, or one with its own copy where there is nothing else."""
+        able = self._able()
+        originals = [entry for entry in able if not entry.again]
+        if len(originals) > 1:
+            return [entry.label for entry in originals]
+        names = [entry.name for entry in able]
+        twice = [entry.label for entry in able if names.count(entry.name) > 1]
+        return twice or [entry.label for entry in originals or able]
+
+    def _ratios(self) -> tuple[list[tuple[Interval, int]], int]:
+        """Return every ratio with the process sets behind it, and the number of all sets."""
+        blocks = self.book.find("block", self.question)
+        ratios = [paired_interval(blocks, *pair) for pair in pairs(self._compared())]
+        return ratios, len({row["set"] for row in blocks})
+
+    def _reason(self) -> str | None:
+        if not self._compared():
+            return "failed"
+        ratios, sets = self._ratios()
+        reason = reason_to_stop(self.question.timing, ratios, sets, self.spent_s(), self.last_set_s)
+        return None if reason in ("precise", "alone") and not self.is_last else reason
+
+    def _process_set(self, number: int) -> None:
+        """Start fresh processes, let them take their turns, end them."""
+        began_s = self._at_s()
+        with contextlib.ExitStack() as stack:
+            team = self._start_all(number, stack)
+            self._rounds(number, team)
+            for entry in list(team):
+                with self._surviving(team, entry, number):
+                    self._add("end", entry, number, team[entry].ask("end"))
+            self.last_set_s = self._at_s() - began_s
+            if self._without_parts(list(team)):
+                before_s = self._at_s()
+                self._time_parts(number, team)
+                self.aside_s += self._at_s() - before_s
+
+    def _add(self, kind: str, entry: Entry, number: int, row: Row, *, sync: bool = True) -> None:
+        self.book.add(kind, self.question, {"implementation": entry.label, "set": number, **row}, sync=sync)
+
+    @contextlib.contextmanager
+    def _surviving(self, team: Team, entry: Entry, number: int) -> Iterator[None]:
+        """Record a failure of an implementation and go on without it."""
+        began = time.monotonic()
+        try:
+            yield
+        except WorkerError as failure:
+            self.aside_s += time.monotonic() - began
+            self.book.add_failure(self.question, entry, "timing", number, str(failure))
+            team.pop(entry).close()
+
+    def _start_all(self, number: int, stack: contextlib.ExitStack) -> Team:
+        """Start a process per entry: each for the first time alone and timed, later ones together and untimed."""
+        cores = list(self.core_meter.least_busy(self.cores, self.most_threads, number))
+        team: Team = {}
+        began = time.monotonic()
+        broken = []
+        with together(self.most_threads) as pool:
+            starting: dict[Entry, concurrent.futures.Future[tuple[Worker, Row]]] = {}
+            for entry in self._able():
+                cases = self.shared.of(entry.recipe, self.question.cases)
+                if self._starts_alone(entry):
+                    concurrent.futures.wait(starting.values())
+                starting[entry] = pool.submit(self._start, entry, number, cases, cores, stack)
+                if self._starts_alone(entry):
+                    concurrent.futures.wait(starting.values())
+            concurrent.futures.wait(starting.values())  # nobody warms up while others still start
+            for entry, future in starting.items():
+                try:
+                    team[entry], started = future.result()
+                except WorkerError as failure:
+                    self.book.add_failure(self.question, entry, "timing", number, str(failure))
+                    broken.append(entry)
+                    continue
+                started |= {} if self._starts_alone(entry) else dict.fromkeys(("import_s", "load_s", "prepare_s"))
+                with self._surviving(team, entry, number):
+                    warmed = self._warm_up(team[entry], entry)
+                    self._add("start", entry, number, {"visit": self.visit, **started, **warmed})
+            self.aside_s += time.monotonic() - began if broken else 0.0
+        self.core_meter.least_busy(self.cores, self.most_threads, number)  # forget the start
+        return team
+
+    def _starts_alone(self, entry: Entry) -> bool:
+        """Say whether the start of an implementation has not been timed yet."""
+        starts = self.book.find("start", self.question, implementation=entry.label)
+        return all(row["import_s"] is None for row in starts)
+
+    def _start(
+        self, entry: Entry, number: int, cases: SharedCases, cores: list[int], stack: contextlib.ExitStack
+    ) -> tuple[Worker, Row]:
+        threads = entry.threads or self.threads
+        worker = stack.enter_context(Worker(threads, descriptors=[cases.descriptor], environment=entry.environment))
+        opened = open_entry(entry, cases, worker, threads, cores[:threads])
+        return worker, opened | worker.ask("begin", seed=number)
+
+    def _warm_up(self, worker: Worker, entry: Entry) -> Row:
+        """Let a worker come up to speed, with blocks as in the sets before; a second copy has those of the first."""
+        fellows = [other.label for other in self.question.entries if other.name == entry.name]
+        starts = [row for row in self.book.find("start", self.question) if row["implementation"] in fellows]
+        batches = starts[0]["block_batches"] if starts else None
+        warmed = worker.ask("warm_up", block_s=self.question.timing.block_s, batches=batches)
+        self.batches[entry] = warmed["block_batches"]
+        return warmed
+
+    def _rounds(self, number: int, team: Team) -> None:
+        """Let everyone train a block per round, in balanced random order, while the budget lasts."""
+        timing = self.question.timing
+        entries = list(team)
+        orders = balanced_orders(len(entries), [timing.order_seed, number]) if entries else iter(())
+        for done, order in zip(range(timing.rounds), orders, strict=False):
+            if not team or (done >= 2 and self.spent_s() > timing.budget_s):
+                return
+            before = self.spent_s()
+            for position, index in enumerate(order):
+                if entries[index] in team:
+                    self._block(team, entries[index], number, done, position)
+            self.progress.advance(f"process set {number + 1}, round {done + 1}", self.spent_s() - before)
+
+    def _block(self, team: Team, entry: Entry, number: int, done: int, position: int) -> None:
+        """Train one block and record it; a kill loses nothing that is written, so no block waits for the disk."""
+        with self._surviving(team, entry, number):
+            asked = {"batches": self.batches[entry], "extra": entry.extra, "cut_cost": entry.cut_cost}
+            block = team[entry].ask("block", **asked)
+            place = {"round": done, "position": position, "at_s": self._at_s()}
+            self._add("block", entry, number, place | block, sync=False)
+
+    def _without_parts(self, entries: list[Entry]) -> list[Entry]:
+        """Return the entries whose steps have not been timed part by part yet."""
+        return [
+            entry
+            for entry in entries
+            if not entry.again
+            and entry.label not in self.undivided
+            and any(not self._parts_of(entry, block) for block in range(self.plan.part_blocks))
+        ]
+
+    def _parts_of(self, entry: Entry, block: int) -> list[Row]:
+        return self.book.find("part", self.question, implementation=entry.label, block=block)
+
+    def _time_parts(self, number: int, team: Team) -> None:
+        """Time the parts of a step, in interleaved blocks."""
+        for block in range(self.plan.part_blocks):
+            for entry in self._without_parts(list(team)):
+                if not self._parts_of(entry, block):
+                    with self._surviving(team, entry, number):
+                        self._time_parts_of(entry, block, team[entry])
+
+    def _time_parts_of(self, entry: Entry, block: int, worker: Worker) -> None:
+        blocks = self.book.find("block", self.question, implementation=entry.label)
+        case_s = sum(row["wall_s"] for row in blocks) / sum(row["cases"] for row in blocks)
+        step_s = case_s * (entry.recipe.batch_size or self.question.cases)
+        timed = worker.ask("time_parts", steps=max(1, round(self.plan.part_seconds / step_s)))
+        if not timed["wall_s"]:
+            self.undivided.add(entry.label)
+            return
+        common = {"implementation": entry.label, "block": block, "steps": timed["steps"]}
+        rows = [
+            {**common, "batch_size": timed["batch_size"], "part": part, "wall_s": wall}
+            for part, wall in timed["wall_s"].items()
+        ]
+        self.book.add("part", self.question, *rows)

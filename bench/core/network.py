@@ -1,0 +1,53 @@
+"""`TrainedNetwork`: what came of a training, and what it makes of the test cases."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from backprop_bench.data import Parameters
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedNetwork:
+    """A network after the last epoch of the first seed of a question.
+
+    Attributes
+    ----------
+    question, implementation
+        Whose it is, as the records call them.
+    seed, epoch
+        Of the initial weights and batch orders, and after how many epochs.
+    layers
+        Weights [fan_in, fan_out] and biases [fan_out], float32, input side first.
+    predicted
+        The class with the largest output of each test case, int64 [N].
+    confidence
+        How large that output is as a share of all, float32 [N]: see
+        :func:`backprop_bench.bench.core.trained.confidence`.
+    input_range
+        Onto which inputs from 0 to the largest possible one are mapped before the network sees them.
+    hidden_activation, output_activation
+        As in :class:`backprop_bench.data.Recipe`.
+    """
+
+    question: str
+    implementation: str
+    seed: int
+    epoch: int
+    layers: Parameters
+    predicted: npt.NDArray[np.int64]
+    confidence: npt.NDArray[np.float32]
+    input_range: tuple[float, float]
+    hidden_activation: str
+    output_activation: str
+
+    @property
+    def n_inputs(self) -> int:
+        """Number D of inputs."""
+        return int(self.layers[0].weight.shape[0])
+
+    @property
+    def n_classes(self) -> int:
+        """Number C of outputs."""
+        return int(self.layers[-1].weight.shape[1])

@@ -1,0 +1,105 @@
+"""Where a run keeps its files, and who may write to them."""
+
+import contextlib
+import datetime
+import itertools
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import filelock
+
+from backprop_bench.bench.core.records.rows import DESCRIPTION, Row, read_description
+from backprop_bench.data import InputError
+
+NO_MATTER = {"checkout", "memory_bytes"}
+"""Of the environment, what a run may be resumed without: a commit changes no module, and a reboot some kB of memory."""
+LATEST = "latest"
+LATEST_OF = {
+    "calibrate": "latest-calibration",
+    "ladder": "latest-ladder",
+    "scale": "latest-scale",
+    "race": "latest-race",
+    "explain": "latest-explanation",
+    "reproduce": "latest-reproduction",
+}
+"""Links to the latest run of a command; of any other, it is that of `compare`."""
+
+
+def new_run_folder(results: Path, profile: str, latest: str = LATEST) -> Path:
+    """Create a folder for a run below ``results``, named by the time and the profile, and let ``latest`` lead to it.
+
+    Raises
+    ------
+    InputError
+        Where the folder cannot be written.
+    """
+    now = datetime.datetime.now(datetime.UTC)
+    name = f"{now:%Y-%m-%dT%H-%M-%S}-{profile}"
+    names = itertools.chain([name], (f"{name}-{number}" for number in itertools.count(2)))
+    folder = results / next(name for name in names if not (results / name).exists())
+    link = results / latest
+    if link.exists() and not link.is_symlink():
+        raise InputError(f"{link} is a folder; expected the link to the latest run, so move it away")
+    try:
+        folder.mkdir(parents=True)
+        fresh = results / f".{latest}-{os.getpid()}"
+        fresh.symlink_to(folder.name, target_is_directory=True)
+        fresh.replace(link)
+    except OSError as error:
+        raise InputError(f"{results}: cannot write results there: {error.strerror}; expected a folder") from error
+    return folder
+
+
+def existing_run_folder(path: Path, command: str = "compare") -> Path:
+    """Return the folder of an earlier run; raises `InputError` where there is none, or one of another command."""
+    found = command_of_run(path, command)
+    if found != command:
+        raise InputError(f"{path} holds a run of `backprop-bench {found}`; expected one of `backprop-bench {command}`")
+    return path.resolve()
+
+
+def command_of_run(path: Path, expected: str = "compare") -> str:
+    """Return the command whose run a folder holds; raises `InputError` where it holds none."""
+    if not (path / DESCRIPTION).is_file():
+        others = sorted(found.parent for found in path.parent.glob(f"latest*/{DESCRIPTION}"))
+        hint = f"; there is {', '.join(map(str, others))}" if others else ""
+        raise InputError(f"{path} holds no run; expected a folder with {DESCRIPTION}, as `{expected}` leaves it{hint}")
+    words = read_description(path)["command"].split()
+    return words[1] if len(words) > 1 else expected
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep other processes from writing to the same run; raises `InputError` where one already does."""
+    lock = filelock.FileLock(folder / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout as error:
+        raise InputError(f"{folder} is being written by another process; expected one at a time") from error
+    except OSError as error:
+        raise InputError(f"{folder}: cannot write results there: {error.strerror}") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def check_unchanged(folder: Path, now: Row) -> None:
+    """Raise `InputError` unless a run is resumed in the environment that it was begun in.
+
+    Times from two machines, two versions of a library or two versions of this suite are not one run.
+    """
+    before = read_description(folder)["environment"]
+    for name in sorted({*before, *now} - NO_MATTER):
+        if before.get(name) != now.get(name):
+            what = _first_difference(name, before.get(name), now.get(name))
+            raise InputError(f"{folder} cannot be resumed here: {what}; start a new run instead")
+
+
+def _first_difference(name: str, before: object, now: object) -> str:
+    if isinstance(before, dict) and isinstance(now, dict):
+        for key in sorted({*before, *now}):
+            if before.get(key) != now.get(key):
+                return _first_difference(f"{name}.{key}", before.get(key), now.get(key))
+    return f"{name} was {before!r} when it was begun and is {now!r}"

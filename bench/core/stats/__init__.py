@@ -1,0 +1,1 @@
+"""Intervals, time ratios, stopping rules and FLOP counts: pure functions."""

@@ -1,0 +1,300 @@
+"""From the records of a run to the numbers that are shown. A pure function of the records."""
+
+import dataclasses
+import statistics
+from collections.abc import Iterable
+from typing import Any
+
+from backprop_bench.bench.core.records.rows import AGAIN, DISTURBANCE, Row, rows_of
+from backprop_bench.bench.core.stats.intervals import Interval, geometric_mean_interval, mean_interval, scaled
+from backprop_bench.bench.core.stats.ratios import Ratio, is_disturbed, joules_per_case, paired_ratio, per_case_interval
+from backprop_bench.bench.core.stats.stopping import pairs
+from backprop_bench.bench.core.stats.tolerances import Parity
+from backprop_bench.bench.core.stats.work import Work, epoch_work
+from backprop_bench.bench.predictions.analysis import Outcomes
+from backprop_bench.data import Recipe
+
+
+@dataclasses.dataclass(frozen=True)
+class CurvePoint:
+    """Where training stood after some epochs, over the seeds that got there."""
+
+    epoch: int
+    accuracy: Interval
+    loss: Interval | None
+    seconds: float
+    """Wall seconds of that many epochs, at the time per epoch that was measured in blocks."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Performance:
+    """What one implementation did in one question."""
+
+    implementation: str
+    recipe: str
+    curve: tuple[CurvePoint, ...]
+    accuracy: Interval
+    """Test accuracy after the last epoch, a fraction, mean over seeds."""
+    wall_s: Interval
+    """Wall seconds per epoch of training, of the least disturbed blocks of every process set; ``n`` counts blocks."""
+    cpu_s: float
+    """CPU seconds per epoch, all threads, as of the wall seconds."""
+    energy_j: Interval | None
+    """Joules per epoch, as of the wall seconds; ``None`` where the machine cannot tell."""
+    energy: str
+    """What measured energy, or why nothing did."""
+    evaluation_s: float
+    """Wall seconds of one evaluation on the test cases, median over processes."""
+    import_s: float
+    """Wall seconds from the start of the process until its libraries are imported."""
+    load_s: float
+    """Wall seconds to map the cases into the process and touch them once."""
+    prepare_s: float
+    """Wall seconds to make the trainer from initial weights."""
+    first_s: float
+    """Wall seconds of the first batch, with compilation where there is any, median over processes."""
+    peak_rss_bytes: int | None
+    """Largest peak of resident memory of a process while it trains."""
+    above_data_bytes: int | None
+    """The same above what the process held when libraries and data were in memory and training had not begun."""
+    diverged: tuple[int, ...]
+    """Seeds whose loss stopped being a number."""
+    parts: tuple[tuple[str, Interval], ...]
+    """Wall seconds per step of the parts of a step, geometric mean over blocks in one process."""
+    work: Work
+    """FLOPs and bytes of an epoch, counted from the recipe."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Difference:
+    """Test accuracy of one implementation minus that of another after the last epoch both reached, seed by seed."""
+
+    first: str
+    second: str
+    interval: Interval
+    epoch: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Failure:
+    """What an implementation could not do.
+
+    Attributes
+    ----------
+    phase
+        ``proof``, ``training`` or ``timing``.
+    number
+        The seed of a training, the process set of a timing, ``None`` of a proof.
+    """
+
+    implementation: str
+    phase: str
+    number: int | None
+    message: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Disturbance:
+    """What disturbed the timing of a question.
+
+    Attributes
+    ----------
+    n_blocks, n_disturbed
+        Blocks in all, and those beyond the limits.
+    shares
+        Over all blocks, by name of the counter in seconds: its share of the wall time.
+    counts
+        Over all blocks, by name of the other counters: their sum. What the machine cannot tell is in neither.
+    """
+
+    n_blocks: int
+    n_disturbed: int
+    shares: dict[str, float]
+    counts: dict[str, int]
+
+
+@dataclasses.dataclass(frozen=True)
+class Stop:
+    """Why the timing of a question ended: see ``stop`` in :data:`backprop_bench.bench.core.records.rows.KINDS`."""
+
+    reason: str
+    sets: int
+    spent_s: float
+
+
+@dataclasses.dataclass(frozen=True)
+class QuestionSummary:
+    """One question's answer: what each implementation did, and how their times compare."""
+
+    name: str
+    title: str
+    cases: int
+    test_cases: int
+    epochs: int
+    seeds: int
+    performances: tuple[Performance, ...]
+    ratios: tuple[Ratio, ...]
+    self_test: Ratio | None
+    """time(an implementation again) / time(the same): 1 is to lie in its interval. ``None`` where none was made."""
+    stop: Stop | None
+    """``None`` while the timing is not complete."""
+    disturbance: Disturbance
+    differences: tuple[Difference, ...]
+    parity: tuple[Parity, ...]
+    failures: tuple[Failure, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Summary:
+    """All that a report shows."""
+
+    description: dict[str, Any]
+    questions: tuple[QuestionSummary, ...]
+    sessions: int
+    complete: bool
+    """Whether every planned training and timing is there, or accounted for by a failure."""
+    outcomes: Outcomes | None = None
+    """What the trained networks get wrong; ``None`` where the run kept none."""
+
+
+def summarize(description: dict[str, Any], rows: list[Row], outcomes: Outcomes | None = None) -> Summary:
+    """Compute what a report shows from the description and the rows of a run, and the networks that it has kept."""
+    planned = description["plan"]["questions"]
+    of_question: dict[str, list[Row]] = {question["name"]: [] for question in planned}
+    for row in rows:
+        of_question[row["question"]].append(row)
+    questions = tuple(_summarize_question(question, of_question[question["name"]]) for question in planned)
+    complete = all(
+        summary.stop is not None and _all_trained(question, of_question[question["name"]])
+        for question, summary in zip(planned, questions, strict=True)
+    )
+    return Summary(description, questions, len({row["session"] for row in rows}), complete, outcomes)
+
+
+def _all_trained(question: dict[str, Any], rows: list[Row]) -> bool:
+    """Say whether every planned training came to its end, or failed."""
+    done = {(row["implementation"], row["seed"]) for row in rows_of(rows, "epoch", epoch=question["epochs"])}
+    failed = {(row["implementation"], row["number"]) for row in rows_of(rows, "failure", phase="training")}
+    unproved = {row["implementation"] for row in rows_of(rows, "failure", phase="proof")}
+    return all(
+        entry["label"] in unproved or (entry["label"], seed) in done | failed
+        for entry in question["entries"]
+        if not entry["again"]
+        for seed in question["seeds"]
+    )
+
+
+def _summarize_question(question: dict[str, Any], rows: list[Row]) -> QuestionSummary:
+    entries = [entry for entry in question["entries"] if not entry["again"]]
+    performances = tuple(
+        _performance(question, entry, [row for row in rows if row.get("implementation") == entry["label"]])
+        for entry in entries
+    )
+    performances = tuple(found for found in performances if found.curve or found.wall_s.n)
+    compared = pairs(performance.implementation for performance in performances)
+    epochs, blocks = rows_of(rows, "epoch"), rows_of(rows, "block")
+    again = next((entry for entry in question["entries"] if entry["again"]), None)
+    stop = rows_of(rows, "stop")
+    return QuestionSummary(
+        name=question["name"],
+        title=question["title"],
+        cases=question["cases"],
+        test_cases=question["test_cases"],
+        epochs=question["epochs"],
+        seeds=len(question["seeds"]),
+        performances=performances,
+        ratios=tuple(paired_ratio(blocks, *pair) for pair in compared),
+        self_test=None if again is None else paired_ratio(blocks, again["label"], again["label"].removesuffix(AGAIN)),
+        stop=Stop(stop[0]["reason"], stop[0]["sets"], stop[0]["spent_s"]) if stop else None,
+        disturbance=_disturbance(blocks),
+        differences=tuple(paired_difference(epochs, *pair) for pair in compared),
+        parity=tuple(
+            Parity(**{field.name: row[field.name] for field in dataclasses.fields(Parity)})
+            for row in rows_of(rows, "parity")
+        ),
+        failures=tuple(
+            Failure(row["implementation"], row["phase"], row["number"], row["message"])
+            for row in rows_of(rows, "failure")
+        ),
+    )
+
+
+def _performance(question: dict[str, Any], entry: dict[str, Any], rows: list[Row]) -> Performance:
+    cases = question["cases"]
+    starts, ends, blocks = rows_of(rows, "start"), rows_of(rows, "end"), rows_of(rows, "block")
+    wall_s = scaled(per_case_interval(blocks, "wall_s"), cases)
+    curve = tuple(_curve(rows_of(rows, "epoch"), wall_s.estimate))
+    joules = joules_per_case(blocks)
+    return Performance(
+        implementation=entry["label"],
+        recipe=entry["recipe_name"],
+        curve=curve,
+        accuracy=curve[-1].accuracy if curve else mean_interval([]),
+        wall_s=wall_s,
+        cpu_s=scaled(per_case_interval(blocks, "cpu_s"), cases).estimate,
+        energy_j=scaled(joules, cases) if joules else None,
+        energy=starts[0]["energy"] if starts else "not timed",
+        evaluation_s=_median(row["evaluation_s"] for row in ends),
+        import_s=_median(row["import_s"] for row in starts),
+        load_s=_median(row["load_s"] for row in starts),
+        prepare_s=_median(row["prepare_s"] for row in starts),
+        first_s=_median(row["first_s"] for row in starts),
+        peak_rss_bytes=max((row["peak_rss_bytes"] for row in ends), default=None),
+        above_data_bytes=max(
+            (row["peak_rss_bytes"] - row["data_rss_bytes"] for row in ends if row["data_rss_bytes"] is not None),
+            default=None,
+        ),
+        diverged=tuple(
+            sorted({row["seed"] for row in rows_of(rows, "epoch") if row["loss"] is None and row["epoch"] > 0})
+        ),
+        parts=tuple(_parts(rows_of(rows, "part"))),
+        work=epoch_work(Recipe.from_dict(entry["recipe"]), cases),
+    )
+
+
+def _median(values: Iterable[float | None]) -> float:
+    found = [value for value in values if value is not None]
+    return statistics.median(found) if found else float("nan")
+
+
+def _curve(epochs: list[Row], epoch_s: float) -> Iterable[CurvePoint]:
+    for epoch in sorted({row["epoch"] for row in epochs}):
+        here = sorted(rows_of(epochs, "epoch", epoch=epoch), key=lambda row: row["seed"])
+        losses = [row["loss"] for row in here if row["loss"] is not None]
+        yield CurvePoint(
+            epoch=epoch,
+            accuracy=mean_interval([row["accuracy"] for row in here]),
+            loss=mean_interval(losses) if losses else None,
+            seconds=epoch * epoch_s,
+        )
+
+
+def _parts(rows: list[Row]) -> Iterable[tuple[str, Interval]]:
+    for part in dict.fromkeys(row["part"] for row in rows):
+        yield part, geometric_mean_interval([row["wall_s"] / row["steps"] for row in rows_of(rows, "part", part=part)])
+
+
+def _disturbance(blocks: list[Row]) -> Disturbance:
+    shares: dict[str, float] = {}
+    counts: dict[str, int] = {}
+    for name in DISTURBANCE:
+        known = [row for row in blocks if row.get(name) is not None]
+        total = sum(row[name] for row in known)
+        if known and name.endswith(("_s", "_us")):
+            seconds = total / 1e6 if name.endswith("_us") else total
+            shares[name] = seconds / sum(row["wall_s"] for row in known)
+        elif known:
+            counts[name] = total
+    return Disturbance(len(blocks), sum(map(is_disturbed, blocks)), shares, counts)
+
+
+def paired_difference(epochs: list[Row], first: str, second: str) -> Difference:
+    """Return the accuracy of the first minus that of the second, seed by seed, after the last epoch of both."""
+    found = {
+        name: {(row["seed"], row["epoch"]): row["accuracy"] for row in rows_of(epochs, "epoch", implementation=name)}
+        for name in (first, second)
+    }
+    shared = found[first].keys() & found[second].keys()
+    epoch = max((epoch for _, epoch in shared), default=0)
+    differences = [found[first][key] - found[second][key] for key in sorted(shared) if key[1] == epoch]
+    return Difference(first, second, mean_interval(differences), epoch)

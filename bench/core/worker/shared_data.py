@@ -1,0 +1,131 @@
+"""Cases that all worker processes share: one file without a name, which each of them maps into its memory."""
+
+import os
+import tempfile
+import threading
+from collections.abc import Sequence
+from types import TracebackType
+from typing import IO, Any, Self
+
+import numpy as np
+
+from backprop_bench.bench.core.records.rows import Row
+from backprop_bench.data import Cases, Dataset, InputError, Recipe, evaluation_cases, training_cases
+
+_PAGE_BYTES = 4096
+_NAMES = ("x", "t", "y")
+
+
+class SharedCases:
+    """Training and test cases in the form that a recipe asks for.
+
+    The file has no name, so nothing is left behind, however the run ends. A worker gets it as an open file that it
+    inherits, and maps it privately: a trainer that writes to its cases changes its own copy only.
+
+    Parameters
+    ----------
+    recipe
+        Decides ranges and dtype; raises `InputError` where it does not fit the dataset.
+    dataset
+        What is brought into that form.
+    """
+
+    def __init__(self, recipe: Recipe, dataset: Dataset) -> None:
+        self.dataset = dataset.name
+        self._file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (closed in close)
+        try:
+            self._layout = {
+                "train": self._write(training_cases(recipe, dataset)),
+                "test": self._write(evaluation_cases(recipe, dataset)),
+            }
+            self._file.flush()
+        except OSError as error:
+            self._file.close()
+            raise InputError(
+                f"{tempfile.gettempdir()}: cannot write the cases there: {error.strerror}; expected room for "
+                f"{self._bytes_of(recipe, dataset) >> 20} MiB, or another folder named by TMPDIR"
+            ) from error
+
+    @staticmethod
+    def _bytes_of(recipe: Recipe, dataset: Dataset) -> int:
+        values = (dataset.n_inputs + dataset.n_classes) * np.dtype(recipe.dtype).itemsize + 8
+        return (len(dataset.x_train) + len(dataset.x_test)) * values
+
+    def _write(self, cases: Cases) -> list[Row]:
+        placed: list[Row] = []
+        for name in _NAMES:
+            array: np.ndarray[Any, Any] = getattr(cases, name)
+            offset = -(-self._file.tell() // _PAGE_BYTES) * _PAGE_BYTES
+            self._file.seek(offset)
+            self._file.write(np.ascontiguousarray(array).data)
+            placed.append({"dtype": str(array.dtype), "shape": list(array.shape), "offset": offset})
+        return placed
+
+    @property
+    def descriptor(self) -> int:
+        """The number of the open file, the same in a worker that inherits it."""
+        return self._file.fileno()
+
+    def to_dict(self) -> Row:
+        """Return what :func:`map_cases` needs in a worker."""
+        return {"descriptor": self.descriptor, **self._layout}
+
+    def close(self) -> None:
+        """Give the file back; workers that have it mapped keep it."""
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class SharedForms:
+    """The cases of a dataset in every form that is asked for, each made when it is first asked for, and kept.
+
+    Parameters
+    ----------
+    dataset
+        Whose first cases are shared.
+    """
+
+    def __init__(self, dataset: Dataset) -> None:
+        self._dataset = dataset
+        self._made: dict[tuple[object, ...], SharedCases] = {}
+        self._making = threading.Lock()
+
+    def of(self, recipe: Recipe, n_cases: int) -> SharedCases:
+        """Return the first training cases, and all test cases, in the form of a recipe."""
+        form = (recipe.dtype, recipe.input_range, recipe.target_range, n_cases)
+        with self._making:
+            if form not in self._made:
+                self._made[form] = SharedCases(recipe, self._dataset.subset(n_cases))
+            return self._made[form]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for cases in self._made.values():
+            cases.close()
+
+
+def map_cases(shared: Row) -> tuple[Cases, Cases]:
+    """Map training and test cases, and touch every page once, so that no block pays for it."""
+    with os.fdopen(os.dup(shared["descriptor"]), "rb") as file:
+        return _map(file, shared["train"]), _map(file, shared["test"])
+
+
+def _map(file: IO[bytes], placed: Sequence[Row]) -> Cases:
+    arrays = [
+        np.memmap(file, place["dtype"], "c", place["offset"], tuple(place["shape"])).view(np.ndarray)
+        for place in placed
+    ]
+    for array in arrays:
+        array.reshape(-1)[:: max(1, _PAGE_BYTES // array.itemsize)].sum()
+    return Cases(*arrays)

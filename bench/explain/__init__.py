@@ -1,0 +1,1 @@
+"""Where the gaps in accuracy and runtime come from."""

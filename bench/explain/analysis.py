@@ -1,0 +1,170 @@
+"""Why the article's two networks differ: from the records of every cell to the two attributions. Pure functions."""
+
+import dataclasses
+import itertools
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from backprop_bench.bench.core.records.rows import Row, rows_of
+from backprop_bench.bench.core.stats.intervals import Interval, mean_interval
+from backprop_bench.bench.core.stats.ratios import quiet_times
+from backprop_bench.bench.explain.attribution import Attribution, Cell, attribute, equivalence_p, table_of
+
+TUNED = "learning rate"
+"""The factor of whether every cell has the learning rate that suits it best."""
+OTHER, LOADER = "torch-eager", "torch-loader"
+"""What the records call the other implementation of both ends, before the cell, and what has a DataLoader."""
+MARGIN = 0.001
+"""Difference of accuracies within which two implementations count as equivalent: 0.1 percentage points."""
+
+
+def cell_name(cell: Sequence[int]) -> str:
+    """Return what the records call a cell: its levels, "0110"."""
+    return "".join(map(str, cell))
+
+
+def best_rate(searches: Iterable[Row], seeds: Sequence[int]) -> float:
+    """Return the learning rate with the highest accuracy on the cases held out, the smaller of equals; NaN of none.
+
+    Parameters
+    ----------
+    searches
+        Rows of kind ``search`` of one cell.
+    seeds
+        Over which the accuracy is the mean; a rate that was not tried from all of them is not chosen.
+    """
+    tried: dict[float, dict[int, float]] = {}
+    for row in searches:
+        tried.setdefault(row["learning_rate"], {})[row["seed"]] = row["curve"][-1][2]
+    totals = {
+        rate: math.fsum(found[seed] for seed in seeds) for rate, found in tried.items() if found.keys() >= set(seeds)
+    }
+    return min(totals, key=lambda rate: (-totals[rate], rate), default=math.nan)
+
+
+def taken_over(rows: Iterable[Row]) -> tuple[int, list[str]]:
+    """Return how many trainings were taken over from earlier runs, and the names of these."""
+    found = {
+        (row["kind"], row["implementation"], row["seed"], row.get("learning_rate")): row["from_run"]
+        for row in rows
+        if "from_run" in row
+    }
+    return len(found), sorted(set(found.values()))
+
+
+@dataclasses.dataclass(frozen=True)
+class Equivalence:
+    """Accuracy of one implementation less that of another in the same cell, seed by seed.
+
+    Attributes
+    ----------
+    p
+        Of the hypothesis that it is not within ±:data:`MARGIN` (two one-sided tests).
+    """
+
+    cell: str
+    first: str
+    second: str
+    interval: Interval
+    p: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Explanation:
+    """Both gaps, split into their causes.
+
+    Attributes
+    ----------
+    accuracy
+        Of the test accuracy, over seeds; a fraction.
+    runtime
+        Of the logarithm of the time per case, over process sets.
+    loading
+        What the DataLoader adds to the logarithm of the time after all factors; ``None`` where it was not timed.
+    accuracies, times
+        Accuracy, and seconds per case, of both ends: that of the hand-written network and that of PyTorch's.
+    equivalences
+        Of the implementation that trained the cells and PyTorch's, at both ends.
+    diverged
+        Trainings whose loss stopped being a number, by cell; they count with the accuracy that they had.
+    """
+
+    accuracy: Attribution
+    runtime: Attribution
+    loading: Interval | None
+    accuracies: tuple[Interval, Interval]
+    times: tuple[Interval, Interval]
+    equivalences: tuple[Equivalence, ...]
+    diverged: dict[str, int]
+    cases: int
+    epochs: int
+
+
+def explain(description: dict[str, Any], rows: list[Row]) -> Explanation:
+    """Compute what a run of ``explain`` says.
+
+    Raises
+    ------
+    InputError
+        Where cells are missing, naming them.
+    """
+    planned = {question["name"]: question for question in description["plan"]["questions"]}
+    by_question = {name: [row for row in rows if row["question"] == name] for name in planned}
+    accuracy, runtime = by_question["accuracy"], by_question["runtime"]
+    accuracy_factors, runtime_factors = (planned[name]["factors"] for name in ("accuracy", "runtime"))
+    last = rows_of(accuracy, "epoch", epoch=planned["accuracy"]["epochs"])
+    cells = _cells(len(accuracy_factors))
+    values = {cell: _by_seed(last, cell_name(cell)) for cell in cells}
+    times = _log_times(rows_of(runtime, "block"))
+    timed = {cell: times.get(cell_name(cell), []) for cell in _cells(len(runtime_factors))}
+    table, log_table = table_of(values, len(accuracy_factors)), table_of(timed, len(runtime_factors))
+    loader, ends = times.get(LOADER, []), timed[(1,) * len(runtime_factors)]
+    paired = [a - b for a, b in zip(loader, ends, strict=len(loader) == len(ends))]
+    return Explanation(
+        accuracy=attribute(accuracy_factors, table),
+        runtime=attribute(runtime_factors, log_table),
+        loading=mean_interval(paired) if paired else None,
+        accuracies=(mean_interval(values[cells[0]]), mean_interval(values[cells[-1]])),
+        times=(_seconds(timed[(0,) * len(runtime_factors)]), _seconds(loader or ends)),
+        equivalences=tuple(_equivalence(planned["accuracy"], last, cell_name(cell)) for cell in (cells[0], cells[-1])),
+        diverged=_diverged(accuracy),
+        cases=planned["accuracy"]["cases"],
+        epochs=planned["accuracy"]["epochs"],
+    )
+
+
+def _cells(n_factors: int) -> list[Cell]:
+    return list(itertools.product((0, 1), repeat=n_factors))
+
+
+def _by_seed(rows: Sequence[Row], name: str) -> list[float]:
+    found = sorted(rows_of(rows, "epoch", implementation=name), key=lambda row: row["seed"])
+    return [row["accuracy"] for row in found]
+
+
+def _log_times(blocks: Sequence[Row]) -> dict[str, list[float]]:
+    """Return the logarithms of the least disturbed times per case, by label, a value per process set."""
+    labels = sorted({row["implementation"] for row in blocks})
+    return {label: list(map(math.log, times)) for label, times in quiet_times(blocks, labels).items()}
+
+
+def _seconds(logs: Sequence[float]) -> Interval:
+    found = mean_interval(logs)
+    return Interval(math.exp(found.estimate), math.exp(found.low), math.exp(found.high), found.n)
+
+
+def _equivalence(question: dict[str, Any], last: Sequence[Row], cell: str) -> Equivalence:
+    by_hand = {row["seed"]: row["accuracy"] for row in rows_of(last, "epoch", implementation=cell)}
+    torch = {row["seed"]: row["accuracy"] for row in rows_of(last, "epoch", implementation=f"{OTHER} {cell}")}
+    differences = [by_hand[seed] - torch[seed] for seed in sorted(by_hand.keys() & torch.keys())]
+    engine = next(entry["implementation"] for entry in question["entries"] if entry["label"] == cell)
+    return Equivalence(cell, engine, OTHER, mean_interval(differences), equivalence_p(differences, MARGIN))
+
+
+def _diverged(rows: Sequence[Row]) -> dict[str, int]:
+    found: dict[str, set[int]] = {}
+    for row in rows_of(rows, "epoch"):
+        if row["epoch"] and row["loss"] is None:
+            found.setdefault(row["implementation"], set()).add(row["seed"])
+    return {name: len(seeds) for name, seeds in found.items()}

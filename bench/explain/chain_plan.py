@@ -1,0 +1,37 @@
+"""The question of where the time between NumPy and PyTorch goes: a chain of trainers, and parts of a step alone.
+
+:mod:`backprop_bench.bench.explain.chain` has what they are and what is computed from their times.
+"""
+
+import secrets
+
+from backprop_bench.bench.core.engine.plan import BLOCK_S, Entry, Extent, Question, check_timing, make_question
+from backprop_bench.bench.core.stats.stopping import Timing
+from backprop_bench.bench.explain.chain import BRIDGE, LOADED, SMALLEST, TWICE
+from backprop_bench.data import SHARED, Dataset, fit_recipe
+
+ANY, UNLIMITED_S = 0.999, 36_000.0
+"""The question has as many sets as it is given, whatever they say."""
+SMALLEST_RATE = 0.01
+"""Learning rate of the smallest recipe: what is changed after every case must not run away."""
+
+
+def bridge_question(dataset: Dataset, cases: int | None, sets: int, rounds: int) -> Question:
+    """Return the question, every trainer and part on the shared recipe and on the smallest one.
+
+    Parameters
+    ----------
+    cases
+        Training cases, the first ones of the dataset; ``None`` for all.
+    sets, rounds
+        Process sets, and rounds in each.
+    """
+    shared = fit_recipe(SHARED, dataset)
+    first, *_, last = shared.layer_sizes
+    smallest = shared.replace(layer_sizes=(first, 1, last), batch_size=1, learning_rate=SMALLEST_RATE)
+    entries = [Entry(name, "shared", shared) for name in (*TWICE, LOADED)]
+    entries += [Entry(name, "smallest", smallest, rung=f"{name}{SMALLEST}") for name in TWICE]
+    timing = Timing(ANY, UNLIMITED_S, BLOCK_S, rounds, sets, secrets.randbits(32))
+    check_timing(timing, len(entries))
+    extent = Extent(cases=cases, epochs=0, seeds=0, budget_s=UNLIMITED_S)
+    return make_question(BRIDGE, "From NumPy to PyTorch, part by part", dataset, extent, entries, timing)

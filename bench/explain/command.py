@@ -1,0 +1,129 @@
+"""``backprop-bench explain``: where the two gaps come from."""
+
+import dataclasses
+import functools
+from typing import Any
+
+import click
+
+from backprop_bench.bench.cli.options import RunOptions, folder_of_run, run_options
+from backprop_bench.bench.cli.output import finish
+from backprop_bench.bench.cli.progress import Bars
+from backprop_bench.bench.cli.recipe_options import BatchSize
+from backprop_bench.bench.cli.running import go_on
+from backprop_bench.bench.core.engine.cluster import check_cluster
+from backprop_bench.bench.core.records.rows import Row, read_description, rows_of
+from backprop_bench.bench.explain.analysis import explain as compute
+from backprop_bench.bench.explain.analysis import taken_over
+from backprop_bench.bench.explain.chain import BRIDGE, summarize_bridge
+from backprop_bench.bench.explain.chain_view import bridge_charts, bridge_sentences, bridge_tables, draw_bridge
+from backprop_bench.bench.explain.measure import PUBLISHED_BATCH, SCOPES, plan_explanation, run_explanation, with_batch
+from backprop_bench.bench.explain.view import (
+    accuracy_table,
+    draw_explanation,
+    explanation_charts,
+    explanation_sentences,
+    runtime_table,
+)
+from backprop_bench.bench.report.findings import Finding, Findings, failure_sentences
+from backprop_bench.bench.report.numbers import count, listing
+
+
+@click.command()
+@click.option("--profile", type=click.Choice(list(SCOPES)), default="default", show_default=True, help="How much.")
+@click.option("--cases", type=click.IntRange(min=2), help="Training cases; those of the profile otherwise.")
+@click.option("--epochs", type=click.IntRange(min=1), help="Of every training; those of the profile otherwise.")
+@click.option("--seeds", type=click.IntRange(min=2), help="Of every cell; those of the profile otherwise.")
+@click.option(
+    "--batch-size",
+    type=BatchSize(),
+    default=PUBLISHED_BATCH,
+    show_default=True,
+    metavar="N|all",
+    help="The other level of the batch, beside 1; all: all cases at once.",
+)
+@click.option("--fresh", is_flag=True, help="Train also what an earlier run beside this one has trained the same way.")
+@click.option(
+    "--scheduler",
+    metavar="ADDRESS",
+    help="Train on the workers of this Dask scheduler, such as tcp://10.0.0.1:8786; what is timed stays here.",
+)
+@run_options("a run that was stopped")
+def explain(
+    options: RunOptions,
+    profile: str,
+    cases: int | None,
+    epochs: int | None,
+    seeds: int | None,
+    batch_size: int | str,
+    fresh: bool,
+    scheduler: str | None,
+) -> None:
+    """Split the article's two gaps, in accuracy and in time, into their causes.
+
+    The two networks differ in several factors at once. Every combination of their levels is trained and timed, the
+    learning rate chosen for each on cases held out; what each factor contributes is averaged over all orders, so that
+    the contributions add up to the whole gap.
+
+    \b
+    Examples:
+      backprop-bench explain
+      backprop-bench explain --profile quick
+      backprop-bench explain --cases 60000 --seeds 20
+      backprop-bench explain --batch-size all
+      backprop-bench explain --profile full --scheduler tcp://10.0.0.1:8786
+      backprop-bench explain --resume
+    """  # noqa: D301 (click reads the backspace)
+    if scheduler is not None:
+        check_cluster(scheduler)
+    scope = SCOPES[profile]
+    scope = dataclasses.replace(
+        scope, cases=cases or scope.cases, epochs=epochs or scope.epochs, seeds=seeds or scope.seeds
+    )
+    if batch_size != PUBLISHED_BATCH:
+        scope = with_batch(scope, None if batch_size == "all" else int(batch_size))
+    folder = folder_of_run(
+        options,
+        lambda dataset: plan_explanation(dataset, scope),
+        name=f"explain-{profile}",
+        beside_resume=("scheduler",),
+    )
+    fresh = fresh or "--fresh" in read_description(folder)["command"].split()  # one that is resumed stays so
+    measure = functools.partial(run_explanation, scheduler=scheduler, fresh=fresh)
+    finish(options.output, explain_findings(*go_on(folder, Bars(), measure)), folder)
+
+
+def explain_findings(description: dict[str, Any], rows: list[Row]) -> Findings:
+    """Return what a run of ``explain`` says."""
+    found = compute(description, rows)
+    why = Finding(
+        name="why",
+        sentences=[*explanation_sentences(found), *what_was_taken_over(rows)],
+        tables=[accuracy_table(found), runtime_table(found)],
+        charts=explanation_charts(found),
+        draw=lambda: [draw_explanation(found)],
+    )
+    failures = failure_sentences(rows_of(rows, "failure"))
+    return Findings([why, *_bridge_findings(description, rows)], failures, bool(failures))
+
+
+def _bridge_findings(description: dict[str, Any], rows: list[Row]) -> list[Finding]:
+    """Return where the time between NumPy and PyTorch goes, where that was timed."""
+    if not any(question["name"] == BRIDGE for question in description["plan"]["questions"]):
+        return []
+    found = summarize_bridge(description, rows)
+    return [
+        Finding(
+            name="bridge",
+            sentences=bridge_sentences(found),
+            tables=bridge_tables(found),
+            charts=bridge_charts(found),
+            draw=lambda: [draw_bridge(found)],
+        )
+    ]
+
+
+def what_was_taken_over(rows: list[Row]) -> list[str]:
+    """Return a sentence on how many trainings come from earlier runs, and from which; none where none do."""
+    number, runs = taken_over(rows)
+    return [f"{count(number, 'training')} taken over from {listing(runs)}; --fresh makes them anew."] if number else []

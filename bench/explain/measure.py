@@ -1,0 +1,418 @@
+"""Why the article's two networks differ: a full factorial between them, for accuracy and for time."""
+
+import dataclasses
+import itertools
+import math
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from backprop_bench.bench.core.engine.cluster import Cluster
+from backprop_bench.bench.core.engine.jobs import Here, Job, Outcome, Sweep
+from backprop_bench.bench.core.engine.plan import BLOCK_S, Entry, Extent, Plan, Question, check_timing, make_question
+from backprop_bench.bench.core.engine.progress import Progress
+from backprop_bench.bench.core.engine.reuse import unchanged_runs
+from backprop_bench.bench.core.engine.runner import Comparison
+from backprop_bench.bench.core.implementations import named_implementation
+from backprop_bench.bench.core.machine.environment import usable_cores
+from backprop_bench.bench.core.records.book import Book
+from backprop_bench.bench.core.records.rows import Recorder, Row, read_description, rows_of
+from backprop_bench.bench.core.stats.stopping import Timing
+from backprop_bench.bench.core.worker.client import start_again
+from backprop_bench.bench.explain.analysis import LOADER, OTHER, TUNED, best_rate, cell_name
+from backprop_bench.bench.explain.chain_plan import bridge_question
+from backprop_bench.data import ARTICLE_SCRATCH, Dataset, InputError, Recipe, fit_recipe
+
+
+@dataclasses.dataclass(frozen=True)
+class Factor:
+    """What the article's two networks differ in.
+
+    Attributes
+    ----------
+    name
+        What it is called.
+    levels
+        Fields of the recipe at level 0, that of the hand-written network, and at level 1, that of the PyTorch one.
+    implementations
+        The same, where the factor is the implementation; empty otherwise.
+    threads
+        The same, where the factor is how many threads an implementation has while it is timed; empty otherwise.
+    """
+
+    name: str
+    levels: tuple[dict[str, Any], dict[str, Any]]
+    implementations: tuple[str, ...] = ()
+    threads: tuple[int, ...] = ()
+
+
+LOSS = Factor(
+    "loss",
+    (
+        {"output_activation": "sigmoid", "loss": "squared_error", "target_range": (0.01, 0.99)},
+        {"output_activation": "softmax", "loss": "cross_entropy", "target_range": (0.0, 1.0)},
+    ),
+)
+PUBLISHED_BATCH = 64
+"""Of the PyTorch network."""
+BATCH = Factor("batch", ({"batch_size": 1}, {"batch_size": PUBLISHED_BATCH}))
+THREADS = Factor("threads", ({}, {}), threads=(1, 2))
+"""Left out where there is one core."""
+BIAS = Factor("bias", ({"bias": False}, {"bias": True}))
+INITIAL = Factor("initial weights", ({"initialization": "lecun_normal"}, {"initialization": "torch_linear"}))
+INPUTS = Factor(
+    "inputs and order",
+    ({"input_range": (0.01, 1.0), "shuffle": False}, {"input_range": (0.0, 1.0), "shuffle": True}),
+)
+PRECISION = Factor("precision", ({"dtype": "float64"}, {"dtype": "float32"}))
+IMPLEMENTATION = Factor("implementation", ({}, {}), ("scratch-numpy", "torch-eager"))
+TUNING = Factor(TUNED, ({}, {}))
+"""Level 0 has the learning rate of the hand-written network everywhere, level 1 the one that suits each cell best.
+
+It is the last factor of the accuracies, in every scope.
+"""
+
+
+@dataclasses.dataclass(frozen=True)
+class Scope:
+    """How much is explained.
+
+    Attributes
+    ----------
+    accuracy, runtime
+        Factors of either gap.
+    cases
+        Training cases; ``None`` for all.
+    epochs, seeds
+        Of every cell of the accuracies.
+    sets, rounds
+        Process sets of the times, and rounds in each.
+    bridge
+        Whether the way from `scratch-numpy` to `torch-eager` at the same recipe is timed as well.
+    """
+
+    accuracy: tuple[Factor, ...]
+    runtime: tuple[Factor, ...]
+    cases: int | None
+    epochs: int
+    seeds: int
+    sets: int
+    rounds: int
+    bridge: bool = True
+
+
+SCOPES = {
+    "quick": Scope((LOSS, BATCH, TUNING), (BATCH, PRECISION, IMPLEMENTATION), 2000, 2, 3, 3, 4, bridge=False),
+    "default": Scope(
+        (LOSS, BATCH, BIAS, INITIAL, INPUTS, TUNING),
+        (BATCH, LOSS, INPUTS, PRECISION, THREADS, IMPLEMENTATION),
+        10_000,
+        2,
+        5,
+        4,
+        8,
+    ),
+    "full": Scope(
+        (LOSS, BATCH, BIAS, INITIAL, INPUTS, PRECISION, TUNING),
+        (BATCH, LOSS, BIAS, INPUTS, PRECISION, THREADS, IMPLEMENTATION),
+        None,
+        5,
+        20,
+        8,
+        16,
+    ),
+}
+RATES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)  # documented in docs/why.md
+"""Learning rates that are tried in every cell."""
+TUNING_SEEDS = (1000, 1001, 1002)  # documented in docs/why.md
+"""Seeds from which they are tried: none of those from which the cells are then trained."""
+HELD_OUT = 5
+"""One of so many training cases is held out for choosing them."""
+FAST = {"dtype": "float32"}
+"""Of accuracies, where precision is no factor: half the time, and far more digits than accuracies depend on."""
+PROOF_STEPS = 20
+ACCURACY, RUNTIME = "accuracy", "runtime"
+TWIN, LOADED = "torch-eager", "torch-loader"
+"""What trains both ends as well, and what is timed after all factors."""
+ENGINES = ("scratch-compiled", "scratch-numpy")
+"""What trains for the accuracies: all compute the same, so the fastest that there is."""
+ANY, UNLIMITED_S = 0.999, 36_000.0
+"""Every question of times has as many sets, whatever they say."""
+
+
+def plan_explanation(dataset: Dataset, scope: Scope) -> Plan:
+    """Plan what ``explain`` does: a question of accuracies and one of times, an entry per cell each, and the bridge.
+
+    Raises
+    ------
+    InputError
+        For a factor whose levels are the same.
+    """
+    cores = usable_cores()
+    runtime = tuple(factor for factor in scope.runtime if max(factor.threads, default=1) <= cores)
+    check_factors((*scope.accuracy, *runtime))
+    engine = next(name for name in ENGINES if named_implementation(name).unavailable() is None)
+    accuracies = [
+        Entry(engine, cell_name(cell), _recipe(dataset, scope.accuracy, cell, FAST), rung=cell_name(cell))
+        for cell in itertools.product((0, 1), repeat=len(scope.accuracy))
+    ]
+    ends = [accuracies[0], accuracies[-1]]
+    accuracies += [dataclasses.replace(end, implementation=TWIN, rung=f"{OTHER} {end.name}") for end in ends]
+    times = [_timed_entry(dataset, runtime, cell) for cell in itertools.product((0, 1), repeat=len(runtime))]
+    # a DataLoader is there only where the implementation is PyTorch's, so it is no factor but comes after all of them
+    times.append(dataclasses.replace(times[-1], implementation=LOADED, rung=LOADER))
+    timing = Timing(ANY, UNLIMITED_S, BLOCK_S, scope.rounds, scope.sets, secrets.randbits(32))
+    check_timing(timing, len(times))
+    trained = Extent(scope.cases, scope.epochs, scope.seeds, UNLIMITED_S)
+    timed = Extent(scope.cases, 0, 0, UNLIMITED_S)
+    questions = [
+        _factorial(
+            make_question(ACCURACY, "Accuracy, cell by cell", dataset, trained, accuracies, timing), scope.accuracy
+        ),
+        _factorial(make_question(RUNTIME, "Time, cell by cell", dataset, timed, times, timing), runtime),
+    ]
+    if scope.bridge:
+        questions.append(bridge_question(dataset, scope.cases, scope.sets, scope.rounds))
+    return Plan(tuple(questions), part_blocks=0, part_seconds=0.0, proof_steps=PROOF_STEPS)
+
+
+def with_batch(scope: Scope, batch_size: int | None) -> Scope:
+    """Return a scope whose other level of the batch is another one: so many cases, or ``None`` for all at once."""
+    said = "all cases" if batch_size is None else str(batch_size)
+    other = Factor(f"batch of {said}", (BATCH.levels[0], {"batch_size": batch_size}))
+    accuracy, runtime = (
+        tuple(other if factor is BATCH else factor for factor in factors) for factors in (scope.accuracy, scope.runtime)
+    )
+    return dataclasses.replace(scope, accuracy=accuracy, runtime=runtime)
+
+
+def _factorial(question: Question, factors: Sequence[Factor]) -> Question:
+    return dataclasses.replace(question, factors=tuple(factor.name for factor in factors))
+
+
+def check_factors(factors: Iterable[Factor]) -> None:
+    """Raise `InputError` for a factor with one level; that of the learning rates has the same recipe at both."""
+    for factor in factors:
+        numbers = [len(set(levels)) for levels in (factor.implementations, factor.threads)]
+        if factor.levels[0] == factor.levels[1] and max(numbers) < 2 and factor is not TUNING:
+            level = factor.levels[0] or factor.implementations or factor.threads
+            raise InputError(
+                f"factor {factor.name!r} has one level, {level!r}; expected two that differ, for what does not change "
+                "contributes nothing"
+            )
+
+
+def _recipe(
+    dataset: Dataset, factors: Sequence[Factor], cell: Sequence[int], others: Mapping[str, Any] = MappingProxyType({})
+) -> Recipe:
+    """Return the recipe of a cell.
+
+    What is no factor is as in the hand-written network, but for the reduction, and for what else is given.
+    """
+    changes: dict[str, Any] = {"reduction": "mean", **others}
+    for factor, level in zip(factors, cell, strict=True):
+        changes |= factor.levels[level]
+    return fit_recipe(ARTICLE_SCRATCH, dataset).replace(**changes)
+
+
+def _timed_entry(dataset: Dataset, factors: Sequence[Factor], cell: Sequence[int]) -> Entry:
+    implementation, threads = "scratch-numpy", None
+    for factor, level in zip(factors, cell, strict=True):
+        implementation = factor.implementations[level] if factor.implementations else implementation
+        threads = factor.threads[level] if factor.threads else threads
+    name = cell_name(cell)
+    return Entry(implementation, name, _recipe(dataset, factors, cell), rung=name, threads=threads)
+
+
+def question_named(plan: Plan, name: str) -> Question:
+    """Return the question of a plan that has this name."""
+    return next(question for question in plan.questions if question.name == name)
+
+
+def run_explanation(
+    plan: Plan,
+    dataset: Dataset,
+    threads: int,
+    recorder: Recorder,
+    rows: list[Row],
+    progress: Progress,
+    *,
+    scheduler: str | None = None,
+    fresh: bool = False,
+) -> None:
+    """Tune, train, prove and time every cell; what is recorded already is not done again.
+
+    Parameters
+    ----------
+    scheduler
+        Address of the Dask scheduler whose workers train what is not timed; ``None`` to train here.
+    fresh
+        Whether also what an earlier run has trained in the same way is trained.
+    """
+    sweep: Sweep = Here(dataset, threads) if scheduler is None else Cluster(scheduler, dataset)
+    known: Mapping[Job, list[Row]] = {} if fresh else known_trainings(recorder.path.parent, threads)
+    try:
+        train_accuracies(plan, dataset, threads, recorder, rows, progress, sweep, known)
+        questions = tuple(question for question in plan.questions if question.name != ACCURACY)
+        timed = dataclasses.replace(plan, questions=questions)
+        Comparison(timed, dataset, threads, recorder, rows, progress).run()
+    finally:
+        start_again()
+
+
+def train_accuracies(
+    plan: Plan,
+    dataset: Dataset,
+    threads: int,
+    recorder: Recorder,
+    rows: list[Row],
+    progress: Progress,
+    sweep: Sweep,
+    known: Mapping[Job, list[Row]],
+) -> None:
+    """Choose the learning rates, prove the cells that have theirs, and train those.
+
+    Parameters
+    ----------
+    sweep
+        Who trains.
+    known
+        What is taken over from earlier runs, as :func:`known_trainings` gives it.
+    """
+    question = question_named(plan, ACCURACY)
+    book = Book(recorder, rows)
+    _train("choose learning rates", question, search_jobs(question, threads), sweep, known, book, progress)
+    tuned = with_rates(question, book.find("search", question))
+    Comparison(dataclasses.replace(plan, questions=(tuned,)), dataset, threads, recorder, rows, progress).prove()
+    book = Book(recorder, rows)
+    jobs = [job for job in training_jobs(tuned, threads) if not _unproved(job, tuned, book)]
+    _train("train cells", tuned, jobs, sweep, known, book, progress)
+
+
+def is_tuned(entry: Entry) -> bool:
+    """Say whether a cell has the learning rate that suits it best: all have where that is no factor."""
+    return entry.recipe_name[-1] == "1"
+
+
+def with_rates(question: Question, searches: Iterable[Row]) -> Question:
+    """Return the question with the learning rate of every cell; one whose rate was to be found and was not is left out.
+
+    Parameters
+    ----------
+    searches
+        Rows of kind ``search``.
+    """
+    by_cell: dict[str, list[Row]] = {}
+    for row in searches:
+        by_cell.setdefault(row["implementation"], []).append(row)
+    entries = []
+    for entry in question.entries:
+        rate = entry.recipe.learning_rate
+        if is_tuned(entry):
+            rate = best_rate(by_cell.get(entry.recipe_name, []), TUNING_SEEDS)
+        if not math.isnan(rate):
+            entries.append(dataclasses.replace(entry, recipe=entry.recipe.replace(learning_rate=rate)))
+    return dataclasses.replace(question, entries=tuple(entries))
+
+
+def search_jobs(question: Question, threads: int) -> list[Job]:
+    """Return what tries all learning rates: a job per cell that is to be tuned, and seed."""
+    held_out = max(1, question.cases // HELD_OUT)
+    return [
+        dataclasses.replace(job, held_out=held_out, rates=RATES)
+        for entry in question.entries
+        if entry.name == entry.recipe_name and is_tuned(entry)
+        for job in _jobs(question, entry, TUNING_SEEDS, threads)
+    ]
+
+
+def training_jobs(question: Question, threads: int) -> list[Job]:
+    """Return what trains the cells, which have their learning rates: a job per entry and seed."""
+    return [job for entry in question.entries for job in _jobs(question, entry, question.seeds, threads)]
+
+
+def _jobs(question: Question, entry: Entry, seeds: Iterable[int], threads: int) -> list[Job]:
+    return [
+        Job(entry.label, entry.implementation, entry.recipe, seed, question.cases, 0, question.epochs, threads)
+        for seed in seeds
+    ]
+
+
+def known_trainings(folder: Path, threads: int) -> dict[Job, list[Row]]:
+    """Return what runs beside this one have trained in the same circumstances; every row says in which run.
+
+    What a cluster has trained on another processor is not taken over.
+    """
+    found = {}
+    own = read_description(folder)["environment"]["cpu"]["model"]
+    for run in unchanged_runs(folder):
+        question = question_named(run.plan, ACCURACY)
+        rows = [row for row in _trainings(run.rows) if row.get("processor", own) == own]
+        tuned = with_rates(question, rows_of(rows, "search"))
+        recorded = _by_place(rows)
+        for job in [*search_jobs(question, threads), *training_jobs(tuned, threads)]:
+            there = recorded.get(job.place, [])
+            if job.is_done(there):
+                found[job] = [{**_own_fields(row), "from_run": row.get("from_run", run.name)} for row in there]
+    return found
+
+
+def _trainings(rows: Iterable[Row]) -> list[Row]:
+    """Return what trained the cells, and what chose their learning rates."""
+    return [row for row in rows if row["question"] == ACCURACY and row["kind"] in ("search", "epoch")]
+
+
+def _by_place(rows: Iterable[Row]) -> dict[tuple[str, str, int], list[Row]]:
+    """Return the rows of every job by :attr:`backprop_bench.bench.core.engine.jobs.Job.place`."""
+    found: dict[tuple[str, str, int], list[Row]] = {}
+    for row in rows:
+        found.setdefault((row["kind"], row["implementation"], row["seed"]), []).append(row)
+    return found
+
+
+def _own_fields(row: Row) -> Row:
+    return {name: value for name, value in row.items() if name not in ("kind", "session", "question")}
+
+
+def _unproved(job: Job, question: Question, book: Book) -> bool:
+    return any(entry.label == job.label and book.unproved(question, entry) for entry in question.entries)
+
+
+def _train(
+    title: str,
+    question: Question,
+    jobs: Sequence[Job],
+    sweep: Sweep,
+    known: Mapping[Job, list[Row]],
+    book: Book,
+    progress: Progress,
+) -> None:
+    """Do the jobs that are not recorded yet: take over what is known, and have the others done."""
+    recorded = _by_place([*book.find("search", question), *book.find("epoch", question)])
+    failed = {(row["phase"], row["implementation"], row["number"]) for row in book.find("failure", question)}
+    missing = [
+        job
+        for job in jobs
+        if not job.is_done(recorded.get(job.place, [])) and (job.phase, job.label, job.seed) not in failed
+    ]
+
+    def record(job: Job, outcome: Outcome) -> None:
+        """Record what came out, but for the rows that a power cut has left of the job."""
+        if isinstance(outcome, str):
+            row = {"implementation": job.label, "phase": job.phase, "number": job.seed, "message": outcome}
+            book.add("failure", question, row)
+        else:
+            there = set(map(job.part, recorded.get(job.place, [])))
+            book.add(job.kind, question, *(row for row in outcome if job.part(row) not in there))
+        progress.advance(f"cell {job.label}, seed {job.seed}")
+
+    others = [job for job in missing if job not in known]
+    if missing:
+        with progress.stage(title, len(missing)):
+            for job in missing:
+                if job in known:
+                    record(job, [{**row, "implementation": job.label} for row in known[job]])
+            if others:
+                sweep.do(others, record)

@@ -1,0 +1,1 @@
+"""Whether published results of 1986 and later are replicated."""

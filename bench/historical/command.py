@@ -1,0 +1,125 @@
+"""``backprop-bench reproduce``: replication of published results with NumPy and with PyTorch."""
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import click
+import numpy as np
+
+from backprop_bench.bench.cli.options import RunOptions, folder_of_run, run_options
+from backprop_bench.bench.cli.output import finish
+from backprop_bench.bench.cli.progress import Bars
+from backprop_bench.bench.cli.running import go_on
+from backprop_bench.bench.core.records.rows import Row
+from backprop_bench.bench.historical.analysis import Codes, codes_of
+from backprop_bench.bench.historical.experiments import EXPERIMENTS
+from backprop_bench.bench.historical.hinton import Activity, best_codes
+from backprop_bench.bench.historical.labels import worded
+from backprop_bench.bench.historical.measure import plan_reproduction, run_reproduction
+from backprop_bench.bench.historical.verdicts import Reproduction, summarize_reproduction
+from backprop_bench.bench.historical.view import (
+    drawings,
+    published_charts,
+    published_sentences,
+    published_table,
+    readings_table,
+)
+from backprop_bench.bench.report.drawing import Drawing
+from backprop_bench.bench.report.findings import Finding, Findings, failure_sentences
+from backprop_bench.data import Layer, Recipe, load_family_trees, load_patterns
+from backprop_bench.scratch.numpy_trainer import NumpyTrainer
+
+FAMILY = "family-trees"
+QUESTION, RELATIVE = "Colin, aunt", "an aunt of Colin"
+"""The question of Fig. 3 of the paper."""
+SHOWN_READINGS = 12
+
+
+@click.command()
+@click.argument("names", nargs=-1)
+@click.option(
+    "--seeds", type=click.IntRange(min=1), help="At most so many seeds of each experiment; all of them otherwise."
+)
+@run_options("a run that was stopped")
+def reproduce(options: RunOptions, names: tuple[str, ...], seeds: int | None) -> None:
+    """Replicate published results: train with the published settings, and compare.
+
+    NAMES are experiments; all of them otherwise, which takes an hour on two cores. Settings that are not published are
+    guesses, and listed as such.
+
+    \b
+    Examples:
+      backprop-bench reproduce
+      backprop-bench reproduce symmetry xor
+      backprop-bench reproduce nielsen-30 --seeds 3
+      backprop-bench reproduce --resume
+    """  # noqa: D301 (click reads the backspace)
+    folder = folder_of_run(options, functools.partial(plan_reproduction, names=names, seeds=seeds))
+    finish(options.output, reproduce_findings(*go_on(folder, Bars(), run_reproduction)), folder)
+
+
+def reproduce_findings(description: dict[str, Any], rows: list[Row]) -> Findings:
+    """Return the findings of a run of ``reproduce``."""
+    found = summarize(description, rows)
+    tables = [published_table(found)]
+    if found.readings:
+        tables.append(readings_table(found.readings, SHOWN_READINGS))
+    finding = Finding(
+        name="published",
+        sentences=published_sentences(found),
+        tables=tables,
+        charts=published_charts(found),
+        draw=lambda: _draw(found, description, rows),
+    )
+    return Findings([finding], failure_sentences(found.failures), bool(found.failures))
+
+
+def _draw(found: Reproduction, description: dict[str, Any], rows: Sequence[Row]) -> Sequence[Drawing]:
+    codes = family_codes(rows)
+    return drawings(found, codes, family_activity(description, rows, codes))
+
+
+def summarize(description: dict[str, Any], rows: list[Row]) -> Reproduction:
+    """Compare the records with the published results."""
+    return summarize_reproduction(description, rows, EXPERIMENTS[FAMILY].held_out)
+
+
+def family_codes(rows: Sequence[Row]) -> list[Codes]:
+    """Return what the person units encode, in every network that learned, or else in the literal reading."""
+    trials = [row for row in rows if row["kind"] == "trial" and row["question"].startswith(FAMILY)]
+    learned = [row for row in trials if row["weights"] is not None and row["question"] != FAMILY]
+    chosen = learned or [row for row in trials if row["question"] == FAMILY]
+    return codes_of(chosen, load_family_trees(), EXPERIMENTS[FAMILY].variants["ε 0.01"].groups[0][1])
+
+
+def family_activity(description: dict[str, Any], rows: Sequence[Row], codes: Sequence[Codes]) -> Activity | None:
+    """Return the activations for the paper's question in the network whose codes are shown; ``None`` without one."""
+    if not codes:
+        return None
+    shown = best_codes(codes)
+    row = next(
+        row
+        for row in rows
+        if row["kind"] == "trial" and (row["implementation"], row["seed"]) == (shown.variant, shown.seed)
+    )
+    entries = [entry for question in description["plan"]["questions"] for entry in question["entries"]]
+    recipe = Recipe.from_dict(next(entry["recipe"] for entry in entries if entry["label"] == shown.variant))
+    arrays = [np.array(array, recipe.dtype) for array in row["weights"]]
+    layers = tuple(Layer(weight, bias) for weight, bias in zip(arrays[::2], arrays[1::2], strict=True))
+    patterns = load_patterns(FAMILY)
+    case = patterns.case_names.index(QUESTION)
+    passed = NumpyTrainer(recipe, layers).forward(patterns.cases(recipe).x[case : case + 1])
+    n_people = recipe.groups[0][0]
+    inputs = patterns.inputs[case].astype(float).tolist()
+    numbered = [[str(number) for number in range(1, y.shape[1] + 1)] for y in passed.y]
+    shown_layers = [
+        ("persons", patterns.input_names[:n_people], inputs[:n_people]),
+        ("relations", patterns.input_names[n_people:], inputs[n_people:]),
+        ("their units", numbered[1], passed.y[1][0].tolist()),
+        ("both together", numbered[2], passed.y[2][0].tolist()),
+        ("before the answer", numbered[3], passed.y[3][0].tolist()),
+        ("answers", patterns.output_names, passed.y[4][0].tolist()),
+    ]
+    right = [name for name, bit in zip(patterns.output_names, patterns.targets[case], strict=True) if bit]
+    return Activity(RELATIVE, f"{worded(shown.variant)}, seed {shown.seed}", shown_layers, right)

@@ -1,0 +1,202 @@
+"""The published experiments, trained from many seeds by both twins; nothing is timed."""
+
+import concurrent.futures
+import contextlib
+import dataclasses
+import queue
+from collections.abc import Sequence
+
+from backprop_bench.bench.core.engine.jobs import Here, Job, Outcome
+from backprop_bench.bench.core.engine.plan import BLOCK_S, Entry, Plan, Question
+from backprop_bench.bench.core.engine.progress import Progress
+from backprop_bench.bench.core.machine.environment import usable_cores
+from backprop_bench.bench.core.records.book import Book
+from backprop_bench.bench.core.records.rows import Recorder, Row
+from backprop_bench.bench.core.stats.stopping import Timing
+from backprop_bench.bench.core.worker.client import Worker, WorkerError, start_again, together
+from backprop_bench.bench.historical.analysis import BEYOND, READING
+from backprop_bench.bench.historical.experiments import EXPERIMENTS, NAMES, Experiment, in_text
+from backprop_bench.bench.historical.trial import TWINS
+from backprop_bench.data import Dataset, InputError
+
+TRIAL_LIMIT_S = 3600.0
+"""Seconds that a trial may take."""
+
+
+def twin_label(variant: str) -> str:
+    """Return what the records call PyTorch's training of a variant on MNIST."""
+    return f"{TWINS[1]} {variant}"
+
+
+def plan_reproduction(dataset: Dataset, names: Sequence[str], seeds: int | None = None) -> Plan:
+    """Plan what ``reproduce`` does: a question per experiment, with an entry per variant.
+
+    Parameters
+    ----------
+    names
+        Published experiments; empty for all.
+    seeds
+        At most so many of each; ``None`` for as many as the experiment has.
+
+    Raises
+    ------
+    InputError
+        For an unknown experiment.
+    """
+    for name in names:
+        if name not in NAMES:
+            raise InputError(f"no experiment is named {name!r}; expected one of {', '.join(NAMES)}")
+    chosen = [experiment for experiment in EXPERIMENTS.values() if not names or experiment.published_as in names]
+    questions = tuple(_question(experiment, dataset, seeds) for experiment in chosen)
+    return Plan(questions, part_blocks=0, part_seconds=0.0, proof_steps=None)
+
+
+def _question(experiment: Experiment, dataset: Dataset, seeds: int | None) -> Question:
+    n_seeds = min(seeds or experiment.seeds, experiment.seeds)
+    entries = [
+        Entry(TWINS[0], READING if in_text(recipe) else BEYOND, recipe, rung=name)
+        for name, recipe in experiment.variants.items()
+    ]
+    if experiment.patterns is None and experiment.twin_seeds:
+        entries += [
+            dataclasses.replace(entry, implementation=TWINS[1], rung=twin_label(entry.name)) for entry in entries
+        ]
+    is_mnist = experiment.patterns is None
+    return Question(
+        name=experiment.name,
+        title=experiment.title,
+        cases=max(1, len(dataset.x_train) - experiment.held_out) if is_mnist else 0,
+        test_cases=len(dataset.x_test) if is_mnist else 0,
+        epochs=max(recipe.epochs for recipe in experiment.variants.values()),
+        seeds=tuple(range(n_seeds)),
+        entries=tuple(entries),
+        timing=Timing(1.0, 1.0, BLOCK_S, 1, 1, 0),
+    )
+
+
+def run_reproduction(
+    plan: Plan, dataset: Dataset, threads: int, recorder: Recorder, rows: list[Row], progress: Progress
+) -> None:
+    """Train all that is not recorded yet, one experiment after the other."""
+    book = Book(recorder, rows)
+    try:
+        for question in plan.questions:
+            experiment = EXPERIMENTS[question.name]
+            if experiment.patterns is None:
+                _train(question, experiment, dataset, threads, book, progress)
+            else:
+                _try(question, experiment, threads, book, progress)
+    finally:
+        start_again()
+
+
+def _is_over(question: Question, entry: Entry, seed: int, book: Book) -> bool:
+    here = {"implementation": entry.label}
+    done = book.find("trial", question, seed=seed, **here) or book.find(
+        "epoch", question, seed=seed, epoch=entry.recipe.epochs, **here
+    )
+    return bool(done or book.find("failure", question, phase="training", number=seed, **here))
+
+
+def _try(question: Question, experiment: Experiment, threads: int, book: Book, progress: Progress) -> None:
+    """Do the trials that are missing, a worker per core, which does one after the other."""
+    waiting: queue.SimpleQueue[tuple[Entry, int]] = queue.SimpleQueue()
+    missing = [
+        (entry, seed)
+        for entry in question.entries
+        for seed in question.seeds
+        if not _is_over(question, entry, seed, book)
+    ]
+    for trial in missing:
+        waiting.put(trial)
+
+    def work() -> None:
+        with contextlib.ExitStack() as stack:
+            worker: Worker | None = None
+            while True:
+                try:
+                    entry, seed = waiting.get_nowait()
+                except queue.Empty:
+                    return
+                worker = worker or stack.enter_context(Worker(threads, TRIAL_LIMIT_S))
+                try:
+                    row = _trial(worker, experiment, entry, seed)
+                except WorkerError as failure:
+                    book.add_failure(question, entry, "training", seed, str(failure))
+                    worker = None
+                else:
+                    book.add("trial", question, row)
+                progress.advance(f"{entry.label}, seed {seed}")
+
+    if not missing:
+        return
+    n_workers = min(len(missing), max(1, usable_cores() // threads))
+    with progress.stage(question.title, len(missing)), together(threads) as pool:
+        working = [pool.submit(work) for _ in range(n_workers)]
+        for future in concurrent.futures.as_completed(working):
+            future.result()
+
+
+def _trial(worker: Worker, experiment: Experiment, entry: Entry, seed: int) -> Row:
+    found = worker.ask(
+        "trial",
+        patterns=experiment.patterns,
+        recipe=entry.recipe.replace(seed=seed).to_dict(),
+        held_out=experiment.held_out,
+        twins=TWINS if seed < experiment.twin_seeds else TWINS[:1],
+        stops=experiment.stops,
+        keeps=experiment.keeps,
+    )
+    return {"implementation": entry.label, "seed": seed, **found}
+
+
+def _comparisons(question: Question, experiment: Experiment, threads: int, book: Book) -> list[Job]:
+    """Return the trainings in stretches that are missing, beside a twin that begins anew with each."""
+    if not experiment.stretch:
+        return []
+    jobs = [
+        Job(
+            *(entry.label, entry.implementation, entry.recipe, seed, question.cases, 0, entry.recipe.epochs, threads),
+            twin=TWINS[1],
+            stretch=experiment.stretch,
+        )
+        for entry in question.entries
+        for seed in question.seeds[: experiment.twin_seeds]
+        if entry.implementation == TWINS[0]
+    ]
+    return [job for job in jobs if not _is_compared(question, job, book)]
+
+
+def _is_compared(question: Question, job: Job, book: Book) -> bool:
+    here = {"implementation": job.label}
+    return job.is_done(book.find(job.kind, question, seed=job.seed, **here)) or bool(
+        book.find("failure", question, phase=job.phase, number=job.seed, **here)
+    )
+
+
+def _train(
+    question: Question, experiment: Experiment, dataset: Dataset, threads: int, book: Book, progress: Progress
+) -> None:
+    """Do the trainings on MNIST that are missing."""
+    jobs = [
+        Job(entry.label, entry.implementation, entry.recipe, seed, question.cases, 0, entry.recipe.epochs, threads)
+        for entry in question.entries
+        for seed in question.seeds
+        if entry.implementation == TWINS[0] or seed < experiment.twin_seeds
+        if not _is_over(question, entry, seed, book)
+    ]
+
+    jobs += _comparisons(question, experiment, threads, book)
+
+    def record(job: Job, outcome: Outcome) -> None:
+        if isinstance(outcome, str):
+            entry = next(entry for entry in question.entries if entry.label == job.label)
+            book.add_failure(question, entry, job.phase, job.seed, outcome)
+        else:
+            there = {row["epoch"] for row in book.find(job.kind, question, implementation=job.label, seed=job.seed)}
+            book.add(job.kind, question, *(row for row in outcome if row["epoch"] not in there))
+        progress.advance(f"{job.label}, seed {job.seed}")
+
+    if jobs:
+        with progress.stage(question.title, len(jobs)):
+            Here(dataset, threads).do(jobs, record)

@@ -1,0 +1,185 @@
+"""Trials: a small task of 1986 from one seed, by both twins sweep by sweep, until it is solved."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from backprop_bench.bench.core.implementations import named_implementation
+from backprop_bench.bench.core.records.rows import Row
+from backprop_bench.bench.core.stats.tolerances import name_arrays
+from backprop_bench.bench.historical.analysis import LEARNED
+from backprop_bench.data import (
+    Cases,
+    InputError,
+    Parameters,
+    Patterns,
+    Recipe,
+    Trainer,
+    batch_order,
+    initial_parameters,
+    load_patterns,
+)
+
+TWINS = ("scratch-numpy", "torch-eager")
+"""Who trains: the first one always, the second one as its twin."""
+CLOSE = (0.2, 0.8)
+"""An output that is to be off or on is close to its target below or above these, as the paper has it for the trees."""
+HALF = 0.5
+POINTS_PER_DECADE = 12
+"""Of the learning curve, in sweeps."""
+
+Bools = npt.NDArray[np.bool_]
+
+
+def checkpoints(sweeps: int) -> list[int]:
+    """Return the sweeps, counted from 1, at which the learning curve has a point: equally far on a log axis."""
+    n_points = 1 + int(POINTS_PER_DECADE * np.log10(max(1, sweeps)))
+    return sorted({*np.geomspace(1, sweeps, max(2, n_points)).round().astype(int).tolist(), sweeps})
+
+
+def split(patterns: Patterns, n_held_out: int, seed: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return the cases that are trained, and those that are held out, which are drawn anew for every seed."""
+    order = np.random.default_rng([seed, n_held_out]).permutation(len(patterns.inputs))
+    return np.sort(order[n_held_out:]), np.sort(order[:n_held_out])
+
+
+def is_right(outputs: npt.NDArray[np.floating], targets: npt.NDArray[np.uint8], low: float, high: float) -> Bools:
+    """Say of which cases all outputs [N, C] that are to be on are above `high`, and all others below `low`."""
+    on_its_side: Bools = np.where(targets == 1, outputs > high, outputs < low)
+    return np.asarray(on_its_side.all(axis=1), np.bool_)
+
+
+def distance(a: Parameters, b: Parameters) -> float:
+    """Return the largest difference of two weights, relative to the largest weight of the same array."""
+    pairs = zip(name_arrays(a), name_arrays(b), strict=True)
+    return max(
+        float(abs(x - y).max()) / max(float(abs(y).max()), np.finfo(np.float64).tiny) for (_, x), (_, y) in pairs
+    )
+
+
+@dataclasses.dataclass
+class _Running:
+    """A twin at work, and the sweeps after which its trained cases were first all right, and all close."""
+
+    trainer: Trainer
+    solved: int | None = None
+    close: int | None = None
+
+    def sweep(self, cases: Cases, targets: npt.NDArray[np.uint8], recipe: Recipe, number: int) -> float:
+        """Train once over the cases [N]; the sweeps are counted from 1."""
+        loss = self.trainer.train_epoch(cases.x, cases.t, batch_order(recipe, len(cases.x), number - 1))
+        if self.solved is None or self.close is None:
+            outputs = self.trainer.predict(cases.x)
+            if self.solved is None and is_right(outputs, targets, HALF, HALF).all():
+                self.solved = number
+            if self.close is None and is_right(outputs, targets, *CLOSE).all():
+                self.close = number
+        return loss
+
+
+def run_trial(name: str, recipe: Recipe, n_held_out: int, twins: Sequence[str], stops: bool, keeps: bool) -> Row:
+    """Train a task from the seed of the recipe, for as many sweeps as that has epochs.
+
+    Parameters
+    ----------
+    name
+        Of the patterns, as :func:`data.load_patterns` takes it.
+    n_held_out
+        Cases that are not trained.
+    twins
+        Implementations that train, sweep by sweep side by side.
+    stops
+        Whether training ends as soon as all trained cases are right for all of them.
+    keeps
+        Whether the weights of the first one at the end come back even where few of the trained cases are right.
+
+    Returns
+    -------
+    Row
+        ``solved`` and ``close``: after how many sweeps all outputs for the trained cases were on the right side of ½,
+        and close to their targets, by implementation; ``None`` for never. ``curve``: (sweep, mean loss, share of the
+        trained cases that are right, that are close, the same two of those held out) of the first one. ``distance``:
+        the largest of :func:`distance` at the points of the curve; ``None`` for one alone.
+    """
+    patterns = load_patterns(name)
+    trained, held_out = split(patterns, n_held_out, recipe.seed)
+    every = patterns.cases(recipe)
+    cases = Cases(every.x[trained], every.t[trained], every.y[trained])
+    targets = patterns.targets[trained]
+    parameters = initial_parameters(recipe)
+    running = {twin: _Running(named_implementation(twin).load()(recipe, parameters)) for twin in twins}
+    first, *others = running.values()
+    curve: list[list[float | None]] = []
+    apart: list[float] = []
+    shown = set(checkpoints(recipe.epochs))
+    for number in range(1, recipe.epochs + 1):
+        loss, *_ = [twin.sweep(cases, targets, recipe, number) for twin in running.values()]
+        is_over = stops and all(twin.solved is not None for twin in running.values())
+        if number in shown or is_over:
+            apart += [distance(other.trainer.parameters(), first.trainer.parameters()) for other in others]
+            outputs = first.trainer.predict(every.x)
+            shares = [
+                _share(outputs[part], patterns.targets[part], edges)
+                for part in (trained, held_out)
+                for edges in ((HALF, HALF), CLOSE)
+            ]
+            curve.append([number, loss, *shares])
+        if is_over:
+            break
+    return {
+        "solved": {name: twin.solved for name, twin in running.items()},
+        "close": {name: twin.close for name, twin in running.items()},
+        "curve": curve,
+        "distance": max(apart) if apart else None,
+        "weights": [_plain(array) for _, array in name_arrays(first.trainer.parameters())]
+        if keeps or _learned(curve)
+        else None,
+    }
+
+
+def train_in_stretches(
+    trainer: Trainer, make_twin: type[Trainer], recipe: Recipe, cases: Cases, epoch: int, batches: int
+) -> float:
+    """Train an epoch, counted from 1, beside a twin that begins anew every so many batches from the weights got to.
+
+    So a recipe that drives neighbours apart has no time to do so, and every step of the training is compared.
+
+    Returns
+    -------
+    float
+        Of all stretches the largest of :func:`distance` at the end, and of the relative differences of their losses.
+
+    Raises
+    ------
+    InputError
+        For a recipe whose changes depend on more than weights and gradient, which a twin that begins anew lacks.
+    """
+    if recipe.optimizer != "sgd" or recipe.schedule:
+        raise InputError("a twin can begin anew on the way with plain gradient descent only; expected optimizer sgd")
+    order = batch_order(recipe, len(cases.x), epoch - 1)
+    size = batches * (recipe.batch_size or len(order))
+    apart: list[float] = []
+    for begin in range(0, len(order), size):
+        twin = make_twin(recipe, trainer.parameters())
+        found, expected = (one.train_epoch(cases.x, cases.t, order[begin : begin + size]) for one in (twin, trainer))
+        apart += [distance(twin.parameters(), trainer.parameters()), abs(found - expected) / abs(expected)]
+    return float(np.max(apart))
+
+
+def _learned(curve: list[list[float | None]]) -> bool:
+    """Say whether 95 % of the trained cases are right at the end, and some are held out."""
+    right, held_out = curve[-1][2], curve[-1][4]
+    return held_out is not None and right is not None and right >= LEARNED
+
+
+def _plain(array: npt.NDArray[np.floating]) -> list[object]:
+    values: list[object] = array.tolist()
+    return values
+
+
+def _share(
+    outputs: npt.NDArray[np.floating], targets: npt.NDArray[np.uint8], edges: tuple[float, float]
+) -> float | None:
+    return float(is_right(outputs, targets, *edges).mean()) if len(outputs) else None

@@ -1,0 +1,1 @@
+"""What each idea brings, from lists to compiled loops."""

@@ -1,0 +1,120 @@
+"""Which of its kernels OpenBLAS had better use on this processor: it picks them by the model, not by a measurement."""
+
+import contextlib
+import dataclasses
+import random
+from collections.abc import Mapping, Sequence
+
+from backprop_bench.bench.core.engine.accuracy import open_entry
+from backprop_bench.bench.core.engine.plan import Entry
+from backprop_bench.bench.core.machine.environment import environment, usable_core_numbers
+from backprop_bench.bench.core.records.rows import Row
+from backprop_bench.bench.core.stats.intervals import Interval, geometric_mean_interval
+from backprop_bench.bench.core.stats.ratios import quiet, seconds_per_case
+from backprop_bench.bench.core.worker.client import Worker, WorkerError
+from backprop_bench.bench.core.worker.shared_data import SharedCases, SharedForms
+from backprop_bench.data import SHARED, Dataset, fit_recipe
+
+CORE_TYPES = {
+    "Haswell": {"avx2", "fma"},
+    "Zen": {"avx2", "fma"},
+    "SkylakeX": {"avx512f"},
+    "Cooperlake": {"avx512_bf16"},
+    "SapphireRapids": {"amx_tile"},
+}
+"""Values of ``OPENBLAS_CORETYPE``, and the instructions without which one ends in an illegal instruction."""
+SETS, ROUNDS, BLOCK_S = 4, 10, 0.03
+CASES = 640
+WORTH = 1.02
+"""Gain from which on another core type is chosen."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Probe:
+    """What was found.
+
+    Attributes
+    ----------
+    picked
+        The core type that OpenBLAS picks by itself.
+    fastest
+        The one whose products take the least time; ``None`` where none is surely faster than what it picks.
+    gains
+        time(what it picks) / time(core type), of the matrix products of a step of the shared recipe.
+    """
+
+    picked: str
+    fastest: str | None
+    gains: Mapping[str, Interval]
+
+
+def choose_core_type(gains: Mapping[str, Interval]) -> str | None:
+    """Return the core type with the largest gain among those of 2 % or more whose interval lies above 1."""
+    sure = {name: gain.estimate for name, gain in gains.items() if gain.low > 1 and gain.estimate >= WORTH}
+    return max(sure, key=lambda name: sure[name], default=None)
+
+
+def possible_core_types(simd: Sequence[str] | None) -> list[str]:
+    """Return the core types that a processor with these instructions can run."""
+    return [name for name, needed in CORE_TYPES.items() if needed <= set(simd or ())]
+
+
+def probe_blas(dataset: Dataset, threads: int) -> Probe | None:
+    """Time the matrix products of a step with every core type, interleaved; ``None`` where NumPy has no OpenBLAS."""
+    names = possible_core_types(environment().cpu.simd)
+    by_set: dict[str, list[float]] = {}
+    picked = ""
+    with SharedForms(dataset.subset(CASES)) as shared:
+        entry = Entry("numpy-products", "shared", fit_recipe(SHARED, dataset))
+        cases = shared.of(entry.recipe, min(CASES, len(dataset.x_train)))
+        for number in range(SETS):
+            picked, times = _process_set([None, *names], entry, cases, threads, number)
+            if not picked:
+                return None
+            for name, seconds in times.items():
+                by_set.setdefault(name, []).append(seconds)
+    gains = {name: geometric_mean_interval(ratios) for name, ratios in by_set.items() if len(ratios) == SETS}
+    return Probe(picked, choose_core_type(gains), gains)
+
+
+def _process_set(
+    names: Sequence[str | None], entry: Entry, cases: SharedCases, threads: int, number: int
+) -> tuple[str, dict[str, float]]:
+    """Return what OpenBLAS picks by itself, and its time by that of every core type; what breaks is left out."""
+    cores = list(usable_core_numbers())[:threads]
+    rng = random.Random(number)
+    times: dict[str | None, list[float]] = {}
+    picked = ""
+    with contextlib.ExitStack() as stack:
+        workers: dict[str | None, Worker] = {}
+        for name in names:
+            of_type = dataclasses.replace(entry, core_type=name)
+            worker = stack.enter_context(
+                Worker(threads, descriptors=[cases.descriptor], environment=of_type.environment)
+            )
+            with contextlib.suppress(WorkerError):
+                used = architecture(open_entry(entry, cases, worker, threads, cores)["threads"])
+                picked = used if name is None else picked
+                if name is not None and (used.lower() != name.lower() or used == picked):
+                    continue  # it was not built in, or is what it picks by itself
+                worker.ask("begin", seed=0)
+                worker.ask("warm_up", block_s=BLOCK_S, batches=None)
+                workers[name] = worker
+        for _ in range(ROUNDS):
+            for name in rng.sample(list(workers), len(workers)):
+                try:
+                    block = workers[name].ask("block", batches=1 + CASES // 64, extra=0.0)
+                except WorkerError:
+                    del workers[name]
+                    continue
+                times.setdefault(name, []).append(seconds_per_case(block))
+    if None not in workers:
+        return "", {}
+    own = quiet(times[None])
+    return picked, {str(name): own / quiet(times[name]) for name in workers if name is not None}
+
+
+def architecture(pools: Sequence[Row]) -> str:
+    """Return the core type that OpenBLAS uses in a process; empty where it has none."""
+    found = [str(pool.get("architecture", "")) for pool in pools if pool.get("internal_api") == "openblas"]
+    return found[0] if found else ""

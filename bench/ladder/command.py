@@ -1,0 +1,102 @@
+"""``backprop-bench ladder``: the speed-up of each idea, from lists to compiled loops."""
+
+from typing import Any
+
+import click
+
+from backprop_bench.bench.cli.options import RunOptions, folder_of_run, precision_options, run_options
+from backprop_bench.bench.cli.output import finish
+from backprop_bench.bench.cli.progress import Bars
+from backprop_bench.bench.cli.running import go_on
+from backprop_bench.bench.core.engine.plan import Plan
+from backprop_bench.bench.core.implementations import FLOORS, IMPLEMENTATIONS
+from backprop_bench.bench.core.records.rows import Row
+from backprop_bench.bench.ladder.analysis import summarize_ladder
+from backprop_bench.bench.ladder.blas import probe_blas
+from backprop_bench.bench.ladder.measure import climb, plan_ladder
+from backprop_bench.bench.ladder.view import draw_ladder, ladder_charts, ladder_sentences, ladder_tables
+from backprop_bench.bench.report.findings import Finding, Findings
+from backprop_bench.bench.report.numbers import listing, number_interval
+from backprop_bench.data import SHARED, Dataset, fit_recipe
+
+BLAS_USER = "scratch-inplace"
+"""The implementation that has a stage with other kernels of OpenBLAS."""
+
+
+@click.command()
+@click.option("--implementation", "implementations", multiple=True, help="Only the stages of these; repeatable.")
+@click.option("--cases", type=click.IntRange(min=1), help="Only the first so many training examples; all otherwise.")
+@click.option("--hidden", type=click.IntRange(min=1), help="Units of the hidden layer; those of the shared recipe.")
+@click.option("--batch-size", type=click.IntRange(min=1), help="Examples in a batch; those of the shared recipe.")
+@precision_options(420.0, "For the timing.")
+@run_options("a ladder that was stopped")
+def ladder(
+    options: RunOptions,
+    implementations: tuple[str, ...],
+    cases: int | None,
+    hidden: int | None,
+    batch_size: int | None,
+    target: float,
+    budget: float,
+) -> None:
+    """Time every stage from lists to the fastest code from scratch, and from a newcomer's PyTorch to its fastest.
+
+    Every stage is one idea. It is verified first, and all are timed interleaved: each has a speed-up over the previous
+    stage with a 95 % confidence interval.
+
+    \b
+    Examples:
+      backprop-bench ladder
+      backprop-bench ladder --cases 10000 --budget 60
+      backprop-bench ladder --implementation scratch-compiled --implementation torch-compile
+      backprop-bench ladder --hidden 200 --batch-size 1 --implementation scratch-compiled --implementation torch-eager
+      backprop-bench ladder --resume
+    """  # noqa: D301 (click reads the backspace)
+
+    def make_plan(dataset: Dataset) -> Plan:
+        core_type = None
+        if not implementations or BLAS_USER in implementations:
+            core_type = _core_type(dataset, options.threads)
+        recipe = fit_recipe(SHARED, dataset)
+        inputs, *others, classes = recipe.layer_sizes
+        layer_sizes = (inputs, *([hidden] if hidden else others), classes)
+        recipe = recipe.replace(layer_sizes=layer_sizes, batch_size=batch_size or recipe.batch_size)
+        plan, left_out = plan_ladder(dataset, recipe, cases, target / 100, budget, implementations, core_type)
+        for stage, reason in left_out.items():
+            click.echo(f"Left out: {stage}: {reason}", err=True)
+        return plan
+
+    folder = folder_of_run(options, make_plan)
+    finish(options.output, ladder_findings(*go_on(folder, Bars(), climb)), folder)
+
+
+def ladder_findings(description: dict[str, Any], rows: list[Row]) -> Findings:
+    """Return what a run of ``ladder`` says."""
+    sides = {name: implementation.side for name, implementation in {**IMPLEMENTATIONS, **FLOORS}.items()}
+    found = summarize_ladder(description, rows, sides)
+    finding = Finding(
+        name="ladder",
+        sentences=ladder_sentences(found),
+        tables=ladder_tables(found),
+        charts=ladder_charts(found),
+        draw=lambda: [draw_ladder(found)] if found.climbs else [],  # one just begun has no stage to draw
+    )
+    failures = found.question.failures
+    return Findings(
+        [finding],
+        [f"{failure.implementation}: {failure.message}" for failure in failures],
+        any(failure.phase != "proof" or failure.message.startswith("not timed") for failure in failures),
+    )
+
+
+def _core_type(dataset: Dataset, threads: int) -> str | None:
+    """Return the core type that makes OpenBLAS surely faster than what it picks, and say what was found."""
+    probe = probe_blas(dataset, threads)
+    if probe is None:
+        click.echo("Left out: other kernels of OpenBLAS: NumPy has another library here", err=True)
+        return None
+    each = listing(f"{name} {number_interval(gain)}" for name, gain in probe.gains.items())
+    click.echo(f"OpenBLAS picks {probe.picked}. Speed-up of the products with other kernels: {each}.", err=True)
+    if probe.fastest is None:
+        click.echo("Left out: other kernels of OpenBLAS: none is significantly faster than what it picks", err=True)
+    return probe.fastest

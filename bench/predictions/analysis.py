@@ -1,0 +1,238 @@
+"""What trained networks get wrong: which classes, where two differ, and of what they were surest. Pure functions."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import special
+
+from backprop_bench.bench.core.network import TrainedNetwork
+from backprop_bench.bench.core.stats.intervals import LEVEL, Interval
+
+Classes = npt.NDArray[np.int64]
+"""The class of each test case [N]."""
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledCases:
+    """The test cases that the networks were shown.
+
+    Attributes
+    ----------
+    inputs
+        As they are stored [N, D], from 0 to ``largest``.
+    labels
+        The right class of each, int64 [N].
+    names
+        What the classes are called, by number [C].
+    """
+
+    inputs: npt.NDArray[np.generic]
+    largest: float
+    labels: Classes
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Outcomes:
+    """The trained networks of a run, as far as they can be had.
+
+    Attributes
+    ----------
+    networks
+        In the order of the records.
+    cases
+        ``None`` where the dataset cannot be had, or is no longer the one that the run was made with.
+    notes
+        Sentences on what is missing, and why.
+    """
+
+    networks: tuple[TrainedNetwork, ...]
+    cases: LabelledCases | None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ClassRate:
+    """How a network does on one class.
+
+    Attributes
+    ----------
+    n_cases, n_said
+        Cases of this class, and cases that were said to be of it.
+    recall
+        Share of the cases of the class that were said to be of it, with Wilson's interval.
+    precision
+        Share of those said to be of the class that are of it, with Wilson's interval.
+    """
+
+    n_cases: int
+    n_said: int
+    recall: Interval
+    precision: Interval
+
+
+@dataclass(frozen=True, eq=False)
+class Disagreement:
+    """Where two networks say different classes.
+
+    Attributes
+    ----------
+    cases
+        Numbers of these test cases, int64 [K], rising.
+    first, second
+        What either says of them, int64 [K].
+    labels
+        What is right, int64 [K].
+    n_cases
+        Test cases in all.
+    """
+
+    cases: Classes
+    first: Classes
+    second: Classes
+    labels: Classes
+    n_cases: int
+
+    @property
+    def n_first_right(self) -> int:
+        """In how many of them the first is right, and so the second is wrong."""
+        return int((self.first == self.labels).sum())
+
+    @property
+    def n_second_right(self) -> int:
+        """In how many of them the second is right, and so the first is wrong."""
+        return int((self.second == self.labels).sum())
+
+    @property
+    def n_neither(self) -> int:
+        """In how many of them both are wrong, each in its own way."""
+        return len(self.cases) - self.n_first_right - self.n_second_right
+
+    @property
+    def p_value(self) -> float:
+        """Of McNemar's exact test that both are right equally often: see :func:`mcnemar_p`."""
+        return mcnemar_p(self.n_first_right, self.n_second_right)
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """How many cases of one class were taken for another."""
+
+    label: int
+    said: int
+    n: int
+
+
+def confusion_matrix(labels: Classes, predicted: Classes, n_classes: int) -> npt.NDArray[np.int64]:
+    """Return how many cases of class i (row) were said to be of class j (column), int64 [C, C]."""
+    counted = np.bincount(labels * n_classes + predicted, minlength=n_classes * n_classes)
+    return counted.reshape(n_classes, n_classes).astype(np.int64)
+
+
+def wilson_interval(n_right: int, n: int) -> Interval:
+    """Return a share with Wilson's score interval, which stays within [0, 1] also where all or none are right.
+
+    E. B. Wilson, *Probable inference, the law of succession, and statistical inference*, JASA 1927.
+    """
+    if n == 0:
+        return Interval(np.nan, np.nan, np.nan, 0)
+    z = float(special.ndtri((1 + LEVEL) / 2))
+    share = n_right / n
+    centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * float(np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2)))
+    low = 0.0 if n_right == 0 else centre - half  # exactly: rounding may leave either a little off its end
+    high = 1.0 if n_right == n else centre + half
+    return Interval(share, low, high, n)
+
+
+def class_rates(matrix: npt.NDArray[np.int64]) -> list[ClassRate]:
+    """Return recall and precision of every class from a confusion matrix [C, C]."""
+    n_cases, n_said, n_right = matrix.sum(axis=1), matrix.sum(axis=0), matrix.diagonal()
+    return [
+        ClassRate(n, said, wilson_interval(right, n), wilson_interval(right, said))
+        for n, said, right in zip(n_cases.tolist(), n_said.tolist(), n_right.tolist(), strict=True)
+    ]
+
+
+def worst_confusions(matrix: npt.NDArray[np.int64], most: int) -> list[Confusion]:
+    """Return the most frequent confusions, the worst first; of equal ones that of the lower class first."""
+    errors = matrix - np.diag(matrix.diagonal())
+    flat = errors.ravel()
+    worst = np.argsort(-flat, kind="stable")[:most]
+    return [
+        Confusion(int(place) // len(matrix), int(place) % len(matrix), int(flat[place]))
+        for place in worst
+        if flat[place]
+    ]
+
+
+def disagreement(labels: Classes, first: TrainedNetwork, second: TrainedNetwork) -> Disagreement:
+    """Return where two networks say different classes."""
+    cases = np.flatnonzero(first.predicted != second.predicted).astype(np.int64)
+    return Disagreement(cases, first.predicted[cases], second.predicted[cases], labels[cases], len(labels))
+
+
+def mcnemar_p(n_first: int, n_second: int) -> float:
+    """Return the two-sided p of McNemar's exact test.
+
+    Of the cases in which just one of two networks is right, each is right in half if neither is the better: the
+    smaller number is binomial. Q. McNemar, *Note on the sampling error of the difference between correlated
+    proportions*, Psychometrika 1947. Cases that both get right, or both wrong, say nothing.
+
+    Parameters
+    ----------
+    n_first, n_second
+        Cases in which the first alone is right, and in which the second alone is.
+    """
+    return min(1.0, 2 * float(special.bdtr(min(n_first, n_second), n_first + n_second, 0.5)))
+
+
+def surest_disagreements(
+    found: Disagreement, first: TrainedNetwork, second: TrainedNetwork, most: int, alike: int
+) -> Classes:
+    """Return places among the disagreements, those first in which both are the surest together.
+
+    Parameters
+    ----------
+    most
+        In all.
+    alike
+        Of the same class of which the same two are said, at most: else one confusion may fill all the room.
+    """
+    sure = first.confidence[found.cases].astype(np.float64) + second.confidence[found.cases]
+    seen: Counter[tuple[int, ...]] = Counter()
+    chosen = []
+    for place in np.argsort(-sure, kind="stable").tolist():
+        kind = (int(found.labels[place]), int(found.first[place]), int(found.second[place]))
+        seen[kind] += 1
+        if seen[kind] <= alike:
+            chosen.append(place)
+    return np.array(chosen[:most], np.int64)
+
+
+def confidently_wrong(labels: Classes, network: TrainedNetwork, most: int) -> Classes:
+    """Return numbers of the cases that a network gets wrong, those first of which it is the surest."""
+    wrong = np.flatnonzero(network.predicted != labels)
+    return wrong[np.argsort(-network.confidence[wrong], kind="stable")][:most].astype(np.int64)
+
+
+def strongest_units(network: TrainedNetwork, most: int) -> Classes:
+    """Return numbers of the first hidden units whose weights onwards are the largest, in rising order.
+
+    A network of one layer has none: its outputs are returned.
+    """
+    n_units = network.layers[0].weight.shape[1]
+    onwards = np.linalg.norm(network.layers[1].weight, axis=1) if len(network.layers) > 1 else np.ones(n_units)
+    return np.sort(np.argsort(-onwards, kind="stable")[:most]).astype(np.int64)
+
+
+def image_side(n_inputs: int) -> int | None:
+    """Return the side of the square image that so many inputs make up; ``None`` where they make up none.
+
+    Datasets hold no shape, so a number of inputs that is a square is taken for a square image, row by row, from
+    whatever file it comes; 4 inputs, 2 by 2, are the fewest.
+    """
+    side = round(n_inputs**0.5)
+    return side if side > 1 and side * side == n_inputs else None

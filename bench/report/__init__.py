@@ -1,0 +1,1 @@
+"""What every view uses: the style of figures, tables, number formats, pages."""

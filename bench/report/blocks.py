@@ -1,0 +1,78 @@
+"""What a report is made of, before it is written in any language."""
+
+from dataclasses import dataclass
+
+from backprop_bench.bench.report.drawing import FigureFile
+from backprop_bench.bench.report.evidence import Evidence
+from backprop_bench.bench.report.panel import Panel
+from backprop_bench.bench.report.table import Table
+
+
+@dataclass(frozen=True)
+class Code:
+    """A command to copy."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Heading:
+    """What the blocks after it are about, within a section."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Listed:
+    """Sentences, each of which stands for itself."""
+
+    sentences: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Caution:
+    """What a reader must know before the blocks after it."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure that is in no file of its own."""
+
+    name: str
+    title: str
+    alt: str
+    svg: bytes
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A table or a figure, and the rows behind it."""
+
+    what: Table | FigureFile | Picture
+    evidence: Evidence
+
+
+Block = str | Code | Heading | Listed | Caution | Table | FigureFile | Picture | Shown | Panel
+"""Text is a paragraph."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """Blocks under a heading."""
+
+    heading: str
+    blocks: tuple[Block, ...]
+
+
+@dataclass(frozen=True)
+class Report:
+    """A report before it is written in any language."""
+
+    title: str
+    warnings: tuple[str, ...]
+    lead: str
+    """The answer in one sentence."""
+    answer: tuple[str, ...]
+    sections: tuple[Section, ...]

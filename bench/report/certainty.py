@@ -1,0 +1,160 @@
+"""Sentences on how sure the times are: why timing stopped, the A/A test, what counts as interference."""
+
+import math
+from typing import Any
+
+from backprop_bench.bench.core.stats.intervals import relative_half_width
+from backprop_bench.bench.core.stats.ratios import COUNT_LIMITS, SHARE_LIMITS, Ratio
+from backprop_bench.bench.core.summary import QuestionSummary, Summary
+from backprop_bench.bench.report.numbers import (
+    NBSP,
+    clean,
+    count,
+    has_bounds,
+    listing,
+    named,
+    number_interval,
+    percent,
+    seconds,
+)
+
+METHOD = "per process replicate, of 10th-percentile block times; geometric mean and 95 % CI over replicates"
+"""How blocks become an estimate and its interval."""
+
+DISTURBANCES = {
+    "steal_s": "stolen time",
+    "waited_s": "waiting for a core",
+    "psi_cpu_some_us": "CPU pressure",
+    "voluntary_switches": "voluntary switches",
+    "involuntary_switches": "involuntary switches",
+    "minor_faults": "minor faults",
+    "major_faults": "major faults",
+    "throttles": "throttles",
+}
+"""What the counters of system interference are called."""
+
+
+def timing_of(summary: Summary, question: QuestionSummary) -> dict[str, Any]:
+    """Return how a question was to be timed."""
+    planned = summary.description["plan"]["questions"]
+    return dict(next(found["timing"] for found in planned if found["name"] == question.name))
+
+
+def compared(question: QuestionSummary) -> list[Ratio]:
+    """Return the ratios of implementations that share a round."""
+    return [ratio for ratio in question.ratios if ratio.interval.n]
+
+
+def within(share: float) -> str:
+    """Return a half-width with two digits, rounded up: "±2 %", "±4.2 %"."""
+    if share <= 0:
+        return f"±0{NBSP}%"
+    digit = 10.0 ** (math.floor(math.log10(100 * share)) - 1)
+    value = math.ceil(100 * share / digit - 1e-6) * digit
+    return f"±{value:.{2 if value < 100 else 3}g}{NBSP}%"
+
+
+def stop_sentence(summary: Summary, question: QuestionSummary) -> str:
+    """Return why the timing of a question stopped, and how narrow its intervals are."""
+    stop = question.stop
+    if stop is None:
+        sets = max((ratio.n_sets for ratio in compared(question)), default=0)
+        so_far = f"{count(sets, 'process replicate')} so far" if sets else "nothing was timed in the same rounds"
+        return f"The timing is not complete: {so_far}." if question.disturbance.n_blocks else "Nothing was timed."
+    after = f"Timing stopped after {count(stop.sets, 'process replicate')}, {seconds(stop.spent_s)}"
+    timing = timing_of(summary, question)
+    if stop.reason == "precise":
+        return f"{after}: {_every_ratio(question)} is within {within(timing['target'])}{_widest(question)}."
+    if stop.reason == "budget":
+        return (
+            f"{after}, because the budget of {timing['budget_s']:g}{NBSP}s was used up before "
+            f"{_what_was_wanted(question, timing)}{_widest(question)}."
+        )
+    left = "there is nothing left to compare" if compared(question) else "there is nothing to compare"
+    reasons = {"alone": left, "failed": "every implementation failed"}
+    return f"{after}: {reasons.get(stop.reason, clean(stop.reason))}."
+
+
+def _decisive(question: QuestionSummary) -> list[Ratio]:
+    """Return the ratios that decide when to stop: of what did not break, or the A/A test if there is nothing else."""
+    broken = {failure.implementation for failure in question.failures if failure.phase == "timing"}
+    found = [ratio for ratio in compared(question) if not {ratio.numerator, ratio.denominator} & broken]
+    test = question.self_test
+    return found or ([test] if test is not None and test.interval.n else [])
+
+
+def _every_ratio(question: QuestionSummary) -> str:
+    if _decisive(question) == [question.self_test]:
+        return "the ratio of the A/A test"
+    broken = any(failure.phase == "timing" for failure in question.failures)
+    return "every ratio of those that did not fail" if broken else "every ratio"
+
+
+def _what_was_wanted(question: QuestionSummary, timing: dict[str, Any]) -> str:
+    """Say what the budget was too small for: precision, or enough process replicates to believe it."""
+    ratios = _decisive(question)
+    if ratios and all(relative_half_width(ratio.interval) <= timing["target"] for ratio in ratios):
+        enough = min(ratio.n_sets for ratio in ratios)
+        return f"there were the {timing['min_sets']} process replicates that an interval needs: {enough} are complete"
+    return f"{_every_ratio(question)} was within {within(timing['target'])}"
+
+
+def _widest(question: QuestionSummary) -> str:
+    ratios = _decisive(question)
+    if not ratios:
+        return "; no two implementations share a round"
+    if not all(has_bounds(ratio.interval) for ratio in ratios):
+        return "; a ratio from one process replicate has no interval"
+    return f"; the widest is {within(max(relative_half_width(ratio.interval) for ratio in ratios))}"
+
+
+def self_test_sentence(question: QuestionSummary) -> str | None:
+    """Return how an implementation compares with its own second copy; None where the question has no such copy."""
+    if question.self_test is None:
+        return None
+    test = question.self_test
+    name = named(test.denominator)
+    if not test.interval.n:
+        return f"A/A test: the second copy of {name} was not timed in a round with {name}."
+    said = f"A/A test, {name} against itself: ratio {number_interval(test.interval)}"
+    if not has_bounds(test.interval):
+        return f"{said}, from one process replicate, so without an interval."
+    if test.interval.contains(1):
+        return f"{said}; the interval includes 1, as it should."
+    return (
+        f"{said}; the interval does not include 1. One run in twenty shows this by chance. Otherwise the method alone "
+        f"may make a difference of {percent(abs(test.interval.estimate - 1))}."
+    )
+
+
+def self_test_warning(question: QuestionSummary) -> str | None:
+    """Return the sentence of an A/A test that did not come out as it should; None where it did, or was not made."""
+    test = question.self_test
+    if test is None or not has_bounds(test.interval) or test.interval.contains(1):
+        return None
+    return self_test_sentence(question)
+
+
+def self_test_missing(summary: Summary) -> str | None:
+    """Return the sentence of a run that has no A/A test; None of one that has."""
+    if any(question.self_test is not None for question in summary.questions):
+        return None
+    return (
+        "This run has no A/A test: no implementation was timed against a second copy of itself, so nothing here shows "
+        "that equal times are measured as equal."
+    )
+
+
+def disturbance_rule() -> str:
+    """Return when a block counts as under interference, with the limits that the computation has."""
+    shares = [
+        f"{DISTURBANCES[name]} above {percent(limit, 0)} of its wall time" for name, limit in SHARE_LIMITS.items()
+    ]
+    counts = [
+        f"more than {limit} {DISTURBANCES[name]}" if limit else f"any {DISTURBANCES[name]}"
+        for name, limit in COUNT_LIMITS.items()
+    ]
+    return (
+        f"A block counts as under interference from {listing([*shares, *counts], 'or')}, never by its length. Counters "
+        "that the system does not provide count as zero"
+    )

@@ -1,0 +1,179 @@
+"""Other runs that a report shows beside its own: what each says, where it comes from, and how far it compares."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from backprop_bench.bench.core.records.rows import Row
+from backprop_bench.bench.report.blocks import Block, Caution, Code, Heading, Listed, Picture, Shown
+from backprop_bench.bench.report.evidence import Evidence, description_behind, rows_behind
+from backprop_bench.bench.report.numbers import clean, listing, spans
+from backprop_bench.bench.report.table import Table
+
+DRIFT = "drift.json"
+"""What ``parity --drift`` leaves in a folder, which is no run of its own."""
+PLACES = {
+    "parity": "right",
+    "compare": "fast",
+    "ladder": "fast",
+    "scale": "fast",
+    "race": "fast",
+    "explain": "why",
+    "reproduce": "published",
+    "calibrate": "noise",
+}
+"""By command, which section of a report its run belongs to."""
+HEADINGS = {
+    "parity": "How far the implementations come apart",
+    "compare": "Another comparison",
+    "ladder": "What each idea is worth",
+    "scale": "How time grows",
+    "race": "Time to accuracy",
+    "explain": "Where the two gaps come from",
+    "reproduce": "Published experiments, trained again",
+    "calibrate": "The measuring, put to the test",
+}
+KINDS = {
+    "why": ("search", "epoch", "block"),
+    "bridge": ("block",),
+    "ladder": ("block", "start", "memory", "end"),
+    "scaling": ("block",),
+    "race": ("race", "search"),
+    "published": ("trial", "epoch", "stretch"),
+    "report": ("epoch", "block"),
+    "calibration": ("block",),
+}
+"""By the name of a finding, the kinds of the rows that it is made from."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One finding of a run: :class:`backprop_bench.bench.report.findings.Finding`, drawn."""
+
+    name: str
+    sentences: tuple[str, ...]
+    tables: tuple[Table, ...]
+    pictures: tuple[Picture, ...]
+
+
+@dataclass(frozen=True)
+class FurtherRun:
+    """A run that is shown beside another one.
+
+    Attributes
+    ----------
+    folder
+        Where it lies, seen from the folder of the report.
+    command
+        The command that made it.
+    description
+        What it was to do and where; empty where that cannot be read.
+    rows
+        Its rows.
+    failures
+        Sentences on what failed in it.
+    trouble
+        Why nothing of it can be shown; ``None`` where something can.
+    """
+
+    folder: str
+    command: str
+    description: Mapping[str, Any]
+    rows: Sequence[Row] = ()
+    parts: tuple[Part, ...] = ()
+    failures: tuple[str, ...] = ()
+    trouble: str | None = None
+
+    @property
+    def place(self) -> str:
+        """The section that it belongs to."""
+        return PLACES.get(self.command, "noise")
+
+
+def further_blocks(runs: Sequence[FurtherRun], place: str, beside: Mapping[str, Any]) -> list[Block]:
+    """Return what the runs of one section say.
+
+    Parameters
+    ----------
+    beside
+        Description of the run that is reported, from which other machines and versions are told.
+    """
+    return [block for run in runs if run.place == place for block in _blocks(run, beside)]
+
+
+def _blocks(run: FurtherRun, beside: Mapping[str, Any]) -> list[Block]:
+    heading = Heading(f"{HEADINGS.get(run.command, 'A further run')}: {clean(run.folder)}")
+    if run.trouble is not None:
+        reason = clean(run.trouble).rstrip(".")
+        return [heading, f"The run in {clean(run.folder)} cannot be shown: {reason}."]
+    blocks: list[Block] = [heading, provenance(run)]
+    if "command" in run.description:
+        blocks.append(Code(clean(run.description["command"])))
+    apart = differences(run.description, beside)
+    if apart:
+        blocks.append(Caution(f"Not to be compared number by number with the rest: {listing(apart)}."))
+    blocks += [Caution(f"Failed: {clean(failure)}") for failure in run.failures]
+    for part in run.parts:
+        evidence = _evidence(run, part)
+        shown: list[Table | Picture] = [*part.pictures, *(table for table in part.tables if table.rows)]
+        blocks += [Listed(tuple(map(clean, part.sentences)))] if part.sentences else []
+        blocks += shown if evidence is None else [Shown(what, evidence) for what in shown]
+    return blocks
+
+
+def _evidence(run: FurtherRun, part: Part) -> Evidence | None:
+    if part.name == "drift":
+        return description_behind("drift", run.folder, DRIFT)
+    if part.name not in KINDS:
+        return None
+    question = part.name if part.name == "bridge" else None
+    return rows_behind(run.rows, KINDS[part.name], question, run.folder)
+
+
+def provenance(run: FurtherRun) -> str:
+    """Return a sentence on when, from which commit and on which machine a run was made."""
+    machine = run.description.get("environment", {})
+    cpu = machine.get("cpu", {})
+    said = [f"A run of {clean(run.description.get('created', 'an unknown date'))}"]
+    said.append(_commit(machine) or "of an unknown commit")
+    said.append(f"on {clean(cpu.get('model') or 'an unknown processor')}")
+    if "cpus" in run.description:
+        said.append(f"cores {spans(run.description['cpus'])}")
+    if "threads" in run.description:
+        said.append(f"{run.description['threads']} thread{'s' if run.description['threads'] != 1 else ''} each")
+    return ", ".join(said) + "."
+
+
+def _commit(machine: Mapping[str, Any]) -> str:
+    checkout = machine.get("checkout") or {}
+    changed = " with changes of its own" if checkout.get("dirty") else ""
+    return f"commit {clean(checkout['commit'])[:10]}{changed}" if checkout.get("commit") else ""
+
+
+def differences(description: Mapping[str, Any], beside: Mapping[str, Any]) -> list[str]:
+    """Return in words in what the machine and the versions of two runs differ; nothing where in nothing."""
+    here, there = description.get("environment", {}), beside.get("environment", {})
+    if not here:
+        return ["it does not say where it was made"]
+    found = []
+    if _machine(here) != _machine(there):
+        found.append("it is of another machine, or of another kernel or system on it")
+    packages, others = here.get("packages", {}), there.get("packages", {})
+    shared = sorted(packages.keys() & others.keys())  # only those that a run needs are in its description
+    changed = [clean(name) for name in shared if packages[name] != others[name]]
+    changed += ["Python"] if here.get("python") != there.get("python") else []
+    if changed:
+        found.append(f"other versions of {listing(changed)} ran it")
+    if here.get("source_crc32") != there.get("source_crc32"):
+        commits = f": {_commit(here)} there, {_commit(there)} here" if _commit(here) and _commit(there) else ""
+        found.append(f"it is of another state of this suite{commits}")
+    if description.get("dataset_crc32") != beside.get("dataset_crc32"):
+        found.append("it is of other data")
+    return found
+
+
+def _machine(environment: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Return what tells machines apart, as far as times are concerned; memory differs by some kB after a reboot."""
+    cpu = environment.get("cpu", {})
+    kept = {name: value for name, value in cpu.items() if name not in ("governor", "turbo", "quota_cores")}
+    return kept, environment.get("gpus"), environment.get("operating_system"), environment.get("kernel")

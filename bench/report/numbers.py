@@ -1,0 +1,266 @@
+"""How numbers and names are written: in figures, tables and reports alike. Pure functions to text."""
+
+import math
+import unicodedata
+from collections.abc import Iterable
+
+from backprop_bench.bench.core.stats.intervals import Interval, inverse, scaled
+
+ABSENT = "–"
+"""Stands where nothing was measured."""
+
+NBSP = "\N{NO-BREAK SPACE}"
+"""Between a number and its unit."""
+
+NAME_LETTERS = 48
+"""Letters of an implementation's name that sentences have room for."""
+
+SECOND_UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
+MIB = 1 << 20
+LARGE = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
+
+
+def clean(text: object) -> str:
+    """Return text on one line, without the control and direction characters that could disturb what is around it."""
+    line = " ".join(str(text).split())
+    return "".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(char)[0] == "C" else char for char in line)
+
+
+def shorten(text: str, length: int) -> str:
+    """Return text of at most `length` characters, its middle left out where it is longer."""
+    text = clean(text)
+    if len(text) <= length:
+        return text
+    tail = (length - 1) // 2
+    return f"{text[: length - 1 - tail]}…{text[-tail:]}"
+
+
+def named(implementation: str) -> str:
+    """Return the name of an implementation as sentences have room for it."""
+    return shorten(implementation, NAME_LETTERS)
+
+
+def listing(items: Iterable[str], word: str = "and") -> str:
+    """Return "a", "a and b", or "a, b and c", with another word for the last one where it is given."""
+    found = list(items)
+    return f" {word} ".join([", ".join(found[:-1]), found[-1]] if len(found) > 1 else found)
+
+
+def count(number: int, noun: str) -> str:
+    """Return the number with its noun, such as "1 seed" or "60,000 cases"."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def count_range(numbers: Iterable[int], noun: str) -> str:
+    """Return "3 seeds" where all numbers are 3, and "1–3 seeds" where they differ."""
+    found = sorted(numbers) or [0]
+    return count(found[0], noun) if found[0] == found[-1] else f"{found[0]:,}–{count(found[-1], noun)}"
+
+
+def spans(numbers: Iterable[int]) -> str:
+    """Return whole numbers in rising order, neighbours as a span: "0–3, 6"."""
+    found: list[list[int]] = []
+    for number in sorted(set(numbers)):
+        if found and number == found[-1][-1] + 1:
+            found[-1].append(number)
+        else:
+            found.append([number])
+    return ", ".join(str(span[0]) if len(span) == 1 else f"{span[0]}–{span[-1]}" for span in found)
+
+
+def plain(value: float, decimals: int | None = None) -> str:
+    """Return a number with these decimals, or with three significant digits; `ABSENT` for what is not finite."""
+    if not math.isfinite(value):
+        return ABSENT
+    places = _decimals_of(value, 3) if decimals is None else decimals
+    return f"{value:,.{places}f}".replace("-", "−")
+
+
+def two_digits(value: float) -> str:
+    """Return a number with its first two significant digits: "17", "0.47"."""
+    return plain(value, _decimals_of(value, 2))
+
+
+def scientific(value: float | None) -> str:
+    """Return a small number of either size such as "3.1e-07"; `ABSENT` for none and for what is not finite."""
+    return ABSENT if value is None or not math.isfinite(value) else f"{value:.2g}"
+
+
+def seconds(value: float) -> str:
+    """Return a time with the unit that suits it: "1.23 s", "45.6 ms", "118 µs"."""
+    if not math.isfinite(value):
+        return ABSENT
+    scale, unit = second_unit(value)
+    return f"{plain(value / scale)}{NBSP}{unit}"
+
+
+def second_unit(value: float) -> tuple[float, str]:
+    """Return the largest unit of time that is not larger than `value`, in seconds and by name; seconds for zero."""
+    if value == 0:
+        return SECOND_UNITS[0]
+    return next((unit for unit in SECOND_UNITS if abs(value) >= 0.9995 * unit[0]), SECOND_UNITS[-1])
+
+
+def seconds_interval(interval: Interval) -> str:
+    """Return "1.23 s (1.20–1.26)", without brackets where there is no interval."""
+    if not math.isfinite(interval.estimate):
+        return ABSENT
+    scale, unit = second_unit(interval.estimate)
+    value, brackets = _parts(scaled(interval, 1 / scale))
+    return f"{value}{NBSP}{unit}{brackets}"
+
+
+def percent(fraction: float, decimals: int = 1) -> str:
+    """Return a fraction as "97.6 %"."""
+    text = plain(100 * fraction, decimals)
+    return text if text == ABSENT else f"{text}{NBSP}%"
+
+
+def percent_interval(interval: Interval) -> str:
+    """Return a fraction as "97.62 % (97.51–97.73)", cut to 0 and 100, without brackets where there is no interval."""
+    if not math.isfinite(interval.estimate):
+        return ABSENT
+    possible = Interval(interval.estimate, max(interval.low, 0.0), min(interval.high, 1.0), interval.n)
+    value, brackets = _parts(scaled(possible if has_bounds(interval) else interval, 100), decimals=2)
+    return f"{value}{NBSP}%{brackets}"
+
+
+def number_interval(interval: Interval) -> str:
+    """Return "2.03 (1.97–2.09)", without brackets where there is no interval."""
+    value, brackets = _parts(interval)
+    return value + brackets
+
+
+def bounds(interval: Interval) -> str:
+    """Return the interval alone, "1.97–2.09", with as many digits as beside its estimate; `ABSENT` without one."""
+    return _parts(interval)[1].strip(" ()") or ABSENT
+
+
+def confidence(interval: Interval) -> str:
+    """Return the interval of a factor in a sentence: "95 % CI 1.70–1.79"; empty without one."""
+    if not has_bounds(interval):
+        return ""
+    decimals = _decimals_in_sentence(interval)
+    return f"95{NBSP}% CI {plain(interval.low, decimals)}–{plain(interval.high, decimals)}"
+
+
+def at_least_one(ratio: Interval) -> Interval:
+    """Return a ratio or its inverse, whichever has the larger estimate."""
+    if not ratio.estimate < 1:
+        return ratio
+    return inverse(ratio)
+
+
+def factor(ratio: Interval) -> str:
+    """Return a factor for a table: "1.74× (1.70–1.79)"."""
+    value, brackets = _parts(ratio)
+    return value if value == ABSENT else f"{value}×{brackets}"
+
+
+def compared(ratio: Interval) -> str:
+    """Return how a time compares with another one for a table: "1.74× slower (1.70–1.79)"; "–" without a time."""
+    if not math.isfinite(ratio.estimate):
+        return ABSENT
+    if has_bounds(ratio) and ratio.contains(1):
+        return "no significant difference"
+    value, brackets = _parts(at_least_one(ratio))
+    return f"{value}× {'faster' if ratio.estimate < 1 else 'slower'}{brackets}"
+
+
+def speed(first: str, second: str, ratio: Interval, per: str = "", with_interval: bool = True) -> str:
+    """Return which of two is faster and by how much.
+
+    Parameters
+    ----------
+    first, second
+        Names as the sentence has them.
+    ratio
+        Time of the first over time of the second, with its 95 % confidence interval where there is one.
+    per
+        What the time is of, such as "per epoch".
+    with_interval
+        Whether the interval is said, too; a title leaves it out.
+    """
+    of = f" {per}" if per else ""
+    if has_bounds(ratio) and ratio.contains(1):
+        interval = f" ({confidence(ratio)})" if with_interval else ""
+        return f"no significant difference in time{of} between {first} and {second}{interval}"
+    fast, slow = (first, second) if ratio.estimate < 1 else (second, first)
+    by = at_least_one(ratio)
+    sentence = f"{fast} is {plain(by.estimate, _decimals_in_sentence(by))}× faster{of} than {slow}"
+    if not with_interval:
+        return sentence
+    return f"{sentence} ({confidence(by)})" if has_bounds(by) else f"{sentence} (one process replicate, no interval)"
+
+
+def points(difference: Interval) -> str:
+    """Return how much larger one fraction is than another, "3.4 points, 95 % CI 1.3–5.5"."""
+    percents = scaled(difference, 100)
+    decimals = max(1, _decimals_in_sentence(percents))
+    value, low, high = (plain(number, decimals) for number in (percents.estimate, percents.low, percents.high))
+    if not has_bounds(percents):
+        return f"{value} points"
+    return f"{value} points, 95{NBSP}% CI {low}{'–' if percents.low >= 0 else ' to '}{high}"
+
+
+def points_interval(interval: Interval) -> str:
+    """Return a difference of fractions in percentage points, "+0.12 (-0.03 to +0.27)"."""
+    value, low, high = (f"{100 * number:+.2f}" for number in (interval.estimate, interval.low, interval.high))
+    return f"{value} ({low} to {high})" if has_bounds(interval) else value
+
+
+def value_interval(interval: Interval, unit: str) -> str:
+    """Return "12.3 J (12.1–12.5)", without brackets where there is no interval."""
+    if not math.isfinite(interval.estimate):
+        return ABSENT
+    value, brackets = _parts(interval)
+    return f"{value}{NBSP}{unit}{brackets}"
+
+
+def large(value: float, unit: str) -> str:
+    """Return a number from one up with the prefix that suits it: "24.8 GFLOP"."""
+    scale, prefix = next((found for found in LARGE if value >= found[0]), LARGE[-1])
+    return f"{plain(value / scale)}{NBSP}{prefix}{unit}"
+
+
+def mebibytes(value: int | None) -> str:
+    """Return bytes as "123 MiB"; `ABSENT` where they were not measured."""
+    return ABSENT if value is None else f"{plain(value / MIB)}{NBSP}MiB"
+
+
+def has_bounds(interval: Interval) -> bool:
+    """Say whether there is an interval, not an estimate alone."""
+    return math.isfinite(interval.low) and math.isfinite(interval.high)
+
+
+def _decimals_of(value: float, digits: int) -> int:
+    """Decimals that show `digits` significant digits of a value."""
+    if value == 0 or not math.isfinite(value):
+        return 0
+    exponent = math.floor(math.log10(abs(float(f"{value:.{digits - 1}e}"))))
+    return max(0, digits - 1 - exponent)
+
+
+def _decimals_of_error(half_width: float) -> int:
+    """Decimals that show the first digit of an interval's half-width, the first two from 10 to 19."""
+    if half_width <= 0:
+        return 0
+    return max(0, -math.floor(math.log10(half_width / 2)))
+
+
+def _decimals_in_sentence(interval: Interval) -> int:
+    """Decimals that show the first digit of an interval's half-width, 8 and 9 as if they were 10; else three digits."""
+    if not has_bounds(interval) or interval.half_width <= 0:
+        return _decimals_of(interval.estimate, 3)
+    return max(0, -math.floor(math.log10(interval.half_width / 0.8)))
+
+
+def _parts(interval: Interval, decimals: int | None = None) -> tuple[str, str]:
+    """Return the estimate and the bracketed interval, both with as many decimals as the interval justifies."""
+    if decimals is None:
+        fewest, most = _decimals_of(interval.estimate, 3), _decimals_of(interval.estimate, 4)
+        decimals = min(max(_decimals_of_error(interval.half_width), fewest), most) if has_bounds(interval) else fewest
+    value = plain(interval.estimate, decimals)
+    if not has_bounds(interval):
+        return value, ""
+    return value, f" ({plain(interval.low, decimals)}–{plain(interval.high, decimals)})"

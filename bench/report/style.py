@@ -1,0 +1,252 @@
+"""One look for all figures: colours, markers, letters, and a page that is filled from the top."""
+
+import contextlib
+import textwrap
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+
+from backprop_bench.bench.compare.answer import family
+from backprop_bench.bench.core.summary import Performance
+from backprop_bench.bench.report import numbers
+
+INK, GREY, FAINT = "#1b1f24", "#57606a", "#d8dee4"
+SMALL, NORMAL, LARGE = 8.5, 9.5, 12.0
+"""Sizes of letters in points."""
+
+PAGE_INCHES = 10.5
+MARGIN = 0.25
+NAME_LETTERS = 22
+LOG_FROM = 5.0
+"""An axis of times is logarithmic from this ratio of the largest to the smallest on."""
+NEAR = 40
+"""Ratio of the largest to the smallest value up to which a logarithmic axis has two ticks a decade, else one."""
+
+SHADES = {
+    "from scratch": ("#b3400a", "#e8743b", "#7a2a05", "#f2a154"),
+    "PyTorch": ("#0a5fa8", "#4a9fe0", "#06365f", "#8fb8de"),
+    "peer": ("#00735c", "#3fb28f", "#5b6b2f", "#98a832"),
+}
+"""Orange, blue and green of one family each, told apart by lightness; safe for the common colour blindnesses."""
+
+MARKERS = {"from scratch": "oDhp", "PyTorch": "sPXd", "peer": "^v"}
+OTHER_MARKERS = "v^<>*8H"
+DASHES = ("-", "--", "-.", ":")
+PLACES = {
+    "scratch-numpy": 0,
+    "scratch-inplace": 1,
+    "scratch-python": 2,
+    "scratch-compiled": 3,
+    "torch-eager": 0,
+    "torch-loader": 1,
+    "torch-compile": 2,
+    "torch-cuda-graph": 3,
+    "sklearn": 0,
+    "jax": 1,
+}
+"""Which shade, marker and dash of its family an implementation has; other names get theirs from their letters."""
+
+PART_COLOURS = {"fetch": "#c9c9c9", "forward": "#56b4e9", "backward": "#0072b2", "update": "#e69f00"}
+OTHER_PART_COLOURS = ("#cc79a7", "#009e73", "#f0e442", "#d55e00")
+
+LOOK: dict[Any, Any] = {
+    "font.family": ["DejaVu Sans"],
+    "font.size": NORMAL,
+    "text.color": INK,
+    "text.parse_math": False,
+    "axes.edgecolor": GREY,
+    "axes.labelcolor": INK,
+    "axes.labelsize": NORMAL,
+    "axes.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.unicode_minus": True,
+    "grid.color": FAINT,
+    "grid.linewidth": 0.7,
+    "xtick.color": GREY,
+    "ytick.color": GREY,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "xtick.labelsize": SMALL,
+    "ytick.labelsize": NORMAL,
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+    "svg.fonttype": "path",
+    "svg.hashsalt": "backprop-bench",
+}
+
+
+@contextlib.contextmanager
+def look() -> Iterator[None]:
+    """Draw and write figures in the suite's look, whatever the user's own settings are, which come back after it."""
+    defaults: dict[Any, Any] = {
+        key: value for key, value in mpl.rcParamsDefault.items() if not key.startswith("backend")
+    }
+    with mpl.rc_context({**defaults, **LOOK}):
+        yield
+
+
+def place(implementation: str) -> int:
+    """Return the place of an implementation among the shades of its family, the same in every figure."""
+    known = PLACES.get(implementation)
+    return zlib.crc32(implementation.encode()) % len(DASHES) if known is None else known
+
+
+def colour(implementation: str) -> str:
+    """Return the colour of an implementation."""
+    return SHADES[family(implementation)][place(implementation)]
+
+
+def text_colour(implementation: str) -> str:
+    """Return the colour of an implementation for words: where its own is too light to be read, its family's first."""
+    own = colour(implementation)
+    return own if text_on(own) == "white" else SHADES[family(implementation)][0]
+
+
+def marker(implementation: str) -> str:
+    """Return the marker of an implementation."""
+    if implementation in PLACES:
+        return MARKERS[family(implementation)][place(implementation)]
+    return OTHER_MARKERS[zlib.crc32(implementation.encode()) // len(DASHES) % len(OTHER_MARKERS)]
+
+
+def dash(implementation: str) -> str:
+    """Return the line style of an implementation."""
+    return DASHES[place(implementation)]
+
+
+def part_colours(parts: list[str]) -> dict[str, str]:
+    """Return a colour for every part of a training step."""
+    others = [part for part in parts if part not in PART_COLOURS]
+    found = {part: OTHER_PART_COLOURS[index % len(OTHER_PART_COLOURS)] for index, part in enumerate(others)}
+    return found | {part: PART_COLOURS[part] for part in parts if part in PART_COLOURS}
+
+
+def text_on(background: str) -> str:
+    """Return black or white, whichever is easier to read on a colour such as "#0072b2"."""
+    red, green, blue = (int(background[start : start + 2], 16) / 255 for start in (1, 3, 5))
+    return INK if 0.2126 * red**2.2 + 0.7152 * green**2.2 + 0.0722 * blue**2.2 > 0.18 else "white"
+
+
+@dataclass(frozen=True)
+class Band:
+    """A horizontal band of a figure. Places are inches from its left and upper edges."""
+
+    figure: Figure
+    top: float
+    height: float
+
+    def axes(self, left: float, width: float, above: float = 0.0, below: float = 0.0) -> Axes:
+        """Return axes that fill the band's height but for what is left above and below them."""
+        page_width, page_height = self.figure.get_size_inches()
+        bottom = page_height - self.top - self.height + below
+        height = self.height - above - below
+        return self.figure.add_axes((left / page_width, bottom / page_height, width / page_width, height / page_height))
+
+    def write(self, x: float, y: float, text: str, **style: Any) -> None:
+        """Write text with its upper left corner there."""
+        page_width, page_height = self.figure.get_size_inches()
+        style = {"va": "top", "fontsize": NORMAL, **style}
+        self.figure.text(x / page_width, 1 - (self.top + y) / page_height, text, **style)
+
+
+class Page:
+    """A figure under construction: bands from the top downwards, as high as what stands in them."""
+
+    def __init__(self) -> None:
+        self._bands: list[tuple[float, Callable[[Band], None]]] = []
+
+    def text(self, text: str, size: float = NORMAL, after: float = 0.06, **style: Any) -> None:
+        """Add a paragraph, broken into lines that fit."""
+        wide = 0.64 if style.get("weight") == "bold" else 0.55
+        letters = int((PAGE_INCHES - 2 * MARGIN) * 72 / (wide * size))
+        lines = textwrap.wrap(text, letters, break_on_hyphens=False)
+        height = len(lines) * size * 1.35 / 72 + after
+        self.band(
+            height, lambda band: band.write(MARGIN, 0, "\n".join(lines), fontsize=size, linespacing=1.25, **style)
+        )
+
+    def heading(self, title: str, question: str) -> None:
+        """Begin the part about a question: what one sees, and the question's own title."""
+        if self._bands:
+            self.band(0.3, lambda _: None)
+        self.text(title, LARGE, weight="bold")
+        self.text(numbers.clean(question), color=GREY, after=0.1)
+
+    def band(self, height: float, draw: Callable[[Band], None]) -> None:
+        """Add a band of this height in inches, which `draw` fills."""
+        self._bands.append((height, draw))
+
+    def figure(self) -> Figure:
+        """Return the finished figure."""
+        figure = Figure(figsize=(PAGE_INCHES, sum(height for height, _ in self._bands) + 2 * MARGIN))
+        FigureCanvasAgg(figure)
+        top = MARGIN
+        for height, draw in self._bands:
+            draw(Band(figure, top, height))
+            top += height
+        return figure
+
+
+def short_name(name: str, letters: int = NAME_LETTERS) -> str:
+    """Return a name cut to the room that figures have for it."""
+    return numbers.shorten(name, letters)
+
+
+def name_rows(axes: Axes, names: list[str], labelled: bool = True) -> None:
+    """Make the vertical axis one of named rows, the first one on top."""
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.set_yticks(range(len(names)), [short_name(name) for name in names] if labelled else [])
+    axes.tick_params(axis="y", length=0, pad=6)
+    axes.grid(visible=False, axis="y")
+
+
+def row_texts(axes: Axes, offset_inches: float, header: str, texts: list[str]) -> None:
+    """Write one text per row in a column to the right of the axes, under a header."""
+    width = axes.get_position().width * PAGE_INCHES
+    x = 1 + offset_inches / width
+    transform = axes.get_yaxis_transform()
+    for row, text in enumerate(texts):
+        axes.text(x, row, text, transform=transform, va="center", fontsize=NORMAL)
+    axes.annotate(
+        header, (x, 1), (0, 5), xycoords="axes fraction", textcoords="offset points", fontsize=SMALL, color=GREY
+    )
+
+
+def steady(performances: Sequence[Performance]) -> Sequence[Performance]:
+    """Return the performances that decide an axis of accuracies: those that never diverged, where there are any."""
+    return [performance for performance in performances if not performance.diverged] or performances
+
+
+def is_wide(values: list[float]) -> bool:
+    """Say whether positive values lie so far apart that they need a logarithmic axis."""
+    return bool(values) and min(values) > 0 and max(values) / min(values) > LOG_FROM
+
+
+def time_axis(axes: Axes, values: list[float], label: str) -> None:
+    """Make the horizontal axis one of seconds: from zero, or logarithmic where the values lie far apart."""
+    if is_wide(values):
+        axes.set_xscale("log")
+        near = max(values) / min(values) < NEAR
+        axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0) if near else (1.0,), numticks=6))
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.set_xlim(min(values) / 1.4, max(values) * 1.4)
+    else:
+        axes.set_xlim(0, 1.12 * max(values, default=1.0))
+        axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _short_seconds(value)))
+    axes.set_xlabel(f"{label}, log axis" if is_wide(values) else label)
+
+
+def _short_seconds(value: float) -> str:
+    scale, unit = numbers.second_unit(value)
+    return f"{value / scale:.4g} {unit}"

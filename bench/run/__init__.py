@@ -1,1 +1,0 @@
-"""What runs things: worker processes, clocks, the parity proof."""

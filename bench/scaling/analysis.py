@@ -1,0 +1,204 @@
+"""How time grows along an axis: curves, slopes, crossings, and the share of the possible. Pure functions."""
+
+import dataclasses
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from backprop_bench.bench.core.records.rows import Row
+from backprop_bench.bench.core.stats.intervals import Interval, scaled
+from backprop_bench.bench.core.stats.ratios import Ratio
+from backprop_bench.bench.core.summary import QuestionSummary, summarize
+
+
+@dataclasses.dataclass(frozen=True)
+class Point:
+    """One implementation at one place of an axis.
+
+    Attributes
+    ----------
+    x
+        The place: how many of what is counted.
+    case_s
+        Seconds per case and epoch.
+    epoch_s
+        Seconds per epoch.
+    of_roof
+        What the machine needs at least, by this time: the longer of the fastest matrix products alone and of fetching
+        the batches alone. NaN where neither was timed.
+    """
+
+    x: int
+    case_s: Interval
+    epoch_s: Interval
+    of_roof: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Limit:
+    """What the machine was measured to do at one place of an axis, with nothing else to do.
+
+    Attributes
+    ----------
+    case_s
+        Seconds per case.
+    rate
+        FLOP/s of products, bytes/s of what is read.
+    """
+
+    x: int
+    case_s: float
+    rate: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Curve:
+    """One implementation along an axis, and how its time per case grows: as x to the power of a slope.
+
+    Attributes
+    ----------
+    low, high
+        Slopes of the lower and of the upper half of the points; NaN of fewer than two.
+    """
+
+    implementation: str
+    points: tuple[Point, ...]
+    low: float
+    high: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Crossing:
+    """Where the faster of two implementations becomes the slower one.
+
+    Attributes
+    ----------
+    below, above
+        Who is faster below and above.
+    x
+        Where, by a straight line between the logarithms of the ratios at the two places around it.
+    between
+        These two places.
+    """
+
+    below: str
+    above: str
+    x: float
+    between: tuple[int, int]
+
+
+@dataclasses.dataclass(frozen=True)
+class Scaling:
+    """All curves along one axis.
+
+    Attributes
+    ----------
+    axis, counted
+        Its name, and what is counted along it.
+    products, fetched
+        The fastest matrix products alone, in FLOPs, and fetching the batches alone, in bytes read.
+    """
+
+    axis: str
+    counted: str
+    curves: tuple[Curve, ...]
+    products: tuple[Limit, ...]
+    fetched: tuple[Limit, ...]
+    crossings: tuple[Crossing, ...]
+
+
+def summarize_scale(
+    description: dict[str, Any], rows: list[Row], counted: Mapping[str, str], floors: Sequence[str], fetch: str
+) -> list[Scaling]:
+    """Compute what a run of ``scale`` says, an axis at a time.
+
+    Parameters
+    ----------
+    counted
+        By axis, what is counted along it.
+    floors
+        Names of the matrix products alone.
+    fetch
+        Name of what fetches the batches alone.
+    """
+    by_axis: dict[str, list[tuple[int, QuestionSummary]]] = {}
+    for question in summarize(description, rows).questions:
+        axis, _, value = question.name.partition("=")
+        place = question.cases if value == "all" else int(value)
+        by_axis.setdefault(axis, []).append((place, question))
+    return [
+        _scaling(axis, counted[axis], sorted(places, key=lambda found: found[0]), floors, fetch)
+        for axis, places in by_axis.items()
+    ]
+
+
+def _scaling(
+    axis: str, counted: str, places: Sequence[tuple[int, QuestionSummary]], floors: Sequence[str], fetch: str
+) -> Scaling:
+    points: dict[str, list[Point]] = {}
+    products: list[Limit] = []
+    fetched: list[Limit] = []
+    for x, question in places:
+        found = {item.implementation: item for item in question.performances if item.wall_s.n}
+        timed = [found[name] for name in floors if name in found]
+        if timed:
+            best = min(timed, key=lambda item: item.wall_s.estimate)
+            products.append(_limit(x, question.cases, best.wall_s.estimate, best.work.gemm_flops))
+        if fetch in found:
+            epoch_s, work = found[fetch].wall_s.estimate, found[fetch].work
+            fetched.append(_limit(x, question.cases, epoch_s, work.input_bytes))
+        roof_s = max((limit.case_s for limit in (*products[-1:], *fetched[-1:]) if limit.x == x), default=math.nan)
+        for name, item in found.items():
+            if name not in (*floors, fetch):
+                case_s = scaled(item.wall_s, 1 / question.cases)
+                points.setdefault(name, []).append(Point(x, case_s, item.wall_s, roof_s / case_s.estimate))
+    curves = [Curve(name, tuple(along), *_slopes(along)) for name, along in points.items()]
+    crossings = _crossings(places, list(points))
+    return Scaling(axis, counted, tuple(curves), tuple(products), tuple(fetched), tuple(crossings))
+
+
+def _limit(x: int, cases: int, epoch_s: float, amount: float) -> Limit:
+    return Limit(x, epoch_s / cases, amount / epoch_s)
+
+
+def _slopes(points: Sequence[Point]) -> tuple[float, float]:
+    middle = (len(points) + 1) // 2
+    return _slope(points[:middle]), _slope(points[len(points) - middle :])
+
+
+def _slope(points: Sequence[Point]) -> float:
+    """Return the slope of the straight line of least squares through the logarithms."""
+    if len(points) < 2:
+        return math.nan
+    x, y = np.log([point.x for point in points]), np.log([point.case_s.estimate for point in points])
+    return float(np.polyfit(x, y, 1)[0])
+
+
+def _crossings(places: Sequence[tuple[int, QuestionSummary]], names: Sequence[str]) -> list[Crossing]:
+    """Return where one implementation overtakes another one; both places around it must leave no doubt who is ahead."""
+    found = []
+    for number, first in enumerate(names):
+        for second in names[number + 1 :]:
+            known = [(x, ratio) for x, question in places if (ratio := _ratio(question, second, first)) is not None]
+            sure = [(x, ratio.estimate) for x, ratio in known if not ratio.contains(1)]
+            for (x0, r0), (x1, r1) in itertools.pairwise(sure):
+                if (r0 > 1) != (r1 > 1):
+                    share = math.log(r0) / (math.log(r0) - math.log(r1))
+                    x = math.exp(math.log(x0) + share * (math.log(x1) - math.log(x0)))
+                    ahead = (first, second) if r0 > 1 else (second, first)
+                    found.append(Crossing(*ahead, x, (x0, x1)))
+    return found
+
+
+def _ratio(question: QuestionSummary, numerator: str, denominator: str) -> Interval | None:
+    for ratio in question.ratios:
+        if _is(ratio, numerator, denominator) and ratio.n_sets > 1:
+            return ratio.interval
+    return None
+
+
+def _is(ratio: Ratio, numerator: str, denominator: str) -> bool:
+    return (ratio.numerator, ratio.denominator) == (numerator, denominator)

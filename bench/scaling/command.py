@@ -1,0 +1,57 @@
+"""``backprop-bench scale``: how time grows with batch, width, depth, examples and threads."""
+
+from typing import Any
+
+import click
+
+from backprop_bench.bench.cli.options import RunOptions, folder_of_run, run_options
+from backprop_bench.bench.cli.output import finish
+from backprop_bench.bench.cli.progress import Bars
+from backprop_bench.bench.cli.running import go_on
+from backprop_bench.bench.core.implementations import FLOORS
+from backprop_bench.bench.core.records.rows import Row, rows_of
+from backprop_bench.bench.report.findings import Finding, Findings, failure_sentences
+from backprop_bench.bench.scaling.analysis import Scaling, summarize_scale
+from backprop_bench.bench.scaling.plan import AXES, FETCH, plan_scale
+from backprop_bench.bench.scaling.view import draw_scaling, scaling_chart, scaling_sentences, scaling_table
+
+
+@click.command()
+@click.option("--axis", "axes", multiple=True, type=click.Choice(list(AXES)), help="Only this one; repeatable.")
+@click.option("--implementation", "implementations", multiple=True, help="Only these; repeatable.")
+@run_options("a run that was stopped")
+def scale(options: RunOptions, axes: tuple[str, ...], implementations: tuple[str, ...]) -> None:
+    """Time the implementations along batch size, width, depth, examples and threads; find where one overtakes another.
+
+    At every place the implementations and the matrix products alone are timed interleaved, which gives the fraction of
+    the roofline that each one reaches.
+
+    \b
+    Examples:
+      backprop-bench scale
+      backprop-bench scale --axis batch-size --implementation scratch-numpy --implementation torch-eager
+      backprop-bench scale --resume
+    """  # noqa: D301 (click reads the backspace)
+    folder = folder_of_run(options, lambda dataset: plan_scale(dataset, axes or tuple(AXES), implementations))
+    finish(options.output, scale_findings(*go_on(folder, Bars())), folder)
+
+
+def scale_findings(description: dict[str, Any], rows: list[Row]) -> Findings:
+    """Return what a run of ``scale`` says."""
+    found = scalings_of_run(description, rows)
+    finding = Finding(
+        name="scaling",
+        sentences=scaling_sentences(found) if found else ["No place of any axis is timed yet."],
+        tables=[scaling_table(scaling) for scaling in found],
+        charts=[scaling_chart(scaling) for scaling in found],
+        draw=lambda: [draw_scaling(found)] if found else [],  # a run just begun has nothing to draw
+    )
+    failures = failure_sentences(rows_of(rows, "failure"))
+    return Findings([finding], failures, bool(failures))
+
+
+def scalings_of_run(description: dict[str, Any], rows: list[Row]) -> list[Scaling]:
+    """Return the axes of a run of ``scale`` along which something is timed."""
+    counted = {name: what for name, (what, _) in AXES.items()}
+    along = summarize_scale(description, rows, counted, list(FLOORS), FETCH)
+    return [scaling for scaling in along if any(curve.points for curve in scaling.curves)]

@@ -1,0 +1,229 @@
+"""How time grows: sentences, a table, and a figure with a row per axis."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+from backprop_bench.bench.report import style
+from backprop_bench.bench.report.chart import Chart, own_bar
+from backprop_bench.bench.report.drawing import Drawing
+from backprop_bench.bench.report.numbers import (
+    has_bounds,
+    large,
+    listing,
+    named,
+    percent,
+    plain,
+    seconds,
+    seconds_interval,
+)
+from backprop_bench.bench.report.table import Table, make_table
+from backprop_bench.bench.scaling.analysis import Crossing, Curve, Limit, Scaling
+
+LEFT, WIDTH, BETWEEN = 0.75, 4.1, 0.85
+HEIGHT, ABOVE, BELOW = 2.9, 0.3, 0.55
+LEGEND = 0.35
+PRODUCTS, FETCHING = ":", "-."
+
+
+def scaling_sentences(scalings: Sequence[Scaling]) -> list[str]:
+    """Return where one overtakes another, and which fraction of the roofline each reaches at most."""
+    found = []
+    for scaling in scalings:
+        found += [_crossing_sentence(scaling, crossing) for crossing in scaling.crossings]
+        best = [
+            f"{named(curve.implementation)} {percent(max(shares), 0)}"
+            for curve in scaling.curves
+            if (shares := [point.of_roof for point in curve.points if math.isfinite(point.of_roof)])
+        ]
+        if best:
+            found.append(
+                f"Along {scaling.counted}, the highest fractions of the roofline ({_roof(scaling)}) are: "
+                f"{listing(best)}."
+            )
+        rates = [
+            _rates("matrix products", scaling.products, "FLOP/s"),
+            _rates("fetching", scaling.fetched, "B/s"),
+        ]
+        if any(rates):
+            found.append(f"Along {scaling.counted}, the machine alone does: {listing(filter(None, rates))}.")
+    return found
+
+
+def _roof(scaling: Scaling) -> str:
+    both = "dense matrix products or fetching, whichever takes longer"
+    return both if scaling.fetched else "dense matrix products"
+
+
+def _rates(what: str, limits: Sequence[Limit], unit: str) -> str:
+    rates = [limit.rate for limit in limits]
+    return f"{what} {large(min(rates), unit)} to {large(max(rates), unit)}" if rates else ""
+
+
+def _crossing_sentence(scaling: Scaling, crossing: Crossing) -> str:
+    low, high = crossing.between
+    return (
+        f"From about {_whole(crossing.x)} {scaling.counted} on (between {low:,} and {high:,}), "
+        f"{named(crossing.above)} is faster than {named(crossing.below)}."
+    )
+
+
+def _whole(place: float) -> str:
+    """Return a place on an axis as the next whole number, for there is no half an example, unit or layer."""
+    return f"{math.ceil(place):,}"
+
+
+def scaling_table(scaling: Scaling) -> Table:
+    """Return every point of an axis."""
+    columns = [f"<{scaling.counted}", "<implementation", "per example", "per epoch", "fraction of roofline"]
+    places = sorted({point.x for curve in scaling.curves for point in curve.points})
+    rows = [
+        [
+            f"{x:,}",
+            curve.implementation,
+            seconds_interval(point.case_s),
+            seconds_interval(point.epoch_s),
+            percent(point.of_roof, 0),
+        ]
+        for x in places
+        for curve in scaling.curves
+        for point in curve.points
+        if point.x == x
+    ]
+    slopes = "; ".join(_slopes(curve) for curve in scaling.curves)
+    note = (
+        "In brackets: 95 % CI over process replicates. Roofline: the dense matrix products of a step, or fetching "
+        "its batches, whichever takes longer. Exponent of the time per example, in the lower and the upper half: "
+        f"{slopes}."
+    )
+    return make_table(f"Along {scaling.counted}", columns, rows, note)
+
+
+def _slopes(curve: Curve) -> str:
+    return f"{named(curve.implementation)} {plain(curve.low, 2)} and {plain(curve.high, 2)}"
+
+
+def scaling_chart(scaling: Scaling) -> Chart:
+    """Return the time at every place of an axis, for a terminal."""
+    points = [(point, curve.implementation) for curve in scaling.curves for point in curve.points]
+    points.sort(key=lambda found: found[0].x)
+    bars = [
+        own_bar(name, point.case_s.estimate, seconds_interval(point.case_s), name=f"{point.x:,} {name}")
+        for point, name in points
+    ]
+    return Chart(f"Time per example along {scaling.counted}", tuple(bars), seconds)
+
+
+def draw_scaling(scalings: Sequence[Scaling]) -> Drawing:
+    """Draw the time per example and the fraction of the roofline along every axis."""
+    with style.look():
+        page = style.Page()
+        title = _title(scalings)
+        page.heading(title, "Time per example, and the fraction of the roofline")
+        for scaling in scalings:
+            page.band(
+                HEIGHT + ABOVE + BELOW,
+                lambda band, scaling=scaling: _draw(band, scaling),  # type: ignore[misc]
+            )
+        names = list(dict.fromkeys(curve.implementation for scaling in scalings for curve in scaling.curves))
+        fetched = any(scaling.fetched for scaling in scalings)
+        page.band(LEGEND, lambda band: _legend(band, names, fetched))
+        page.text(_note(), style.SMALL, color=style.GREY)
+        return Drawing("scaling", title, " ".join([f"{title}.", *scaling_sentences(scalings)]), page.figure())
+
+
+def _title(scalings: Sequence[Scaling]) -> str:
+    crossings = [(scaling, crossing) for scaling in scalings for crossing in scaling.crossings]
+    if not crossings:
+        ahead = _ahead_everywhere(scalings)
+        return f"{ahead} is fastest everywhere" if ahead else "No implementation overtakes another significantly"
+    scaling, crossing = crossings[0]
+    return f"{crossing.above} overtakes {crossing.below} at about {_whole(crossing.x)} {scaling.counted}"
+
+
+def _ahead_everywhere(scalings: Sequence[Scaling]) -> str | None:
+    """Return who has the shortest time at every place of every axis."""
+    fastest = {
+        min(curves, key=lambda item: item[1])[0]
+        for scaling in scalings
+        for place in {point.x for curve in scaling.curves for point in curve.points}
+        if (
+            curves := [
+                (curve.implementation, point.case_s.estimate)
+                for curve in scaling.curves
+                for point in curve.points
+                if point.x == place
+            ]
+        )
+    }
+    return fastest.pop() if len(fastest) == 1 else None
+
+
+def _draw(band: style.Band, scaling: Scaling) -> None:
+    times = band.axes(LEFT, WIDTH, ABOVE, BELOW)
+    shares = band.axes(LEFT + WIDTH + BETWEEN, WIDTH, ABOVE, BELOW)
+    for curve in scaling.curves:
+        x = [point.x for point in curve.points]
+        look: dict[str, Any] = {
+            "color": style.colour(curve.implementation),
+            "linestyle": style.dash(curve.implementation),
+        }
+        marks: dict[str, Any] = {
+            "marker": style.marker(curve.implementation),
+            "markersize": 5,
+            "markeredgecolor": "white",
+        }
+        times.plot(x, [point.case_s.estimate for point in curve.points], **look, **marks)
+        for point in curve.points:
+            if has_bounds(point.case_s):
+                times.plot([point.x] * 2, [point.case_s.low, point.case_s.high], color=look["color"], linewidth=3)
+        shares.plot(x, [point.of_roof for point in curve.points], **look, **marks)
+    for limits, dash in ((scaling.products, PRODUCTS), (scaling.fetched, FETCHING)):
+        places = [limit.x for limit in limits]
+        times.plot(places, [limit.case_s for limit in limits], color=style.INK, linestyle=dash, linewidth=1.2)
+    shares.axhline(1, color=style.INK, linestyle=":", linewidth=1.2)
+    for axes in (times, shares):
+        _place_axis(axes, scaling)
+    times.set_yscale("log")
+    times.yaxis.set_major_locator(LogLocator(subs=(1.0, 3.0), numticks=8))
+    times.yaxis.set_minor_locator(NullLocator())
+    times.yaxis.set_major_formatter(FuncFormatter(lambda value, _: seconds(value)))
+    times.set_title("time per example, log axis", loc="left", fontsize=style.NORMAL)
+    shares.set_ylim(bottom=0)
+    shares.yaxis.set_major_formatter(FuncFormatter(lambda value, _: percent(value, 0)))
+    shares.set_title("fraction of roofline", loc="left", fontsize=style.NORMAL)
+
+
+def _place_axis(axes: Axes, scaling: Scaling) -> None:
+    places = sorted({point.x for curve in scaling.curves for point in curve.points})
+    axes.set_xscale("log")
+    axes.set_xticks(places, [_short(place) for place in places])
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_xlabel(f"{scaling.counted}, log axis")
+
+
+def _short(place: int) -> str:
+    return f"{place / 1000:g}k" if place >= 10_000 else str(place)
+
+
+def _legend(band: style.Band, names: Sequence[str], fetched: bool) -> None:
+    axes = band.axes(0, style.PAGE_INCHES)
+    axes.set_axis_off()
+    for name in names:
+        axes.plot(
+            [], [], color=style.colour(name), linestyle=style.dash(name), marker=style.marker(name), label=named(name)
+        )
+    axes.plot([], [], color=style.INK, linestyle=PRODUCTS, label="matrix products alone")
+    if fetched:
+        axes.plot([], [], color=style.INK, linestyle=FETCHING, label="fetching alone")
+    axes.legend(loc="center", ncols=len(names) + 2, frameon=False, fontsize=style.NORMAL)
+
+
+def _note() -> str:
+    return (
+        "Markers and bars: geometric mean and 95 % CI over process replicates, interleaved at each place. Roofline: "
+        "the longer of dense matrix products (dotted) and fetching (dash-dotted); leaving out zeros can beat it."
+    )

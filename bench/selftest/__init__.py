@@ -1,0 +1,1 @@
+"""How far the measurements can be trusted: A/A tests, injected slowdowns, repeatability."""

@@ -1,0 +1,88 @@
+"""Plan of a calibration: A/A tests, injected slowdowns and block-switching overhead."""
+
+import dataclasses
+import random
+import secrets
+
+from backprop_bench.bench.core.engine.plan import (
+    BLOCK_S,
+    MIN_SETS,
+    Entry,
+    Extent,
+    Plan,
+    check_available,
+    check_timing,
+    make_question,
+)
+from backprop_bench.bench.core.stats.stopping import Timing
+from backprop_bench.data import RECIPES, Dataset, InputError, fit_recipe
+
+TRIAL_BLOCK_S, TRIAL_ROUNDS = 0.01, 20
+"""Copies of one implementation have the same costs per call, so their blocks can be shorter."""
+CUT_COST_ROUNDS, STRETCHES = 30, 3
+"""For block-switching overhead: the rounds of a process replicate, and the length of a turn in blocks."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Trials:
+    """Settings of a calibration.
+
+    Attributes
+    ----------
+    same
+        Number of A/A tests: trials with equal copies.
+    slowed
+        Trials of every injected slowdown.
+    slowdowns
+        Injected slowdowns, as shares of the time of the second copy.
+    cut_cost
+        Trials of block-switching overhead.
+    target, budget_s
+        Of every trial, as of a question.
+    at_once
+        Trials in parallel, each on its own cores.
+    """
+
+    same: int
+    slowed: int
+    slowdowns: tuple[float, ...]
+    cut_cost: int
+    target: float
+    budget_s: float
+    at_once: int
+
+
+def plan_calibration(implementation: str, dataset: Dataset, trials: Trials) -> Plan:
+    """Plan what ``calibrate`` does: a question for every trial, in random order.
+
+    Nothing is verified or trained, since an implementation is compared with itself.
+
+    Raises
+    ------
+    InputError
+        For an implementation that is unavailable, or numbers out of range.
+    """
+    check_available(implementation)
+    for option, number in (("--trials", trials.same), ("--slowed", trials.slowed), ("--cost", trials.cut_cost)):
+        if number < 0:
+            raise InputError(f"{option} is {number}, expected at least 0")
+    for slowdown in trials.slowdowns:
+        if not 0 < slowdown < 1:
+            raise InputError(f"--slowdown is {100 * slowdown:g} %, expected more than 0 and less than 100")
+    entry = Entry(implementation, "shared", fit_recipe(RECIPES["shared"], dataset))
+    copy = dataclasses.replace(entry, again=True)
+    copies = [copy] * trials.same
+    copies += [dataclasses.replace(copy, extra=extra) for extra in trials.slowdowns for _ in range(trials.slowed)]
+    copies += [dataclasses.replace(copy, cut_cost=True)] * trials.cut_cost
+    if not copies:
+        raise InputError("--trials, --slowed and --cost are 0, expected one of them to be more")
+    random.shuffle(copies)
+    questions = []
+    for number, copy in enumerate(copies):
+        block_s, rounds = (BLOCK_S, CUT_COST_ROUNDS) if copy.cut_cost else (TRIAL_BLOCK_S, TRIAL_ROUNDS)
+        timing = Timing(trials.target, trials.budget_s, block_s, rounds, MIN_SETS, secrets.randbits(32))
+        check_timing(timing, 2 * (STRETCHES if copy.cut_cost else 1))
+        extent = Extent(cases=None, epochs=0, seeds=0, budget_s=trials.budget_s)
+        entries = [dataclasses.replace(entry, cut_cost=copy.cut_cost), copy]
+        questions.append(make_question(f"trial-{number:03}", f"Trial {number}", dataset, extent, entries, timing))
+    return Plan(tuple(questions), part_blocks=0, part_seconds=0.0, proof_steps=None, at_once=trials.at_once)

@@ -1,0 +1,67 @@
+"""``backprop-bench repeatability``: how well independent runs agree."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from backprop_bench.bench.cli.output import Output, output_options
+from backprop_bench.bench.core.records.files import write_whole
+from backprop_bench.bench.core.records.rows import read_description, read_rows
+from backprop_bench.bench.core.records.run_folder import existing_run_folder
+from backprop_bench.bench.core.summary import Summary, summarize
+from backprop_bench.bench.report.drawing import save
+from backprop_bench.bench.report.findings import Finding, Findings
+from backprop_bench.bench.selftest.repeatability import repeatability as compute
+from backprop_bench.bench.selftest.repeatability_view import (
+    draw_repeatability,
+    repeatability_sentences,
+    repeatability_table,
+    repeated_runs_table,
+)
+from backprop_bench.data import InputError
+
+
+@click.command()
+@click.argument("runs", nargs=-1, required=True, metavar="[LABEL=]FOLDER...")
+@click.option("--question", default="same-recipe", show_default=True, help="Question of the runs to compare.")
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for the JSON file and the figure."
+)
+@output_options
+def repeatability(runs: tuple[str, ...], question: str, out: Path | None, output: Output) -> None:
+    """Compare the time ratios of independent runs, paired within a run and measured separately.
+
+    \b
+    Examples:
+      backprop-bench repeatability results/2026-*-default
+      backprop-bench repeatability quiet=results/first busy=results/second --out results/repeatability
+    """  # noqa: D301 (click reads the backspace)
+    if len(runs) < 2:
+        raise InputError("repeatability is given 1 run, expected at least 2")
+    found = compute(_read_all(runs), question)
+    tables = [repeatability_table(found), repeated_runs_table(found)]
+    output.show(Findings([Finding("repeatability", repeatability_sentences(found), tables)]))
+    if out is not None:
+        write_whole(out / "repeatability.json", (json.dumps(found.to_dict(), indent=2) + "\n").encode())
+        figure = save(draw_repeatability(found), out)
+        output.note(f"\nFigure: {figure.png}")
+
+
+def _read_all(runs: Sequence[str]) -> list[tuple[str, Summary]]:
+    """Read runs, each named by its label or its folder.
+
+    Raises
+    ------
+    InputError
+        Where one is given twice.
+    """
+    found: dict[Path, str] = {}
+    for run in runs:
+        label, equals, path = ("", "", run) if Path(run).exists() else run.rpartition("=")
+        folder = existing_run_folder(Path(path))
+        if folder in found:
+            raise InputError(f"{path} is the same run as {found[folder]!r}; expected independent runs")
+        found[folder] = label if equals else folder.name
+    return [(label, summarize(read_description(folder), read_rows(folder))) for folder, label in found.items()]

@@ -1,0 +1,216 @@
+"""How well independent runs agree on time ratios: sentences, tables, and a figure."""
+
+import functools
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from backprop_bench.bench.report import style
+from backprop_bench.bench.report.certainty import within
+from backprop_bench.bench.report.drawing import Drawing
+from backprop_bench.bench.report.numbers import count, has_bounds, listing, named, number_interval, percent, plain
+from backprop_bench.bench.report.table import Table, make_table
+from backprop_bench.bench.selftest.repeatability import TOLERANCE, Repeatability, RepeatedRatio, Repetition, Spread
+
+NAMES, PAIRED, BETWEEN, UNPAIRED = 1.95, 2.75, 0.25, 2.45
+"""Widths of the columns in inches, and of the room between the two axes; the rest is for the numbers."""
+ESTIMATE, DEVIATION = 0.15, 1.75
+"""Where the columns of numbers begin, in inches to the right of the axes."""
+ROW, ABOVE, BELOW, LAST = 0.27, 0.26, 0.34, 0.2
+"""Inches: of a row, above and below the rows of a ratio, and what the last axes have for their labels beside that."""
+ROOM = 1.08
+"""Half of an axis, as a multiple of what is farthest from its middle."""
+BAND_COLOUR = "#eaf2e6"
+
+
+def repeatability_sentences(found: Repeatability) -> list[str]:
+    """Return how well the runs agree, with and without pairing."""
+    if not found.ratios:
+        return [f"No ratio of {found.question} was measured in two of {count(len(found.runs), 'run')}."]
+    repetitions = [item for ratio in found.ratios for item in ratio.repetitions]
+    outside = [item for item in repetitions if not item.within]
+    said = (
+        f"{len(repetitions) - len(outside)} of {len(repetitions)} paired time ratios from "
+        f"{count(len(found.runs), 'run')} are within {within(TOLERANCE)} of their pooled value"
+    )
+    if outside:
+        excused = sum(item.repeats for item in outside)
+        others = "the other one" if len(outside) == 1 else f"of the {len(outside)} others"
+        said += f"; {others}{_excuse(excused, len(outside))}"
+    each = [
+        f"{_name(ratio)} {percent(ratio.paired.sd, 2)} paired, {percent(ratio.within_rounds.sd, 2)} as median "
+        f"per-round ratio, {percent(ratio.unpaired.sd, 2)} measured separately"
+        for ratio in found.ratios
+    ]
+    return [f"{said}.", f"Standard deviation between runs: {'; '.join(each)}."]
+
+
+def _excuse(excused: int, others: int) -> str:
+    """Say how many of the ratios outside have a wider interval that contains the pooled value."""
+    if others == 1:
+        return " has a wider 95 % CI that contains it" if excused else " has no wider 95 % CI that contains it"
+    return f", {excused} {'has' if excused == 1 else 'have'} a wider 95 % CI that contains it"
+
+
+def _name(ratio: RepeatedRatio) -> str:
+    return f"{named(ratio.numerator)} / {named(ratio.denominator)}"
+
+
+def repeatability_table(found: Repeatability) -> Table:
+    """Return how far the runs lie apart, a row per ratio."""
+    columns = [
+        "<time ratio",
+        "pooled",
+        f"paired: within {within(TOLERANCE)}",
+        "SD",
+        "per-round SD",
+        f"separate: within {within(TOLERANCE)}",
+        "separate SD",
+    ]
+    rows = [
+        [
+            _ratio(ratio),
+            plain(ratio.pooled),
+            *_cells(ratio.paired),
+            percent(ratio.within_rounds.sd, 2),
+            *_cells(ratio.unpaired),
+        ]
+        for ratio in found.ratios
+    ]
+    note = (
+        f"Runs: {listing(found.runs)}. SD: standard deviation between runs. Pooled: geometric mean of the runs' "
+        "estimates. Per-round: the median per-round ratio instead of the ratio of 10th-percentile block times. "
+        "Separate: the numerator's time in one run by the denominator's in another, in every combination."
+    )
+    return make_table(f"Repeated runs: {found.question}", columns, rows, note)
+
+
+def _ratio(ratio: RepeatedRatio) -> str:
+    return f"{ratio.numerator} / {ratio.denominator}"
+
+
+def _cells(spread: Spread) -> list[str]:
+    return [f"{spread.n_within} of {len(spread.deviations)}", percent(spread.sd, 2)]
+
+
+def repeated_runs_table(found: Repeatability) -> Table:
+    """Return the estimate of every run for every ratio."""
+    columns = [
+        "<time ratio",
+        "<run",
+        "estimate (95 % CI)",
+        "deviation",
+        f"<within {within(TOLERANCE)}",
+        "<wider CI",
+        "<contains pooled",
+    ]
+    rows = [[_ratio(ratio), *_run_cells(item)] for ratio in found.ratios for item in ratio.repetitions]
+    note = (
+        f"Deviation: from the pooled value. Wider CI: half of the run's own interval is more than "
+        f"{within(TOLERANCE).lstrip('±')} of the estimate. Contains pooled: the pooled value lies in it."
+    )
+    return make_table(f"Every repeated run: {found.question}", columns, rows, note)
+
+
+def _run_cells(item: Repetition) -> list[str]:
+    verdicts = ["yes" if fact else "no" for fact in (item.within, item.says_wider, item.holds_pooled)]
+    return [item.run, number_interval(item.interval), _signed(item.deviation), *verdicts]
+
+
+def _signed(share: float, decimals: int = 2) -> str:
+    return f"{100 * share:+.{decimals}f} %".replace("-", "−")
+
+
+def draw_repeatability(found: Repeatability) -> Drawing:
+    """Draw the ratios of every run around their pooled value, and beside them those measured separately."""
+    with style.look():
+        page, title = style.Page(), _title(found)
+        page.heading(title, f"{found.question}: {count(len(found.runs), 'independent run')}")
+        for ratio in found.ratios:
+            last = ratio is found.ratios[-1]
+            height = ABOVE + ROW * len(ratio.repetitions) + BELOW + (LAST if last else 0)
+            page.band(height, functools.partial(_draw_ratio, found=found, ratio=ratio, last=last))
+        page.text(_note(found), style.SMALL, color=style.GREY)
+        alt = " ".join([f"{title}.", *repeatability_sentences(found)])
+        return Drawing("repeatability", title, alt, page.figure())
+
+
+def _title(found: Repeatability) -> str:
+    paired = [deviation for ratio in found.ratios for deviation in ratio.paired.deviations]
+    if not paired:
+        return "No time ratio was measured twice"
+    n_paired = sum(ratio.paired.n_within for ratio in found.ratios)
+    unpaired = [deviation for ratio in found.ratios for deviation in ratio.unpaired.deviations]
+    n_unpaired = sum(ratio.unpaired.n_within for ratio in found.ratios)
+    return (
+        f"{n_paired} of {len(paired)} paired ratios repeat within {within(TOLERANCE)}; unpaired, "
+        f"{n_unpaired} of {len(unpaired)}"
+    )
+
+
+def _draw_ratio(band: style.Band, found: Repeatability, ratio: RepeatedRatio, last: bool) -> None:
+    below = BELOW + (LAST if last else 0)
+    left = style.MARGIN + NAMES
+    paired = band.axes(left, PAIRED, ABOVE, below)
+    unpaired = band.axes(left + PAIRED + BETWEEN, UNPAIRED, ABOVE, below)
+    band.write(style.MARGIN, 0, f"Time ratio {_name(ratio)}: {plain(ratio.pooled)}", weight="bold")
+    runs = [item.run for item in ratio.repetitions]
+    style.name_rows(paired, runs)
+    style.name_rows(unpaired, runs, labelled=False)
+    for row, item in enumerate(ratio.repetitions):
+        _draw_run(paired, row, item, ratio)
+        dots = [row] * len(item.unpaired)
+        unpaired.plot(item.unpaired, dots, "o", color=style.GREY, markersize=5, alpha=0.7, markeredgewidth=0)
+    _percent_axis(paired, _farthest_paired(found))
+    _percent_axis(unpaired, [deviation for item in found.ratios for deviation in item.unpaired.deviations])
+    if last:
+        paired.set_xlabel("paired, around the pooled value")
+        unpaired.set_xlabel("separately, around their mean")
+    estimates = [number_interval(item.interval) for item in ratio.repetitions]
+    style.row_texts(unpaired, ESTIMATE, "paired, 95 % CI", estimates)
+    style.row_texts(unpaired, DEVIATION, "deviation", [_signed(item.deviation) for item in ratio.repetitions])
+
+
+def _draw_run(axes: Axes, row: int, item: Repetition, ratio: RepeatedRatio) -> None:
+    colour = style.colour(ratio.numerator)
+    if has_bounds(item.interval):
+        ends = [bound / ratio.pooled - 1 for bound in (item.interval.low, item.interval.high)]
+        axes.plot(ends, [row, row], color=colour, linewidth=4, solid_capstyle="butt", alpha=0.55)
+    marker = style.marker(ratio.numerator)
+    axes.plot([item.deviation], [row], marker, color=colour, markersize=7, markeredgecolor="white", mew=0.5)
+
+
+def _farthest_paired(found: Repeatability) -> list[float]:
+    """Return everything that the axes of paired ratios are to hold."""
+    values = []
+    for ratio in found.ratios:
+        for item in ratio.repetitions:
+            ends = [item.interval.low, item.interval.high] if has_bounds(item.interval) else []
+            values += [value / ratio.pooled - 1 for value in (item.interval.estimate, *ends)]
+    return values
+
+
+def _percent_axis(axes: Axes, values: Sequence[float]) -> None:
+    """Make the horizontal axis one of per cent around zero, the same for every ratio, with the tolerance shaded."""
+    widest = max([TOLERANCE, *map(abs, values)])
+    axes.axvspan(-TOLERANCE, TOLERANCE, color=BAND_COLOUR, zorder=0, linewidth=0)
+    axes.axvline(0, color=style.INK, linestyle=":", linewidth=1.2, zorder=1)
+    axes.set_xlim(-ROOM * widest, ROOM * widest)
+    axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10], symmetric=True))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _tick(value)))
+
+
+def _tick(share: float) -> str:
+    return f"{100 * share:+.3g} %".replace("-", "−") if round(share, 9) else "0 %"
+
+
+def _note(found: Repeatability) -> str:
+    wider = [item for ratio in found.ratios for item in ratio.repetitions if item.says_wider and not item.within]
+    text = (
+        f"Left: estimates and 95 % CIs of {count(len(found.runs), 'run')} around their geometric mean (dotted); shaded "
+        f"{within(TOLERANCE)}"
+    )
+    if wider:
+        text += f"; beyond it with a wider CI: {listing(dict.fromkeys(item.run for item in wider))}"
+    return f"{text}. Right: the numerator's time in this run by the denominator's time in each other run."

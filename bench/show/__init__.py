@@ -1,1 +1,0 @@
-"""What a run shows: figures, tables and the report, as pure functions of its summary."""

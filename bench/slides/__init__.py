@@ -1,0 +1,1 @@
+"""Slides of the derivation and of a run."""

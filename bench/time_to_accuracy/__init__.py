@@ -1,0 +1,1 @@
+"""How long training takes until an accuracy is reached."""

@@ -1,0 +1,165 @@
+"""Who reaches an accuracy first: the choice of recipes, and the times of the races. Pure functions of the records."""
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from backprop_bench.bench.core.records.rows import Row, rows_of
+from backprop_bench.bench.core.stats.intervals import Interval, geometric_mean_interval
+
+
+@dataclasses.dataclass(frozen=True)
+class Choice:
+    """The recipe with which an implementation races to a target.
+
+    Attributes
+    ----------
+    label
+        Of the entry with that recipe.
+    epochs, wall_s
+        After how many epochs, and seconds, it reached the target on the cases held out; NaN where no recipe did, and
+        this one came nearest.
+    accuracy
+        What it had there.
+    tried
+        Recipes that the implementation was tried with.
+    """
+
+    implementation: str
+    target: float
+    label: str
+    epochs: float
+    wall_s: float
+    accuracy: float
+    tried: int
+
+
+def choose(searches: Sequence[Row], implementations: Mapping[str, str], targets: Sequence[float]) -> list[Choice]:
+    """Return, for every implementation and target, the recipe that took the fewest seconds on the cases held out.
+
+    Parameters
+    ----------
+    searches
+        Rows of kind ``search``.
+    implementations
+        By label.
+    """
+    found = []
+    for name in dict.fromkeys(implementations.values()):
+        rows = [row for row in searches if implementations[row["implementation"]] == name]
+        found += [_choice(name, target, rows) for target in targets if rows]
+    return found
+
+
+def _choice(name: str, target: float, rows: Sequence[Row]) -> Choice:
+    reached = [(point[1], row, point) for row in rows if (point := first_at(row["curve"], target)) is not None]
+    if reached:
+        _, row, (epochs, wall_s, accuracy) = min(reached, key=lambda item: item[0])
+        return Choice(name, target, row["implementation"], epochs, wall_s, accuracy, len(rows))
+    best = max(rows, key=lambda row: _highest(row["curve"]))
+    return Choice(name, target, best["implementation"], math.nan, math.nan, _highest(best["curve"]), len(rows))
+
+
+def first_at(curve: Sequence[Sequence[float]], target: float) -> tuple[float, float, float] | None:
+    """Return epochs, seconds and accuracy where a curve first reaches a target; ``None`` where it does not."""
+    return next(((point[0], point[1], point[2]) for point in curve if point[2] >= target), None)
+
+
+def _highest(curve: Sequence[Sequence[float]]) -> float:
+    return max((point[2] for point in curve), default=0.0)
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """The races of one implementation to one target, from one kind of start.
+
+    Attributes
+    ----------
+    choice
+        With which recipe.
+    cold
+        Whether from the start of a process.
+    reached, of
+        How many races reached the target, of how many.
+    wall_s
+        Seconds from the data in memory to the accuracy: geometric mean of those that reached it.
+    start_s
+        Seconds of that before the training, their mean.
+    by_seed
+        Seconds by seed, of those that reached it.
+    """
+
+    choice: Choice
+    cold: bool
+    reached: int
+    of: int
+    wall_s: Interval
+    start_s: float
+    by_seed: Mapping[int, float]
+
+
+@dataclasses.dataclass(frozen=True)
+class Duel:
+    """time(second implementation) / time(first), of the seeds with which both reached the target."""
+
+    first: str
+    second: str
+    target: float
+    cold: bool
+    ratio: Interval
+
+
+@dataclasses.dataclass(frozen=True)
+class RaceSummary:
+    """All results of a race, by target, kind of start and implementation."""
+
+    results: tuple[Result, ...]
+    duels: tuple[Duel, ...]
+    epochs: int
+    failures: tuple[Row, ...]
+
+
+def summarize_race(description: dict[str, Any], rows: list[Row], targets: Sequence[float]) -> RaceSummary:
+    """Compute what a run of ``race`` says."""
+    (question,) = description["plan"]["questions"]
+    implementations = {entry["label"]: entry["implementation"] for entry in question["entries"]}
+    races = rows_of(rows, "race")
+    choices = choose(rows_of(rows, "search"), implementations, targets)
+    results = [
+        _result(choice, cold, rows_of(races, "race", implementation=choice.label, target=choice.target, cold=cold))
+        for choice in sorted(choices, key=lambda choice: choice.target)
+        for cold in (True, False)
+    ]
+    results = [result for result in results if result.of]
+    return RaceSummary(tuple(results), tuple(_duels(results)), question["epochs"], tuple(rows_of(rows, "failure")))
+
+
+def _result(choice: Choice, cold: bool, races: Sequence[Row]) -> Result:
+    reached = [row for row in races if row["reached"]]
+    by_seed = {row["seed"]: row["start_s"] + row["curve"][-1][1] for row in reached}
+    return Result(
+        choice=choice,
+        cold=cold,
+        reached=len(reached),
+        of=len(races),
+        wall_s=geometric_mean_interval(list(by_seed.values()))
+        if by_seed
+        else Interval(math.nan, math.nan, math.nan, 0),
+        start_s=math.fsum(row["start_s"] for row in races) / len(races) if races else math.nan,
+        by_seed=by_seed,
+    )
+
+
+def _duels(results: Sequence[Result]) -> list[Duel]:
+    found = []
+    for number, first in enumerate(results):
+        for second in results[number + 1 :]:
+            if (first.choice.target, first.cold) != (second.choice.target, second.cold):
+                continue
+            both = sorted(first.by_seed.keys() & second.by_seed.keys())
+            if both:
+                ratio = geometric_mean_interval([second.by_seed[seed] / first.by_seed[seed] for seed in both])
+                names = first.choice.implementation, second.choice.implementation
+                found.append(Duel(*names, first.choice.target, first.cold, ratio))
+    return found

@@ -1,0 +1,55 @@
+"""``backprop-bench race``: time to accuracy."""
+
+from typing import Any
+
+import click
+
+from backprop_bench.bench.cli.options import RunOptions, folder_of_run, run_options
+from backprop_bench.bench.cli.output import finish
+from backprop_bench.bench.cli.progress import Bars
+from backprop_bench.bench.cli.running import go_on
+from backprop_bench.bench.core.records.rows import Row
+from backprop_bench.bench.report.findings import Finding, Findings, failure_sentences
+from backprop_bench.bench.time_to_accuracy.analysis import summarize_race
+from backprop_bench.bench.time_to_accuracy.measure import TARGETS, plan_race, run_race
+from backprop_bench.bench.time_to_accuracy.view import draw_race, race_charts, race_sentences, race_table
+
+
+@click.command()
+@click.option("--implementation", "implementations", multiple=True, help="Only these; repeatable.")
+@click.option("--seeds", type=click.IntRange(min=1), default=5, show_default=True, help="Runs of each to each target.")
+@click.option(
+    "--epochs",
+    type=click.IntRange(min=1),
+    default=15,
+    show_default=True,
+    help="After which a run has missed its target.",
+)
+@run_options("a race that was stopped")
+def race(options: RunOptions, implementations: tuple[str, ...], seeds: int, epochs: int) -> None:
+    """Time how long each side takes to 97 %, 98 % and 98.5 % test accuracy, with the best recipe that it has.
+
+    Recipes are tried on training examples that are held out; for every side and target, the one that takes the fewest
+    seconds is chosen. It is timed with other seeds, cold and warm; a target that is not reached is a miss.
+
+    \b
+    Examples:
+      backprop-bench race
+      backprop-bench race --seeds 3 --epochs 10 --implementation scratch-compiled --implementation torch-eager
+      backprop-bench race --resume
+    """  # noqa: D301 (click reads the backspace)
+    folder = folder_of_run(options, lambda dataset: plan_race(dataset, implementations, seeds, epochs))
+    finish(options.output, race_findings(*go_on(folder, Bars(), run_race)), folder)
+
+
+def race_findings(description: dict[str, Any], rows: list[Row]) -> Findings:
+    """Return what a run of ``race`` says."""
+    found = summarize_race(description, rows, TARGETS)
+    finding = Finding(
+        name="race",
+        sentences=race_sentences(found) if found.results else ["No race was run yet."],
+        tables=[race_table(found)],
+        charts=race_charts(found),
+        draw=lambda: [draw_race(found)] if found.results else [],  # a race just begun has no times to draw
+    )
+    return Findings([finding], failure_sentences(found.failures), bool(found.failures))

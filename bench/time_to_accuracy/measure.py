@@ -1,0 +1,197 @@
+"""Time to accuracy: recipes are chosen on held-out examples, then each runs from a cold and from a warm start."""
+
+import concurrent.futures
+import dataclasses
+import itertools
+import random
+from collections.abc import Sequence
+from typing import Any
+
+from backprop_bench.bench.core.engine.accuracy import open_entry
+from backprop_bench.bench.core.engine.plan import BLOCK_S, Entry, Extent, Plan, Question, check_available, make_question
+from backprop_bench.bench.core.engine.progress import Progress
+from backprop_bench.bench.core.engine.runner import Comparison
+from backprop_bench.bench.core.implementations import named_implementation
+from backprop_bench.bench.core.machine.environment import usable_core_numbers
+from backprop_bench.bench.core.records.book import Book
+from backprop_bench.bench.core.records.rows import Recorder, Row
+from backprop_bench.bench.core.stats.stopping import Timing
+from backprop_bench.bench.core.worker.client import Worker, WorkerError, start_again, together
+from backprop_bench.bench.core.worker.shared_data import SharedCases, SharedForms
+from backprop_bench.bench.time_to_accuracy.analysis import Choice, choose
+from backprop_bench.data import SHARED, Dataset, fit_recipe
+
+TARGETS = (0.97, 0.98, 0.985)
+"""Test accuracies to be reached."""
+RACERS = ("scratch-compiled", "torch-compile", "torch-fused")
+"""Who races unless others are asked for, as far as they can be used here: the fastest by hand, PyTorch's fastest step
+of gradient descent, and its fastest step of Adam, which the others do not do."""
+PIECES = 4
+"""Parts of an epoch after each of which the accuracy is looked at."""
+HELD_OUT = 6
+"""One of so many training examples is held out while recipes are chosen."""
+PROOF_STEPS = 200
+WARM_UP_S = 0.01
+RACE = "race"
+
+WIDTHS = (128, 512, 1024)
+SGD = [
+    {"layer_sizes": (width,), "batch_size": batch, "learning_rate": rate}
+    for width, batch, rate in itertools.product(WIDTHS, (32, 64), (0.1, 0.3))
+]
+ADAM = [
+    {"layer_sizes": (width,), "batch_size": batch, "optimizer": "adam", "learning_rate": rate}
+    for width, batch, rate in itertools.product(WIDTHS, (64, 128), (1e-3, 2e-3))
+]
+GRIDS: dict[str, Sequence[dict[str, Any]]] = {"torch-fused": ADAM}
+"""Recipes that are tried, by implementation; of all others gradient descent. All share ReLU, He's initial weights,
+softmax and cross-entropy, and float32."""
+
+
+def plan_race(dataset: Dataset, implementations: Sequence[str], seeds: int, epochs: int) -> Plan:
+    """Plan what ``race`` does: a question whose entries are all recipes of all sides.
+
+    Parameters
+    ----------
+    implementations
+        Those that race; empty for :data:`RACERS`.
+    seeds
+        Races of every side to every target.
+    epochs
+        After which a race is lost.
+
+    Raises
+    ------
+    InputError
+        For an implementation that cannot be used.
+    """
+    names = list(dict.fromkeys(implementations)) or [
+        name for name in RACERS if named_implementation(name).unavailable() is None
+    ]
+    for name in names:
+        check_available(name)
+    entries = [_entry(name, dataset, changes) for name in names for changes in GRIDS.get(name, SGD)]
+    timing = Timing(1.0, 1.0, BLOCK_S, 1, 1, 0)
+    extent = Extent(cases=None, epochs=epochs, seeds=seeds, budget_s=1.0)
+    question = make_question(RACE, "Time to accuracy", dataset, extent, entries, timing)
+    return Plan((question,), part_blocks=0, part_seconds=0.0, proof_steps=PROOF_STEPS)
+
+
+def _entry(name: str, dataset: Dataset, changes: dict[str, Any]) -> Entry:
+    common = {"hidden_activation": "relu", "initialization": "he_uniform"}
+    recipe = fit_recipe(SHARED, dataset)
+    sizes = (recipe.layer_sizes[0], *changes["layer_sizes"], recipe.layer_sizes[-1])
+    recipe = recipe.replace(**common, **{**changes, "layer_sizes": sizes})
+    optimizer = "" if recipe.optimizer == "sgd" else f" {recipe.optimizer}"
+    hidden = "-".join(map(str, changes["layer_sizes"]))
+    said = f"{hidden}, batch {recipe.batch_size},{optimizer} {recipe.learning_rate:g}"
+    return Entry(name, said, recipe, rung=f"{name}: {said}")
+
+
+def run_race(
+    plan: Plan, dataset: Dataset, threads: int, recorder: Recorder, rows: list[Row], progress: Progress
+) -> None:
+    """Search, prove what was chosen, and race; what is recorded already is not done again."""
+    book = Book(recorder, rows)
+    (question,) = plan.questions
+    try:
+        held_out = dataset.hold_out(max(1, len(dataset.x_train) // HELD_OUT))
+        with SharedForms(held_out) as shared:
+            _search(question, shared, len(held_out.x_train), threads, book, progress)
+        chosen = choose(book.find("search", question), _implementations(question), TARGETS)
+        entries = {entry.label: entry for entry in question.entries}
+        wanted = list(dict.fromkeys(choice.label for choice in chosen))
+        only_these = dataclasses.replace(question, entries=tuple(entries[label] for label in wanted))
+        proved = dataclasses.replace(plan, questions=(only_these,))
+        Comparison(proved, dataset, threads, recorder, rows, progress).prove()
+        book = Book(recorder, rows)
+        able = [choice for choice in chosen if not book.unproved(question, entries[choice.label])]
+        with SharedForms(dataset) as shared:
+            _race(question, able, entries, shared, threads, book, progress)
+    finally:
+        start_again()
+
+
+def _implementations(question: Question) -> dict[str, str]:
+    return {entry.label: entry.implementation for entry in question.entries}
+
+
+def _search(
+    question: Question, shared: SharedForms, n_cases: int, threads: int, book: Book, progress: Progress
+) -> None:
+    """Train every recipe once on the cases that are not held out; several at a time, for this only chooses."""
+    missing = [
+        entry
+        for entry in question.entries
+        if not book.find("search", question, implementation=entry.label)
+        and not book.find("failure", question, implementation=entry.label)
+    ]
+    with progress.stage("choose recipes", len(missing)), together(threads) as pool:
+        running = {
+            pool.submit(_search_one, question, entry, shared, n_cases, threads, book): entry for entry in missing
+        }
+        for future in concurrent.futures.as_completed(running):
+            future.result()
+            progress.advance(running[future].label)
+
+
+def _search_one(question: Question, entry: Entry, shared: SharedForms, n_cases: int, threads: int, book: Book) -> None:
+    cases = shared.of(entry.recipe, n_cases)
+    try:
+        with Worker(threads, descriptors=[cases.descriptor]) as worker:
+            open_entry(entry, cases, worker, threads, list(usable_core_numbers()))
+            worker.ask("begin", seed=0)
+            worker.ask("warm_up", block_s=WARM_UP_S, batches=None)  # what compiles there is none of the choice
+            worker.ask("begin", seed=0)
+            run = worker.ask("race", target=max(TARGETS), epochs=question.epochs, pieces=PIECES)
+    except WorkerError as failure:
+        book.add_failure(question, entry, "tuning", None, str(failure))
+        return
+    book.add("search", question, {"implementation": entry.label, **run})
+
+
+def _race(
+    question: Question,
+    chosen: Sequence[Choice],
+    entries: dict[str, Entry],
+    shared: SharedForms,
+    threads: int,
+    book: Book,
+    progress: Progress,
+) -> None:
+    """Let one after the other run, in random order within a seed; seeds are others than the one of the search."""
+    missing = [
+        (seed, choice)
+        for seed in (seed + 1 for seed in question.seeds)
+        for choice in random.Random(seed).sample(list(chosen), len(chosen))
+        if not book.find("race", question, implementation=choice.label, seed=seed, target=choice.target)
+        and not book.find("failure", question, implementation=choice.label, phase="timing")
+    ]
+    cores = list(usable_core_numbers())[:threads]
+    with progress.stage("race", len(missing)):
+        for seed, choice in missing:
+            entry = entries[choice.label]
+            cases = shared.of(entry.recipe, question.cases)
+            try:
+                rows = _run(question, entry, choice, seed, cases, threads, cores)
+            except WorkerError as failure:
+                book.add_failure(question, entry, "timing", seed, str(failure))
+            else:
+                book.add("race", question, *rows)
+            progress.advance(f"{choice.label}, seed {seed}, to {100 * choice.target:g} %")
+
+
+def _run(
+    question: Question, entry: Entry, choice: Choice, seed: int, cases: SharedCases, threads: int, cores: list[int]
+) -> list[Row]:
+    """Race twice in one process: first from its start, then with everything imported and compiled."""
+    rows = []
+    with Worker(threads, descriptors=[cases.descriptor]) as worker:
+        opened = open_entry(entry, cases, worker, threads, cores)
+        for cold in (True, False):
+            start_s = worker.ask("begin", seed=seed)["prepare_s"]
+            start_s += opened["import_s"] + opened["load_s"] if cold else 0.0
+            run = worker.ask("race", target=choice.target, epochs=question.epochs, pieces=PIECES)
+            place = {"implementation": entry.label, "seed": seed, "target": choice.target}
+            rows.append({**place, "cold": cold, "start_s": start_s, **run})
+    return rows

@@ -1,0 +1,157 @@
+"""Time to accuracy: sentences, a table and a figure."""
+
+from matplotlib.axes import Axes
+
+from backprop_bench.bench.report import style
+from backprop_bench.bench.report.chart import Bar, Chart, own_bar
+from backprop_bench.bench.report.drawing import Drawing
+from backprop_bench.bench.report.numbers import (
+    ABSENT,
+    count,
+    has_bounds,
+    named,
+    percent,
+    plain,
+    seconds,
+    seconds_interval,
+    speed,
+)
+from backprop_bench.bench.report.table import Table, make_table
+from backprop_bench.bench.time_to_accuracy.analysis import Duel, RaceSummary, Result
+
+NAMES, AXIS, TIMES, MISSED = 2.6, 3.6, 0.12, 1.9
+ROW, ABOVE, BELOW = 0.34, 0.3, 0.2
+LAST = 0.35
+STARTS = {True: "cold", False: "warm"}
+
+
+def race_sentences(found: RaceSummary) -> list[str]:
+    """Return who is ahead, by target and start, and how often a target was missed."""
+    said = [_duel_sentence(duel) for duel in found.duels]
+    missed = [result for result in found.results if result.reached < result.of and result.cold]
+    return said + [
+        f"{named(result.choice.implementation)} missed {_target(result)} in {result.of - result.reached} of "
+        f"{count(result.of, 'run')} of {count(found.epochs, 'epoch')} at most."
+        for result in missed
+    ]
+
+
+def _duel_sentence(duel: Duel) -> str:
+    start = "from the start of a process" if duel.cold else "with everything imported and compiled"
+    names = (named(duel.second), named(duel.first))
+    ahead = speed(*names, duel.ratio, f"to {percent(duel.target)}", with_interval=has_bounds(duel.ratio))
+    return f"{ahead}, {start} ({count(duel.ratio.n, 'seed')})."
+
+
+def _target(result: Result) -> str:
+    return percent(result.choice.target)
+
+
+def race_table(found: RaceSummary) -> Table:
+    """Return the results, the lowest target first."""
+    columns = [
+        "target",
+        "<start",
+        "<implementation and recipe",
+        "reached",
+        "time to accuracy",
+        "before training",
+        "epochs in validation",
+    ]
+    rows = [
+        [
+            _target(result),
+            STARTS[result.cold],
+            result.choice.label,
+            f"{result.reached} of {result.of}",
+            seconds_interval(result.wall_s),
+            seconds(result.start_s),
+            plain(result.choice.epochs) if result.choice.epochs == result.choice.epochs else ABSENT,
+        ]
+        for result in found.results
+    ]
+    note = (
+        "Time from the data in memory until all test examples give the accuracy, without evaluations: geometric mean "
+        "and 95 % CI over the seeds that reached it. Cold: with process start, imports and compilation. Warm: again in "
+        "the same process. The recipe was chosen on held-out training examples, for the fewest seconds."
+    )
+    return make_table("Time to accuracy", columns, rows, note)
+
+
+def race_charts(found: RaceSummary) -> list[Chart]:
+    """Return the time to every target, for a terminal."""
+    charts = []
+    for target in dict.fromkeys(result.choice.target for result in found.results):
+        bars = [_bar(result) for result in found.results if result.choice.target == target]
+        charts.append(Chart(f"Time to {percent(target)}", tuple(bars), seconds))
+    return charts
+
+
+def _bar(result: Result) -> Bar:
+    name = result.choice.implementation
+    text = f"{seconds_interval(result.wall_s)}, {result.reached} of {result.of}"
+    return own_bar(name, result.wall_s.estimate, text, name=f"{name}, {STARTS[result.cold]}")
+
+
+def draw_race(found: RaceSummary) -> Drawing:
+    """Draw the time to every target, a band per target and start."""
+    with style.look():
+        page = style.Page()
+        title = _title(found)
+        page.heading(title, "Seconds from the data in memory until the test accuracy is reached")
+        groups = list(dict.fromkeys((result.choice.target, result.cold) for result in found.results))
+        times = [seconds for result in found.results for seconds in result.by_seed.values()]
+        times += [end for result in found.results if has_bounds(result.wall_s) for end in _ends(result)]
+        for group in groups:
+            shown = [result for result in found.results if (result.choice.target, result.cold) == group]
+            last = group == groups[-1]
+            height = ABOVE + ROW * len(shown) + BELOW + (LAST if last else 0)
+            page.band(
+                height,
+                lambda band, shown=shown, last=last: _draw(band, shown, times, last),  # type: ignore[misc]
+            )
+        page.text(_note(), style.SMALL, color=style.GREY)
+        return Drawing("race", title, " ".join([f"{title}.", *race_sentences(found)]), page.figure())
+
+
+def _ends(result: Result) -> tuple[float, float]:
+    return result.wall_s.low, result.wall_s.high
+
+
+def _title(found: RaceSummary) -> str:
+    warm = [duel for duel in found.duels if not duel.cold]
+    if not warm:
+        return "No two implementations reached the same accuracy"
+    duel = warm[-1]
+    return speed(named(duel.second), named(duel.first), duel.ratio, f"to {percent(duel.target)}", with_interval=False)
+
+
+def _draw(band: style.Band, shown: list[Result], times: list[float], last: bool) -> None:
+    axes = band.axes(style.MARGIN + NAMES, AXIS, ABOVE, BELOW + (LAST if last else 0))
+    band.write(style.MARGIN, 0.02, f"{_target(shown[0])}, {STARTS[shown[0].cold]}", weight="bold")
+    style.name_rows(axes, [result.choice.implementation for result in shown])
+    for row, result in enumerate(shown):
+        _draw_result(axes, row, result)
+    style.time_axis(axes, times, "time to accuracy")
+    if not last:
+        axes.set_xlabel("")
+        axes.tick_params(axis="x", labelbottom=False)
+    style.row_texts(axes, TIMES, "time, 95 % CI", [seconds_interval(result.wall_s) for result in shown])
+    style.row_texts(axes, MISSED, "reached", [f"{result.reached} of {result.of}" for result in shown])
+
+
+def _draw_result(axes: Axes, row: int, result: Result) -> None:
+    name = result.choice.implementation
+    colour, marker = style.colour(name), style.marker(name)
+    axes.plot(list(result.by_seed.values()), [row + 0.22] * len(result.by_seed), "o", color=colour, markersize=3)
+    if has_bounds(result.wall_s):
+        axes.plot([result.wall_s.low, result.wall_s.high], [row, row], color=colour, linewidth=4)
+    if result.by_seed:
+        axes.plot([result.wall_s.estimate], [row], marker, color=colour, markersize=7, markeredgecolor="white", mew=0.5)
+
+
+def _note() -> str:
+    return (
+        "Dots: seeds that reached the accuracy; marker and bar: geometric mean and 95 % CI. Cold: with process start, "
+        "imports and compilation; warm: again in the same process."
+    )

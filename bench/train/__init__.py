@@ -1,0 +1,1 @@
+"""Train one implementation on one recipe."""

@@ -1,0 +1,136 @@
+"""``backprop-bench train``: one implementation, one recipe."""
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from backprop_bench.bench.cli.output import Output, output_options
+from backprop_bench.bench.cli.progress import Bars
+from backprop_bench.bench.cli.recipe_options import changes_from, recipe_options
+from backprop_bench.bench.core.engine.accuracy import open_request
+from backprop_bench.bench.core.engine.plan import Entry, check_available
+from backprop_bench.bench.core.machine.cores import chosen_cores
+from backprop_bench.bench.core.records.files import write_whole
+from backprop_bench.bench.core.records.rows import Row
+from backprop_bench.bench.core.worker.client import Refusal, Worker, WorkerError
+from backprop_bench.bench.core.worker.shared_data import SharedCases
+from backprop_bench.bench.report.findings import Finding, Findings
+from backprop_bench.bench.report.table import make_table
+from backprop_bench.data import InputError, Recipe, check_fit, fit_recipe, load_dataset, named_recipe
+
+COLUMNS = {"epoch": 5, "accuracy": 11, "mean loss": 11, "wall s": 10, "CPU s": 9}
+"""What is printed of every epoch, and how many columns of a terminal it takes."""
+
+
+@click.command()
+@click.argument("implementation")
+@recipe_options
+@click.option("--dataset", default="mnist", show_default=True, help="Name or path of the dataset.")
+@click.option("--cases", type=click.IntRange(min=1), help="Train on the first cases only.")
+@click.option("--hold-out", type=click.IntRange(min=1), help="Test on the last training cases instead; for tuning.")
+@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads to use.")
+@click.option("--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Write the outcome there.")
+@output_options
+def train(
+    implementation: str,
+    recipe: str,
+    dataset: str,
+    cases: int | None,
+    hold_out: int | None,
+    threads: int,
+    json_file: Path | None,
+    output: Output,
+    **fields: Any,
+) -> None:
+    """Train IMPLEMENTATION on a recipe and print the accuracy after every epoch.
+
+    Every field of the recipe can be changed by an option of its name.
+
+    \b
+    Examples:
+      backprop-bench train scratch-numpy --epochs 3
+      backprop-bench train torch-eager --layer-sizes 784-300-10 --optimizer adam --learning-rate 0.001
+      backprop-bench train scratch-numpy --recipe article-scratch --cases 5000 --json out.json
+    """  # noqa: D301 (click reads the backspace)
+    check_available(implementation)
+    cores = chosen_cores(None, threads)
+    changes = changes_from(fields)
+    loaded = load_dataset(dataset)
+    chosen = named_recipe(recipe)
+    chosen = (chosen if "layer_sizes" in changes else fit_recipe(chosen, loaded)).replace(**changes)
+    check_fit(chosen, loaded)
+    if json_file is not None:
+        _check_writable(json_file)
+    loaded = (loaded.hold_out(hold_out) if hold_out else loaded).subset(cases)
+    entry = Entry(implementation, recipe, chosen)
+    try:
+        with SharedCases(chosen, loaded) as shared, Worker(threads, descriptors=[shared.descriptor]) as worker:
+            worker.ask("open", **open_request(entry, shared, worker, threads, list(cores)))
+            epochs = _train(worker, chosen, _print_line if output.is_text else None)
+    except Refusal as refusal:
+        raise InputError(str(refusal)) from None
+    except WorkerError as failure:
+        click.echo(f"Error: {implementation}: {failure}", err=True)
+        raise SystemExit(1) from None
+    if not output.is_text:
+        table = make_table(f"{implementation}, {recipe}", list(COLUMNS), list(map(_cells, epochs)))
+        output.show(Findings([Finding("training", tables=[table])]))
+    if json_file is not None:
+        outcome: Row = {"implementation": implementation, "recipe": chosen.to_dict(), "dataset": dataset}
+        outcome |= {"cases": cases, "hold_out": hold_out, "epochs": epochs}
+        write_whole(json_file, (json.dumps(outcome, indent=2) + "\n").encode())
+
+
+def _check_writable(path: Path) -> None:
+    """Find out before hours of training that the outcome has no place to go."""
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; expected the name of a file")
+    try:
+        path.touch()
+    except OSError as error:
+        raise InputError(f"{path}: cannot write: {error.strerror}") from error
+
+
+def _train(worker: Worker, recipe: Recipe, say: Callable[[Sequence[str]], None] | None) -> list[Row]:
+    """Train and return the rows, saying each as soon as it is there."""
+    bars = Bars()
+    worker.ask("begin", seed=recipe.seed)
+    rows: list[Row] = [{"epoch": 0, "accuracy": worker.ask("evaluate")["accuracy"]}]
+    if say is not None:
+        say(list(COLUMNS))
+        say(_cells(rows[0]))
+    with bars.stage("training", recipe.epochs):
+        for epoch in range(1, recipe.epochs + 1):
+            trained = worker.ask("train", epoch=epoch)
+            row: Row = {"epoch": epoch, "accuracy": worker.ask("evaluate")["accuracy"]}
+            row |= {name: trained[name] for name in ("loss", "wall_s", "cpu_s")}
+            rows.append(row)
+            if say is not None:
+                say(_cells(row))
+            bars.advance(f"epoch {epoch} of {recipe.epochs}")
+            if row["loss"] is None:
+                click.echo("The training has diverged: its loss is no longer a number.", err=True)
+                break
+    return rows
+
+
+def _cells(row: Row) -> list[str]:
+    """Return what is printed of an epoch; of the initial weights there is only the accuracy."""
+    if "loss" not in row:
+        return [str(row["epoch"]), f"{row['accuracy']:.2%}", "", "", ""]
+    loss = math.nan if row["loss"] is None else row["loss"]
+    return [
+        str(row["epoch"]),
+        f"{row['accuracy']:.2%}",
+        f"{loss:.5f}",
+        f"{row['wall_s']:.3f}",
+        f"{row['cpu_s']:.3f}",
+    ]
+
+
+def _print_line(cells: Sequence[str]) -> None:
+    click.echo(" ".join(f"{cell:>{width}}" for cell, width in zip(cells, COLUMNS.values(), strict=True)).rstrip())

@@ -1,0 +1,142 @@
+"""``backprop-bench parity``: the proof as a person would want to read it."""
+
+import datetime
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from backprop_bench.bench.cli.output import Output, leave, output_options
+from backprop_bench.bench.cli.progress import Bars
+from backprop_bench.bench.cli.recipe_options import changes_from, recipe_options
+from backprop_bench.bench.core.engine.plan import check_available
+from backprop_bench.bench.core.implementations import named_implementation
+from backprop_bench.bench.core.machine.environment import environment
+from backprop_bench.bench.core.records.files import write_whole
+from backprop_bench.bench.core.records.rows import Row
+from backprop_bench.bench.core.worker.client import Refusal, Worker, WorkerError
+from backprop_bench.bench.report.drawing import save
+from backprop_bench.bench.report.findings import Finding, Findings
+from backprop_bench.bench.verify.checks import steps_in
+from backprop_bench.bench.verify.drift import draw_drift
+from backprop_bench.bench.verify.view import conclusion, parity_grid, reading
+from backprop_bench.data import Dataset, InputError, Recipe, check_fit, fit_recipe, load_dataset, named_recipe
+
+DRIFT_STEPS = 3000
+
+
+@click.command()
+@click.argument("implementation", default="scratch-numpy")
+@click.option("--against", help="The implementation to compare with; the twin on the other side unless given.")
+@recipe_options
+@click.option("--dataset", default="mnist", show_default=True, help="Name or path of the dataset.")
+@click.option("--steps", type=click.IntRange(min=1), help="Compare the weights after this many changes.")
+@click.option("--drift", type=click.Path(path_type=Path, file_okay=False), help="Draw the drift into this folder.")
+@output_options
+def parity(
+    implementation: str,
+    against: str | None,
+    recipe: str,
+    dataset: str,
+    steps: int | None,
+    drift: Path | None,
+    output: Output,
+    **fields: Any,
+) -> None:
+    """Compare IMPLEMENTATION with another one, quantity by quantity, from the same weights and batches.
+
+    Shown for float64 and for the recipe's own dtype. Where they are not equal, it says what differs first, and which
+    known mistake does that; exit code 1.
+
+    \b
+    Examples:
+      backprop-bench parity
+      backprop-bench parity torch-loader --against torch-eager --recipe article-torch
+      backprop-bench parity path/to/mine.py:Mine --steps 500 --layer-sizes 784-30-20-10
+      backprop-bench parity --drift results/drift
+    """  # noqa: D301 (click reads the backspace)
+    twin = against or named_implementation(implementation).twin
+    for name in (implementation, twin):
+        check_available(name)
+    changes, loaded = changes_from(fields), load_dataset(dataset)
+    chosen = named_recipe(recipe)
+    chosen = (chosen if "layer_sizes" in changes else fit_recipe(chosen, loaded)).replace(**changes)
+    check_fit(chosen, loaded)
+    request = {"implementation": implementation, "against": twin, "dataset": dataset}
+    try:
+        with Worker(threads=1) as worker:
+            findings = _compare(worker, request, chosen, steps)
+            output.show(findings)
+            if drift is not None:
+                run = _run(loaded)
+                figure = _draw_drift(worker, request, chosen, steps or DRIFT_STEPS, drift, run)
+                output.note(f"Drift: {figure}")
+    except Refusal as refusal:
+        raise InputError(str(refusal)) from None
+    except WorkerError as failure:
+        click.echo(f"Not equal: {implementation}: {failure}", err=True)
+        raise SystemExit(1) from None
+    leave(findings)
+
+
+def _dtypes(recipe: Recipe) -> list[str]:
+    return list(dict.fromkeys(("float64", recipe.dtype)))
+
+
+def _compare(worker: Worker, request: Row, recipe: Recipe, steps: int | None) -> Findings:
+    """Return the grid of every precision, and whether all is equal."""
+    bars = Bars()
+    outcomes: dict[str, Row] = {}
+    refusals: dict[str, str] = {}
+    read = False
+    with bars.stage("comparing", len(_dtypes(recipe))):
+        for dtype in _dtypes(recipe):
+            here = recipe.replace(dtype=dtype).to_dict()
+            try:
+                outcomes[dtype] = worker.ask(
+                    "inspect", **request, recipe=here, steps=steps or steps_in(dtype), read=not read
+                )
+                read = read or bool(outcomes[dtype]["reading"]["questions"])
+            except Refusal as refusal:
+                refusals[dtype] = str(refusal)
+            bars.advance(dtype)
+    if not outcomes:
+        raise InputError("; ".join(dict.fromkeys(refusals.values())))
+    pair = f"{request['implementation']} against {request['against']}"
+    grids = [
+        parity_grid(f"{pair}, {dtype}", outcome["quantities"], outcome["steps"])
+        for dtype, outcome in outcomes.items()
+        if outcome["quantities"]
+    ]
+    said = [f"Not compared in {dtype}: {why}." for dtype, why in refusals.items()]
+    for dtype, outcome in outcomes.items():
+        said += [conclusion(dtype, outcome), *reading(outcome)]
+    return Findings([Finding("parity", said, grids)], failed=not all(outcome["equal"] for outcome in outcomes.values()))
+
+
+def _run(dataset: Dataset) -> Row:
+    """Return what the description of a run says of where and with what it is made."""
+    return {
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "threads": 1,
+        "dataset_crc32": dataset.fingerprint(),
+        "environment": environment().to_dict(),
+    }
+
+
+def _draw_drift(worker: Worker, request: Row, recipe: Recipe, steps: int, folder: Path, run: Row) -> Path:
+    """Train both in either precision, draw how far they come apart, and return the figure."""
+    curves, bars = {}, Bars()
+    with bars.stage("drifting", 2):
+        for dtype in ("float64", "float32"):
+            here = recipe.replace(dtype=dtype).to_dict()
+            curves[dtype] = worker.ask("drift", **request, recipe=here, steps=steps)["points"]
+            bars.advance(dtype)
+    record = {**request, "recipe": recipe.to_dict(), "steps": steps, "drift": curves, "run": run}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_whole(folder / "drift.json", (json.dumps(record, indent=1) + "\n").encode())
+    except OSError as error:
+        raise InputError(f"{folder}: cannot write: {error.strerror}; expected a folder") from error
+    return save(draw_drift(record), folder).png

@@ -1,0 +1,211 @@
+"""Two implementations held against each other, quantity by quantity, in the order in which they are computed."""
+
+import bisect
+import dataclasses
+import functools
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from backprop_bench.bench.core.stats.tolerances import (
+    Agreement,
+    NamedArrays,
+    compare_each,
+    name_arrays,
+    relative_bounds,
+)
+from backprop_bench.bench.verify.checks import GRADIENT_TOLERANCE, compare_runs, first_batch
+from backprop_bench.bench.verify.rounding import ErrorBounds, error_bounds
+from backprop_bench.data import (
+    Cases,
+    Floats,
+    Parameters,
+    Recipe,
+    Trace,
+    Traces,
+    Trainer,
+    batch_order,
+    initial_parameters,
+)
+
+DRIFT_POINTS = 24
+"""Numbers of steps, evenly spaced on a logarithmic axis, after which the drift is measured."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Quantity:
+    """How one quantity of one layer compares.
+
+    Attributes
+    ----------
+    name
+        ``z``, ``y``, ``outputs`` (of `predict`), ``dE/dy``, ``dE/dz``, ``dE/dW``, ``dE/db``; after training ``W``,
+        ``b``, ``outputs after`` and ``loss`` (of every epoch).
+    layer
+        Layer of weights that it belongs to, from 1; the last one for outputs and loss.
+    exact
+        Whether it is the same to the last bit.
+    digits
+        Decimal digits to which it agrees, of the largest value; ``None`` where there is nothing to compare.
+    difference
+        Largest difference, relative to the largest value; ``None`` likewise.
+    passed
+        Whether every element is within what rounding allows.
+    where
+        Place of the largest difference, or what is wrong.
+    """
+
+    name: str
+    layer: int
+    exact: bool
+    digits: int | None
+    difference: float | None
+    passed: bool
+    where: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as plain values."""
+        return dataclasses.asdict(self)
+
+
+def inspect(recipe: Recipe, found: type[Trainer], expected: type[Trainer], cases: Cases, steps: int) -> list[Quantity]:
+    """Compare every quantity that both implementations show.
+
+    Intermediate quantities are those of the first batch from the initial weights; weights are those after ``steps``
+    changes, outputs after training are from these, and losses are those on the way.
+    """
+    batch, parameters = first_batch(recipe, cases), initial_parameters(recipe)
+    bounds = error_bounds(recipe, parameters, batch.x, batch.t)
+    trainers = [trainer(recipe, parameters) for trainer in (found, expected)]
+    a, b = (list(_quantities(trainer, batch, shows_all(*trainers))) for trainer in trainers)
+    quantities = [
+        _compare(name, layer, x, y, _allowed(recipe, bounds, name, layer, y))
+        for (name, layer, x), (_, _, y) in zip(a, b, strict=True)
+    ]
+    return quantities + _compare_trained(recipe, found, expected, cases, steps)
+
+
+def shows_all(*trainers: Trainer) -> bool:
+    """Say whether all of these show their intermediate quantities."""
+    return all(isinstance(trainer, Traces) for trainer in trainers)
+
+
+def _quantities(trainer: Trainer, batch: Cases, traced: bool) -> Iterator[tuple[str, int, Floats]]:
+    """Yield name, layer and value in the order of computation: forward by layer, then backward."""
+    gradients = trainer.gradients(batch.x, batch.t)
+    trace = trainer.trace(batch.x, batch.t) if traced and isinstance(trainer, Traces) else None
+    if trace is not None:
+        for layer, (z, y) in enumerate(zip(trace.z, trace.y, strict=True), start=1):
+            yield "z", layer, z
+            yield "y", layer, y
+    yield "outputs", len(gradients), trainer.predict(batch.x)
+    for layer in range(len(gradients), 0, -1):
+        if trace is not None:
+            yield from _derivatives(trace, layer)
+        yield from _gradient(gradients, layer)
+
+
+def _derivatives(trace: Trace, layer: int) -> Iterator[tuple[str, int, Floats]]:
+    dy = trace.dy[layer - 1]
+    if dy is not None:
+        yield "dE/dy", layer, dy
+    yield "dE/dz", layer, trace.dz[layer - 1]
+
+
+def _gradient(gradients: Parameters, layer: int) -> Iterator[tuple[str, int, Floats]]:
+    names = ("dE/dW", "dE/db")
+    yield from ((name, layer, array) for name, array in zip(names, gradients[layer - 1].arrays(), strict=False))
+
+
+def _allowed(recipe: Recipe, bounds: ErrorBounds, name: str, layer: int, expected: Floats) -> Floats | float:
+    if recipe.dtype == "float64":
+        return relative_bounds([(name, expected)], GRADIENT_TOLERANCE)[0]
+    limits: dict[str, Sequence[Any]] = {"z": bounds.z, "y": bounds.y, "dE/dy": bounds.dy, "dE/dz": bounds.dz}
+    limits["outputs"] = bounds.y
+    limits["dE/dW"] = [gradient.weight for gradient in bounds.gradients]
+    limits["dE/db"] = [gradient.bias for gradient in bounds.gradients]
+    limit: Floats = 2 * limits[name][layer - 1]
+    return limit
+
+
+def _compare(name: str, layer: int, a: Floats, b: Floats, allowed: Floats | float) -> Quantity:
+    (judged,) = compare_each([(name, a)], [(name, b)], [allowed])
+    (largest,) = compare_each([(name, a)], [(name, b)], [1.0])
+    return _quantity(name, layer, judged.passed, largest)
+
+
+def _quantity(name: str, layer: int, passed: bool, largest: Agreement) -> Quantity:
+    digits = None
+    if largest.difference is not None and largest.difference > 0:
+        digits = max(0, math.floor(-math.log10(largest.difference)))
+    place = largest.where if largest.difference is None else largest.where[largest.where.index("[") :]
+    if name == "loss" and largest.difference is not None:
+        place = f"epoch {int(place.strip('[]')) + 1}"
+    return Quantity(name, layer, largest.difference == 0, digits, largest.difference, passed, place)
+
+
+def _compare_trained(
+    recipe: Recipe, found: type[Trainer], expected: type[Trainer], cases: Cases, steps: int
+) -> list[Quantity]:
+    names = [
+        (name, layer) for layer in range(1, len(recipe.layer_sizes)) for name in (("W", "b") if recipe.bias else ("W",))
+    ]
+    names += [("outputs after", len(recipe.layer_sizes) - 1), ("loss", len(recipe.layer_sizes) - 1)]
+    agreements = compare_runs(recipe, found, expected, cases, steps)
+    return [
+        _quantity(name, layer, agreement.passed, agreement)
+        for (name, layer), agreement in zip(names, agreements, strict=False)
+    ]
+
+
+def first_step_apart(
+    recipe: Recipe, found: type[Trainer], expected: type[Trainer], cases: Cases, steps: int
+) -> tuple[int, list[str]]:
+    """Return the first of these steps after which weights differ, as they do after the last, and the arrays that do.
+
+    Both are trained anew for 1, 2, 4, … steps until they differ, and then for numbers in between, so that their epochs
+    are whole ones.
+    """
+
+    @functools.cache
+    def apart(step: int) -> list[str]:
+        agreements = compare_runs(recipe, found, expected, cases, step)
+        weights = agreements[:-2] or agreements
+        return [agreement.where.partition("[")[0] for agreement in weights if not agreement.passed]
+
+    together, tried = 0, 1
+    while tried < steps and not apart(tried):
+        together, tried = tried, min(2 * tried, steps)
+    first = together + 1 + bisect.bisect_left(range(together + 1, tried), True, key=lambda step: bool(apart(step)))
+    return first, apart(first)
+
+
+def drift(
+    recipe: Recipe, found: type[Trainer], expected: type[Trainer], cases: Cases, steps: int
+) -> list[tuple[int, float]]:
+    """Train both from the same weights and measure how far they are apart on the way.
+
+    Returns
+    -------
+    list
+        Numbers of steps, and the largest difference of a weight then, relative to the largest weight of its array.
+    """
+    trainers = [trainer(recipe, initial_parameters(recipe)) for trainer in (found, expected)]
+    size = recipe.batch_size or len(cases.x)
+    epochs = -(-steps * size // len(cases.x))
+    order = np.concatenate([batch_order(recipe, len(cases.x), epoch) for epoch in range(epochs)])
+    points = sorted(set(np.geomspace(1, steps, DRIFT_POINTS).round().astype(int).tolist()))
+    distances = []
+    for before, after in zip([0, *points], points, strict=False):
+        for trainer in trainers:
+            trainer.train_epoch(cases.x, cases.t, order[before * size : after * size])
+        a, b = (name_arrays(trainer.parameters()) for trainer in trainers)
+        distances.append((after, _distance(a, b)))
+    return distances
+
+
+def _distance(a: NamedArrays, b: NamedArrays) -> float:
+    each = compare_each(a, b, [1.0] * len(b))
+    return max(math.nan if agreement.difference is None else agreement.difference for agreement in each)

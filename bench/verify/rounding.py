@@ -1,0 +1,182 @@
+"""How far rounding may move the gradient of a batch: a first-order error analysis of forward and backward pass.
+
+Every computed sum of n products differs from the exact one by at most γ_n = n u / (1 − n u) times the sum of their
+absolute values, in whatever order it is added up (Higham, *Accuracy and Stability of Numerical Algorithms*, 2002,
+section 3.1); u is half the spacing of numbers at 1. Of long sums all roundings would have to point the same way for
+that; as they do not, λ √n u is taken where it is smaller (Higham & Mary, *A New Approach to Probabilistic Rounding
+Error Analysis*, SIAM J. Sci. Comput. 41, 2019). Errors are carried on through each layer by the absolute values of its
+weights and the slope of its activation. What comes out bounds the distance of any correct implementation from the exact
+gradient, so two of them are at most twice as far from each other.
+"""
+
+import dataclasses
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from backprop_bench.bench.core.stats.tolerances import is_forgiven
+from backprop_bench.data import Floats, Layer, Parameters, Recipe, connections
+
+Float64s = npt.NDArray[np.float64]
+
+FUNCTION_ERROR = 8
+"""Units of u allowed for one activation: e^z, a sum, a division, each within a few units in the last place."""
+
+
+LUCK = 6
+"""λ: how many times √n roundings may add up in one direction."""
+
+
+def unit_roundoff(dtype: str) -> float:
+    """Return u: the largest relative error of rounding to this type."""
+    return float(np.finfo(dtype).eps) / 2
+
+
+def gamma(n: int, u: float) -> float:
+    """Return γ_n, or λ √n u where that is smaller."""
+    return min(n * u / (1 - n * u), LUCK * math.sqrt(n) * u)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Known:
+    """A quantity with a bound of its error, both float64 and of one shape."""
+
+    value: Float64s
+    error: Float64s
+
+
+@dataclasses.dataclass(frozen=True)
+class ErrorBounds:
+    """Bounds of the absolute error, float64.
+
+    Attributes
+    ----------
+    z, y, dy, dz
+        Of the intermediate quantities [B, J], one entry per layer of weights; see :class:`backprop_bench.data.Trace`.
+    gradients
+        Of dE/dw, for every weight and bias.
+    """
+
+    z: list[Float64s]
+    y: list[Float64s]
+    dy: list[Float64s]
+    dz: list[Float64s]
+    gradients: Parameters
+
+    @property
+    def outputs(self) -> Float64s:
+        """Of the output activations [B, C]."""
+        return self.y[-1]
+
+
+def error_bounds(recipe: Recipe, parameters: Parameters, x: Floats, t: Floats) -> ErrorBounds:
+    """Bound the errors of one pass in the recipe's dtype from exact weights, inputs x [B, D] and targets t [B, C]."""
+    u = unit_roundoff(recipe.dtype)
+    zs, ys, feds = _forward(recipe, parameters, x.astype(np.float64), u)
+    dy, dz = _output_derivatives(recipe, ys[-1], t.astype(np.float64), u)
+    dys, dzs = [dy], [dz]
+    for layer in range(len(parameters) - 1, 0, -1):
+        dy = _product(dz, _exact(parameters[layer].weight[: recipe.layer_sizes[layer]].T), u)
+        dz = _times(dy, _slope(recipe.hidden_activation, ys[layer], u), u)
+        dys.insert(0, dy)
+        dzs.insert(0, dz)
+    gradients = tuple(_gradient_bound(recipe, fed, dz, u) for fed, dz in zip(feds, dzs, strict=True))
+    if (connected := connections(recipe)) is not None:
+        gradients[0].weight[...] *= connected
+    return ErrorBounds(_errors(zs), _errors(ys[1:]), _errors(dys), _errors(dzs), gradients)
+
+
+def _errors(quantities: list[_Known]) -> list[Float64s]:
+    return [known.error for known in quantities]
+
+
+def _exact(value: Floats) -> _Known:
+    return _Known(value.astype(np.float64), np.zeros(value.shape))
+
+
+def _product(a: _Known, b: _Known, u: float, terms: int | None = None) -> _Known:
+    """Matrix product; ``terms`` is the length of its sums where something is added to them."""
+    length = a.value.shape[1] if terms is None else terms
+    error = gamma(length, u) * (abs(a.value) @ abs(b.value)) + a.error @ abs(b.value) + abs(a.value) @ b.error
+    return _Known(a.value @ b.value, error)
+
+
+def _times(a: _Known, b: _Known, u: float) -> _Known:
+    value = a.value * b.value
+    return _Known(value, a.error * abs(b.value) + abs(a.value) * b.error + u * abs(value))
+
+
+def _forward(
+    recipe: Recipe, parameters: Parameters, x: Float64s, u: float
+) -> tuple[list[_Known], list[_Known], list[_Known]]:
+    """Total inputs of all layers, their activations after the inputs of the network, and what each is fed with."""
+    zs, ys, feds = [], [_exact(x)], []
+    for number, layer in enumerate(parameters, start=1):
+        is_direct = recipe.direct and number == len(parameters)
+        feds.append(_beside(ys[-1], ys[0]) if is_direct else ys[-1])
+        z = _product(feds[-1], _exact(layer.weight), u, terms=layer.weight.shape[0] + 2)
+        if layer.bias is not None:
+            bias = layer.bias.astype(np.float64)
+            z = _Known(z.value + bias, z.error + gamma(layer.weight.shape[0] + 2, u) * abs(bias))
+        kind = recipe.output_activation if number == len(parameters) else recipe.hidden_activation
+        zs.append(z)
+        ys.append(_activate(kind, z, u))
+    return zs, ys, feds
+
+
+def _beside(a: _Known, b: _Known) -> _Known:
+    return _Known(np.hstack((a.value, b.value)), np.hstack((a.error, b.error)))
+
+
+def _activate(kind: str, z: _Known, u: float) -> _Known:
+    if kind == "softmax":
+        e = np.exp(z.value - z.value.max(axis=1, keepdims=True))
+        y = e / e.sum(axis=1, keepdims=True)
+        spread = y * (z.error + (y * z.error).sum(axis=1, keepdims=True))
+        return _Known(y, spread + (FUNCTION_ERROR + y.shape[1]) * u * y)
+    if kind == "sigmoid":
+        with np.errstate(over="ignore"):
+            y = 1 / (1 + np.exp(-z.value))
+        return _Known(y, z.error / 4 + FUNCTION_ERROR * u * y)
+    if kind == "tanh":
+        y = np.tanh(z.value)
+        return _Known(y, z.error + FUNCTION_ERROR * u * abs(y))
+    if kind == "relu":
+        return _Known(np.maximum(z.value, 0), np.where(z.value > -z.error, z.error, 0.0))
+    return z
+
+
+def _slope(kind: str, y: _Known, u: float) -> _Known:
+    """Return the derivative of the activation, from the activation."""
+    if kind == "sigmoid":
+        slope = y.value * (1 - y.value)
+        return _Known(slope, abs(1 - 2 * y.value) * y.error + 3 * u * slope)
+    if kind == "tanh":
+        return _Known(1 - y.value**2, 2 * abs(y.value) * y.error + 2 * u)
+    if kind == "relu":  # where z is within its error of the kink, either slope is right
+        return _Known((y.value > 0).astype(np.float64), (y.value <= y.error).astype(np.float64) * (y.error > 0))
+    return _Known(np.ones_like(y.value), np.zeros_like(y.value))
+
+
+def _output_derivatives(recipe: Recipe, y: _Known, t: Float64s, u: float) -> tuple[_Known, _Known]:
+    """dE/dy and dE/dz of the output units; after a cross-entropy, both stand for dE/dz."""
+    dy = _Known(y.value - t, y.error + u * abs(y.value - t))
+    if recipe.margin is not None:  # where y is within its error of the margin, either is right
+        edge = np.where(t > sum(recipe.target_range) / 2, recipe.margin[1], recipe.margin[0])
+        forgiven = is_forgiven(recipe, y.value, t)
+        error = np.where(forgiven, 0.0, dy.error) + np.where(abs(y.value - edge) <= y.error, abs(dy.value), 0.0)
+        dy = _Known(np.where(forgiven, 0.0, dy.value), error)
+    if recipe.reduction == "mean":
+        dy = _Known(dy.value / len(t), dy.error / len(t) + 2 * u * abs(dy.value) / len(t))
+    if recipe.loss == "squared_error":
+        return dy, _times(dy, _slope(recipe.output_activation, y, u), u)
+    return dy, dy
+
+
+def _gradient_bound(recipe: Recipe, y: _Known, dz: _Known, u: float) -> Layer:
+    batch = len(dz.value)
+    weight = _product(_Known(y.value.T, y.error.T), dz, u, terms=batch + 1).error
+    if not recipe.bias:
+        return Layer(weight, None)
+    return Layer(weight, (gamma(batch + 1, u) * abs(dz.value) + dz.error).sum(axis=0))
