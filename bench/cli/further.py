@@ -2,37 +2,19 @@
 
 import json
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from backprop_bench.bench.compare import answer as claims
-from backprop_bench.bench.compare import headline, tables
-from backprop_bench.bench.core.records.rows import DESCRIPTION, Row, read_description, read_rows
+import click
+
+from backprop_bench.bench.cli.descriptors import FOLDERS, Descriptor, descriptor
+from backprop_bench.bench.core.records.recorded_run import RecordedRun, read_run
+from backprop_bench.bench.core.records.rows import DESCRIPTION
 from backprop_bench.bench.core.records.run_folder import LATEST, command_of_run
-from backprop_bench.bench.core.summary import summarize
-from backprop_bench.bench.explain.command import explain_findings
-from backprop_bench.bench.historical.command import reproduce_findings
-from backprop_bench.bench.ladder.command import ladder_findings
 from backprop_bench.bench.report.blocks import Picture
-from backprop_bench.bench.report.drawing import Drawing, to_svg
-from backprop_bench.bench.report.findings import Finding, Findings
-from backprop_bench.bench.report.further import DRIFT, FurtherRun, Part
-from backprop_bench.bench.scaling.command import scale_findings
-from backprop_bench.bench.selftest.command import calibrate_findings
-from backprop_bench.bench.time_to_accuracy.command import race_findings
-from backprop_bench.bench.verify.drift import draw_drift
+from backprop_bench.bench.report.drawing import to_svg
+from backprop_bench.bench.report.further import FurtherRun, Part
 from backprop_bench.data import InputError
-
-FINDINGS: dict[str, Callable[[dict[str, Any], list[Row]], Findings]] = {
-    "calibrate": calibrate_findings,
-    "explain": explain_findings,
-    "ladder": ladder_findings,
-    "race": race_findings,
-    "reproduce": reproduce_findings,
-    "scale": scale_findings,
-}
-"""The findings of a run by its command; ``compare`` is not here, since its report needs files beside the records."""
 
 
 def further_runs(folder: Path, named: Sequence[Path] = ()) -> list[FurtherRun]:
@@ -59,56 +41,62 @@ def further_runs(folder: Path, named: Sequence[Path] = ()) -> list[FurtherRun]:
 
 def runs_beside(folder: Path) -> list[Path]:
     """Return the folders that are included by default, sorted by name."""
+    files = {descriptor(command).file for command in FOLDERS}
     within = [path for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else []
     results = folder.resolve().parent
     if (results / LATEST).resolve() == folder.resolve():
         within += results.glob(f"{LATEST}-*")
-    found = [path for path in within if (path / DESCRIPTION).is_file() or (path / DRIFT).is_file()]
-    return sorted(found, key=lambda path: path.name)
+    return sorted(
+        (path for path in within if any((path / name).is_file() for name in files)), key=lambda path: path.name
+    )
+
+
+def _command_in(path: Path) -> str:
+    """Return the command that left what a folder holds; raises `InputError` where none did."""
+    others = (command for command in FOLDERS if descriptor(command).file != DESCRIPTION)
+    left = next((command for command in others if (path / descriptor(command).file).is_file()), None)
+    return left if left and not (path / DESCRIPTION).is_file() else command_of_run(path)
 
 
 def _read(path: Path, base: Path) -> FurtherRun:
     """Return the findings of a run, or why it cannot be shown: another run must not make the report fail."""
     at = Path(os.path.relpath(path.resolve(), base)).as_posix()
-    command = "parity"
+    known = Descriptor(click.Command(""))
     try:
-        if (path / DRIFT).is_file() and not (path / DESCRIPTION).is_file():
-            record = json.loads((path / DRIFT).read_text("utf-8"))
-            return FurtherRun(at, command, record.get("run", {}), parts=(_part("drift", (), [draw_drift(record)]),))
-        command = command_of_run(path)
-        description, rows = read_description(path), read_rows(path)
-        findings = _findings(command, description, rows)
-        parts = tuple(
-            _part(part.name, part.sentences, part.draw(), [*part.tables, *part.more]) for part in findings.parts
-        )
+        command = _command_in(path)
+        if command not in FOLDERS:
+            raise InputError(f"runs of {command!r} are unknown")
+        known = descriptor(command)
+        return _shown(path, at, known)
     except KeyError as error:
         trouble = f"{error} is missing in its plan or its records; another version of the suite may have written them"
-        return FurtherRun(at, command, {}, trouble=trouble)
     except InputError as error:
-        return FurtherRun(at, command, {}, trouble=str(error).replace(str(path), at))
+        trouble = str(error).replace(str(path), at)
     except Exception as error:  # noqa: BLE001 (another run must not make the report fail)
         trouble = f"it is damaged or incomplete ({type(error).__name__}: {error})"
-        return FurtherRun(at, command, {}, trouble=trouble)
-    return FurtherRun(at, command, description, rows, parts, tuple(findings.failures))
+    return FurtherRun(at, known.section, known.heading, {}, trouble=trouble)
 
 
-def _findings(command: str, description: dict[str, Any], rows: list[Row]) -> Findings:
-    if command == "compare":
-        return _compared(description, rows)
-    if command not in FINDINGS:
-        raise InputError(f"runs of {command!r} are unknown")
-    return FINDINGS[command](description, rows)
+def _shown(path: Path, at: str, known: Descriptor) -> FurtherRun:
+    if known.findings is None:
+        raise InputError(f"runs of {known.command.name!r} are unknown")
+    of_records = known.file == DESCRIPTION
+    run = read_run(path) if of_records else _without_records(path, known.file)
+    findings = known.findings(run)
+    parts = tuple(
+        Part(
+            part.name,
+            tuple(part.sentences),
+            (*part.tables, *part.more),
+            tuple(Picture(item.name, item.title, item.alt, to_svg(item)) for item in part.draw()),
+            known.sources.get(part.name, ()),
+            "" if of_records else known.file,
+        )
+        for part in findings.parts
+    )
+    return FurtherRun(at, known.section, known.heading, run.description, run.rows, parts, tuple(findings.failures))
 
 
-def _compared(description: dict[str, Any], rows: list[Row]) -> Findings:
-    """Return the answer of another run of ``compare``; its own report has the rest."""
-    summary = summarize(description, rows)
-    drawn = [headline.draw(summary)] if headline.missing(summary) is None else []
-    sentences = [*claims.warnings(summary), *claims.answer(summary)]
-    results = [tables.results_table(question) for question in summary.questions]
-    return Findings([Finding("report", sentences, results, draw=lambda: drawn)])
-
-
-def _part(name: str, sentences: Iterable[str], drawings: Iterable[Drawing], shown: Iterable[Any] = ()) -> Part:
-    pictures = [Picture(drawing.name, drawing.title, drawing.alt, to_svg(drawing)) for drawing in drawings]
-    return Part(name, tuple(sentences), tuple(shown), tuple(pictures))
+def _without_records(path: Path, file: str) -> RecordedRun:
+    """Return a run whose description is in a file of its own."""
+    return RecordedRun(path, json.loads((path / file).read_text("utf-8")).get("run", {}), [])

@@ -7,23 +7,12 @@ from typing import Any
 
 import click
 
+from backprop_bench.bench.cli.descriptors import FOLDERS, descriptor
 from backprop_bench.bench.cli.export import export
 from backprop_bench.bench.cli.info import doctor, list_all
 from backprop_bench.bench.cli.report import report
 from backprop_bench.bench.cli.running import STOPPED
 from backprop_bench.bench.cli.show import show
-from backprop_bench.bench.compare.command import compare
-from backprop_bench.bench.explain.command import explain
-from backprop_bench.bench.historical.command import reproduce
-from backprop_bench.bench.ladder.command import ladder
-from backprop_bench.bench.micro.command import micro
-from backprop_bench.bench.scaling.command import scale
-from backprop_bench.bench.selftest.command import calibrate
-from backprop_bench.bench.selftest.repeatability_command import repeatability
-from backprop_bench.bench.slides.command import slides
-from backprop_bench.bench.time_to_accuracy.command import race
-from backprop_bench.bench.train.command import train
-from backprop_bench.bench.verify.command import parity
 from backprop_bench.data import InputError
 
 CLOSED = 141
@@ -41,6 +30,17 @@ class _Refusal(click.ClickException):
 
 
 class _Group(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the commands of the questions and those that show runs."""
+        return sorted({*super().list_commands(ctx), *FOLDERS})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command; that of a question is imported first."""
+        command = descriptor(cmd_name).command if cmd_name in FOLDERS else super().get_command(ctx, cmd_name)
+        if command is not None:
+            command.epilog = EXIT_CODES
+        return command
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the subcommand; an error that the user can fix ends in one sentence, without a traceback."""
         try:
@@ -80,24 +80,5 @@ def main() -> None:
     """  # noqa: D301 (click reads the backspace)
 
 
-for _command in (
-    compare,
-    explain,
-    ladder,
-    scale,
-    race,
-    reproduce,
-    parity,
-    micro,
-    report,
-    show,
-    slides,
-    export,
-    calibrate,
-    repeatability,
-    train,
-    list_all,
-    doctor,
-):
-    _command.epilog = EXIT_CODES
+for _command in (report, show, export, list_all, doctor):
     main.add_command(_command)

@@ -8,11 +8,12 @@ from typing import Any
 
 import click
 
+from backprop_bench.bench.cli.descriptors import descriptor
 from backprop_bench.bench.cli.output import PARAMETERS, Output, output_options
 from backprop_bench.bench.cli.running import begin_run, check_alone, command_words
 from backprop_bench.bench.core.engine.plan import TARGET, Plan
 from backprop_bench.bench.core.machine.cores import chosen_cores, keep_to
-from backprop_bench.bench.core.records.run_folder import LATEST, LATEST_OF, existing_run_folder
+from backprop_bench.bench.core.records.run_folder import LATEST, existing_run_folder
 from backprop_bench.data import Dataset, load_dataset
 
 Command = Callable[..., Any]
@@ -119,7 +120,7 @@ def folder_of_run(
     """
     context = click.get_current_context()
     command = str(context.info_name)
-    latest = LATEST_OF.get(command, LATEST)
+    latest = descriptor(command).latest
     if options.resume is not None:
         is_latest = options.resume == LATEST
         check_alone(context, "resume", *PARAMETERS, *beside_resume, *(["results"] if is_latest else []))

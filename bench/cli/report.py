@@ -1,16 +1,14 @@
 """``backprop-bench report``: draw a run from its records."""
 
 import contextlib
-import functools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
 
-from backprop_bench.bench.cli.further import FINDINGS, further_runs
+from backprop_bench.bench.cli.descriptors import commands_with_runs, descriptor
 from backprop_bench.bench.cli.output import Output, finish, output_options
-from backprop_bench.bench.compare.command import compare_findings
-from backprop_bench.bench.core.records.rows import read_description, read_rows
+from backprop_bench.bench.core.records.recorded_run import read_run
 from backprop_bench.bench.core.records.run_folder import command_of_run
 from backprop_bench.bench.report.findings import Findings
 from backprop_bench.bench.report.numbers import listing
@@ -65,14 +63,14 @@ def findings_of_run(folder: Path, others: Sequence[Path] = ()) -> Findings:
         Where the folder holds no run, or one of an unknown command or version.
     """
     command = command_of_run(folder)
-    known = sorted([*FINDINGS, COMPARE])
+    known = commands_with_runs()
     if command not in known:
         raise InputError(f"{folder} holds a run of {command!r}; expected one of {listing(known, 'or')}")
-    description, rows = read_description(folder), read_rows(folder)
+    run = read_run(folder)
     with known_version(folder):
-        if command == COMPARE:
-            return compare_findings(description, rows, folder, functools.partial(further_runs, folder, others))
-        return FINDINGS[command](description, rows)
+        found = descriptor(command)
+        assert found.findings is not None  # it is a command with runs
+        return found.findings(run) if found.report is None else found.report(run, others)
 
 
 @contextlib.contextmanager

@@ -6,20 +6,23 @@ import shlex
 import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 from click.core import ParameterSource
 
+from backprop_bench.bench.cli.descriptors import descriptor
 from backprop_bench.bench.cli.output import PARAMETERS
+from backprop_bench.bench.core.engine.book import Book
+from backprop_bench.bench.core.engine.context import RunContext
 from backprop_bench.bench.core.engine.plan import Plan
 from backprop_bench.bench.core.engine.progress import Progress
-from backprop_bench.bench.core.engine.runner import Comparison
+from backprop_bench.bench.core.engine.runner import Runner
 from backprop_bench.bench.core.implementations import named_implementation
 from backprop_bench.bench.core.machine.cores import pin
 from backprop_bench.bench.core.machine.environment import environment, usable_core_numbers
+from backprop_bench.bench.core.records.recorded_run import RecordedRun
 from backprop_bench.bench.core.records.rows import Recorder, Row, read_description, read_rows, write_description
-from backprop_bench.bench.core.records.run_folder import LATEST, LATEST_OF, check_unchanged, locked, new_run_folder
+from backprop_bench.bench.core.records.run_folder import check_unchanged, locked, new_run_folder
 from backprop_bench.data import Dataset, InputError, load_dataset
 
 STOPPED = 130
@@ -76,7 +79,7 @@ def begin_run(results: Path, name: str, command: Sequence[str], plan: Plan, data
         "own_files": own_files(plan),
         "plan": plan.to_dict(),
     }
-    folder = new_run_folder(results, name, LATEST_OF.get(command[0], LATEST))
+    folder = new_run_folder(results, name, descriptor(command[0]).latest)
     write_description(folder, description)
     return folder
 
@@ -110,19 +113,17 @@ def _read_plan(folder: Path, description: Row) -> Plan:
         ) from error
 
 
-Measure = Callable[[Plan, Dataset, int, Recorder, list[Row], Progress], None]
-"""(plan, dataset, threads, recorder, rows, progress): takes the missing measurements and appends their rows."""
+Measure = Callable[[RunContext], None]
+"""Takes the missing measurements of a run and records them."""
 
 
-def compare_all(
-    plan: Plan, dataset: Dataset, threads: int, recorder: Recorder, rows: list[Row], progress: Progress
-) -> None:
+def run_all(run: RunContext) -> None:
     """Verify, train and time what is missing."""
-    Comparison(plan, dataset, threads, recorder, rows, progress).run()
+    Runner(run).run()
 
 
-def go_on(folder: Path, progress: Progress, measure: Measure = compare_all) -> tuple[dict[str, Any], list[Row]]:
-    """Take the missing measurements of a run; returns its description and its rows.
+def go_on(folder: Path, progress: Progress, measure: Measure = run_all) -> RecordedRun:
+    """Take the missing measurements of a run; returns what is recorded of it.
 
     Raises
     ------
@@ -149,7 +150,7 @@ def go_on(folder: Path, progress: Progress, measure: Measure = compare_all) -> t
     with locked(folder), Recorder(folder) as recorder:
         rows = read_rows(folder)
         try:
-            measure(plan, dataset, description["threads"], recorder, rows, progress)
+            measure(RunContext(plan, dataset, description["threads"], Book(recorder, rows), progress))
         except KeyboardInterrupt:
             command = description["command"].split()[1]
             click.echo(
@@ -157,4 +158,4 @@ def go_on(folder: Path, progress: Progress, measure: Measure = compare_all) -> t
                 err=True,
             )
             raise SystemExit(STOPPED) from None
-    return description, rows
+    return RecordedRun(folder, description, rows)

@@ -6,8 +6,8 @@ A sentence says that something is faster, or that accuracies agree, only where t
 import itertools
 import math
 from collections.abc import Sequence
-from typing import Literal
 
+from backprop_bench.bench.core.implementations import family
 from backprop_bench.bench.core.stats.intervals import Interval, inverse
 from backprop_bench.bench.core.stats.tolerances import Parity
 from backprop_bench.bench.core.summary import Failure, Performance, QuestionSummary, Summary
@@ -34,17 +34,6 @@ NUMBERED = {"training": "seed", "timing": "process replicate"}
 
 PHASES = {"proof": "verification"}
 """What a phase of the records is called, where it is called otherwise."""
-
-Family = Literal["from scratch", "PyTorch", "peer"]
-
-
-def family(implementation: str) -> Family:
-    """Return which kind of implementation a name stands for."""
-    if ":" in implementation:  # somebody's own file, whatever its name
-        return "peer"
-    if implementation.startswith("scratch"):
-        return "from scratch"
-    return "PyTorch" if implementation.startswith("torch") else "peer"
 
 
 def time_ratio(question: QuestionSummary, numerator: str, denominator: str) -> Interval | None:

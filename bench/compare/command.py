@@ -1,28 +1,26 @@
 """``backprop-bench compare``: verify, train, time, draw."""
 
-import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 
+from backprop_bench.bench.cli.descriptors import Descriptor
 from backprop_bench.bench.cli.further import further_runs
 from backprop_bench.bench.cli.options import RunOptions, folder_of_run, precision_options, run_options
 from backprop_bench.bench.cli.output import finish
 from backprop_bench.bench.cli.progress import Bars
 from backprop_bench.bench.cli.running import go_on
 from backprop_bench.bench.compare import answer as claims
-from backprop_bench.bench.compare import setting, tables
+from backprop_bench.bench.compare import headline, setting, tables
 from backprop_bench.bench.compare.headline import headline_charts
+from backprop_bench.bench.compare.plan import PROFILES, plan_comparison
 from backprop_bench.bench.compare.report import Material, write_report
-from backprop_bench.bench.core.engine.plan import PROFILES, plan_comparison
-from backprop_bench.bench.core.records.rows import Row
+from backprop_bench.bench.core.records.recorded_run import RecordedRun
 from backprop_bench.bench.core.summary import Summary, summarize
 from backprop_bench.bench.predictions import view as outcomes
 from backprop_bench.bench.predictions.load import outcomes_of_run
 from backprop_bench.bench.report.findings import Finding, Findings
-from backprop_bench.bench.report.further import FurtherRun
 from backprop_bench.bench.report.table import Table
 
 
@@ -54,23 +52,19 @@ def compare(
         lambda dataset: plan_comparison(profile, dataset, implementations, target / 100, budget),
         name=profile,
     )
-    further = functools.partial(further_runs, folder)
-    finish(options.output, compare_findings(*go_on(folder, Bars()), folder, further), folder)
+    finish(options.output, compare_findings(go_on(folder, Bars())), folder)
 
 
-def compare_findings(
-    description: dict[str, Any], rows: list[Row], folder: Path, further: Callable[[], Sequence[FurtherRun]] = tuple
-) -> Findings:
+def compare_findings(run: RecordedRun, others: Sequence[Path] = ()) -> Findings:
     """Return the findings of a run of ``compare``: the answer, warnings about it, and the tables that support it.
 
     Parameters
     ----------
-    folder
-        Folder with the networks that the run trained.
-    further
-        Reads the other runs that the report includes; takes seconds.
+    others
+        Folders of the other runs that its report includes; see
+        :func:`backprop_bench.bench.cli.further.further_runs`.
     """
-    summary = summarize(description, rows, outcomes_of_run(folder, description, rows))
+    summary = summarize(run.description, run.rows, outcomes_of_run(run.folder, run.description, run.rows))
     first = [make(question) for question in summary.questions for make in (tables.results_table, tables.ratios_table)]
     finding = Finding(
         name="report",
@@ -86,9 +80,18 @@ def compare_findings(
     ]
 
     def write(folder: Path) -> list[Path]:
-        return write_report(Material(summary, rows, further()), folder)
+        return write_report(Material(summary, run.rows, further_runs(run.folder, others)), folder)
 
     return Findings([finding], failures, bool(failures), write)
+
+
+def short_findings(run: RecordedRun) -> Findings:
+    """Return the answer of a run of ``compare``, for the report of another one; its own report has the rest."""
+    summary = summarize(run.description, run.rows)
+    drawn = [headline.draw(summary)] if headline.missing(summary) is None else []
+    sentences = [*claims.warnings(summary), *claims.answer(summary)]
+    results = [tables.results_table(question) for question in summary.questions]
+    return Findings([Finding("report", sentences, results, draw=lambda: drawn)])
 
 
 def _further_tables(summary: Summary) -> list[Table]:
@@ -102,3 +105,15 @@ def _further_tables(summary: Summary) -> list[Table]:
         setting.recipes_table(summary),
         setting.environment_table(summary),
     ]
+
+
+DESCRIPTORS = (
+    Descriptor(
+        compare,
+        short_findings,
+        compare_findings,
+        section="fast",
+        heading="Another comparison",
+        sources={"report": ("epoch", "block")},
+    ),
+)

@@ -508,3 +508,15 @@ def named_implementation(name: str) -> Implementation:
     if not Path(path).is_file():
         raise InputError(f"{path} does not exist; expected a Python file with a class {class_name!r}")
     return Implementation(name, "yours", path, class_name, "scratch-numpy", "your own")
+
+
+Family = Literal["from scratch", "PyTorch", "peer"]
+
+
+def family(implementation: str) -> Family:
+    """Return which kind of implementation a name stands for."""
+    if ":" in implementation:  # somebody's own file, whatever its name
+        return "peer"
+    if implementation.startswith("scratch"):
+        return "from scratch"
+    return "PyTorch" if implementation.startswith("torch") else "peer"

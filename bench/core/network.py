@@ -1,4 +1,4 @@
-"""`TrainedNetwork`: what came of a training, and what it makes of the test cases."""
+"""Trained networks of a run, and the test examples that they were evaluated on."""
 
 from dataclasses import dataclass
 
@@ -6,6 +6,9 @@ import numpy as np
 import numpy.typing as npt
 
 from backprop_bench.data import Parameters
+
+Classes = npt.NDArray[np.int64]
+"""The class of each test example [N]."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,3 +54,42 @@ class TrainedNetwork:
     def n_classes(self) -> int:
         """Number C of outputs."""
         return int(self.layers[-1].weight.shape[1])
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledCases:
+    """The test cases that the networks were shown.
+
+    Attributes
+    ----------
+    inputs
+        As they are stored [N, D], from 0 to ``largest``.
+    labels
+        The right class of each, int64 [N].
+    names
+        What the classes are called, by number [C].
+    """
+
+    inputs: npt.NDArray[np.generic]
+    largest: float
+    labels: Classes
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Outcomes:
+    """The trained networks of a run, as far as they can be had.
+
+    Attributes
+    ----------
+    networks
+        In the order of the records.
+    cases
+        ``None`` where the dataset cannot be had, or is no longer the one that the run was made with.
+    notes
+        Sentences on what is missing, and why.
+    """
+
+    networks: tuple[TrainedNetwork, ...]
+    cases: LabelledCases | None
+    notes: tuple[str, ...] = ()

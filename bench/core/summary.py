@@ -5,13 +5,13 @@ import statistics
 from collections.abc import Iterable
 from typing import Any
 
+from backprop_bench.bench.core.network import Outcomes
 from backprop_bench.bench.core.records.rows import AGAIN, DISTURBANCE, Row, rows_of
 from backprop_bench.bench.core.stats.intervals import Interval, geometric_mean_interval, mean_interval, scaled
 from backprop_bench.bench.core.stats.ratios import Ratio, is_disturbed, joules_per_case, paired_ratio, per_case_interval
 from backprop_bench.bench.core.stats.stopping import pairs
 from backprop_bench.bench.core.stats.tolerances import Parity
 from backprop_bench.bench.core.stats.work import Work, epoch_work
-from backprop_bench.bench.predictions.analysis import Outcomes
 from backprop_bench.data import Recipe
 
 

@@ -27,7 +27,6 @@ import numpy.typing as npt
 from backprop_bench.bench.core.network import TrainedNetwork
 from backprop_bench.bench.core.records.files import write_whole
 from backprop_bench.bench.core.records.rows import Row, rows_of
-from backprop_bench.bench.core.worker.client import WorkerError
 from backprop_bench.data import Floats, InputError, Layer, Parameters, Recipe, Trainer
 
 FOLDER = "trained"
@@ -144,7 +143,7 @@ def check_saved(path: Path) -> Row:
 
     Raises
     ------
-    WorkerError
+    ValueError
         Where it is not there, or not as it should be.
     """
     try:
@@ -153,7 +152,7 @@ def check_saved(path: Path) -> Row:
             os.fsync(file.fileno())  # before its row is: a machine without power may not have a row alone
         parse_trained(content)
     except (OSError, ValueError) as error:
-        raise WorkerError(f"the file that was written is {error}") from error
+        raise ValueError(f"the file that was written is {error}") from error
     return {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
 
 

@@ -6,12 +6,14 @@ from typing import Any
 
 import click
 
+from backprop_bench.bench.cli.descriptors import Descriptor
 from backprop_bench.bench.cli.options import RunOptions, folder_of_run, run_options
 from backprop_bench.bench.cli.output import finish
 from backprop_bench.bench.cli.progress import Bars
 from backprop_bench.bench.cli.recipe_options import BatchSize
 from backprop_bench.bench.cli.running import go_on
 from backprop_bench.bench.core.engine.cluster import check_cluster
+from backprop_bench.bench.core.records.recorded_run import RecordedRun
 from backprop_bench.bench.core.records.rows import Row, read_description, rows_of
 from backprop_bench.bench.explain.analysis import explain as compute
 from backprop_bench.bench.explain.analysis import taken_over
@@ -90,11 +92,12 @@ def explain(
     )
     fresh = fresh or "--fresh" in read_description(folder)["command"].split()  # one that is resumed stays so
     measure = functools.partial(run_explanation, scheduler=scheduler, fresh=fresh)
-    finish(options.output, explain_findings(*go_on(folder, Bars(), measure)), folder)
+    finish(options.output, explain_findings(go_on(folder, Bars(), measure)), folder)
 
 
-def explain_findings(description: dict[str, Any], rows: list[Row]) -> Findings:
+def explain_findings(run: RecordedRun) -> Findings:
     """Return what a run of ``explain`` says."""
+    description, rows = run.description, run.rows
     found = compute(description, rows)
     why = Finding(
         name="why",
@@ -127,3 +130,15 @@ def what_was_taken_over(rows: list[Row]) -> list[str]:
     """Return a sentence on how many trainings come from earlier runs, and from which; none where none do."""
     number, runs = taken_over(rows)
     return [f"{count(number, 'training')} taken over from {listing(runs)}; --fresh makes them anew."] if number else []
+
+
+DESCRIPTORS = (
+    Descriptor(
+        explain,
+        explain_findings,
+        latest="latest-explanation",
+        section="why",
+        heading="Where the two gaps come from",
+        sources={"why": ("search", "epoch", "block"), "bridge": ("block",)},
+    ),
+)

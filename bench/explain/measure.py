@@ -9,16 +9,17 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from backprop_bench.bench.core.engine.book import Book
 from backprop_bench.bench.core.engine.cluster import Cluster
+from backprop_bench.bench.core.engine.context import RunContext
 from backprop_bench.bench.core.engine.jobs import Here, Job, Outcome, Sweep
 from backprop_bench.bench.core.engine.plan import BLOCK_S, Entry, Extent, Plan, Question, check_timing, make_question
 from backprop_bench.bench.core.engine.progress import Progress
 from backprop_bench.bench.core.engine.reuse import unchanged_runs
-from backprop_bench.bench.core.engine.runner import Comparison
+from backprop_bench.bench.core.engine.runner import Runner
 from backprop_bench.bench.core.implementations import named_implementation
 from backprop_bench.bench.core.machine.environment import usable_cores
-from backprop_bench.bench.core.records.book import Book
-from backprop_bench.bench.core.records.rows import Recorder, Row, read_description, rows_of
+from backprop_bench.bench.core.records.rows import Row, read_description, rows_of
 from backprop_bench.bench.core.stats.stopping import Timing
 from backprop_bench.bench.core.worker.client import start_again
 from backprop_bench.bench.explain.analysis import LOADER, OTHER, TUNED, best_rate, cell_name
@@ -231,17 +232,7 @@ def question_named(plan: Plan, name: str) -> Question:
     return next(question for question in plan.questions if question.name == name)
 
 
-def run_explanation(
-    plan: Plan,
-    dataset: Dataset,
-    threads: int,
-    recorder: Recorder,
-    rows: list[Row],
-    progress: Progress,
-    *,
-    scheduler: str | None = None,
-    fresh: bool = False,
-) -> None:
+def run_explanation(run: RunContext, *, scheduler: str | None = None, fresh: bool = False) -> None:
     """Tune, train, prove and time every cell; what is recorded already is not done again.
 
     Parameters
@@ -251,27 +242,18 @@ def run_explanation(
     fresh
         Whether also what an earlier run has trained in the same way is trained.
     """
-    sweep: Sweep = Here(dataset, threads) if scheduler is None else Cluster(scheduler, dataset)
-    known: Mapping[Job, list[Row]] = {} if fresh else known_trainings(recorder.path.parent, threads)
+    sweep: Sweep = Here(run.dataset, run.threads) if scheduler is None else Cluster(scheduler, run.dataset)
+    known: Mapping[Job, list[Row]] = {} if fresh else known_trainings(run.book.folder, run.threads)
     try:
-        train_accuracies(plan, dataset, threads, recorder, rows, progress, sweep, known)
-        questions = tuple(question for question in plan.questions if question.name != ACCURACY)
-        timed = dataclasses.replace(plan, questions=questions)
-        Comparison(timed, dataset, threads, recorder, rows, progress).run()
+        train_accuracies(run, sweep, known)
+        questions = tuple(question for question in run.plan.questions if question.name != ACCURACY)
+        timed = dataclasses.replace(run.plan, questions=questions)
+        Runner(dataclasses.replace(run, plan=timed)).run()
     finally:
         start_again()
 
 
-def train_accuracies(
-    plan: Plan,
-    dataset: Dataset,
-    threads: int,
-    recorder: Recorder,
-    rows: list[Row],
-    progress: Progress,
-    sweep: Sweep,
-    known: Mapping[Job, list[Row]],
-) -> None:
+def train_accuracies(run: RunContext, sweep: Sweep, known: Mapping[Job, list[Row]]) -> None:
     """Choose the learning rates, prove the cells that have theirs, and train those.
 
     Parameters
@@ -281,12 +263,10 @@ def train_accuracies(
     known
         What is taken over from earlier runs, as :func:`known_trainings` gives it.
     """
-    question = question_named(plan, ACCURACY)
-    book = Book(recorder, rows)
+    question, threads, book, progress = question_named(run.plan, ACCURACY), run.threads, run.book, run.progress
     _train("choose learning rates", question, search_jobs(question, threads), sweep, known, book, progress)
     tuned = with_rates(question, book.find("search", question))
-    Comparison(dataclasses.replace(plan, questions=(tuned,)), dataset, threads, recorder, rows, progress).prove()
-    book = Book(recorder, rows)
+    Runner(dataclasses.replace(run, plan=dataclasses.replace(run.plan, questions=(tuned,)))).verify()
     jobs = [job for job in training_jobs(tuned, threads) if not _unproved(job, tuned, book)]
     _train("train cells", tuned, jobs, sweep, known, book, progress)
 

@@ -7,10 +7,12 @@ from typing import Any
 import click
 import numpy as np
 
+from backprop_bench.bench.cli.descriptors import Descriptor
 from backprop_bench.bench.cli.options import RunOptions, folder_of_run, run_options
 from backprop_bench.bench.cli.output import finish
 from backprop_bench.bench.cli.progress import Bars
 from backprop_bench.bench.cli.running import go_on
+from backprop_bench.bench.core.records.recorded_run import RecordedRun
 from backprop_bench.bench.core.records.rows import Row
 from backprop_bench.bench.historical.analysis import Codes, codes_of
 from backprop_bench.bench.historical.experiments import EXPERIMENTS
@@ -56,12 +58,12 @@ def reproduce(options: RunOptions, names: tuple[str, ...], seeds: int | None) ->
       backprop-bench reproduce --resume
     """  # noqa: D301 (click reads the backspace)
     folder = folder_of_run(options, functools.partial(plan_reproduction, names=names, seeds=seeds))
-    finish(options.output, reproduce_findings(*go_on(folder, Bars(), run_reproduction)), folder)
+    finish(options.output, reproduce_findings(go_on(folder, Bars(), run_reproduction)), folder)
 
 
-def reproduce_findings(description: dict[str, Any], rows: list[Row]) -> Findings:
+def reproduce_findings(run: RecordedRun) -> Findings:
     """Return the findings of a run of ``reproduce``."""
-    found = summarize(description, rows)
+    found = summarize(run.description, run.rows)
     tables = [published_table(found)]
     if found.readings:
         tables.append(readings_table(found.readings, SHOWN_READINGS))
@@ -70,7 +72,7 @@ def reproduce_findings(description: dict[str, Any], rows: list[Row]) -> Findings
         sentences=published_sentences(found),
         tables=tables,
         charts=published_charts(found),
-        draw=lambda: _draw(found, description, rows),
+        draw=lambda: _draw(found, run.description, run.rows),
     )
     return Findings([finding], failure_sentences(found.failures), bool(found.failures))
 
@@ -123,3 +125,15 @@ def family_activity(description: dict[str, Any], rows: Sequence[Row], codes: Seq
     ]
     right = [name for name, bit in zip(patterns.output_names, patterns.targets[case], strict=True) if bit]
     return Activity(RELATIVE, f"{worded(shown.variant)}, seed {shown.seed}", shown_layers, right)
+
+
+DESCRIPTORS = (
+    Descriptor(
+        reproduce,
+        reproduce_findings,
+        latest="latest-reproduction",
+        section="published",
+        heading="Replication of published results",
+        sources={"published": ("trial", "epoch", "stretch")},
+    ),
+)

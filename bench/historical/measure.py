@@ -6,12 +6,13 @@ import dataclasses
 import queue
 from collections.abc import Sequence
 
+from backprop_bench.bench.core.engine.book import Book
+from backprop_bench.bench.core.engine.context import RunContext
 from backprop_bench.bench.core.engine.jobs import Here, Job, Outcome
 from backprop_bench.bench.core.engine.plan import BLOCK_S, Entry, Plan, Question
 from backprop_bench.bench.core.engine.progress import Progress
 from backprop_bench.bench.core.machine.environment import usable_cores
-from backprop_bench.bench.core.records.book import Book
-from backprop_bench.bench.core.records.rows import Recorder, Row
+from backprop_bench.bench.core.records.rows import Row
 from backprop_bench.bench.core.stats.stopping import Timing
 from backprop_bench.bench.core.worker.client import Worker, WorkerError, start_again, together
 from backprop_bench.bench.historical.analysis import BEYOND, READING
@@ -74,18 +75,15 @@ def _question(experiment: Experiment, dataset: Dataset, seeds: int | None) -> Qu
     )
 
 
-def run_reproduction(
-    plan: Plan, dataset: Dataset, threads: int, recorder: Recorder, rows: list[Row], progress: Progress
-) -> None:
+def run_reproduction(run: RunContext) -> None:
     """Train all that is not recorded yet, one experiment after the other."""
-    book = Book(recorder, rows)
     try:
-        for question in plan.questions:
+        for question in run.plan.questions:
             experiment = EXPERIMENTS[question.name]
             if experiment.patterns is None:
-                _train(question, experiment, dataset, threads, book, progress)
+                _train(question, experiment, run.dataset, run.threads, run.book, run.progress)
             else:
-                _try(question, experiment, threads, book, progress)
+                _try(question, experiment, run.threads, run.book, run.progress)
     finally:
         start_again()
 
@@ -139,7 +137,7 @@ def _try(question: Question, experiment: Experiment, threads: int, book: Book, p
 
 def _trial(worker: Worker, experiment: Experiment, entry: Entry, seed: int) -> Row:
     found = worker.ask(
-        "trial",
+        "historical.handlers:trial",
         patterns=experiment.patterns,
         recipe=entry.recipe.replace(seed=seed).to_dict(),
         held_out=experiment.held_out,

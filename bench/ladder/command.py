@@ -1,19 +1,18 @@
 """``backprop-bench ladder``: the speed-up of each idea, from lists to compiled loops."""
 
-from typing import Any
-
 import click
 
+from backprop_bench.bench.cli.descriptors import Descriptor
 from backprop_bench.bench.cli.options import RunOptions, folder_of_run, precision_options, run_options
 from backprop_bench.bench.cli.output import finish
 from backprop_bench.bench.cli.progress import Bars
 from backprop_bench.bench.cli.running import go_on
 from backprop_bench.bench.core.engine.plan import Plan
 from backprop_bench.bench.core.implementations import FLOORS, IMPLEMENTATIONS
-from backprop_bench.bench.core.records.rows import Row
+from backprop_bench.bench.core.records.recorded_run import RecordedRun
 from backprop_bench.bench.ladder.analysis import summarize_ladder
 from backprop_bench.bench.ladder.blas import probe_blas
-from backprop_bench.bench.ladder.measure import climb, plan_ladder
+from backprop_bench.bench.ladder.measure import plan_ladder, run_ladder
 from backprop_bench.bench.ladder.view import draw_ladder, ladder_charts, ladder_sentences, ladder_tables
 from backprop_bench.bench.report.findings import Finding, Findings
 from backprop_bench.bench.report.numbers import listing, number_interval
@@ -67,13 +66,13 @@ def ladder(
         return plan
 
     folder = folder_of_run(options, make_plan)
-    finish(options.output, ladder_findings(*go_on(folder, Bars(), climb)), folder)
+    finish(options.output, ladder_findings(go_on(folder, Bars(), run_ladder)), folder)
 
 
-def ladder_findings(description: dict[str, Any], rows: list[Row]) -> Findings:
+def ladder_findings(run: RecordedRun) -> Findings:
     """Return what a run of ``ladder`` says."""
     sides = {name: implementation.side for name, implementation in {**IMPLEMENTATIONS, **FLOORS}.items()}
-    found = summarize_ladder(description, rows, sides)
+    found = summarize_ladder(run.description, run.rows, sides)
     finding = Finding(
         name="ladder",
         sentences=ladder_sentences(found),
@@ -100,3 +99,15 @@ def _core_type(dataset: Dataset, threads: int) -> str | None:
     if probe.fastest is None:
         click.echo("Left out: other kernels of OpenBLAS: none is significantly faster than what it picks", err=True)
     return probe.fastest
+
+
+DESCRIPTORS = (
+    Descriptor(
+        ladder,
+        ladder_findings,
+        latest="latest-ladder",
+        section="fast",
+        heading="Speed-up of every stage",
+        sources={"ladder": ("block", "start", "memory", "end")},
+    ),
+)

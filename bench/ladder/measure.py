@@ -5,6 +5,8 @@ import secrets
 from typing import Any
 
 from backprop_bench.bench.core.engine.accuracy import open_entry
+from backprop_bench.bench.core.engine.book import Book
+from backprop_bench.bench.core.engine.context import RunContext
 from backprop_bench.bench.core.engine.plan import (
     BLOCK_S,
     MIN_SETS,
@@ -15,12 +17,9 @@ from backprop_bench.bench.core.engine.plan import (
     check_timing,
     make_question,
 )
-from backprop_bench.bench.core.engine.progress import Progress
-from backprop_bench.bench.core.engine.runner import Comparison
+from backprop_bench.bench.core.engine.runner import Runner
 from backprop_bench.bench.core.implementations import FLOORS, named_implementation
 from backprop_bench.bench.core.machine.environment import usable_core_numbers
-from backprop_bench.bench.core.records.book import Book
-from backprop_bench.bench.core.records.rows import Recorder, Row
 from backprop_bench.bench.core.stats.stopping import Timing
 from backprop_bench.bench.core.worker.client import Worker, WorkerError, start_again
 from backprop_bench.bench.core.worker.shared_data import SharedForms
@@ -165,11 +164,11 @@ def _entry(rung: Rung, recipe: Recipe) -> Entry:
     return Entry(rung.implementation, said, recipe.replace(**dict(rung.changes)), rung=rung.name)
 
 
-def climb(plan: Plan, dataset: Dataset, threads: int, recorder: Recorder, rows: list[Row], progress: Progress) -> None:
+def run_ladder(run: RunContext) -> None:
     """Verify and time every stage, then measure the memory of each; what is recorded already is not done again."""
-    Comparison(plan, dataset, threads, recorder, rows, progress).run()
-    book = Book(recorder, rows)
-    (question,) = plan.questions
+    Runner(run).run()
+    book = run.book
+    (question,) = run.plan.questions
     missing = [
         entry
         for entry in question.originals
@@ -178,10 +177,10 @@ def climb(plan: Plan, dataset: Dataset, threads: int, recorder: Recorder, rows: 
         and not book.find("failure", question, implementation=entry.label, phase="memory")
     ]
     try:
-        with SharedForms(dataset) as shared, progress.stage("memory", len(missing)):
+        with SharedForms(run.dataset) as shared, run.progress.stage("memory", len(missing)):
             for entry in missing:
-                _measure_memory(question, entry, shared, threads, book)
-                progress.advance(entry.name)
+                _measure_memory(question, entry, shared, run.threads, book)
+                run.progress.advance(entry.name)
     finally:
         start_again()
 

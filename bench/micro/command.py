@@ -8,19 +8,21 @@ from pathlib import Path
 
 import click
 
-from backprop_bench.bench.core.engine.plan import PROFILES
+from backprop_bench.bench.cli.descriptors import Descriptor
 from backprop_bench.bench.core.machine.cores import chosen_cores
 from backprop_bench.bench.core.machine.environment import thread_environment
 from backprop_bench.bench.core.records.run_folder import LATEST, new_run_folder
 from backprop_bench.data import InputError
 
 MICRO = Path(__file__).parent
+ROUNDS = {"quick": 20, "default": 200, "full": 1000}
+"""By profile, how often each part is timed."""
 COLUMNS = "min,median,iqr,max,rounds"
 
 
 @click.command()
 @click.option(
-    "--profile", type=click.Choice(list(PROFILES)), default="default", show_default=True, help="Size of the run."
+    "--profile", type=click.Choice(list(ROUNDS)), default="default", show_default=True, help="Size of the run."
 )
 @click.option(
     "--folder", type=click.Path(path_type=Path), help="Folder for results; by default that of the latest run."
@@ -49,7 +51,7 @@ def micro(profile: str, folder: Path | None, threads: int) -> None:
     command = [sys.executable, "-P", "-m", "pytest", str(MICRO), "-c", str(MICRO / "pytest.ini"), "-q"]
     command += ["-p", "no:cacheprovider", "--benchmark-only", f"--benchmark-columns={COLUMNS}"]
     command += ["--benchmark-sort=name", f"--benchmark-json={json_file}", f"--benchmark-histogram={folder / 'micro'}"]
-    rounds = {"BACKPROP_BENCH_MICRO_ROUNDS": str(PROFILES[profile].micro_rounds)}
+    rounds = {"BACKPROP_BENCH_MICRO_ROUNDS": str(ROUNDS[profile])}
     variables = {**os.environ, **thread_environment(threads), **rounds}
     code = subprocess.run(command, env=variables, check=False).returncode
     for histogram in folder.glob("micro-*.svg"):
@@ -61,3 +63,6 @@ def forget_folders(histogram: Path) -> None:
     """Remove the paths of this machine from a histogram; they mean nothing elsewhere."""
     text = histogram.read_text(encoding="utf-8")
     histogram.write_text(re.sub(r"file://[^\"']*/", "", text), encoding="utf-8")
+
+
+DESCRIPTORS = (Descriptor(micro),)

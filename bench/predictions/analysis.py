@@ -7,50 +7,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
-from backprop_bench.bench.core.network import TrainedNetwork
+from backprop_bench.bench.core.network import Classes, TrainedNetwork
 from backprop_bench.bench.core.stats.intervals import LEVEL, Interval
-
-Classes = npt.NDArray[np.int64]
-"""The class of each test case [N]."""
-
-
-@dataclass(frozen=True, eq=False)
-class LabelledCases:
-    """The test cases that the networks were shown.
-
-    Attributes
-    ----------
-    inputs
-        As they are stored [N, D], from 0 to ``largest``.
-    labels
-        The right class of each, int64 [N].
-    names
-        What the classes are called, by number [C].
-    """
-
-    inputs: npt.NDArray[np.generic]
-    largest: float
-    labels: Classes
-    names: tuple[str, ...]
-
-
-@dataclass(frozen=True, eq=False)
-class Outcomes:
-    """The trained networks of a run, as far as they can be had.
-
-    Attributes
-    ----------
-    networks
-        In the order of the records.
-    cases
-        ``None`` where the dataset cannot be had, or is no longer the one that the run was made with.
-    notes
-        Sentences on what is missing, and why.
-    """
-
-    networks: tuple[TrainedNetwork, ...]
-    cases: LabelledCases | None
-    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, to_hex
 
-from backprop_bench.bench.core.network import TrainedNetwork
+from backprop_bench.bench.core.network import LabelledCases, TrainedNetwork
 from backprop_bench.bench.core.summary import Summary
-from backprop_bench.bench.predictions.analysis import Confusion, LabelledCases, confusion_matrix, worst_confusions
+from backprop_bench.bench.predictions.analysis import Confusion, confusion_matrix, worst_confusions
 from backprop_bench.bench.predictions.view import (
     MOST_CLASSES,
     Shown,

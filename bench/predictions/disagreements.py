@@ -3,16 +3,9 @@
 import numpy as np
 from matplotlib import colormaps
 
-from backprop_bench.bench.core.network import TrainedNetwork
+from backprop_bench.bench.core.network import Classes, LabelledCases, TrainedNetwork
 from backprop_bench.bench.core.summary import Summary
-from backprop_bench.bench.predictions.analysis import (
-    Classes,
-    Disagreement,
-    LabelledCases,
-    disagreement,
-    image_side,
-    surest_disagreements,
-)
+from backprop_bench.bench.predictions.analysis import Disagreement, disagreement, image_side, surest_disagreements
 from backprop_bench.bench.predictions.view import (
     ALIKE,
     DIFFERENT,

@@ -4,9 +4,9 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.colors import LinearSegmentedColormap
 
-from backprop_bench.bench.core.network import TrainedNetwork
+from backprop_bench.bench.core.network import Classes, TrainedNetwork
 from backprop_bench.bench.core.summary import Summary
-from backprop_bench.bench.predictions.analysis import Classes, image_side, strongest_units
+from backprop_bench.bench.predictions.analysis import image_side, strongest_units
 from backprop_bench.bench.predictions.view import Shown, shown
 from backprop_bench.bench.report import style
 from backprop_bench.bench.report.drawing import Drawing

@@ -3,10 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from backprop_bench.bench.core.network import TrainedNetwork
+from backprop_bench.bench.core.network import LabelledCases, Outcomes, TrainedNetwork
 from backprop_bench.bench.core.records.rows import Row
 from backprop_bench.bench.core.trained import kept_rows, read_network
-from backprop_bench.bench.predictions.analysis import LabelledCases, Outcomes
 from backprop_bench.data import Dataset, InputError, class_names, load_dataset
 
 

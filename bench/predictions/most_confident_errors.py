@@ -2,9 +2,9 @@
 
 from matplotlib import colormaps
 
-from backprop_bench.bench.core.network import TrainedNetwork
+from backprop_bench.bench.core.network import LabelledCases, TrainedNetwork
 from backprop_bench.bench.core.summary import Summary
-from backprop_bench.bench.predictions.analysis import LabelledCases, confidently_wrong
+from backprop_bench.bench.predictions.analysis import confidently_wrong
 from backprop_bench.bench.predictions.disagreements import case_images
 from backprop_bench.bench.predictions.view import (
     SURE,

@@ -4,12 +4,11 @@ import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from backprop_bench.bench.compare.answer import family
-from backprop_bench.bench.core.network import TrainedNetwork
+from backprop_bench.bench.core.implementations import family
+from backprop_bench.bench.core.network import LabelledCases, TrainedNetwork
 from backprop_bench.bench.core.summary import QuestionSummary, Summary
 from backprop_bench.bench.predictions.analysis import (
     Disagreement,
-    LabelledCases,
     class_rates,
     confidently_wrong,
     confusion_matrix,

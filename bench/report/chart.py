@@ -10,7 +10,7 @@ from rich.console import Console, ConsoleOptions, Group, RenderResult
 from rich.measure import Measurement
 from rich.text import Text
 
-from backprop_bench.bench.compare.answer import Family, family
+from backprop_bench.bench.core.implementations import Family, family
 from backprop_bench.bench.report import style
 from backprop_bench.bench.report.numbers import clean, shorten
 

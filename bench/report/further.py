@@ -10,41 +10,6 @@ from backprop_bench.bench.report.evidence import Evidence, description_behind, r
 from backprop_bench.bench.report.numbers import clean, listing, spans
 from backprop_bench.bench.report.table import Table
 
-DRIFT = "drift.json"
-"""What ``parity --drift`` leaves in a folder, which is no run of its own."""
-PLACES = {
-    "parity": "right",
-    "compare": "fast",
-    "ladder": "fast",
-    "scale": "fast",
-    "race": "fast",
-    "explain": "why",
-    "reproduce": "published",
-    "calibrate": "noise",
-}
-"""By command, which section of a report its run belongs to."""
-HEADINGS = {
-    "parity": "How far the implementations come apart",
-    "compare": "Another comparison",
-    "ladder": "What each idea is worth",
-    "scale": "How time grows",
-    "race": "Time to accuracy",
-    "explain": "Where the two gaps come from",
-    "reproduce": "Published experiments, trained again",
-    "calibrate": "The measuring, put to the test",
-}
-KINDS = {
-    "why": ("search", "epoch", "block"),
-    "bridge": ("block",),
-    "ladder": ("block", "start", "memory", "end"),
-    "scaling": ("block",),
-    "race": ("race", "search"),
-    "published": ("trial", "epoch", "stretch"),
-    "report": ("epoch", "block"),
-    "calibration": ("block",),
-}
-"""By the name of a finding, the kinds of the rows that it is made from."""
-
 
 @dataclass(frozen=True)
 class Part:
@@ -54,6 +19,10 @@ class Part:
     sentences: tuple[str, ...]
     tables: tuple[Table, ...]
     pictures: tuple[Picture, ...]
+    sources: tuple[str, ...] = ()
+    """The kinds of the records that it is made from."""
+    file: str = ""
+    """The file that it is made from, where that is not the records."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +33,10 @@ class FurtherRun:
     ----------
     folder
         Where it lies, seen from the folder of the report.
-    command
-        The command that made it.
+    section
+        The section of the report that it belongs to.
+    heading
+        What it is called there.
     description
         What it was to do and where; empty where that cannot be read.
     rows
@@ -77,17 +48,13 @@ class FurtherRun:
     """
 
     folder: str
-    command: str
+    section: str
+    heading: str
     description: Mapping[str, Any]
     rows: Sequence[Row] = ()
     parts: tuple[Part, ...] = ()
     failures: tuple[str, ...] = ()
     trouble: str | None = None
-
-    @property
-    def place(self) -> str:
-        """The section that it belongs to."""
-        return PLACES.get(self.command, "noise")
 
 
 def further_blocks(runs: Sequence[FurtherRun], place: str, beside: Mapping[str, Any]) -> list[Block]:
@@ -98,11 +65,11 @@ def further_blocks(runs: Sequence[FurtherRun], place: str, beside: Mapping[str, 
     beside
         Description of the run that is reported, from which other machines and versions are told.
     """
-    return [block for run in runs if run.place == place for block in _blocks(run, beside)]
+    return [block for run in runs if run.section == place for block in _blocks(run, beside)]
 
 
 def _blocks(run: FurtherRun, beside: Mapping[str, Any]) -> list[Block]:
-    heading = Heading(f"{HEADINGS.get(run.command, 'A further run')}: {clean(run.folder)}")
+    heading = Heading(f"{run.heading}: {clean(run.folder)}")
     if run.trouble is not None:
         reason = clean(run.trouble).rstrip(".")
         return [heading, f"The run in {clean(run.folder)} cannot be shown: {reason}."]
@@ -122,12 +89,12 @@ def _blocks(run: FurtherRun, beside: Mapping[str, Any]) -> list[Block]:
 
 
 def _evidence(run: FurtherRun, part: Part) -> Evidence | None:
-    if part.name == "drift":
-        return description_behind("drift", run.folder, DRIFT)
-    if part.name not in KINDS:
+    if part.file:
+        return description_behind(part.name, run.folder, part.file)
+    if not part.sources:
         return None
     question = part.name if part.name == "bridge" else None
-    return rows_behind(run.rows, KINDS[part.name], question, run.folder)
+    return rows_behind(run.rows, part.sources, question, run.folder)
 
 
 def provenance(run: FurtherRun) -> str:

@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from backprop_bench.bench.core.network import TrainedNetwork
-from backprop_bench.bench.predictions.analysis import LabelledCases
+from backprop_bench.bench.core.network import LabelledCases, TrainedNetwork
 from backprop_bench.bench.report.numbers import clean, count
 
 SMALLEST_SIDE = 8

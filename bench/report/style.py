@@ -13,7 +13,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
-from backprop_bench.bench.compare.answer import family
+from backprop_bench.bench.core.implementations import family
 from backprop_bench.bench.core.summary import Performance
 from backprop_bench.bench.report import numbers
 

@@ -4,11 +4,13 @@ from typing import Any
 
 import click
 
+from backprop_bench.bench.cli.descriptors import Descriptor
 from backprop_bench.bench.cli.options import RunOptions, folder_of_run, run_options
 from backprop_bench.bench.cli.output import finish
 from backprop_bench.bench.cli.progress import Bars
 from backprop_bench.bench.cli.running import go_on
 from backprop_bench.bench.core.implementations import FLOORS
+from backprop_bench.bench.core.records.recorded_run import RecordedRun
 from backprop_bench.bench.core.records.rows import Row, rows_of
 from backprop_bench.bench.report.findings import Finding, Findings, failure_sentences
 from backprop_bench.bench.scaling.analysis import Scaling, summarize_scale
@@ -33,12 +35,12 @@ def scale(options: RunOptions, axes: tuple[str, ...], implementations: tuple[str
       backprop-bench scale --resume
     """  # noqa: D301 (click reads the backspace)
     folder = folder_of_run(options, lambda dataset: plan_scale(dataset, axes or tuple(AXES), implementations))
-    finish(options.output, scale_findings(*go_on(folder, Bars())), folder)
+    finish(options.output, scale_findings(go_on(folder, Bars())), folder)
 
 
-def scale_findings(description: dict[str, Any], rows: list[Row]) -> Findings:
+def scale_findings(run: RecordedRun) -> Findings:
     """Return what a run of ``scale`` says."""
-    found = scalings_of_run(description, rows)
+    found = scalings_of_run(run.description, run.rows)
     finding = Finding(
         name="scaling",
         sentences=scaling_sentences(found) if found else ["No place of any axis is timed yet."],
@@ -46,7 +48,7 @@ def scale_findings(description: dict[str, Any], rows: list[Row]) -> Findings:
         charts=[scaling_chart(scaling) for scaling in found],
         draw=lambda: [draw_scaling(found)] if found else [],  # a run just begun has nothing to draw
     )
-    failures = failure_sentences(rows_of(rows, "failure"))
+    failures = failure_sentences(rows_of(run.rows, "failure"))
     return Findings([finding], failures, bool(failures))
 
 
@@ -55,3 +57,15 @@ def scalings_of_run(description: dict[str, Any], rows: list[Row]) -> list[Scalin
     counted = {name: what for name, (what, _) in AXES.items()}
     along = summarize_scale(description, rows, counted, list(FLOORS), FETCH)
     return [scaling for scaling in along if any(curve.points for curve in scaling.curves)]
+
+
+DESCRIPTORS = (
+    Descriptor(
+        scale,
+        scale_findings,
+        latest="latest-scale",
+        section="fast",
+        heading="How time grows",
+        sources={"scaling": ("block",)},
+    ),
+)

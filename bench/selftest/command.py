@@ -5,20 +5,22 @@ import functools
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import click
 
+from backprop_bench.bench.cli.descriptors import Descriptor
 from backprop_bench.bench.cli.options import RunOptions, folder_of_run, run_options
 from backprop_bench.bench.cli.output import finish
 from backprop_bench.bench.cli.progress import Bars
 from backprop_bench.bench.cli.running import go_on
 from backprop_bench.bench.core.machine.cores import chosen_cores
 from backprop_bench.bench.core.records.files import write_whole
-from backprop_bench.bench.core.records.rows import Row, read_description, rows_of
+from backprop_bench.bench.core.records.recorded_run import RecordedRun
+from backprop_bench.bench.core.records.rows import read_description, rows_of
 from backprop_bench.bench.report.findings import Finding, Findings, save_figure
 from backprop_bench.bench.selftest.analysis import Calibration, summarize_calibration
 from backprop_bench.bench.selftest.plan import Trials, plan_calibration
+from backprop_bench.bench.selftest.repeatability_command import repeatability
 from backprop_bench.bench.selftest.view import (
     calibration_charts,
     calibration_sentences,
@@ -95,7 +97,7 @@ def calibrate(
     bars = Bars()
     with bars.stage("trials", len(read_description(folder)["plan"]["questions"])):
         measured = go_on(folder, _Trials(bars))
-    finish(options.output, calibrate_findings(*measured), folder)
+    finish(options.output, calibrate_findings(measured), folder)
 
 
 def _cores_of_trials(cpus: str | None, threads: int, at_once: int) -> tuple[int, ...]:
@@ -108,16 +110,16 @@ def _cores_of_trials(cpus: str | None, threads: int, at_once: int) -> tuple[int,
     return cores
 
 
-def calibrate_findings(description: dict[str, Any], rows: list[Row]) -> Findings:
+def calibrate_findings(run: RecordedRun) -> Findings:
     """Return the findings of a run of ``calibrate``."""
-    calibration = summarize_calibration(description, rows)
+    calibration = summarize_calibration(run.description, run.rows)
     finding = Finding(
         name="calibration",
         sentences=calibration_sentences(calibration),
         tables=[calibration_table(calibration)],
         charts=calibration_charts(calibration),
     )
-    failures = sorted({row["message"] for row in rows_of(rows, "failure")})
+    failures = sorted({row["message"] for row in rows_of(run.rows, "failure")})
     return Findings([finding], failures, bool(failures), functools.partial(_write_calibration, calibration))
 
 
@@ -141,3 +143,16 @@ class _Trials:
 
     def advance(self, detail: str, steps: float = 1) -> None:
         """Ignore the steps within a trial."""
+
+
+DESCRIPTORS = (
+    Descriptor(
+        calibrate,
+        calibrate_findings,
+        latest="latest-calibration",
+        section="noise",
+        heading="Tests of the method",
+        sources={"calibration": ("block",)},
+    ),
+    Descriptor(repeatability),
+)

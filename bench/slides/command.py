@@ -7,10 +7,11 @@ from typing import Final, TypeVar
 
 import click
 
+from backprop_bench.bench.cli.descriptors import Descriptor, descriptor
 from backprop_bench.bench.cli.report import findings_of_run, known_version
 from backprop_bench.bench.core.records.files import write_whole
 from backprop_bench.bench.core.records.rows import DESCRIPTION, read_description, read_rows, rows_of
-from backprop_bench.bench.core.records.run_folder import LATEST, LATEST_OF, existing_run_folder
+from backprop_bench.bench.core.records.run_folder import LATEST, existing_run_folder
 from backprop_bench.bench.core.summary import summarize
 from backprop_bench.bench.report.findings import failure_sentences
 from backprop_bench.bench.scaling.command import scalings_of_run
@@ -104,8 +105,11 @@ def folders_beside(run: Path) -> dict[str, Path]:
     """Return the runs of other commands that belong to a run, by command: those within its folder, else the latest."""
     found = {}
     for command in BESIDE:
-        places = (run / command, run.resolve().parent / LATEST_OF[command])
+        places = (run / command, run.resolve().parent / descriptor(command).latest)
         path = next((place for place in places if (place / DESCRIPTION).is_file()), None)
         if path is not None:
             found[command] = path
     return found
+
+
+DESCRIPTORS = (Descriptor(slides),)

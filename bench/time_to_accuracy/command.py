@@ -1,14 +1,13 @@
 """``backprop-bench race``: time to accuracy."""
 
-from typing import Any
-
 import click
 
+from backprop_bench.bench.cli.descriptors import Descriptor
 from backprop_bench.bench.cli.options import RunOptions, folder_of_run, run_options
 from backprop_bench.bench.cli.output import finish
 from backprop_bench.bench.cli.progress import Bars
 from backprop_bench.bench.cli.running import go_on
-from backprop_bench.bench.core.records.rows import Row
+from backprop_bench.bench.core.records.recorded_run import RecordedRun
 from backprop_bench.bench.report.findings import Finding, Findings, failure_sentences
 from backprop_bench.bench.time_to_accuracy.analysis import summarize_race
 from backprop_bench.bench.time_to_accuracy.measure import TARGETS, plan_race, run_race
@@ -39,12 +38,12 @@ def race(options: RunOptions, implementations: tuple[str, ...], seeds: int, epoc
       backprop-bench race --resume
     """  # noqa: D301 (click reads the backspace)
     folder = folder_of_run(options, lambda dataset: plan_race(dataset, implementations, seeds, epochs))
-    finish(options.output, race_findings(*go_on(folder, Bars(), run_race)), folder)
+    finish(options.output, race_findings(go_on(folder, Bars(), run_race)), folder)
 
 
-def race_findings(description: dict[str, Any], rows: list[Row]) -> Findings:
+def race_findings(run: RecordedRun) -> Findings:
     """Return what a run of ``race`` says."""
-    found = summarize_race(description, rows, TARGETS)
+    found = summarize_race(run.description, run.rows, TARGETS)
     finding = Finding(
         name="race",
         sentences=race_sentences(found) if found.results else ["No race was run yet."],
@@ -53,3 +52,15 @@ def race_findings(description: dict[str, Any], rows: list[Row]) -> Findings:
         draw=lambda: [draw_race(found)] if found.results else [],  # a race just begun has no times to draw
     )
     return Findings([finding], failure_sentences(found.failures), bool(found.failures))
+
+
+DESCRIPTORS = (
+    Descriptor(
+        race,
+        race_findings,
+        latest="latest-race",
+        section="fast",
+        heading="Time to accuracy",
+        sources={"race": ("race", "search")},
+    ),
+)

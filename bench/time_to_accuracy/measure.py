@@ -8,13 +8,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from backprop_bench.bench.core.engine.accuracy import open_entry
+from backprop_bench.bench.core.engine.book import Book
+from backprop_bench.bench.core.engine.context import RunContext
 from backprop_bench.bench.core.engine.plan import BLOCK_S, Entry, Extent, Plan, Question, check_available, make_question
 from backprop_bench.bench.core.engine.progress import Progress
-from backprop_bench.bench.core.engine.runner import Comparison
+from backprop_bench.bench.core.engine.runner import Runner
 from backprop_bench.bench.core.implementations import named_implementation
 from backprop_bench.bench.core.machine.environment import usable_core_numbers
-from backprop_bench.bench.core.records.book import Book
-from backprop_bench.bench.core.records.rows import Recorder, Row
+from backprop_bench.bench.core.records.rows import Row
 from backprop_bench.bench.core.stats.stopping import Timing
 from backprop_bench.bench.core.worker.client import Worker, WorkerError, start_again, together
 from backprop_bench.bench.core.worker.shared_data import SharedCases, SharedForms
@@ -88,12 +89,10 @@ def _entry(name: str, dataset: Dataset, changes: dict[str, Any]) -> Entry:
     return Entry(name, said, recipe, rung=f"{name}: {said}")
 
 
-def run_race(
-    plan: Plan, dataset: Dataset, threads: int, recorder: Recorder, rows: list[Row], progress: Progress
-) -> None:
+def run_race(run: RunContext) -> None:
     """Search, prove what was chosen, and race; what is recorded already is not done again."""
-    book = Book(recorder, rows)
-    (question,) = plan.questions
+    dataset, threads, book, progress = run.dataset, run.threads, run.book, run.progress
+    (question,) = run.plan.questions
     try:
         held_out = dataset.hold_out(max(1, len(dataset.x_train) // HELD_OUT))
         with SharedForms(held_out) as shared:
@@ -102,9 +101,8 @@ def run_race(
         entries = {entry.label: entry for entry in question.entries}
         wanted = list(dict.fromkeys(choice.label for choice in chosen))
         only_these = dataclasses.replace(question, entries=tuple(entries[label] for label in wanted))
-        proved = dataclasses.replace(plan, questions=(only_these,))
-        Comparison(proved, dataset, threads, recorder, rows, progress).prove()
-        book = Book(recorder, rows)
+        selected = dataclasses.replace(run.plan, questions=(only_these,))
+        Runner(dataclasses.replace(run, plan=selected)).verify()
         able = [choice for choice in chosen if not book.unproved(question, entries[choice.label])]
         with SharedForms(dataset) as shared:
             _race(question, able, entries, shared, threads, book, progress)
@@ -143,7 +141,7 @@ def _search_one(question: Question, entry: Entry, shared: SharedForms, n_cases: 
             worker.ask("begin", seed=0)
             worker.ask("warm_up", block_s=WARM_UP_S, batches=None)  # what compiles there is none of the choice
             worker.ask("begin", seed=0)
-            run = worker.ask("race", target=max(TARGETS), epochs=question.epochs, pieces=PIECES)
+            run = worker.ask("train_until", target=max(TARGETS), epochs=question.epochs, pieces=PIECES)
     except WorkerError as failure:
         book.add_failure(question, entry, "tuning", None, str(failure))
         return
@@ -191,7 +189,7 @@ def _run(
         for cold in (True, False):
             start_s = worker.ask("begin", seed=seed)["prepare_s"]
             start_s += opened["import_s"] + opened["load_s"] if cold else 0.0
-            run = worker.ask("race", target=choice.target, epochs=question.epochs, pieces=PIECES)
+            run = worker.ask("train_until", target=choice.target, epochs=question.epochs, pieces=PIECES)
             place = {"implementation": entry.label, "seed": seed, "target": choice.target}
             rows.append({**place, "cold": cold, "start_s": start_s, **run})
     return rows

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from backprop_bench.bench.cli.descriptors import Descriptor
 from backprop_bench.bench.cli.output import Output, output_options
 from backprop_bench.bench.cli.progress import Bars
 from backprop_bench.bench.cli.recipe_options import changes_from, recipe_options
@@ -134,3 +135,6 @@ def _cells(row: Row) -> list[str]:
 
 def _print_line(cells: Sequence[str]) -> None:
     click.echo(" ".join(f"{cell:>{width}}" for cell, width in zip(cells, COLUMNS.values(), strict=True)).rstrip())
+
+
+DESCRIPTORS = (Descriptor(train),)

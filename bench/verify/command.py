@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from backprop_bench.bench.cli.descriptors import Descriptor
 from backprop_bench.bench.cli.output import Output, leave, output_options
 from backprop_bench.bench.cli.progress import Bars
 from backprop_bench.bench.cli.recipe_options import changes_from, recipe_options
@@ -14,6 +15,7 @@ from backprop_bench.bench.core.engine.plan import check_available
 from backprop_bench.bench.core.implementations import named_implementation
 from backprop_bench.bench.core.machine.environment import environment
 from backprop_bench.bench.core.records.files import write_whole
+from backprop_bench.bench.core.records.recorded_run import RecordedRun
 from backprop_bench.bench.core.records.rows import Row
 from backprop_bench.bench.core.worker.client import Refusal, Worker, WorkerError
 from backprop_bench.bench.report.drawing import save
@@ -24,6 +26,8 @@ from backprop_bench.bench.verify.view import conclusion, parity_grid, reading
 from backprop_bench.data import Dataset, InputError, Recipe, check_fit, fit_recipe, load_dataset, named_recipe
 
 DRIFT_STEPS = 3000
+DRIFT = "drift.json"
+"""File that ``--drift`` leaves."""
 
 
 @click.command()
@@ -89,15 +93,16 @@ def _compare(worker: Worker, request: Row, recipe: Recipe, steps: int | None) ->
     bars = Bars()
     outcomes: dict[str, Row] = {}
     refusals: dict[str, str] = {}
-    read = False
+    diagnosed = False
     with bars.stage("comparing", len(_dtypes(recipe))):
         for dtype in _dtypes(recipe):
             here = recipe.replace(dtype=dtype).to_dict()
             try:
-                outcomes[dtype] = worker.ask(
-                    "inspect", **request, recipe=here, steps=steps or steps_in(dtype), read=not read
-                )
-                read = read or bool(outcomes[dtype]["reading"]["questions"])
+                outcome = worker.ask("verify.handlers:inspect", **request, recipe=here, steps=steps or steps_in(dtype))
+                outcomes[dtype] = outcome
+                if not outcome["equal"] and not diagnosed:
+                    outcome["reading"] = worker.ask("mutation.handlers:diagnose", **request, recipe=here)
+                    diagnosed = bool(outcome["reading"]["questions"])
             except Refusal as refusal:
                 refusals[dtype] = str(refusal)
             bars.advance(dtype)
@@ -131,12 +136,29 @@ def _draw_drift(worker: Worker, request: Row, recipe: Recipe, steps: int, folder
     with bars.stage("drifting", 2):
         for dtype in ("float64", "float32"):
             here = recipe.replace(dtype=dtype).to_dict()
-            curves[dtype] = worker.ask("drift", **request, recipe=here, steps=steps)["points"]
+            curves[dtype] = worker.ask("verify.handlers:drift", **request, recipe=here, steps=steps)["points"]
             bars.advance(dtype)
     record = {**request, "recipe": recipe.to_dict(), "steps": steps, "drift": curves, "run": run}
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        write_whole(folder / "drift.json", (json.dumps(record, indent=1) + "\n").encode())
+        write_whole(folder / DRIFT, (json.dumps(record, indent=1) + "\n").encode())
     except OSError as error:
         raise InputError(f"{folder}: cannot write: {error.strerror}; expected a folder") from error
     return save(draw_drift(record), folder).png
+
+
+def drift_findings(run: RecordedRun) -> Findings:
+    """Return the figure of what ``parity --drift`` has left in a folder."""
+    record = json.loads((run.folder / DRIFT).read_text("utf-8"))
+    return Findings([Finding("drift", draw=lambda: [draw_drift(record)])])
+
+
+DESCRIPTORS = (
+    Descriptor(
+        parity,
+        drift_findings,
+        file=DRIFT,
+        section="right",
+        heading="How far two implementations diverge",
+    ),
+)

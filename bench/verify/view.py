@@ -108,6 +108,8 @@ def _since(outcome: Mapping[str, Any]) -> str:
 
 def reading(outcome: Mapping[str, Any]) -> list[str]:
     """Return what is known of the difference: what differs in all, and which known mistakes look like that."""
+    if "reading" not in outcome:
+        return []
     found = outcome["reading"]
     sentences = []
     if found["differs"]:

@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from backprop_bench.bench.core.network import TrainedNetwork
+from backprop_bench.bench.core.network import LabelledCases, Outcomes, TrainedNetwork
 from backprop_bench.bench.core.records.rows import KINDS, RECORDS, Row, write_description
 from backprop_bench.bench.core.stats.stopping import balanced_orders
-from backprop_bench.bench.predictions.analysis import LabelledCases, Outcomes
 from backprop_bench.data import RECIPES, Layer
 
 THREE = ("scratch-numpy", "torch-eager", "torch-loader")

@@ -10,10 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from click import Command, Context
 from click.testing import CliRunner, Result
 
 from backprop_bench.bench.cli.main import EXIT_CODES, main
-from backprop_bench.bench.core.engine.runner import Comparison
+from backprop_bench.bench.core.engine.runner import Runner
 from backprop_bench.bench.core.machine.environment import environment, usable_core_numbers, usable_cores
 from backprop_bench.bench.core.records.rows import read_rows
 from backprop_bench.bench.core.records.run_folder import new_run_folder
@@ -232,7 +233,13 @@ def test_list_names_what_there_is(run: Run) -> None:
     assert "article-scratch" in [row[0] for row in json.loads(recipes.stdout)["rows"]]
 
 
-@pytest.mark.parametrize("name", list(main.commands))
+def command_named(name: str) -> Command:
+    command = main.get_command(Context(main), name)
+    assert command is not None
+    return command
+
+
+@pytest.mark.parametrize("name", main.list_commands(Context(main)))
 def test_every_help_has_the_exit_codes_and_examples_whose_options_exist(run: Run, name: str) -> None:
     result = run(name, "--help")
     assert result.exit_code == 0
@@ -240,7 +247,7 @@ def test_every_help_has_the_exit_codes_and_examples_whose_options_exist(run: Run
     lines = result.output.partition("Examples:\n")[2].partition("\n\n")[0].splitlines()
     examples = [line.split() for line in lines if line.startswith("    backprop-bench")]
     assert examples
-    options = {option for parameter in main.commands[name].params for option in parameter.opts}
+    options = {option for parameter in command_named(name).params for option in parameter.opts}
     for words in examples:
         assert words[1] == name
         assert {word for word in words if word.startswith("--")} <= options
@@ -326,7 +333,7 @@ def test_a_run_whose_dataset_has_changed_is_not_resumed(run: Run, tiny: str, tmp
 def test_a_run_whose_own_implementation_has_changed_is_not_resumed(
     run: Run, tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Comparison, "run", lambda _: None)  # a run that was stopped before it did anything
+    monkeypatch.setattr(Runner, "run", lambda _: None)  # a run that was stopped before it did anything
     source = "from backprop_bench.scratch.numpy_trainer import NumpyTrainer\n\nclass Mine(NumpyTrainer):\n    pass\n"
     (tmp_path / "mine.py").write_text(source)
     entries = ["--implementation", "mine.py:Mine", "--dataset", tiny, "--profile", "quick", "--budget", 1]

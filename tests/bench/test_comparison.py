@@ -16,9 +16,10 @@ from pathlib import Path
 import pytest
 
 from backprop_bench.bench.core.engine.accuracy import open_request, train_question
+from backprop_bench.bench.core.engine.book import Book
+from backprop_bench.bench.core.engine.context import RunContext
 from backprop_bench.bench.core.engine.plan import Entry, Plan, Question
-from backprop_bench.bench.core.engine.runner import Comparison
-from backprop_bench.bench.core.records.book import Book
+from backprop_bench.bench.core.engine.runner import Runner
 from backprop_bench.bench.core.records.rows import (
     Recorder,
     Row,
@@ -77,7 +78,7 @@ def describe(plan: Plan, dataset: str) -> Row:
 def run(folder: Path, plan: Plan, dataset: str) -> Summary:
     write_description(folder, describe(plan, dataset))
     with Recorder(folder) as recorder:
-        Comparison(plan, load_dataset(dataset), 1, recorder, read_rows(folder), Silent()).run()
+        Runner(RunContext(plan, load_dataset(dataset), 1, Book(recorder, read_rows(folder)), Silent())).run()
     return summarize(read_description(folder), read_rows(folder))
 
 
@@ -309,7 +310,9 @@ DRIVER = """
 import contextlib, sys
 from pathlib import Path
 from backprop_bench.bench.core.records.rows import Recorder, read_description, read_rows
-from backprop_bench.bench.core.engine.runner import Comparison
+from backprop_bench.bench.core.engine.runner import Runner
+from backprop_bench.bench.core.engine.book import Book
+from backprop_bench.bench.core.engine.context import RunContext
 from backprop_bench.bench.core.engine.plan import Plan
 from backprop_bench.data import load_dataset
 
@@ -321,7 +324,7 @@ folder = Path(sys.argv[1])
 description = read_description(folder)
 with Recorder(folder) as recorder:
     plan = Plan.from_dict(description["plan"])
-    Comparison(plan, load_dataset(description["dataset"]), 1, recorder, read_rows(folder), Silent()).run()
+    Runner(RunContext(plan, load_dataset(description["dataset"]), 1, Book(recorder, read_rows(folder)), Silent())).run()
 """
 
 

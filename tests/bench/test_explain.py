@@ -18,7 +18,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from backprop_bench.bench.cli.main import main
+from backprop_bench.bench.core.engine.book import Book
 from backprop_bench.bench.core.engine.cluster import CONNECT_S, WORKER_S
+from backprop_bench.bench.core.engine.context import RunContext
 from backprop_bench.bench.core.engine.jobs import Forms, Here, Job, Outcome, Sweep, carry_out
 from backprop_bench.bench.core.engine.plan import Plan
 from backprop_bench.bench.core.engine.progress import Progress
@@ -271,7 +273,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> str:
     with pytest.MonkeyPatch.context() as patched, Recorder(folder) as recorder:
         for name, value in FAST.items():
             patched.setattr(plans, name, value)
-        train_accuracies(small_plan(dataset), dataset, 1, recorder, [], Silent(), Here(dataset, 1), {})
+        train_accuracies(
+            RunContext(small_plan(dataset), dataset, 1, Book(recorder, []), Silent()), Here(dataset, 1), {}
+        )
     return (folder / "records.jsonl").read_text()
 
 
@@ -343,7 +347,7 @@ def test_what_an_earlier_run_has_trained_is_taken_over_and_what_is_timed_is_not(
     assert not {job.seed for job in known_trainings(second, threads=1)} & {0}, "of another processor"
     assert {row["from_run"] for rows in known.values() for row in rows} == {first.name}
     with Recorder(second) as recorder:
-        train_accuracies(small_plan(dataset), dataset, 1, recorder, [], Silent(), Nobody(), known)
+        train_accuracies(RunContext(small_plan(dataset), dataset, 1, Book(recorder, []), Silent()), Nobody(), known)
     after = read_rows(second)
     assert accuracies_of(after) == accuracies_of(before)
     assert {row["kind"] for row in after if "from_run" in row} == {"search", "epoch"}
@@ -483,6 +487,8 @@ import sys
 from pathlib import Path
 from backprop_bench.bench.core.records.rows import Recorder, read_description, read_rows
 from backprop_bench.bench.explain import measure as explain
+from backprop_bench.bench.core.engine.book import Book
+from backprop_bench.bench.core.engine.context import RunContext
 from backprop_bench.bench.core.engine.plan import Plan
 from backprop_bench.bench.core.engine.jobs import Here
 from backprop_bench.data import load_dataset
@@ -494,7 +500,8 @@ folder = Path(sys.argv[1])
 description = read_description(folder)
 plan, dataset = Plan.from_dict(description["plan"]), load_dataset(description["dataset"])
 with Recorder(folder) as recorder:
-    explain.train_accuracies(plan, dataset, 1, recorder, read_rows(folder), Silent(), Here(dataset, 1), {{}})
+    run = RunContext(plan, dataset, 1, Book(recorder, read_rows(folder)), Silent())
+    explain.train_accuracies(run, Here(dataset, 1), {{}})
 """
 
 
@@ -538,7 +545,9 @@ def test_what_a_power_cut_has_left_of_a_training_is_made_whole_and_not_doubled(
     (tmp_path / "records.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows if row != last))
     with Recorder(tmp_path) as recorder:
         left = read_rows(tmp_path)
-        train_accuracies(small_plan(dataset), dataset, 1, recorder, left, Silent(), Here(dataset, 1), {})
+        train_accuracies(
+            RunContext(small_plan(dataset), dataset, 1, Book(recorder, left), Silent()), Here(dataset, 1), {}
+        )
     assert accuracies_of(read_rows(tmp_path)) == accuracies_of(rows)
 
 

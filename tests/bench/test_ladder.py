@@ -15,9 +15,10 @@ from backprop_bench.bench.core.engine.accuracy import open_entry
 from backprop_bench.bench.core.engine.plan import Entry
 from backprop_bench.bench.core.implementations import FLOORS, IMPLEMENTATIONS, Implementation
 from backprop_bench.bench.core.machine.environment import usable_core_numbers
+from backprop_bench.bench.core.records.recorded_run import RecordedRun
 from backprop_bench.bench.core.records.rows import read_rows, rows_of
 from backprop_bench.bench.core.worker.client import Worker
-from backprop_bench.bench.core.worker.server import give_back_memory, peak_memory_bytes, reset_peak_memory
+from backprop_bench.bench.core.worker.memory import give_back_memory, peak_memory_bytes, reset_peak_memory
 from backprop_bench.bench.core.worker.shared_data import SharedCases
 from backprop_bench.bench.ladder import measure as rungs
 from backprop_bench.bench.ladder.analysis import Ladder, summarize_ladder
@@ -214,6 +215,6 @@ def test_what_trains_nothing_is_not_compared(run: Run, tiny: str) -> None:
 
 def test_a_ladder_just_begun_is_shown_without_a_figure(tmp_path: Path) -> None:
     description, _ = timed_run(timed_question("ladder", CASE_S, IMPLEMENTATION_OF))
-    findings = ladder_findings(description, [])
+    findings = ladder_findings(RecordedRun(Path(), description, []))
     assert "Nothing was timed." in findings.sentences
     assert [path.name for path in findings.write(tmp_path)] == ["ladder.md"]

@@ -5,7 +5,10 @@ from typing import Any
 
 import pytest
 
-from backprop_bench.bench.core.worker.server import Bench
+from backprop_bench.bench.core.engine import runner
+from backprop_bench.bench.core.worker.client import Worker
+from backprop_bench.bench.mutation.handlers import diagnose
+from backprop_bench.bench.verify.handlers import inspect
 from backprop_bench.bench.verify.view import conclusion, reading
 from backprop_bench.data import Recipe
 from tests.tiny import write_tiny_dataset
@@ -35,7 +38,10 @@ def write_mine(folder: Path, old: str = "", new: str = "") -> str:
 
 
 def inspected(name: str, dataset: str, recipe: Recipe) -> dict[str, Any]:
-    return Bench().inspect(name, "scratch-numpy", recipe.to_dict(), dataset, STEPS)
+    outcome = inspect(name, "scratch-numpy", recipe.to_dict(), dataset, STEPS)
+    if not outcome["equal"]:
+        outcome["reading"] = diagnose(name, recipe.to_dict(), dataset, "scratch-numpy")
+    return outcome
 
 
 def with_one_hidden_layer(recipe: Recipe) -> Recipe:
@@ -376,6 +382,8 @@ def test_of_what_is_right_nothing_is_asked(tmp_path: Path, dataset: str, recipe:
     assert reading(outcome) == []
 
 
-def test_the_proof_before_timing_asks_the_same(tmp_path: Path, dataset: str) -> None:
-    proved = Bench().prove(write_mine(tmp_path, SLOPE, ""), SOFTMAX.to_dict(), dataset, STEPS)
-    assert proved["questions"] == ("did you forget to multiply by the slope of the hidden units?",)
+def test_the_verification_before_timing_asks_the_same(tmp_path: Path, dataset: str) -> None:
+    request = {"implementation": write_mine(tmp_path, SLOPE, ""), "recipe": SOFTMAX.to_dict(), "dataset": dataset}
+    with Worker(1) as worker:
+        outcome = runner._verify(worker, request, STEPS)
+    assert outcome["questions"] == ["did you forget to multiply by the slope of the hidden units?"]

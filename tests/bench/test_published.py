@@ -12,8 +12,8 @@ import pytest
 from click.testing import CliRunner
 
 from backprop_bench.bench.cli.main import main
+from backprop_bench.bench.core.engine.book import Book
 from backprop_bench.bench.core.implementations import named_implementation
-from backprop_bench.bench.core.records.book import Book
 from backprop_bench.bench.core.records.rows import Recorder, Row, read_rows, rows_of
 from backprop_bench.bench.historical import experiments
 from backprop_bench.bench.historical import measure as reproduce

@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from backprop_bench.bench.cli.main import main
+from backprop_bench.bench.core.records.recorded_run import RecordedRun
 from backprop_bench.bench.core.records.rows import Row, read_rows, rows_of
 from backprop_bench.bench.time_to_accuracy import measure as races
 from backprop_bench.bench.time_to_accuracy.analysis import choose, first_at, summarize_race
@@ -118,6 +119,6 @@ def test_the_command_chooses_proves_races_and_draws(
 
 
 def test_a_race_just_begun_says_so_without_a_figure(tmp_path: Path) -> None:
-    findings = race_findings(*run_of())
+    findings = race_findings(RecordedRun(Path(), *run_of()))
     assert findings.sentences == ["No race was run yet."]
     assert [path.name for path in findings.write(tmp_path)] == ["race.md"]

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from backprop_bench.bench.cli.main import main
 from backprop_bench.bench.cli.running import own_files
-from backprop_bench.bench.core.engine.plan import plan_comparison
+from backprop_bench.bench.compare.plan import plan_comparison
 from backprop_bench.bench.core.implementations import GROUP, named_implementation, registered
 from backprop_bench.data import load_dataset
 from tests.tiny import write_tiny_dataset

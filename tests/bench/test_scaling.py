@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 from backprop_bench.bench.cli.main import main
 from backprop_bench.bench.core.baselines.parts import NumpyReading
 from backprop_bench.bench.core.implementations import FLOORS, named_implementation
+from backprop_bench.bench.core.records.recorded_run import RecordedRun
 from backprop_bench.bench.core.records.rows import read_rows, rows_of
 from backprop_bench.bench.core.stats.work import step_work
 from backprop_bench.bench.scaling import plan as plans
@@ -142,6 +143,6 @@ def test_the_command_times_every_place_and_draws(tiny: str, tmp_path: Path, monk
 
 def test_a_run_just_begun_says_so_without_a_figure(tmp_path: Path) -> None:
     description, _ = timed_run(timed_question("batch-size=1", {"scratch-numpy": 1e-6}))
-    findings = scale_findings(description, [])
+    findings = scale_findings(RecordedRun(Path(), description, []))
     assert findings.sentences == ["No place of any axis is timed yet."]
     assert [path.name for path in findings.write(tmp_path)] == ["scaling.md"]

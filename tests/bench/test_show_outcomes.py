@@ -9,9 +9,8 @@ import pytest
 
 from backprop_bench.bench.compare.figures import FIGURES, left_out
 from backprop_bench.bench.compare.report import Material, make_report
-from backprop_bench.bench.core.network import TrainedNetwork
+from backprop_bench.bench.core.network import LabelledCases, Outcomes, TrainedNetwork
 from backprop_bench.bench.core.summary import Summary, summarize
-from backprop_bench.bench.predictions.analysis import LabelledCases, Outcomes
 from backprop_bench.bench.predictions.view import outcome_sentences, outcome_tables
 from backprop_bench.bench.report import style
 from backprop_bench.bench.report.blocks import Report, Section, Shown

@@ -221,7 +221,7 @@ def test_further_runs_are_shown_with_where_they_come_from_and_a_broken_one_in_on
     shown = further_blocks(further_runs(run), "fast", description)
     assert [block.text for block in shown if isinstance(block, Heading)] == [
         "How time grows: broken",
-        "What each idea is worth: ladder",
+        "Speed-up of every stage: ladder",
     ]
     assert "The run in broken cannot be shown: 'questions' is missing" in str(shown[1])
     assert any("1 thread each" in str(block) for block in shown)

@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 
 import backprop_bench.bench.core.engine.timing as driver
+from backprop_bench.bench.core.engine.book import Book
 from backprop_bench.bench.core.engine.plan import Entry, Plan, Question
-from backprop_bench.bench.core.records.book import Book
 from backprop_bench.bench.core.records.rows import Recorder, Row, read_rows, rows_of
 from backprop_bench.bench.core.stats.ratios import paired_ratio
 from backprop_bench.bench.core.stats.stopping import Timing
-from backprop_bench.bench.core.worker import server as worker
+from backprop_bench.bench.core.worker import session
 from backprop_bench.bench.core.worker.client import WorkerError
-from backprop_bench.bench.core.worker.server import Bench
+from backprop_bench.bench.core.worker.session import Training
 from backprop_bench.data import Cases, Recipe, Trainer
 from tests.bench.simulated import Silent
 from tests.bench.test_schedule import REPLAY, REPLAYED
@@ -234,11 +234,11 @@ def test_to_look_at_the_cores_costs_nothing_of_the_budget(measure: Callable[...,
 
 
 def test_an_injected_slowdown_takes_its_share_of_the_time_of_the_block(monkeypatch: pytest.MonkeyPatch) -> None:
-    bench = Bench()
-    bench.train_cases = Cases(np.zeros((3, 2)), np.zeros((3, 2)), np.zeros(3, np.int64))
-    bench.trainer = cast("Trainer", types.SimpleNamespace(train_epoch=lambda x, t, order: float(len(order))))
+    trainer = cast("Trainer", types.SimpleNamespace(train_epoch=lambda x, t, order: float(len(order))))
+    examples = Cases(np.zeros((3, 2)), np.zeros((3, 2)), np.zeros(3, np.int64))
+    training = Training(trainer, Recipe(layer_sizes=(2, 2)), examples)
     for extra, wall_s in ((0.0, 1.0), (1.0, 2.0), (3.0, 4.0)):
         ticks = itertools.count()
         clock = types.SimpleNamespace(perf_counter=lambda ticks=ticks: float(next(ticks)))  # a second a look
-        monkeypatch.setattr(worker, "time", clock)
-        assert bench._timed([np.arange(3)], extra) == (wall_s, 3.0)
+        monkeypatch.setattr(session, "time", clock)
+        assert training.timed([np.arange(3)], extra) == (wall_s, 3.0)

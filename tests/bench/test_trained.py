@@ -16,8 +16,8 @@ from click.testing import CliRunner, Result
 from backprop_bench.bench.cli.main import main
 from backprop_bench.bench.core import trained
 from backprop_bench.bench.core.engine.accuracy import train_question
+from backprop_bench.bench.core.engine.book import Book
 from backprop_bench.bench.core.engine.plan import Plan
-from backprop_bench.bench.core.records.book import Book
 from backprop_bench.bench.core.records.rows import Recorder, Row, read_rows, rows_of
 from backprop_bench.bench.core.trained import confidence, parse_trained, read_network, read_trained, trained_file
 from backprop_bench.bench.core.worker.client import start_again

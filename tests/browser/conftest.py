@@ -15,8 +15,8 @@ import pytest
 
 from backprop_bench.bench.cli.further import further_runs
 from backprop_bench.bench.compare.report import Material, write_report
+from backprop_bench.bench.core.network import Outcomes
 from backprop_bench.bench.core.summary import summarize
-from backprop_bench.bench.predictions.analysis import Outcomes
 from tests.bench.recorded import made_up_outcomes, recorded_run, write_run
 from tests.bench.timed import timed_question, timed_run
 

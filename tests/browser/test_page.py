@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from backprop_bench.bench.predictions.analysis import Outcomes
+from backprop_bench.bench.core.network import Outcomes
 from backprop_bench.data import Layer, Parameters, Recipe, initial_parameters, load_dataset
 from backprop_bench.scratch.numpy_trainer import NumpyTrainer
 from tests.browser.conftest import AXE, look

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 import pytest
+from click import Context
 
 from backprop_bench.bench.cli.main import main
 from backprop_bench.bench.core.stats import tolerances as agreement
@@ -58,7 +59,7 @@ def what_is_wrong(words: list[str]) -> str | None:
         case "python", ["-m", module, *_]:
             unknown = [] if importlib.util.find_spec(module) is not None else [module]
         case "backprop-bench", [name, *options] if name.islower() and name.isalpha():
-            command = main.commands.get(name)
+            command = main.get_command(Context(main), name)
             known = {"--help"} | {word for item in command.params for word in _options(item)} if command else set()
             unknown = [word for word in options if word.startswith("--") and word not in known] if command else [name]
         case _:

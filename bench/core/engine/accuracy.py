@@ -3,10 +3,10 @@
 import concurrent.futures
 from collections.abc import Sequence
 
+from backprop_bench.bench.core.engine.book import Book
 from backprop_bench.bench.core.engine.plan import Entry, Question
 from backprop_bench.bench.core.engine.progress import Progress
 from backprop_bench.bench.core.machine.environment import usable_core_numbers
-from backprop_bench.bench.core.records.book import Book
 from backprop_bench.bench.core.records.rows import Row
 from backprop_bench.bench.core.trained import check_saved, trained_file
 from backprop_bench.bench.core.worker.client import Worker, WorkerError, together
@@ -132,6 +132,6 @@ def _keep(question: Question, job: tuple[Entry, int], worker: Worker | None, dat
         try:
             worker.ask("keep", path=str(book.folder / name))
             row |= {"file": name, **check_saved(book.folder / name)}
-        except WorkerError as failure:
+        except (WorkerError, ValueError) as failure:
             raise WorkerError(f"the trained network is not kept: {failure}") from failure
     book.add("trained", question, row)

@@ -17,6 +17,8 @@ from backprop_bench.data import Dataset, Recipe
 
 NEVER = 2.0
 """An accuracy that is never reached."""
+STRETCHES = "historical.handlers:stretches"
+"""Handler of trainings beside another implementation."""
 
 Outcome = list[Row] | str
 """The rows of a job, or what went wrong."""
@@ -141,7 +143,7 @@ def _search(job: Job, worker: Worker) -> list[Row]:
     rows = []
     for rate in job.rates:
         worker.ask("begin", seed=job.seed, learning_rate=rate)
-        run = worker.ask("race", target=NEVER, epochs=job.epochs, pieces=1)
+        run = worker.ask("train_until", target=NEVER, epochs=job.epochs, pieces=1)
         rows.append({"implementation": job.label, "seed": job.seed, "learning_rate": rate, **run})
     return rows
 
@@ -161,7 +163,7 @@ def _compare(job: Job, worker: Worker) -> list[Row]:
     rows = []
     worker.ask("begin", seed=job.seed)
     for epoch in range(1, job.epochs + 1):
-        apart = worker.ask("stretches", twin=job.twin, epoch=epoch, batches=job.stretch)
+        apart = worker.ask(STRETCHES, twin=job.twin, epoch=epoch, batches=job.stretch)
         rows.append(
             {"implementation": job.label, "seed": job.seed, "epoch": epoch, "batches": job.stretch, **apart},
         )

@@ -2,15 +2,13 @@
 
 import dataclasses
 import math
-import secrets
 from collections.abc import Sequence
 from typing import Any
 
-from backprop_bench.bench.core.implementations import IMPLEMENTATIONS, named_implementation, trains_nothing
+from backprop_bench.bench.core.implementations import named_implementation, trains_nothing
 from backprop_bench.bench.core.records.rows import AGAIN, Row
 from backprop_bench.bench.core.stats.stopping import Timing
-from backprop_bench.bench.verify.checks import STEPS
-from backprop_bench.data import RECIPES, Dataset, InputError, Recipe, fit_recipe
+from backprop_bench.data import Dataset, InputError, Recipe
 
 TARGET = 0.02
 BLOCK_S = 0.06
@@ -41,45 +39,6 @@ class Extent:
     epochs: int
     seeds: int
     budget_s: float
-
-
-@dataclasses.dataclass(frozen=True)
-class Profile:
-    """How long a run may take.
-
-    Attributes
-    ----------
-    as_published, same_recipe
-        Extent of the two questions.
-    visits
-        In how many parts, with trainings in between, the timing is spread over the run.
-    part_blocks
-        Blocks of steps in which the parts of a step are timed.
-    part_seconds
-        About how long such a block is to take, seconds.
-    micro_rounds
-        Rounds of a micro-benchmark of a part of a step.
-    proof_steps
-        Weight changes after which the parity proof compares float64 weights.
-    """
-
-    as_published: Extent
-    same_recipe: Extent
-    visits: int
-    part_blocks: int
-    part_seconds: float
-    micro_rounds: int
-    proof_steps: int = STEPS
-
-
-ROUNDS = 16
-"""In a process set of ``compare``: about as long as its processes take to start, for sets differ more than rounds."""
-
-PROFILES: dict[str, Profile] = {
-    "quick": Profile(Extent(500, 2, 1, 11.0), Extent(10_000, 1, 3, 18.0), 1, 2, 0.1, 20, proof_steps=100),
-    "default": Profile(Extent(10_000, 2, 4, 45.0), Extent(None, 3, 4, 100.0), 8, 10, 0.2, 200),
-    "full": Profile(Extent(None, 5, 5, 300.0), Extent(None, 10, 8, 900.0), 8, 30, 0.5, 1000),
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -207,67 +166,6 @@ def _read_question(row: dict[str, Any]) -> Question:
     )
     tuples = {"seeds": tuple(row["seeds"]), "factors": tuple(row["factors"]), "entries": entries}
     return Question(**{**row, **tuples, "timing": Timing(**row["timing"])})
-
-
-def plan_comparison(
-    profile_name: str,
-    dataset: Dataset,
-    implementations: Sequence[str],
-    target: float = TARGET,
-    budget_s: float | None = None,
-) -> Plan:
-    """Plan what ``compare`` does.
-
-    Parameters
-    ----------
-    profile_name
-        A key of :data:`PROFILES`.
-    implementations
-        Those to compare on the shared recipe; empty for every available one that is not for the asking only.
-    target
-        Half-width of the interval of every ratio, as a share of it, at which timing may stop.
-    budget_s
-        Seconds for the timing of each question; ``None`` for those of the profile.
-
-    Raises
-    ------
-    InputError
-        For an unknown or unavailable implementation, or a target or budget that is impossible.
-    """
-    profile = PROFILES[profile_name]
-    shared = [(name, "shared") for name in _chosen(implementations)]
-    article = [("scratch-numpy", "article-scratch"), ("torch-loader", "article-torch")]
-    questions = []
-    for name, title, extent, pairs in (
-        ("as-published", "As published: the article's two networks", profile.as_published, article),
-        ("same-recipe", "Same recipe, same weights, same batches", profile.same_recipe, shared),
-    ):
-        recipes = {key: fit_recipe(RECIPES[key], dataset).replace(epochs=extent.epochs) for _, key in pairs}
-        entries = [Entry(implementation, key, recipes[key]) for implementation, key in pairs]
-        if name == "same-recipe":
-            entries.append(dataclasses.replace(entries[0], again=True))
-        budget = extent.budget_s if budget_s is None else budget_s
-        timing = Timing(target, budget, BLOCK_S, ROUNDS, MIN_SETS, secrets.randbits(32))
-        check_timing(timing, len(entries))
-        questions.append(make_question(name, title, dataset, extent, entries, timing))
-    return Plan(
-        tuple(questions),
-        profile.part_blocks,
-        profile.part_seconds,
-        profile.proof_steps,
-        visits=profile.visits,
-        keeps_trained=True,
-    )
-
-
-def _chosen(implementations: Sequence[str]) -> list[str]:
-    """Return the names that were asked for, each once; all available ones that need no asking where none was."""
-    names = list(implementations) or [
-        name for name, known in IMPLEMENTATIONS.items() if known.unavailable() is None and not known.only_by_name
-    ]
-    for name in names:
-        check_available(name)
-    return list(dict.fromkeys(names))
 
 
 def check_available(name: str) -> None:

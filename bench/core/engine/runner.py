@@ -11,13 +11,12 @@ import threading
 from collections.abc import Sequence
 
 from backprop_bench.bench.core.engine.accuracy import train_question
-from backprop_bench.bench.core.engine.plan import Entry, Plan, Question
-from backprop_bench.bench.core.engine.progress import Progress
+from backprop_bench.bench.core.engine.context import RunContext
+from backprop_bench.bench.core.engine.plan import Entry, Question
 from backprop_bench.bench.core.engine.timing import time_question
 from backprop_bench.bench.core.implementations import trains_nothing
 from backprop_bench.bench.core.machine.environment import usable_core_numbers
-from backprop_bench.bench.core.records.book import Book
-from backprop_bench.bench.core.records.rows import Recorder, Row
+from backprop_bench.bench.core.records.rows import Row
 from backprop_bench.bench.core.worker.client import (
     Refusal,
     Stopped,
@@ -28,46 +27,31 @@ from backprop_bench.bench.core.worker.client import (
     together,
 )
 from backprop_bench.bench.core.worker.shared_data import SharedForms
-from backprop_bench.data import Dataset
+from backprop_bench.data import InputError
+
+VERIFY, DIAGNOSE = "verify.handlers:verify", "mutation.handlers:diagnose"
+"""Handlers of the requests of a worker."""
 
 
-class Comparison:
-    """A run of a plan.
+class Runner:
+    """Carries out a run."""
 
-    Parameters
-    ----------
-    plan
-        What is to be done.
-    dataset
-        What is trained on; its name is how workers load it for the parity proof.
-    threads
-        Threads of every worker.
-    recorder
-        Where the rows go.
-    rows
-        What is recorded already, empty for a new run; what is added is appended.
-    progress
-        Who is told how far it is.
-    """
+    def __init__(self, run: RunContext) -> None:
+        self.plan = run.plan
+        self.dataset = run.dataset
+        self.threads = run.threads
+        self.book = run.book
+        self.progress = run.progress
 
-    def __init__(
-        self, plan: Plan, dataset: Dataset, threads: int, recorder: Recorder, rows: list[Row], progress: Progress
-    ) -> None:
-        self.plan = plan
-        self.dataset = dataset
-        self.threads = threads
-        self.book = Book(recorder, rows)
-        self.progress = progress
-
-    def prove(self) -> None:
-        """Prove all that is not proved yet."""
+    def verify(self) -> None:
+        """Verify all that is not verified yet."""
         if self.plan.proof_steps is not None:
-            self._prove_all(self.plan.proof_steps)
+            self._verify_all(self.plan.proof_steps)
 
     def run(self) -> None:
-        """Prove, train and time all that is not recorded yet."""
+        """Verify, train and time all that is not recorded yet."""
         try:
-            self.prove()
+            self.verify()
             with SharedForms(self.dataset) as shared:
                 for visit in range(1, self.plan.visits + 1):
                     for question in self.plan.questions:
@@ -109,29 +93,29 @@ class Comparison:
         for error in sorted(errors, key=lambda error: isinstance(error, Stopped)):
             raise error
 
-    def _prove_all(self, steps: int) -> None:
-        """Prove every entry that is not recorded yet; nothing is timed here, so several processes may work at once."""
+    def _verify_all(self, steps: int) -> None:
+        """Verify every entry that is not recorded yet; nothing is timed here, so several processes may work at once."""
         missing: dict[tuple[str, str | None, int], list[tuple[Question, Entry]]] = {}
         for question in self.plan.questions:
             for entry in question.originals:
                 if trains_nothing(entry.implementation):
                     continue
-                proved = self.book.find("parity", question, implementation=entry.name)
-                if not proved and not self.book.unproved(question, entry):
+                verified = self.book.find("parity", question, implementation=entry.name)
+                if not verified and not self.book.unproved(question, entry):
                     alike = entry.implementation, entry.core_type, entry.threads or self.threads
                     missing.setdefault(alike, []).append((question, entry))
         with (
             self.progress.stage("verification", sum(map(len, missing.values()))),
             together(self.threads) as pool,
         ):
-            proving = {pool.submit(self._ask_for_proofs, pairs, steps): pairs for pairs in missing.values()}
-            for future in concurrent.futures.as_completed(proving):
-                for (question, entry), outcome in zip(proving[future], future.result(), strict=True):
-                    self._record_proof(question, entry, outcome)
+            verifying = {pool.submit(self._verify_on_recipes, pairs, steps): pairs for pairs in missing.values()}
+            for future in concurrent.futures.as_completed(verifying):
+                for (question, entry), outcome in zip(verifying[future], future.result(), strict=True):
+                    self._record_checks(question, entry, outcome)
                     self.progress.advance(f"{entry.name} on {entry.recipe_name}")
 
-    def _ask_for_proofs(self, pairs: list[tuple[Question, Entry]], steps: int) -> list[Row | WorkerError]:
-        """Prove one implementation on its recipes, in one process unless that breaks."""
+    def _verify_on_recipes(self, pairs: list[tuple[Question, Entry]], steps: int) -> list[Row | WorkerError]:
+        """Verify one implementation on its recipes, in one process unless that breaks."""
         outcomes: list[Row | WorkerError] = []
         with contextlib.ExitStack() as stack:
             worker = None
@@ -140,24 +124,38 @@ class Comparison:
                 worker = worker or stack.enter_context(Worker(threads, environment=entry.environment))
                 request = {"implementation": entry.implementation, "recipe": entry.recipe.to_dict()}
                 try:
-                    outcomes.append(worker.ask("prove", **request, dataset=self.dataset.name, steps=steps))
+                    outcomes.append(_verify(worker, {**request, "dataset": self.dataset.name}, steps))
                 except WorkerError as failure:
                     outcomes.append(failure)
                     worker = None
         return outcomes
 
-    def _record_proof(self, question: Question, entry: Entry, outcome: Row | WorkerError) -> None:
+    def _record_checks(self, question: Question, entry: Entry, outcome: Row | WorkerError) -> None:
         if isinstance(outcome, Refusal):
             self.book.add_failure(question, entry, "proof", None, str(outcome))
             return
         if isinstance(outcome, WorkerError):
             self.book.add_failure(question, entry, "proof", None, f"not timed: during verification {outcome}")
             return
-        for proof in outcome["proofs"]:
-            if not proof["passed"]:  # the failure first: whatever happens in between, it is never timed
-                what = f"{proof['check']} in {proof['dtype']} against {proof['reference']}"
-                message = f"not timed: verification failed: {what}: {proof['where']}"
+        for check in outcome["checks"]:
+            if not check["passed"]:  # the failure first: whatever happens in between, it is never timed
+                what = f"{check['check']} in {check['dtype']} against {check['reference']}"
+                message = f"not timed: verification failed: {what}: {check['where']}"
                 message = "; ".join([message, *outcome["questions"]])
                 self.book.add_failure(question, entry, "proof", None, message)
                 break
-        self.book.add("parity", question, *({**proof, "implementation": entry.name} for proof in outcome["proofs"]))
+        self.book.add("parity", question, *({**check, "implementation": entry.name} for check in outcome["checks"]))
+
+
+def _verify(worker: Worker, request: Row, steps: int) -> Row:
+    """Verify an implementation; where that fails, ask which known mistake it looks like."""
+    checks: list[Row] = worker.ask(VERIFY, **request, steps=steps)["checks"]
+    failed = next((check for check in checks if not check["passed"]), None)
+    if failed is None:
+        return {"checks": checks, "questions": []}
+    recipe = {**request["recipe"], "dtype": failed["dtype"]}
+    try:
+        diagnosis = worker.ask(DIAGNOSE, **{**request, "recipe": recipe})
+    except (WorkerError, InputError):  # the checks have failed all the same
+        return {"checks": checks, "questions": []}
+    return {"checks": checks, "questions": diagnosis["questions"]}

@@ -6,10 +6,10 @@ import time
 from collections.abc import Iterator, Sequence
 
 from backprop_bench.bench.core.engine.accuracy import open_entry
+from backprop_bench.bench.core.engine.book import Book
 from backprop_bench.bench.core.engine.plan import Entry, Plan, Question
 from backprop_bench.bench.core.engine.progress import Progress
 from backprop_bench.bench.core.machine.cores import CoreMeter
-from backprop_bench.bench.core.records.book import Book
 from backprop_bench.bench.core.records.rows import Row
 from backprop_bench.bench.core.stats.intervals import Interval
 from backprop_bench.bench.core.stats.ratios import paired_interval, spent_s

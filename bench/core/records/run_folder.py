@@ -15,15 +15,7 @@ from backprop_bench.data import InputError
 NO_MATTER = {"checkout", "memory_bytes"}
 """Of the environment, what a run may be resumed without: a commit changes no module, and a reboot some kB of memory."""
 LATEST = "latest"
-LATEST_OF = {
-    "calibrate": "latest-calibration",
-    "ladder": "latest-ladder",
-    "scale": "latest-scale",
-    "race": "latest-race",
-    "explain": "latest-explanation",
-    "reproduce": "latest-reproduction",
-}
-"""Links to the latest run of a command; of any other, it is that of `compare`."""
+"""Name of the link to the latest run of `compare`."""
 
 
 def new_run_folder(results: Path, profile: str, latest: str = LATEST) -> Path:

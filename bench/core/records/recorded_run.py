@@ -1,0 +1,31 @@
+"""`RecordedRun`: what a run has left on the disk, read."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from backprop_bench.bench.core.records.rows import Row, read_description, read_rows
+
+
+@dataclasses.dataclass(frozen=True)
+class RecordedRun:
+    """A run that is recorded.
+
+    Attributes
+    ----------
+    folder
+        Where its files are.
+    description
+        What it was to do and where.
+    rows
+        Its records.
+    """
+
+    folder: Path
+    description: dict[str, Any]
+    rows: list[Row]
+
+
+def read_run(folder: Path) -> RecordedRun:
+    """Read the run in a folder; raises `InputError` where it holds none, or a damaged one."""
+    return RecordedRun(folder, read_description(folder), read_rows(folder))

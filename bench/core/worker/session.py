@@ -1,0 +1,239 @@
+"""`Session`: one implementation in a worker, with its data and a trainer at work."""
+
+import itertools
+import math
+import time
+from pathlib import Path
+
+import numpy as np
+import threadpoolctl
+
+from backprop_bench.bench.core.implementations import named_implementation
+from backprop_bench.bench.core.machine.cores import pin
+from backprop_bench.bench.core.machine.energy import EnergyMeter
+from backprop_bench.bench.core.machine.environment import thread_pools, verify_threads
+from backprop_bench.bench.core.records.rows import Row
+from backprop_bench.bench.core.worker.forks import load_once
+from backprop_bench.bench.core.worker.handlers import handler
+from backprop_bench.bench.core.worker.memory import peak_memory_bytes, reset_peak_memory, use_memory_as_if_loaded
+from backprop_bench.bench.core.worker.shared_data import map_cases
+from backprop_bench.data import Cases, Order, Recipe, Trainer, batch_order, initial_parameters
+
+
+class Training:
+    """A trainer at work: which batches it has got to.
+
+    Parameters
+    ----------
+    trainer
+        With its initial weights.
+    recipe
+        Decides the batches and their order.
+    examples
+        What it trains on.
+    """
+
+    def __init__(self, trainer: Trainer, recipe: Recipe, examples: Cases) -> None:
+        self.trainer = trainer
+        self.recipe = recipe
+        self.examples = examples
+        self.blocks_done = 0
+        self._epoch = -1
+        self._order: Order = np.empty(0, np.int64)
+        self._batches_done = 0
+        """Of this epoch."""
+
+    def take(self, batches: int) -> list[Order]:
+        """Return the next batches, in pieces where an epoch ends."""
+        n_examples = len(self.examples.x)
+        size = self.recipe.batch_size or n_examples
+        taken = []
+        while batches:
+            if self._batches_done * size >= len(self._order):
+                self._epoch += 1
+                self._order, self._batches_done = batch_order(self.recipe, n_examples, self._epoch), 0
+            left = -(-n_examples // size) - self._batches_done
+            now = min(batches, left)
+            taken.append(self._order[self._batches_done * size : (self._batches_done + now) * size])
+            self._batches_done += now
+            batches -= now
+        return taken
+
+    def timed(self, pieces: list[Order], slowdown: float = 0.0) -> tuple[float, float]:
+        """Train on these examples and return the wall seconds and the last loss.
+
+        Parameters
+        ----------
+        slowdown
+            Share of its own time that it is made to take longer.
+        """
+        x, t, train = self.examples.x, self.examples.t, self.trainer.train_epoch
+        start = time.perf_counter()
+        for piece in pieces:
+            loss = train(x, t, piece)
+        end = time.perf_counter()
+        if slowdown:
+            longer = end + slowdown * took(start, end)
+            while end < longer:
+                end = time.perf_counter()
+        return took(start, end), loss
+
+
+class Session:
+    """An implementation that is imported, with its examples, kept to its cores.
+
+    Parameters
+    ----------
+    make
+        Makes a trainer from a recipe and initial weights.
+    recipe
+        What is computed.
+    train_cases, test_cases
+        In the form that the recipe asks for.
+    threads
+        That its libraries may use.
+    """
+
+    def __init__(
+        self, make: type[Trainer], recipe: Recipe, train_cases: Cases, test_cases: Cases, threads: int
+    ) -> None:
+        self.make = make
+        self.recipe = recipe
+        self.train_cases, self.test_cases = train_cases, test_cases
+        self.threads = threads
+        self.pools: threadpoolctl.ThreadpoolController | None = None
+        """The thread pools of the libraries that were loaded when the blocks began."""
+        self.meter = EnergyMeter.find()
+        self.data_rss_bytes: int | None = None
+        """Peak of memory before training; ``None`` where the system cannot start the peak anew."""
+        self._training: Training | None = None
+
+    @property
+    def training(self) -> Training:
+        """The trainer at work; raises `RuntimeError` before `begin`."""
+        if self._training is None:
+            raise RuntimeError("nothing has begun; expected a request to begin first")
+        return self._training
+
+    def check_threads(self) -> None:
+        """Raise `RuntimeError` where a library uses more threads than it may."""
+        too_many = verify_threads(self.threads, self.pools)
+        if too_many:
+            raise RuntimeError(too_many)
+
+    def begin(self, seed: int, learning_rate: float | None) -> float:
+        """Build a new model from the initial weights of a seed; returns the seconds that takes."""
+        self.recipe = self.recipe.replace(seed=seed, learning_rate=learning_rate or self.recipe.learning_rate)
+        start = time.perf_counter()
+        trainer = self.make(self.recipe, initial_parameters(self.recipe))
+        prepare_s = took(start, time.perf_counter())
+        self._training = Training(trainer, self.recipe, self.train_cases)
+        return prepare_s
+
+    def accuracy(self) -> float:
+        """Return the accuracy on the test examples, a fraction."""
+        examples = self.test_cases
+        return float((self.training.trainer.predict(examples.x).argmax(axis=1) == examples.y).mean())
+
+
+def open_session(
+    implementation: str, recipe: Row, cases: Row, spawned: float, threads: int, cores: list[int]
+) -> tuple[Session, Row]:
+    """Import an implementation, load the data, keep to the cores; returns the session and what each took.
+
+    Parameters
+    ----------
+    cases
+        Where the examples lie in the file that the worker has inherited.
+    spawned
+        When the process was started, on the monotonic clock.
+    """
+    make = load_once(named_implementation(implementation))
+    imported = time.monotonic()
+    train_cases, test_cases = map_cases(cases)
+    use_memory_as_if_loaded()
+    load_s = took(imported, time.monotonic())
+    session = Session(make, Recipe.from_dict(recipe), train_cases, test_cases, threads)
+    session.check_threads()
+    pinned = pin(cores)
+    session.data_rss_bytes = peak_memory_bytes() if reset_peak_memory() else None
+    return session, {
+        "import_s": took(spawned, imported),
+        "load_s": load_s,
+        "threads": thread_pools(),
+        "cores": cores if pinned else None,
+    }
+
+
+@handler(needs_session=True)
+def begin(session: Session, seed: int, learning_rate: float | None = None) -> Row:
+    """Build a new model from the initial weights of a seed, with another learning rate where one is given."""
+    return {"prepare_s": session.begin(seed, learning_rate)}
+
+
+@handler(needs_session=True)
+def train(session: Session, epoch: int) -> Row:
+    """Train one epoch, counted from 1; its time is good for a look, not for a comparison."""
+    examples = session.train_cases
+    order = batch_order(session.recipe, len(examples.x), epoch - 1)
+    cpu, wall = time.process_time(), time.perf_counter()
+    loss = session.training.trainer.train_epoch(examples.x, examples.t, order)
+    wall_s, cpu_s = took(wall, time.perf_counter()), time.process_time() - cpu
+    session.check_threads()
+    return {"cases": len(order), "wall_s": wall_s, "cpu_s": cpu_s, "loss": number(loss)}
+
+
+@handler(needs_session=True)
+def train_until(session: Session, target: float, epochs: int, pieces: int) -> Row:
+    """Train until the accuracy on the test examples reaches a target, or for so many epochs.
+
+    The accuracy is computed so many times an epoch, between batches; that is not in the time.
+
+    Returns
+    -------
+    Row
+        ``curve``: epochs, cumulative training time in seconds, and accuracy after every piece; whether it ``reached``
+        the target.
+    """
+    n_examples = len(session.train_cases.x)
+    n_batches = -(-n_examples // (session.recipe.batch_size or n_examples))
+    ends = [n_batches * (piece + 1) // pieces for piece in range(pieces)]
+    curve: list[tuple[float, float, float]] = []
+    wall_s = 0.0
+    for epoch in range(epochs):
+        for start, end in itertools.pairwise([0, *ends]):
+            if start < end:
+                wall_s += session.training.timed(session.training.take(end - start))[0]
+                curve.append((epoch + end / n_batches, wall_s, session.accuracy()))
+                if curve[-1][2] >= target:
+                    return {"curve": curve, "reached": True}
+    return {"curve": curve, "reached": False}
+
+
+@handler(needs_session=True)
+def evaluate(session: Session) -> Row:
+    """Compute the accuracy on the test examples, and time it."""
+    start = time.perf_counter()
+    accuracy = session.accuracy()
+    return {"evaluation_s": took(start, time.perf_counter()), "accuracy": accuracy}
+
+
+@handler(needs_session=True, refuses=True)
+def keep(session: Session, path: str) -> Row:
+    """Write the network that is trained, and what it predicts for the test examples, to a file."""
+    from backprop_bench.bench.core.trained import save_trained  # what no worker that is timed needs
+
+    save_trained(Path(path), session.training.trainer, session.recipe, session.test_cases.x)
+    return {}
+
+
+def took(start: float, end: float) -> float:
+    """Return the seconds between two readings of a clock; raises `RuntimeError` where it did not go forward."""
+    if not end > start:
+        raise RuntimeError(f"the clock went from {start!r} s to {end!r} s; expected it to go forward")
+    return end - start
+
+
+def number(loss: float) -> float | None:
+    """Return a loss as a plain number; ``None`` where it is not finite."""
+    return float(loss) if math.isfinite(loss) else None
