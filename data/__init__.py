@@ -1,6 +1,14 @@
 """What every twin is given, identically: dataset, recipe, initial weights, batch order."""
 
-from backprop_bench.data.dataset import Cases, Dataset, Labels, check_fit, evaluation_cases, fit_recipe, training_cases
+from backprop_bench.data.dataset import (
+    Dataset,
+    Examples,
+    Labels,
+    check_fit,
+    evaluation_examples,
+    fit_recipe,
+    training_examples,
+)
 from backprop_bench.data.errors import InputError, InvalidRecipe, UnsupportedRecipe
 from backprop_bench.data.family_trees import RELATIONS, FamilyTree, load_family_trees
 from backprop_bench.data.load import load_dataset
@@ -26,9 +34,9 @@ __all__ = [
     "RECIPES",
     "RELATIONS",
     "SHARED",
-    "Cases",
     "Dataset",
     "DividesSteps",
+    "Examples",
     "FamilyTree",
     "Floats",
     "InputError",
@@ -50,12 +58,12 @@ __all__ = [
     "class_names",
     "connections",
     "copy_parameters",
-    "evaluation_cases",
+    "evaluation_examples",
     "fit_recipe",
     "initial_parameters",
     "load_dataset",
     "load_family_trees",
     "load_patterns",
     "named_recipe",
-    "training_cases",
+    "training_examples",
 ]

@@ -62,7 +62,7 @@ def read_layout(path: Path) -> Layout:
 
 
 def read_rows(path: Path, layout: Layout, n_trusted: int) -> Iterator[list[int]]:
-    """Yield label and pixels of every case of a CSV file after the first ``n_trusted``.
+    """Yield label and pixels of every example of a CSV file after the first ``n_trusted``.
 
     Raises
     ------

@@ -16,7 +16,7 @@ Labels = npt.NDArray[np.int64]
 
 @dataclasses.dataclass(frozen=True)
 class Dataset:
-    """Cases as they are stored, not yet mapped to the range and dtype of a recipe.
+    """Examples as they are stored, not yet mapped to the range and dtype of a recipe.
 
     Attributes
     ----------
@@ -52,7 +52,7 @@ class Dataset:
         return int(self.t_train.shape[1])
 
     def fingerprint(self) -> str:
-        """Return a checksum of all cases, to tell whether a dataset is the one that a run was begun with."""
+        """Return a checksum of all examples, to tell whether a dataset is the one that a run was begun with."""
         checksum = 0
         for array in (self.x_train, self.t_train, self.x_test, self.t_test):
             checksum = zlib.crc32(f"{array.shape}{array.dtype}".encode(), checksum)
@@ -60,7 +60,7 @@ class Dataset:
         return f"{checksum:08x}"
 
     def subset(self, n_train: int | None, n_test: int | None = None) -> "Dataset":
-        """Return the first cases only; ``None`` keeps all."""
+        """Return the first examples only; ``None`` keeps all."""
         return dataclasses.replace(
             self,
             x_train=self.x_train[:n_train],
@@ -71,17 +71,17 @@ class Dataset:
             y_test=self.y_test[:n_test],
         )
 
-    def hold_out(self, n_cases: int) -> "Dataset":
-        """Return a dataset whose test cases are the last ``n_cases`` training cases, which it no longer trains on.
+    def hold_out(self, n_examples: int) -> "Dataset":
+        """Return a dataset whose test examples are the last so many training examples, which it no longer trains on.
 
-        For choosing settings: what is chosen on the test set proves nothing on it.
+        For choosing settings: settings that are chosen on the test set say nothing about it.
         """
-        if not 0 < n_cases < len(self.x_train):
+        if not 0 < n_examples < len(self.x_train):
             raise InputError(
-                f"cannot hold out {n_cases} of the {len(self.x_train)} training cases of {self.name}; "
+                f"cannot hold out {n_examples} of the {len(self.x_train)} training examples of {self.name}; "
                 f"expected 1 to {len(self.x_train) - 1}"
             )
-        split = len(self.x_train) - n_cases
+        split = len(self.x_train) - n_examples
         return dataclasses.replace(
             self.subset(split),
             x_test=self.x_train[split:],
@@ -91,8 +91,8 @@ class Dataset:
 
 
 @dataclasses.dataclass(frozen=True)
-class Cases:
-    """Cases as a twin is handed them.
+class Examples:
+    """Examples as a twin is handed them.
 
     Attributes
     ----------
@@ -127,20 +127,20 @@ def fit_recipe(recipe: Recipe, dataset: Dataset) -> Recipe:
     return recipe.replace(layer_sizes=(dataset.n_inputs, *recipe.layer_sizes[1:-1], dataset.n_classes))
 
 
-def training_cases(recipe: Recipe, dataset: Dataset) -> Cases:
-    """Return the training cases, mapped to the recipe's ranges and dtype."""
+def training_examples(recipe: Recipe, dataset: Dataset) -> Examples:
+    """Return the training examples, mapped to the recipe's ranges and dtype."""
     check_fit(recipe, dataset)
     return _prepare(recipe, dataset.x_train, dataset.t_train, dataset.y_train, dataset.x_max)
 
 
-def evaluation_cases(recipe: Recipe, dataset: Dataset) -> Cases:
-    """Return the test cases, mapped to the recipe's ranges and dtype."""
+def evaluation_examples(recipe: Recipe, dataset: Dataset) -> Examples:
+    """Return the test examples, mapped to the recipe's ranges and dtype."""
     check_fit(recipe, dataset)
     return _prepare(recipe, dataset.x_test, dataset.t_test, dataset.y_test, dataset.x_max)
 
 
-def _prepare(recipe: Recipe, x: npt.NDArray[Any], t: npt.NDArray[Any], y: Labels, x_max: float) -> Cases:
-    return Cases(
+def _prepare(recipe: Recipe, x: npt.NDArray[Any], t: npt.NDArray[Any], y: Labels, x_max: float) -> Examples:
+    return Examples(
         x=_map_range(x, x_max, recipe.input_range, recipe.dtype),
         t=_map_range(t, 1.0, recipe.target_range, recipe.dtype),
         y=y,

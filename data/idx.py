@@ -59,13 +59,13 @@ def parse_labels(content: bytes, path: Path) -> Labels:
 
 
 def read_idx(files: IdxFiles) -> Arrays:
-    """Return the cases of the four files; raises `InputError` if one is bad or they do not belong together."""
+    """Return the examples of the four files; raises `InputError` if one is bad or they do not belong together."""
     contents = {path: read_unpacked(path) for path in files.all()}
     return parse_idx(files, contents)
 
 
 def parse_idx(files: IdxFiles, contents: dict[Path, bytes]) -> Arrays:
-    """Return the cases in the unpacked bytes of the four files; see :func:`read_idx`."""
+    """Return the examples in the unpacked bytes of the four files; see :func:`read_idx`."""
     x_train, y_train = _parse_pair(files.train_images, files.train_labels, contents)
     x_test, y_test = _parse_pair(files.test_images, files.test_labels, contents)
     return Arrays(x_train=x_train, y_train=y_train, x_test=x_test, y_test=y_test)

@@ -13,7 +13,7 @@ from backprop_bench.data.files import is_file, is_folder
 from backprop_bench.data.idx import IdxFiles, find_idx_files, idx_prefix, read_idx
 from backprop_bench.data.sources import NAMES, load_named
 
-_HELD_OUT = 7  # one in so many cases of a single CSV file is a test case, as in MNIST
+_HELD_OUT = 7  # one in so many examples of a single CSV file is a test example, as in MNIST
 
 
 def load_dataset(name_or_path: str | os.PathLike[str]) -> Dataset:
@@ -34,7 +34,7 @@ def load_dataset(name_or_path: str | os.PathLike[str]) -> Dataset:
         - one of these files; the other three are those beside it;
         - ``"train.csv,test.csv"``: two CSV files, packed by gzip or not, separated by a comma. In every line a label
           from 0 to 999, then the pixels from 0 to 255; a first line of names is skipped;
-        - one CSV file. Its last seventh, rounded down but at least one row, is held out as test cases.
+        - one CSV file. Its last seventh, rounded down but at least one row, is held out as test examples.
 
     Returns
     -------
@@ -69,7 +69,7 @@ def _load_one_csv(path: Path) -> Arrays:
     def decode() -> Arrays:
         x, y = read_csv(path)
         if len(y) < 2:
-            raise InputError(f"{path}: has 1 row, expected at least 2, one of which is held out as a test case")
+            raise InputError(f"{path}: has 1 row, expected at least 2, one of which is held out as a test example")
         split = len(y) - max(1, len(y) // _HELD_OUT)
         return Arrays(x_train=x[:split], y_train=y[:split], x_test=x[split:], y_test=y[split:])
 
@@ -105,7 +105,7 @@ def _dataset(name: str, arrays: Arrays) -> Dataset:
     x_train, y_train, x_test, y_test = arrays
     if x_train.shape[1] != x_test.shape[1]:
         raise InputError(
-            f"{name}: the training cases have {x_train.shape[1]} pixels and the test cases {x_test.shape[1]}; "
+            f"{name}: the training examples have {x_train.shape[1]} pixels and the test examples {x_test.shape[1]}; "
             "expected the same number"
         )
     n_classes = max(2, int(y_train.max()) + 1, int(y_test.max()) + 1)

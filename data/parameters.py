@@ -136,13 +136,13 @@ def _distribution(recipe: Recipe, fan_in: int, fan_out: int) -> tuple[str, float
             return "uniform", 1 / math.sqrt(fan_in), True
 
 
-def batch_order(recipe: Recipe, n_cases: int, epoch: int) -> Order:
-    """Return the order in which an epoch visits the training cases.
+def batch_order(recipe: Recipe, n_examples: int, epoch: int) -> Order:
+    """Return the order in which an epoch visits the training examples.
 
     Parameters
     ----------
-    n_cases
-        Number N of training cases.
+    n_examples
+        Number N of training examples.
     epoch
         Number of the epoch, from 0.
 
@@ -152,6 +152,6 @@ def batch_order(recipe: Recipe, n_cases: int, epoch: int) -> Order:
         int64 [N], a permutation of 0 … N−1. Batches are consecutive slices of it, the last one possibly shorter.
     """
     if not recipe.shuffle:
-        return np.arange(n_cases, dtype=np.int64)
+        return np.arange(n_examples, dtype=np.int64)
     rng = np.random.default_rng([recipe.seed, _STREAM_ORDER, epoch])
-    return rng.permutation(n_cases).astype(np.int64, copy=False)
+    return rng.permutation(n_examples).astype(np.int64, copy=False)

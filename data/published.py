@@ -1,7 +1,7 @@
 """`Patterns`: the small tasks of the 1986 publications, made from the facts that define them.
 
-They are no :class:`data.Dataset`: that holds one right class per case, as one target of 1 among zeros, and test cases
-apart. A network for symmetry has a single output, and a question about a family may have two answers.
+They are no :class:`data.Dataset`: that holds one right class per example, as one target of 1 among zeros, and test
+examples apart. A network for symmetry has a single output, and a question about a family may have two answers.
 """
 
 import dataclasses
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from backprop_bench.data.dataset import Cases
+from backprop_bench.data.dataset import Examples
 from backprop_bench.data.errors import InputError
 from backprop_bench.data.family_trees import RELATIONS, load_family_trees
 from backprop_bench.data.parameters import Floats
@@ -24,7 +24,7 @@ Bits = npt.NDArray[np.uint8]
 
 @dataclasses.dataclass(frozen=True)
 class Patterns:
-    """All cases of a small task, not yet mapped to the ranges and dtype of a recipe.
+    """All examples of a small task, not yet mapped to the ranges and dtype of a recipe.
 
     Attributes
     ----------
@@ -33,15 +33,15 @@ class Patterns:
     inputs
         [N, D], each 0 or 1.
     targets
-        [N, C], each 0 or 1; a case may have any number of ones.
-    case_names, input_names, output_names
-        What each of the N cases, D inputs and C outputs stands for.
+        [N, C], each 0 or 1; an example may have any number of ones.
+    example_names, input_names, output_names
+        What each of the N examples, D inputs and C outputs stands for.
     """
 
     name: str
     inputs: Bits
     targets: Bits
-    case_names: tuple[str, ...]
+    example_names: tuple[str, ...]
     input_names: tuple[str, ...]
     output_names: tuple[str, ...]
 
@@ -55,8 +55,8 @@ class Patterns:
         """Number C of targets."""
         return int(self.targets.shape[1])
 
-    def cases(self, recipe: Recipe) -> Cases:
-        """Return the cases, mapped to the recipe's ranges and dtype.
+    def examples(self, recipe: Recipe) -> Examples:
+        """Return the examples, mapped to the recipe's ranges and dtype.
 
         The labels are the targets of a single output, 0 or 1, and otherwise the number of the first right output;
         where several may be right, judge by the targets.
@@ -78,7 +78,7 @@ class Patterns:
         labels: npt.NDArray[np.integer[Any]] = (
             self.targets[:, 0] if self.n_outputs == 1 else self.targets.argmax(axis=1)
         )
-        return Cases(
+        return Examples(
             x=_map_bits(self.inputs, recipe.input_range, recipe.dtype),
             t=_map_bits(self.targets, recipe.target_range, recipe.dtype),
             y=labels.astype(np.int64),
@@ -126,7 +126,7 @@ def _encoder(name: str, n_inputs: int) -> Patterns:
         name=name,
         inputs=one_hot,
         targets=one_hot.copy(),
-        case_names=numbers,
+        example_names=numbers,
         input_names=numbers,
         output_names=numbers,
     )
@@ -148,7 +148,7 @@ def _family_trees(name: str) -> Patterns:
         name=name,
         inputs=_on(list(questions), input_names),
         targets=_on(list(questions.values()), people),
-        case_names=tuple(f"{person}, {relation}" for person, relation in questions),
+        example_names=tuple(f"{person}, {relation}" for person, relation in questions),
         input_names=input_names,
         output_names=people,
     )
@@ -177,7 +177,7 @@ def _yes_or_no(name: str, inputs: Bits, right: npt.NDArray[np.bool_], output_nam
         name=name,
         inputs=inputs,
         targets=right[:, np.newaxis].astype(np.uint8),
-        case_names=tuple("".join(map(str, pattern)) for pattern in inputs.tolist()),
+        example_names=tuple("".join(map(str, pattern)) for pattern in inputs.tolist()),
         input_names=tuple(map(str, range(1, inputs.shape[1] + 1))),
         output_names=(output_name,),
     )

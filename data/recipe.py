@@ -40,14 +40,14 @@ class Recipe:
     hidden_activation, output_activation
         Activation function of the hidden layers and of the output layer.
     loss
-        ``squared_error`` is ½ Σ (y − t)² over the outputs of a case, the paper's equation (3). ``cross_entropy`` is
+        ``squared_error`` is ½ Σ (y − t)² over the outputs of an example, the paper's equation (3). ``cross_entropy`` is
         −Σ t ln y after softmax, and −Σ [t ln y + (1 − t) ln(1 − y)] after sigmoid.
     reduction
-        How the cases of a batch are put together: ``sum``, as in the 1986 paper, or ``mean``.
+        How the examples of a batch are put together: ``sum``, as in the 1986 paper, or ``mean``.
     bias
         Whether the units have a bias.
     batch_size
-        Cases per weight change: 1 is after every case, ``None`` after all of them.
+        Examples per weight change: 1 is after every example, ``None`` after all of them.
     optimizer
         ``sgd``; ``momentum``, the paper's equation (9); ``rmsprop`` and ``adam`` as ``torch.optim`` defines them.
     learning_rate
@@ -69,7 +69,7 @@ class Recipe:
     dtype
         Floating-point type of every array.
     epochs
-        Passes over the training cases.
+        Passes over the training examples.
     shuffle
         Whether every epoch has an order of its own; otherwise it is the order of the file.
     seed
@@ -127,7 +127,7 @@ class Recipe:
         for name in ("bias", "shuffle", "direct"):
             _check_bool(name, getattr(self, name))
         if self.batch_size is not None:
-            _check_int("batch_size", self.batch_size, 1, "or None for all cases at once")
+            _check_int("batch_size", self.batch_size, 1, "or None for all examples at once")
         _check_int("epochs", self.epochs, 0)
         _check_int("seed", self.seed, 0)
         for name in ("learning_rate", "epsilon", "init_scale"):
@@ -324,7 +324,7 @@ def _check_combinations(recipe: Recipe) -> None:
 SHARED = Recipe()
 """The recipe on which every implementation is timed: 784-128-10, batches of 64, float32.
 
-The learning rate was chosen among 0.3, 0.5, 1 and 2 by the accuracy on 10,000 training cases held out:
+The learning rate was chosen among 0.3, 0.5, 1 and 2 by the accuracy on 10,000 training examples held out:
 ``backprop-bench train scratch-numpy --hold-out 10000 --learning-rate 1``.
 """
 
@@ -349,7 +349,7 @@ ARTICLE_TORCH = Recipe(layer_sizes=(784, 200, 10))
 """The article's PyTorch network: cross-entropy, mini-batches of 64.
 
 The article prints no settings. The sizes are those of its other network, the initial weights are PyTorch's own, and
-the learning rate was chosen among 0.1, 0.3, 0.5, 1 and 2 by the accuracy on 10,000 training cases held out.
+the learning rate was chosen among 0.1, 0.3, 0.5, 1 and 2 by the accuracy on 10,000 training examples held out.
 """
 
 RECIPES: dict[str, Recipe] = {

@@ -51,7 +51,7 @@ def class_names(dataset: str, n_classes: int) -> tuple[str, ...]:
 
 
 def load_named(name: str) -> Arrays:
-    """Return the cases of a dataset of :data:`NAMES`; raises `InputError` if it cannot be had, or not intact."""
+    """Return the examples of a dataset of :data:`NAMES`; raises `InputError` if it cannot be had, or not intact."""
     if name == "mnist":
         return _load(name, find_idx_files(MNIST_FOLDER))
     return _load_fashion_mnist()
@@ -89,7 +89,7 @@ def _load(name: str, files: IdxFiles) -> Arrays:
 
 
 def _decode(name: str, files: IdxFiles) -> Arrays:
-    """Return the cases in these files, having made sure that they are those of the dataset, byte by byte."""
+    """Return the examples in these files, having made sure that they are those of the dataset, byte by byte."""
     import hashlib  # here: a start from the cache needs it not
 
     contents = {}

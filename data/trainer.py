@@ -11,7 +11,7 @@ from backprop_bench.data.recipe import Recipe
 class Trainer(Protocol):
     """A multilayer perceptron and its training, by whatever means.
 
-    Shapes: N cases, D inputs, C outputs. Arrays come in the recipe's dtype, C-contiguous, already mapped to the
+    Shapes: N examples, D inputs, C outputs. Arrays come in the recipe's dtype, C-contiguous, already mapped to the
     recipe's input and target range; a trainer must not change them.
     """
 
@@ -20,9 +20,9 @@ class Trainer(Protocol):
         ...
 
     def train_epoch(self, x: Floats, t: Floats, order: Order) -> float:
-        """Pass once over the cases ``x`` [N, D], ``t`` [N, C] in this order, changing the weights after each batch.
+        """Pass once over the examples ``x`` [N, D], ``t`` [N, C] in this order, changing the weights after each batch.
 
-        Returns the mean over the cases of the loss, each case taken when its batch was visited.
+        Returns the mean over the examples of the loss, each example taken when its batch was visited.
         """
         ...
 
@@ -41,7 +41,7 @@ class Trainer(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class Trace:
-    """Every intermediate quantity of one batch; B cases, J units, one entry per layer of weights.
+    """Every intermediate quantity of one batch; B examples, J units, one entry per layer of weights.
 
     Attributes
     ----------
@@ -87,8 +87,8 @@ class DividesSteps(Protocol):
     Not required of a trainer: without it, the figure of the parts of a step leaves the implementation out.
     """
 
-    def step_parts(self, x: Floats, t: Floats, cases: Order) -> StepParts:
-        """Return the parts ``fetch``, ``forward``, ``backward`` and ``update`` of a step on these cases.
+    def step_parts(self, x: Floats, t: Floats, examples: Order) -> StepParts:
+        """Return the parts ``fetch``, ``forward``, ``backward`` and ``update`` of a step on these examples.
 
         They are the very pieces that ``train_epoch`` is made of, to be called in this order, again and again.
         """

@@ -48,10 +48,10 @@ from backprop_bench.data import (
     Recipe,
     Trainer,
     batch_order,
-    evaluation_cases,
+    evaluation_examples,
     initial_parameters,
     load_dataset,
-    training_cases,
+    training_examples,
 )
 from backprop_bench.scratch.numpy_trainer import NumpyTrainer
 
@@ -138,14 +138,14 @@ assert np.allclose(dw, tried, rtol=1e-6)
 #
 # $$\Delta w = -\varepsilon \, \frac{\partial E}{\partial w} \quad (8)$$
 #
-# For a batch of B cases each row of a matrix is one case, and every sum becomes a product: $Z = XW + b$, $dY = dZ W^T$,
-# $dW = X^T dZ$. This class is all of it. The five methods from `train_epoch` on are what the project asks of any
+# For a batch of B examples each row of a matrix is one example, and every sum becomes a product: $Z = XW + b$, $dY = dZ
+# W^T$, $dW = X^T dZ$. This class is all of it. The five methods from `train_epoch` on are what the project asks of any
 # implementation ([your-own.md](your-own.md)).
 
 
 # %%
 class ByHand:
-    """One hidden layer of sigmoids, sigmoid outputs, squared error; B cases, D inputs, J hidden units, C outputs."""
+    """One hidden layer of sigmoids, sigmoid outputs, squared error; B examples, D inputs, J hidden units, C outputs."""
 
     def __init__(self, recipe: Recipe, parameters: Parameters) -> None:
         self.recipe = recipe
@@ -159,20 +159,20 @@ class ByHand:
 
     def backward(self, x: Floats, t: Floats, y: Floats, o: Floats) -> Parameters:
         """Return dE/dw of a batch."""
-        do = (o - t) / len(x)  # (4), and (26): the mean over the cases
+        do = (o - t) / len(x)  # (4), and (26): the mean over the examples
         dz2 = do * o * (1 - o)  # (5)
         dy = dz2 @ self.W2.T  # (7)
         dz1 = dy * y * (1 - y)  # (5)
         return Layer(x.T @ dz1, dz1.sum(axis=0)), Layer(y.T @ dz2, dz2.sum(axis=0))  # (6)
 
     def train_epoch(self, x: Floats, t: Floats, order: Order) -> float:
-        """Go once over the cases in this order and return their mean loss, each as it was seen."""
+        """Go once over the examples in this order and return their mean loss, each as it was seen."""
         loss, size = 0.0, self.recipe.batch_size or len(order)
         for start in range(0, len(order), size):
-            cases = order[start : start + size]
-            y, o = self.forward(x[cases])
-            loss += float(0.5 * ((o - t[cases]) ** 2).sum())  # (3)
-            dW1, dW2 = self.backward(x[cases], t[cases], y, o)
+            examples = order[start : start + size]
+            y, o = self.forward(x[examples])
+            loss += float(0.5 * ((o - t[examples]) ** 2).sum())  # (3)
+            dW1, dW2 = self.backward(x[examples], t[examples], y, o)
             for weights, gradient in zip(
                 (self.W1, self.b1, self.W2, self.b2), (*dW1.arrays(), *dW2.arrays()), strict=True
             ):
@@ -193,7 +193,7 @@ class ByHand:
 
 
 # %% [markdown]
-# A recipe says what is computed: sizes, functions, loss, batch, step length. The cases are the first 2,000 digits of
+# A recipe says what is computed: sizes, functions, loss, batch, step length. The examples are the first 2,000 digits of
 # MNIST for training, and 1,000 others for testing.
 
 # %%
@@ -207,7 +207,7 @@ recipe = Recipe(
     dtype="float64",
 )
 mnist = load_dataset("mnist").subset(2000, 1000)
-train, test = training_cases(recipe, mnist), evaluation_cases(recipe, mnist)
+train, test = training_examples(recipe, mnist), evaluation_examples(recipe, mnist)
 start = initial_parameters(recipe)
 print(train.x.shape, train.t.shape, test.x.shape)
 
@@ -335,7 +335,7 @@ for name in others:
 # %% [markdown]
 # ## Training
 #
-# Ten epochs on 2,000 digits. Accuracy is the share of the 1,000 test cases whose largest output is the right digit.
+# Ten epochs on 2,000 digits. Accuracy is the share of the 1,000 test examples whose largest output is the right digit.
 
 
 # %%
@@ -431,12 +431,12 @@ order = batch_order(recipe, len(train.x), 0)
 
 
 def timer_of(trainer: type[Trainer]) -> Callable[[int], float]:
-    """Return what trains a network for so many cases and returns the seconds that it took."""
+    """Return what trains a network for so many examples and returns the seconds that it took."""
     network = trainer(recipe, start)
 
-    def seconds(n_cases: int) -> float:
+    def seconds(n_examples: int) -> float:
         begin = time.perf_counter()
-        network.train_epoch(train.x, train.t, order[:n_cases])
+        network.train_epoch(train.x, train.t, order[:n_examples])
         return time.perf_counter() - begin
 
     seconds(200)  # the first batches load, allocate and compile: they are no part of what is compared
@@ -483,7 +483,7 @@ for name, other in {"torch-eager": EAGER, "by hand": ByHand}.items():
 # **Question.** All these pairs come from one process. Restart the kernel and measure again: is the new estimate within
 # the old interval? Why may it not be? [measuring.md](measuring.md) has the answer, and what this project does about it.
 #
-# **Question.** Batches of 10 cases and 30 hidden units are small. Who gains more from larger ones, and why?
+# **Question.** Batches of 10 examples and 30 hidden units are small. Who gains more from larger ones, and why?
 # `backprop-bench scale` measures it; [speed.md](speed.md) shows it.
 
 # %% [markdown]

@@ -43,10 +43,10 @@ class InJax:
     def train_epoch(self, x: Floats, t: Floats, order: Order) -> float:
         total, size = 0.0, self.recipe.batch_size or len(order)
         for start in range(0, len(order), size):
-            cases = order[start : start + size]
-            loss, gradient = loss_and_gradient(self.weights, x[cases], t[cases])
+            examples = order[start : start + size]
+            loss, gradient = loss_and_gradient(self.weights, x[examples], t[examples])
             self.weights = jax.tree.map(lambda w, dw: w - self.recipe.learning_rate * dw, self.weights, gradient)
-            total += float(loss) * len(cases)
+            total += float(loss) * len(examples)
         return total / len(order)
 
     def gradients(self, x: Floats, t: Floats) -> Parameters:

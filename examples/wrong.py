@@ -17,7 +17,7 @@ DOES |= {"reduction": "mean", "bias": True, "optimizer": "sgd", "weight_decay": 
 
 
 class Wrong:
-    """Sigmoid, then softmax with cross-entropy; B cases, D inputs, J hidden units, C outputs."""
+    """Sigmoid, then softmax with cross-entropy; B examples, D inputs, J hidden units, C outputs."""
 
     def __init__(self, recipe: Recipe, parameters: Parameters) -> None:
         name = type(self).__name__
@@ -47,10 +47,10 @@ class Wrong:
     def train_epoch(self, x: Floats, t: Floats, order: Order) -> float:
         loss, size = 0.0, self.recipe.batch_size or len(order)
         for start in range(0, len(order), size):
-            cases = order[start : start + size]
-            h, y = self.forward(x[cases])
-            loss -= float(np.log(y[t[cases] == 1]).sum())
-            dW1, dW2 = self.backward(x[cases], t[cases], h, y)
+            examples = order[start : start + size]
+            h, y = self.forward(x[examples])
+            loss -= float(np.log(y[t[examples] == 1]).sum())
+            dW1, dW2 = self.backward(x[examples], t[examples], h, y)
             for w, dw in zip(self.weights, (*dW1.arrays(), *dW2.arrays()), strict=True):
                 w -= self.recipe.learning_rate * dw
         return loss / len(order)

@@ -38,16 +38,16 @@ def loss_of(recipe: Recipe, weights: Weights, x: Array, t: Array) -> Array:
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def step(recipe: Recipe, weights: Weights, x: Array, t: Array, cases: Array) -> tuple[Weights, Array]:
-    """Return the weights after one batch, and its loss summed over the cases."""
-    loss, gradients = jax.value_and_grad(functools.partial(loss_of, recipe))(weights, x[cases], t[cases])
+def step(recipe: Recipe, weights: Weights, x: Array, t: Array, examples: Array) -> tuple[Weights, Array]:
+    """Return the weights after one batch, and its loss summed over the examples."""
+    loss, gradients = jax.value_and_grad(functools.partial(loss_of, recipe))(weights, x[examples], t[examples])
 
     def changed(weight: Array, gradient: Array) -> Array:
         if recipe.weight_decay:
             gradient += recipe.weight_decay * weight
         return weight - recipe.learning_rate * gradient
 
-    total = loss * len(cases) if recipe.reduction == "mean" else loss
+    total = loss * len(examples) if recipe.reduction == "mean" else loss
     return jax.tree.map(changed, weights, gradients), total
 
 
@@ -55,7 +55,7 @@ def step(recipe: Recipe, weights: Weights, x: Array, t: Array, cases: Array) -> 
 def train_batches(
     recipe: Recipe, weights: Weights, x: Array, t: Array, batches: Array, n_batches: int
 ) -> tuple[Weights, Array]:
-    """Return the weights after the first so many of the batches [M, B], and their loss summed over the cases.
+    """Return the weights after the first so many of the batches [M, B], and their loss summed over the examples.
 
     Their number is no part of what is compiled, so that every stretch of an epoch runs the same code.
     """
@@ -84,7 +84,7 @@ class JaxTrainer:
         self.held: dict[str, tuple[Floats, Array]] = {}
         """Arrays that JAX has a copy of, by name: the given one and the copy."""
         self.compiled: set[int] = set()
-        """Numbers of cases of a short batch for which there is compiled code."""
+        """Numbers of examples of a short batch for which there is compiled code."""
 
     def _hold(self, name: str, array: Floats) -> Array:
         """Return JAX's copy of an array, made when it is first handed over; who changes it in place is not seen."""
@@ -95,9 +95,9 @@ class JaxTrainer:
         return copy
 
     def train_epoch(self, x: Floats, t: Floats, order: Order) -> float:
-        """Pass once over the cases; see :class:`backprop_bench.data.Trainer`."""
+        """Pass once over the examples; see :class:`backprop_bench.data.Trainer`."""
         if order.min() < 0 or order.max() >= len(x):
-            raise IndexError(f"the order names cases from {order.min()} to {order.max()}, of {len(x)}")
+            raise IndexError(f"the order names examples from {order.min()} to {order.max()}, of {len(x)}")
         inputs, targets = self._hold("x", x), self._hold("t", t)
         size = self.recipe.batch_size or len(x)
         self._compile(inputs, targets, len(x) % size)
@@ -114,11 +114,11 @@ class JaxTrainer:
             total += float(loss)
         return total / len(order)
 
-    def _compile(self, inputs: Array, targets: Array, n_cases: int) -> None:
+    def _compile(self, inputs: Array, targets: Array, n_examples: int) -> None:
         """Compile the step for the last batch of a whole epoch, which may be short, without changing weights."""
-        if n_cases and n_cases not in self.compiled:
-            step(self.recipe, self.weights, inputs, targets, jnp.zeros(n_cases, jnp.int32))
-            self.compiled.add(n_cases)
+        if n_examples and n_examples not in self.compiled:
+            step(self.recipe, self.weights, inputs, targets, jnp.zeros(n_examples, jnp.int32))
+            self.compiled.add(n_examples)
 
     def gradients(self, x: Floats, t: Floats) -> Parameters:
         """Return dE/dw of one batch; see :class:`backprop_bench.data.Trainer`."""

@@ -20,7 +20,7 @@ def check(recipe: Recipe) -> None:
         "reduction": ("mean", "it does mean"),
         "bias": (True, "its units have one; it does True"),
         "optimizer": ("sgd", "its others differ from PyTorch's in detail; it does sgd"),
-        "weight_decay": (0.0, "it decays weights by case and spares biases; it does 0"),
+        "weight_decay": (0.0, "it decays weights by example and spares biases; it does 0"),
     }
     for field, (value, reason) in expected.items():
         if getattr(recipe, field) != value:
@@ -64,7 +64,7 @@ class SklearnTrainer:
             self.classifier.partial_fit(x, y, classes=self.classes)
 
     def train_epoch(self, x: Floats, t: Floats, order: Order) -> float:
-        """Pass once over the cases; see :class:`backprop_bench.data.Trainer`."""
+        """Pass once over the examples; see :class:`backprop_bench.data.Trainer`."""
         if self.recipe.batch_size is None:
             self.classifier.batch_size = len(order)
         self._fit(x[order], t[order].argmax(axis=1))

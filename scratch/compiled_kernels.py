@@ -1,19 +1,19 @@
 """Loops of `scratch-compiled`, compiled by Numba when they are first called.
 
-Shapes: B cases in a batch, D inputs, J units in a layer, C outputs, P: a number of units rounded up to a multiple of
+Shapes: B examples in a batch, D inputs, J units in a layer, C outputs, P: a number of units rounded up to a multiple of
 :data:`LANES`, so that every row begins where a vector register's worth of memory does. The units that are only there
 for that have weights, activations and gradients of 0. A layer above the first has its weights transposed, [J, P] with P
 for the units below, so that the innermost loop of every kernel runs along memory.
 
 A zero input adds nothing to z and nothing to dE/dw, so leaving it out changes no sum but for the order of its terms.
-Which inputs of a batch are not zero is kept as bits, case by case, :data:`WORD` to a number: a sum over the inputs of
-a case goes from one such bit to the next. The same bits transposed say for each input which cases have one that is not
-zero: a sum over the cases goes along those. The inputs themselves stay where they are.
+Which inputs of a batch are not zero is kept as bits, example by example, :data:`WORD` to a number: a sum over the
+inputs of an example goes from one such bit to the next. The same bits transposed say for each input which examples have
+one that is not zero: a sum over the examples goes along those. The inputs themselves stay where they are.
 
 Several threads share a batch. The first layer, which has most of the weights, is divided by units, and what belongs to
 each thread lies together, so that no core ever waits for what another one has changed there. Above it, each thread goes
-forward and back with its own cases. All sums are of the same terms in the same order as with one thread, so the weights
-are the same to the bit.
+forward and back with its own examples. All sums are of the same terms in the same order as with one thread, so the
+weights are the same to the bit.
 """
 
 import contextlib
@@ -46,7 +46,7 @@ WIDE = os.environ.get("NUMBA_CPU_NAME", "host") == "host" and bool(host_cpu_feat
 TILE = 8 if WIDE else 4
 """Vectors that are summed at a time: so many sums are under way that none waits for the one before."""
 WORD = 64
-"""Bits of a mask. So many inputs, and so many cases, are worked on together, so that what they need stays near."""
+"""Bits of a mask. So many inputs, and so many examples, are worked on together, so that what they need stays near."""
 LINE_BYTES = 64
 """A cache line; what begins at one is fetched with the fewest accesses."""
 IS_X86 = platform.machine() in ("x86_64", "AMD64")
@@ -198,8 +198,8 @@ def add_rows(
     return signature, write
 
 
-def _add_chosen(is_case: bool) -> Any:
-    """Return the intrinsic that does the same for those rows whose bit is set; rows are of cases, or of inputs."""
+def _add_chosen(is_example: bool) -> Any:
+    """Return the intrinsic that does the same for those rows whose bit is set; rows are of examples, or of inputs."""
 
     @intrinsic
     def add(
@@ -230,7 +230,7 @@ def _add_chosen(is_case: bool) -> Any:
                 sums = _Sums(context, builder, signature, args, r, n_vectors)
                 with _each_bit(builder, mask) as bit:
                     row = builder.add(before, bit)
-                    sums.add(row, builder.add(f, start.number(row) if is_case else row))
+                    sums.add(row, builder.add(f, start.number(row) if is_example else row))
                 sums.finish()
 
             _each_tile(builder, length, tile)
@@ -257,9 +257,9 @@ def _each_bit(builder: Any, mask: Any) -> Iterator[Any]:
     builder.position_at_end(after)
 
 
-add_inputs, add_cases = _add_chosen(is_case=False), _add_chosen(is_case=True)
+add_inputs, add_examples = _add_chosen(is_example=False), _add_chosen(is_example=True)
 """(out, o, scale, rows, first, stride, length, x, f, starts, mask, row): as :data:`add_rows`, for those k only that are
-``row`` and the number of a bit that is set in the mask. Input k of a case is x[f + k]; case k of an input is
+``row`` and the number of a bit that is set in the mask. Input k of an example is x[f + k]; example k of an input is
 x[starts[k] + f]."""
 
 
@@ -456,18 +456,19 @@ class Room(NamedTuple):
     Attributes
     ----------
     starts
-        Where in the inputs, as a flat array, those of each case begin, [B].
+        Where in the inputs, as a flat array, those of each example begin, [B].
     masks
-        Which inputs are not zero: bit b of word k of a case is of input 64 k + b, [B, words]. There are words for whole
-        vectors; bits for which there is no input are 0.
+        Which inputs are not zero: bit b of word k of an example is of input 64 k + b, [B, words]. There are words for
+        whole vectors; bits for which there is no input are 0.
     y, dz
         Activations and dE/dz, [B, P] of each layer, one after the other; of the output layer z in the place of y.
     by_input
-        The masks of up to 64 cases transposed, [64, words]: bit c of word k of row i is of case c and input 64 k + i.
+        The masks of up to 64 examples transposed, [64, words]: bit c of word k of row i is of example c and input 64 k
+        + i.
     gradient
         dE/db of a layer, as long as the longest row.
     factors
-        For each case of a batch a number.
+        For each example of a batch a number.
     """
 
     starts: Sizes
@@ -555,11 +556,11 @@ def words_of(n: int) -> int:
 
 
 @compiled
-def find_nonzeros(begin: int, end: int, x: Floats, cases: Order, room: Room) -> None:
-    """Find which inputs of x [N, D] are not zero, of some cases of a batch."""
+def find_nonzeros(begin: int, end: int, x: Floats, examples: Order, room: Room) -> None:
+    """Find which inputs of x [N, D] are not zero, of some examples of a batch."""
     flat, n_inputs = x.reshape(x.size), x.shape[1]
     for c in range(begin, end):
-        row = cases[c] * n_inputs
+        row = examples[c] * n_inputs
         room.starts[c] = row
         for word in range(words_of(n_inputs)):
             first, last = word * WORD, min((word + 1) * WORD, n_inputs)
@@ -595,21 +596,21 @@ def weights_of(share: int, network: Network) -> Floats:
 
 
 @compiled
-def first_layer(share: int, n_cases: int, x: Floats, following: Order, network: Network, room: Room) -> None:
-    """Compute z of a share of the first layer, of the cases of a batch.
+def first_layer(share: int, n_examples: int, x: Floats, following: Order, network: Network, room: Room) -> None:
+    """Compute z of a share of the first layer, of the examples of a batch.
 
-    Inputs are taken word by word, so that their weights stay near while all cases use them. Meanwhile the inputs
-    x [N, D] of the cases that follow, which are anywhere in memory, are fetched.
+    Inputs are taken word by word, so that their weights stay near while all examples use them. Meanwhile the inputs
+    x [N, D] of the examples that follow, which are anywhere in memory, are fetched.
     """
-    z, b, w = rows_of_layer(room.y, 0, n_cases, network, room), biases_of(0, network), weights_of(share, network)
+    z, b, w = rows_of_layer(room.y, 0, n_examples, network, room), biases_of(0, network), weights_of(share, network)
     (low, high), stride = units_of(share, network), z.shape[1]
     flat, n_inputs, length = x.reshape(x.size), x.shape[1], high - low
     to, of, one = z.reshape(z.size), w.reshape(w.size), z.dtype.type(1)
-    for c in range(n_cases):
+    for c in range(n_examples):
         for j in range(low, high):
             z[c, j] = b[j]
     for word in range(words_of(n_inputs)):
-        for c in range(n_cases):
+        for c in range(n_examples):
             if c < following.size:
                 fetch_word_early(flat, following[c] * n_inputs + word * WORD)
             mask, f, o = room.masks[c, word], room.starts[c], c * stride + low
@@ -673,7 +674,7 @@ def back_to_layer(dz: Floats, v: Floats, dy: Floats) -> None:
 
 
 @compiled
-def softmax_loss(z: Floats, t: Floats, cases: Order, dz: Floats) -> float:
+def softmax_loss(z: Floats, t: Floats, examples: Order, dz: Floats) -> float:
     """Return −Σ t ln y of softmax, and put dE/dz, y − t, into dz [B, P]; z [B, P] is spent, t is [N, C]."""
     loss, width, n_classes = 0.0, z.shape[1], t.shape[1]
     for c in range(z.shape[0]):
@@ -693,37 +694,37 @@ def softmax_loss(z: Floats, t: Floats, cases: Order, dz: Floats) -> float:
         for j in range(width):
             dz[c, j] /= total
         for j in range(n_classes):
-            target = t[cases[c], j]
+            target = t[examples[c], j]
             loss -= target * (z[c, j] - log_total)
             dz[c, j] -= target
     return loss
 
 
 @compiled
-def sigmoid_loss(z: Floats, t: Floats, cases: Order, dz: Floats) -> float:
+def sigmoid_loss(z: Floats, t: Floats, examples: Order, dz: Floats) -> float:
     """Return −Σ [t ln y + (1 − t) ln(1 − y)] of sigmoid, and put dE/dz, y − t, into dz [B, P]."""
     loss, zero = 0.0, z.dtype.type(0)
     for c in range(z.shape[0]):
         for j in range(z.shape[1]):
             dz[c, j] = z[c, j]
         for j in range(t.shape[1]):
-            value, target = z[c, j], t[cases[c], j]
+            value, target = z[c, j], t[examples[c], j]
             loss += max(value, zero) - value * target + math.log1p(math.exp(-abs(value)))
     activate(SIGMOID, dz, t.shape[1])
     for c in range(z.shape[0]):
         for j in range(t.shape[1]):
-            dz[c, j] -= t[cases[c], j]
+            dz[c, j] -= t[examples[c], j]
     return loss
 
 
 @compiled
-def squared_loss(kind: int, z: Floats, t: Floats, cases: Order, dz: Floats) -> float:
+def squared_loss(kind: int, z: Floats, t: Floats, examples: Order, dz: Floats) -> float:
     """Return ½ Σ (y − t)², and put dE/dz into dz [B, P]; z [B, P] becomes y."""
     activate(kind, z, t.shape[1])
     loss = 0.0
     for c in range(z.shape[0]):
         for j in range(t.shape[1]):
-            dz[c, j] = z[c, j] - t[cases[c], j]
+            dz[c, j] = z[c, j] - t[examples[c], j]
             loss += dz[c, j] * dz[c, j]
     clear_rest(dz, t.shape[1])
     times_derivative(kind, dz, z)
@@ -738,7 +739,7 @@ def part_of(n: int, number: int, of: int) -> tuple[int, int]:
 
 @compiled
 def sort_by_input(begin: int, end: int, room: Room) -> None:
-    """Transpose the masks of up to 64 cases: from which inputs a case has to which cases an input has.
+    """Transpose the masks of up to 64 examples: from which inputs an example has to which examples an input has.
 
     A square of 64 by 64 bits has its upper right and lower left quarters exchanged, then each quarter has its own.
     """
@@ -760,7 +761,7 @@ def sort_by_input(begin: int, end: int, room: Room) -> None:
 
 @compiled
 def add_first(low: int, x: Floats, starts: Sizes, dz: Floats, scale: Any, w: Floats, room: Room) -> None:
-    """Add to w [D, units], whose units are those from low on, scale times the gradient of up to 64 cases.
+    """Add to w [D, units], whose units are those from low on, scale times the gradient of up to 64 examples.
 
     Their masks are sorted; ``starts`` and dz [B, P] are theirs. It goes input by input: each row is fetched once.
     """
@@ -769,12 +770,12 @@ def add_first(low: int, x: Floats, starts: Sizes, dz: Floats, scale: Any, w: Flo
     for i in range(w.shape[0]):
         mask = room.by_input[i % WORD, i // WORD]
         if mask:
-            add_cases(to, i * length, scale, of, low, stride, length, flat, i, starts, mask, 0)
+            add_examples(to, i * length, scale, of, low, stride, length, flat, i, starts, mask, 0)
 
 
 @compiled
 def add_first_of_one(low: int, begin: int, x: Floats, dz: Floats, scale: Any, w: Floats, room: Room) -> None:
-    """Do the same with the gradient of one case, whose masks need no sorting."""
+    """Do the same with the gradient of one example, whose masks need no sorting."""
     length, stride = w.shape[1], dz.shape[1]
     to, of, flat = w.reshape(w.size), dz.reshape(dz.size), x.reshape(x.size)
     for word in range(words_of(x.shape[1])):
@@ -787,7 +788,7 @@ def add_first_of_one(low: int, begin: int, x: Floats, dz: Floats, scale: Any, w:
 
 @compiled
 def add_above(low: int, high: int, y: Floats, dz: Floats, scale: Any, v: Floats, room: Room) -> None:
-    """Add to v [J, P], from unit low to high, scale times the gradient of the cases.
+    """Add to v [J, P], from unit low to high, scale times the gradient of the examples.
 
     y [B, P] is of the layer below, dz [B, P] of this one.
     """
@@ -800,7 +801,7 @@ def add_above(low: int, high: int, y: Floats, dz: Floats, scale: Any, v: Floats,
 
 @compiled
 def add_bias(low: int, high: int, dz: Floats, scale: Any, b: Floats, room: Room) -> None:
-    """Add to b [P], from unit low to high, scale times the gradient of the cases, dz [B, P]."""
+    """Add to b [P], from unit low to high, scale times the gradient of the examples, dz [B, P]."""
     g = room.gradient
     first, end = np.uint32(low), np.uint32(high)  # so that none is looked at as one from the end
     for j in range(first, end):
@@ -813,11 +814,11 @@ def add_bias(low: int, high: int, dz: Floats, scale: Any, b: Floats, room: Room)
 
 
 @compiled
-def rows_of_layer(flat: Floats, layer: int, n_cases: int, network: Network, room: Room) -> Floats:
+def rows_of_layer(flat: Floats, layer: int, n_examples: int, network: Network, room: Room) -> Floats:
     """Return what y or dz of the room have for a layer, [B, P]."""
     begin = room.masks.shape[0] * network.padded[:layer].sum()
     width = network.padded[layer]
-    return flat[begin : begin + n_cases * width].reshape(n_cases, width)
+    return flat[begin : begin + n_examples * width].reshape(n_examples, width)
 
 
 @compiled
@@ -838,36 +839,36 @@ def biases_of(layer: int, network: Network) -> Floats:
 
 
 @compiled
-def forward(x: Floats, n_cases: int, following: Order, network: Network, rules: Rules, room: Room) -> None:
+def forward(x: Floats, n_examples: int, following: Order, network: Network, rules: Rules, room: Room) -> None:
     """Compute the activations of the hidden layers, and z of the output layer, of a batch.
 
-    Meanwhile the inputs x [N, D] of the cases that follow are fetched.
+    Meanwhile the inputs x [N, D] of the examples that follow are fetched.
     """
     for share in range(network.shares):
-        first_layer(share, n_cases, x, following, network, room)
-    forward_above(0, n_cases, n_cases, network, rules, room)
+        first_layer(share, n_examples, x, following, network, room)
+    forward_above(0, n_examples, n_examples, network, rules, room)
 
 
 @compiled
-def forward_above(begin: int, end: int, n_cases: int, network: Network, rules: Rules, room: Room) -> None:
-    """Compute the same of some cases, from z of the first layer on."""
-    below = rows_of_layer(room.y, 0, n_cases, network, room)[begin:end]
+def forward_above(begin: int, end: int, n_examples: int, network: Network, rules: Rules, room: Room) -> None:
+    """Compute the same of some examples, from z of the first layer on."""
+    below = rows_of_layer(room.y, 0, n_examples, network, room)[begin:end]
     for layer in range(1, network.widths.size):
         activate(rules.hidden, below, network.widths[layer - 1])
-        z = rows_of_layer(room.y, layer, n_cases, network, room)[begin:end]
+        z = rows_of_layer(room.y, layer, n_examples, network, room)[begin:end]
         layer_above(below, weights_above(layer, network), biases_of(layer, network), z)
         below = z
 
 
 @compiled
 def backward(
-    begin: int, end: int, of: int, t: Floats, cases: Order, network: Network, rules: Rules, room: Room
+    begin: int, end: int, of: int, t: Floats, examples: Order, network: Network, rules: Rules, room: Room
 ) -> float:
-    """Return the loss of some cases of a batch of so many, summed, and compute dE/dz of all layers; t [N, C]."""
+    """Return the loss of some examples of a batch of so many, summed, and compute dE/dz of all layers; t [N, C]."""
     last = network.widths.size - 1
-    n_cases, mine = cases.size, cases[begin:end]
-    z = rows_of_layer(room.y, last, n_cases, network, room)[begin:end]
-    dz = rows_of_layer(room.dz, last, n_cases, network, room)[begin:end]
+    n_examples, mine = examples.size, examples[begin:end]
+    z = rows_of_layer(room.y, last, n_examples, network, room)[begin:end]
+    dz = rows_of_layer(room.dz, last, n_examples, network, room)[begin:end]
     if rules.squared:
         loss = squared_loss(rules.output, z, t, mine, dz)
     elif rules.output == SOFTMAX:
@@ -879,9 +880,9 @@ def backward(
         for k in range(flat.size):
             flat[k] /= n
     for layer in range(last, 0, -1):
-        below = rows_of_layer(room.dz, layer - 1, n_cases, network, room)[begin:end]
+        below = rows_of_layer(room.dz, layer - 1, n_examples, network, room)[begin:end]
         back_to_layer(dz, weights_above(layer, network), below)
-        y = rows_of_layer(room.y, layer - 1, n_cases, network, room)[begin:end]
+        y = rows_of_layer(room.y, layer - 1, n_examples, network, room)[begin:end]
         times_derivative(rules.hidden, below, y)
         dz = below
     return loss
@@ -889,14 +890,14 @@ def backward(
 
 @compiled
 def add_gradient(
-    number: int, begin: int, end: int, n_cases: int, x: Floats, scale: Any, to: Network, rules: Rules, room: Room
+    number: int, begin: int, end: int, n_examples: int, x: Floats, scale: Any, to: Network, rules: Rules, room: Room
 ) -> None:
-    """Add scale times the gradient of up to 64 cases to a thread's share of the weights of every layer; x [N, D]."""
+    """Add scale times the gradient of up to 64 examples to a thread's share of the weights of every layer; x [N, D]."""
     for layer in range(to.widths.size):
-        dz = rows_of_layer(room.dz, layer, n_cases, to, room)[begin:end]
+        dz = rows_of_layer(room.dz, layer, n_examples, to, room)[begin:end]
         low, high = part_of(to.widths[layer], number, to.shares)
         if layer:
-            y = rows_of_layer(room.y, layer - 1, n_cases, to, room)[begin:end]
+            y = rows_of_layer(room.y, layer - 1, n_examples, to, room)[begin:end]
             add_above(low, high, y, dz, scale, weights_above(layer, to), room)
         else:
             low, high = units_of(number, to)
@@ -929,13 +930,13 @@ def descend_flat(number: int, of: int, rate: Any, g: Floats, w: Floats) -> None:
 
 
 @compiled
-def fetch_targets(t: Floats, cases: Order) -> None:
-    """Fetch the targets t [N, C] of some cases, which are anywhere in memory."""
+def fetch_targets(t: Floats, examples: Order) -> None:
+    """Fetch the targets t [N, C] of some examples, which are anywhere in memory."""
     flat, n_classes = t.reshape(t.size), t.shape[1]
-    for case in cases:
+    for example in examples:
         for j in range(0, n_classes, LANES):
-            fetch_early(flat, case * n_classes + j)
-        fetch_early(flat, (case + 1) * n_classes - 1)
+            fetch_early(flat, example * n_classes + j)
+        fetch_early(flat, (example + 1) * n_classes - 1)
 
 
 @compiled
@@ -962,11 +963,11 @@ def train_share(
     rules: Rules,
     room: Room,
 ) -> float:
-    """Train the cases of x [N, D] and t [N, C] in this order, so many at a time: one thread's share of it.
+    """Train the examples of x [N, D] and t [N, C] in this order, so many at a time: one thread's share of it.
 
-    Returns the loss, summed over the cases of that share. The gradient of a batch of more than 64 cases is summed in
-    ``gradient``, which is 0 before and after. All threads meet when z of the first layer is there, when dE/dz is, and
-    when weights or gradient are changed. ``arrived`` [1] is 0 at first, and the same for all.
+    Returns the loss, summed over the examples of that share. The gradient of a batch of more than 64 examples is summed
+    in ``gradient``, which is 0 before and after. All threads meet when z of the first layer is there, when dE/dz is,
+    and when weights or gradient are changed. ``arrived`` [1] is 0 at first, and the same for all.
 
     Subnormal numbers count as 0: some processors take far longer for them, and where a network is sure of itself, dE/dz
     has many.
@@ -979,19 +980,19 @@ def train_share(
         at_once = end - start <= WORD
         for first in range(start, end, WORD):
             last = min(first + WORD, end)
-            cases, following = order[first:last], order[last : last + WORD]
-            find_nonzeros(0, cases.size, x, cases, room)
-            first_layer(number, cases.size, x, following, network, room)
+            examples, following = order[first:last], order[last : last + WORD]
+            find_nonzeros(0, examples.size, x, examples, room)
+            first_layer(number, examples.size, x, following, network, room)
             met += of
             meet(arrived, met)
-            low, high = part_of(cases.size, number, of)
-            fetch_targets(t, cases[low:high])
-            forward_above(low, high, cases.size, network, rules, room)
-            loss += backward(low, high, end - start, t, cases, network, rules, room)
+            low, high = part_of(examples.size, number, of)
+            fetch_targets(t, examples[low:high])
+            forward_above(low, high, examples.size, network, rules, room)
+            loss += backward(low, high, end - start, t, examples, network, rules, room)
             met += of
             meet(arrived, met)
             scale, to = (-rules.rate, network) if at_once else (rules.one, gradient)
-            add_gradient(number, 0, cases.size, cases.size, x, scale, to, rules, room)
+            add_gradient(number, 0, examples.size, examples.size, x, scale, to, rules, room)
             met += of
             meet(arrived, met)
         if not at_once:

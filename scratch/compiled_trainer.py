@@ -1,9 +1,9 @@
 """`scratch-compiled`: loops in machine code that leave out the zeros of the input.
 
-Nothing is multiplied by a zero input, which most pixels are. For a batch of up to 64 cases no gradient of all weights
-is formed: each weight is changed by what its cases have to say; larger batches sum theirs. That needs an optimizer that
-leaves the weights of a zero input alone: plain gradient descent. A whole call of `train_epoch` is one call of compiled
-code, in every thread.
+Nothing is multiplied by a zero input, which most pixels are. For a batch of up to 64 examples no gradient of all
+weights is formed: each weight is changed by what its examples have to say; larger batches sum theirs. That needs an
+optimizer that leaves the weights of a zero input alone: plain gradient descent. A whole call of `train_epoch` is one
+call of compiled code, in every thread.
 """
 
 import concurrent.futures
@@ -22,11 +22,11 @@ from backprop_bench.scratch import compiled_kernels as kernels
 from backprop_bench.scratch.compiled_kernels import LANES, LINE_BYTES, WORD, Network, Room, Rules
 
 PREDICTED = 256
-"""Cases that are predicted together."""
+"""Examples that are predicted together."""
 THREADS = int(vars(config)["NUMBA_NUM_THREADS"]) if os.name == "posix" else 1
 """As many as Numba is told to have, by NUMBA_NUM_THREADS, or as there are cores; they wait for each other by a call of
 POSIX."""
-CASES_EACH = 16
+EXAMPLES_EACH = 16
 """Of a batch, the fewest for which another thread is worth waiting for."""
 START_S = 10.0
 
@@ -48,7 +48,7 @@ def zeros(n: int, dtype: str) -> npt.NDArray[Any]:
 def threads_for(recipe: Recipe) -> int:
     """Return how many threads have enough to do."""
     at_once = min(recipe.batch_size or WORD, WORD)
-    return max(1, min(THREADS, at_once // CASES_EACH, rounded_up(recipe.layer_sizes[1]) // LANES))
+    return max(1, min(THREADS, at_once // EXAMPLES_EACH, rounded_up(recipe.layer_sizes[1]) // LANES))
 
 
 def network_of(recipe: Recipe, parameters: Parameters, shares: int) -> Network:
@@ -96,19 +96,19 @@ def biases_of(network: Network) -> list[Floats]:
     return [network.biases[start : start + int(width)] for start, width in zip(starts, network.widths, strict=False)]
 
 
-def room_for(recipe: Recipe, n_cases: int) -> Room:
-    """Return room for so many cases."""
+def room_for(recipe: Recipe, n_examples: int) -> Room:
+    """Return room for so many examples."""
     first, *widths = recipe.layer_sizes
     padded = [rounded_up(width) for width in widths]
     words = rounded_up(rounded_up(first, WORD) // WORD)
     return Room(
-        starts=np.empty(n_cases, np.int64),
-        masks=zeros(n_cases * words, "uint64").reshape(n_cases, words),
-        y=zeros(n_cases * sum(padded), recipe.dtype),
-        dz=zeros(n_cases * sum(padded), recipe.dtype),
+        starts=np.empty(n_examples, np.int64),
+        masks=zeros(n_examples * words, "uint64").reshape(n_examples, words),
+        y=zeros(n_examples * sum(padded), recipe.dtype),
+        dz=zeros(n_examples * sum(padded), recipe.dtype),
         by_input=zeros(WORD * words, "uint64").reshape(WORD, words),
         gradient=zeros(max(padded), recipe.dtype),
-        factors=zeros(n_cases, recipe.dtype),
+        factors=zeros(n_examples, recipe.dtype),
     )
 
 
@@ -116,9 +116,9 @@ SHARED = ("y", "dz")
 """Of a room, what all threads have together."""
 
 
-def rooms_for(recipe: Recipe, n_cases: int, n_threads: int) -> list[Room]:
-    """Return the room of every thread for so many cases in a batch."""
-    first, *others = (room_for(recipe, n_cases) for _ in range(n_threads))
+def rooms_for(recipe: Recipe, n_examples: int, n_threads: int) -> list[Room]:
+    """Return the room of every thread for so many examples in a batch."""
+    first, *others = (room_for(recipe, n_examples) for _ in range(n_threads))
     return [first, *(room._replace(**{name: getattr(first, name) for name in SHARED}) for room in others)]
 
 
@@ -185,7 +185,7 @@ class CompiledTrainer:
         """By how many there are."""
 
     def _gradient(self, size: int) -> Network:
-        """Return where the gradient of a batch of so many cases is summed, if it needs that."""
+        """Return where the gradient of a batch of so many examples is summed, if it needs that."""
         if size > WORD and self.gradient is None:
             zero = tuple(
                 Layer(np.zeros_like(layer.weight), None if layer.bias is None else np.zeros_like(layer.bias))
@@ -194,10 +194,10 @@ class CompiledTrainer:
             self.gradient = network_of(self.recipe, zero, self.network.shares)
         return self.gradient or self.network
 
-    def _rooms(self, n_cases: int, n_threads: int = 1) -> list[Room]:
-        """Return rooms for batches of so many cases, the same every time unless more is needed."""
-        if len(self.rooms) < n_threads or len(self.rooms[0].masks) < n_cases:
-            self.rooms = rooms_for(self.recipe, n_cases, n_threads)
+    def _rooms(self, n_examples: int, n_threads: int = 1) -> list[Room]:
+        """Return rooms for batches of so many examples, the same every time unless more is needed."""
+        if len(self.rooms) < n_threads or len(self.rooms[0].masks) < n_examples:
+            self.rooms = rooms_for(self.recipe, n_examples, n_threads)
         return self.rooms[:n_threads]
 
     def _threads(self, n: int) -> Threads:
@@ -213,10 +213,10 @@ class CompiledTrainer:
             raise ValueError(f"x and t have shapes {x.shape} and {t.shape}, expected {expected[0]} and {expected[1]}")
 
     def train_epoch(self, x: Floats, t: Floats, order: Order) -> float:
-        """Pass once over the cases; see :class:`backprop_bench.data.Trainer`."""
+        """Pass once over the examples; see :class:`backprop_bench.data.Trainer`."""
         self._check(x, t)
         if order.min() < 0 or order.max() >= len(x):
-            raise IndexError(f"the order names cases from {order.min()} to {order.max()}, of {len(x)}")
+            raise IndexError(f"the order names examples from {order.min()} to {order.max()}, of {len(x)}")
         size = min(self.recipe.batch_size or len(order), len(order))
         n_threads = self.network.shares
         rooms = self._rooms(min(size, WORD), n_threads)
@@ -227,27 +227,27 @@ class CompiledTrainer:
             loss = self._threads(n_threads).train(rooms, *given)
         return loss / len(order)
 
-    def _run(self, x: Floats, cases: Order, following: Order, room: Room) -> None:
-        """Compute the activations of the hidden layers and z of the output layer of some cases into the room.
+    def _run(self, x: Floats, examples: Order, following: Order, room: Room) -> None:
+        """Compute the activations of the hidden layers and z of the output layer of some examples into the room.
 
         Meanwhile those that follow are fetched.
         """
         inputs = read_only(x)
-        kernels.find_nonzeros(0, len(cases), inputs, read_only(cases), room)
-        kernels.forward(inputs, len(cases), read_only(following), self.network, self.rules, room)
+        kernels.find_nonzeros(0, len(examples), inputs, read_only(examples), room)
+        kernels.forward(inputs, len(examples), read_only(following), self.network, self.rules, room)
 
-    def _rows(self, flat: Floats, n_cases: int, room: Room) -> list[Floats]:
+    def _rows(self, flat: Floats, n_examples: int, room: Room) -> list[Floats]:
         """Return what y or dz of the room have for every layer, [B, J]."""
         layers = range(len(self.network.widths))
-        rows = (kernels.rows_of_layer(flat, layer, n_cases, self.network, room) for layer in layers)
+        rows = (kernels.rows_of_layer(flat, layer, n_examples, self.network, room) for layer in layers)
         return [row[:, : int(width)] for row, width in zip(rows, self.network.widths, strict=True)]
 
     def gradients(self, x: Floats, t: Floats) -> Parameters:
         """Return dE/dw of one batch; see :class:`backprop_bench.data.Trainer`."""
         self._check(x, t)
-        room, cases = room_for(self.recipe, len(x)), np.arange(len(x))
-        self._run(x, cases, cases[:0], room)
-        kernels.backward(0, len(x), len(x), read_only(t), read_only(cases), self.network, self.rules, room)
+        room, examples = room_for(self.recipe, len(x)), np.arange(len(x))
+        self._run(x, examples, examples[:0], room)
+        kernels.backward(0, len(x), len(x), read_only(t), read_only(examples), self.network, self.rules, room)
         y, dz = (self._rows(flat, len(x), room) for flat in (room.y, room.dz))
         with np.errstate(all="ignore"):
             return tuple(
@@ -258,10 +258,10 @@ class CompiledTrainer:
     def predict(self, x: Floats) -> Floats:
         """Return the outputs [N, C]."""
         found = np.empty((len(x), self.recipe.layer_sizes[-1]), self.recipe.dtype)
-        room, cases = room_for(self.recipe, min(PREDICTED, len(x))), np.arange(len(x))
+        room, examples = room_for(self.recipe, min(PREDICTED, len(x))), np.arange(len(x))
         for start in range(0, len(x), PREDICTED):
             end = min(start + PREDICTED, len(x))
-            self._run(x, cases[start:end], cases[end : end + PREDICTED], room)
+            self._run(x, examples[start:end], examples[end : end + PREDICTED], room)
             found[start:end] = self._outputs(self._rows(room.y, end - start, room)[-1])
         return found
 
@@ -288,32 +288,34 @@ class CompiledTrainer:
             for weight, bias in zip([first, *above], biases, strict=True)
         )
 
-    def step_parts(self, x: Floats, t: Floats, cases: Order) -> StepParts:
+    def step_parts(self, x: Floats, t: Floats, examples: Order) -> StepParts:
         """Return the parts of one step, in one thread; the loss is part of the way back.
 
         See :class:`backprop_bench.data.DividesSteps`.
         """
-        (room,) = self._rooms(len(cases))
-        n_cases = len(cases)
-        inputs, targets, order = read_only(x), read_only(t), read_only(cases)
-        gradient, one, rate = self._gradient(n_cases), self.rules.one, self.rules.rate
+        (room,) = self._rooms(len(examples))
+        n_examples = len(examples)
+        inputs, targets, order = read_only(x), read_only(t), read_only(examples)
+        gradient, one, rate = self._gradient(n_examples), self.rules.one, self.rules.rate
 
         def add(begin: int, end: int, scale: Any, to: Network) -> None:
             for share in range(to.shares):
-                kernels.add_gradient(share, begin, end, n_cases, inputs, scale, to, self.rules, room)
+                kernels.add_gradient(share, begin, end, n_examples, inputs, scale, to, self.rules, room)
 
         def update() -> None:
-            if n_cases <= WORD:
-                add(0, n_cases, -rate, self.network)
+            if n_examples <= WORD:
+                add(0, n_examples, -rate, self.network)
                 return
-            for begin in range(0, n_cases, WORD):
-                add(begin, min(begin + WORD, n_cases), one, gradient)
+            for begin in range(0, n_examples, WORD):
+                add(begin, min(begin + WORD, n_examples), one, gradient)
             for share in range(gradient.shares):
                 kernels.descend(share, rate, gradient, self.network)
 
         return {
-            "fetch": lambda: kernels.find_nonzeros(0, n_cases, inputs, order, room),
-            "forward": lambda: kernels.forward(inputs, n_cases, order[:0], self.network, self.rules, room),
-            "backward": lambda: kernels.backward(0, n_cases, n_cases, targets, order, self.network, self.rules, room),
+            "fetch": lambda: kernels.find_nonzeros(0, n_examples, inputs, order, room),
+            "forward": lambda: kernels.forward(inputs, n_examples, order[:0], self.network, self.rules, room),
+            "backward": lambda: kernels.backward(
+                0, n_examples, n_examples, targets, order, self.network, self.rules, room
+            ),
             "update": update,
         }

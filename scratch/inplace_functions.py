@@ -2,7 +2,7 @@
 
 Each does what its namesake in ``activations.py`` or ``losses.py`` does, operation by operation.
 
-Shapes: z, y, t, dz and spare [B, J], row [B, 1]; a row per case.
+Shapes: z, y, t, dz and spare [B, J], row [B, 1]; a row per example.
 """
 
 import dataclasses
@@ -89,14 +89,14 @@ DERIVATIVES: dict[str, TimesDerivative] = {
 
 @dataclasses.dataclass(frozen=True)
 class Output:
-    """What the output layer works on; B cases, C outputs.
+    """What the output layer works on; B examples, C outputs.
 
     Attributes
     ----------
     z, y, dz, spare
         Total inputs, activations, dE/dz, and room for intermediate results, [B, C]. ``z`` is spent by the loss.
     row
-        Room for a number per case, [B, 1].
+        Room for a number per example, [B, 1].
     """
 
     z: Floats
@@ -107,7 +107,7 @@ class Output:
 
 
 LossAndDerivative = Callable[[Output, Floats], float]
-"""(output, t): fills y and dz of the output from its z, and returns the loss, both summed over the cases."""
+"""(output, t): fills y and dz of the output from its z, and returns the loss, both summed over the examples."""
 
 
 def softmax_cross_entropy(output: Output, t: Floats) -> float:

@@ -1,7 +1,7 @@
 """`scratch-inplace`: NumPy without temporaries. What a step needs is allocated once, and written to again and again.
 
 It does what `scratch-numpy` does, operation by operation. Plain gradient descent is the exception: there the gradient
-of a layer is never formed, for one call of BLAS adds −ε yᵀ dz to the weights. Where a bias is added to every case,
+of a layer is never formed, for one call of BLAS adds −ε yᵀ dz to the weights. Where a bias is added to every example,
 NumPy's iterator takes a buffer of its own, of 8,192 numbers at most.
 """
 
@@ -18,7 +18,7 @@ from backprop_bench.scratch.inplace_optimizers import optimizer_of
 
 @dataclasses.dataclass(frozen=True)
 class Workspace:
-    """Arrays for the forward and the backward pass of B cases; J units in a layer.
+    """Arrays for the forward and the backward pass of B examples; J units in a layer.
 
     Attributes
     ----------
@@ -38,12 +38,12 @@ class Workspace:
     output: Output
 
     @classmethod
-    def allocate(cls, recipe: Recipe, n_cases: int) -> Self:
-        """Return arrays for so many cases."""
+    def allocate(cls, recipe: Recipe, n_examples: int) -> Self:
+        """Return arrays for so many examples."""
         first, *hidden, last = recipe.layer_sizes
 
         def room(width: int) -> Floats:
-            return np.empty((n_cases, width), recipe.dtype)
+            return np.empty((n_examples, width), recipe.dtype)
 
         def rooms() -> tuple[Floats, ...]:
             return tuple(map(room, hidden))
@@ -51,11 +51,11 @@ class Workspace:
         output = Output(room(last), room(last), room(last), room(last), room(1))
         return cls(room(first), room(last), rooms(), rooms(), rooms(), output)
 
-    def first(self, n_cases: int) -> "Workspace":
-        """Return the same arrays cut to their first cases."""
+    def first(self, n_examples: int) -> "Workspace":
+        """Return the same arrays cut to their first examples."""
 
         def cut(arrays: tuple[Floats, ...]) -> tuple[Floats, ...]:
-            return tuple(array[:n_cases] for array in arrays)
+            return tuple(array[:n_examples] for array in arrays)
 
         output = Output(*cut((self.output.z, self.output.y, self.output.dz, self.output.spare, self.output.row)))
         x, t = cut((self.x, self.t))
@@ -78,17 +78,17 @@ class InplaceTrainer:
         self.dbias = tuple(np.empty_like(layer.bias) for layer in self.layers if layer.bias is not None)
         self.optimizers = [[optimizer_of(recipe, array) for array in layer.arrays()] for layer in self.layers]
         self.workspaces: dict[int, Workspace] = {}
-        """By number of cases: of a whole batch, and the same cut for a short one."""
+        """By number of examples: of a whole batch, and the same cut for a short one."""
 
-    def workspace(self, n_cases: int) -> Workspace:
-        """Return arrays for so many cases, the same ones every time."""
-        if n_cases not in self.workspaces:
+    def workspace(self, n_examples: int) -> Workspace:
+        """Return arrays for so many examples, the same ones every time."""
+        if n_examples not in self.workspaces:
             largest = max(self.workspaces, default=0)
-            if n_cases > largest:
-                self.workspaces = {n_cases: Workspace.allocate(self.recipe, n_cases)}
+            if n_examples > largest:
+                self.workspaces = {n_examples: Workspace.allocate(self.recipe, n_examples)}
             else:
-                self.workspaces[n_cases] = self.workspaces[largest].first(n_cases)
-        return self.workspaces[n_cases]
+                self.workspaces[n_examples] = self.workspaces[largest].first(n_examples)
+        return self.workspaces[n_examples]
 
     def forward(self, work: Workspace) -> None:
         """Compute the activations of the hidden layers, and z of the output layer."""
@@ -131,27 +131,27 @@ class InplaceTrainer:
         self.gemm(-self.recipe.learning_rate, dz.T, y.T, 1.0, w.T, trans_b=True, overwrite_c=True)
 
     def train_epoch(self, x: Floats, t: Floats, order: Order) -> float:
-        """Pass once over the cases; see :class:`backprop_bench.data.Trainer`."""
+        """Pass once over the examples; see :class:`backprop_bench.data.Trainer`."""
         if order.min() < 0 or order.max() >= len(x):
-            raise IndexError(f"the order names cases from {order.min()} to {order.max()}, of {len(x)}")
+            raise IndexError(f"the order names examples from {order.min()} to {order.max()}, of {len(x)}")
         batch_size = self.recipe.batch_size or len(order)
         loss = 0.0
         self.workspace(min(batch_size, len(order)))
         with np.errstate(all="ignore"):  # a run that diverges is seen by its loss
             for start in range(0, len(order), batch_size):
-                cases = order[start : start + batch_size]
-                work = self.workspace(len(cases))
-                self.fetch(work, x, t, cases)
+                examples = order[start : start + batch_size]
+                work = self.workspace(len(examples))
+                self.fetch(work, x, t, examples)
                 self.forward(work)
                 loss += self.loss(work.output, work.t)
                 self.backward(work)
                 self.update(work)
         return loss / len(order)
 
-    def fetch(self, work: Workspace, x: Floats, t: Floats, cases: Order) -> None:
-        """Copy the cases to the workspace; the mode is the one in which NumPy needs no buffer of its own."""
-        np.take(x, cases, axis=0, out=work.x, mode="clip")
-        np.take(t, cases, axis=0, out=work.t, mode="clip")
+    def fetch(self, work: Workspace, x: Floats, t: Floats, examples: Order) -> None:
+        """Copy the examples to the workspace; the mode is the one in which NumPy needs no buffer of its own."""
+        np.take(x, examples, axis=0, out=work.x, mode="clip")
+        np.take(t, examples, axis=0, out=work.t, mode="clip")
 
     def gradients(self, x: Floats, t: Floats) -> Parameters:
         """Return dE/dw of one batch; see :class:`backprop_bench.data.Trainer`."""
@@ -166,7 +166,7 @@ class InplaceTrainer:
             )
 
     def workspace_of(self, x: Floats) -> Workspace:
-        """Return arrays of their own for these cases, whose inputs are not copied."""
+        """Return arrays of their own for these examples, whose inputs are not copied."""
         return dataclasses.replace(Workspace.allocate(self.recipe, len(x)), x=x)
 
     def predict(self, x: Floats) -> Floats:
@@ -181,16 +181,16 @@ class InplaceTrainer:
         """Return copies of the weights."""
         return copy_parameters(self.layers)
 
-    def step_parts(self, x: Floats, t: Floats, cases: Order) -> StepParts:
+    def step_parts(self, x: Floats, t: Floats, examples: Order) -> StepParts:
         """Return the parts of one step; see :class:`backprop_bench.data.DividesSteps`."""
-        work = self.workspace(len(cases))
+        work = self.workspace(len(examples))
 
         def forward() -> None:
             self.forward(work)
             self.loss(work.output, work.t)
 
         return {
-            "fetch": lambda: self.fetch(work, x, t, cases),
+            "fetch": lambda: self.fetch(work, x, t, examples),
             "forward": forward,
             "backward": lambda: self.backward(work),
             "update": lambda: self.update(work),

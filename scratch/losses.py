@@ -1,6 +1,6 @@
 """Loss functions, each beside its derivative with respect to z, the total input of the output units.
 
-Shapes: z, y, t [B, C], a row per case. A loss is summed over the cases; the derivative is that of this sum.
+Shapes: z, y, t [B, C], a row per example. A loss is summed over the examples; the derivative is that of this sum.
 """
 
 from collections.abc import Callable

@@ -13,7 +13,7 @@ from backprop_bench.scratch.optimizers import optimizer_of
 
 @dataclasses.dataclass(frozen=True)
 class Forward:
-    """What the forward pass leaves for the backward pass; B cases.
+    """What the forward pass leaves for the backward pass; B examples.
 
     Attributes
     ----------
@@ -109,7 +109,7 @@ class NumpyTrainer:
         self.optimizer.step([array for layer in backward.gradients for array in layer.arrays()])
 
     def train_epoch(self, x: Floats, t: Floats, order: Order) -> float:
-        """Pass once over the cases; see :class:`backprop_bench.data.Trainer`."""
+        """Pass once over the examples; see :class:`backprop_bench.data.Trainer`."""
         if self.recipe.schedule:
             self.optimizer.set_rates(*self.recipe.rates(self.epoch))  # (29)
         self.epoch += 1
@@ -117,9 +117,9 @@ class NumpyTrainer:
         loss = 0.0
         with np.errstate(all="ignore"):  # a run that diverges is seen by its loss
             for start in range(0, len(order), batch_size):
-                cases = order[start : start + batch_size]
-                targets = t[cases]
-                forward = self.forward(x[cases])
+                examples = order[start : start + batch_size]
+                targets = t[examples]
+                forward = self.forward(x[examples])
                 loss += self.loss(forward.z[-1], forward.y[-1], targets)
                 self.update(self.backward(forward, targets))
         return loss / len(order)
@@ -145,12 +145,12 @@ class NumpyTrainer:
         """Return copies of the weights."""
         return copy_parameters(self.layers)
 
-    def step_parts(self, x: Floats, t: Floats, cases: Order) -> StepParts:
+    def step_parts(self, x: Floats, t: Floats, examples: Order) -> StepParts:
         """Return the parts of one step; see :class:`backprop_bench.data.DividesSteps`."""
         kept: dict[str, Any] = {}
 
         def fetch() -> None:
-            kept["x"], kept["t"] = x[cases], t[cases]
+            kept["x"], kept["t"] = x[examples], t[examples]
 
         def forward() -> None:
             kept["forward"] = self.forward(kept["x"])

@@ -1,4 +1,4 @@
-"""One case through the network and back, with lists and `math` only; to be read beside docs/derivation.md.
+"""One example through the network and back, with lists and `math` only; to be read beside docs/derivation.md.
 
 The names are those of the derivation: x inputs, z total inputs of units, y activations, t targets, and d in front for
 dE/d…. In a layer of weights, i counts the units that it leads from and j the units that it leads to.
@@ -36,7 +36,7 @@ class Weights:
 
 @dataclasses.dataclass(frozen=True)
 class Forward:
-    """What the forward pass of one case leaves for its backward pass.
+    """What the forward pass of one example leaves for its backward pass.
 
     Attributes
     ----------
@@ -151,7 +151,7 @@ def sigmoid_cross_entropy(z: Vector, t: Vector) -> float:
 
 
 def loss(recipe: Recipe, forward: Forward, t: Vector) -> float:
-    """Return E of one case with targets t [C]."""
+    """Return E of one example with targets t [C]."""
     z, y = forward.z[-1], forward.y[-1]
     if recipe.loss == "squared_error":
         return squared_error(y, t)
@@ -170,7 +170,7 @@ def output_dz(recipe: Recipe, y: Vector, t: Vector) -> Vector:
 
 
 def forward(recipe: Recipe, layers: list[Weights], x: Vector) -> Forward:
-    """Compute the activations of all layers from the inputs x [D] of one case."""
+    """Compute the activations of all layers from the inputs x [D] of one example."""
     names = [recipe.hidden_activation] * (len(layers) - 1) + [recipe.output_activation]
     zs: list[Vector] = []
     ys = [x]
@@ -186,7 +186,7 @@ def forward(recipe: Recipe, layers: list[Weights], x: Vector) -> Forward:
 
 
 def backward(recipe: Recipe, layers: list[Weights], forward: Forward, t: Vector, gradients: list[Weights]) -> None:
-    """Add dE/dw of one case with targets t [C] to the gradients, which have the shape of the layers."""
+    """Add dE/dw of one example with targets t [C] to the gradients, which have the shape of the layers."""
     derivative = DERIVATIVES[recipe.hidden_activation]
     dz = output_dz(recipe, forward.y[-1], t)
     for number in range(len(layers) - 1, -1, -1):
@@ -198,7 +198,7 @@ def backward(recipe: Recipe, layers: list[Weights], forward: Forward, t: Vector,
 
 
 def add_gradient(gradient: Weights, y: Vector, dz: Vector) -> None:
-    """Add dE/dW and dE/db of one case, from y [I] below the weights and dE/dz [J] above them."""
+    """Add dE/dW and dE/db of one example, from y [I] below the weights and dE/dz [J] above them."""
     for i, y_i in enumerate(y):
         for j, dz_j in enumerate(dz):
             gradient.W[i][j] += y_i * dz_j  # (6)
@@ -208,15 +208,15 @@ def add_gradient(gradient: Weights, y: Vector, dz: Vector) -> None:
 
 
 def zeros_like(layers: list[Weights]) -> list[Weights]:
-    """Return gradients of 0, to which those of the cases are added."""
+    """Return gradients of 0, to which those of the examples are added."""
     return [
         Weights([[0.0] * len(row) for row in layer.W], None if layer.b is None else [0.0] * len(layer.b))
         for layer in layers
     ]
 
 
-def divide(gradients: list[Weights], n_cases: int) -> None:
-    """Turn the sum over the cases of a batch into their mean."""
+def divide(gradients: list[Weights], n_examples: int) -> None:
+    """Turn the sum over the examples of a batch into their mean."""
     for layer in gradients:
         for g in layer.rows():
-            g[:] = [g_i / n_cases for g_i in g]  # (26)
+            g[:] = [g_i / n_examples for g_i in g]  # (26)

@@ -1,4 +1,4 @@
-"""`scratch-python`: lists and `math`, one case at a time.
+"""`scratch-python`: lists and `math`, one example at a time.
 
 The mathematics is in scratch/python_network.py and scratch/python_optimizers.py and never sees NumPy. This module is
 the boundary: arrays come in and go out here, and lists are all that it hands on.
@@ -23,7 +23,7 @@ class PythonTrainer:
         self.optimizer = optimizer_of(recipe, _rows(self.layers))
 
     def train_epoch(self, x: Floats, t: Floats, order: Order) -> float:
-        """Pass once over the cases; see :class:`backprop_bench.data.Trainer`."""
+        """Pass once over the examples; see :class:`backprop_bench.data.Trainer`."""
         batch_size = self.recipe.batch_size or len(order)
         total = 0.0
         for start in range(0, len(order), batch_size):
@@ -37,22 +37,22 @@ class PythonTrainer:
         _, gradients = self._pass(x, t, np.arange(len(x)))
         return _to_arrays(gradients)
 
-    def _pass(self, x: Floats, t: Floats, cases: Order) -> tuple[float, list[Weights]]:
-        """Go forward and backward with one case after the other; return their loss, summed, and dE/dw."""
+    def _pass(self, x: Floats, t: Floats, examples: Order) -> tuple[float, list[Weights]]:
+        """Go forward and backward with one example after the other; return their loss, summed, and dE/dw."""
         gradients = zeros_like(self.layers)
         total = 0.0
-        for case in cases:
-            targets = t[case].tolist()
-            passed = forward(self.recipe, self.layers, x[case].tolist())
-            total += loss(self.recipe, passed, targets)  # (3), the sum over the cases
+        for example in examples:
+            targets = t[example].tolist()
+            passed = forward(self.recipe, self.layers, x[example].tolist())
+            total += loss(self.recipe, passed, targets)  # (3), the sum over the examples
             backward(self.recipe, self.layers, passed, targets, gradients)
         if self.recipe.reduction == "mean":
-            divide(gradients, len(cases))
+            divide(gradients, len(examples))
         return total, gradients
 
     def predict(self, x: Floats) -> Floats:
         """Return the outputs [N, C]."""
-        outputs = [forward(self.recipe, self.layers, case.tolist()).y[-1] for case in x]
+        outputs = [forward(self.recipe, self.layers, example.tolist()).y[-1] for example in x]
         return np.array(outputs, np.float64).reshape(len(x), self.recipe.layer_sizes[-1])
 
     def parameters(self) -> Parameters:

@@ -3,18 +3,18 @@
 from hypothesis import currently_in_test_context, reject
 
 from backprop_bench.bench.verify.checks import compare_gradients, compare_outputs, compare_training
-from backprop_bench.data import Cases, Recipe, Trainer
+from backprop_bench.data import Examples, Recipe, Trainer
 
 
-def assert_same(recipe: Recipe, found: type[Trainer], expected: type[Trainer], cases: Cases, steps: int) -> None:
+def assert_same(recipe: Recipe, found: type[Trainer], expected: type[Trainer], examples: Examples, steps: int) -> None:
     """Assert that outputs, gradients, and weights after so many steps agree.
 
     A recipe that diverges has nothing to compare: an example of Hypothesis is then passed over.
     """
     for agreement in (
-        compare_outputs(recipe, found, expected, cases),
-        compare_gradients(recipe, found, expected, cases),
-        compare_training(recipe, found, expected, cases, steps),
+        compare_outputs(recipe, found, expected, examples),
+        compare_gradients(recipe, found, expected, examples),
+        compare_training(recipe, found, expected, examples, steps),
     ):
         if "diverges" in agreement.where and currently_in_test_context():
             reject()

@@ -1,9 +1,9 @@
-"""Recipes and cases drawn at random, for what must hold for all of them."""
+"""Recipes and examples drawn at random, for what must hold for all of them."""
 
 import numpy as np
 from hypothesis import strategies as st
 
-from backprop_bench.data import Cases, InvalidRecipe, Recipe
+from backprop_bench.data import Examples, InvalidRecipe, Recipe
 
 LEARNING_RATES = {"sgd": 0.02, "momentum": 0.005, "rmsprop": 0.001, "adam": 0.002}
 
@@ -70,12 +70,12 @@ def recipes_of_1986(draw: st.DrawFn, dtype: str = "float64") -> Recipe:
     return recipe.replace(**changes)
 
 
-def random_cases(recipe: Recipe, n_cases: int) -> Cases:
+def random_examples(recipe: Recipe, n_examples: int) -> Examples:
     """Inputs with some zeros, one right class each, in the recipe's dtype and target range."""
     rng = np.random.default_rng([recipe.seed, 7])
     n_inputs, n_classes = recipe.layer_sizes[0], recipe.layer_sizes[-1]
-    x = rng.uniform(0, 1, (n_cases, n_inputs)) * (rng.random((n_cases, n_inputs)) < 0.7)
-    y = rng.integers(0, n_classes, n_cases)
+    x = rng.uniform(0, 1, (n_examples, n_inputs)) * (rng.random((n_examples, n_inputs)) < 0.7)
+    y = rng.integers(0, n_classes, n_examples)
     low, high = recipe.target_range
     t = low + (high - low) * np.eye(n_classes)[y]
-    return Cases(x.astype(recipe.dtype), t.astype(recipe.dtype), y)
+    return Examples(x.astype(recipe.dtype), t.astype(recipe.dtype), y)

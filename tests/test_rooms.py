@@ -58,12 +58,12 @@ def test_scratch_trains_where_torch_is_not_installed() -> None:
     program = """
 import sys
 sys.modules["torch"] = None  # any import of it now raises ImportError
-from backprop_bench.data import RECIPES, batch_order, initial_parameters, load_dataset, training_cases
+from backprop_bench.data import RECIPES, batch_order, initial_parameters, load_dataset, training_examples
 from backprop_bench.scratch.numpy_trainer import NumpyTrainer
 recipe = RECIPES["shared"]
-cases = training_cases(recipe, load_dataset("mnist").subset(640))
+examples = training_examples(recipe, load_dataset("mnist").subset(640))
 trainer = NumpyTrainer(recipe, initial_parameters(recipe))
-losses = [trainer.train_epoch(cases.x, cases.t, batch_order(recipe, 640, epoch)) for epoch in range(3)]
+losses = [trainer.train_epoch(examples.x, examples.t, batch_order(recipe, 640, epoch)) for epoch in range(3)]
 assert losses[2] < losses[0], losses
 print("trained")
 """

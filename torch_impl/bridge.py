@@ -122,7 +122,7 @@ class OperationsTrainer(LinkTrainer):
         return dzs
 
     def _loss(self, z: Tensor, t: Tensor) -> float:
-        """Return the loss of a batch, summed over its cases."""
+        """Return the loss of a batch, summed over its examples."""
         if self.recipe.loss == "squared_error":
             error = 0.5 * (self.activate_output(z) - t).square().sum()
         elif self.recipe.output_activation == "softmax":

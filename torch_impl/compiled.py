@@ -21,7 +21,7 @@ Weights = list[Tensor]
 
 
 torch._dynamo.config.recompile_limit = 64
-"""Versions of the step that a process may have: of other recipes, dtypes and numbers of cases."""
+"""Versions of the step that a process may have: of other recipes, dtypes and numbers of examples."""
 
 
 def forward(recipe: Recipe, weights: Weights, x: Tensor) -> Tensor:
@@ -41,10 +41,10 @@ def compiled_step(recipe: Recipe) -> Callable[..., None]:
     def loss_of_batch(weights: Weights, x: Tensor, t: Tensor) -> Tensor:
         return loss_of(recipe, forward(recipe, weights, x), t)
 
-    def step(weights: Weights, x: Tensor, t: Tensor, cases: Tensor, total: Tensor) -> None:
-        """Change the weights by what some cases of x [N, D] and t [N, C] say, and add their loss to the total."""
-        gradients, loss = torch.func.grad_and_value(loss_of_batch)(weights, x[cases], t[cases])
-        total.add_(loss * len(cases) if recipe.reduction == "mean" else loss)
+    def step(weights: Weights, x: Tensor, t: Tensor, examples: Tensor, total: Tensor) -> None:
+        """Change the weights by what some examples of x [N, D] and t [N, C] say, and add their loss to the total."""
+        gradients, loss = torch.func.grad_and_value(loss_of_batch)(weights, x[examples], t[examples])
+        total.add_(loss * len(examples) if recipe.reduction == "mean" else loss)
         for weight, gradient in zip(weights, gradients, strict=True):
             if recipe.weight_decay:
                 gradient = gradient + recipe.weight_decay * weight
@@ -65,14 +65,14 @@ class CompileTrainer:
         self.weights: Weights = [torch.from_numpy(array.copy()) for layer in parameters for array in layer.arrays()]
         self.step = compiled_step(recipe.replace(seed=0, epochs=0))
         self.compiled: set[int] = set()
-        """Numbers of cases for which there is compiled code."""
+        """Numbers of examples for which there is compiled code."""
 
     def loss(self, weights: Weights, x: Tensor, t: Tensor) -> Tensor:
         """Return the loss of a batch, reduced as the recipe says."""
         return loss_of(self.recipe, forward(self.recipe, weights, x), t)
 
     def _compile(self, x: Tensor, t: Tensor, sizes: set[int]) -> None:
-        """Compile the step for these numbers of cases, on copies of the weights."""
+        """Compile the step for these numbers of examples, on copies of the weights."""
         for size in sorted(sizes - self.compiled):
             copies = [weight.clone() for weight in self.weights]
             self.step(copies, x, t, torch.zeros(size, dtype=torch.int64), torch.zeros(1, dtype=x.dtype))
@@ -80,15 +80,15 @@ class CompileTrainer:
 
     @torch.no_grad()
     def train_epoch(self, x: Floats, t: Floats, order: Order) -> float:
-        """Pass once over the cases; see :class:`backprop_bench.data.Trainer`."""
+        """Pass once over the examples; see :class:`backprop_bench.data.Trainer`."""
         inputs, targets = torch.from_numpy(x), torch.from_numpy(t)
         size = self.recipe.batch_size or len(order)
         batches = torch.split(torch.from_numpy(order), size)
         short = {len(x) % size} - {0} if len(x) > size else set()  # that of a whole epoch, for its last batch
-        self._compile(inputs, targets, {len(cases) for cases in batches} | short)
+        self._compile(inputs, targets, {len(examples) for examples in batches} | short)
         total = torch.zeros(1, dtype=inputs.dtype)  # of one number: what is added to a tensor of none is lost
-        for cases in batches:
-            self.step(self.weights, inputs, targets, cases, total)
+        for examples in batches:
+            self.step(self.weights, inputs, targets, examples, total)
         return total.item() / len(order)
 
     @torch.no_grad()

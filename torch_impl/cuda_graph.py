@@ -65,11 +65,11 @@ class CudaGraphTrainer(ManualTrainer):
         self.given: tuple[Floats, Floats] | None = None
         self.order = torch.zeros(0, dtype=torch.int64, device=self.device)
         self.repeat: dict[int, Callable[[], object]] = {}
-        """By number of cases in a batch."""
+        """By number of examples in a batch."""
 
-    def step_parts(self, x: Floats, t: Floats, cases: Order) -> StepParts:
+    def step_parts(self, x: Floats, t: Floats, examples: Order) -> StepParts:
         """Return nothing: the graph is one call, and what its parts take cannot be seen from outside."""
-        del x, t, cases
+        del x, t, examples
         return {}
 
     def tensor(self, array: Floats) -> Tensor:
@@ -91,17 +91,17 @@ class CudaGraphTrainer(ManualTrainer):
         self.repeat.clear()
 
     def _step(self, size: int) -> None:
-        """Train the next so many cases of the order."""
-        cases = self.order[self.place + self.counting[:size]]
+        """Train the next so many examples of the order."""
+        examples = self.order[self.place + self.counting[:size]]
         self.place.add_(size)
-        t = self.t[cases]
-        y = self.forward(self.x[cases])
+        t = self.t[examples]
+        y = self.forward(self.x[examples])
         loss = loss_of(self.recipe, y[-1], t)
         self.total.add_(loss * size if self.recipe.reduction == "mean" else loss)
         self.update(y, self.backward(y, t))
 
     def _repeated(self, size: int) -> Callable[[], object]:
-        """Return what trains the next so many cases, captured when it is first asked for."""
+        """Return what trains the next so many examples, captured when it is first asked for."""
         if size not in self.repeat:
             state = [*self._arrays(), self.place, self.total]
             self.repeat[size] = captured(functools.partial(self._step, size), state)
@@ -109,18 +109,18 @@ class CudaGraphTrainer(ManualTrainer):
 
     @torch.no_grad()
     def train_epoch(self, x: Floats, t: Floats, order: Order) -> float:
-        """Pass once over the cases; see :class:`backprop_bench.data.Trainer`."""
+        """Pass once over the examples; see :class:`backprop_bench.data.Trainer`."""
         if order.min() < 0 or order.max() >= len(x):
-            raise IndexError(f"the order names cases from {order.min()} to {order.max()}, of {len(x)}")
-        n_cases = len(order)
-        self._hold(x, t, n_cases)
-        size = min(self.recipe.batch_size or n_cases, n_cases)
-        self.order[:n_cases].copy_(torch.from_numpy(order))
+            raise IndexError(f"the order names examples from {order.min()} to {order.max()}, of {len(x)}")
+        n_examples = len(order)
+        self._hold(x, t, n_examples)
+        size = min(self.recipe.batch_size or n_examples, n_examples)
+        self.order[:n_examples].copy_(torch.from_numpy(order))
         self.place.zero_()
         self.total.zero_()
-        steps = [self._repeated(size)] * (n_cases // size)
-        if n_cases % size:
-            steps.append(self._repeated(n_cases % size))
+        steps = [self._repeated(size)] * (n_examples // size)
+        if n_examples % size:
+            steps.append(self._repeated(n_examples % size))
         for step in steps:
             step()
-        return self.total.item() / n_cases
+        return self.total.item() / n_examples

@@ -91,12 +91,12 @@ class ManualTrainer:
 
     @torch.no_grad()
     def train_epoch(self, x: Floats, t: Floats, order: Order) -> float:
-        """Pass once over the cases; see :class:`backprop_bench.data.Trainer`."""
+        """Pass once over the examples; see :class:`backprop_bench.data.Trainer`."""
         inputs, targets = torch.from_numpy(x), torch.from_numpy(t)
         total = 0.0
-        for cases in torch.split(torch.from_numpy(order), self.recipe.batch_size or len(order)):
-            t_batch = targets[cases]
-            y = self.forward(inputs[cases])
+        for examples in torch.split(torch.from_numpy(order), self.recipe.batch_size or len(order)):
+            t_batch = targets[examples]
+            y = self.forward(inputs[examples])
             total += self._loss(y[-1], t_batch)
             self.update(y, self.backward(y, t_batch))
         return total / len(order)
@@ -129,9 +129,9 @@ class ManualTrainer:
             for weight, bias in pairs
         )
 
-    def step_parts(self, x: Floats, t: Floats, cases: Order) -> StepParts:
+    def step_parts(self, x: Floats, t: Floats, examples: Order) -> StepParts:
         """Return the parts of one step; see :class:`backprop_bench.data.DividesSteps`."""
-        inputs, targets, indices = self.tensor(x), self.tensor(t), torch.from_numpy(cases)
+        inputs, targets, indices = self.tensor(x), self.tensor(t), torch.from_numpy(examples)
         kept: dict[str, Any] = {}
 
         def fetch() -> None:

@@ -83,10 +83,10 @@ def activate_output(recipe: Recipe, z: Tensor) -> Tensor:
 
 
 def loss_of(recipe: Recipe, z: Tensor, t: Tensor) -> Tensor:
-    """Return the loss of a batch from z [B, C] and targets t [B, C], summed over its cases or their mean.
+    """Return the loss of a batch from z [B, C] and targets t [B, C], summed over its examples or their mean.
 
-    The losses of PyTorch are used where it has them. Of the squared error it has the mean over cases and outputs
-    without the ½ only, so that is taken as the sum, halved and, for the mean over cases, divided by B.
+    The losses of PyTorch are used where it has them. Of the squared error it has the mean over examples and outputs
+    without the ½ only, so that is taken as the sum, halved and, for the mean over examples, divided by B.
     """
     if recipe.loss == "squared_error":
         return squared_error(recipe, activate_output(recipe, z), t)
@@ -98,7 +98,7 @@ def loss_of(recipe: Recipe, z: Tensor, t: Tensor) -> Tensor:
 
 
 def squared_error(recipe: Recipe, y: Tensor, t: Tensor) -> Tensor:
-    """Return ½ Σ (y − t)² of a batch from its output activations, summed over its cases or their mean."""
+    """Return ½ Σ (y − t)² of a batch from its output activations, summed over its examples or their mean."""
     if recipe.margin is not None:
         low, high = recipe.margin
         is_on = t > sum(recipe.target_range) / 2

@@ -33,11 +33,11 @@ class EagerTrainer:
     def batches(self, x: Tensor, t: Tensor, order: Order) -> Iterable[tuple[Tensor, Tensor]]:
         """Yield the batches of an epoch, inputs [B, D] and targets [B, C]."""
         size = self.recipe.batch_size or len(order)
-        for cases in torch.split(torch.from_numpy(order), size):
-            yield x[cases], t[cases]
+        for examples in torch.split(torch.from_numpy(order), size):
+            yield x[examples], t[examples]
 
     def train_epoch(self, x: Floats, t: Floats, order: Order) -> float:
-        """Pass once over the cases; see :class:`backprop_bench.data.Trainer`."""
+        """Pass once over the examples; see :class:`backprop_bench.data.Trainer`."""
         if self.recipe.schedule:
             set_rates(self.optimizer, *self.recipe.rates(self.epoch))
         self.epoch += 1
@@ -94,9 +94,9 @@ class EagerTrainer:
         """Return copies of the weights."""
         return copy_weights(self.model)
 
-    def step_parts(self, x: Floats, t: Floats, cases: Order) -> StepParts:
+    def step_parts(self, x: Floats, t: Floats, examples: Order) -> StepParts:
         """Return the parts of one step; see :class:`backprop_bench.data.DividesSteps`."""
-        batches = _forever(self, torch.from_numpy(x), torch.from_numpy(t), cases)
+        batches = _forever(self, torch.from_numpy(x), torch.from_numpy(t), examples)
         kept: dict[str, Any] = {}
 
         def fetch() -> None:
@@ -128,12 +128,12 @@ class LoaderTrainer(EagerTrainer):
     """The same with a DataLoader over a TensorDataset, as PyTorch's tutorials have it."""
 
     def batches(self, x: Tensor, t: Tensor, order: Order) -> Iterable[tuple[Tensor, Tensor]]:
-        """Yield the batches of an epoch; the order of the cases is given rather than the loader's own shuffle."""
+        """Yield the batches of an epoch; the order of the examples is given rather than the loader's own shuffle."""
         size = self.recipe.batch_size or len(order)
         return DataLoader(TensorDataset(x, t), batch_size=size, sampler=order.tolist())
 
 
-def _forever(trainer: EagerTrainer, x: Tensor, t: Tensor, cases: Order) -> Iterator[tuple[Tensor, Tensor]]:
+def _forever(trainer: EagerTrainer, x: Tensor, t: Tensor, examples: Order) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield batches epoch after epoch, so that each one is fetched in the way that the trainer does it."""
     while True:
-        yield from trainer.batches(x, t, cases)
+        yield from trainer.batches(x, t, examples)

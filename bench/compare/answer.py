@@ -262,7 +262,7 @@ def answer(summary: Summary) -> list[str]:
 
 
 def _extent(question: QuestionSummary) -> str:
-    return f"{count(question.cases, 'training example')}, {count(question.epochs, 'epoch')}"
+    return f"{count(question.examples, 'training example')}, {count(question.epochs, 'epoch')}"
 
 
 def _named(question: QuestionSummary, performance: Performance) -> str:

@@ -75,8 +75,8 @@ def _note(question: QuestionSummary) -> str:
     seeds = count_range((performance.accuracy.n for performance in performances), "seed")
     blocks = count_range((performance.wall_s.n for performance in performances), "block")
     text = (
-        f"Accuracy on {count(question.test_cases, 'test example')} after {after} of {question.epochs}: mean of "
-        f"{seeds}, 95 % CI. Time of an epoch of {count(question.cases, 'training example')} and its ratio, from "
+        f"Accuracy on {count(question.test_examples, 'test example')} after {after} of {question.epochs}: mean of "
+        f"{seeds}, 95 % CI. Time of an epoch of {count(question.examples, 'training example')} and its ratio, from "
         f"{blocks} each: {METHOD}."
     )
     intervals = [interval for item in performances for interval in (item.accuracy, item.wall_s)]

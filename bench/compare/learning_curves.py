@@ -153,7 +153,7 @@ def _note(question: QuestionSummary) -> str:
     finals = [performance.accuracy for performance in performances]
     text = (
         f"Mean of {count_range((accuracy.n for accuracy in finals), 'seed')} on "
-        f"{count(question.test_cases, 'test example')}; bands are 95 % CI, cut off at the axes. "
+        f"{count(question.test_examples, 'test example')}; bands are 95 % CI, cut off at the axes. "
         "Time is the number of epochs × the measured time per epoch, so of training alone; these trainings themselves "
         "were not timed."
     )

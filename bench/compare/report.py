@@ -155,7 +155,7 @@ def _how_sure(summary: Summary, question: QuestionSummary) -> str:
 
 
 OUTCOME_FIGURES = ("confusion", "disagreements", "confidently-wrong")
-"""Figures for which the test cases are needed."""
+"""Figures for which the test examples are needed."""
 
 
 def _what_wrong(material: Material, figures: Figures) -> Section:
@@ -165,13 +165,13 @@ def _what_wrong(material: Material, figures: Figures) -> Section:
         return Section(heading, (make_panel(()),))
     blocks: list[Block] = [*map(clean, found.notes), *outcomes.outcome_sentences(material.summary)]
     if found.networks:
-        names = ("hidden-units",) if found.cases is None else (*OUTCOME_FIGURES, "hidden-units")
+        names = ("hidden-units",) if found.examples is None else (*OUTCOME_FIGURES, "hidden-units")
         blocks += [block for name in names for block in _figure(material, figures, name)]
     for table in outcomes.outcome_tables(material.summary):
         blocks += _behind(material, table, ("trained",))
     titles = {question.name: question.title for question in material.summary.questions}
     twins = [network for item in outcomes.shown(material.summary) for network in item.pair]
-    return Section(heading, (*blocks, make_panel(twins, found.cases, titles)))
+    return Section(heading, (*blocks, make_panel(twins, found.examples, titles)))
 
 
 def _why(material: Material, _figures: Figures) -> Section:

@@ -43,7 +43,7 @@ def results_table(question: QuestionSummary) -> Table:
         "blocks",
     ]
     note = (
-        f"{count(question.cases, 'training example')}, {count(question.test_cases, 'test example')}, "
+        f"{count(question.examples, 'training example')}, {count(question.test_examples, 'test example')}, "
         f"{count(question.epochs, 'epoch')}. {BRACKETS} Accuracy: mean over seeds after the last epoch. Times and "
         f"ratios: {METHOD}."
     )

@@ -54,7 +54,7 @@ class Implementation:
     requires
         Packages without which it is unavailable.
     slow
-        Whether it takes milliseconds per case: the parity proof takes fewer cases and steps of it.
+        Whether it takes milliseconds per example: the parity proof takes fewer examples and steps of it.
     rung
         Whether it is a step on the way from a readable implementation to a fast one.
     compiler
@@ -207,7 +207,7 @@ _ALL = (
         module="backprop_bench.scratch.python_trainer",
         class_name="PythonTrainer",
         twin="torch-eager",
-        description="lists and the math module, one case at a time; reads like the derivation",
+        description="lists and the math module, one example at a time; reads like the derivation",
         slow=True,
     ),
     Implementation(

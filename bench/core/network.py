@@ -24,7 +24,7 @@ class TrainedNetwork:
     layers
         Weights [fan_in, fan_out] and biases [fan_out], float32, input side first.
     predicted
-        The class with the largest output of each test case, int64 [N].
+        The class with the largest output of each test example, int64 [N].
     confidence
         How large that output is as a share of all, float32 [N]: see
         :func:`backprop_bench.bench.core.trained.confidence`.
@@ -57,8 +57,8 @@ class TrainedNetwork:
 
 
 @dataclass(frozen=True, eq=False)
-class LabelledCases:
-    """The test cases that the networks were shown.
+class LabelledExamples:
+    """The test examples that the networks were shown.
 
     Attributes
     ----------
@@ -84,12 +84,12 @@ class Outcomes:
     ----------
     networks
         In the order of the records.
-    cases
+    examples
         ``None`` where the dataset cannot be had, or is no longer the one that the run was made with.
     notes
         Sentences on what is missing, and why.
     """
 
     networks: tuple[TrainedNetwork, ...]
-    cases: LabelledCases | None
+    examples: LabelledExamples | None
     notes: tuple[str, ...] = ()

@@ -8,7 +8,13 @@ from typing import Any
 from backprop_bench.bench.core.network import Outcomes
 from backprop_bench.bench.core.records.rows import AGAIN, DISTURBANCE, Row, rows_of
 from backprop_bench.bench.core.stats.intervals import Interval, geometric_mean_interval, mean_interval, scaled
-from backprop_bench.bench.core.stats.ratios import Ratio, is_disturbed, joules_per_case, paired_ratio, per_case_interval
+from backprop_bench.bench.core.stats.ratios import (
+    Ratio,
+    is_disturbed,
+    joules_per_example,
+    paired_ratio,
+    per_example_interval,
+)
 from backprop_bench.bench.core.stats.stopping import pairs
 from backprop_bench.bench.core.stats.tolerances import Parity
 from backprop_bench.bench.core.stats.work import Work, epoch_work
@@ -44,11 +50,11 @@ class Performance:
     energy: str
     """What measured energy, or why nothing did."""
     evaluation_s: float
-    """Wall seconds of one evaluation on the test cases, median over processes."""
+    """Wall seconds of one evaluation on the test examples, median over processes."""
     import_s: float
     """Wall seconds from the start of the process until its libraries are imported."""
     load_s: float
-    """Wall seconds to map the cases into the process and touch them once."""
+    """Wall seconds to map the examples into the process and touch them once."""
     prepare_s: float
     """Wall seconds to make the trainer from initial weights."""
     first_s: float
@@ -128,8 +134,8 @@ class QuestionSummary:
 
     name: str
     title: str
-    cases: int
-    test_cases: int
+    examples: int
+    test_examples: int
     epochs: int
     seeds: int
     performances: tuple[Performance, ...]
@@ -198,8 +204,8 @@ def _summarize_question(question: dict[str, Any], rows: list[Row]) -> QuestionSu
     return QuestionSummary(
         name=question["name"],
         title=question["title"],
-        cases=question["cases"],
-        test_cases=question["test_cases"],
+        examples=question["examples"],
+        test_examples=question["test_examples"],
         epochs=question["epochs"],
         seeds=len(question["seeds"]),
         performances=performances,
@@ -220,19 +226,19 @@ def _summarize_question(question: dict[str, Any], rows: list[Row]) -> QuestionSu
 
 
 def _performance(question: dict[str, Any], entry: dict[str, Any], rows: list[Row]) -> Performance:
-    cases = question["cases"]
+    examples = question["examples"]
     starts, ends, blocks = rows_of(rows, "start"), rows_of(rows, "end"), rows_of(rows, "block")
-    wall_s = scaled(per_case_interval(blocks, "wall_s"), cases)
+    wall_s = scaled(per_example_interval(blocks, "wall_s"), examples)
     curve = tuple(_curve(rows_of(rows, "epoch"), wall_s.estimate))
-    joules = joules_per_case(blocks)
+    joules = joules_per_example(blocks)
     return Performance(
         implementation=entry["label"],
         recipe=entry["recipe_name"],
         curve=curve,
         accuracy=curve[-1].accuracy if curve else mean_interval([]),
         wall_s=wall_s,
-        cpu_s=scaled(per_case_interval(blocks, "cpu_s"), cases).estimate,
-        energy_j=scaled(joules, cases) if joules else None,
+        cpu_s=scaled(per_example_interval(blocks, "cpu_s"), examples).estimate,
+        energy_j=scaled(joules, examples) if joules else None,
         energy=starts[0]["energy"] if starts else "not timed",
         evaluation_s=_median(row["evaluation_s"] for row in ends),
         import_s=_median(row["import_s"] for row in starts),
@@ -248,7 +254,7 @@ def _performance(question: dict[str, Any], entry: dict[str, Any], rows: list[Row
             sorted({row["seed"] for row in rows_of(rows, "epoch") if row["loss"] is None and row["epoch"] > 0})
         ),
         parts=tuple(_parts(rows_of(rows, "part"))),
-        work=epoch_work(Recipe.from_dict(entry["recipe"]), cases),
+        work=epoch_work(Recipe.from_dict(entry["recipe"]), examples),
     )
 
 

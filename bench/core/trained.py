@@ -1,6 +1,6 @@
 """Networks that a run has trained, each in a file of its own below the folder of the run.
 
-A file is a NumPy archive (``numpy.load(path, allow_pickle=False)``) of these arrays, L layers, N test cases:
+A file is a NumPy archive (``numpy.load(path, allow_pickle=False)``) of these arrays, L layers, N test examples:
 
 ``weight_0``, ``bias_0``, ``weight_1``, … ``bias_{L-1}``
     float32, weights [fan_in, fan_out] and biases [fan_out]; no ``bias_i`` where the recipe has none.
@@ -58,7 +58,7 @@ def _safe(name: str) -> str:
 
 
 def confidence(scores: Floats, target_range: tuple[float, float]) -> npt.NDArray[np.float32]:
-    """Return how large the largest output of each case is, as a share of the sum of all its outputs.
+    """Return how large the largest output of each example is, as a share of the sum of all its outputs.
 
     For softmax that is the probability of the class. Sigmoid outputs need not come to 1, and those of identity may lie
     anywhere: an output counts by how far it is above the target of a class that is off, as 0 where it is below. Where
@@ -85,12 +85,12 @@ def confidence(scores: Floats, target_range: tuple[float, float]) -> npt.NDArray
 
 
 def save_trained(path: Path, trainer: Trainer, recipe: Recipe, x: Floats) -> None:
-    """Write a network, and what it makes of the test cases, to a file, whole or not at all.
+    """Write a network, and what it makes of the test examples, to a file, whole or not at all.
 
     Raises
     ------
     ValueError
-        Where what the trainer gives is no network of this recipe, or no outputs for these cases.
+        Where what the trainer gives is no network of this recipe, or no outputs for these examples.
     InputError
         When the file cannot be written.
     """
@@ -129,8 +129,8 @@ def _numbers(what: str, values: object, shape: tuple[int, ...]) -> npt.NDArray[n
     return single
 
 
-def _predictions(scores: Floats, recipe: Recipe, n_cases: int) -> Arrays:
-    _numbers("output of predict()", scores, (n_cases, recipe.layer_sizes[-1]))
+def _predictions(scores: Floats, recipe: Recipe, n_examples: int) -> Arrays:
+    _numbers("output of predict()", scores, (n_examples, recipe.layer_sizes[-1]))
     found = np.asarray(scores)
     return {
         "predicted": found.argmax(axis=1).astype(np.uint16),
@@ -221,10 +221,12 @@ def parse_trained(content: bytes) -> tuple[Parameters, npt.NDArray[np.int64], np
     if predicted is None or shares is None or len(arrays) != sum(len(layer.arrays()) for layer in layers):
         raise ValueError("an archive of other arrays, expected those of a trained network")
     if predicted.dtype != np.uint16 or shares.dtype != np.float32 or not predicted.ndim == shares.ndim == 1:
-        raise ValueError("an archive with predictions of another kind, expected a class and a share of every case")
+        raise ValueError("an archive with predictions of another kind, expected a class and a share of every example")
     n_classes = layers[-1].weight.shape[1]
     if len(predicted) != len(shares) or (predicted >= n_classes).any() or not np.isfinite(shares).all():
-        raise ValueError(f"an archive with impossible predictions, expected one of {n_classes} classes of every case")
+        raise ValueError(
+            f"an archive with impossible predictions, expected one of {n_classes} classes of every example"
+        )
     return layers, predicted.astype(np.int64), shares
 
 

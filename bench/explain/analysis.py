@@ -25,7 +25,7 @@ def cell_name(cell: Sequence[int]) -> str:
 
 
 def best_rate(searches: Iterable[Row], seeds: Sequence[int]) -> float:
-    """Return the learning rate with the highest accuracy on the cases held out, the smaller of equals; NaN of none.
+    """Return the learning rate with the highest accuracy on the examples held out, the smaller of equals; NaN of none.
 
     Parameters
     ----------
@@ -79,11 +79,11 @@ class Explanation:
     accuracy
         Of the test accuracy, over seeds; a fraction.
     runtime
-        Of the logarithm of the time per case, over process sets.
+        Of the logarithm of the time per example, over process sets.
     loading
         What the DataLoader adds to the logarithm of the time after all factors; ``None`` where it was not timed.
     accuracies, times
-        Accuracy, and seconds per case, of both ends: that of the hand-written network and that of PyTorch's.
+        Accuracy, and seconds per example, of both ends: that of the hand-written network and that of PyTorch's.
     equivalences
         Of the implementation that trained the cells and PyTorch's, at both ends.
     diverged
@@ -97,7 +97,7 @@ class Explanation:
     times: tuple[Interval, Interval]
     equivalences: tuple[Equivalence, ...]
     diverged: dict[str, int]
-    cases: int
+    examples: int
     epochs: int
 
 
@@ -129,7 +129,7 @@ def explain(description: dict[str, Any], rows: list[Row]) -> Explanation:
         times=(_seconds(timed[(0,) * len(runtime_factors)]), _seconds(loader or ends)),
         equivalences=tuple(_equivalence(planned["accuracy"], last, cell_name(cell)) for cell in (cells[0], cells[-1])),
         diverged=_diverged(accuracy),
-        cases=planned["accuracy"]["cases"],
+        examples=planned["accuracy"]["examples"],
         epochs=planned["accuracy"]["epochs"],
     )
 
@@ -144,7 +144,7 @@ def _by_seed(rows: Sequence[Row], name: str) -> list[float]:
 
 
 def _log_times(blocks: Sequence[Row]) -> dict[str, list[float]]:
-    """Return the logarithms of the least disturbed times per case, by label, a value per process set."""
+    """Return the logarithms of the least disturbed times per example, by label, a value per process set."""
     labels = sorted({row["implementation"] for row in blocks})
     return {label: list(map(math.log, times)) for label, times in quiet_times(blocks, labels).items()}
 

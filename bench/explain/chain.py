@@ -4,8 +4,8 @@ A chain of trainers leads from one to the other. Each differs from the one befor
 differ by adds up to the whole gap. Beside it, parts of a step are timed alone on either side; what they leave of the
 gap is the rest.
 
-Trainers and parts are timed twice: on the recipe, and on the smallest one, with one hidden unit and one case a batch.
-There is hardly any arithmetic in it, so what a step takes there is what its calls cost.
+Trainers and parts are timed twice: on the recipe, and on the smallest one, with one hidden unit and one example a
+batch. There is hardly any arithmetic in it, so what a step takes there is what its calls cost.
 """
 
 import dataclasses
@@ -44,7 +44,8 @@ PARTS = ("products", "elementwise", "allocating", "update", "fetch")
 ALONE = tuple(f"{side}-{part}" for side in STEP_OF for part in PARTS)
 """What is timed alone, by side."""
 TWICE = (START, *(trainer for _, trainer in CHAIN), *ALONE)
-"""What is timed on the smallest recipe as well; the DataLoader is not, for it works case by case, not call by call."""
+"""What is timed on the smallest recipe as well; the DataLoader is not, for it works example by example, not call by
+call."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,8 +109,8 @@ class Bridge:
         Their differences and that of the rest add up to the gap.
     rest
         What is in the time of either side and in none of its parts. Below zero where a part takes longer alone.
-    cases, steps
-        Training cases of an epoch, and weight changes.
+    examples, steps
+        Training examples of an epoch, and weight changes.
     """
 
     start: Interval
@@ -118,7 +119,7 @@ class Bridge:
     loader: Link
     parts: tuple[Part, ...]
     rest: Part
-    cases: int
+    examples: int
     steps: int
 
 
@@ -160,15 +161,15 @@ def summarize_bridge(description: Mapping[str, Any], rows: Iterable[Row]) -> Bri
         ),
         parts=parts,
         rest=rest,
-        cases=question["cases"],
+        examples=question["examples"],
         steps=_n_steps(question),
     )
 
 
 def _read_times(question: Mapping[str, Any], blocks: Sequence[Row]) -> _Times:
-    seconds = _seconds_per_case(blocks, [*TWICE, *(f"{name}{SMALLEST}" for name in TWICE), LOADED])
-    batches = {entry["label"]: entry["recipe"]["batch_size"] or question["cases"] for entry in question["entries"]}
-    epoch, step = 1e3 * question["cases"], 1e3 * _n_steps(question)
+    seconds = _seconds_per_example(blocks, [*TWICE, *(f"{name}{SMALLEST}" for name in TWICE), LOADED])
+    batches = {entry["label"]: entry["recipe"]["batch_size"] or question["examples"] for entry in question["entries"]}
+    epoch, step = 1e3 * question["examples"], 1e3 * _n_steps(question)
     return _Times(
         whole={name: epoch * seconds[name] for name in (*TWICE, LOADED)},
         calls={name: step * batches[f"{name}{SMALLEST}"] * seconds[f"{name}{SMALLEST}"] for name in TWICE},
@@ -177,12 +178,12 @@ def _read_times(question: Mapping[str, Any], blocks: Sequence[Row]) -> _Times:
 
 def _n_steps(question: Mapping[str, Any]) -> int:
     recipe = next(entry["recipe"] for entry in question["entries"] if entry["label"] == START)
-    cases: int = question["cases"]
-    return -(-cases // (recipe["batch_size"] or cases))
+    examples: int = question["examples"]
+    return -(-examples // (recipe["batch_size"] or examples))
 
 
-def _seconds_per_case(blocks: Sequence[Row], labels: Sequence[str]) -> dict[str, Values]:
-    """Return the least disturbed times per case, by label, a value per process set."""
+def _seconds_per_example(blocks: Sequence[Row], labels: Sequence[str]) -> dict[str, Values]:
+    """Return the least disturbed times per example, by label, a value per process set."""
     timed_ones = {row["implementation"] for row in blocks}
     missing = [label for label in labels if label not in timed_ones]
     if missing:

@@ -38,7 +38,7 @@ HOW = {
     "matrix products": "alone, without their calls",
     "elementwise": "activations, loss, biases and their sums alone, without their calls",
     "allocation": "these and the products with every result allocated anew, less the same without",
-    "dispatch": "a step with one hidden unit and one case, less its loading and optimizer",
+    "dispatch": "a step with one hidden unit and one example, less its loading and optimizer",
     "optimizer": "the weight change alone",
     "autograd": "by swapping it in",
     "modules": "by swapping it in",
@@ -62,7 +62,7 @@ def _gap_sentence(found: Bridge) -> str:
     return (
         f"At the same recipe, an epoch of {START} takes {_amount(found, found.start)} ms and one of {END} "
         f"{_amount(found, found.links[-1].time)} ms: {_change(found, found.gap)} ms "
-        f"({count(found.cases, 'training case')}, {count(found.steps, 'step')}; 95 % intervals over "
+        f"({count(found.examples, 'training example')}, {count(found.steps, 'step')}; 95 % intervals over "
         f"{count(found.gap.n, 'process set')})."
     )
 
@@ -76,7 +76,7 @@ def _largest_sentence(found: Bridge) -> str:
     link = _largest_link(found)
     return (
         f"The largest swap is {link.part}, {_change(found, link.change)} ms, of which {_change(found, link.calls)} ms "
-        "are calls: so much it changes where a step has one hidden unit and one case, and hardly any arithmetic."
+        "are calls: so much it changes where a step has one hidden unit and one example, and hardly any arithmetic."
     )
 
 
@@ -142,10 +142,10 @@ def chain_table(found: Bridge) -> Table:
         for link in (*found.links, found.loader)
     ]
     note = (
-        f"Milliseconds per epoch of {count(found.cases, 'training case')} in {count(found.steps, 'step')}. Each "
+        f"Milliseconds per epoch of {count(found.examples, 'training example')} in {count(found.steps, 'step')}. Each "
         f"trainer differs from the one above in what is swapped; up to {END} the changes add up to the whole gap. 95 % "
         f"intervals of the mean over {count(found.gap.n, 'process set')}, in which all were timed interleaved. Of it "
-        "calls: the same difference on a recipe with one hidden unit and one case a batch, for as many steps."
+        "calls: the same difference on a recipe with one hidden unit and one example a batch, for as many steps."
     )
     columns = ["<trainer", "<swapped in", "ms per epoch", "change", "of it calls"]
     return make_table("From NumPy to PyTorch, one swap at a time", columns, rows, note)
@@ -197,7 +197,7 @@ def draw_bridge(found: Bridge) -> Drawing:
         title = _title(found)
         page.heading(
             title,
-            f"{START} and {END} at the same recipe: {count(found.cases, 'training case')}, "
+            f"{START} and {END} at the same recipe: {count(found.examples, 'training example')}, "
             f"{count(found.steps, 'step')} an epoch",
         )
         page.band(ABOVE + ROW * (len(found.links) + 4) + BELOW, lambda band: _draw_chain(band, found))
@@ -293,7 +293,7 @@ def _note(found: Bridge) -> str:
     return (
         f"{count(found.gap.n, 'process set')}, all interleaved. Lines: Student's 95 % intervals of the mean over "
         "process sets; in the upper chart those of each change, at its end. Blue rises, orange falls. Of it calls: the "
-        "same difference where a step has one hidden unit and one case. Parts were timed alone, products and "
+        "same difference where a step has one hidden unit and one example. Parts were timed alone, products and "
         "elementwise operations without their calls, which are in the dispatch; autograd and modules by swapping them "
         "in. Rest: what is in the time of a side and in none of its parts, below zero where parts take longer alone."
     )

@@ -33,7 +33,7 @@ from backprop_bench.bench.report.numbers import count, listing
 
 @click.command()
 @click.option("--profile", type=click.Choice(list(SCOPES)), default="default", show_default=True, help="How much.")
-@click.option("--cases", type=click.IntRange(min=2), help="Training cases; those of the profile otherwise.")
+@click.option("--examples", type=click.IntRange(min=2), help="Training examples; those of the profile otherwise.")
 @click.option("--epochs", type=click.IntRange(min=1), help="Of every training; those of the profile otherwise.")
 @click.option("--seeds", type=click.IntRange(min=2), help="Of every cell; those of the profile otherwise.")
 @click.option(
@@ -42,7 +42,7 @@ from backprop_bench.bench.report.numbers import count, listing
     default=PUBLISHED_BATCH,
     show_default=True,
     metavar="N|all",
-    help="The other level of the batch, beside 1; all: all cases at once.",
+    help="The other level of the batch, beside 1; all: all examples at once.",
 )
 @click.option("--fresh", is_flag=True, help="Train also what an earlier run beside this one has trained the same way.")
 @click.option(
@@ -54,7 +54,7 @@ from backprop_bench.bench.report.numbers import count, listing
 def explain(
     options: RunOptions,
     profile: str,
-    cases: int | None,
+    examples: int | None,
     epochs: int | None,
     seeds: int | None,
     batch_size: int | str,
@@ -64,14 +64,14 @@ def explain(
     """Split the article's two gaps, in accuracy and in time, into their causes.
 
     The two networks differ in several factors at once. Every combination of their levels is trained and timed, the
-    learning rate chosen for each on cases held out; what each factor contributes is averaged over all orders, so that
-    the contributions add up to the whole gap.
+    learning rate chosen for each on examples held out; what each factor contributes is averaged over all orders, so
+    that the contributions add up to the whole gap.
 
     \b
     Examples:
       backprop-bench explain
       backprop-bench explain --profile quick
-      backprop-bench explain --cases 60000 --seeds 20
+      backprop-bench explain --examples 60000 --seeds 20
       backprop-bench explain --batch-size all
       backprop-bench explain --profile full --scheduler tcp://10.0.0.1:8786
       backprop-bench explain --resume
@@ -80,7 +80,7 @@ def explain(
         check_cluster(scheduler)
     scope = SCOPES[profile]
     scope = dataclasses.replace(
-        scope, cases=cases or scope.cases, epochs=epochs or scope.epochs, seeds=seeds or scope.seeds
+        scope, examples=examples or scope.examples, epochs=epochs or scope.epochs, seeds=seeds or scope.seeds
     )
     if batch_size != PUBLISHED_BATCH:
         scope = with_batch(scope, None if batch_size == "all" else int(batch_size))

@@ -84,8 +84,8 @@ class Scope:
     ----------
     accuracy, runtime
         Factors of either gap.
-    cases
-        Training cases; ``None`` for all.
+    examples
+        Training examples; ``None`` for all.
     epochs, seeds
         Of every cell of the accuracies.
     sets, rounds
@@ -96,7 +96,7 @@ class Scope:
 
     accuracy: tuple[Factor, ...]
     runtime: tuple[Factor, ...]
-    cases: int | None
+    examples: int | None
     epochs: int
     seeds: int
     sets: int
@@ -130,7 +130,7 @@ RATES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)  # documented in docs/why.md
 TUNING_SEEDS = (1000, 1001, 1002)  # documented in docs/why.md
 """Seeds from which they are tried: none of those from which the cells are then trained."""
 HELD_OUT = 5
-"""One of so many training cases is held out for choosing them."""
+"""One of so many training examples is held out for choosing them."""
 FAST = {"dtype": "float32"}
 """Of accuracies, where precision is no factor: half the time, and far more digits than accuracies depend on."""
 PROOF_STEPS = 20
@@ -166,8 +166,8 @@ def plan_explanation(dataset: Dataset, scope: Scope) -> Plan:
     times.append(dataclasses.replace(times[-1], implementation=LOADED, rung=LOADER))
     timing = Timing(ANY, UNLIMITED_S, BLOCK_S, scope.rounds, scope.sets, secrets.randbits(32))
     check_timing(timing, len(times))
-    trained = Extent(scope.cases, scope.epochs, scope.seeds, UNLIMITED_S)
-    timed = Extent(scope.cases, 0, 0, UNLIMITED_S)
+    trained = Extent(scope.examples, scope.epochs, scope.seeds, UNLIMITED_S)
+    timed = Extent(scope.examples, 0, 0, UNLIMITED_S)
     questions = [
         _factorial(
             make_question(ACCURACY, "Accuracy, cell by cell", dataset, trained, accuracies, timing), scope.accuracy
@@ -175,13 +175,13 @@ def plan_explanation(dataset: Dataset, scope: Scope) -> Plan:
         _factorial(make_question(RUNTIME, "Time, cell by cell", dataset, timed, times, timing), runtime),
     ]
     if scope.bridge:
-        questions.append(bridge_question(dataset, scope.cases, scope.sets, scope.rounds))
+        questions.append(bridge_question(dataset, scope.examples, scope.sets, scope.rounds))
     return Plan(tuple(questions), part_blocks=0, part_seconds=0.0, proof_steps=PROOF_STEPS)
 
 
 def with_batch(scope: Scope, batch_size: int | None) -> Scope:
-    """Return a scope whose other level of the batch is another one: so many cases, or ``None`` for all at once."""
-    said = "all cases" if batch_size is None else str(batch_size)
+    """Return a scope whose other level of the batch is another one: so many examples, or ``None`` for all at once."""
+    said = "all examples" if batch_size is None else str(batch_size)
     other = Factor(f"batch of {said}", (BATCH.levels[0], {"batch_size": batch_size}))
     accuracy, runtime = (
         tuple(other if factor is BATCH else factor for factor in factors) for factors in (scope.accuracy, scope.runtime)
@@ -299,7 +299,7 @@ def with_rates(question: Question, searches: Iterable[Row]) -> Question:
 
 def search_jobs(question: Question, threads: int) -> list[Job]:
     """Return what tries all learning rates: a job per cell that is to be tuned, and seed."""
-    held_out = max(1, question.cases // HELD_OUT)
+    held_out = max(1, question.examples // HELD_OUT)
     return [
         dataclasses.replace(job, held_out=held_out, rates=RATES)
         for entry in question.entries
@@ -315,7 +315,7 @@ def training_jobs(question: Question, threads: int) -> list[Job]:
 
 def _jobs(question: Question, entry: Entry, seeds: Iterable[int], threads: int) -> list[Job]:
     return [
-        Job(entry.label, entry.implementation, entry.recipe, seed, question.cases, 0, question.epochs, threads)
+        Job(entry.label, entry.implementation, entry.recipe, seed, question.examples, 0, question.epochs, threads)
         for seed in seeds
     ]
 

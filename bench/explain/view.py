@@ -44,7 +44,7 @@ def explanation_sentences(found: Explanation) -> list[str]:
 
 def _accuracy_sentence(found: Explanation) -> str:
     first, last = map(percent_interval, found.accuracies)
-    extent = f"{count(found.cases, 'training case')}, {count(found.epochs, 'epoch')}"
+    extent = f"{count(found.examples, 'training example')}, {count(found.epochs, 'epoch')}"
     return (
         f"From the hand-written network to PyTorch's, accuracy goes from {first} to {last} ({extent}, "
         f"{count(found.accuracy.gap.n, 'seed')}): {points_interval(found.accuracy.gap)} points, of which "
@@ -63,7 +63,7 @@ def _factors_sentence(found: Explanation) -> str:
 
 
 def _time_sentence(found: Explanation) -> str:
-    first, last = (seconds_interval(_epoch(time, found.cases)) for time in found.times)
+    first, last = (seconds_interval(_epoch(time, found.examples)) for time in found.times)
     return (
         f"Time per epoch goes from {first} to {last}, × {_factor(_whole(found))}, of which "
         f"{_largest(_runtime(found), _factor, 'as a factor')}."
@@ -75,8 +75,8 @@ def _largest(contributions: Sequence[Contribution], write: Callable[[Interval], 
     return f"{', '.join(each)} ({unit}; 95 % intervals)"
 
 
-def _epoch(case_s: Interval, cases: int) -> Interval:
-    return Interval(case_s.estimate * cases, case_s.low * cases, case_s.high * cases, case_s.n)
+def _epoch(example_s: Interval, examples: int) -> Interval:
+    return Interval(example_s.estimate * examples, example_s.low * examples, example_s.high * examples, example_s.n)
 
 
 def _factor(logs: Interval) -> str:
@@ -128,7 +128,7 @@ def runtime_table(found: Explanation) -> Table:
     rows = [[item.factor, _factor(item.interval), _p(item.p)] for item in _runtime(found)]
     rows.append(["all", _factor(_whole(found)), ""])
     note = (
-        "Factors by which the time per case changes, averaged over all orders; they multiply to the whole. 95 % "
+        "Factors by which the time per example changes, averaged over all orders; they multiply to the whole. 95 % "
         f"intervals over {count(found.runtime.gap.n, 'process set')}. Data loading: the DataLoader after all others, "
         f"for it is not there without PyTorch. {_interactions(found.runtime, _factor)}"
     )
@@ -171,12 +171,12 @@ def draw_explanation(found: Explanation) -> Drawing:
     with style.look():
         page = style.Page()
         title = _title(found)
-        page.heading(title, f"{count(found.cases, 'training case')}, {count(found.epochs, 'epoch')}")
+        page.heading(title, f"{count(found.examples, 'training example')}, {count(found.epochs, 'epoch')}")
         _waterfall(
             page, "Test accuracy", found.accuracy.contributions, found.accuracies[0].estimate, _accuracy_texts(found)
         )
         runtime = _runtime(found)
-        start = math.log(found.times[0].estimate * found.cases)
+        start = math.log(found.times[0].estimate * found.examples)
         _waterfall(page, "Time per epoch", runtime, start, [_factor(item.interval) for item in runtime], logs=True)
         page.text(_note(found), style.SMALL, color=style.GREY)
         alt = " ".join([f"{title}.", *explanation_sentences(found)])
@@ -245,7 +245,7 @@ def _value_axis(axes: Axes, logs: bool) -> None:
         axes.set_xlabel("wall time of an epoch, log axis")
     else:
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: percent(value)))
-        axes.set_xlabel("accuracy on the test cases")
+        axes.set_xlabel("accuracy on the test examples")
 
 
 def _note(found: Explanation) -> str:

@@ -110,10 +110,10 @@ def family_activity(description: dict[str, Any], rows: Sequence[Row], codes: Seq
     arrays = [np.array(array, recipe.dtype) for array in row["weights"]]
     layers = tuple(Layer(weight, bias) for weight, bias in zip(arrays[::2], arrays[1::2], strict=True))
     patterns = load_patterns(FAMILY)
-    case = patterns.case_names.index(QUESTION)
-    passed = NumpyTrainer(recipe, layers).forward(patterns.cases(recipe).x[case : case + 1])
+    example = patterns.example_names.index(QUESTION)
+    passed = NumpyTrainer(recipe, layers).forward(patterns.examples(recipe).x[example : example + 1])
     n_people = recipe.groups[0][0]
-    inputs = patterns.inputs[case].astype(float).tolist()
+    inputs = patterns.inputs[example].astype(float).tolist()
     numbered = [[str(number) for number in range(1, y.shape[1] + 1)] for y in passed.y]
     shown_layers = [
         ("persons", patterns.input_names[:n_people], inputs[:n_people]),
@@ -123,7 +123,7 @@ def family_activity(description: dict[str, Any], rows: Sequence[Row], codes: Seq
         ("before the answer", numbered[3], passed.y[3][0].tolist()),
         ("answers", patterns.output_names, passed.y[4][0].tolist()),
     ]
-    right = [name for name, bit in zip(patterns.output_names, patterns.targets[case], strict=True) if bit]
+    right = [name for name, bit in zip(patterns.output_names, patterns.targets[example], strict=True) if bit]
     return Activity(RELATIVE, f"{worded(shown.variant)}, seed {shown.seed}", shown_layers, right)
 
 

@@ -70,7 +70,7 @@ OF_1986 = Recipe(
     shuffle=False,
 )
 """The recipe of the symmetry network, whose settings are all published: Nature 323, 533-536, Fig. 1."""
-AS_PUBLISHED, AVERAGED = "as published", "mean over the cases"
+AS_PUBLISHED, AVERAGED = "as published", "mean over the examples"
 
 FAMILY = OF_1986.replace(
     layer_sizes=(36, 12, 12, 6, 24),
@@ -122,11 +122,11 @@ def _family_map() -> dict[str, Recipe]:
             reduction=reduction,
             **changes,
         )
-        found[f"U(±{scale:g}), {said}, {decay}, {margin}, {reduction} over cases"] = recipe
+        found[f"U(±{scale:g}), {said}, {decay}, {margin}, {reduction} over examples"] = recipe
     return found
 
 
-def _family_case_map() -> dict[str, Recipe]:
+def _family_example_map() -> dict[str, Recipe]:
     """Return the same with an update after every example, where it is affordable."""
     found = {}
     decays = {"0.2 % a change": 0.002, "0.2 % a sweep": PER_SWEEP, "no decay": 0.0}
@@ -136,7 +136,7 @@ def _family_case_map() -> dict[str, Recipe]:
         recipe = FAMILY.replace(
             init_scale=scale, schedule=((20, rate, 0.9),), shrinkage=shrinkage, batch_size=1, shuffle=True, **changes
         )
-        found[f"U(±{scale:g}), {said}, {decay}, {margin}, case by case"] = recipe
+        found[f"U(±{scale:g}), {said}, {decay}, {margin}, example by example"] = recipe
     return found
 
 
@@ -283,11 +283,11 @@ EXPERIMENTS: dict[str, Experiment] = {
             stops=False,
         ),
         Experiment(
-            "family-trees-cases",
+            "family-trees-examples",
             "family-trees",
             "Family trees with an update after every example",
             "family-trees",
-            _family_case_map(),
+            _family_example_map(),
             seeds=2,
             twin_seeds=0,
             held_out=4,

@@ -18,7 +18,7 @@ def trial(patterns: str, recipe: Row, held_out: int, twins: list[str], stops: bo
 def stretches(session: Session, twin: str, epoch: int, batches: int) -> Row:
     """Train one epoch, counted from 1, beside a second version that begins anew every so many batches."""
     make = named_implementation(twin).load()
-    trainer, examples = session.training.trainer, session.train_cases
+    trainer, examples = session.training.trainer, session.train_examples
     apart = train_in_stretches(trainer, make, session.recipe, examples, epoch, batches)
     session.check_threads()
     return {"distance": number(apart)}

@@ -2,10 +2,10 @@
 
 SHOWN = {
     "a change after every": "an update after every",
-    "every case": "every example",
-    "over the cases": "over the examples",
-    "over cases": "over examples",
-    "case by case": "one example at a time",
+    "every example": "every example",
+    "over the examples": "over the examples",
+    "over examples": "over examples",
+    "example by example": "one example at a time",
     " a change": " per update",
     " a sweep": " per epoch",
     "every sweep": "every epoch",

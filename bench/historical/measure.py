@@ -66,8 +66,8 @@ def _question(experiment: Experiment, dataset: Dataset, seeds: int | None) -> Qu
     return Question(
         name=experiment.name,
         title=experiment.title,
-        cases=max(1, len(dataset.x_train) - experiment.held_out) if is_mnist else 0,
-        test_cases=len(dataset.x_test) if is_mnist else 0,
+        examples=max(1, len(dataset.x_train) - experiment.held_out) if is_mnist else 0,
+        test_examples=len(dataset.x_test) if is_mnist else 0,
         epochs=max(recipe.epochs for recipe in experiment.variants.values()),
         seeds=tuple(range(n_seeds)),
         entries=tuple(entries),
@@ -154,7 +154,16 @@ def _comparisons(question: Question, experiment: Experiment, threads: int, book:
         return []
     jobs = [
         Job(
-            *(entry.label, entry.implementation, entry.recipe, seed, question.cases, 0, entry.recipe.epochs, threads),
+            *(
+                entry.label,
+                entry.implementation,
+                entry.recipe,
+                seed,
+                question.examples,
+                0,
+                entry.recipe.epochs,
+                threads,
+            ),
             twin=TWINS[1],
             stretch=experiment.stretch,
         )
@@ -177,7 +186,7 @@ def _train(
 ) -> None:
     """Do the trainings on MNIST that are missing."""
     jobs = [
-        Job(entry.label, entry.implementation, entry.recipe, seed, question.cases, 0, entry.recipe.epochs, threads)
+        Job(entry.label, entry.implementation, entry.recipe, seed, question.examples, 0, entry.recipe.epochs, threads)
         for entry in question.entries
         for seed in question.seeds
         if entry.implementation == TWINS[0] or seed < experiment.twin_seeds

@@ -11,7 +11,7 @@ from backprop_bench.bench.core.records.rows import Row
 from backprop_bench.bench.core.stats.tolerances import name_arrays
 from backprop_bench.bench.historical.analysis import LEARNED
 from backprop_bench.data import (
-    Cases,
+    Examples,
     InputError,
     Parameters,
     Patterns,
@@ -40,13 +40,13 @@ def checkpoints(sweeps: int) -> list[int]:
 
 
 def split(patterns: Patterns, n_held_out: int, seed: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Return the cases that are trained, and those that are held out, which are drawn anew for every seed."""
+    """Return the examples that are trained, and those that are held out, which are drawn anew for every seed."""
     order = np.random.default_rng([seed, n_held_out]).permutation(len(patterns.inputs))
     return np.sort(order[n_held_out:]), np.sort(order[:n_held_out])
 
 
 def is_right(outputs: npt.NDArray[np.floating], targets: npt.NDArray[np.uint8], low: float, high: float) -> Bools:
-    """Say of which cases all outputs [N, C] that are to be on are above `high`, and all others below `low`."""
+    """Say of which examples all outputs [N, C] that are to be on are above `high`, and all others below `low`."""
     on_its_side: Bools = np.where(targets == 1, outputs > high, outputs < low)
     return np.asarray(on_its_side.all(axis=1), np.bool_)
 
@@ -61,17 +61,17 @@ def distance(a: Parameters, b: Parameters) -> float:
 
 @dataclasses.dataclass
 class _Running:
-    """A twin at work, and the sweeps after which its trained cases were first all right, and all close."""
+    """A twin at work, and the sweeps after which its trained examples were first all right, and all close."""
 
     trainer: Trainer
     solved: int | None = None
     close: int | None = None
 
-    def sweep(self, cases: Cases, targets: npt.NDArray[np.uint8], recipe: Recipe, number: int) -> float:
-        """Train once over the cases [N]; the sweeps are counted from 1."""
-        loss = self.trainer.train_epoch(cases.x, cases.t, batch_order(recipe, len(cases.x), number - 1))
+    def sweep(self, examples: Examples, targets: npt.NDArray[np.uint8], recipe: Recipe, number: int) -> float:
+        """Train once over the examples [N]; the sweeps are counted from 1."""
+        loss = self.trainer.train_epoch(examples.x, examples.t, batch_order(recipe, len(examples.x), number - 1))
         if self.solved is None or self.close is None:
-            outputs = self.trainer.predict(cases.x)
+            outputs = self.trainer.predict(examples.x)
             if self.solved is None and is_right(outputs, targets, HALF, HALF).all():
                 self.solved = number
             if self.close is None and is_right(outputs, targets, *CLOSE).all():
@@ -87,26 +87,26 @@ def run_trial(name: str, recipe: Recipe, n_held_out: int, twins: Sequence[str], 
     name
         Of the patterns, as :func:`data.load_patterns` takes it.
     n_held_out
-        Cases that are not trained.
+        Examples that are not trained.
     twins
         Implementations that train, sweep by sweep side by side.
     stops
-        Whether training ends as soon as all trained cases are right for all of them.
+        Whether training ends as soon as all trained examples are right for all of them.
     keeps
-        Whether the weights of the first one at the end come back even where few of the trained cases are right.
+        Whether the weights of the first one at the end come back even where few of the trained examples are right.
 
     Returns
     -------
     Row
-        ``solved`` and ``close``: after how many sweeps all outputs for the trained cases were on the right side of ½,
-        and close to their targets, by implementation; ``None`` for never. ``curve``: (sweep, mean loss, share of the
-        trained cases that are right, that are close, the same two of those held out) of the first one. ``distance``:
+        ``solved`` and ``close``: after how many sweeps all outputs for the trained examples were on the right side of
+        ½, and close to their targets, by implementation; ``None`` for never. ``curve``: (sweep, mean loss, share of the
+        trained examples that are right, that are close, the same two of those held out) of the first one. ``distance``:
         the largest of :func:`distance` at the points of the curve; ``None`` for one alone.
     """
     patterns = load_patterns(name)
     trained, held_out = split(patterns, n_held_out, recipe.seed)
-    every = patterns.cases(recipe)
-    cases = Cases(every.x[trained], every.t[trained], every.y[trained])
+    every = patterns.examples(recipe)
+    examples = Examples(every.x[trained], every.t[trained], every.y[trained])
     targets = patterns.targets[trained]
     parameters = initial_parameters(recipe)
     running = {twin: _Running(named_implementation(twin).load()(recipe, parameters)) for twin in twins}
@@ -115,7 +115,7 @@ def run_trial(name: str, recipe: Recipe, n_held_out: int, twins: Sequence[str], 
     apart: list[float] = []
     shown = set(checkpoints(recipe.epochs))
     for number in range(1, recipe.epochs + 1):
-        loss, *_ = [twin.sweep(cases, targets, recipe, number) for twin in running.values()]
+        loss, *_ = [twin.sweep(examples, targets, recipe, number) for twin in running.values()]
         is_over = stops and all(twin.solved is not None for twin in running.values())
         if number in shown or is_over:
             apart += [distance(other.trainer.parameters(), first.trainer.parameters()) for other in others]
@@ -140,7 +140,7 @@ def run_trial(name: str, recipe: Recipe, n_held_out: int, twins: Sequence[str], 
 
 
 def train_in_stretches(
-    trainer: Trainer, make_twin: type[Trainer], recipe: Recipe, cases: Cases, epoch: int, batches: int
+    trainer: Trainer, make_twin: type[Trainer], recipe: Recipe, examples: Examples, epoch: int, batches: int
 ) -> float:
     """Train an epoch, counted from 1, beside a twin that begins anew every so many batches from the weights got to.
 
@@ -158,18 +158,20 @@ def train_in_stretches(
     """
     if recipe.optimizer != "sgd" or recipe.schedule:
         raise InputError("a twin can begin anew on the way with plain gradient descent only; expected optimizer sgd")
-    order = batch_order(recipe, len(cases.x), epoch - 1)
+    order = batch_order(recipe, len(examples.x), epoch - 1)
     size = batches * (recipe.batch_size or len(order))
     apart: list[float] = []
     for begin in range(0, len(order), size):
         twin = make_twin(recipe, trainer.parameters())
-        found, expected = (one.train_epoch(cases.x, cases.t, order[begin : begin + size]) for one in (twin, trainer))
+        found, expected = (
+            one.train_epoch(examples.x, examples.t, order[begin : begin + size]) for one in (twin, trainer)
+        )
         apart += [distance(twin.parameters(), trainer.parameters()), abs(found - expected) / abs(expected)]
     return float(np.max(apart))
 
 
 def _learned(curve: list[list[float | None]]) -> bool:
-    """Say whether 95 % of the trained cases are right at the end, and some are held out."""
+    """Say whether 95 % of the trained examples are right at the end, and some are held out."""
     right, held_out = curve[-1][2], curve[-1][4]
     return held_out is not None and right is not None and right >= LEARNED
 

@@ -10,9 +10,9 @@ from backprop_bench.bench.core.engine.plan import Entry
 from backprop_bench.bench.core.machine.environment import environment, usable_core_numbers
 from backprop_bench.bench.core.records.rows import Row
 from backprop_bench.bench.core.stats.intervals import Interval, geometric_mean_interval
-from backprop_bench.bench.core.stats.ratios import quiet, seconds_per_case
+from backprop_bench.bench.core.stats.ratios import quiet, seconds_per_example
 from backprop_bench.bench.core.worker.client import Worker, WorkerError
-from backprop_bench.bench.core.worker.shared_data import SharedCases, SharedForms
+from backprop_bench.bench.core.worker.shared_data import SharedExamples, SharedForms
 from backprop_bench.data import SHARED, Dataset, fit_recipe
 
 CORE_TYPES = {
@@ -24,7 +24,7 @@ CORE_TYPES = {
 }
 """Values of ``OPENBLAS_CORETYPE``, and the instructions without which one ends in an illegal instruction."""
 SETS, ROUNDS, BLOCK_S = 4, 10, 0.03
-CASES = 640
+EXAMPLES = 640
 WORTH = 1.02
 """Gain from which on another core type is chosen."""
 
@@ -64,11 +64,11 @@ def probe_blas(dataset: Dataset, threads: int) -> Probe | None:
     names = possible_core_types(environment().cpu.simd)
     by_set: dict[str, list[float]] = {}
     picked = ""
-    with SharedForms(dataset.subset(CASES)) as shared:
+    with SharedForms(dataset.subset(EXAMPLES)) as shared:
         entry = Entry("numpy-products", "shared", fit_recipe(SHARED, dataset))
-        cases = shared.of(entry.recipe, min(CASES, len(dataset.x_train)))
+        examples = shared.of(entry.recipe, min(EXAMPLES, len(dataset.x_train)))
         for number in range(SETS):
-            picked, times = _process_set([None, *names], entry, cases, threads, number)
+            picked, times = _process_set([None, *names], entry, examples, threads, number)
             if not picked:
                 return None
             for name, seconds in times.items():
@@ -78,7 +78,7 @@ def probe_blas(dataset: Dataset, threads: int) -> Probe | None:
 
 
 def _process_set(
-    names: Sequence[str | None], entry: Entry, cases: SharedCases, threads: int, number: int
+    names: Sequence[str | None], entry: Entry, examples: SharedExamples, threads: int, number: int
 ) -> tuple[str, dict[str, float]]:
     """Return what OpenBLAS picks by itself, and its time by that of every core type; what breaks is left out."""
     cores = list(usable_core_numbers())[:threads]
@@ -90,10 +90,10 @@ def _process_set(
         for name in names:
             of_type = dataclasses.replace(entry, core_type=name)
             worker = stack.enter_context(
-                Worker(threads, descriptors=[cases.descriptor], environment=of_type.environment)
+                Worker(threads, descriptors=[examples.descriptor], environment=of_type.environment)
             )
             with contextlib.suppress(WorkerError):
-                used = architecture(open_entry(entry, cases, worker, threads, cores)["threads"])
+                used = architecture(open_entry(entry, examples, worker, threads, cores)["threads"])
                 picked = used if name is None else picked
                 if name is not None and (used.lower() != name.lower() or used == picked):
                     continue  # it was not built in, or is what it picks by itself
@@ -103,11 +103,11 @@ def _process_set(
         for _ in range(ROUNDS):
             for name in rng.sample(list(workers), len(workers)):
                 try:
-                    block = workers[name].ask("block", batches=1 + CASES // 64, extra=0.0)
+                    block = workers[name].ask("block", batches=1 + EXAMPLES // 64, extra=0.0)
                 except WorkerError:
                     del workers[name]
                     continue
-                times.setdefault(name, []).append(seconds_per_case(block))
+                times.setdefault(name, []).append(seconds_per_example(block))
     if None not in workers:
         return "", {}
     own = quiet(times[None])

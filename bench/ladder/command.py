@@ -24,7 +24,7 @@ BLAS_USER = "scratch-inplace"
 
 @click.command()
 @click.option("--implementation", "implementations", multiple=True, help="Only the stages of these; repeatable.")
-@click.option("--cases", type=click.IntRange(min=1), help="Only the first so many training examples; all otherwise.")
+@click.option("--examples", type=click.IntRange(min=1), help="Only the first so many training examples; all otherwise.")
 @click.option("--hidden", type=click.IntRange(min=1), help="Units of the hidden layer; those of the shared recipe.")
 @click.option("--batch-size", type=click.IntRange(min=1), help="Examples in a batch; those of the shared recipe.")
 @precision_options(420.0, "For the timing.")
@@ -32,7 +32,7 @@ BLAS_USER = "scratch-inplace"
 def ladder(
     options: RunOptions,
     implementations: tuple[str, ...],
-    cases: int | None,
+    examples: int | None,
     hidden: int | None,
     batch_size: int | None,
     target: float,
@@ -46,7 +46,7 @@ def ladder(
     \b
     Examples:
       backprop-bench ladder
-      backprop-bench ladder --cases 10000 --budget 60
+      backprop-bench ladder --examples 10000 --budget 60
       backprop-bench ladder --implementation scratch-compiled --implementation torch-compile
       backprop-bench ladder --hidden 200 --batch-size 1 --implementation scratch-compiled --implementation torch-eager
       backprop-bench ladder --resume
@@ -60,7 +60,7 @@ def ladder(
         inputs, *others, classes = recipe.layer_sizes
         layer_sizes = (inputs, *([hidden] if hidden else others), classes)
         recipe = recipe.replace(layer_sizes=layer_sizes, batch_size=batch_size or recipe.batch_size)
-        plan, left_out = plan_ladder(dataset, recipe, cases, target / 100, budget, implementations, core_type)
+        plan, left_out = plan_ladder(dataset, recipe, examples, target / 100, budget, implementations, core_type)
         for stage, reason in left_out.items():
             click.echo(f"Left out: {stage}: {reason}", err=True)
         return plan

@@ -84,7 +84,7 @@ SELF_TEST = "float32"
 def plan_ladder(
     dataset: Dataset,
     recipe: Recipe,
-    cases: int | None,
+    examples: int | None,
     target: float,
     budget_s: float,
     chosen: tuple[str, ...] = (),
@@ -97,7 +97,7 @@ def plan_ladder(
     recipe
         What every rung computes, but for what it changes itself. Of rungs that are the same then, the first one is
         climbed.
-    cases
+    examples
         Training examples, the first ones of the dataset; ``None`` for all.
     target
         Half-width of the interval of every ratio, as a share of it, at which timing may stop.
@@ -143,7 +143,7 @@ def plan_ladder(
     entries.append(dataclasses.replace(copied, again=True))
     timing = Timing(target, budget_s, BLOCK_S, ROUNDS, MIN_SETS, secrets.randbits(32))
     check_timing(timing, len(entries))
-    extent = Extent(cases=cases, epochs=0, seeds=0, budget_s=budget_s)
+    extent = Extent(examples=examples, epochs=0, seeds=0, budget_s=budget_s)
     question = make_question(
         LADDER, f"The ladder: one idea a stage, {_shape(recipe)}", dataset, extent, entries, timing
     )
@@ -186,10 +186,10 @@ def run_ladder(run: RunContext) -> None:
 
 
 def _measure_memory(question: Question, entry: Entry, shared: SharedForms, threads: int, book: Book) -> None:
-    cases = shared.of(entry.recipe, question.cases)
+    examples = shared.of(entry.recipe, question.examples)
     try:
-        with Worker(threads, descriptors=[cases.descriptor], environment=entry.environment) as worker:
-            open_entry(entry, cases, worker, threads, list(usable_core_numbers()))
+        with Worker(threads, descriptors=[examples.descriptor], environment=entry.environment) as worker:
+            open_entry(entry, examples, worker, threads, list(usable_core_numbers()))
             found = worker.ask("memory", batches=MEMORY_BATCHES)
     except WorkerError as failure:
         book.add_failure(question, entry, "memory", None, str(failure))

@@ -92,8 +92,9 @@ def _times_table(ladder: Ladder) -> Table:
         "compared with the fastest from scratch",
     ]
     note = (
-        f"{count(ladder.question.cases, 'training example')} per epoch. In brackets: 95 % CI over process replicates. "
-        "Dense-GEMM baseline: the matrix products of the shared recipe alone; leaving out zeros can beat it."
+        f"{count(ladder.question.examples, 'training example')} per epoch. In brackets: 95 % CI over process "
+        "replicates. Dense-GEMM baseline: the matrix products of the shared recipe alone; leaving out zeros can beat "
+        "it."
     )
     return make_table("The ladder", columns, [_times(side, step) for side, step in _every(ladder)], note)
 
@@ -168,7 +169,7 @@ def draw_ladder(ladder: Ladder) -> Drawing:
     with style.look():
         page = style.Page()
         title = _title(ladder)
-        page.heading(title, f"{ladder.question.title}: {count(ladder.question.cases, 'training example')} per epoch")
+        page.heading(title, f"{ladder.question.title}: {count(ladder.question.examples, 'training example')} per epoch")
         intervals = [step.wall_s for climb in ladder.climbs for step in climb.steps]
         times = [value for item in intervals for value in (item.low, item.estimate, item.high) if math.isfinite(value)]
         floor_s = ladder.floors[0].wall_s.estimate if ladder.floors else None

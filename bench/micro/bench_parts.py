@@ -14,19 +14,19 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from backprop_bench.bench.core.implementations import IMPLEMENTATIONS, named_implementation
 from backprop_bench.data import (
     RECIPES,
-    Cases,
     DividesSteps,
+    Examples,
     Recipe,
     Trainer,
     initial_parameters,
     load_dataset,
-    training_cases,
+    training_examples,
 )
 from backprop_bench.data import batch_order as order_of
 
 BATCH_SIZES = (1, 512)
 STEP_PARTS = ("forward", "backward", "update")
-EPOCH_CASES = 256
+EPOCH_EXAMPLES = 256
 ROUNDS = int(os.environ.get("BACKPROP_BENCH_MICRO_ROUNDS", "200"))
 EPOCH_ROUNDS, WARMUP_ROUNDS = max(2, ROUNDS // 50), 1
 
@@ -34,8 +34,8 @@ AVAILABLE = [name for name, known in IMPLEMENTATIONS.items() if known.unavailabl
 
 
 @functools.cache
-def _cases() -> Cases:
-    return training_cases(RECIPES["shared"], load_dataset("mnist").subset(EPOCH_CASES))
+def _examples() -> Examples:
+    return training_examples(RECIPES["shared"], load_dataset("mnist").subset(EPOCH_EXAMPLES))
 
 
 def _recipe(batch_size: int) -> Recipe:
@@ -54,11 +54,11 @@ def _label(benchmark: BenchmarkFixture, what: str, name: str, batch_size: int) -
 
 
 def _parts(name: str, batch_size: int) -> dict[str, Callable[[], object]]:
-    trainer, cases = _trainer(name, batch_size), _cases()
+    trainer, examples = _trainer(name, batch_size), _examples()
     if not isinstance(trainer, DividesSteps):
         pytest.skip(f"{name} does not divide its steps")
-    order = order_of(_recipe(batch_size), len(cases.x), 0)[:batch_size]
-    return dict(trainer.step_parts(cases.x, cases.t, order))
+    order = order_of(_recipe(batch_size), len(examples.x), 0)[:batch_size]
+    return dict(trainer.step_parts(examples.x, examples.t, order))
 
 
 @pytest.mark.parametrize("name", AVAILABLE)
@@ -92,9 +92,9 @@ def bench_step(benchmark: BenchmarkFixture, batch_size: int, name: str) -> None:
 @pytest.mark.parametrize("name", AVAILABLE)
 @pytest.mark.parametrize("batch_size", BATCH_SIZES)
 def bench_epoch(benchmark: BenchmarkFixture, batch_size: int, name: str) -> None:
-    trainer, cases = _trainer(name, batch_size), _cases()
-    order = order_of(_recipe(batch_size), len(cases.x), 0)
-    _label(benchmark, f"epoch of {EPOCH_CASES} cases", name, batch_size)
+    trainer, examples = _trainer(name, batch_size), _examples()
+    order = order_of(_recipe(batch_size), len(examples.x), 0)
+    _label(benchmark, f"epoch of {EPOCH_EXAMPLES} examples", name, batch_size)
     benchmark.pedantic(
-        trainer.train_epoch, args=(cases.x, cases.t, order), rounds=EPOCH_ROUNDS, warmup_rounds=WARMUP_ROUNDS
+        trainer.train_epoch, args=(examples.x, examples.t, order), rounds=EPOCH_ROUNDS, warmup_rounds=WARMUP_ROUNDS
     )

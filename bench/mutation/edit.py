@@ -62,7 +62,7 @@ class Mutation:
 
     @property
     def changes_data(self) -> bool:
-        """Whether it changes how the cases are prepared rather than the network."""
+        """Whether it changes how the examples are prepared rather than the network."""
         return any(edit.module.startswith("backprop_bench.data.") for edit in self.edits)
 
 

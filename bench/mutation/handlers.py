@@ -5,9 +5,9 @@ from backprop_bench.bench.core.records.rows import Row
 from backprop_bench.bench.core.worker.forks import load_once
 from backprop_bench.bench.core.worker.handlers import handler
 from backprop_bench.bench.mutation.likely import read_conduct, read_difference
-from backprop_bench.bench.verify.checks import first_batch, n_proof_cases
+from backprop_bench.bench.verify.checks import first_batch, n_proof_examples
 from backprop_bench.bench.verify.protocol import check_conduct
-from backprop_bench.data import Recipe, load_dataset, training_cases
+from backprop_bench.data import Recipe, load_dataset, training_examples
 
 
 @handler(refuses=True)
@@ -21,7 +21,7 @@ def diagnose(implementation: str, recipe: Row, dataset: str, against: str | None
     """
     known, chosen = named_implementation(implementation), Recipe.from_dict(recipe)
     actual, expected = load_once(known), load_once(named_implementation(against or known.twin))
-    examples = training_cases(chosen, load_dataset(dataset).subset(n_proof_cases(chosen)))
+    examples = training_examples(chosen, load_dataset(dataset).subset(n_proof_examples(chosen)))
     batch = first_batch(chosen, examples)
     conduct = check_conduct(chosen, actual, batch)
     if not conduct.passed:

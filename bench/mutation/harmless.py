@@ -76,7 +76,7 @@ HARMLESS = (
         ),
     ),
     _harmless(
-        "the gradient of the weights is summed case by case",
+        "the gradient of the weights is summed example by example",
         _SQUARED,
         (_TRAINER, "y.T @ dz", "sum(np.outer(a, b) for a, b in zip(y, dz))"),
     ),
@@ -92,11 +92,13 @@ HARMLESS = (
     ),
     _harmless("the mean is a product with 1/B", _BOTH, (_TRAINER, "dz / len(t)", "dz * (1 / len(t))")),
     _harmless(
-        "the cases of a batch are visited in the order of the file",
+        "the examples of a batch are visited in the order of the file",
         _BOTH,
         (_TRAINER, "order[start : start + batch_size]", "np.sort(order[start : start + batch_size])"),
     ),
-    _harmless("the batch is copied", _BOTH, (_TRAINER, "self.forward(x[cases])", "self.forward(x[cases].copy())")),
+    _harmless(
+        "the batch is copied", _BOTH, (_TRAINER, "self.forward(x[examples])", "self.forward(x[examples].copy())")
+    ),
     _harmless(
         "the squared error is summed by math.fsum",
         _SQUARED,

@@ -1,4 +1,4 @@
-"""Which known mistake computes what an implementation computes: the mutations, tried on its own recipe and cases."""
+"""Which known mistake computes what an implementation computes: the mutations, tried on its own recipe and examples."""
 
 import dataclasses
 import functools
@@ -21,11 +21,11 @@ from backprop_bench.bench.mutation.signature import (
     quantities_of,
 )
 from backprop_bench.bench.verify.protocol import check_conduct
-from backprop_bench.data import Cases, Floats, Recipe, Trainer
+from backprop_bench.data import Examples, Floats, Recipe, Trainer
 
 MOST = 3
 """Questions that are asked where no mistake computes the same."""
-LEAST_CASES = 21
+LEAST_EXAMPLES = 21
 ROOM = 1.0
 """Powers of ten by which a mistake that is asked about may be less alike than the most alike."""
 
@@ -56,18 +56,18 @@ class Reading:
         return dataclasses.asdict(self)
 
 
-def read_difference(recipe: Recipe, found: type[Trainer], expected: type[Trainer], cases: Cases) -> Reading:
+def read_difference(recipe: Recipe, found: type[Trainer], expected: type[Trainer], examples: Examples) -> Reading:
     """Look for the mistake that makes a trainer differ from what is expected, on two batches and a shorter one."""
-    cases = _few(recipe, cases)
+    examples = _few(recipe, examples)
 
     def differs(a: Quantities, b: Quantities) -> str:
-        signature = compare_quantities(recipe, a, b, len(cases.x))
+        signature = compare_quantities(recipe, a, b, len(examples.x))
         return describe(recipe, signature) if signature else ""
 
     with np.errstate(all="ignore"):  # a mistake may well overflow
-        right = quantities_of(recipe, expected, cases)
+        right = quantities_of(recipe, expected, examples)
         try:
-            here = quantities_of(recipe, found, cases)
+            here = quantities_of(recipe, found, examples)
         except Exception:  # noqa: BLE001 (whoever asks has seen it raise, and says so)
             return Reading()
         difference = differs(here, right)
@@ -77,7 +77,7 @@ def read_difference(recipe: Recipe, found: type[Trainer], expected: type[Trainer
         alike: list[tuple[float, Mutation]] = []
         numeric = [mutation for mutation in MISTAKES if mutation not in CONDUCT]  # the conduct is looked at before
         has_right_gradient = are_all_same(recipe, _gradient_of(here), _gradient_of(right))
-        for mutation, computed in _try_all(numeric, lambda mutant: quantities_of(recipe, mutant, cases)):
+        for mutation, computed in _try_all(numeric, lambda mutant: quantities_of(recipe, mutant, examples)):
             there = _with_gradient_of(right, computed) if has_right_gradient else computed
             if _fit(there, right) and are_all_same(recipe, there, here):
                 same.append(mutation)
@@ -90,11 +90,11 @@ def read_difference(recipe: Recipe, found: type[Trainer], expected: type[Trainer
     return Reading(difference, (), _questions(near)[:MOST], EPOCHS)
 
 
-def read_conduct(recipe: Recipe, batch: Cases, fault: str) -> Reading:
+def read_conduct(recipe: Recipe, batch: Examples, fault: str) -> Reading:
     """Look for the mistakes of which `check_conduct` says the same, or else with which the same method raises."""
 
     def conduct(mutant: type[Trainer]) -> str:
-        return check_conduct(recipe, mutant, Cases(batch.x.copy(), batch.t.copy(), batch.y)).where
+        return check_conduct(recipe, mutant, Examples(batch.x.copy(), batch.t.copy(), batch.y)).where
 
     fault = re.sub(r"^(\w+ raised \w+) in line \d+:", r"\1:", fault)  # the mutants are of another file
     with np.errstate(all="ignore"):
@@ -107,10 +107,10 @@ def read_conduct(recipe: Recipe, batch: Cases, fault: str) -> Reading:
     return Reading("", (), _questions(alike)[:MOST])
 
 
-def _few(recipe: Recipe, cases: Cases) -> Cases:
+def _few(recipe: Recipe, examples: Examples) -> Examples:
     size = recipe.batch_size or 1
-    some = slice(max(LEAST_CASES, 2 * size + (size + 1) // 2))
-    return Cases(cases.x[some], cases.t[some], cases.y[some])
+    some = slice(max(LEAST_EXAMPLES, 2 * size + (size + 1) // 2))
+    return Examples(examples.x[some], examples.t[some], examples.y[some])
 
 
 def _try_all(mutations: Iterable[Mutation], run: Callable[[type[Trainer]], Any]) -> Iterator[tuple[Mutation, Any]]:

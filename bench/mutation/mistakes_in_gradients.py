@@ -143,16 +143,16 @@ OUTPUTS = (
         "do your outputs pass through the sigmoid before softmax?",
     ),
     Mutation(
-        "softmax divides by the sum over the cases",
+        "softmax divides by the sum over the examples",
         (Edit(_ACTIVATIONS, _NORMALISED, "e / e.sum(axis=0)"),),
         ("softmax",),
-        "does your softmax sum over the cases rather than over the outputs?",
+        "does your softmax sum over the examples rather than over the outputs?",
     ),
     Mutation(
-        "softmax divides by the sum over all outputs of all cases",
+        "softmax divides by the sum over all outputs of all examples",
         (Edit(_ACTIVATIONS, _NORMALISED, "e / e.sum()"),),
         ("softmax",),
-        "does your softmax sum over the whole batch rather than over the outputs of each case?",
+        "does your softmax sum over the whole batch rather than over the outputs of each example?",
     ),
     Mutation(
         "the biases of the hidden layers are not added",
@@ -257,13 +257,13 @@ REDUCTIONS = (
         "the gradient is the sum over the batch instead of the mean",
         (Edit(_TRAINER, "self.recipe.reduction == 'mean'", "False"),),
         ("softmax",),
-        "did you sum over the cases where the recipe takes their mean?",
+        "did you sum over the examples where the recipe takes their mean?",
     ),
     Mutation(
         "the gradient is the mean over the batch instead of the sum",
         (Edit(_TRAINER, "self.recipe.reduction == 'mean'", "True"),),
         ("squared error",),
-        "did you take the mean over the cases where the recipe sums?",
+        "did you take the mean over the examples where the recipe sums?",
     ),
     Mutation(
         "the gradient is the mean over batch and outputs",
@@ -290,7 +290,7 @@ REDUCTIONS = (
         "did you forget the gradient of the biases?",
     ),
     Mutation(
-        "the gradient of the biases is summed over the units instead of the cases",
+        "the gradient of the biases is summed over the units instead of the examples",
         (Edit(_TRAINER, "dz.sum(axis=0)", "dz.sum(axis=1)"),),
         ("square batches",),
         "do you sum the gradient of the biases over the wrong axis?",

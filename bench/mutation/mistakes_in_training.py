@@ -1,4 +1,4 @@
-"""Mistakes that show over several steps: optimizers, batches, precision, preparation of the cases, conduct."""
+"""Mistakes that show over several steps: optimizers, batches, precision, preparation of the examples, conduct."""
 
 from backprop_bench.bench.mutation.edit import Edit, Mutation
 
@@ -352,37 +352,37 @@ self.inner.step(gradients)
 
 BATCHES = (
     Mutation(
-        "the weights change after every case",
+        "the weights change after every example",
         (Edit(_TRAINER, _BATCH_SIZE, "1"),),
         ("softmax",),
-        "do you change the weights after every case rather than after every batch?",
+        "do you change the weights after every example rather than after every batch?",
     ),
     Mutation(
         "the weights change once in an epoch",
         (Edit(_TRAINER, _BATCH_SIZE, "len(order)"),),
         ("softmax",),
-        "do you change the weights after all cases rather than after every batch?",
+        "do you change the weights after all examples rather than after every batch?",
     ),
     Mutation(
         "the order is ignored",
         (Edit(_TRAINER, _BATCH, "np.arange(len(order))[start : start + batch_size]"),),
         ("softmax",),
-        "do you visit the cases in the order that you were handed?",
+        "do you visit the examples in the order that you were handed?",
     ),
     Mutation(
         "the targets are not shuffled with the inputs",
-        (Edit(_TRAINER, "targets = t[cases]", "targets = t[start : start + batch_size]"),),
+        (Edit(_TRAINER, "targets = t[examples]", "targets = t[start : start + batch_size]"),),
         ("softmax",),
         "are your targets in the order of your inputs?",
     ),
     Mutation(
-        "every batch lacks its last case",
+        "every batch lacks its last example",
         (Edit(_TRAINER, _BATCH, "order[start : start + batch_size - 1]"),),
         ("softmax",),
         "is the end of your batches off by one?",
     ),
     Mutation(
-        "every batch begins one case late",
+        "every batch begins one example late",
         (Edit(_TRAINER, _BATCH, "order[start + 1 : start + batch_size + 1]"),),
         ("softmax",),
         "is the start of your batches off by one?",
@@ -400,9 +400,9 @@ BATCHES = (
         "do you drop the last batch where it is short?",
     ),
     Mutation(
-        "the loss is averaged over the batches instead of the cases",
+        "the loss is averaged over the batches instead of the examples",
         (
-            Edit(_TRAINER, _ADD_LOSS, _ADD_LOSS + " / len(cases)"),
+            Edit(_TRAINER, _ADD_LOSS, _ADD_LOSS + " / len(examples)"),
             Edit(_TRAINER, _RETURN, "return loss / -(-len(order) // batch_size)"),
         ),
         ("softmax", "softmax, float32"),
@@ -411,7 +411,7 @@ BATCHES = (
     Mutation(
         "the loss of an epoch is that of its last batch",
         (
-            Edit(_TRAINER, _ADD_LOSS, _ADD_LOSS.replace("+=", "=") + " / len(cases)"),
+            Edit(_TRAINER, _ADD_LOSS, _ADD_LOSS.replace("+=", "=") + " / len(examples)"),
             Edit(_TRAINER, _RETURN, "return loss"),
         ),
         ("softmax",),
@@ -423,17 +423,17 @@ BATCHES = (
             Edit(
                 _TRAINER,
                 _ADD_LOSS + "\nself.update(self.backward(forward, targets))",
-                "self.update(self.backward(forward, targets))\nforward = self.forward(x[cases])\n" + _ADD_LOSS,
+                "self.update(self.backward(forward, targets))\nforward = self.forward(x[examples])\n" + _ADD_LOSS,
             ),
         ),
         ("softmax",),
         "do you take the loss of a batch after its weight change?",
     ),
     Mutation(
-        "the loss is summed over the cases instead of averaged",
+        "the loss is summed over the examples instead of averaged",
         (Edit(_TRAINER, _RETURN, "return loss"),),
         ("softmax",),
-        "do you report the sum over the cases rather than the mean?",
+        "do you report the sum over the examples rather than the mean?",
     ),
     Mutation(
         "predict keeps using the initial weights",
@@ -603,7 +603,7 @@ CONDUCT = (
         "train_epoch changes the inputs that it was handed",
         (Edit(_TRAINER, "loss = 0.0", "loss = 0.0\nx[...] = np.maximum(x, 0.1)"),),
         ("softmax",),
-        "does train_epoch leave the cases alone?",
+        "does train_epoch leave the examples alone?",
     ),
 )
 

@@ -1,4 +1,4 @@
-"""Makes mutants: the network by hand, or the preparation of its cases, imported from changed source."""
+"""Makes mutants: the network by hand, or the preparation of its examples, imported from changed source."""
 
 import ast
 import functools
@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from backprop_bench.bench.mutation.edit import Edit, StaleEditError, apply_edit
-from backprop_bench.data import Cases, Dataset, Floats, Order, Parameters, Recipe, Trainer
+from backprop_bench.data import Dataset, Examples, Floats, Order, Parameters, Recipe, Trainer
 
 NETWORK = (
     "backprop_bench.scratch.activations",
@@ -22,7 +22,7 @@ NETWORK = (
 """The modules of the network by hand, each after those that it imports."""
 PREPARATION = ("backprop_bench.data.dataset",)
 
-Prepare = Callable[[Recipe, Dataset], Cases]
+Prepare = Callable[[Recipe, Dataset], Examples]
 
 
 def make_trainer(edits: Sequence[Edit]) -> type[Trainer]:
@@ -32,8 +32,8 @@ def make_trainer(edits: Sequence[Edit]) -> type[Trainer]:
 
 
 def make_preparation(edits: Sequence[Edit]) -> Prepare:
-    """Return `training_cases` from the source with these edits."""
-    prepare: Prepare = _import_edited(PREPARATION, edits)["backprop_bench.data.dataset"].training_cases
+    """Return `training_examples` from the source with these edits."""
+    prepare: Prepare = _import_edited(PREPARATION, edits)["backprop_bench.data.dataset"].training_examples
     return prepare
 
 
@@ -67,9 +67,9 @@ def _compiled(name: str, edits: tuple[Edit, ...]) -> types.CodeType:
 
 
 def prepared_by(trainer: type[Trainer], prepare: Prepare) -> type[Trainer]:
-    """Return the trainer as one that is handed cases as they are stored, uint8, and prepares them itself.
+    """Return the trainer as one that is handed examples as they are stored, uint8, and prepares them itself.
 
-    The comparisons of the parity proof hand both sides the same cases. So for a mistake in the preparation they hand
+    The comparisons of the parity proof hand both sides the same examples. So for a mistake in the preparation they hand
     out unprepared ones, which each side prepares in its own way.
     """
 
@@ -77,17 +77,17 @@ def prepared_by(trainer: type[Trainer], prepare: Prepare) -> type[Trainer]:
         def __init__(self, recipe: Recipe, parameters: Parameters) -> None:
             self.recipe, self.inner = recipe, trainer(recipe, parameters)
 
-        def _prepare(self, x: Floats, t: Floats) -> Cases:
+        def _prepare(self, x: Floats, t: Floats) -> Examples:
             y = t.argmax(axis=1)
-            return prepare(self.recipe, Dataset("cases to prepare", x, t, y, x, t, y))
+            return prepare(self.recipe, Dataset("examples to prepare", x, t, y, x, t, y))
 
         def train_epoch(self, x: Floats, t: Floats, order: Order) -> float:
-            cases = self._prepare(x, t)
-            return self.inner.train_epoch(cases.x, cases.t, order)
+            examples = self._prepare(x, t)
+            return self.inner.train_epoch(examples.x, examples.t, order)
 
         def gradients(self, x: Floats, t: Floats) -> Parameters:
-            cases = self._prepare(x, t)
-            return self.inner.gradients(cases.x, cases.t)
+            examples = self._prepare(x, t)
+            return self.inner.gradients(examples.x, examples.t)
 
         def predict(self, x: Floats) -> Floats:
             no_targets = np.zeros((len(x), self.recipe.layer_sizes[-1]))

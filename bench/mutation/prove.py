@@ -10,7 +10,7 @@ import numpy as np
 from backprop_bench.bench.core.stats.tolerances import Agreement, worst
 from backprop_bench.bench.mutation.edit import Mutation
 from backprop_bench.bench.mutation.mutant import make_preparation, make_trainer, prepared_by
-from backprop_bench.bench.mutation.recipes import RECIPES, cases_of, first_batch
+from backprop_bench.bench.mutation.recipes import RECIPES, examples_of, first_batch
 from backprop_bench.bench.mutation.signature import Signature, signature_of
 from backprop_bench.bench.verify.checks import (
     compare_central_differences,
@@ -19,7 +19,7 @@ from backprop_bench.bench.verify.checks import (
     compare_training,
 )
 from backprop_bench.bench.verify.protocol import check_conduct
-from backprop_bench.data import Trainer, training_cases
+from backprop_bench.data import Trainer, training_examples
 from backprop_bench.scratch.numpy_trainer import NumpyTrainer
 from backprop_bench.torch_impl.trainers import EagerTrainer
 
@@ -74,13 +74,13 @@ def judge(mutation: Mutation, recipe_name: str) -> Verdict:
     """Run every check of the parity proof on the mutant; an exception that it raises is a fault of the catalogue."""
     recipe = RECIPES[recipe_name]
     found, expected = mutant_and_reference(mutation)
-    cases = cases_of(recipe, prepared=not mutation.changes_data)
-    batch = first_batch(recipe, cases)
+    examples = examples_of(recipe, prepared=not mutation.changes_data)
+    batch = first_batch(recipe, examples)
     checks: dict[str, Callable[[], Agreement]] = {
-        "conduct": lambda: check_conduct(recipe, found, first_batch(recipe, cases)),  # its own, for it may change
+        "conduct": lambda: check_conduct(recipe, found, first_batch(recipe, examples)),  # its own, for it may change
         "outputs": lambda: compare_outputs(recipe, found, expected, batch),
         "gradients": lambda: compare_gradients(recipe, found, expected, batch),
-        f"{STEPS} steps": lambda: compare_training(recipe, found, expected, cases, STEPS),
+        f"{STEPS} steps": lambda: compare_training(recipe, found, expected, examples, STEPS),
     }
     if recipe.dtype == "float64" and not mutation.changes_data:
         checks["central differences"] = lambda: compare_central_differences(recipe, found, batch)
@@ -91,11 +91,11 @@ def judge(mutation: Mutation, recipe_name: str) -> Verdict:
 def mutant_and_reference(mutation: Mutation) -> tuple[type[Trainer], type[Trainer]]:
     """Return the mutant, and PyTorch's autograd to hold it against.
 
-    Where the preparation of the cases is what is changed, both prepare the cases themselves.
+    Where the preparation of the examples is what is changed, both prepare the examples themselves.
     """
     if mutation.changes_data:
         mutant = prepared_by(NumpyTrainer, make_preparation(mutation.edits))
-        return mutant, prepared_by(EagerTrainer, training_cases)
+        return mutant, prepared_by(EagerTrainer, training_examples)
     return make_trainer(mutation.edits), EagerTrainer
 
 
@@ -105,4 +105,4 @@ def sign(mutation: Mutation, recipe_name: str) -> Signature:
     recipe = RECIPES[recipe_name].replace(dtype="float64")
     found, expected = mutant_and_reference(mutation)
     with np.errstate(all="ignore"):
-        return signature_of(recipe, found, expected, cases_of(recipe, prepared=not mutation.changes_data))
+        return signature_of(recipe, found, expected, examples_of(recipe, prepared=not mutation.changes_data))

@@ -1,14 +1,14 @@
-"""Small recipes that between them bring every line of the network by hand into play, and the cases for them."""
+"""Small recipes that between them bring every line of the network by hand into play, and the examples for them."""
 
 import functools
 
 import numpy as np
 
-from backprop_bench.data import Cases, Dataset, Recipe, batch_order, training_cases
+from backprop_bench.data import Dataset, Examples, Recipe, batch_order, training_examples
 
-N_CASES = 21
+N_EXAMPLES = 21
 """Batches of 8 leave a shorter last one."""
-CASE_OF_ZEROS = 4
+EXAMPLE_OF_ZEROS = 4
 """One of the first batch in the order of seed 0."""
 
 _SOFTMAX = Recipe(
@@ -54,28 +54,31 @@ RECIPES: dict[str, Recipe] = {
     "shrinkage": _MOMENTUM.replace(shrinkage=0.02),
     "margin": _SQUARED.replace(margin=(0.4, 0.6)),
 }
-"""Each fills a batch with 8 of 21 cases (``square batches``: 7), shuffled; most have layers of 12, 9, 9 and 5 units."""
+"""Each fills a batch with 8 of 21 examples (``square batches``: 7), shuffled; most have layers of 12, 9, 9 and 5
+units."""
 
 
 @functools.cache
-def stored_cases(n_inputs: int, n_classes: int) -> Dataset:
-    """Return cases as a file of pixels has them: many zeros, one case of zeros only, pixels of 255, every class."""
+def stored_examples(n_inputs: int, n_classes: int) -> Dataset:
+    """Return examples as files of pixels have them: many zeros, one of zeros only, pixels of 255, every class."""
     rng = np.random.default_rng([n_inputs, n_classes])
-    x = rng.integers(0, 256, (N_CASES, n_inputs)) * (rng.random((N_CASES, n_inputs)) < 0.6)
-    x[CASE_OF_ZEROS], x[:, 0] = 0, 255
-    x[CASE_OF_ZEROS, 0] = 0
-    y = np.arange(N_CASES, dtype=np.int64) % n_classes
+    x = rng.integers(0, 256, (N_EXAMPLES, n_inputs)) * (rng.random((N_EXAMPLES, n_inputs)) < 0.6)
+    x[EXAMPLE_OF_ZEROS], x[:, 0] = 0, 255
+    x[EXAMPLE_OF_ZEROS, 0] = 0
+    y = np.arange(N_EXAMPLES, dtype=np.int64) % n_classes
     pixels, t = x.astype(np.uint8), np.eye(n_classes, dtype=np.uint8)[y]
     return Dataset("pixels at random", pixels, t, y, pixels, t, y)
 
 
-def cases_of(recipe: Recipe, *, prepared: bool = True) -> Cases:
-    """Return the cases of a recipe, as a trainer is handed them or as they are stored."""
-    dataset = stored_cases(recipe.layer_sizes[0], recipe.layer_sizes[-1])
-    return training_cases(recipe, dataset) if prepared else Cases(dataset.x_train, dataset.t_train, dataset.y_train)
+def examples_of(recipe: Recipe, *, prepared: bool = True) -> Examples:
+    """Return the examples of a recipe, as a trainer is handed them or as they are stored."""
+    dataset = stored_examples(recipe.layer_sizes[0], recipe.layer_sizes[-1])
+    return (
+        training_examples(recipe, dataset) if prepared else Examples(dataset.x_train, dataset.t_train, dataset.y_train)
+    )
 
 
-def first_batch(recipe: Recipe, cases: Cases) -> Cases:
+def first_batch(recipe: Recipe, examples: Examples) -> Examples:
     """Return the first batch of the first epoch."""
-    first = batch_order(recipe, len(cases.x), 0)[: recipe.batch_size]
-    return Cases(cases.x[first], cases.t[first], cases.y[first])
+    first = batch_order(recipe, len(examples.x), 0)[: recipe.batch_size]
+    return Examples(examples.x[first], examples.t[first], examples.y[first])

@@ -6,7 +6,7 @@ import math
 import numpy as np
 
 from backprop_bench.bench.core.stats.tolerances import NamedArrays, name_arrays
-from backprop_bench.data import Cases, Floats, Parameters, Recipe, Trainer, batch_order, initial_parameters
+from backprop_bench.data import Examples, Floats, Parameters, Recipe, Trainer, batch_order, initial_parameters
 
 EPOCHS = 3
 """Epochs of which the loss is looked at, and after which the weights are."""
@@ -43,23 +43,23 @@ Quantities = list[tuple[str, str, Floats]]
 """Quantity, array of the layers, and value, as in :class:`Deviation`."""
 
 
-def signature_of(recipe: Recipe, found: type[Trainer], expected: type[Trainer], cases: Cases) -> Signature:
+def signature_of(recipe: Recipe, found: type[Trainer], expected: type[Trainer], examples: Examples) -> Signature:
     """Return how a trainer differs from the reference: outputs, gradient, changes of the weights, loss.
 
     Parameters
     ----------
     found, expected
         What is looked at, and what it is held against; any two trainers, not mutants only.
-    cases
-        The cases, in the recipe's dtype.
+    examples
+        The examples, in the recipe's dtype.
     """
-    a, b = (quantities_of(recipe, trainer, cases) for trainer in (found, expected))
-    return compare_quantities(recipe, a, b, len(cases.x))
+    a, b = (quantities_of(recipe, trainer, examples) for trainer in (found, expected))
+    return compare_quantities(recipe, a, b, len(examples.x))
 
 
-def compare_quantities(recipe: Recipe, found: Quantities, expected: Quantities, n_cases: int) -> Signature:
-    """Return how two results of :func:`quantities_of` with so many cases differ."""
-    known = _known_factors(recipe, n_cases)
+def compare_quantities(recipe: Recipe, found: Quantities, expected: Quantities, n_examples: int) -> Signature:
+    """Return how two results of :func:`quantities_of` with so many examples differ."""
+    known = _known_factors(recipe, n_examples)
     return tuple(
         Deviation(quantity, name, _factor(known, a, b, CONSTANT[recipe.dtype]))
         for (quantity, name, a), (_, _, b) in zip(found, expected, strict=True)
@@ -76,9 +76,9 @@ def _are_same(recipe: Recipe, a: Floats, b: Floats) -> bool:
     return bool(abs(a - b).max() <= DIFFERENT[recipe.dtype] * abs(b).max())
 
 
-def quantities_of(recipe: Recipe, trainer: type[Trainer], cases: Cases) -> Quantities:
+def quantities_of(recipe: Recipe, trainer: type[Trainer], examples: Examples) -> Quantities:
     """Return outputs and gradient of the first batch, what training makes of weights and outputs, and the losses."""
-    x, t = cases.x.copy(), cases.t.copy()  # a trainer that changes them must not change those of its reference
+    x, t = examples.x.copy(), examples.t.copy()  # a trainer that changes them must not change those of its reference
     orders = [batch_order(recipe, len(x), epoch) for epoch in range(EPOCHS)]
     first = orders[0][: recipe.batch_size]
 
@@ -115,9 +115,9 @@ def _factor(known: dict[str, float], a: Floats, b: Floats, constant: float) -> s
     return next(names, f"{ratio:.3g}".replace("-", "−"))
 
 
-def _known_factors(recipe: Recipe, n_cases: int) -> dict[str, float]:
-    """Return what has a name: B cases in a batch, N cases, C outputs, α the momentum."""
-    batch, outputs = recipe.batch_size or n_cases, recipe.layer_sizes[-1]
+def _known_factors(recipe: Recipe, n_examples: int) -> dict[str, float]:
+    """Return what has a name: B examples in a batch, N examples, C outputs, α the momentum."""
+    batch, outputs = recipe.batch_size or n_examples, recipe.layer_sizes[-1]
     return {
         "0": 0.0,
         "−1": -1.0,
@@ -127,8 +127,8 @@ def _known_factors(recipe: Recipe, n_cases: int) -> dict[str, float]:
         "1/B": 1 / batch,
         "C": outputs,
         "1/C": 1 / outputs,
-        "N": n_cases,
-        "1/N": 1 / n_cases,
+        "N": n_examples,
+        "1/N": 1 / n_examples,
         "1/ln 2": 1 / math.log(2),
         "(1 − α)": 1 - recipe.momentum,
         "(1 + α)": 1 + recipe.momentum,

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from backprop_bench.bench.mutation.prove import STEPS, Verdict, excess
-from backprop_bench.bench.mutation.recipes import N_CASES
+from backprop_bench.bench.mutation.recipes import N_EXAMPLES
 
 ABSENT = "–"
 _COLUMNS = ["recipe", "caught by", "largest difference", "times allowed", "where"]
@@ -28,9 +28,9 @@ caught. The tests check that the page is up to date.
   itself: *conduct*, which is what a trainer returns and what it leaves alone; *outputs* and *gradients* of the first
   batch against PyTorch's autograd; weights and losses after *{steps} steps* against `torch-eager`; and *central
   differences* of the loss. The reference and the tolerances are those of the real proof, which takes more steps.
-- Where the mistake is in how the cases are prepared, both sides are handed the cases as they are stored and prepare
-  them on their own, the mutant by the edited code.
-- The recipes are small, in `bench/mutation/recipes.py`: {cases} cases in batches of 8, so that the last batch is
+- Where the mistake is in how the examples are prepared, both sides are handed the examples as they are stored and
+  prepare them on their own, the mutant by the edited code.
+- The recipes are small, in `bench/mutation/recipes.py`: {examples} examples in batches of 8, so that the last batch is
   short; layers of 12, 9, 9 and 5 units, or all alike, where a transposed matrix fits; once 784 inputs.
 - A mutant that raises an exception is an error of the suite: being caught for that would prove nothing.
 
@@ -48,8 +48,8 @@ _LIMITS = """
 - How much a mistake matters for the accuracy. Some hardly do, and are caught all the same.
 - Mistakes below the bound on rounding of the recipe's own precision. In float32 that bound is of the worst case and
   grows with the layers, far beyond what rounding usually does. This is why every recipe is proved in float64 as well.
-- Central differences where the preparation of the cases is wrong: they know no other cases than those, so they would
-  agree.
+- Central differences where the preparation of the examples is wrong: they know no other examples than those, so they
+  would agree.
 """
 
 
@@ -65,7 +65,7 @@ def format_page(verdicts: Sequence[Verdict], signatures: Sequence[tuple[str, str
     """
     mistakes, harmless, unseen = (_of_kind(verdicts, kind) for kind in ("mistake", "harmless", "unseen"))
     intro = _INTRO.format(
-        mistakes=_count(mistakes), harmless=_count(harmless), steps=STEPS, cases=N_CASES, absent=ABSENT
+        mistakes=_count(mistakes), harmless=_count(harmless), steps=STEPS, examples=N_EXAMPLES, absent=ABSENT
     )
     return "\n".join(
         [
@@ -86,8 +86,9 @@ def format_page(verdicts: Sequence[Verdict], signatures: Sequence[tuple[str, str
 
 _LOOK_UP = """What differs from PyTorch when both run in float64: the outputs and the gradient of the first batch, the
 change of the weights by it (the first change), else that by a few epochs (the later change), else the outputs after
-them, and the loss by epoch; with the factor found / expected where it is the same everywhere. B is the number of cases
-in a batch, N that of all cases, C that of outputs, α the momentum. Of three layers here, layer 3 is the output layer.
+them, and the loss by epoch; with the factor found / expected where it is the same everywhere. B is the number of
+examples in a batch, N that of all examples, C that of outputs, α the momentum. Of three layers here, layer 3 is the
+output layer.
 """
 
 

@@ -17,15 +17,15 @@ class ClassRate:
 
     Attributes
     ----------
-    n_cases, n_said
-        Cases of this class, and cases that were said to be of it.
+    n_examples, n_said
+        Examples of this class, and examples that were said to be of it.
     recall
-        Share of the cases of the class that were said to be of it, with Wilson's interval.
+        Share of the examples of the class that were said to be of it, with Wilson's interval.
     precision
         Share of those said to be of the class that are of it, with Wilson's interval.
     """
 
-    n_cases: int
+    n_examples: int
     n_said: int
     recall: Interval
     precision: Interval
@@ -37,21 +37,21 @@ class Disagreement:
 
     Attributes
     ----------
-    cases
-        Numbers of these test cases, int64 [K], rising.
+    examples
+        Numbers of these test examples, int64 [K], rising.
     first, second
         What either says of them, int64 [K].
     labels
         What is right, int64 [K].
-    n_cases
-        Test cases in all.
+    n_examples
+        Test examples in all.
     """
 
-    cases: Classes
+    examples: Classes
     first: Classes
     second: Classes
     labels: Classes
-    n_cases: int
+    n_examples: int
 
     @property
     def n_first_right(self) -> int:
@@ -66,7 +66,7 @@ class Disagreement:
     @property
     def n_neither(self) -> int:
         """In how many of them both are wrong, each in its own way."""
-        return len(self.cases) - self.n_first_right - self.n_second_right
+        return len(self.examples) - self.n_first_right - self.n_second_right
 
     @property
     def p_value(self) -> float:
@@ -76,7 +76,7 @@ class Disagreement:
 
 @dataclass(frozen=True)
 class Confusion:
-    """How many cases of one class were taken for another."""
+    """How many examples of one class were taken for another."""
 
     label: int
     said: int
@@ -84,7 +84,7 @@ class Confusion:
 
 
 def confusion_matrix(labels: Classes, predicted: Classes, n_classes: int) -> npt.NDArray[np.int64]:
-    """Return how many cases of class i (row) were said to be of class j (column), int64 [C, C]."""
+    """Return how many examples of class i (row) were said to be of class j (column), int64 [C, C]."""
     counted = np.bincount(labels * n_classes + predicted, minlength=n_classes * n_classes)
     return counted.reshape(n_classes, n_classes).astype(np.int64)
 
@@ -107,10 +107,10 @@ def wilson_interval(n_right: int, n: int) -> Interval:
 
 def class_rates(matrix: npt.NDArray[np.int64]) -> list[ClassRate]:
     """Return recall and precision of every class from a confusion matrix [C, C]."""
-    n_cases, n_said, n_right = matrix.sum(axis=1), matrix.sum(axis=0), matrix.diagonal()
+    n_examples, n_said, n_right = matrix.sum(axis=1), matrix.sum(axis=0), matrix.diagonal()
     return [
         ClassRate(n, said, wilson_interval(right, n), wilson_interval(right, said))
-        for n, said, right in zip(n_cases.tolist(), n_said.tolist(), n_right.tolist(), strict=True)
+        for n, said, right in zip(n_examples.tolist(), n_said.tolist(), n_right.tolist(), strict=True)
     ]
 
 
@@ -128,21 +128,21 @@ def worst_confusions(matrix: npt.NDArray[np.int64], most: int) -> list[Confusion
 
 def disagreement(labels: Classes, first: TrainedNetwork, second: TrainedNetwork) -> Disagreement:
     """Return where two networks say different classes."""
-    cases = np.flatnonzero(first.predicted != second.predicted).astype(np.int64)
-    return Disagreement(cases, first.predicted[cases], second.predicted[cases], labels[cases], len(labels))
+    examples = np.flatnonzero(first.predicted != second.predicted).astype(np.int64)
+    return Disagreement(examples, first.predicted[examples], second.predicted[examples], labels[examples], len(labels))
 
 
 def mcnemar_p(n_first: int, n_second: int) -> float:
     """Return the two-sided p of McNemar's exact test.
 
-    Of the cases in which just one of two networks is right, each is right in half if neither is the better: the
+    Of the examples in which just one of two networks is right, each is right in half if neither is the better: the
     smaller number is binomial. Q. McNemar, *Note on the sampling error of the difference between correlated
-    proportions*, Psychometrika 1947. Cases that both get right, or both wrong, say nothing.
+    proportions*, Psychometrika 1947. Examples that both get right, or both wrong, say nothing.
 
     Parameters
     ----------
     n_first, n_second
-        Cases in which the first alone is right, and in which the second alone is.
+        Examples in which the first alone is right, and in which the second alone is.
     """
     return min(1.0, 2 * float(special.bdtr(min(n_first, n_second), n_first + n_second, 0.5)))
 
@@ -159,7 +159,7 @@ def surest_disagreements(
     alike
         Of the same class of which the same two are said, at most: else one confusion may fill all the room.
     """
-    sure = first.confidence[found.cases].astype(np.float64) + second.confidence[found.cases]
+    sure = first.confidence[found.examples].astype(np.float64) + second.confidence[found.examples]
     seen: Counter[tuple[int, ...]] = Counter()
     chosen = []
     for place in np.argsort(-sure, kind="stable").tolist():
@@ -171,7 +171,7 @@ def surest_disagreements(
 
 
 def confidently_wrong(labels: Classes, network: TrainedNetwork, most: int) -> Classes:
-    """Return numbers of the cases that a network gets wrong, those first of which it is the surest."""
+    """Return numbers of the examples that a network gets wrong, those first of which it is the surest."""
     wrong = np.flatnonzero(network.predicted != labels)
     return wrong[np.argsort(-network.confidence[wrong], kind="stable")][:most].astype(np.int64)
 

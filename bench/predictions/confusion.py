@@ -5,15 +5,15 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, to_hex
 
-from backprop_bench.bench.core.network import LabelledCases, TrainedNetwork
+from backprop_bench.bench.core.network import LabelledExamples, TrainedNetwork
 from backprop_bench.bench.core.summary import Summary
 from backprop_bench.bench.predictions.analysis import Confusion, confusion_matrix, worst_confusions
 from backprop_bench.bench.predictions.view import (
     MOST_CLASSES,
     Shown,
-    cases_of,
     class_name,
-    missing_cases,
+    examples_of,
+    missing_examples,
     n_wrong,
     shown,
 )
@@ -37,41 +37,43 @@ Matrix = npt.NDArray[np.int64]
 
 def missing(summary: Summary) -> str | None:
     """Return why there is nothing to draw."""
-    cases = cases_of(summary)
-    if cases is None or missing_cases(summary) is not None:
-        return missing_cases(summary)
-    if len(cases.names) > MOST_CLASSES:
-        return f"{len(cases.names)} classes are more than can be read; the worst confusions are in a table instead"
+    examples = examples_of(summary)
+    if examples is None or missing_examples(summary) is not None:
+        return missing_examples(summary)
+    if len(examples.names) > MOST_CLASSES:
+        return f"{len(examples.names)} classes are more than can be read; the worst confusions are in a table instead"
     return None
 
 
 def draw(summary: Summary) -> Drawing:
     """Draw one band per question: the network by hand on the left, that of PyTorch on the right."""
-    cases = cases_of(summary)
-    assert cases is not None
+    examples = examples_of(summary)
+    assert examples is not None
     page, alts, titles = style.Page(), [], []
     for one in shown(summary):
-        matrices = [confusion_matrix(cases.labels, network.predicted, len(cases.names)) for network in one.pair]
-        titles.append(_title(cases, one, matrices))
+        matrices = [confusion_matrix(examples.labels, network.predicted, len(examples.names)) for network in one.pair]
+        titles.append(_title(examples, one, matrices))
         page.heading(titles[-1], one.title)
-        height = ABOVE + SIDE + (1.0 if _turned(cases) else BELOW)
-        page.band(height, lambda band, one=one, matrices=matrices: _draw(band, cases, one, matrices))  # type: ignore[misc]
-        page.text(_note(cases, one, matrices), style.SMALL, color=style.GREY)
-        alts.append(_alt(cases, one, matrices, titles[-1]))
+        height = ABOVE + SIDE + (1.0 if _turned(examples) else BELOW)
+        page.band(height, lambda band, one=one, matrices=matrices: _draw(band, examples, one, matrices))  # type: ignore[misc]
+        page.text(_note(examples, one, matrices), style.SMALL, color=style.GREY)
+        alts.append(_alt(examples, one, matrices, titles[-1]))
     return Drawing("confusion", titles[-1], " ".join(alts), page.figure())
 
 
-def _turned(cases: LabelledCases) -> bool:
-    return max(map(len, cases.names)) >= LONG_LABEL
+def _turned(examples: LabelledExamples) -> bool:
+    return max(map(len, examples.names)) >= LONG_LABEL
 
 
-def _title(cases: LabelledCases, one: Shown, matrices: list[Matrix]) -> str:
+def _title(examples: LabelledExamples, one: Shown, matrices: list[Matrix]) -> str:
     names = [named(network.implementation) for network in one.pair]
     worst = [worst_confusions(matrix, 1) for matrix in matrices]
     if len(names) == 2 and (one.pair[0].predicted == one.pair[1].predicted).all() and worst[0]:
-        return f"{names[0]} and {names[1]} make the same mistakes, most often {_taken(cases, matrices[0], worst[0][0])}"
+        return (
+            f"{names[0]} and {names[1]} make the same mistakes, most often {_taken(examples, matrices[0], worst[0][0])}"
+        )
     most = [
-        f"{_taken(cases, matrix, found[0])}" if found else "" for matrix, found in zip(matrices, worst, strict=True)
+        f"{_taken(examples, matrix, found[0])}" if found else "" for matrix, found in zip(matrices, worst, strict=True)
     ]
     if all(most):
         pairs = [f"{name} {taken}" for name, taken in zip(names[1:], most[1:], strict=True)]
@@ -82,40 +84,40 @@ def _title(cases: LabelledCases, one: Shown, matrices: list[Matrix]) -> str:
     )
 
 
-def _taken(cases: LabelledCases, matrix: Matrix, worst: Confusion) -> str:
-    label, said = class_name(cases, worst.label), class_name(cases, worst.said)
+def _taken(examples: LabelledExamples, matrix: Matrix, worst: Confusion) -> str:
+    label, said = class_name(examples, worst.label), class_name(examples, worst.said)
     return f"{label} for {said} ({worst.n:,} of {matrix[worst.label].sum():,})"
 
 
 def _largest_share(matrices: list[Matrix]) -> float:
-    """Return the largest share of a class that is taken for another; at least one case in a thousand."""
+    """Return the largest share of a class that is taken for another; at least one example in a thousand."""
     return max(0.001, *(float(_shares(matrix).max()) for matrix in matrices))
 
 
 def _shares(matrix: Matrix) -> npt.NDArray[np.float64]:
-    """Return errors as shares of the cases of their class; 0 on the diagonal and for classes without cases."""
+    """Return errors as shares of the examples of their class; 0 on the diagonal and for classes without examples."""
     errors = (matrix - np.diag(matrix.diagonal())).astype(np.float64)
     shares: npt.NDArray[np.float64] = errors / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     return shares
 
 
-def _draw(band: style.Band, cases: LabelledCases, one: Shown, matrices: list[Matrix]) -> None:
+def _draw(band: style.Band, examples: LabelledExamples, one: Shown, matrices: list[Matrix]) -> None:
     largest = _largest_share(matrices)
     below = band.height - ABOVE - SIDE
     for number, (network, matrix) in enumerate(zip(one.pair, matrices, strict=True)):
         left = style.MARGIN + LEFT + number * PANEL
         axes = band.axes(left, SIDE, ABOVE, below)
         _draw_matrix(axes, matrix, largest)
-        _label(axes, cases, number == 0)
+        _label(axes, examples, number == 0)
         band.write(
-            left, 0.02, _panel_title(cases, network), color=style.text_colour(network.implementation), weight="bold"
+            left, 0.02, _panel_title(examples, network), color=style.text_colour(network.implementation), weight="bold"
         )
 
 
-def _panel_title(cases: LabelledCases, network: TrainedNetwork) -> str:
-    wrong = n_wrong(cases, network)
+def _panel_title(examples: LabelledExamples, network: TrainedNetwork) -> str:
+    wrong = n_wrong(examples, network)
     name = style.short_name(network.implementation)
-    return f"{name}: {wrong:,} wrong ({percent(wrong / len(cases.labels), 2)})"
+    return f"{name}: {wrong:,} wrong ({percent(wrong / len(examples.labels), 2)})"
 
 
 def _draw_matrix(axes: Axes, matrix: Matrix, largest: float) -> None:
@@ -130,35 +132,35 @@ def _draw_matrix(axes: Axes, matrix: Matrix, largest: float) -> None:
             axes.text(column, row, str(n), ha="center", va="center", fontsize=size, color=ink)
 
 
-def _label(axes: Axes, cases: LabelledCases, first: bool) -> None:
-    numbers = range(len(cases.names))
-    names = [class_name(cases, number) for number in numbers]
+def _label(axes: Axes, examples: LabelledExamples, first: bool) -> None:
+    numbers = range(len(examples.names))
+    names = [class_name(examples, number) for number in numbers]
     axes.set_xticks(numbers, names)
-    if _turned(cases):
+    if _turned(examples):
         for label in axes.get_xticklabels():
             label.set(rotation=45, ha="right", rotation_mode="anchor")
     axes.set_yticks(numbers, names)
     axes.tick_params(length=0, labelsize=style.SMALL if len(names) <= 12 else 7)
     axes.set_xlabel("said")
-    axes.set_ylabel("is" if first else "", rotation=0, labelpad=8 if _turned(cases) else 22)
+    axes.set_ylabel("is" if first else "", rotation=0, labelpad=8 if _turned(examples) else 22)
     axes.grid(visible=False)
     for spine in axes.spines.values():
         spine.set(visible=True, color=style.FAINT)
 
 
-def _note(cases: LabelledCases, one: Shown, matrices: list[Matrix]) -> str:
+def _note(examples: LabelledExamples, one: Shown, matrices: list[Matrix]) -> str:
     return (
-        f"Numbers are test cases, {len(cases.labels):,} in all; empty where there are none. A row is a class, a column "
-        "what the network said. Grey, on the diagonal, is right. Colour is of errors alone: their share of the cases "
-        f"of their class, by its square root, from 0 (white) to {percent(_largest_share(matrices))} (dark)"
+        f"Numbers are test examples, {len(examples.labels):,} in all; empty where there are none. Grey, on the "
+        "diagonal, is right. Colour is the share of errors among the examples of a true label, by its square root, "
+        f"from 0 (white) to {percent(_largest_share(matrices))} (dark)"
         f"{', the same for both' if len(one.pair) == 2 else ''}. {one.which}"
     )
 
 
-def _alt(cases: LabelledCases, one: Shown, matrices: list[Matrix], title: str) -> str:
+def _alt(examples: LabelledExamples, one: Shown, matrices: list[Matrix], title: str) -> str:
     each = []
     for network, matrix in zip(one.pair, matrices, strict=True):
-        worst = "; ".join(_taken(cases, matrix, found) for found in worst_confusions(matrix, 5))
-        wrong = count(n_wrong(cases, network), "mistake")
+        worst = "; ".join(_taken(examples, matrix, found) for found in worst_confusions(matrix, 5))
+        wrong = count(n_wrong(examples, network), "mistake")
         each.append(f"{named(network.implementation)}, {wrong}{f', most often {worst}' if worst else ''}")
     return f"{one.title}: {title}. {'. '.join(each)}."

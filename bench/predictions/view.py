@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from backprop_bench.bench.core.implementations import family
-from backprop_bench.bench.core.network import LabelledCases, TrainedNetwork
+from backprop_bench.bench.core.network import LabelledExamples, TrainedNetwork
 from backprop_bench.bench.core.summary import QuestionSummary, Summary
 from backprop_bench.bench.predictions.analysis import (
     Disagreement,
@@ -25,13 +25,13 @@ MOST_CLASSES = 20
 WORST = 20
 """Confusions in that list."""
 SURE = 12
-"""Cases that are shown of which a network was the surest, and yet wrong."""
+"""Examples that are shown of which a network was the surest, and yet wrong."""
 DIFFERENT = 24
-"""Cases that are shown on which two networks disagree."""
+"""Examples that are shown on which two networks disagree."""
 ALIKE = 3
 """Of these, with the same class and the same two answers."""
 TOLD = 5
-"""Cases that the words of a figure tell, for those who cannot see it."""
+"""Examples that the words of a figure tell, for those who cannot see it."""
 LABEL_LETTERS = 11
 TINY_P = 1e-12
 """A p below this is written as such: what is smaller says nothing more."""
@@ -100,37 +100,37 @@ def _shown(summary: Summary, question: QuestionSummary) -> Shown | None:
     return Shown(question, networks, pair, same)
 
 
-def cases_of(summary: Summary) -> LabelledCases | None:
-    """Return the test cases that the networks were shown, where they can be had."""
-    return None if summary.outcomes is None else summary.outcomes.cases
+def examples_of(summary: Summary) -> LabelledExamples | None:
+    """Return the test examples that the networks were shown, where they can be had."""
+    return None if summary.outcomes is None else summary.outcomes.examples
 
 
-def missing_cases(summary: Summary) -> str | None:
+def missing_examples(summary: Summary) -> str | None:
     """Return why nothing can be said about what networks get wrong."""
     if summary.outcomes is None:
         return "the run kept no trained networks"
     if not shown(summary):
         return "no trained network can be read"
-    return None if summary.outcomes.cases is not None else "the test cases cannot be had"
+    return None if summary.outcomes.examples is not None else "the test examples cannot be had"
 
 
 def missing_images(summary: Summary) -> str | None:
-    """Return why the test cases cannot be drawn."""
-    cases = cases_of(summary)
-    if cases is None or missing_cases(summary) is not None:
-        return missing_cases(summary)
-    n_inputs = cases.inputs.shape[1]
+    """Return why the test examples cannot be drawn."""
+    examples = examples_of(summary)
+    if examples is None or missing_examples(summary) is not None:
+        return missing_examples(summary)
+    n_inputs = examples.inputs.shape[1]
     return None if image_side(n_inputs) is not None else f"{n_inputs} inputs are no square image"
 
 
-def class_name(cases: LabelledCases, number: int, letters: int = LABEL_LETTERS) -> str:
+def class_name(examples: LabelledExamples, number: int, letters: int = LABEL_LETTERS) -> str:
     """Return what a class is called, cut to the room that there is for it."""
-    return shorten(cases.names[number], letters)
+    return shorten(examples.names[number], letters)
 
 
-def n_wrong(cases: LabelledCases, network: TrainedNetwork) -> int:
-    """Return how many test cases a network gets wrong."""
-    return int((network.predicted != cases.labels).sum())
+def n_wrong(examples: LabelledExamples, network: TrainedNetwork) -> int:
+    """Return how many test examples a network gets wrong."""
+    return int((network.predicted != examples.labels).sum())
 
 
 def p_words(p: float) -> str:
@@ -140,29 +140,29 @@ def p_words(p: float) -> str:
 
 def outcome_sentences(summary: Summary) -> list[str]:
     """Return what the networks of each question get wrong, and where they disagree."""
-    cases = cases_of(summary)
-    if cases is None:
+    examples = examples_of(summary)
+    if examples is None:
         return []
     found = []
     for one in shown(summary):
-        n = count(len(cases.labels), "test case")
-        wrong = [f"{named(network.implementation)} gets {n_wrong(cases, network):,}" for network in one.pair]
+        n = count(len(examples.labels), "test example")
+        wrong = [f"{named(network.implementation)} gets {n_wrong(examples, network):,}" for network in one.pair]
         said = f"{one.title}: of {n}, {' and '.join(wrong)} wrong. {one.which}"
-        found.append(f"{said} {disagreement_sentence(cases, one)}" if len(one.pair) == 2 else said)
+        found.append(f"{said} {disagreement_sentence(examples, one)}" if len(one.pair) == 2 else said)
     return found
 
 
-def disagreement_sentence(cases: LabelledCases, one: Shown) -> str:
+def disagreement_sentence(examples: LabelledExamples, one: Shown) -> str:
     """Return where the two networks of a question that stand side by side disagree."""
     first, second = one.pair
-    found = disagreement(cases.labels, first, second)
-    n = len(found.cases)
+    found = disagreement(examples.labels, first, second)
+    n = len(found.examples)
     if n == 0:
         expected = ", as is expected of twins with the same recipe" if one.same_recipe else ""
         return f"They say the same class of every one of them{expected}."
     names = named(first.implementation), named(second.implementation)
     said = (
-        f"They say different classes of {n:,} ({percent(n / found.n_cases, 2)}): {names[0]} alone is right in "
+        f"They say different classes of {n:,} ({percent(n / found.n_examples, 2)}): {names[0]} alone is right in "
         f"{found.n_first_right:,}, {names[1]} alone in {found.n_second_right:,}, neither in {found.n_neither:,}"
     )
     if one.same_recipe:
@@ -172,120 +172,126 @@ def disagreement_sentence(cases: LabelledCases, one: Shown) -> str:
 
 def outcome_tables(summary: Summary) -> list[Table]:
     """Return the tables of what the networks get wrong, those that have rows."""
-    cases = cases_of(summary)
-    if cases is None:
+    examples = examples_of(summary)
+    if examples is None:
         return []
-    tables = [table for one in shown(summary) for table in _tables_of(cases, one)]
+    tables = [table for one in shown(summary) for table in _tables_of(examples, one)]
     return [table for table in tables if table.rows]
 
 
-def _tables_of(cases: LabelledCases, one: Shown) -> Iterator[Table]:
-    yield recall_table(cases, one)
-    if len(cases.names) > MOST_CLASSES:
-        yield confusions_table(cases, one)
-    yield disagreement_table(cases, one)
-    if image_side(cases.inputs.shape[1]) is None:
-        yield different_cases_table(cases, one)
-        yield wrong_cases_table(cases, one)
+def _tables_of(examples: LabelledExamples, one: Shown) -> Iterator[Table]:
+    yield recall_table(examples, one)
+    if len(examples.names) > MOST_CLASSES:
+        yield confusions_table(examples, one)
+    yield disagreement_table(examples, one)
+    if image_side(examples.inputs.shape[1]) is None:
+        yield different_examples_table(examples, one)
+        yield wrong_examples_table(examples, one)
 
 
-def recall_table(cases: LabelledCases, one: Shown) -> Table:
+def recall_table(examples: LabelledExamples, one: Shown) -> Table:
     """Return recall and precision of every class, the networks side by side."""
-    rates = [class_rates(confusion_matrix(cases.labels, network.predicted, len(cases.names))) for network in one.pair]
+    rates = [
+        class_rates(confusion_matrix(examples.labels, network.predicted, len(examples.names))) for network in one.pair
+    ]
     names = [network.implementation for network in one.pair]
     columns = [
         "<class",
-        "test cases",
+        "test examples",
         *(f"recall, {name}" for name in names),
         *(f"precision, {name}" for name in names),
     ]
     rows = [
         [
-            cases.names[number],
-            f"{of_class[0].n_cases:,}",
+            examples.names[number],
+            f"{of_class[0].n_examples:,}",
             *(percent_interval(rate.recall) for rate in of_class),
             *(percent_interval(rate.precision) for rate in of_class),
         ]
         for number, of_class in enumerate(zip(*rates, strict=True))
     ]
     note = (
-        "Recall: share of the cases of a class that are said to be of it. Precision: share of those said to be of it "
-        f"that are. In brackets: Wilson's 95 % interval over test cases, which says nothing of other seeds. {one.which}"
+        "Recall: share of a true label's examples that are predicted right. Precision: share of a predicted label's "
+        f"examples that are right. In brackets: Wilson's 95 % CI over test examples; other seeds vary more. {one.which}"
     )
     return make_table(f"Class by class: {one.title}", columns, rows, note)
 
 
-def confusions_table(cases: LabelledCases, one: Shown) -> Table:
+def confusions_table(examples: LabelledExamples, one: Shown) -> Table:
     """Return the most frequent confusions of the networks that stand side by side."""
-    matrices = [confusion_matrix(cases.labels, network.predicted, len(cases.names)) for network in one.pair]
+    matrices = [confusion_matrix(examples.labels, network.predicted, len(examples.names)) for network in one.pair]
     worst = worst_confusions(sum(matrices[1:], matrices[0]), WORST)
     rows = [
         [
-            cases.names[confusion.label],
-            cases.names[confusion.said],
+            examples.names[confusion.label],
+            examples.names[confusion.said],
             *(f"{matrix[confusion.label, confusion.said]:,}" for matrix in matrices),
             f"{matrices[0][confusion.label].sum():,}",
         ]
         for confusion in worst
     ]
-    columns = ["<is", "<said", *(f"by {network.implementation}" for network in one.pair), "test cases of the class"]
-    note = f"The {WORST} most frequent in all networks that are shown. {len(cases.names)} classes are too many to draw."
+    columns = ["<is", "<said", *(f"by {network.implementation}" for network in one.pair), "test examples of the class"]
+    note = (
+        f"The {WORST} most frequent in all networks that are shown. {len(examples.names)} classes are too many to draw."
+    )
     return make_table(f"Worst confusions: {one.title}", columns, rows, note)
 
 
-def disagreement_table(cases: LabelledCases, one: Shown) -> Table:
-    """Return on how many cases every two networks of a question disagree, and who is right."""
+def disagreement_table(examples: LabelledExamples, one: Shown) -> Table:
+    """Return on how many examples every two networks of a question disagree, and who is right."""
     rows = [
-        _disagreement_row(disagreement(cases.labels, first, second), first, second)
+        _disagreement_row(disagreement(examples.labels, first, second), first, second)
         for first, second in itertools.combinations(one.networks, 2)
     ]
     counted = ["disagree on", "first alone right", "second alone right", "both wrong", "McNemar's p"]
     columns = ["<first", "<second", *counted]
     note = (
-        f"Of {count(len(cases.labels), 'test case')}. McNemar's p: the exact two-sided p of one of them alone being "
-        f"right as unequally often as this, or more so, if neither were the better. {one.which}"
+        f"Of {count(len(examples.labels), 'test example')}. McNemar's p: exact and two-sided, that one of them alone "
+        f"is right as often as this if both are equally good. {one.which}"
     )
     return make_table(f"Disagreements: {one.title}", columns, rows, note)
 
 
 def _disagreement_row(found: Disagreement, first: TrainedNetwork, second: TrainedNetwork) -> list[str]:
-    counts = (len(found.cases), found.n_first_right, found.n_second_right, found.n_neither)
+    counts = (len(found.examples), found.n_first_right, found.n_second_right, found.n_neither)
     names = [first.implementation, second.implementation]
-    p = p_words(found.p_value).removeprefix("p ").removeprefix("= ") if len(found.cases) else ABSENT
+    p = p_words(found.p_value).removeprefix("p ").removeprefix("= ") if len(found.examples) else ABSENT
     return [*names, *(f"{number:,}" for number in counts), p]
 
 
-def different_cases_table(cases: LabelledCases, one: Shown) -> Table:
-    """Return the cases on which the two networks disagree, where they are no images that could be drawn."""
+def different_examples_table(examples: LabelledExamples, one: Shown) -> Table:
+    """Return the examples on which the two networks disagree, where they are no images that could be drawn."""
     if len(one.pair) < 2:
         return make_table("", [], [])
     first, second = one.pair
-    found = disagreement(cases.labels, first, second)
+    found = disagreement(examples.labels, first, second)
     places = surest_disagreements(found, first, second, DIFFERENT, ALIKE)
     rows = [
-        _case_row(cases, int(found.cases[place]), [int(found.first[place]), int(found.second[place])])
+        _example_row(examples, int(found.examples[place]), [int(found.first[place]), int(found.second[place])])
         for place in places
     ]
-    columns = ["test case", "<is", f"<{first.implementation} says", f"<{second.implementation} says"]
-    note = f"At most {DIFFERENT} and {ALIKE} alike, those first of which both are the surest. Cases are counted from 0."
+    columns = ["test example", "<is", f"<{first.implementation} says", f"<{second.implementation} says"]
+    note = (
+        f"At most {DIFFERENT} and {ALIKE} alike, those first of which both are the surest. Examples are counted from 0."
+    )
     return make_table(f"They disagree on: {one.title}", columns, rows, note)
 
 
-def _case_row(cases: LabelledCases, case: int, said: Sequence[int]) -> list[str]:
-    return [str(case), cases.names[cases.labels[case]], *(cases.names[number] for number in said)]
+def _example_row(examples: LabelledExamples, example: int, said: Sequence[int]) -> list[str]:
+    return [str(example), examples.names[examples.labels[example]], *(examples.names[number] for number in said)]
 
 
-def wrong_cases_table(cases: LabelledCases, one: Shown) -> Table:
-    """Return the cases that a network was the surest of, and wrong, where they are no images that could be drawn."""
+def wrong_examples_table(examples: LabelledExamples, one: Shown) -> Table:
+    """Return the examples that a network was the surest of, and wrong, where they are no images that could be drawn."""
     rows = [
         [
             network.implementation,
-            *_case_row(cases, int(case), [int(network.predicted[case])]),
-            percent(float(network.confidence[case])),
+            *_example_row(examples, int(example), [int(network.predicted[example])]),
+            percent(float(network.confidence[example])),
         ]
         for network in one.pair
-        for case in confidently_wrong(cases.labels, network, SURE)
+        for example in confidently_wrong(examples.labels, network, SURE)
     ]
-    columns = ["<implementation", "test case", "<is", "<said", "largest output"]
-    note = f"At most {SURE} of each. Largest output: as a share of the sum of all. Cases are counted from 0."
+    columns = ["<implementation", "test example", "<is", "<said", "largest output"]
+    note = f"At most {SURE} of each. Largest output: as a share of the sum of all. Examples are counted from 0."
     return make_table(f"Most confidently wrong: {one.title}", columns, rows, note)

@@ -47,7 +47,7 @@ def listing(items: Iterable[str], word: str = "and") -> str:
 
 
 def count(number: int, noun: str) -> str:
-    """Return the number with its noun, such as "1 seed" or "60,000 cases"."""
+    """Return the number with its noun, such as "1 seed" or "60,000 examples"."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 

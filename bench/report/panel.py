@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from backprop_bench.bench.core.network import LabelledCases, TrainedNetwork
+from backprop_bench.bench.core.network import LabelledExamples, TrainedNetwork
 from backprop_bench.bench.report.numbers import clean, count
 
 SMALLEST_SIDE = 8
@@ -25,7 +25,7 @@ PRECISIONS = ("f4", "f2")
 
 @dataclass(frozen=True)
 class Sample:
-    """A test case to show a network without drawing one: its label, and its pixels row by row, 0 to 255."""
+    """A test example to show a network without drawing one: its label, and its pixels row by row, 0 to 255."""
 
     label: str
     pixels: bytes
@@ -33,7 +33,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Panel:
-    """What the page embeds: the networks, and cases to try."""
+    """What the page embeds: the networks, and examples to try."""
 
     networks: tuple[TrainedNetwork, ...]
     samples: tuple[Sample, ...]
@@ -74,7 +74,7 @@ HARMLESS = {ord(sign): f"\\u{ord(sign):04x}" for sign in "<>&"}
 
 def make_panel(
     networks: Sequence[TrainedNetwork],
-    cases: LabelledCases | None = None,
+    examples: LabelledExamples | None = None,
     titles: Mapping[str, str] | None = None,
     room: int = ROOM,
 ) -> Panel | str:
@@ -82,8 +82,8 @@ def make_panel(
 
     Parameters
     ----------
-    cases
-        Test cases, of which the first of every class can be tried; and what the classes are called.
+    examples
+        Test examples, of which the first of every class can be tried; and what the classes are called.
     titles
         What the questions are called, by name.
     room
@@ -103,18 +103,18 @@ def make_panel(
         alike.pop(0)
     if not alike:
         return f"{NO_PANEL}: the trained networks are too large for this page."
-    samples = () if cases is None or cases.inputs.shape[1] != inputs else _samples(cases)
-    names = tuple(map(str, range(alike[-1].n_classes))) if cases is None else cases.names
+    samples = () if examples is None or examples.inputs.shape[1] != inputs else _samples(examples)
+    names = tuple(map(str, range(alike[-1].n_classes))) if examples is None else examples.names
     return Panel(tuple(alike), samples, titles or {}, names, precision)
 
 
-def _samples(cases: LabelledCases) -> tuple[Sample, ...]:
-    """Return the first case of every class, as bytes whatever it is stored as."""
-    numbers = [int(np.flatnonzero(cases.labels == label)[0]) for label in np.unique(cases.labels)[:MOST_SAMPLES]]
+def _samples(examples: LabelledExamples) -> tuple[Sample, ...]:
+    """Return the first example of every class, as bytes whatever it is stored as."""
+    numbers = [int(np.flatnonzero(examples.labels == label)[0]) for label in np.unique(examples.labels)[:MOST_SAMPLES]]
     return tuple(
         Sample(
-            cases.names[cases.labels[number]],
-            np.rint(255 * (cases.inputs[number].astype(np.float64) / cases.largest)).astype(np.uint8).tobytes(),
+            examples.names[examples.labels[number]],
+            np.rint(255 * (examples.inputs[number].astype(np.float64) / examples.largest)).astype(np.uint8).tobytes(),
         )
         for number in numbers
     )

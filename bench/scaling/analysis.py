@@ -22,8 +22,8 @@ class Point:
     ----------
     x
         The place: how many of what is counted.
-    case_s
-        Seconds per case and epoch.
+    example_s
+        Seconds per example and epoch.
     epoch_s
         Seconds per epoch.
     of_roof
@@ -32,7 +32,7 @@ class Point:
     """
 
     x: int
-    case_s: Interval
+    example_s: Interval
     epoch_s: Interval
     of_roof: float
 
@@ -43,20 +43,20 @@ class Limit:
 
     Attributes
     ----------
-    case_s
-        Seconds per case.
+    example_s
+        Seconds per example.
     rate
         FLOP/s of products, bytes/s of what is read.
     """
 
     x: int
-    case_s: float
+    example_s: float
     rate: float
 
 
 @dataclasses.dataclass(frozen=True)
 class Curve:
-    """One implementation along an axis, and how its time per case grows: as x to the power of a slope.
+    """One implementation along an axis, and how its time per example grows: as x to the power of a slope.
 
     Attributes
     ----------
@@ -127,7 +127,7 @@ def summarize_scale(
     by_axis: dict[str, list[tuple[int, QuestionSummary]]] = {}
     for question in summarize(description, rows).questions:
         axis, _, value = question.name.partition("=")
-        place = question.cases if value == "all" else int(value)
+        place = question.examples if value == "all" else int(value)
         by_axis.setdefault(axis, []).append((place, question))
     return [
         _scaling(axis, counted[axis], sorted(places, key=lambda found: found[0]), floors, fetch)
@@ -146,22 +146,22 @@ def _scaling(
         timed = [found[name] for name in floors if name in found]
         if timed:
             best = min(timed, key=lambda item: item.wall_s.estimate)
-            products.append(_limit(x, question.cases, best.wall_s.estimate, best.work.gemm_flops))
+            products.append(_limit(x, question.examples, best.wall_s.estimate, best.work.gemm_flops))
         if fetch in found:
             epoch_s, work = found[fetch].wall_s.estimate, found[fetch].work
-            fetched.append(_limit(x, question.cases, epoch_s, work.input_bytes))
-        roof_s = max((limit.case_s for limit in (*products[-1:], *fetched[-1:]) if limit.x == x), default=math.nan)
+            fetched.append(_limit(x, question.examples, epoch_s, work.input_bytes))
+        roof_s = max((limit.example_s for limit in (*products[-1:], *fetched[-1:]) if limit.x == x), default=math.nan)
         for name, item in found.items():
             if name not in (*floors, fetch):
-                case_s = scaled(item.wall_s, 1 / question.cases)
-                points.setdefault(name, []).append(Point(x, case_s, item.wall_s, roof_s / case_s.estimate))
+                example_s = scaled(item.wall_s, 1 / question.examples)
+                points.setdefault(name, []).append(Point(x, example_s, item.wall_s, roof_s / example_s.estimate))
     curves = [Curve(name, tuple(along), *_slopes(along)) for name, along in points.items()]
     crossings = _crossings(places, list(points))
     return Scaling(axis, counted, tuple(curves), tuple(products), tuple(fetched), tuple(crossings))
 
 
-def _limit(x: int, cases: int, epoch_s: float, amount: float) -> Limit:
-    return Limit(x, epoch_s / cases, amount / epoch_s)
+def _limit(x: int, examples: int, epoch_s: float, amount: float) -> Limit:
+    return Limit(x, epoch_s / examples, amount / epoch_s)
 
 
 def _slopes(points: Sequence[Point]) -> tuple[float, float]:
@@ -173,7 +173,7 @@ def _slope(points: Sequence[Point]) -> float:
     """Return the slope of the straight line of least squares through the logarithms."""
     if len(points) < 2:
         return math.nan
-    x, y = np.log([point.x for point in points]), np.log([point.case_s.estimate for point in points])
+    x, y = np.log([point.x for point in points]), np.log([point.example_s.estimate for point in points])
     return float(np.polyfit(x, y, 1)[0])
 
 

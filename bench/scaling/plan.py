@@ -38,7 +38,7 @@ AXES: dict[str, tuple[str, Axis]] = {
     "batch-size": ("examples in a batch", (1, 4, 16, 64, 256, 1024, 4096, None)),
     "width": ("units of the hidden layer", (16, 32, 64, 128, 256, 512, 1024, 2048, 4096)),
     "depth": (f"hidden layers of {WIDTH} units", (1, 2, 3, 4, 6, 8)),
-    "cases": ("training examples", (1000, 4000, 16_000, 60_000)),
+    "examples": ("training examples", (1000, 4000, 16_000, 60_000)),
     "threads": ("threads", (1, 2, 4, 8, 16, 32, 64)),
 }
 """By name: what is counted along it, and where it is measured; ``None`` is all examples at once."""
@@ -70,9 +70,9 @@ def plan_scale(dataset: Dataset, axes: Sequence[str], implementations: Sequence[
 
 def _values(dataset: Dataset, axis: str) -> list[int | None]:
     n_train = len(dataset.x_train)
-    most = {"cases": n_train, "batch-size": n_train - 1, "threads": usable_cores()}.get(axis)
+    most = {"examples": n_train, "batch-size": n_train - 1, "threads": usable_cores()}.get(axis)
     found = [value for value in AXES[axis][1] if value is None or most is None or value <= most]
-    return found if axis != "cases" else list(dict.fromkeys([*found, n_train]))
+    return found if axis != "examples" else list(dict.fromkeys([*found, n_train]))
 
 
 def _question(dataset: Dataset, axis: str, value: int | None, names: Sequence[str]) -> Question:
@@ -81,7 +81,7 @@ def _question(dataset: Dataset, axis: str, value: int | None, names: Sequence[st
     entries = [Entry(name, said, recipe) for name in (*names, *FLOORS, FETCH)]
     timing = Timing(ANY, UNLIMITED_S, BLOCK_S, ROUNDS, SETS, secrets.randbits(32))
     check_timing(timing, len(entries))
-    extent = Extent(cases=value if axis == "cases" else None, epochs=0, seeds=0, budget_s=UNLIMITED_S)
+    extent = Extent(examples=value if axis == "examples" else None, epochs=0, seeds=0, budget_s=UNLIMITED_S)
     name = f"{axis}={'all' if value is None else value}"
     threads = value if axis == "threads" else None
     return make_question(name, f"{AXES[axis][0]}: {value or 'all'}", dataset, extent, entries, timing, threads)
@@ -95,6 +95,6 @@ _RECIPES: dict[str, Callable[[Recipe, Any], Recipe]] = {
     "batch-size": lambda recipe, value: recipe.replace(batch_size=value),
     "width": _sizes,
     "depth": lambda recipe, value: _sizes(recipe, *[WIDTH] * value),
-    "cases": lambda recipe, _: recipe,
+    "examples": lambda recipe, _: recipe,
     "threads": lambda recipe, _: recipe,
 }

@@ -84,7 +84,7 @@ def scaling_table(scaling: Scaling) -> Table:
         [
             f"{x:,}",
             curve.implementation,
-            seconds_interval(point.case_s),
+            seconds_interval(point.example_s),
             seconds_interval(point.epoch_s),
             percent(point.of_roof, 0),
         ]
@@ -111,7 +111,7 @@ def scaling_chart(scaling: Scaling) -> Chart:
     points = [(point, curve.implementation) for curve in scaling.curves for point in curve.points]
     points.sort(key=lambda found: found[0].x)
     bars = [
-        own_bar(name, point.case_s.estimate, seconds_interval(point.case_s), name=f"{point.x:,} {name}")
+        own_bar(name, point.example_s.estimate, seconds_interval(point.example_s), name=f"{point.x:,} {name}")
         for point, name in points
     ]
     return Chart(f"Time per example along {scaling.counted}", tuple(bars), seconds)
@@ -152,7 +152,7 @@ def _ahead_everywhere(scalings: Sequence[Scaling]) -> str | None:
         for place in {point.x for curve in scaling.curves for point in curve.points}
         if (
             curves := [
-                (curve.implementation, point.case_s.estimate)
+                (curve.implementation, point.example_s.estimate)
                 for curve in scaling.curves
                 for point in curve.points
                 if point.x == place
@@ -176,14 +176,14 @@ def _draw(band: style.Band, scaling: Scaling) -> None:
             "markersize": 5,
             "markeredgecolor": "white",
         }
-        times.plot(x, [point.case_s.estimate for point in curve.points], **look, **marks)
+        times.plot(x, [point.example_s.estimate for point in curve.points], **look, **marks)
         for point in curve.points:
-            if has_bounds(point.case_s):
-                times.plot([point.x] * 2, [point.case_s.low, point.case_s.high], color=look["color"], linewidth=3)
+            if has_bounds(point.example_s):
+                times.plot([point.x] * 2, [point.example_s.low, point.example_s.high], color=look["color"], linewidth=3)
         shares.plot(x, [point.of_roof for point in curve.points], **look, **marks)
     for limits, dash in ((scaling.products, PRODUCTS), (scaling.fetched, FETCHING)):
         places = [limit.x for limit in limits]
-        times.plot(places, [limit.case_s for limit in limits], color=style.INK, linestyle=dash, linewidth=1.2)
+        times.plot(places, [limit.example_s for limit in limits], color=style.INK, linestyle=dash, linewidth=1.2)
     shares.axhline(1, color=style.INK, linestyle=":", linewidth=1.2)
     for axes in (times, shares):
         _place_axis(axes, scaling)

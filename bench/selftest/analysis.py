@@ -21,7 +21,7 @@ from backprop_bench.bench.core.stats.intervals import (
     relative_half_width,
     shifted,
 )
-from backprop_bench.bench.core.stats.ratios import Ratio, paired_ratio, seconds_per_case
+from backprop_bench.bench.core.stats.ratios import Ratio, paired_ratio, seconds_per_example
 
 FURTHER = ("later_wall_s", "single_wall_s")
 """Further stretches of a turn, where block-switching overhead is measured."""
@@ -387,13 +387,13 @@ def _by_process(blocks: Sequence[Row], value_of: Callable[[Row], float]) -> tupl
 
 
 def _turn(row: Row) -> float:
-    """Return the time per case of a block by that of a later one in the same turn."""
-    return seconds_per_case(row) * float(row["later_cases"] / row["later_wall_s"])
+    """Return the time per example of a block by that of a later one in the same turn."""
+    return seconds_per_example(row) * float(row["later_examples"] / row["later_wall_s"])
 
 
 def _call(row: Row) -> float:
     """Return the cost of one more call, as a share of the block that had fewer of them."""
-    longer = row["single_wall_s"] / row["single_cases"] * row["later_cases"] / row["later_wall_s"] - 1
+    longer = row["single_wall_s"] / row["single_examples"] * row["later_examples"] / row["later_wall_s"] - 1
     more = row["single_calls"] - row["later_calls"]
     return float(longer / more) if more else 0.0
 

@@ -82,7 +82,7 @@ def plan_calibration(implementation: str, dataset: Dataset, trials: Trials) -> P
         block_s, rounds = (BLOCK_S, CUT_COST_ROUNDS) if copy.cut_cost else (TRIAL_BLOCK_S, TRIAL_ROUNDS)
         timing = Timing(trials.target, trials.budget_s, block_s, rounds, MIN_SETS, secrets.randbits(32))
         check_timing(timing, 2 * (STRETCHES if copy.cut_cost else 1))
-        extent = Extent(cases=None, epochs=0, seeds=0, budget_s=trials.budget_s)
+        extent = Extent(examples=None, epochs=0, seeds=0, budget_s=trials.budget_s)
         entries = [dataclasses.replace(entry, cut_cost=copy.cut_cost), copy]
         questions.append(make_question(f"trial-{number:03}", f"Trial {number}", dataset, extent, entries, timing))
     return Plan(tuple(questions), part_blocks=0, part_seconds=0.0, proof_steps=None, at_once=trials.at_once)

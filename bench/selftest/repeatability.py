@@ -218,7 +218,7 @@ def _settings(summary: Summary, name: str) -> dict[str, Any]:
     timing = {key: value for key, value in planned["timing"].items() if key != "order_seed"}
     environment = summary.description["environment"]
     where = {"processor": environment["cpu"]["model"], "versions of packages": environment["packages"]}
-    return {**asked, "number of examples": planned["cases"], **recipes, "timing": timing, **where}
+    return {**asked, "number of examples": planned["examples"], **recipes, "timing": timing, **where}
 
 
 def _question_of(label: str, summary: Summary, name: str) -> QuestionSummary:

@@ -95,7 +95,7 @@ MEAN = Equation(
     26,
     r"\frac{\partial}{\partial w} \left( \frac{1}{N} \sum_c E_c \right) ="
     r" \frac{1}{N} \sum_c \frac{\partial E_c}{\partial w}",
-    "the derivative by w of the mean of E over N cases is the mean of the derivatives.",
+    "the derivative by w of the mean of E over N examples is the mean of the derivatives.",
 )
 FORWARD_BATCH = Equation(1, r"Z = XW + b", "the matrix Z is X times W, plus b in every row.")
 BACK_BATCH = Equation(7, r"dY = dZ W^T", "the matrix dY is dZ times W transposed.")

@@ -51,12 +51,12 @@ STEPS = (
         "The article looks at the error of one output at a time. The sum over k in (7) is what comes on top of that.",
     ),
     Step(
-        "Many cases at once: matrices",
+        "Many examples at once: matrices",
         (
-            (equations.FORWARD_BATCH, "One row per case: a product is a set of sums"),
+            (equations.FORWARD_BATCH, "One row per example: a product is a set of sums"),
             (equations.BACK_BATCH, "Backward with the same weights, transposed"),
-            (equations.WEIGHT_BATCH, "This product adds up the gradients of the cases"),
-            (equations.MEAN, "A mean over N cases has a gradient N times smaller than the sum"),
+            (equations.WEIGHT_BATCH, "This product adds up the gradients of the examples"),
+            (equations.MEAN, "A mean over N examples has a gradient N times smaller than the sum"),
         ),
         "A learning rate for a sum must be N times larger for a mean, or the network hardly moves.",
     ),

@@ -130,7 +130,7 @@ def _draw_bar(axes: Axes, row: int, bar: Bar, axis: Axis, chart: Chart) -> None:
 
 
 def scaling_picture(scaling: Scaling) -> Picture:
-    """Draw the time per case along an axis, one curve per implementation."""
+    """Draw the time per example along an axis, one curve per implementation."""
     with _look():
         figure = _figure(WIDE, CURVES_HIGH)
         axes = _axes(figure, CURVES_LEFT, CURVES_RIGHT, 0.15, CURVES_BELOW)
@@ -138,7 +138,7 @@ def scaling_picture(scaling: Scaling) -> Picture:
             name = curve.implementation
             axes.plot(
                 [point.x for point in curve.points],
-                [point.case_s.estimate for point in curve.points],
+                [point.example_s.estimate for point in curve.points],
                 color=style.colour(name),
                 linestyle=style.dash(name),
                 marker=style.marker(name),
@@ -147,8 +147,8 @@ def scaling_picture(scaling: Scaling) -> Picture:
                 label=named(name),
             )
             for point in curve.points:
-                if has_bounds(point.case_s):
-                    axes.plot([point.x] * 2, [point.case_s.low, point.case_s.high], color=style.colour(name))
+                if has_bounds(point.example_s):
+                    axes.plot([point.x] * 2, [point.example_s.low, point.example_s.high], color=style.colour(name))
         _curve_axes(axes, scaling)
         return _picture(figure, _scaling_alt(scaling))
 
@@ -169,12 +169,12 @@ def _curve_axes(axes: Axes, scaling: Scaling) -> None:
 
 def _scaling_alt(scaling: Scaling) -> str:
     each = [
-        f"{named(curve.implementation)} from {seconds(curve.points[0].case_s.estimate)} at {curve.points[0].x:,} to "
-        f"{seconds(curve.points[-1].case_s.estimate)} at {curve.points[-1].x:,}"
+        f"{named(curve.implementation)} from {seconds(curve.points[0].example_s.estimate)} at {curve.points[0].x:,} to "
+        f"{seconds(curve.points[-1].example_s.estimate)} at {curve.points[-1].x:,}"
         for curve in scaling.curves
         if curve.points
     ]
-    return f"Curves of the time per case along {scaling.counted}: {listing(each)}."
+    return f"Curves of the time per example along {scaling.counted}: {listing(each)}."
 
 
 def network_picture() -> Picture:

@@ -18,7 +18,7 @@ class Choice:
     label
         Of the entry with that recipe.
     epochs, wall_s
-        After how many epochs, and seconds, it reached the target on the cases held out; NaN where no recipe did, and
+        After how many epochs, and seconds, it reached the target on the examples held out; NaN where no recipe did, and
         this one came nearest.
     accuracy
         What it had there.
@@ -36,7 +36,7 @@ class Choice:
 
 
 def choose(searches: Sequence[Row], implementations: Mapping[str, str], targets: Sequence[float]) -> list[Choice]:
-    """Return, for every implementation and target, the recipe that took the fewest seconds on the cases held out.
+    """Return, for every implementation and target, the recipe that took the fewest seconds on the examples held out.
 
     Parameters
     ----------

@@ -18,7 +18,7 @@ from backprop_bench.bench.core.machine.environment import usable_core_numbers
 from backprop_bench.bench.core.records.rows import Row
 from backprop_bench.bench.core.stats.stopping import Timing
 from backprop_bench.bench.core.worker.client import Worker, WorkerError, start_again, together
-from backprop_bench.bench.core.worker.shared_data import SharedCases, SharedForms
+from backprop_bench.bench.core.worker.shared_data import SharedExamples, SharedForms
 from backprop_bench.bench.time_to_accuracy.analysis import Choice, choose
 from backprop_bench.data import SHARED, Dataset, fit_recipe
 
@@ -73,7 +73,7 @@ def plan_race(dataset: Dataset, implementations: Sequence[str], seeds: int, epoc
         check_available(name)
     entries = [_entry(name, dataset, changes) for name in names for changes in GRIDS.get(name, SGD)]
     timing = Timing(1.0, 1.0, BLOCK_S, 1, 1, 0)
-    extent = Extent(cases=None, epochs=epochs, seeds=seeds, budget_s=1.0)
+    extent = Extent(examples=None, epochs=epochs, seeds=seeds, budget_s=1.0)
     question = make_question(RACE, "Time to accuracy", dataset, extent, entries, timing)
     return Plan((question,), part_blocks=0, part_seconds=0.0, proof_steps=PROOF_STEPS)
 
@@ -115,9 +115,9 @@ def _implementations(question: Question) -> dict[str, str]:
 
 
 def _search(
-    question: Question, shared: SharedForms, n_cases: int, threads: int, book: Book, progress: Progress
+    question: Question, shared: SharedForms, n_examples: int, threads: int, book: Book, progress: Progress
 ) -> None:
-    """Train every recipe once on the cases that are not held out; several at a time, for this only chooses."""
+    """Train every recipe once on the examples that are not held out; several at a time, for this only chooses."""
     missing = [
         entry
         for entry in question.entries
@@ -126,18 +126,20 @@ def _search(
     ]
     with progress.stage("choose recipes", len(missing)), together(threads) as pool:
         running = {
-            pool.submit(_search_one, question, entry, shared, n_cases, threads, book): entry for entry in missing
+            pool.submit(_search_one, question, entry, shared, n_examples, threads, book): entry for entry in missing
         }
         for future in concurrent.futures.as_completed(running):
             future.result()
             progress.advance(running[future].label)
 
 
-def _search_one(question: Question, entry: Entry, shared: SharedForms, n_cases: int, threads: int, book: Book) -> None:
-    cases = shared.of(entry.recipe, n_cases)
+def _search_one(
+    question: Question, entry: Entry, shared: SharedForms, n_examples: int, threads: int, book: Book
+) -> None:
+    examples = shared.of(entry.recipe, n_examples)
     try:
-        with Worker(threads, descriptors=[cases.descriptor]) as worker:
-            open_entry(entry, cases, worker, threads, list(usable_core_numbers()))
+        with Worker(threads, descriptors=[examples.descriptor]) as worker:
+            open_entry(entry, examples, worker, threads, list(usable_core_numbers()))
             worker.ask("begin", seed=0)
             worker.ask("warm_up", block_s=WARM_UP_S, batches=None)  # what compiles there is none of the choice
             worker.ask("begin", seed=0)
@@ -169,9 +171,9 @@ def _race(
     with progress.stage("race", len(missing)):
         for seed, choice in missing:
             entry = entries[choice.label]
-            cases = shared.of(entry.recipe, question.cases)
+            examples = shared.of(entry.recipe, question.examples)
             try:
-                rows = _run(question, entry, choice, seed, cases, threads, cores)
+                rows = _run(question, entry, choice, seed, examples, threads, cores)
             except WorkerError as failure:
                 book.add_failure(question, entry, "timing", seed, str(failure))
             else:
@@ -180,12 +182,18 @@ def _race(
 
 
 def _run(
-    question: Question, entry: Entry, choice: Choice, seed: int, cases: SharedCases, threads: int, cores: list[int]
+    question: Question,
+    entry: Entry,
+    choice: Choice,
+    seed: int,
+    examples: SharedExamples,
+    threads: int,
+    cores: list[int],
 ) -> list[Row]:
     """Race twice in one process: first from its start, then with everything imported and compiled."""
     rows = []
-    with Worker(threads, descriptors=[cases.descriptor]) as worker:
-        opened = open_entry(entry, cases, worker, threads, cores)
+    with Worker(threads, descriptors=[examples.descriptor]) as worker:
+        opened = open_entry(entry, examples, worker, threads, cores)
         for cold in (True, False):
             start_s = worker.ask("begin", seed=seed)["prepare_s"]
             start_s += opened["import_s"] + opened["load_s"] if cold else 0.0

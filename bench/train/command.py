@@ -18,7 +18,7 @@ from backprop_bench.bench.core.machine.cores import chosen_cores
 from backprop_bench.bench.core.records.files import write_whole
 from backprop_bench.bench.core.records.rows import Row
 from backprop_bench.bench.core.worker.client import Refusal, Worker, WorkerError
-from backprop_bench.bench.core.worker.shared_data import SharedCases
+from backprop_bench.bench.core.worker.shared_data import SharedExamples
 from backprop_bench.bench.report.findings import Finding, Findings
 from backprop_bench.bench.report.table import make_table
 from backprop_bench.data import InputError, Recipe, check_fit, fit_recipe, load_dataset, named_recipe
@@ -31,8 +31,8 @@ COLUMNS = {"epoch": 5, "accuracy": 11, "mean loss": 11, "wall s": 10, "CPU s": 9
 @click.argument("implementation")
 @recipe_options
 @click.option("--dataset", default="mnist", show_default=True, help="Name or path of the dataset.")
-@click.option("--cases", type=click.IntRange(min=1), help="Train on the first cases only.")
-@click.option("--hold-out", type=click.IntRange(min=1), help="Test on the last training cases instead; for tuning.")
+@click.option("--examples", type=click.IntRange(min=1), help="Train on the first examples only.")
+@click.option("--hold-out", type=click.IntRange(min=1), help="Test on the last training examples instead; for tuning.")
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads to use.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Write the outcome there.")
 @output_options
@@ -40,7 +40,7 @@ def train(
     implementation: str,
     recipe: str,
     dataset: str,
-    cases: int | None,
+    examples: int | None,
     hold_out: int | None,
     threads: int,
     json_file: Path | None,
@@ -55,7 +55,7 @@ def train(
     Examples:
       backprop-bench train scratch-numpy --epochs 3
       backprop-bench train torch-eager --layer-sizes 784-300-10 --optimizer adam --learning-rate 0.001
-      backprop-bench train scratch-numpy --recipe article-scratch --cases 5000 --json out.json
+      backprop-bench train scratch-numpy --recipe article-scratch --examples 5000 --json out.json
     """  # noqa: D301 (click reads the backspace)
     check_available(implementation)
     cores = chosen_cores(None, threads)
@@ -66,10 +66,10 @@ def train(
     check_fit(chosen, loaded)
     if json_file is not None:
         _check_writable(json_file)
-    loaded = (loaded.hold_out(hold_out) if hold_out else loaded).subset(cases)
+    loaded = (loaded.hold_out(hold_out) if hold_out else loaded).subset(examples)
     entry = Entry(implementation, recipe, chosen)
     try:
-        with SharedCases(chosen, loaded) as shared, Worker(threads, descriptors=[shared.descriptor]) as worker:
+        with SharedExamples(chosen, loaded) as shared, Worker(threads, descriptors=[shared.descriptor]) as worker:
             worker.ask("open", **open_request(entry, shared, worker, threads, list(cores)))
             epochs = _train(worker, chosen, _print_line if output.is_text else None)
     except Refusal as refusal:
@@ -82,7 +82,7 @@ def train(
         output.show(Findings([Finding("training", tables=[table])]))
     if json_file is not None:
         outcome: Row = {"implementation": implementation, "recipe": chosen.to_dict(), "dataset": dataset}
-        outcome |= {"cases": cases, "hold_out": hold_out, "epochs": epochs}
+        outcome |= {"examples": examples, "hold_out": hold_out, "epochs": epochs}
         write_whole(json_file, (json.dumps(outcome, indent=2) + "\n").encode())
 
 

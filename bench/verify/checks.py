@@ -21,8 +21,8 @@ from backprop_bench.bench.core.worker.forks import load_once
 from backprop_bench.bench.verify.protocol import check_conduct
 from backprop_bench.bench.verify.rounding import FUNCTION_ERROR, error_bounds, gamma, unit_roundoff
 from backprop_bench.data import (
-    Cases,
     Dataset,
+    Examples,
     Floats,
     InputError,
     Layer,
@@ -33,7 +33,7 @@ from backprop_bench.data import (
     batch_order,
     copy_parameters,
     initial_parameters,
-    training_cases,
+    training_examples,
 )
 from backprop_bench.scratch.numpy_trainer import Backward, Forward, NumpyTrainer
 
@@ -50,9 +50,9 @@ CENTRAL_DIFFERENCE_TOLERANCE = 1e-7
 STEPS = 1000
 """Weight changes after which float64 weights are compared; float32 ones after a tenth of it."""
 SLOW_STEPS, SLOW_BATCH = 20, 8
-"""Weight changes, and cases of the first batch, where an implementation takes milliseconds per case."""
+"""Weight changes, and examples of the first batch, where an implementation takes milliseconds per example."""
 FINAL_OUTPUTS = 20
-"""Cases whose outputs are compared again after these steps."""
+"""Examples whose outputs are compared again after these steps."""
 SAMPLED_WEIGHTS = 12
 """Weights per array that central differences are taken of: half the steepest, half at random."""
 CENTRAL_DIFFERENCE_STEP = 1e-3
@@ -95,9 +95,9 @@ def _prove_in(
     except UnsupportedRecipe:
         return  # float64 for the sake of the proof only, where the recipe itself is float32
     twin = named_implementation(implementation.twin)
-    cases = training_cases(recipe, dataset.subset(n_proof_cases(recipe)))
+    examples = training_examples(recipe, dataset.subset(n_proof_examples(recipe)))
     against = twin.load()
-    first = first_batch(recipe, cases, SLOW_BATCH if implementation.slow else None)
+    first = first_batch(recipe, examples, SLOW_BATCH if implementation.slow else None)
     conduct = _attempt(lambda: check_conduct(recipe, trainer, first))
     if not conduct.passed:  # what misbehaves is not worth comparing
         yield Parity(implementation.name, "the protocol", "conduct", recipe.dtype, False, None, 0.0, conduct.where)
@@ -105,7 +105,7 @@ def _prove_in(
     checks: list[tuple[str, str, Callable[[], Agreement]]] = [
         ("outputs", twin.name, lambda: compare_outputs(recipe, trainer, against, first)),
         ("gradients", twin.name, lambda: compare_gradients(recipe, trainer, against, first)),
-        (f"{steps} steps", twin.name, lambda: compare_training(recipe, trainer, against, cases, steps)),
+        (f"{steps} steps", twin.name, lambda: compare_training(recipe, trainer, against, examples, steps)),
     ]
     if recipe.dtype == "float64":
         check = lambda: compare_central_differences(recipe, trainer, first)  # noqa: E731 (as the others)
@@ -131,19 +131,19 @@ def _attempt(run: Callable[[], Agreement]) -> Agreement:
         return Agreement(None, 0.0, f"raised {describe_error(error)}")
 
 
-def n_proof_cases(recipe: Recipe) -> int:
-    """Return how many cases make ten batches and a shorter last one, so that its wrong treatment shows."""
+def n_proof_examples(recipe: Recipe) -> int:
+    """Return how many examples make ten batches and a shorter last one, so that its wrong treatment shows."""
     batch_size = recipe.batch_size or 100
     return 10 * batch_size + (batch_size + 1) // 2
 
 
-def first_batch(recipe: Recipe, cases: Cases, at_most: int | None = None) -> Cases:
-    """Return the first batch of the first epoch, or the first cases of it."""
-    first = batch_order(recipe, len(cases.x), 0)[: recipe.batch_size][:at_most]
-    return Cases(cases.x[first], cases.t[first], cases.y[first])
+def first_batch(recipe: Recipe, examples: Examples, at_most: int | None = None) -> Examples:
+    """Return the first batch of the first epoch, or the first examples of it."""
+    first = batch_order(recipe, len(examples.x), 0)[: recipe.batch_size][:at_most]
+    return Examples(examples.x[first], examples.t[first], examples.y[first])
 
 
-def compare_outputs(recipe: Recipe, found: type[Trainer], expected: type[Trainer], batch: Cases) -> Agreement:
+def compare_outputs(recipe: Recipe, found: type[Trainer], expected: type[Trainer], batch: Examples) -> Agreement:
     """Compare the output activations for a batch from the initial weights."""
     parameters = initial_parameters(recipe)
     x, t = batch.x, batch.t
@@ -153,7 +153,7 @@ def compare_outputs(recipe: Recipe, found: type[Trainer], expected: type[Trainer
     return compare_arrays(a, b, [2 * error_bounds(recipe, parameters, x, t).outputs])
 
 
-def compare_gradients(recipe: Recipe, found: type[Trainer], expected: type[Trainer], batch: Cases) -> Agreement:
+def compare_gradients(recipe: Recipe, found: type[Trainer], expected: type[Trainer], batch: Examples) -> Agreement:
     """Compare dE/dw of a batch from the initial weights."""
     parameters = initial_parameters(recipe)
     x, t = batch.x, batch.t
@@ -164,7 +164,7 @@ def compare_gradients(recipe: Recipe, found: type[Trainer], expected: type[Train
     return compare_arrays(a, b, [2 * bound for _, bound in bounds])
 
 
-def compare_central_differences(recipe: Recipe, found: type[Trainer], batch: Cases) -> Agreement:
+def compare_central_differences(recipe: Recipe, found: type[Trainer], batch: Examples) -> Agreement:
     """Compare dE/dw of a batch with central differences of E, taken from the implementation's outputs.
 
     (8 [E(w + h) − E(w − h)] − [E(w + 2h) − E(w − 2h)]) / 12h is exact up to h⁴. Beside the relative tolerance, what
@@ -221,7 +221,7 @@ def _move(parameters: Parameters, place: int, index: int, by: float) -> Paramete
     return moved
 
 
-def _crosses_kink(recipe: Recipe, parameters: Parameters, place: int, index: int, batch: Cases) -> bool:
+def _crosses_kink(recipe: Recipe, parameters: Parameters, place: int, index: int, batch: Examples) -> bool:
     """Say whether some rectified unit, or output with a margin, changes sides between the outermost steps."""
     if recipe.hidden_activation != "relu" and recipe.margin is None:
         return False
@@ -235,14 +235,14 @@ def _crosses_kink(recipe: Recipe, parameters: Parameters, place: int, index: int
 
 
 def compare_training(
-    recipe: Recipe, found: type[Trainer], expected: type[Trainer], cases: Cases, steps: int
+    recipe: Recipe, found: type[Trainer], expected: type[Trainer], examples: Examples, steps: int
 ) -> Agreement:
     """Compare the weights after some steps and the loss of every epoch; the worst of :func:`compare_runs`."""
-    return worst(compare_runs(recipe, found, expected, cases, steps))
+    return worst(compare_runs(recipe, found, expected, examples, steps))
 
 
 def compare_runs(
-    recipe: Recipe, found: type[Trainer], expected: type[Trainer], cases: Cases, steps: int
+    recipe: Recipe, found: type[Trainer], expected: type[Trainer], examples: Examples, steps: int
 ) -> list[Agreement]:
     """Compare every array of weights after some steps, then outputs from these weights, and last the losses.
 
@@ -250,7 +250,7 @@ def compare_runs(
     about to diverge, is judged by how far it drives them apart, as a float32 recipe always is.
     """
     parameters = initial_parameters(recipe)
-    a, b = (train_steps(trainer(recipe, parameters), recipe, cases, steps) for trainer in (found, expected))
+    a, b = (train_steps(trainer(recipe, parameters), recipe, examples, steps) for trainer in (found, expected))
     if recipe.dtype == "float64":
         bounds = relative_bounds(b[:-1], WEIGHT_TOLERANCE) + relative_bounds(b[-1:], LOSS_TOLERANCE)
         agreements = compare_each(a, b, bounds)
@@ -258,28 +258,28 @@ def compare_runs(
             return agreements
     else:
         bounds = [0.0] * len(b)
-    wider = training_error_bounds(recipe, cases, steps)
+    wider = training_error_bounds(recipe, examples, steps)
     if not np.isfinite(wider).all():
         return [Agreement(None, 0.0, f"nothing can be compared: the recipe diverges within {steps} steps")]
     return compare_each(a, b, list(map(max, bounds, wider)))
 
 
-def train_steps(running: Trainer, recipe: Recipe, cases: Cases, steps: int) -> NamedArrays:
+def train_steps(running: Trainer, recipe: Recipe, examples: Examples, steps: int) -> NamedArrays:
     """Train until the weights have changed this often.
 
     Returns
     -------
     NamedArrays
-        The weights, the outputs of the first cases from these weights, and the mean loss of every epoch [epochs].
+        The weights, the outputs of the first examples from these weights, and the mean loss of every epoch [epochs].
     """
-    n_cases = len(cases.x)
-    steps_per_epoch = -(-n_cases // (recipe.batch_size or n_cases))
+    n_examples = len(examples.x)
+    steps_per_epoch = -(-n_examples // (recipe.batch_size or n_examples))
     epochs = -(-steps // steps_per_epoch)
     losses = []
     for epoch in range(epochs):
-        left = (steps - epoch * steps_per_epoch) * (recipe.batch_size or n_cases)
-        losses.append(running.train_epoch(cases.x, cases.t, batch_order(recipe, n_cases, epoch)[:left]))
-    outputs = running.predict(cases.x[:FINAL_OUTPUTS])
+        left = (steps - epoch * steps_per_epoch) * (recipe.batch_size or n_examples)
+        losses.append(running.train_epoch(examples.x, examples.t, batch_order(recipe, n_examples, epoch)[:left]))
+    outputs = running.predict(examples.x[:FINAL_OUTPUTS])
     return [
         *name_arrays(running.parameters()),
         ("outputs after training", outputs),
@@ -311,7 +311,7 @@ class _Perturbed(NumpyTrainer):
         return np.where(self.rng.random(like.shape) < 0.5, -1.0, 1.0)
 
 
-def training_error_bounds(recipe: Recipe, cases: Cases, steps: int) -> list[float]:
+def training_error_bounds(recipe: Recipe, examples: Examples, steps: int) -> list[float]:
     """Bound how far rounding may drive two runs apart over many steps: every array that `train_steps` returns.
 
     What rounding does in one step is bounded by analysis; what training makes of it, step after step, depends on the
@@ -319,7 +319,7 @@ def training_error_bounds(recipe: Recipe, cases: Cases, steps: int) -> list[floa
     or down at random, by its whole one-step bound, and the largest distance between such runs is taken, with a margin.
     """
     exact, start = recipe.replace(dtype="float64"), _as_float64(initial_parameters(recipe))
-    wide = Cases(cases.x.astype(np.float64), cases.t.astype(np.float64), cases.y)
+    wide = Examples(examples.x.astype(np.float64), examples.t.astype(np.float64), examples.y)
     reference = NumpyTrainer(exact, start)
     straight = train_steps(reference, recipe, wide, steps)
     spreads = [0.0] * len(straight)
@@ -328,7 +328,7 @@ def training_error_bounds(recipe: Recipe, cases: Cases, steps: int) -> list[floa
         here = [float(abs(a - b).max()) for (_, a), (_, b) in zip(moved, straight, strict=True)]
         spreads = np.maximum(spreads, here).tolist()  # unlike max, keeps a NaN
     bounds = [PERTURBATION_MARGIN * spread for spread in spreads]
-    terms = (recipe.batch_size or len(cases.x)) * recipe.layer_sizes[-1] + FUNCTION_ERROR
+    terms = (recipe.batch_size or len(examples.x)) * recipe.layer_sizes[-1] + FUNCTION_ERROR
     u = unit_roundoff(recipe.dtype)
     bounds[-1] += 2 * gamma(terms, u) * float(abs(straight[-1][1]).max())
     final = error_bounds(recipe, reference.parameters(), wide.x[:FINAL_OUTPUTS], wide.t[:FINAL_OUTPUTS])

@@ -7,9 +7,9 @@ from backprop_bench.bench.core.records.rows import Row
 from backprop_bench.bench.core.worker.forks import load_once
 from backprop_bench.bench.core.worker.handlers import handler
 from backprop_bench.bench.verify import inspection
-from backprop_bench.bench.verify.checks import SLOW_STEPS, first_batch, n_proof_cases, prove
+from backprop_bench.bench.verify.checks import SLOW_STEPS, first_batch, n_proof_examples, prove
 from backprop_bench.bench.verify.protocol import check_conduct
-from backprop_bench.data import Recipe, initial_parameters, load_dataset, training_cases
+from backprop_bench.data import Recipe, initial_parameters, load_dataset, training_examples
 
 
 @handler(refuses=True)
@@ -25,7 +25,7 @@ def inspect(implementation: str, against: str, recipe: Row, dataset: str, steps:
     """Compare two implementations quantity by quantity; one that breaks the protocol is not compared further."""
     known, chosen = named_implementation(implementation), Recipe.from_dict(recipe)
     actual, expected = load_once(known), load_once(named_implementation(against))
-    examples = training_cases(chosen, load_dataset(dataset).subset(n_proof_cases(chosen)))
+    examples = training_examples(chosen, load_dataset(dataset).subset(n_proof_examples(chosen)))
     conduct = check_conduct(chosen, actual, first_batch(chosen, examples))
     if not conduct.passed:
         return {"equal": False, "conduct": conduct.where, "quantities": [], "traced": False, "first_step": None}
@@ -49,5 +49,5 @@ def drift(implementation: str, against: str, recipe: Row, dataset: str, steps: i
     """Train two implementations and measure how far they come apart."""
     chosen = Recipe.from_dict(recipe)
     actual, expected = (load_once(named_implementation(name)) for name in (implementation, against))
-    examples = training_cases(chosen, load_dataset(dataset))
+    examples = training_examples(chosen, load_dataset(dataset))
     return {"points": inspection.drift(chosen, actual, expected, examples, steps)}

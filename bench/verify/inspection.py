@@ -19,7 +19,7 @@ from backprop_bench.bench.core.stats.tolerances import (
 from backprop_bench.bench.verify.checks import GRADIENT_TOLERANCE, compare_runs, first_batch
 from backprop_bench.bench.verify.rounding import ErrorBounds, error_bounds
 from backprop_bench.data import (
-    Cases,
+    Examples,
     Floats,
     Parameters,
     Recipe,
@@ -70,13 +70,15 @@ class Quantity:
         return dataclasses.asdict(self)
 
 
-def inspect(recipe: Recipe, found: type[Trainer], expected: type[Trainer], cases: Cases, steps: int) -> list[Quantity]:
+def inspect(
+    recipe: Recipe, found: type[Trainer], expected: type[Trainer], examples: Examples, steps: int
+) -> list[Quantity]:
     """Compare every quantity that both implementations show.
 
     Intermediate quantities are those of the first batch from the initial weights; weights are those after ``steps``
     changes, outputs after training are from these, and losses are those on the way.
     """
-    batch, parameters = first_batch(recipe, cases), initial_parameters(recipe)
+    batch, parameters = first_batch(recipe, examples), initial_parameters(recipe)
     bounds = error_bounds(recipe, parameters, batch.x, batch.t)
     trainers = [trainer(recipe, parameters) for trainer in (found, expected)]
     a, b = (list(_quantities(trainer, batch, shows_all(*trainers))) for trainer in trainers)
@@ -84,7 +86,7 @@ def inspect(recipe: Recipe, found: type[Trainer], expected: type[Trainer], cases
         _compare(name, layer, x, y, _allowed(recipe, bounds, name, layer, y))
         for (name, layer, x), (_, _, y) in zip(a, b, strict=True)
     ]
-    return quantities + _compare_trained(recipe, found, expected, cases, steps)
+    return quantities + _compare_trained(recipe, found, expected, examples, steps)
 
 
 def shows_all(*trainers: Trainer) -> bool:
@@ -92,7 +94,7 @@ def shows_all(*trainers: Trainer) -> bool:
     return all(isinstance(trainer, Traces) for trainer in trainers)
 
 
-def _quantities(trainer: Trainer, batch: Cases, traced: bool) -> Iterator[tuple[str, int, Floats]]:
+def _quantities(trainer: Trainer, batch: Examples, traced: bool) -> Iterator[tuple[str, int, Floats]]:
     """Yield name, layer and value in the order of computation: forward by layer, then backward."""
     gradients = trainer.gradients(batch.x, batch.t)
     trace = trainer.trace(batch.x, batch.t) if traced and isinstance(trainer, Traces) else None
@@ -147,13 +149,13 @@ def _quantity(name: str, layer: int, passed: bool, largest: Agreement) -> Quanti
 
 
 def _compare_trained(
-    recipe: Recipe, found: type[Trainer], expected: type[Trainer], cases: Cases, steps: int
+    recipe: Recipe, found: type[Trainer], expected: type[Trainer], examples: Examples, steps: int
 ) -> list[Quantity]:
     names = [
         (name, layer) for layer in range(1, len(recipe.layer_sizes)) for name in (("W", "b") if recipe.bias else ("W",))
     ]
     names += [("outputs after", len(recipe.layer_sizes) - 1), ("loss", len(recipe.layer_sizes) - 1)]
-    agreements = compare_runs(recipe, found, expected, cases, steps)
+    agreements = compare_runs(recipe, found, expected, examples, steps)
     return [
         _quantity(name, layer, agreement.passed, agreement)
         for (name, layer), agreement in zip(names, agreements, strict=False)
@@ -161,7 +163,7 @@ def _compare_trained(
 
 
 def first_step_apart(
-    recipe: Recipe, found: type[Trainer], expected: type[Trainer], cases: Cases, steps: int
+    recipe: Recipe, found: type[Trainer], expected: type[Trainer], examples: Examples, steps: int
 ) -> tuple[int, list[str]]:
     """Return the first of these steps after which weights differ, as they do after the last, and the arrays that do.
 
@@ -171,7 +173,7 @@ def first_step_apart(
 
     @functools.cache
     def apart(step: int) -> list[str]:
-        agreements = compare_runs(recipe, found, expected, cases, step)
+        agreements = compare_runs(recipe, found, expected, examples, step)
         weights = agreements[:-2] or agreements
         return [agreement.where.partition("[")[0] for agreement in weights if not agreement.passed]
 
@@ -183,7 +185,7 @@ def first_step_apart(
 
 
 def drift(
-    recipe: Recipe, found: type[Trainer], expected: type[Trainer], cases: Cases, steps: int
+    recipe: Recipe, found: type[Trainer], expected: type[Trainer], examples: Examples, steps: int
 ) -> list[tuple[int, float]]:
     """Train both from the same weights and measure how far they are apart on the way.
 
@@ -193,14 +195,14 @@ def drift(
         Numbers of steps, and the largest difference of a weight then, relative to the largest weight of its array.
     """
     trainers = [trainer(recipe, initial_parameters(recipe)) for trainer in (found, expected)]
-    size = recipe.batch_size or len(cases.x)
-    epochs = -(-steps * size // len(cases.x))
-    order = np.concatenate([batch_order(recipe, len(cases.x), epoch) for epoch in range(epochs)])
+    size = recipe.batch_size or len(examples.x)
+    epochs = -(-steps * size // len(examples.x))
+    order = np.concatenate([batch_order(recipe, len(examples.x), epoch) for epoch in range(epochs)])
     points = sorted(set(np.geomspace(1, steps, DRIFT_POINTS).round().astype(int).tolist()))
     distances = []
     for before, after in zip([0, *points], points, strict=False):
         for trainer in trainers:
-            trainer.train_epoch(cases.x, cases.t, order[before * size : after * size])
+            trainer.train_epoch(examples.x, examples.t, order[before * size : after * size])
         a, b = (name_arrays(trainer.parameters()) for trainer in trainers)
         distances.append((after, _distance(a, b)))
     return distances

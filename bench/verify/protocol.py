@@ -9,13 +9,22 @@ import numpy as np
 from backprop_bench.bench.core.implementations import describe_error
 from backprop_bench.bench.core.stats.tolerances import Agreement, NamedArrays, name_arrays
 from backprop_bench.bench.core.worker.forks import ReturnedTwice, call_once
-from backprop_bench.data import Cases, InputError, Layer, Parameters, Recipe, Trainer, batch_order, initial_parameters
+from backprop_bench.data import (
+    Examples,
+    InputError,
+    Layer,
+    Parameters,
+    Recipe,
+    Trainer,
+    batch_order,
+    initial_parameters,
+)
 
 ANOTHER = 1e-3
 """Difference, relative to the largest value, from which weights are others: less is a matter of precision."""
 
 
-def check_conduct(recipe: Recipe, found: type[Trainer], batch: Cases) -> Agreement:
+def check_conduct(recipe: Recipe, found: type[Trainer], batch: Examples) -> Agreement:
     """Use every method of a trainer on a batch and look at what it did.
 
     Returns
@@ -54,7 +63,7 @@ def _call(method: str, call: Callable[..., Any], *arguments: Any) -> Any:
         raise _Raised(method, error) from error
 
 
-def _faults(recipe: Recipe, found: type[Trainer], batch: Cases) -> Iterator[str]:
+def _faults(recipe: Recipe, found: type[Trainer], batch: Examples) -> Iterator[str]:
     """Yield what is wrong, in the order in which it would confuse whatever comes after it."""
     given = initial_parameters(recipe)
     trainer = _call("__init__", found, recipe, given)
@@ -111,9 +120,9 @@ def _own_weights(trainer: Trainer, method: str) -> NamedArrays:
     return _prefix("its own ", name_arrays(_call("parameters", trainer.parameters)))
 
 
-def _shape_faults(recipe: Recipe, method: str, returned: Any, n_cases: int, *, finite: bool = True) -> Iterator[str]:
+def _shape_faults(recipe: Recipe, method: str, returned: Any, n_examples: int, *, finite: bool = True) -> Iterator[str]:
     if method == "predict":
-        yield from _array_faults(method, "outputs", returned, (n_cases, recipe.layer_sizes[-1]), recipe.dtype)
+        yield from _array_faults(method, "outputs", returned, (n_examples, recipe.layer_sizes[-1]), recipe.dtype)
         return
     expected = initial_parameters(recipe)
     if not isinstance(returned, tuple | list) or len(returned) != len(expected):

@@ -60,10 +60,10 @@ class Beginner:
         self.epoch += 1
         total, size = 0.0, self.recipe.batch_size or len(order)
         for start in range(0, len(order), size):
-            cases = order[start : start + size]
-            y = self.forward(x[cases])
-            total += self.loss(y[-1], t[cases])
-            self.change(self.backward(y, t[cases]))
+            examples = order[start : start + size]
+            y = self.forward(x[examples])
+            total += self.loss(y[-1], t[examples])
+            self.change(self.backward(y, t[examples]))
         return total / len(order)
 
     def gradients(self, x: Floats, t: Floats) -> Parameters:

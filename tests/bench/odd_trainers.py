@@ -156,7 +156,7 @@ class Greedy(NumpyTrainer):
 
 
 class Scribbling(NumpyTrainer):
-    """Writes to the cases that it is handed."""
+    """Writes to the examples that it is handed."""
 
     def train_epoch(self, x: Floats, t: Floats, order: Order) -> float:
         x[...] = 0.0
@@ -176,7 +176,7 @@ class TurningTheClockBack(NumpyTrainer):
 class BrokenParts(NumpyTrainer):
     """Right, until a step is to be taken apart."""
 
-    def step_parts(self, x: Floats, t: Floats, cases: Order) -> StepParts:
+    def step_parts(self, x: Floats, t: Floats, examples: Order) -> StepParts:
         raise ZeroDivisionError("in parts")
 
 
@@ -216,7 +216,7 @@ class GivingInfinities(_LongTrained):
 
 
 class GivingNoOutputs(_LongTrained):
-    """Gives the class of each case where outputs were asked for, once it was evaluated three times."""
+    """Gives the class of each example where outputs were asked for, once it was evaluated three times."""
 
     asked = 0
 

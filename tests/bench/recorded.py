@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from backprop_bench.bench.core.network import LabelledCases, Outcomes, TrainedNetwork
+from backprop_bench.bench.core.network import LabelledExamples, Outcomes, TrainedNetwork
 from backprop_bench.bench.core.records.rows import KINDS, RECORDS, Row, write_description
 from backprop_bench.bench.core.stats.stopping import balanced_orders
 from backprop_bench.data import RECIPES, Layer
@@ -145,8 +145,8 @@ def _question(
         "title": "The article's experiment: per-example from scratch, mini-batches in PyTorch"
         if published
         else "Same recipe, same weights, same batches, one thread each",
-        "cases": 15_000 if published else 60_000,
-        "test_cases": 10_000,
+        "examples": 15_000 if published else 60_000,
+        "test_examples": 10_000,
         "epochs": epochs,
         "seeds": list(seeds),
         "entries": [*entries, *(_entry(implementation, recipes[0], again=True) for implementation in again)],
@@ -212,22 +212,22 @@ def made_up_outcomes(
     n_classes: int = 10,
     *,
     side: float = 6,
-    n_cases: int = 200,
+    n_examples: int = 200,
     wrong: float = 0.2,
     twins_differ: int = 0,
     names: Sequence[str] | None = None,
     only: Sequence[str] | None = None,
 ) -> Outcomes:
-    """Make up the networks that a recorded run would have kept, and its test cases.
+    """Make up the networks that a recorded run would have kept, and its test examples.
 
     Parameters
     ----------
     side
         Of the square images; √30 for 30 inputs, which are none.
     wrong
-        Share of the test cases that a network gets wrong; networks with the same recipe the same ones.
+        Share of the test examples that a network gets wrong; networks with the same recipe the same ones.
     twins_differ
-        Cases in which a network differs from that before it.
+        Examples in which a network differs from that before it.
     names
         Of the classes; their numbers otherwise.
     only
@@ -235,8 +235,8 @@ def made_up_outcomes(
     """
     rng = np.random.default_rng(5)
     n_inputs, n_units = round(side**2), 15
-    labels = np.arange(n_cases) % n_classes
-    inputs = rng.integers(0, 256, (n_cases, n_inputs)).astype(np.uint8)
+    labels = np.arange(n_examples) % n_classes
+    inputs = rng.integers(0, 256, (n_examples, n_inputs)).astype(np.uint8)
     networks, drawn = [], {}
     for question in description["plan"]["questions"]:
         for entry in question["entries"]:
@@ -244,13 +244,13 @@ def made_up_outcomes(
                 continue
             key = (question["name"], entry["recipe_name"])
             if key not in drawn:
-                missed = rng.random(n_cases) < wrong
-                said = np.where(missed, (labels + rng.integers(1, n_classes, n_cases)) % n_classes, labels)
+                missed = rng.random(n_examples) < wrong
+                said = np.where(missed, (labels + rng.integers(1, n_classes, n_examples)) % n_classes, labels)
                 layers = tuple(
                     Layer(rng.normal(0, 0.1, shape).astype(np.float32), np.zeros(shape[1], np.float32))
                     for shape in ((n_inputs, n_units), (n_units, n_classes))
                 )
-                drawn[key] = layers, said, rng.uniform(0.3, 1.0, n_cases).astype(np.float32)
+                drawn[key] = layers, said, rng.uniform(0.3, 1.0, n_examples).astype(np.float32)
             elif twins_differ:
                 layers, said, shares = drawn[key]
                 other = said.copy()
@@ -260,7 +260,7 @@ def made_up_outcomes(
             last = (0, question["epochs"], layers, said, shares, (0.0, 1.0), "sigmoid", "softmax")
             networks.append(TrainedNetwork(question["name"], entry["label"], *last))
     classes = tuple(names or map(str, range(n_classes)))
-    return Outcomes(tuple(networks), LabelledCases(inputs, 255.0, labels, classes))
+    return Outcomes(tuple(networks), LabelledExamples(inputs, 255.0, labels, classes))
 
 
 class _Maker:
@@ -314,7 +314,7 @@ class _Maker:
         else:
             final = self.accuracies.get(name, 0.978)
             loss, accuracy = 0.4 / epoch, final - 0.05 / epoch**1.3 + self.random.gauss(0, 0.0012)
-        return _row("epoch", question["name"], name, seed, epoch, question["cases"], loss, accuracy)
+        return _row("epoch", question["name"], name, seed, epoch, question["examples"], loss, accuracy)
 
     def parts(self, question: dict[str, Any]) -> list[Row]:
         rows: list[Row] = []
@@ -369,14 +369,14 @@ class _TimingMaker:
     def _block(
         self, question: dict[str, Any], entry: dict[str, Any], place: tuple[int, int, int], slowdown: float, n: int
     ) -> Row:
-        per_case = self.made.epoch_s.get(entry["implementation"], 2.0) / 60_000
-        cases = max(64, round(BLOCK_S / per_case))
-        wall_s = per_case * cases * slowdown * self.random.lognormvariate(0, 0.01)
+        per_example = self.made.epoch_s.get(entry["implementation"], 2.0) / 60_000
+        examples = max(64, round(BLOCK_S / per_example))
+        wall_s = per_example * examples * slowdown * self.random.lognormvariate(0, 0.01)
         wall_s *= self.self_test_ratio if entry["again"] else 1.0
         disturbed = self.random.random() < self.disturbed
         wall_s *= 1.5 if disturbed else 1.0
         energy_j = 31.0 * wall_s if self.with_energy else None
-        measured = (cases, cases, 0.06 * n, wall_s, 1.01 * wall_s, 0.4, energy_j)
+        measured = (examples, examples, 0.06 * n, wall_s, 1.01 * wall_s, 0.4, energy_j)
         block = _row("block", question["name"], entry["label"], *place, *measured)
         return block | self._disturbance(wall_s, disturbed, n)
 

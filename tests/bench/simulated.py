@@ -17,7 +17,7 @@ from backprop_bench.bench.core.stats.stopping import Timing, balanced_orders, pa
 Noise = Callable[[np.random.Generator, tuple[int, ...]], NDArray[np.float64]]
 
 TIMING = Timing(target=0.02, budget_s=1e9, block_s=0.05, rounds=6, min_sets=5, order_seed=0)
-CASES = 1000
+EXAMPLES = 1000
 
 
 class Silent:
@@ -49,7 +49,7 @@ class Machine:
     Attributes
     ----------
     relative
-        True time per case by implementation, relative to each other.
+        True time per example by implementation, relative to each other.
     between_sets
         Standard deviation between process sets of the logarithm of every ratio.
     noise
@@ -99,7 +99,11 @@ def measure(machine: Machine, timing: Timing, seed: int, question: str = "made-u
             for position, index in enumerate(order):
                 clock += machine.pause_s + times[index]
                 place = {"set": number, "round": round_number, "position": position, "at_s": round(clock, 6)}
-                work = {"cases": CASES, "extra": machine.extra.get(names[index], 0.0), "wall_s": round(times[index], 9)}
+                work = {
+                    "examples": EXAMPLES,
+                    "extra": machine.extra.get(names[index], 0.0),
+                    "wall_s": round(times[index], 9),
+                }
                 blocks.append(_block(question, names[index], **place, **work))
         looked_at = number + 1 >= timing.min_sets  # before that the rule does not ask, and this is to be fast
         ratios = [paired_interval(blocks, *pair) for pair in pairs(names)] if looked_at else []

@@ -39,14 +39,14 @@ from backprop_bench.data import (
     batch_order,
     initial_parameters,
     load_dataset,
-    training_cases,
+    training_examples,
 )
 from tests.bench.timed import timed_question, timed_run
 from tests.tiny import write_tiny_dataset
 
 pytestmark = pytest.mark.xdist_group("bridge")  # what its fixtures make is made once
 
-CASES, STEPS = 1000, 16
+EXAMPLES, STEPS = 1000, 16
 WHOLE_MS = {
     "scratch-numpy": 390.0,
     "link-products": 410.0,
@@ -108,9 +108,11 @@ NEARLY = 1e-9
 
 
 def made_up(skip: str = "") -> tuple[dict[str, Any], list[Row]]:
-    case_s = {name: ms / 1e3 / CASES for name, ms in WHOLE_MS.items()}
-    case_s |= {f"{name}{SMALLEST}": ms / 1e3 / STEPS for name, ms in CALLS_MS.items()}
-    question, rows = timed_question("bridge", {name: s for name, s in case_s.items() if name != skip}, cases=CASES)
+    example_s = {name: ms / 1e3 / EXAMPLES for name, ms in WHOLE_MS.items()}
+    example_s |= {f"{name}{SMALLEST}": ms / 1e3 / STEPS for name, ms in CALLS_MS.items()}
+    question, rows = timed_question(
+        "bridge", {name: s for name, s in example_s.items() if name != skip}, examples=EXAMPLES
+    )
     for entry in question["entries"]:
         if entry["label"].endswith(SMALLEST):
             entry["recipe"] = {**entry["recipe"], "batch_size": 1}
@@ -137,7 +139,7 @@ def test_every_link_changes_what_was_put_in_and_together_they_are_the_gap(found:
     assert found.gap.estimate == pytest.approx(300.0, abs=NEARLY)
     assert sum(link.change.estimate for link in found.links) == pytest.approx(found.gap.estimate, abs=NEARLY)
     assert found.loader.change.estimate == pytest.approx(160.0, abs=NEARLY)
-    assert (found.cases, found.steps) == (CASES, STEPS)
+    assert (found.examples, found.steps) == (EXAMPLES, STEPS)
 
 
 def test_parts_of_both_sides_are_those_that_were_put_in_and_add_up_to_the_gap_with_the_rest(found: Bridge) -> None:
@@ -211,16 +213,16 @@ def test_no_number_of_the_figure_covers_another_one_or_leaves_the_page(found: Br
 
 def test_every_entry_of_the_question_trains_or_is_a_floor_and_all_but_the_loader_are_there_twice(tiny: Dataset) -> None:
     question = bridge_question(tiny, None, 2, 3)
-    assert (question.name, question.cases, question.timing.min_sets, question.timing.rounds) == ("bridge", 200, 2, 3)
+    assert (question.name, question.examples, question.timing.min_sets, question.timing.rounds) == ("bridge", 200, 2, 3)
     assert [entry.label for entry in question.entries] == [*TWICE, LOADED, *(f"{name}{SMALLEST}" for name in TWICE)]
     for entry in question.entries:
         sizes = (16, 1, 3) if entry.label.endswith(SMALLEST) else (16, 128, 3)
         assert entry.recipe.layer_sizes == sizes
-        cases = training_cases(entry.recipe, tiny)
-        order = batch_order(entry.recipe, len(cases.x), 0)
+        examples = training_examples(entry.recipe, tiny)
+        order = batch_order(entry.recipe, len(examples.x), 0)
         trainer = named_implementation(entry.implementation).load()(entry.recipe, initial_parameters(entry.recipe))
-        assert math.isfinite(trainer.train_epoch(cases.x, cases.t, order[:100]))
-        assert trainer.predict(cases.x[:5]).shape == (5, 3)
+        assert math.isfinite(trainer.train_epoch(examples.x, examples.t, order[:100]))
+        assert trainer.predict(examples.x[:5]).shape == (5, 3)
 
 
 def test_every_link_is_proved_on_both_recipes(tiny: Dataset) -> None:

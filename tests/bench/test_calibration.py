@@ -46,10 +46,10 @@ def by_hand(
             for number_of_round in (0, 1):
                 for name, wall_s in ((NAME, 1.0), (COPY, ratio)):
                     clock += 2 * wall_s
-                    row = {"implementation": name, "set": number_of_set, "round": number_of_round, "cases": 7}
+                    row = {"implementation": name, "set": number_of_set, "round": number_of_round, "examples": 7}
                     if cut_cost:
-                        row |= {"later_cases": 7, "later_calls": 1, "later_wall_s": 1.01}
-                        row |= {"single_cases": 7, "single_calls": 7, "single_wall_s": 1.04}
+                        row |= {"later_examples": 7, "later_calls": 1, "later_wall_s": 1.01}
+                        row |= {"single_examples": 7, "single_calls": 7, "single_wall_s": 1.04}
                     rows.append({"kind": "block", "question": question, **row, "at_s": clock, "wall_s": wall_s})
         if stopped:
             rows.append({"kind": "stop", "question": question, "reason": "precise", "sets": 9, "spent_s": clock})

@@ -163,8 +163,8 @@ def test_what_measures_the_cost_of_being_cut_is_timed_apart(run: Run, tiny: str,
     assert len({row["implementation"] for row in blocks}) == 2
     for name in ("later", "single"):
         assert min(row[f"{name}_wall_s"] for row in blocks) > 0
-        assert sum(row[f"{name}_cases"] for row in blocks) == pytest.approx(
-            sum(row["cases"] for row in blocks), rel=0.2
+        assert sum(row[f"{name}_examples"] for row in blocks) == pytest.approx(
+            sum(row["examples"] for row in blocks), rel=0.2
         ), "epochs end in between"
     assert all(row["single_calls"] >= row["later_calls"] for row in blocks)
     assert any(row["single_calls"] > row["later_calls"] for row in blocks)

@@ -99,7 +99,7 @@ def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 def job_of(name: str, seed: int = 0) -> Job:
     recipe = Recipe(layer_sizes=(16, 8, 3), batch_size=16)
-    return Job(name, f"{ODD}:{name}", recipe, seed, cases=300, held_out=0, epochs=2, threads=1)
+    return Job(name, f"{ODD}:{name}", recipe, seed, examples=300, held_out=0, epochs=2, threads=1)
 
 
 def outcomes_of(sweep: Sweep, *jobs: Job) -> dict[tuple[str, int], Outcome]:
@@ -200,10 +200,10 @@ def test_a_worker_with_other_software_is_named_with_both_versions(
 
 
 @needs_distributed
-def test_a_worker_with_other_cases_is_named(tiny: str, one_worker: Running) -> None:
+def test_a_worker_with_other_examples_is_named(tiny: str, one_worker: Running) -> None:
     dataset = load_dataset(tiny)
     changed = dataclasses.replace(dataset, x_train=255 - dataset.x_train)
-    with pytest.raises(InputError, match=r"^worker tcp://.*: the cases of .* are not those of the run"):
+    with pytest.raises(InputError, match=r"^worker tcp://.*: the examples of .* are not those of the run"):
         outcomes_of(Cluster(one_worker.address, changed), job_of("Fine"))
 
 

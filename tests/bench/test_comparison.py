@@ -32,20 +32,20 @@ from backprop_bench.bench.core.stats.stopping import Timing
 from backprop_bench.bench.core.summary import QuestionSummary, Summary, summarize
 from backprop_bench.bench.core.trained import read_trained
 from backprop_bench.bench.core.worker import client as workers
-from backprop_bench.bench.core.worker.shared_data import SharedCases, SharedForms
-from backprop_bench.data import Recipe, batch_order, initial_parameters, load_dataset, training_cases
+from backprop_bench.bench.core.worker.shared_data import SharedExamples, SharedForms
+from backprop_bench.data import Recipe, batch_order, initial_parameters, load_dataset, training_examples
 from backprop_bench.scratch.numpy_trainer import NumpyTrainer
 from tests.bench.simulated import Silent
 from tests.tiny import write_tiny_dataset
 
 ODD = Path(__file__).with_name("odd_trainers.py")
-N_CASES, N_TEST = 300, 100
+N_EXAMPLES, N_TEST = 300, 100
 RECIPE = Recipe(layer_sizes=(16, 8, 3), batch_size=16)
 
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return write_tiny_dataset(tmp_path_factory.mktemp("tiny"), N_CASES, N_TEST)
+    return write_tiny_dataset(tmp_path_factory.mktemp("tiny"), N_EXAMPLES, N_TEST)
 
 
 ANY_PRECISION = Timing(target=1e9, budget_s=60.0, block_s=0.005, rounds=4, min_sets=2, order_seed=1)
@@ -58,7 +58,7 @@ def plan_of(*names: str, epochs: int = 2, seeds: int = 2, timing: Timing = ANY_P
     entries = [Entry(name if "-" in name else f"{ODD}:{name}", "tiny", RECIPE) for name in names]
     entries.append(dataclasses.replace(entries[0], again=True))
     question = Question(
-        "same-recipe", "Same recipe", N_CASES, N_TEST, epochs, tuple(range(seeds)), tuple(entries), timing
+        "same-recipe", "Same recipe", N_EXAMPLES, N_TEST, epochs, tuple(range(seeds)), tuple(entries), timing
     )
     return Plan((question,), part_blocks=2, part_seconds=0.01, proof_steps=100)
 
@@ -416,7 +416,7 @@ def test_parts_of_a_step_that_a_stop_left_out_are_timed_on_resume(tmp_path: Path
     assert {block for block, _ in blocks} == {0, 1}
 
 
-def test_every_epoch_has_its_own_batch_order_and_accuracy_is_that_of_the_test_cases(
+def test_every_epoch_has_its_own_batch_order_and_accuracy_is_that_of_the_test_examples(
     tmp_path: Path, dataset: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     notes = tmp_path / "notes"
@@ -425,12 +425,12 @@ def test_every_epoch_has_its_own_batch_order_and_accuracy_is_that_of_the_test_ca
     with SharedForms(load_dataset(dataset)) as shared:
         train_question(plan.questions[0], (0,), shared, 1, book_of(tmp_path), Silent())
     lines = [line.split() for line in notes.read_text().splitlines()]
-    training = [line for line in lines if line[:2] == ["train", str(N_CASES)]]
+    training = [line for line in lines if line[:2] == ["train", str(N_EXAMPLES)]]
     recipe = RECIPE.replace(seed=0)
-    expected = [[str(case) for case in batch_order(recipe, N_CASES, epoch)[:4]] for epoch in range(3)]
+    expected = [[str(example) for example in batch_order(recipe, N_EXAMPLES, epoch)[:4]] for epoch in range(3)]
     assert [line[2:] for line in training] == expected
     assert lines.count(["predict", str(N_TEST)]) == 4
-    assert ["predict", str(N_CASES)] not in lines
+    assert ["predict", str(N_EXAMPLES)] not in lines
 
 
 def test_the_blocks_of_a_set_are_the_epochs_of_a_training_cut_between_batches(
@@ -440,17 +440,18 @@ def test_the_blocks_of_a_set_are_the_epochs_of_a_training_cut_between_batches(
     monkeypatch.setenv("NOTES", str(notes))
     plan = plan_of("Noting", seeds=1)
     (question,) = plan.questions
-    with SharedCases(RECIPE, load_dataset(dataset)) as shared:
+    with SharedExamples(RECIPE, load_dataset(dataset)) as shared:
         worker = workers.Worker(1, descriptors=[shared.descriptor])
         with worker:
             worker.ask("open", **open_request(question.entries[0], shared, worker, 1, [0]))
             worker.ask("begin", seed=3)
-            cases = [worker.ask("block", batches=batches, extra=0.0)["cases"] for batches in (7, 19, 1, 30)]
-    # an epoch has 19 batches, the last one of 12 cases; before a block runs in one batch for 6 or fewer, none for one
-    assert cases == [7 * 16, (6 * 16 - 4) + 13 * 16, 16, N_CASES + 11 * 16]
-    starts = [[int(case) for case in line.split()[2:]] for line in notes.read_text().splitlines()]
+            examples = [worker.ask("block", batches=batches, extra=0.0)["examples"] for batches in (7, 19, 1, 30)]
+    # an epoch has 19 batches, the last one of 12 examples; before a block runs in one batch for 6 or fewer, none for
+    # one
+    assert examples == [7 * 16, (6 * 16 - 4) + 13 * 16, 16, N_EXAMPLES + 11 * 16]
+    starts = [[int(example) for example in line.split()[2:]] for line in notes.read_text().splitlines()]
     begun = [(0, 0), (0, 2), (0, 9), (0, 13), (1, 0), (1, 13), (1, 14), (2, 0), (3, 0)]  # epoch, batch
-    orders = [batch_order(RECIPE.replace(seed=3), N_CASES, epoch) for epoch in range(4)]
+    orders = [batch_order(RECIPE.replace(seed=3), N_EXAMPLES, epoch) for epoch in range(4)]
     assert starts == [orders[epoch][16 * batch :][:4].tolist() for epoch, batch in begun]
 
 
@@ -472,18 +473,18 @@ def test_an_implementation_that_starts_more_threads_than_asked_for_is_refused(tm
         assert "At most 1 thread was asked for" in failure.message
 
 
-def test_a_trainer_that_writes_to_its_cases_changes_those_of_nobody_else(tmp_path: Path, dataset: str) -> None:
+def test_a_trainer_that_writes_to_its_examples_changes_those_of_nobody_else(tmp_path: Path, dataset: str) -> None:
     plan = plan_of("Scribbling", "Fine", seeds=1)
     loaded = load_dataset(dataset)
-    with SharedCases(RECIPE, loaded) as shared:
+    with SharedExamples(RECIPE, loaded) as shared:
         for entry in plan.questions[0].originals:
             with workers.Worker(1, descriptors=[shared.descriptor]) as worker:
                 worker.ask("open", **open_request(entry, shared, worker, 1, [0]))
                 worker.ask("begin", seed=0)
                 loss = worker.ask("train", epoch=1)["loss"]
-        cases = training_cases(RECIPE, loaded)
+        examples = training_examples(RECIPE, loaded)
         trainer = NumpyTrainer(RECIPE, initial_parameters(RECIPE))
-        expected = trainer.train_epoch(cases.x, cases.t, batch_order(RECIPE, N_CASES, 0))
+        expected = trainer.train_epoch(examples.x, examples.t, batch_order(RECIPE, N_EXAMPLES, 0))
         assert loss == pytest.approx(expected)
 
 
@@ -500,7 +501,7 @@ def test_cpu_time_is_not_wall_time_and_memory_is_what_training_took(tmp_path: Pa
 
 
 def test_a_worker_whose_driver_is_killed_ends_in_the_middle_of_its_work(dataset: str) -> None:
-    shared = SharedCases(RECIPE, load_dataset(dataset))
+    shared = SharedExamples(RECIPE, load_dataset(dataset))
     worker = workers.Worker(1, descriptors=[shared.descriptor])
     worker.ask("open", **open_request(Entry(f"{ODD}:Hanging", "tiny", RECIPE), shared, worker, 1, [0]))
     worker.ask("begin", seed=0)

@@ -12,7 +12,7 @@ from backprop_bench.bench.verify.protocol import check_conduct
 from backprop_bench.data import Floats, Layer, Order, Parameters, Recipe, initial_parameters
 from backprop_bench.scratch.numpy_trainer import NumpyTrainer
 from backprop_bench.torch_impl.trainers import EagerTrainer, LoaderTrainer
-from tests.recipes import random_cases
+from tests.recipes import random_examples
 
 RECIPE = Recipe(layer_sizes=(6, 5, 3), batch_size=4, dtype="float64")
 
@@ -161,14 +161,14 @@ FAULTS = [
 
 @pytest.mark.parametrize(("trainer", "sentence"), FAULTS, ids=[trainer.__name__ for trainer, _ in FAULTS])
 def test_a_breach_of_the_protocol_is_named(trainer: type[NumpyTrainer], sentence: str) -> None:
-    found = check_conduct(RECIPE, trainer, random_cases(RECIPE, 9))
+    found = check_conduct(RECIPE, trainer, random_examples(RECIPE, 9))
     assert found.where == sentence
     assert not found.passed
 
 
 def test_weights_that_have_diverged_are_no_breach_of_the_protocol() -> None:
     recipe = RECIPE.replace(learning_rate=1e308, loss="squared_error", output_activation="identity")
-    found = check_conduct(recipe, NumpyTrainer, random_cases(recipe, 9))
+    found = check_conduct(recipe, NumpyTrainer, random_examples(recipe, 9))
     assert found.passed, found.where
 
 
@@ -176,7 +176,7 @@ def test_weights_that_have_diverged_are_no_breach_of_the_protocol() -> None:
 @pytest.mark.parametrize("bias", [True, False])
 def test_the_suites_own_implementations_keep_to_the_protocol(trainer: type, bias: bool) -> None:
     recipe = RECIPE.replace(bias=bias)
-    found = check_conduct(recipe, trainer, random_cases(recipe, 9))
+    found = check_conduct(recipe, trainer, random_examples(recipe, 9))
     assert found.passed, found.where
 
 

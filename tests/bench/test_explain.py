@@ -70,17 +70,17 @@ def accuracy_rows(skip: str = "", diverged: str = "") -> list[Row]:
         names = [cell_name(cell), *([f"torch-eager {cell_name(cell)}"] if len(set(cell)) == 1 else [])]
         for name, seed in itertools.product(names, range(4)):
             loss = None if name == diverged else 0.1
-            row = {"implementation": name, "seed": seed, "epoch": 2, "cases": 1000, "loss": loss}
+            row = {"implementation": name, "seed": seed, "epoch": 2, "examples": 1000, "loss": loss}
             rows.append({"kind": "epoch", **row, "accuracy": accuracy + 0.001 * seed})
     return [{"session": 0, "question": "accuracy", **row} for row in rows if not skip or row["implementation"] != skip]
 
 
 def made_up(skip: str = "", diverged: str = "") -> tuple[dict[str, Any], list[Row]]:
     cells = [cell_name(cell) for cell in itertools.product((0, 1), repeat=3)]
-    accuracy: Row = {"name": "accuracy", "epochs": 2, "cases": 1000, "factors": ACCURACY}
+    accuracy: Row = {"name": "accuracy", "epochs": 2, "examples": 1000, "factors": ACCURACY}
     accuracy["entries"] = [{"label": name, "implementation": "scratch-compiled"} for name in cells]
-    case_s = {"00": 100e-6, "10": 10e-6, "01": 400e-6, "11": 20e-6, "torch-loader": 30e-6}
-    runtime, timed = timed_question("runtime", case_s)
+    example_s = {"00": 100e-6, "10": 10e-6, "01": 400e-6, "11": 20e-6, "torch-loader": 30e-6}
+    runtime, timed = timed_question("runtime", example_s)
     description = {"plan": {"questions": [accuracy, {**runtime, "factors": RUNTIME}]}}
     return description, [*accuracy_rows(skip, diverged), *timed]
 
@@ -163,7 +163,7 @@ def test_learning_rates_are_not_chosen_with_the_seeds_that_are_trained() -> None
 def test_the_page_states_the_rates_the_seeds_and_how_long_a_cluster_is_waited_for() -> None:
     text = " ".join((Path(__file__).parents[2] / "docs" / "why.md").read_text(encoding="utf-8").split())
     *rates, last = (f"{rate:g}" for rate in RATES)
-    assert f"the rates {', '.join(rates)} and {last} on training cases" in text
+    assert f"the rates {', '.join(rates)} and {last} on training examples" in text
     first, second, third = TUNING_SEEDS
     assert f"the seeds {first}, {second} and {third}," in text
     assert f"does not answer within {CONNECT_S:g} s, or that no worker has joined after {WORKER_S:g} s" in text
@@ -234,11 +234,11 @@ def test_threads_are_a_factor_of_the_time_and_left_out_where_there_is_one_core(
         assert Plan.from_dict(json.loads(json.dumps(Plan((runtime,), 0, 0.0, None).to_dict()))).questions == (runtime,)
 
 
-def test_the_other_level_of_the_batch_may_be_all_cases_at_once(tmp_path: Path) -> None:
+def test_the_other_level_of_the_batch_may_be_all_examples_at_once(tmp_path: Path) -> None:
     dataset = load_dataset(write_tiny_dataset(tmp_path, 200, 60))
     for question in plan_explanation(dataset, with_batch(SCOPES["quick"], None)).questions:
         assert {entry.recipe.batch_size for entry in question.entries} == {1, None}
-        assert "batch of all cases" in question.factors
+        assert "batch of all examples" in question.factors
     with pytest.raises(InputError, match=r"factor 'batch of 1' has one level, \{'batch_size': 1\}; expected two"):
         plan_explanation(dataset, with_batch(SCOPES["quick"], 1))
 
@@ -454,16 +454,16 @@ def test_jobs_are_equal_where_they_compute_the_same_and_read_back_as_they_were(t
     assert Job.from_dict(json.loads(json.dumps(first.to_dict()))) == first
     assert dataclasses.replace(first, label="another name") == first
     assert dataclasses.replace(first, seed=7) != first
-    assert (first.cases, first.held_out) == (200, 40)
+    assert (first.examples, first.held_out) == (200, 40)
 
 
-def test_the_search_is_evaluated_on_cases_held_out_and_not_on_the_test_cases(tmp_path: Path, tiny: str) -> None:
+def test_the_search_is_evaluated_on_examples_held_out_and_not_on_the_test_examples(tmp_path: Path, tiny: str) -> None:
     dataset = load_dataset(tiny)
     spoilt = dataclasses.replace(dataset, x_test=255 - dataset.x_test)
     job = search_jobs(question_named(small_plan(dataset), "accuracy"), threads=1)[0]
     curves = []
-    for cases in (dataset, spoilt):
-        with Forms(cases) as forms:
+    for examples in (dataset, spoilt):
+        with Forms(examples) as forms:
             rows = carry_out(job, forms)
             assert isinstance(rows, list), rows
             curves.append([[point[2] for point in row["curve"]] for row in rows])
@@ -567,5 +567,5 @@ def test_records_from_before_learning_rates_had_a_seed_are_still_read(tmp_path: 
         fields = {name: row[name] for name in ("question", "implementation", "learning_rate", "curve", "reached")}
         recorder.append("search", {**fields, "seed": 1000, "from_run": "another"})
         with pytest.raises(TypeError, match="has the fields"):
-            recorder.append("epoch", {"question": "accuracy", "implementation": "01", "epoch": 0, "cases": 1})
+            recorder.append("epoch", {"question": "accuracy", "implementation": "01", "epoch": 0, "examples": 1})
     assert read_rows(tmp_path)[-1]["seed"] == 1000

@@ -19,7 +19,7 @@ from backprop_bench.bench.core.records.recorded_run import RecordedRun
 from backprop_bench.bench.core.records.rows import read_rows, rows_of
 from backprop_bench.bench.core.worker.client import Worker
 from backprop_bench.bench.core.worker.memory import give_back_memory, peak_memory_bytes, reset_peak_memory
-from backprop_bench.bench.core.worker.shared_data import SharedCases
+from backprop_bench.bench.core.worker.shared_data import SharedExamples
 from backprop_bench.bench.ladder import measure as rungs
 from backprop_bench.bench.ladder.analysis import Ladder, summarize_ladder
 from backprop_bench.bench.ladder.command import ladder_findings
@@ -184,10 +184,10 @@ def test_the_memory_of_a_training_is_what_it_takes_and_not_what_is_loaded(tiny: 
     dataset = load_dataset(tiny)
     recipe = fit_recipe(SHARED, dataset).replace(batch_size=16)
     found = {}
-    with SharedCases(recipe, dataset) as cases:
+    with SharedExamples(recipe, dataset) as examples:
         for name in ("Fine", "Hungry"):
-            with Worker(1, descriptors=[cases.descriptor]) as worker:
-                open_entry(Entry(f"{ODD}:{name}", "shared", recipe), cases, worker, 1, list(usable_core_numbers()))
+            with Worker(1, descriptors=[examples.descriptor]) as worker:
+                open_entry(Entry(f"{ODD}:{name}", "shared", recipe), examples, worker, 1, list(usable_core_numbers()))
                 found[name] = worker.ask("memory", batches=20)
     assert found["Fine"]["parameter_bytes"] == recipe.n_parameters * 4
     assert 0 <= found["Fine"]["training_bytes"] < 8 << 20

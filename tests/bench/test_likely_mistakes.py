@@ -53,17 +53,17 @@ WEIGHTS, LAST = "weights of layer 1 after 40 steps", "gradient of layer 3"
 BATCH, SLOPE, BACK = "order[start : start + size]", " * y[n] * (1 - y[n])", "@ self.w[2 * n].T"
 LINE_BACK = BEGINNER[: BEGINNER.index(BACK)].count("\n") + 1
 VELOCITY = "v[...] = self.recipe.momentum * v - self.rate * (dw + self.recipe.weight_decay * w)\n            w += v"
-LOSS = "total += self.loss(y[-1], t[cases])"
-CHANGE = "self.change(self.backward(y, t[cases]))"
+LOSS = "total += self.loss(y[-1], t[examples])"
+CHANGE = "self.change(self.backward(y, t[examples]))"
 MISTAKES = {
-    "sum for mean": (SOFTMAX, " / len(t)", "", f"dE/dW, {LAST}", SAME, "did you sum over the cases where"),
+    "sum for mean": (SOFTMAX, " / len(t)", "", f"dE/dW, {LAST}", SAME, "did you sum over the examples where"),
     "mean for sum": (
         SQUARED,
         '"mean":',
         '"sum":',
         f"dE/dW, {LAST}",
         SAME,
-        "did you take the mean over the cases where",
+        "did you take the mean over the examples where",
     ),
     "mean over the outputs": (SOFTMAX, "len(t)", "t.size", f"dE/dW, {LAST}", SAME, "mean over the outputs as well"),
     "no slope": (
@@ -165,13 +165,13 @@ MISTAKES = {
         SAME,
         "does predict apply softmax to outputs that have been through it?",
     ),
-    "softmax over the cases": (
+    "softmax over the examples": (
         SOFTMAX,
         "e.sum(axis=1, keepdims=True)",
         "e.sum(axis=0)",
         "that differs is outputs, by",
         ALIKE,
-        "does your softmax sum over the cases rather than over the outputs?",
+        "does your softmax sum over the examples rather than over the outputs?",
     ),
     "no velocity": (MOMENTUM, "v[...] =", "v =", "differ from step 2 on", SAME, "do you keep the velocity"),
     "gradient for a velocity": (
@@ -217,19 +217,19 @@ MISTAKES = {
     ),
     "targets not shuffled": (
         SOFTMAX,
-        "t[cases]",
+        "t[examples]",
         "t[start : start + size]",
         WEIGHTS,
         SAME,
         "in the order of your inputs?",
     ),
-    "every case a batch": (
+    "every example a batch": (
         SOFTMAX,
         "self.recipe.batch_size or len(order)",
         "1",
         WEIGHTS,
         SAME,
-        "after every case rather",
+        "after every example rather",
     ),
     "short batch dropped": (
         SOFTMAX,
@@ -258,7 +258,7 @@ MISTAKES = {
     "loss afterwards": (
         SOFTMAX,
         f"{LOSS}\n            {CHANGE}",
-        f"{CHANGE}\n            {LOSS.replace('y[-1]', 'self.forward(x[cases])[-1]')}",
+        f"{CHANGE}\n            {LOSS.replace('y[-1]', 'self.forward(x[examples])[-1]')}",
         "loss by epoch, by",
         SAME,
         "do you take the loss of a batch after its weight change?",
@@ -366,7 +366,7 @@ def test_a_mistake_that_begins_late_is_said_to(tmp_path: Path, dataset: str) -> 
 
 def test_a_mistake_is_found_in_float32_too(tmp_path: Path, dataset: str) -> None:
     outcome = inspected(write_mine(tmp_path, " / len(t)", ""), dataset, SOFTMAX.replace(dtype="float32"))
-    assert "did you sum over the cases where the recipe takes their mean?" in " ".join(reading(outcome))
+    assert "did you sum over the examples where the recipe takes their mean?" in " ".join(reading(outcome))
 
 
 @pytest.mark.parametrize("changes", [{"batch_size": 1}, {"batch_size": None}, {"layer_sizes": (16, 16, 3)}])

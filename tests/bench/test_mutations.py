@@ -12,7 +12,7 @@ from backprop_bench.bench.mutation.harmless import HARMLESS
 from backprop_bench.bench.mutation.mutant import NETWORK, make_trainer
 from backprop_bench.bench.mutation.mutations import CATALOGUE, MISTAKES
 from backprop_bench.bench.mutation.prove import excess, judge, sign
-from backprop_bench.bench.mutation.recipes import RECIPES, cases_of
+from backprop_bench.bench.mutation.recipes import RECIPES, examples_of
 from backprop_bench.bench.mutation.signature import Deviation, describe
 from backprop_bench.bench.mutation.table import row
 from backprop_bench.data import initial_parameters
@@ -88,7 +88,7 @@ def test_the_real_network_is_left_alone() -> None:
 def test_a_mutant_is_made_of_mutated_modules_only() -> None:
     recipe = RECIPES["squared error"]
     flat = make_trainer([Edit("backprop_bench.scratch.activations", "1 / (1 + np.exp(-z))", "0 * z")])
-    outputs = flat(recipe, initial_parameters(recipe)).predict(cases_of(recipe).x)
+    outputs = flat(recipe, initial_parameters(recipe)).predict(examples_of(recipe).x)
     assert not outputs.any()
 
 

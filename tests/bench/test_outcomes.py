@@ -42,19 +42,19 @@ def test_a_confusion_matrix_counts_the_truth_by_row_and_what_was_said_by_column(
     found = confusion_matrix(LABELS, FIRST, 3)
     assert found.dtype == np.int64
     assert (found == MATRIX).all()
-    assert confusion_matrix(LABELS, FIRST, 5).sum() == 10, "classes without a case are rows and columns of zeros"
+    assert confusion_matrix(LABELS, FIRST, 5).sum() == 10, "classes without an example are rows and columns of zeros"
 
 
-def test_recall_is_of_the_cases_of_a_class_and_precision_of_those_said_to_be_of_it() -> None:
+def test_recall_is_of_the_examples_of_a_class_and_precision_of_those_said_to_be_of_it() -> None:
     zero, one, two = class_rates(MATRIX)
-    assert [(rate.n_cases, rate.n_said) for rate in (zero, one, two)] == [(3, 3), (3, 5), (4, 2)]
+    assert [(rate.n_examples, rate.n_said) for rate in (zero, one, two)] == [(3, 3), (3, 5), (4, 2)]
     assert [rate.recall.estimate for rate in (zero, one, two)] == [2 / 3, 1, 1 / 2]
     assert [rate.precision.estimate for rate in (zero, one, two)] == [2 / 3, 3 / 5, 1]
 
 
 def test_a_class_of_which_there_are_none_has_no_recall_and_no_precision() -> None:
     rate = class_rates(np.array([[2, 0], [0, 0]]))[1]
-    assert (rate.n_cases, rate.n_said) == (0, 0)
+    assert (rate.n_examples, rate.n_said) == (0, 0)
     assert math.isnan(rate.recall.estimate)
     assert math.isnan(rate.precision.low)
 
@@ -82,15 +82,15 @@ def test_the_worst_confusion_is_first_and_what_is_right_is_none() -> None:
 
 def test_a_disagreement_says_where_and_who_is_right() -> None:
     found = disagreement(LABELS, network(FIRST), network(SECOND))
-    assert found.cases.tolist() == [5, 8, 9]
+    assert found.examples.tolist() == [5, 8, 9]
     assert (found.first.tolist(), found.second.tolist(), found.labels.tolist()) == ([1, 0, 1], [2, 2, 0], [1, 2, 2])
-    assert (found.n_first_right, found.n_second_right, found.n_neither, found.n_cases) == (1, 1, 1, 10)
+    assert (found.n_first_right, found.n_second_right, found.n_neither, found.n_examples) == (1, 1, 1, 10)
     assert found.p_value == 1
 
 
 def test_networks_that_say_the_same_disagree_nowhere() -> None:
     found = disagreement(LABELS, network(FIRST), network(FIRST))
-    assert len(found.cases) == found.n_first_right == found.n_second_right == found.n_neither == 0
+    assert len(found.examples) == found.n_first_right == found.n_second_right == found.n_neither == 0
     assert found.p_value == 1
 
 
@@ -111,7 +111,7 @@ def test_mcnemars_p_is_twice_the_binomial_tail(first: int, second: int, expected
         assert mcnemar_p(first, second) == pytest.approx(stats.binomtest(first, first + second).pvalue)
 
 
-def test_mcnemars_p_of_many_cases_is_no_overflow() -> None:
+def test_mcnemars_p_of_many_examples_is_no_overflow() -> None:
     assert 0 < mcnemar_p(400, 600) < 1e-9
     assert mcnemar_p(0, 10_000) == 0
 

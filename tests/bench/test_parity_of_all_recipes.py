@@ -13,18 +13,18 @@ from backprop_bench.bench.verify.checks import (
 from backprop_bench.data import Recipe
 from backprop_bench.scratch.numpy_trainer import NumpyTrainer
 from backprop_bench.torch_impl.trainers import EagerTrainer, LoaderTrainer
-from tests.recipes import random_cases, recipes, recipes_of_1986
+from tests.recipes import random_examples, recipes, recipes_of_1986
 
-N_CASES = 21  # 8 + 8 + 5: the last batch is short
+N_EXAMPLES = 21  # 8 + 8 + 5: the last batch is short
 STEPS = 60
 
 
 @settings(max_examples=100, deadline=None)
 @given(recipes())
 def test_float64_outputs_and_gradients_agree_with_autograd_to_1e_12(recipe: Recipe) -> None:
-    cases = random_cases(recipe, N_CASES)
-    outputs = compare_outputs(recipe, NumpyTrainer, EagerTrainer, cases)
-    gradients = compare_gradients(recipe, NumpyTrainer, EagerTrainer, cases)
+    examples = random_examples(recipe, N_EXAMPLES)
+    outputs = compare_outputs(recipe, NumpyTrainer, EagerTrainer, examples)
+    gradients = compare_gradients(recipe, NumpyTrainer, EagerTrainer, examples)
     assert outputs.passed, outputs
     assert gradients.passed, gradients
 
@@ -33,7 +33,7 @@ def test_float64_outputs_and_gradients_agree_with_autograd_to_1e_12(recipe: Reci
 @settings(max_examples=60, deadline=None)
 @given(recipes(), st.sampled_from([EagerTrainer, LoaderTrainer]))
 def test_float64_weights_and_losses_stay_together_over_many_steps(recipe: Recipe, torch_trainer: type) -> None:
-    agreement = compare_training(recipe, NumpyTrainer, torch_trainer, random_cases(recipe, N_CASES), STEPS)
+    agreement = compare_training(recipe, NumpyTrainer, torch_trainer, random_examples(recipe, N_EXAMPLES), STEPS)
     assert agreement.passed, agreement
 
 
@@ -41,11 +41,11 @@ def test_float64_weights_and_losses_stay_together_over_many_steps(recipe: Recipe
 @settings(max_examples=60, deadline=None)
 @given(recipes(dtype="float32"))
 def test_float32_twins_stay_within_what_rounding_allows(recipe: Recipe) -> None:
-    cases = random_cases(recipe, N_CASES)
+    examples = random_examples(recipe, N_EXAMPLES)
     for agreement in (
-        compare_outputs(recipe, NumpyTrainer, EagerTrainer, cases),
-        compare_gradients(recipe, NumpyTrainer, EagerTrainer, cases),
-        compare_training(recipe, NumpyTrainer, EagerTrainer, cases, 10),
+        compare_outputs(recipe, NumpyTrainer, EagerTrainer, examples),
+        compare_gradients(recipe, NumpyTrainer, EagerTrainer, examples),
+        compare_training(recipe, NumpyTrainer, EagerTrainer, examples, 10),
     ):
         assert agreement.passed, agreement
 
@@ -53,7 +53,7 @@ def test_float32_twins_stay_within_what_rounding_allows(recipe: Recipe) -> None:
 @settings(max_examples=40, deadline=None)
 @given(recipes())
 def test_gradients_by_hand_are_the_slope_of_the_loss(recipe: Recipe) -> None:
-    agreement = compare_central_differences(recipe, NumpyTrainer, random_cases(recipe, N_CASES))
+    agreement = compare_central_differences(recipe, NumpyTrainer, random_examples(recipe, N_EXAMPLES))
     assert agreement.passed, agreement
 
 
@@ -61,12 +61,12 @@ def test_gradients_by_hand_are_the_slope_of_the_loss(recipe: Recipe) -> None:
 @settings(max_examples=60, deadline=None)
 @given(recipes_of_1986())
 def test_the_twins_agree_on_what_the_experiments_of_1986_add(recipe: Recipe) -> None:
-    cases = random_cases(recipe, N_CASES)
+    examples = random_examples(recipe, N_EXAMPLES)
     for agreement in (
-        compare_outputs(recipe, NumpyTrainer, EagerTrainer, cases),
-        compare_gradients(recipe, NumpyTrainer, EagerTrainer, cases),
-        compare_training(recipe, NumpyTrainer, EagerTrainer, cases, STEPS),
-        compare_central_differences(recipe, NumpyTrainer, cases),
+        compare_outputs(recipe, NumpyTrainer, EagerTrainer, examples),
+        compare_gradients(recipe, NumpyTrainer, EagerTrainer, examples),
+        compare_training(recipe, NumpyTrainer, EagerTrainer, examples, STEPS),
+        compare_central_differences(recipe, NumpyTrainer, examples),
     ):
         assert agreement.passed, agreement
 
@@ -74,10 +74,10 @@ def test_the_twins_agree_on_what_the_experiments_of_1986_add(recipe: Recipe) -> 
 @settings(max_examples=30, deadline=None)
 @given(recipes_of_1986(dtype="float32"))
 def test_float32_twins_stay_within_what_rounding_allows_there_too(recipe: Recipe) -> None:
-    cases = random_cases(recipe, N_CASES)
+    examples = random_examples(recipe, N_EXAMPLES)
     for agreement in (
-        compare_outputs(recipe, NumpyTrainer, EagerTrainer, cases),
-        compare_gradients(recipe, NumpyTrainer, EagerTrainer, cases),
-        compare_training(recipe, NumpyTrainer, EagerTrainer, cases, 10),
+        compare_outputs(recipe, NumpyTrainer, EagerTrainer, examples),
+        compare_gradients(recipe, NumpyTrainer, EagerTrainer, examples),
+        compare_training(recipe, NumpyTrainer, EagerTrainer, examples, 10),
     ):
         assert agreement.passed, agreement

@@ -57,7 +57,7 @@ from backprop_bench.data import (
     load_dataset,
     load_family_trees,
     load_patterns,
-    training_cases,
+    training_examples,
 )
 from backprop_bench.scratch.numpy_trainer import NumpyTrainer
 from tests.tiny import write_tiny_dataset
@@ -79,7 +79,7 @@ def test_a_symmetry_network_is_solved_by_both_twins_after_the_same_sweeps_and_lo
     assert solution.has_signs
 
 
-def test_the_mean_over_the_cases_learns_no_symmetry_in_the_time_of_the_sum() -> None:
+def test_the_mean_over_the_examples_learns_no_symmetry_in_the_time_of_the_sum() -> None:
     sweeps = run_trial("symmetry", OF_1986.replace(seed=SOLVED_SEED), 0, TWINS[:1], stops=True, keeps=False)
     most = sweeps["solved"]["scratch-numpy"]
     averaged = OF_1986.replace(seed=SOLVED_SEED, reduction="mean", epochs=most)
@@ -126,12 +126,12 @@ def test_the_twins_go_the_same_way_through_the_family_trees() -> None:
 def test_where_the_twins_part_the_recipe_drives_neighbours_apart_too() -> None:
     recipe = (
         EXPERIMENTS["family-trees-map"]
-        .variants["U(±0.3), ε 0.05, 0.02 %, nothing forgiven, sum over cases"]
+        .variants["U(±0.3), ε 0.05, 0.02 %, nothing forgiven, sum over examples"]
         .replace(epochs=1400)
     )
     patterns = load_patterns("family-trees")
-    cases, (trained, _) = patterns.cases(recipe), split(patterns, 4, recipe.seed)
-    x, t, order = cases.x[trained], cases.t[trained], np.arange(100)
+    examples, (trained, _) = patterns.examples(recipe), split(patterns, 4, recipe.seed)
+    x, t, order = examples.x[trained], examples.t[trained], np.arange(100)
     start = initial_parameters(recipe)
     moved = tuple(Layer(np.nextafter(layer.weight, 9), layer.bias) for layer in start)
     found, neighbour = NumpyTrainer(recipe, start), NumpyTrainer(recipe, moved)
@@ -147,11 +147,11 @@ def test_where_the_twins_part_the_recipe_drives_neighbours_apart_too() -> None:
 @pytest.mark.slow
 def test_nielsens_rate_drives_neighbours_apart_in_the_first_epoch() -> None:
     recipe = NIELSEN.replace(layer_sizes=(784, 100, 10))
-    cases = training_cases(recipe, load_dataset("mnist").subset(50_000))
+    examples = training_examples(recipe, load_dataset("mnist").subset(50_000))
     order, start = batch_order(recipe, 50_000, 0), initial_parameters(recipe)
     moved = tuple(Layer(np.nextafter(layer.weight, 9), layer.bias) for layer in start)
     found, neighbour = NumpyTrainer(recipe, start), NumpyTrainer(recipe, moved)
-    losses = [trainer.train_epoch(cases.x, cases.t, order) for trainer in (found, neighbour)]
+    losses = [trainer.train_epoch(examples.x, examples.t, order) for trainer in (found, neighbour)]
     assert abs(losses[0] - losses[1]) / losses[0] > 1e-9, "without a twin"
 
 
@@ -165,18 +165,18 @@ class OtherRate(NumpyTrainer):
 @pytest.mark.slow
 def test_from_the_same_weights_the_twins_go_the_same_way_for_a_stretch_where_neighbours_are_driven_apart() -> None:
     recipe = NIELSEN.replace(layer_sizes=(784, 100, 10))
-    cases = training_cases(recipe, load_dataset("mnist").subset(5_000))
+    examples = training_examples(recipe, load_dataset("mnist").subset(5_000))
     for twin, equal in ((named_implementation("torch-eager").load(), True), (OtherRate, False)):
         trainer, alone = (NumpyTrainer(recipe, initial_parameters(recipe)) for _ in range(2))
-        apart = train_in_stretches(trainer, twin, recipe, cases, epoch=1, batches=100)
+        apart = train_in_stretches(trainer, twin, recipe, examples, epoch=1, batches=100)
         assert (apart < 1e-9) is equal
-        alone.train_epoch(cases.x, cases.t, batch_order(recipe, 5_000, 0))
+        alone.train_epoch(examples.x, examples.t, batch_order(recipe, 5_000, 0))
         assert distance(alone.parameters(), trainer.parameters()) == 0, "the trainer itself goes on as without a twin"
     with pytest.raises(InputError, match="plain gradient descent only"):
-        train_in_stretches(trainer, twin, recipe.replace(optimizer="momentum"), cases, epoch=1, batches=100)
+        train_in_stretches(trainer, twin, recipe.replace(optimizer="momentum"), examples, epoch=1, batches=100)
 
 
-def test_cases_are_held_out_by_seed_and_never_trained() -> None:
+def test_examples_are_held_out_by_seed_and_never_trained() -> None:
     patterns = load_patterns("family-trees")
     trained, held_out = split(patterns, 4, seed=3)
     assert len(held_out) == 4
@@ -289,7 +289,7 @@ def test_every_recipe_of_an_experiment_fits_its_patterns() -> None:
     for experiment in EXPERIMENTS.values():
         for recipe in experiment.variants.values():
             if experiment.patterns is not None:
-                load_patterns(experiment.patterns).cases(recipe)
+                load_patterns(experiment.patterns).examples(recipe)
         assert experiment.twin_seeds <= experiment.seeds
 
 
@@ -366,7 +366,7 @@ def test_only_a_reading_of_the_text_can_be_one_that_learns(kind: str, inside: bo
 
 
 def epochs(question: str, label: str, seed: int, accuracies: list[float], loss: float = 0.1) -> list[Row]:
-    row = {"kind": "epoch", "session": 0, "question": question, "implementation": label, "seed": seed, "cases": 10}
+    row = {"kind": "epoch", "session": 0, "question": question, "implementation": label, "seed": seed, "examples": 10}
     return [
         {**row, "epoch": epoch, "loss": loss if epoch else None, "accuracy": accuracy}
         for epoch, accuracy in enumerate(accuracies)
@@ -514,10 +514,10 @@ def test_sentences_and_table_say_what_is_not_replicated() -> None:
 @pytest.mark.parametrize(
     ("label", "shown"),
     [
-        ("Family trees with a change after every case", "Family trees with an update after every example"),
+        ("Family trees with a change after every example", "Family trees with an update after every example"),
         ("U(±1), ε 0.01, 0.2 % a change, nothing forgiven", "U(±1), ε 0.01, 0.2 % per update, no error dead zone"),
-        ("0.2 % a sweep, case by case", "0.2 % per epoch, one example at a time"),
-        ("mean over the cases", "mean over the examples"),
+        ("0.2 % a sweep, example by example", "0.2 % per epoch, one example at a time"),
+        ("mean over the examples", "mean over the examples"),
         ("initial weights by fan-in", "initial weights by fan-in"),
     ],
 )

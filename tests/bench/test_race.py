@@ -1,4 +1,4 @@
-"""The race: recipes are chosen on cases held out, misses count as misses, seeds are paired."""
+"""The race: recipes are chosen on examples held out, misses count as misses, seeds are paired."""
 
 import math
 from collections.abc import Callable
@@ -79,7 +79,7 @@ def test_misses_count_and_seeds_are_paired() -> None:
     assert draw_race(found).title.startswith("hand is 4.00× faster to 97.0")
 
 
-def test_the_search_sees_no_test_case(tmp_path: Path) -> None:
+def test_the_search_sees_no_test_example(tmp_path: Path) -> None:
     dataset = load_dataset(write_tiny_dataset(tmp_path, 200, 60))
     plan = plan_race(dataset, ["scratch-numpy", "torch-eager"], 2, 3)
     (question,) = plan.questions

@@ -21,7 +21,7 @@ from backprop_bench.bench.scaling.plan import AXES, FETCH, plan_scale
 from backprop_bench.bench.scaling.view import draw_scaling, scaling_sentences, scaling_table
 from backprop_bench.data import InputError, Recipe, batch_order, initial_parameters, load_dataset
 from tests.bench.timed import timed_question, timed_run
-from tests.recipes import random_cases
+from tests.recipes import random_examples
 from tests.tiny import write_tiny_dataset
 
 COUNTED = {name: counted for name, (counted, _) in AXES.items()}
@@ -30,7 +30,7 @@ PLACES = (1, 10, 100, 1000)
 
 
 def made_up(hand: Callable[[int], float], torch: Callable[[int], float]) -> Scaling:
-    """Return the scaling of two implementations with these seconds per case, above products of 1 µs."""
+    """Return the scaling of two implementations with these seconds per example, above products of 1 µs."""
     questions = [
         timed_question(
             f"batch-size={x}",
@@ -81,8 +81,8 @@ def test_where_nobody_is_surely_ahead_there_is_no_crossing() -> None:
 def test_the_roof_is_the_faster_products_or_fetching_whichever_takes_longer(crossing: Scaling) -> None:
     hand = crossing.curves[0]
     assert [point.of_roof for point in hand.points] == pytest.approx([0.1, 0.1, 0.1, 0.4], rel=0.02)
-    assert [limit.case_s for limit in crossing.products] == pytest.approx([1e-6] * 4, rel=0.02)
-    assert [limit.case_s for limit in crossing.fetched] == pytest.approx([1e-6, 1e-7, 1e-8, 4e-6], rel=0.02)
+    assert [limit.example_s for limit in crossing.products] == pytest.approx([1e-6] * 4, rel=0.02)
+    assert [limit.example_s for limit in crossing.fetched] == pytest.approx([1e-6, 1e-7, 1e-8, 4e-6], rel=0.02)
     work = step_work(Recipe(), 1)
     assert crossing.fetched[-1].rate == pytest.approx(work.input_bytes / 4e-6, rel=0.02)
     assert crossing.products[0].rate == pytest.approx(work.gemm_flops / 1e-6, rel=0.02)
@@ -101,11 +101,11 @@ def test_sentences_table_and_figure_hold_the_numbers(crossing: Scaling) -> None:
 
 def test_reading_is_of_the_inputs_of_every_batch() -> None:
     recipe = Recipe(layer_sizes=(6, 5, 3), batch_size=8)
-    cases, order = random_cases(recipe, 20), batch_order(recipe, 20, 0)
+    examples, order = random_examples(recipe, 20), batch_order(recipe, 20, 0)
     reading = named_implementation(FETCH).load()(recipe, initial_parameters(recipe))
     assert isinstance(reading, NumpyReading)
-    reading.train_epoch(cases.x, cases.t, order)
-    assert np.array_equal(reading.kept, cases.x[[*order[16:20], *order[12:16]]]), "the last batch has four"
+    reading.train_epoch(examples.x, examples.t, order)
+    assert np.array_equal(reading.kept, examples.x[[*order[16:20], *order[12:16]]]), "the last batch has four"
 
 
 def test_along_an_axis_one_thing_changes(tiny: str) -> None:
@@ -114,7 +114,7 @@ def test_along_an_axis_one_thing_changes(tiny: str) -> None:
     recipes = {question.name: question.entries[0].recipe for question in plan.questions}
     assert recipes["batch-size=16"].batch_size == 16
     assert recipes["batch-size=all"].batch_size is None
-    assert "batch-size=1024" not in recipes, "there are 200 cases"
+    assert "batch-size=1024" not in recipes, "there are 200 examples"
     assert recipes["width=32"].layer_sizes == (16, 32, 3)
     assert recipes["depth=3"].layer_sizes == (16, 128, 128, 128, 3)
     with pytest.raises(InputError, match="trains nothing"):

@@ -160,7 +160,7 @@ def test_where_sets_differ_by_more_than_the_target_an_early_stop_is_luck_and_cos
 
 def block(implementation: str, set_number: int, round_number: int, wall_s: float = 1.0, **fields: float) -> Row:
     place = {"session": 0, "implementation": implementation, "set": set_number, "round": round_number}
-    return {"kind": "block", **place, "cases": 10, "wall_s": wall_s, "at_s": 0.0, **fields}
+    return {"kind": "block", **place, "examples": 10, "wall_s": wall_s, "at_s": 0.0, **fields}
 
 
 def test_blocks_of_different_rounds_sets_and_sessions_are_never_divided_by_each_other() -> None:
@@ -182,8 +182,8 @@ def test_sets_of_different_sessions_are_different_sets_whatever_their_number() -
     assert paired_ratio(rows, "a", "b").by_set == (1.0, 1.0)
 
 
-def test_a_time_is_divided_by_the_cases_of_its_own_block() -> None:
-    rows = [block("a", 0, 0, 3.0, cases=30), block("b", 0, 0, 1.0, cases=20)]
+def test_a_time_is_divided_by_the_examples_of_its_own_block() -> None:
+    rows = [block("a", 0, 0, 3.0, examples=30), block("b", 0, 0, 1.0, examples=20)]
     assert paired_ratio(rows, "a", "b").interval.estimate == pytest.approx(2.0)
 
 

@@ -37,8 +37,13 @@ def compared() -> tuple[dict[str, Any], list[Row]]:
 
 def climbed() -> tuple[dict[str, Any], list[Row]]:
     implementations = {rung.name: rung.implementation for rung in RUNGS}
-    case_s = {"lists, example by example": 20e-3, "float32": 8e-6, "DataLoader": 20e-6, "NumPy's products alone": 4e-6}
-    return timed_run(timed_question("ladder", case_s, implementations))
+    example_s = {
+        "lists, example by example": 20e-3,
+        "float32": 8e-6,
+        "DataLoader": 20e-6,
+        "NumPy's products alone": 4e-6,
+    }
+    return timed_run(timed_question("ladder", example_s, implementations))
 
 
 def scaled() -> tuple[dict[str, Any], list[Row]]:

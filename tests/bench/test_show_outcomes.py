@@ -9,7 +9,7 @@ import pytest
 
 from backprop_bench.bench.compare.figures import FIGURES, left_out
 from backprop_bench.bench.compare.report import Material, make_report
-from backprop_bench.bench.core.network import LabelledCases, Outcomes, TrainedNetwork
+from backprop_bench.bench.core.network import LabelledExamples, Outcomes, TrainedNetwork
 from backprop_bench.bench.core.summary import Summary, summarize
 from backprop_bench.bench.predictions.view import outcome_sentences, outcome_tables
 from backprop_bench.bench.report import style
@@ -54,7 +54,7 @@ KNOBS: dict[str, dict[str, Any]] = {
     "long names": {"implementations": (LONG_NAME, "torch-" + "y" * 200)},
     "control characters": {"implementations": ("scratch-\x1b[2J\x00\n", "torch-\u202e--x")},
     "as many classes as are drawn": {"n_classes": 20},
-    "300 classes": {"n_classes": 300, "n_cases": 900},
+    "300 classes": {"n_classes": 300, "n_examples": 900},
     "no square images": {"side": 30**0.5},
 }
 
@@ -96,9 +96,9 @@ def small(first: list[int], second: list[int], labels: list[int], recipe: str = 
         for name, said in zip(TWINS, (first, second), strict=True)
         for shares in [np.linspace(0.9, 0.5, len(said)).astype(np.float32)]
     )
-    cases = LabelledCases(np.zeros((len(labels), 4), np.uint8), 255.0, np.array(labels), ("zero", "one", "two"))
+    examples = LabelledExamples(np.zeros((len(labels), 4), np.uint8), 255.0, np.array(labels), ("zero", "one", "two"))
     rows = [row for row in rows if row["question"] == "same-recipe"]
-    return summarize(description, rows, Outcomes(networks, cases))
+    return summarize(description, rows, Outcomes(networks, examples))
 
 
 LABELS = [0, 0, 0, 0, 1, 1, 2, 2]
@@ -110,7 +110,7 @@ def test_the_sentence_and_the_table_of_disagreements_say_who_is_right() -> None:
     summary = small(FIRST, SECOND, LABELS, recipe="article-torch")
     (sentence,) = outcome_sentences(summary)
     sentence = sentence.replace("\N{NO-BREAK SPACE}", " ")
-    assert "of 8 test cases, scratch-numpy gets 2 and torch-eager gets 2 wrong." in sentence
+    assert "of 8 test examples, scratch-numpy gets 2 and torch-eager gets 2 wrong." in sentence
     assert "They say different classes of 2 (25.00 %): scratch-numpy alone is right in 1, torch-eager alone" in sentence
     assert "McNemar's exact test that both are right equally often: p = 1" in sentence
     (rows,) = (table.rows for title, table in tables_of(summary).items() if title.startswith("Disagreements"))
@@ -160,7 +160,7 @@ def test_titles_name_the_worst_confusion_and_the_surest_mistake() -> None:
     assert surest == (
         "Surest mistake of scratch-numpy: 72.9 % (of 2 mistakes); surest mistake of torch-eager: 78.6 % (of 2 mistakes)"
     )
-    assert found["disagreements"].title.startswith("scratch-numpy and torch-eager disagree on 2 of 8 test cases")
+    assert found["disagreements"].title.startswith("scratch-numpy and torch-eager disagree on 2 of 8 test examples")
 
 
 def test_hidden_units_of_twins_are_the_same_units_and_their_difference_is_in_the_title() -> None:
@@ -174,7 +174,7 @@ def test_hidden_units_of_twins_are_the_same_units_and_their_difference_is_in_the
 
 
 def test_too_many_classes_for_a_matrix_are_a_table_of_the_worst_confusions() -> None:
-    summary = summary_of(n_classes=300, n_cases=900)
+    summary = summary_of(n_classes=300, n_examples=900)
     assert left_out(summary)["confusion"].startswith("300 classes are more than can be read")
     worst = [table for title, table in tables_of(summary).items() if title.startswith("Worst confusions")]
     assert [len(table.rows) for table in worst] == [20, 20]
@@ -223,15 +223,15 @@ def test_the_section_of_a_run_that_kept_no_networks_says_so_and_nothing_else(tmp
     assert not [*outcome_sentences(summary), *outcome_tables(summary)]
 
 
-def test_without_test_cases_there_are_notes_and_hidden_units_alone(tmp_path: Path) -> None:
+def test_without_test_examples_there_are_notes_and_hidden_units_alone(tmp_path: Path) -> None:
     summary = summary_of()
     assert summary.outcomes is not None
-    lost = dataclasses.replace(summary.outcomes, cases=None, notes=("The cases are gone.",))
+    lost = dataclasses.replace(summary.outcomes, examples=None, notes=("The examples are gone.",))
     summary = dataclasses.replace(summary, outcomes=lost)
     assert drawn(summary).keys() == {"hidden-units"}
     assert not [*outcome_sentences(summary), *outcome_tables(summary)]
     note, figure, _ = section_of(report_of(summary, tmp_path)).blocks
-    assert note == "The cases are gone."
+    assert note == "The examples are gone."
     assert isinstance(figure, Shown)
     assert isinstance(figure.what, FigureFile)
 

@@ -21,7 +21,7 @@ from backprop_bench.bench.core.stats.stopping import Timing
 from backprop_bench.bench.core.worker import session
 from backprop_bench.bench.core.worker.client import WorkerError
 from backprop_bench.bench.core.worker.session import Training
-from backprop_bench.data import Cases, Recipe, Trainer
+from backprop_bench.data import Examples, Recipe, Trainer
 from tests.bench.simulated import Silent
 from tests.bench.test_schedule import REPLAY, REPLAYED
 
@@ -102,7 +102,7 @@ class MadeUpWorker:
         reply = self.machine.replies(self.implementation, self.set, self.round)
         self.round += 1
         self.machine.now += PAUSE_S + reply["wall_s"]
-        return {"cases": 1000, "extra": extra, "cpu_s": reply["wall_s"], "loss": 0.5, "energy_j": None, **reply}
+        return {"examples": 1000, "extra": extra, "cpu_s": reply["wall_s"], "loss": 0.5, "energy_j": None, **reply}
 
 
 def question(timing: Timing) -> Question:
@@ -144,7 +144,7 @@ SET_S = START_S + 2 * (3 * PAUSE_S + 6 * 1.15)
 def test_recorded_blocks_replayed_through_the_driver_give_what_they_gave(measure: Callable[..., list[Row]]) -> None:
     recorded = [json.loads(line) for line in REPLAY.read_text().splitlines()]
     by_place = {(row["implementation"], row["set"], row["round"]): row for row in rows_of(recorded, "block")}
-    kept = ("wall_s", "cases", "steal_s", "waited_s", "major_faults", "throttles")
+    kept = ("wall_s", "examples", "steal_s", "waited_s", "major_faults", "throttles")
 
     def replies(*place: Any) -> Row:
         return {name: value for name, value in by_place[place].items() if name in kept}
@@ -235,7 +235,7 @@ def test_to_look_at_the_cores_costs_nothing_of_the_budget(measure: Callable[...,
 
 def test_an_injected_slowdown_takes_its_share_of_the_time_of_the_block(monkeypatch: pytest.MonkeyPatch) -> None:
     trainer = cast("Trainer", types.SimpleNamespace(train_epoch=lambda x, t, order: float(len(order))))
-    examples = Cases(np.zeros((3, 2)), np.zeros((3, 2)), np.zeros(3, np.int64))
+    examples = Examples(np.zeros((3, 2)), np.zeros((3, 2)), np.zeros(3, np.int64))
     training = Training(trainer, Recipe(layer_sizes=(2, 2)), examples)
     for extra, wall_s in ((0.0, 1.0), (1.0, 2.0), (3.0, 4.0)):
         ticks = itertools.count()

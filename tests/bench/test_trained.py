@@ -25,15 +25,15 @@ from backprop_bench.bench.core.worker.shared_data import SharedForms
 from backprop_bench.data import (
     InputError,
     batch_order,
-    evaluation_cases,
+    evaluation_examples,
     initial_parameters,
     load_dataset,
-    training_cases,
+    training_examples,
 )
 from backprop_bench.scratch.numpy_trainer import NumpyTrainer
 from tests.bench.recorded import write_run
 from tests.bench.simulated import Silent
-from tests.bench.test_comparison import N_CASES, N_TEST, ODD, RECIPE, describe, plan_of
+from tests.bench.test_comparison import N_EXAMPLES, N_TEST, ODD, RECIPE, describe, plan_of
 from tests.tiny import write_tiny_dataset
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("trained")]  # what its fixtures make is made once
@@ -44,7 +44,7 @@ NAMES = ("scratch-numpy", "torch-eager", "Fine", "Diverging")
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return write_tiny_dataset(tmp_path_factory.mktemp("tiny"), N_CASES, N_TEST)
+    return write_tiny_dataset(tmp_path_factory.mktemp("tiny"), N_EXAMPLES, N_TEST)
 
 
 def train(folder: Path, plan: Plan, dataset: str) -> list[Row]:
@@ -96,11 +96,11 @@ def test_the_first_seed_of_each_implementation_is_kept_as_it_was_after_the_last_
     folder, rows = run
     networks = {network.implementation: network for network in read_trained(folder, rows)}
     assert set(networks) == {"scratch-numpy", "torch-eager", f"{ODD}:Fine"}, "Diverging has nothing to keep"
-    cases = load_dataset(dataset)
-    x, tests = training_cases(RECIPE, cases), evaluation_cases(RECIPE, cases)
+    examples = load_dataset(dataset)
+    x, tests = training_examples(RECIPE, examples), evaluation_examples(RECIPE, examples)
     trainer = NumpyTrainer(RECIPE, initial_parameters(RECIPE))
     for epoch in range(2):
-        trainer.train_epoch(x.x, x.t, batch_order(RECIPE, N_CASES, epoch))
+        trainer.train_epoch(x.x, x.t, batch_order(RECIPE, N_EXAMPLES, epoch))
     scores = trainer.predict(tests.x)
     for network in networks.values():
         assert (network.seed, network.epoch, network.n_inputs, network.n_classes) == (0, 2, 16, 3)
@@ -115,7 +115,7 @@ def test_the_first_seed_of_each_implementation_is_kept_as_it_was_after_the_last_
         assert accuracy == pytest.approx(last[0]["accuracy"])
 
 
-def test_a_row_says_what_one_needs_to_show_the_network_a_case(run: tuple[Path, list[Row]], dataset: str) -> None:
+def test_a_row_says_what_one_needs_to_show_the_network_a_example(run: tuple[Path, list[Row]], dataset: str) -> None:
     folder, rows = run
     for row in rows_of(rows, "trained"):
         assert (row["dataset"], row["input_range"]) == (dataset, [0.0, 1.0])
@@ -269,7 +269,7 @@ WRONG: dict[str, dict[str, Any]] = {
     "no numbers": {"weight_0": np.full((16, 8), np.nan, np.float32)},
     "a class that is not there": {"predicted": np.full(N_TEST, 3, np.uint16)},
     "classes of another kind": {"predicted": np.zeros(N_TEST)},
-    "too few cases": {"confidence": np.zeros(N_TEST - 1, np.float32)},
+    "too few examples": {"confidence": np.zeros(N_TEST - 1, np.float32)},
     "a confidence that is none": {"confidence": np.full(N_TEST, np.inf, np.float32)},
 }
 
@@ -366,4 +366,4 @@ def test_a_network_of_another_dataset_is_a_note(kept: Path, tmp_path: Path) -> N
     (folder / "run.json").write_text(json.dumps(description))
     assert CliRunner().invoke(main, ["report", str(folder)]).exit_code == 0
     text = (folder / "report.md").read_text("utf-8").replace("\\", "")
-    assert "has 16 inputs, 3 classes and 100 test cases; expected 784, 10 and 10000, as mnist has." in text
+    assert "has 16 inputs, 3 classes and 100 test examples; expected 784, 10 and 10000, as mnist has." in text

@@ -13,16 +13,16 @@ from backprop_bench.bench.core.stats.work import Work, epoch_work, step_work
 from backprop_bench.data import Floats, Layer, Recipe, initial_parameters
 from backprop_bench.scratch.numpy_trainer import NumpyTrainer
 from backprop_bench.torch_impl.model import Perceptron, loss_of
-from tests.recipes import PAIRS, random_cases, recipes
+from tests.recipes import PAIRS, random_examples, recipes
 
 DEPTHS = [(5, 3), (7, 6, 3), (9, 4, 8, 2), (6, 5, 4, 3, 2)]
 
 
 def torch_flops(recipe: Recipe, batch_size: int) -> int:
-    cases = random_cases(recipe, batch_size)
+    examples = random_examples(recipe, batch_size)
     model = Perceptron(recipe)
     with FlopCounterMode(display=False) as counter:
-        loss_of(recipe, model(torch.from_numpy(cases.x)), torch.from_numpy(cases.t)).backward()  # type: ignore[no-untyped-call]
+        loss_of(recipe, model(torch.from_numpy(examples.x)), torch.from_numpy(examples.t)).backward()  # type: ignore[no-untyped-call]
     return int(counter.get_total_flops())
 
 
@@ -73,11 +73,11 @@ def counted(array: Floats | None) -> Any:
 @given(recipes(), st.integers(1, 9))
 def test_the_reference_computes_what_is_counted(recipe: Recipe, batch_size: int) -> None:
     layers = tuple(Layer(counted(layer.weight), counted(layer.bias)) for layer in initial_parameters(recipe))
-    trainer, cases = NumpyTrainer(recipe, layers), random_cases(recipe, batch_size)
+    trainer, examples = NumpyTrainer(recipe, layers), random_examples(recipe, batch_size)
     Counted.elementwise = Counted.gemm = 0
-    trainer.update(trainer.backward(trainer.forward(counted(cases.x)), counted(cases.t)))
+    trainer.update(trainer.backward(trainer.forward(counted(examples.x)), counted(examples.t)))
 
-    needless = 0  # per output and case
+    needless = 0  # per output and example
     if recipe.loss == "squared_error":
         needless += recipe.reduction == "mean"  # dE/dy is divided by B beside dE/dz
         needless += recipe.output_activation == "identity"  # dE/dy is multiplied by the derivative, 1
@@ -141,32 +141,32 @@ def test_the_intensity_is_operations_per_byte() -> None:
 
 
 @given(recipes(), st.integers(1, 100))
-def test_the_work_of_an_epoch_is_that_of_its_batches(recipe: Recipe, n_cases: int) -> None:
-    cases = range(n_cases)
-    size = recipe.batch_size or n_cases
-    batches = [cases[start : start + size] for start in range(0, n_cases, size)]
+def test_the_work_of_an_epoch_is_that_of_its_batches(recipe: Recipe, n_examples: int) -> None:
+    examples = range(n_examples)
+    size = recipe.batch_size or n_examples
+    batches = [examples[start : start + size] for start in range(0, n_examples, size)]
     steps = [step_work(recipe, len(batch)) for batch in batches]
-    epoch = epoch_work(recipe, n_cases)
+    epoch = epoch_work(recipe, n_examples)
     for field in ("gemm_flops", "elementwise_flops", "bytes_read", "bytes_written"):
         assert getattr(epoch, field) == sum(getattr(step, field) for step in steps)
-    assert epoch.gemm_flops == n_cases * step_work(recipe, 1).gemm_flops
+    assert epoch.gemm_flops == n_examples * step_work(recipe, 1).gemm_flops
 
 
-def test_a_batch_of_all_cases_needs_their_number() -> None:
+def test_a_batch_of_all_examples_needs_their_number() -> None:
     recipe = BASE.replace(batch_size=None)
-    with pytest.raises(ValueError, match="n_cases is None"):
+    with pytest.raises(ValueError, match="n_examples is None"):
         step_work(recipe)
-    assert step_work(recipe, n_cases=5) == step_work(BASE) == epoch_work(recipe, 5)
+    assert step_work(recipe, n_examples=5) == step_work(BASE) == epoch_work(recipe, 5)
 
 
-def test_a_number_of_cases_does_not_change_a_batch_of_given_size() -> None:
-    assert step_work(BASE, n_cases=7) == step_work(BASE)
-    assert step_work(BASE, 3, n_cases=7) == step_work(BASE.replace(batch_size=3))
+def test_a_number_of_examples_does_not_change_a_batch_of_given_size() -> None:
+    assert step_work(BASE, n_examples=7) == step_work(BASE)
+    assert step_work(BASE, 3, n_examples=7) == step_work(BASE.replace(batch_size=3))
 
 
-@pytest.mark.parametrize("n_cases", [0, -1])
-def test_no_cases_are_refused(n_cases: int) -> None:
-    with pytest.raises(ValueError, match=f"{n_cases}.*expected 1 or more"):
-        step_work(BASE, n_cases)
-    with pytest.raises(ValueError, match=f"{n_cases}.*expected 1 or more"):
-        epoch_work(BASE, n_cases)
+@pytest.mark.parametrize("n_examples", [0, -1])
+def test_no_examples_are_refused(n_examples: int) -> None:
+    with pytest.raises(ValueError, match=f"{n_examples}.*expected 1 or more"):
+        step_work(BASE, n_examples)
+    with pytest.raises(ValueError, match=f"{n_examples}.*expected 1 or more"):
+        epoch_work(BASE, n_examples)

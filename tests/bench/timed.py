@@ -12,14 +12,14 @@ JITTER = (0.99, 1.0, 1.0, 1.01)
 
 
 def timed_question(
-    name: str, case_s: Mapping[str, float], implementations: Mapping[str, str] | None = None, cases: int = 1000
+    name: str, example_s: Mapping[str, float], implementations: Mapping[str, str] | None = None, examples: int = 1000
 ) -> tuple[dict[str, Any], list[Row]]:
     """Return what is planned of a question, and its rows.
 
     Parameters
     ----------
-    case_s
-        Seconds per case, by label.
+    example_s
+        Seconds per example, by label.
     implementations
         By label, where that is not the label itself.
     """
@@ -27,33 +27,39 @@ def timed_question(
     recipe = Recipe().to_dict()
     entries = [
         {"implementation": of.get(label, label), "label": label, "again": False, "recipe_name": "r", "recipe": recipe}
-        for label in case_s
+        for label in example_s
     ]
     timing = {"target": 0.02, "budget_s": 60.0, "block_s": 0.06}
     question = {
         "name": name,
         "title": f"Made up: {name}",
-        "cases": cases,
-        "test_cases": 10,
+        "examples": examples,
+        "test_examples": 10,
         "epochs": 0,
         "seeds": [],
         "entries": entries,
         "timing": timing,
     }
-    rows = [row for number in range(N_SETS) for row in _set_rows(number, case_s, cases)]
+    rows = [row for number in range(N_SETS) for row in _set_rows(number, example_s, examples)]
     rows.append({"kind": "stop", "reason": "precise", "sets": N_SETS, "spent_s": 9.0})
     return question, [{**row, "session": 0, "question": name} for row in rows]
 
 
-def _set_rows(number: int, case_s: Mapping[str, float], cases: int) -> list[Row]:
+def _set_rows(number: int, example_s: Mapping[str, float], examples: int) -> list[Row]:
     rows: list[Row] = []
-    for place, (label, seconds) in enumerate(case_s.items()):
+    for place, (label, seconds) in enumerate(example_s.items()):
         takes = seconds * (JITTER[(number + place) % N_SETS] if place else 1.0)
         common = {"implementation": label, "set": number}
         rows.append(_row("start", common, first_s=0.5, energy="none"))
         for done in range(N_ROUNDS):
-            block = {"round": done, "position": place, "cases": cases, "wall_s": takes * cases, "energy_j": None}
-            rows.append(_row("block", common, **block, cpu_s=takes * cases, at_s=float(number)))
+            block = {
+                "round": done,
+                "position": place,
+                "examples": examples,
+                "wall_s": takes * examples,
+                "energy_j": None,
+            }
+            rows.append(_row("block", common, **block, cpu_s=takes * examples, at_s=float(number)))
         rows.append(_row("end", common, evaluation_s=0.1, peak_rss_bytes=3 << 20, data_rss_bytes=1 << 20))
     return rows
 

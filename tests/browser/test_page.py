@@ -192,10 +192,12 @@ def test_the_networks_of_another_question_are_shown_when_it_is_chosen(browser: A
 def test_the_page_computes_what_numpy_computes_from_the_networks_that_are_embedded(
     browser: Any, outcomes: Outcomes
 ) -> None:
-    assert outcomes.cases is not None
+    assert outcomes.examples is not None
     script = "return panel.networks.map((n) => panel.samples.map(({ pixels }) => [...panel.forward(n, pixels).at(-1)]))"
     computed = browser.execute_script(script)
-    inputs = np.stack([outcomes.cases.inputs[np.flatnonzero(outcomes.cases.labels == label)[0]] for label in range(10)])
+    inputs = np.stack(
+        [outcomes.examples.inputs[np.flatnonzero(outcomes.examples.labels == label)[0]] for label in range(10)]
+    )
     networks = {(network.question, network.implementation): network for network in outcomes.networks}
     assert len(computed) == len(TWINS)
     for found, twin in zip(computed, TWINS, strict=True):

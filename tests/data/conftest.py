@@ -47,9 +47,9 @@ def idx_contents() -> dict[str, bytes]:
     """Seven training and three test images of 2 × 3 pixels, of three classes, by file name."""
     rng = np.random.default_rng(0)
     contents = {}
-    for part, n_cases in (("train", 7), ("t10k", 3)):
-        images = rng.integers(0, 256, (n_cases, 2, 3), np.uint8)
-        labels = (np.arange(n_cases) % 3).astype(np.uint8)
+    for part, n_examples in (("train", 7), ("t10k", 3)):
+        images = rng.integers(0, 256, (n_examples, 2, 3), np.uint8)
+        labels = (np.arange(n_examples) % 3).astype(np.uint8)
         contents[f"{part}-images-idx3-ubyte"] = idx_bytes("images", images)
         contents[f"{part}-labels-idx1-ubyte"] = idx_bytes("labels", labels)
     return contents

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backprop_bench.data import Dataset, InputError, Recipe, check_fit, evaluation_cases, training_cases
+from backprop_bench.data import Dataset, InputError, Recipe, check_fit, evaluation_examples, training_examples
 
 RANGES = st.tuples(st.floats(-100, 100), st.floats(0.001, 100)).map(lambda pair: (pair[0], pair[0] + pair[1]))
 
@@ -41,56 +41,56 @@ def test_the_smallest_and_largest_values_land_on_the_ends_of_the_ranges_exactly(
             "dtype": dtype,
         }
     )
-    cases = training_cases(recipe, dataset)
+    examples = training_examples(recipe, dataset)
     low, high = np.array(input_range, dtype)
-    assert (cases.x[:, 0] == low).all()
-    assert (cases.x[:, 1] == high).all()
-    assert ((low <= cases.x) & (cases.x <= high)).all()
+    assert (examples.x[:, 0] == low).all()
+    assert (examples.x[:, 1] == high).all()
+    assert ((low <= examples.x) & (examples.x <= high)).all()
     low, high = np.array(target_range, dtype)
-    assert np.array_equal(cases.t, np.where(dataset.t_train == 1, high, low))
-    for array in (cases.x, cases.t):
+    assert np.array_equal(examples.t, np.where(dataset.t_train == 1, high, low))
+    for array in (examples.x, examples.t):
         assert array.dtype == np.dtype(dtype)
         assert array.flags.c_contiguous
 
 
 def test_what_lies_between_is_mapped_linearly() -> None:
     dataset = make_dataset()
-    cases = training_cases(Recipe(layer_sizes=(6, 3), input_range=(-1.0, 1.0), dtype="float64"), dataset)
-    np.testing.assert_allclose(cases.x, dataset.x_train / 127.5 - 1, rtol=0, atol=1e-15)
+    examples = training_examples(Recipe(layer_sizes=(6, 3), input_range=(-1.0, 1.0), dtype="float64"), dataset)
+    np.testing.assert_allclose(examples.x, dataset.x_train / 127.5 - 1, rtol=0, atol=1e-15)
 
 
 def test_pixels_and_floats_of_the_same_value_are_mapped_alike() -> None:
     dataset = make_dataset()
     floats = dataclasses.replace(dataset, x_train=dataset.x_train.astype(np.float64))
     recipe = Recipe(layer_sizes=(6, 3), input_range=(0.01, 1.0))
-    assert np.array_equal(training_cases(recipe, dataset).x, training_cases(recipe, floats).x)
+    assert np.array_equal(training_examples(recipe, dataset).x, training_examples(recipe, floats).x)
 
 
 @pytest.mark.parametrize("x_max", [0.5, 1.0, 300.0])
 def test_pixels_may_have_any_largest_value(x_max: float) -> None:
     dataset = dataclasses.replace(make_dataset(), x_max=x_max)
-    cases = training_cases(Recipe(layer_sizes=(6, 3), dtype="float64"), dataset)
-    np.testing.assert_allclose(cases.x, dataset.x_train / x_max)
+    examples = training_examples(Recipe(layer_sizes=(6, 3), dtype="float64"), dataset)
+    np.testing.assert_allclose(examples.x, dataset.x_train / x_max)
 
 
 def test_inputs_stored_column_by_column_become_contiguous() -> None:
     dataset = make_dataset()
     turned = dataclasses.replace(dataset, x_train=np.asfortranarray(dataset.x_train))
-    assert training_cases(Recipe(layer_sizes=(6, 3)), turned).x.flags.c_contiguous
+    assert training_examples(Recipe(layer_sizes=(6, 3)), turned).x.flags.c_contiguous
 
 
-def test_training_and_evaluation_cases_are_not_mixed_up() -> None:
+def test_training_and_evaluation_examples_are_not_mixed_up() -> None:
     dataset, recipe = make_dataset(), Recipe(layer_sizes=(6, 3))
-    for cases, x, y in (
-        (training_cases(recipe, dataset), dataset.x_train, dataset.y_train),
-        (evaluation_cases(recipe, dataset), dataset.x_test, dataset.y_test),
+    for examples, x, y in (
+        (training_examples(recipe, dataset), dataset.x_train, dataset.y_train),
+        (evaluation_examples(recipe, dataset), dataset.x_test, dataset.y_test),
     ):
-        np.testing.assert_allclose(cases.x, x / 255, rtol=1e-6)
-        assert np.array_equal(cases.y, y)
-        assert np.array_equal(cases.t.argmax(axis=1), y)
+        np.testing.assert_allclose(examples.x, x / 255, rtol=1e-6)
+        assert np.array_equal(examples.y, y)
+        assert np.array_equal(examples.t.argmax(axis=1), y)
 
 
-def test_a_subset_is_the_first_cases() -> None:
+def test_a_subset_is_the_first_examples() -> None:
     dataset = make_dataset()
     part = dataset.subset(3, 2)
     assert np.array_equal(part.x_train, dataset.x_train[:3])
@@ -104,20 +104,20 @@ def test_a_subset_is_the_first_cases() -> None:
     assert len(dataset.subset(99, 99).x_train) == 10
 
 
-@pytest.mark.parametrize("n_cases", [1, 4, 9])
-def test_held_out_cases_are_the_last_training_cases_and_no_longer_trained_on(n_cases: int) -> None:
+@pytest.mark.parametrize("n_examples", [1, 4, 9])
+def test_held_out_examples_are_the_last_training_examples_and_no_longer_trained_on(n_examples: int) -> None:
     dataset = make_dataset()
-    held = dataset.hold_out(n_cases)
+    held = dataset.hold_out(n_examples)
     for part in ("x", "t", "y"):
         whole = getattr(dataset, f"{part}_train")
-        assert np.array_equal(getattr(held, f"{part}_train"), whole[: 10 - n_cases])
-        assert np.array_equal(getattr(held, f"{part}_test"), whole[10 - n_cases :])
+        assert np.array_equal(getattr(held, f"{part}_train"), whole[: 10 - n_examples])
+        assert np.array_equal(getattr(held, f"{part}_test"), whole[10 - n_examples :])
 
 
-@pytest.mark.parametrize("n_cases", [-1, 0, 10, 11])
-def test_holding_out_none_or_all_is_refused(n_cases: int) -> None:
-    with pytest.raises(InputError, match=f"cannot hold out {n_cases} of the 10 .* of made; expected 1 to 9"):
-        make_dataset().hold_out(n_cases)
+@pytest.mark.parametrize("n_examples", [-1, 0, 10, 11])
+def test_holding_out_none_or_all_is_refused(n_examples: int) -> None:
+    with pytest.raises(InputError, match=f"cannot hold out {n_examples} of the 10 .* of made; expected 1 to 9"):
+        make_dataset().hold_out(n_examples)
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_holding_out_none_or_all_is_refused(n_cases: int) -> None:
 )
 def test_a_recipe_that_does_not_fit_is_refused(layer_sizes: tuple[int, ...], message: str) -> None:
     recipe, dataset = Recipe(layer_sizes=layer_sizes), make_dataset()
-    for use in (check_fit, training_cases, evaluation_cases):
+    for use in (check_fit, training_examples, evaluation_examples):
         with pytest.raises(InputError, match=message):
             use(recipe, dataset)
 

@@ -41,7 +41,7 @@ def test_a_comma_in_the_name_of_a_file_does_not_split_it(tmp_path: Path) -> None
 
 def test_training_and_test_files_with_different_columns_are_refused(tmp_path: Path) -> None:
     train, test = write_rows(tmp_path / "a.csv", 3), write_rows(tmp_path / "b.csv", 3, n_pixels=4)
-    with pytest.raises(InputError, match="training cases have 2 pixels and the test cases 4; expected the same"):
+    with pytest.raises(InputError, match="training examples have 2 pixels and the test examples 4; expected the same"):
         load_dataset(f"{train},{test}")
 
 

@@ -103,15 +103,15 @@ def test_copies_share_no_memory() -> None:
     assert all(layer.bias is None and len(layer.arrays()) == 1 for layer in without)
 
 
-@given(n_cases=st.integers(0, 500), epoch=st.integers(0, 10**6), seed=st.integers(0, 2**70), shuffle=st.booleans())
-def test_an_order_visits_every_case_once_and_is_always_the_same(
-    n_cases: int, epoch: int, seed: int, shuffle: bool
+@given(n_examples=st.integers(0, 500), epoch=st.integers(0, 10**6), seed=st.integers(0, 2**70), shuffle=st.booleans())
+def test_an_order_visits_every_example_once_and_is_always_the_same(
+    n_examples: int, epoch: int, seed: int, shuffle: bool
 ) -> None:
     recipe = Recipe(seed=seed, shuffle=shuffle)
-    order = batch_order(recipe, n_cases, epoch)
+    order = batch_order(recipe, n_examples, epoch)
     assert order.dtype == np.int64
-    assert np.array_equal(np.sort(order), np.arange(n_cases))
-    assert np.array_equal(order, batch_order(recipe, n_cases, epoch))
+    assert np.array_equal(np.sort(order), np.arange(n_examples))
+    assert np.array_equal(order, batch_order(recipe, n_examples, epoch))
 
 
 def test_orders_differ_by_epoch_and_by_seed() -> None:

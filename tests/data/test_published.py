@@ -19,8 +19,8 @@ def recipe_for(patterns: Patterns, **fields: object) -> Recipe:
 
 
 def answers(patterns: Patterns) -> dict[str, int]:
-    """Return the target of every case, by its name; for a single output."""
-    return dict(zip(patterns.case_names, patterns.targets[:, 0].tolist(), strict=True))
+    """Return the target of every example, by its name; for a single output."""
+    return dict(zip(patterns.example_names, patterns.targets[:, 0].tolist(), strict=True))
 
 
 def test_every_name_is_tested_below() -> None:
@@ -30,15 +30,15 @@ def test_every_name_is_tested_below() -> None:
 @pytest.mark.parametrize(("name", "shape"), SHAPES.items())
 def test_patterns_are_distinct_bits_and_all_of_them_have_names(name: str, shape: tuple[int, int, int]) -> None:
     patterns = load_patterns(name)
-    n_cases, n_inputs, n_outputs = shape
+    n_examples, n_inputs, n_outputs = shape
     assert patterns.name == name
-    assert patterns.inputs.shape == (n_cases, n_inputs) == (n_cases, patterns.n_inputs)
-    assert patterns.targets.shape == (n_cases, n_outputs) == (n_cases, patterns.n_outputs)
+    assert patterns.inputs.shape == (n_examples, n_inputs) == (n_examples, patterns.n_inputs)
+    assert patterns.targets.shape == (n_examples, n_outputs) == (n_examples, patterns.n_outputs)
     for bits in (patterns.inputs, patterns.targets):
         assert bits.dtype == np.uint8
         assert bits.max() == 1
-    assert len(np.unique(patterns.inputs, axis=0)) == n_cases
-    assert len(patterns.case_names) == len(set(patterns.case_names)) == n_cases
+    assert len(np.unique(patterns.inputs, axis=0)) == n_examples
+    assert len(patterns.example_names) == len(set(patterns.example_names)) == n_examples
     assert len(patterns.input_names) == len(set(patterns.input_names)) == n_inputs
     assert len(patterns.output_names) == len(set(patterns.output_names)) == n_outputs
 
@@ -87,23 +87,23 @@ def test_a_question_about_a_family_is_one_person_and_one_relation() -> None:
 
 def test_answers_about_a_family_are_the_relatives() -> None:
     patterns = load_patterns("family-trees")
-    for number, case_name in enumerate(patterns.case_names):
+    for number, example_name in enumerate(patterns.example_names):
         asked = [name for name, bit in zip(patterns.input_names, patterns.inputs[number], strict=True) if bit]
         right = [name for name, bit in zip(patterns.output_names, patterns.targets[number], strict=True) if bit]
         person, relation = asked
-        assert case_name == f"{person}, {relation}"
+        assert example_name == f"{person}, {relation}"
         tree = next(tree for tree in load_family_trees() if person in tree.people)
         assert tuple(right) == tree.relatives(person, relation)
-    assert "Colin, aunt" in patterns.case_names
+    assert "Colin, aunt" in patterns.example_names
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("name", PATTERNS)
-def test_cases_come_in_the_ranges_and_the_dtype_of_the_recipe(name: str, dtype: str) -> None:
+def test_examples_come_in_the_ranges_and_the_dtype_of_the_recipe(name: str, dtype: str) -> None:
     patterns = load_patterns(name)
     recipe = recipe_for(patterns, dtype=dtype, input_range=(-1, 0.3), target_range=(0.1, 0.9))
-    cases = patterns.cases(recipe)
-    for values, bits, ends in ((cases.x, patterns.inputs, (-1, 0.3)), (cases.t, patterns.targets, (0.1, 0.9))):
+    examples = patterns.examples(recipe)
+    for values, bits, ends in ((examples.x, patterns.inputs, (-1, 0.3)), (examples.t, patterns.targets, (0.1, 0.9))):
         low, high = np.array(ends, dtype)
         assert values.dtype == np.dtype(dtype)
         assert values.flags.c_contiguous
@@ -113,7 +113,7 @@ def test_cases_come_in_the_ranges_and_the_dtype_of_the_recipe(name: str, dtype: 
 def test_a_label_is_the_target_of_a_single_output_and_else_the_first_right_output() -> None:
     for name in PATTERNS:
         patterns = load_patterns(name)
-        labels = patterns.cases(recipe_for(patterns)).y
+        labels = patterns.examples(recipe_for(patterns)).y
         assert labels.dtype == np.int64
         if patterns.n_outputs == 1:
             assert np.array_equal(labels, patterns.targets[:, 0])
@@ -131,7 +131,7 @@ def test_a_label_is_the_target_of_a_single_output_and_else_the_first_right_outpu
 def test_a_recipe_that_does_not_fit_is_refused(layer_sizes: list[int], message: str) -> None:
     patterns = load_patterns("xor")
     with pytest.raises(InputError, match=message):
-        patterns.cases(recipe_for(patterns, layer_sizes=layer_sizes))
+        patterns.examples(recipe_for(patterns, layer_sizes=layer_sizes))
 
 
 @pytest.mark.parametrize("name", ["", "XOR", "parity", "mnist"])

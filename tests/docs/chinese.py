@@ -17,14 +17,14 @@ BOTH, GAP = (
     r"(?P<own>[\d.]+ %) vs (?P<other>[\d.]+ %)",
     r"\(difference (?P<gap>[^,()]*) points, 95 % CI (?P<ci>[^()]*)\)",
 )
-EXTENT = r"\((?P<cases>[\d,]+) training examples?, (?P<epochs>\d+) epochs?\)"
+EXTENT = r"\((?P<examples>[\d,]+) training examples?, (?P<epochs>\d+) epochs?\)"
 PHRASES = {
     r"Verified: each of (?P<n>\d+) checks passed; the largest error is (?P<share>[\d.]+) % of its tolerance "
     r"\((?P<what>[\w ]+) of (?P<a>[\w.:/-]+)\)": (
         "已验证：{n} 项检查全部通过；最大误差是容差的 {share} %（{a} 的{what}）"
     ),
     rf"(?P<title>[^(]+) {EXTENT}: (?P<time>.*?); (?P<rest>.*)": (
-        "{title}（{cases} 个训练样本，{epochs} 个 epoch）：{time}；{rest}"
+        "{title}（{examples} 个训练样本，{epochs} 个 epoch）：{time}；{rest}"
     ),
     "As published: the article's two networks": "As published，按原文：文章的两个网络",
     "Same recipe, same weights, same batches": "Same recipe，同一训练配置、同样的初始权重、同样的 batch",

@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 PAGE, REFERENCE = ROOT / "docs" / "speed.md", ROOT / "results" / "reference"
 
 
-LADDERS = ("ladder", "ladder-threads", "ladder-per-case")
+LADDERS = ("ladder", "ladder-threads", "ladder-per-example")
 RUNS = (*LADDERS, *(name.replace("ladder", "ladder-amd") for name in LADDERS), "scale", "race")
 """Folders of the committed runs."""
 PRODUCTS = "NumPy's products alone"

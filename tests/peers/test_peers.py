@@ -10,9 +10,9 @@ from backprop_bench.bench.core.implementations import named_implementation
 from backprop_bench.data import Recipe, Trainer, UnsupportedRecipe, initial_parameters
 from backprop_bench.scratch.numpy_trainer import NumpyTrainer
 from tests.agreement import assert_same
-from tests.recipes import random_cases, recipes
+from tests.recipes import random_examples, recipes
 
-N_CASES = 21  # 8 + 8 + 5: the last batch is short
+N_EXAMPLES = 21  # 8 + 8 + 5: the last batch is short
 PACKAGES = {"jax": "jax", "sklearn": "sklearn"}
 
 
@@ -43,8 +43,8 @@ def test_outputs_gradients_and_weights_are_those_of_numpy(peer: type[Trainer], r
     recipe = plain(recipe)
     if peer.__name__ == "SklearnTrainer":
         recipe = accepted_by_sklearn(recipe)
-    cases = random_cases(recipe, N_CASES)
-    assert_same(recipe, peer, NumpyTrainer, cases, 10)
+    examples = random_examples(recipe, N_EXAMPLES)
+    assert_same(recipe, peer, NumpyTrainer, examples, 10)
 
 
 @pytest.mark.parametrize(

@@ -14,14 +14,22 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from backprop_bench.data import Cases, DividesSteps, Recipe, Trainer, UnsupportedRecipe, batch_order, initial_parameters
+from backprop_bench.data import (
+    DividesSteps,
+    Examples,
+    Recipe,
+    Trainer,
+    UnsupportedRecipe,
+    batch_order,
+    initial_parameters,
+)
 from backprop_bench.scratch.numpy_trainer import NumpyTrainer
 from tests.agreement import assert_same
-from tests.recipes import random_cases, recipes
+from tests.recipes import random_examples, recipes
 
 numba = pytest.importorskip("numba", reason="scratch-compiled needs Numba")
 
-N_CASES = 21  # 8 + 8 + 5: the last batch is short
+N_EXAMPLES = 21  # 8 + 8 + 5: the last batch is short
 
 
 @pytest.fixture(scope="module")
@@ -31,12 +39,12 @@ def compiled_trainer() -> type[Trainer]:
     return CompiledTrainer
 
 
-def with_zeros(recipe: Recipe, share: float, n_cases: int = N_CASES) -> Cases:
-    """Return random cases, such a share of whose inputs is zero; some zeros are negative ones."""
-    drawn = random_cases(recipe, n_cases)
+def with_zeros(recipe: Recipe, share: float, n_examples: int = N_EXAMPLES) -> Examples:
+    """Return random examples, such a share of whose inputs is zero; some zeros are negative ones."""
+    drawn = random_examples(recipe, n_examples)
     rng = np.random.default_rng(recipe.seed)
     kept = np.where(rng.random(drawn.x.shape) >= share, 1.0, np.where(rng.random(drawn.x.shape) < 0.5, 0.0, -0.0))
-    return Cases((drawn.x * kept).astype(recipe.dtype), drawn.t, drawn.y)
+    return Examples((drawn.x * kept).astype(recipe.dtype), drawn.t, drawn.y)
 
 
 def plain(recipe: Recipe) -> Recipe:
@@ -59,26 +67,26 @@ def test_outputs_gradients_and_weights_are_those_of_numpy(
     compiled_trainer: type[Trainer], dtype: str, recipe: Recipe, zeros: float
 ) -> None:
     recipe = plain(recipe).replace(dtype=dtype)
-    cases = with_zeros(recipe, zeros)
-    assert_same(recipe, compiled_trainer, NumpyTrainer, cases, 30 if dtype == "float64" else 10)
+    examples = with_zeros(recipe, zeros)
+    assert_same(recipe, compiled_trainer, NumpyTrainer, examples, 30 if dtype == "float64" else 10)
 
 
 @pytest.mark.parametrize("size", [64, 65, 130, None])
 @pytest.mark.parametrize("inputs", [70, 1100])
-def test_batches_of_more_cases_than_a_mask_has_bits_are_those_of_numpy_with_any_number_of_threads(
+def test_batches_of_more_examples_than_a_mask_has_bits_are_those_of_numpy_with_any_number_of_threads(
     compiled_trainer: type[Trainer], inputs: int, size: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from backprop_bench.scratch import compiled_trainer as module
 
-    n_cases = 64 + 130 + 3
+    n_examples = 64 + 130 + 3
     recipe = WIDE.replace(layer_sizes=(inputs, 37, 19, 5), batch_size=size)
-    cases = with_zeros(recipe, 0.7, n_cases)
+    examples = with_zeros(recipe, 0.7, n_examples)
     found = []
     for make, threads in ((NumpyTrainer, 1), (compiled_trainer, 1), (compiled_trainer, 2), (compiled_trainer, 3)):
         monkeypatch.setattr(module, "THREADS", threads)
         trainer = make(recipe, initial_parameters(recipe))
         for epoch in range(3):
-            trainer.train_epoch(cases.x, cases.t, batch_order(recipe, n_cases, epoch))
+            trainer.train_epoch(examples.x, examples.t, batch_order(recipe, n_examples, epoch))
         found.append([array for layer in trainer.parameters() for array in layer.arrays()])
     expected, alone, *others = found
     assert all(np.allclose(a, b, rtol=0, atol=1e-13) for a, b in zip(expected, alone, strict=True))
@@ -86,15 +94,15 @@ def test_batches_of_more_cases_than_a_mask_has_bits_are_those_of_numpy_with_any_
         assert all(np.array_equal(one, other) for one, other in zip(alone, arrays, strict=True))
 
 
-@pytest.mark.parametrize("n_cases", [1, 20, 64, 130])
-def test_the_parts_of_a_step_are_a_step(compiled_trainer: type[Trainer], n_cases: int) -> None:
+@pytest.mark.parametrize("n_examples", [1, 20, 64, 130])
+def test_the_parts_of_a_step_are_a_step(compiled_trainer: type[Trainer], n_examples: int) -> None:
     recipe = WIDE.replace(batch_size=None)
-    cases = with_zeros(recipe, 0.5, n_cases)
-    order = batch_order(recipe, n_cases, 0)
+    examples = with_zeros(recipe, 0.5, n_examples)
+    order = batch_order(recipe, n_examples, 0)
     whole, parts = (compiled_trainer(recipe, initial_parameters(recipe)) for _ in range(2))
     assert isinstance(parts, DividesSteps)
-    whole.train_epoch(cases.x, cases.t, order)
-    for part in parts.step_parts(cases.x, cases.t, order).values():
+    whole.train_epoch(examples.x, examples.t, order)
+    for part in parts.step_parts(examples.x, examples.t, order).values():
         part()
     for a, b in zip(whole.parameters(), parts.parameters(), strict=True):
         assert all(np.array_equal(one, other) for one, other in zip(a.arrays(), b.arrays(), strict=True))
@@ -117,12 +125,12 @@ def test_masks_are_transposed_bit_by_bit(compiled_trainer: type[Trainer]) -> Non
 
 def test_a_training_in_pieces_is_the_same_as_in_one(compiled_trainer: type[Trainer]) -> None:
     recipe = WIDE.replace(dtype="float32")
-    cases = with_zeros(recipe, 0.5, n_cases=60)
+    examples = with_zeros(recipe, 0.5, n_examples=60)
     order = batch_order(recipe, 60, 0)
     whole, pieces = (compiled_trainer(recipe, initial_parameters(recipe)) for _ in range(2))
-    whole.train_epoch(cases.x, cases.t, order)
+    whole.train_epoch(examples.x, examples.t, order)
     for start, end in ((0, 8), (8, 40), (40, 60)):
-        pieces.train_epoch(cases.x, cases.t, order[start:end])
+        pieces.train_epoch(examples.x, examples.t, order[start:end])
     for a, b in zip(whole.parameters(), pieces.parameters(), strict=True):
         assert np.array_equal(a.weight, b.weight)
 
@@ -131,7 +139,7 @@ def test_a_training_in_pieces_is_the_same_as_in_one(compiled_trainer: type[Train
 @pytest.mark.parametrize("n_threads", [2, 8])
 @settings(max_examples=8, deadline=None)
 @given(recipe=recipes(), zeros=st.sampled_from([0.0, 0.5, 0.8, 1.0]))
-@example(recipe=WIDE.replace(batch_size=10), zeros=0.5)  # the last batch is of one case
+@example(recipe=WIDE.replace(batch_size=10), zeros=0.5)  # the last batch is of one example
 @example(recipe=WIDE, zeros=0.5)
 @example(recipe=WIDE.replace(layer_sizes=(300, 200, 150, 10)), zeros=0.8)
 @example(recipe=WIDE.replace(layer_sizes=(230, 128, 10), hidden_activation="relu", batch_size=None), zeros=0.5)
@@ -141,14 +149,17 @@ def test_weights_are_the_same_to_the_bit_however_many_threads_there_are(
     from backprop_bench.scratch import compiled_trainer as module
 
     recipe = plain(recipe).replace(dtype=dtype)
-    cases = with_zeros(recipe, zeros)
+    examples = with_zeros(recipe, zeros)
     found = []
     for threads in (1, n_threads):
         with pytest.MonkeyPatch.context() as patched:
             patched.setattr(module, "THREADS", threads)
-            patched.setattr(module, "CASES_EACH", 1)
+            patched.setattr(module, "EXAMPLES_EACH", 1)
             trainer = compiled_trainer(recipe, initial_parameters(recipe))
-            losses = [trainer.train_epoch(cases.x, cases.t, batch_order(recipe, N_CASES, epoch)) for epoch in range(3)]
+            losses = [
+                trainer.train_epoch(examples.x, examples.t, batch_order(recipe, N_EXAMPLES, epoch))
+                for epoch in range(3)
+            ]
             found.append((trainer.parameters(), losses))
     (alone, losses), (together, others) = found
     for a, b in zip(alone, together, strict=True):
@@ -173,9 +184,9 @@ def test_it_has_as_many_threads_as_numba_is_told_to_have_and_fewer_for_small_bat
     monkeypatch.setattr(module, "Threads", Counted)
     for size in (47, 64, 31):
         recipe = WIDE.replace(batch_size=size)
-        cases = with_zeros(recipe, 0.5, n_cases=130)
-        compiled_trainer(recipe, initial_parameters(recipe)).train_epoch(cases.x, cases.t, np.arange(130))
-    assert started == [2, 3], "none for 31 cases, of which no two threads would have 16 each"
+        examples = with_zeros(recipe, 0.5, n_examples=130)
+        compiled_trainer(recipe, initial_parameters(recipe)).train_epoch(examples.x, examples.t, np.arange(130))
+    assert started == [2, 3], "none for 31 examples, of which no two threads would have 16 each"
 
 
 @pytest.mark.parametrize(
@@ -216,15 +227,15 @@ def test_subnormal_numbers_count_as_0_while_it_trains_and_only_there(
     from backprop_bench.scratch import compiled_trainer as module
 
     monkeypatch.setattr(module, "THREADS", n_threads)
-    monkeypatch.setattr(module, "CASES_EACH", 1)
+    monkeypatch.setattr(module, "EXAMPLES_EACH", 1)
     recipe = Recipe(layer_sizes=(2, 1, 1), output_activation="identity", loss="squared_error", batch_size=2, bias=False)
-    cases = Cases(np.ones((2, 2), "float32"), np.full((2, 1), 1e-39, "float32"), np.zeros(2, np.uint8))
+    examples = Examples(np.ones((2, 2), "float32"), np.full((2, 1), 1e-39, "float32"), np.zeros(2, np.uint8))
     start = tuple(
         dataclasses.replace(layer, weight=np.zeros_like(layer.weight)) for layer in initial_parameters(recipe)
     )
     changes = []
     for trainer in (compiled_trainer(recipe, start), NumpyTrainer(recipe, start)):
-        trainer.train_epoch(cases.x, cases.t, np.arange(2))
+        trainer.train_epoch(examples.x, examples.t, np.arange(2))
         changes.append(float(trainer.parameters()[1].weight[0, 0]))
     assert changes[0] == 0
     assert 0 < changes[1] < np.finfo("float32").tiny
@@ -236,18 +247,18 @@ def test_a_training_that_diverges_is_seen_by_its_loss(compiled_trainer: type[Tra
     recipe = Recipe(
         layer_sizes=(5, 4, 3), output_activation="identity", loss="squared_error", learning_rate=1e6, batch_size=4
     )
-    cases = random_cases(recipe, 20)
+    examples = random_examples(recipe, 20)
     trainer = compiled_trainer(recipe, initial_parameters(recipe))
-    losses = [trainer.train_epoch(cases.x, cases.t, batch_order(recipe, 20, epoch)) for epoch in range(20)]
+    losses = [trainer.train_epoch(examples.x, examples.t, batch_order(recipe, 20, epoch)) for epoch in range(20)]
     assert not math.isfinite(losses[-1])
 
 
-def test_cases_may_come_more_than_once_in_a_batch(compiled_trainer: type[Trainer]) -> None:
+def test_examples_may_come_more_than_once_in_a_batch(compiled_trainer: type[Trainer]) -> None:
     recipe = WIDE.replace(batch_size=None)
-    cases = with_zeros(recipe, 0.0, n_cases=12)
+    examples = with_zeros(recipe, 0.0, n_examples=12)
     order = np.tile(np.arange(12), 9)
     a, b = (trainer(recipe, initial_parameters(recipe)) for trainer in (compiled_trainer, NumpyTrainer))
-    losses = [trainer.train_epoch(cases.x, cases.t, order) for trainer in (a, b)]
+    losses = [trainer.train_epoch(examples.x, examples.t, order) for trainer in (a, b)]
     assert losses[0] == pytest.approx(losses[1], rel=1e-12)
     for found, expected in zip(a.parameters(), b.parameters(), strict=True):
         assert np.allclose(found.weight, expected.weight, rtol=0, atol=1e-12)
@@ -255,31 +266,31 @@ def test_cases_may_come_more_than_once_in_a_batch(compiled_trainer: type[Trainer
 
 def test_arrays_of_another_shape_are_an_error(compiled_trainer: type[Trainer]) -> None:
     recipe = Recipe(layer_sizes=(3, 2, 2), batch_size=2)
-    cases = random_cases(recipe, 4)
+    examples = random_examples(recipe, 4)
     trainer = compiled_trainer(recipe, initial_parameters(recipe))
     with pytest.raises(ValueError, match=r"expected \(4, 3\) and \(4, 2\)"):
-        trainer.train_epoch(cases.x[:, :2], cases.t, np.arange(4))
+        trainer.train_epoch(examples.x[:, :2], examples.t, np.arange(4))
     with pytest.raises(ValueError, match="shapes"):
-        trainer.gradients(cases.x, cases.t[:2])
+        trainer.gradients(examples.x, examples.t[:2])
 
 
-def test_cases_that_do_not_exist_are_an_error_rather_than_others(compiled_trainer: type[Trainer]) -> None:
+def test_examples_that_do_not_exist_are_an_error_rather_than_others(compiled_trainer: type[Trainer]) -> None:
     recipe = Recipe(layer_sizes=(3, 2, 2), batch_size=2)
-    cases = random_cases(recipe, 4)
+    examples = random_examples(recipe, 4)
     trainer = compiled_trainer(recipe, initial_parameters(recipe))
     for order in ([0, 4], [-1, 0]):
         with pytest.raises(IndexError, match="of 4"):
-            trainer.train_epoch(cases.x, cases.t, np.array(order))
+            trainer.train_epoch(examples.x, examples.t, np.array(order))
 
 
 def test_an_epoch_takes_no_array_of_its_own_once_there_was_one(compiled_trainer: type[Trainer]) -> None:
     recipe = Recipe(layer_sizes=(300, 400, 10))
-    cases = random_cases(recipe, 2 * 64 + 40)
+    examples = random_examples(recipe, 2 * 64 + 40)
     trainer = compiled_trainer(recipe, initial_parameters(recipe))
-    order = batch_order(recipe, len(cases.x), 0)
-    trainer.train_epoch(cases.x, cases.t, order)
+    order = batch_order(recipe, len(examples.x), 0)
+    trainer.train_epoch(examples.x, examples.t, order)
     tracemalloc.start()
-    trainer.train_epoch(cases.x, cases.t, order)
+    trainer.train_epoch(examples.x, examples.t, order)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 16_384
@@ -291,12 +302,12 @@ from backprop_bench.data import Recipe
 from backprop_bench.scratch.compiled_kernels import WIDE
 from backprop_bench.scratch.compiled_trainer import CompiledTrainer
 from backprop_bench.scratch.numpy_trainer import NumpyTrainer
-from tests.recipes import random_cases
+from tests.recipes import random_examples
 assert not WIDE
 recipe = Recipe(layer_sizes=(50, 70, 5), batch_size=8)
-cases = random_cases(recipe, 21)
+examples = random_examples(recipe, 21)
 for compare in (compare_outputs, compare_gradients, lambda *given: compare_training(*given, 10)):
-    agreement = compare(recipe, CompiledTrainer, NumpyTrainer, cases)
+    agreement = compare(recipe, CompiledTrainer, NumpyTrainer, examples)
     assert agreement.passed, agreement
 print("agrees")
 """

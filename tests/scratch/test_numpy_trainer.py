@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from backprop_bench.data import Layer, Parameters, Recipe, batch_order, initial_parameters
 from backprop_bench.scratch.losses import sigmoid_cross_entropy, softmax_cross_entropy
 from backprop_bench.scratch.numpy_trainer import NumpyTrainer
-from tests.recipes import random_cases, recipes
+from tests.recipes import random_examples, recipes
 
 
 def sigmoid(z: float) -> float:
@@ -59,14 +59,14 @@ def test_one_step_of_gradient_descent_moves_each_weight_by_the_learning_rate_tim
         np.testing.assert_allclose(after.weight, before.weight - 0.5 * gradient.weight, rtol=1e-14)
 
 
-def test_the_loss_of_an_epoch_is_the_mean_over_its_cases_when_they_were_visited() -> None:
+def test_the_loss_of_an_epoch_is_the_mean_over_its_examples_when_they_were_visited() -> None:
     recipe, parameters = two_two_one()
     x, t = np.array([[0.5, -1.0], [1.0, 1.0], [0.0, 2.0]]), np.array([[1.0], [0.0], [1.0]])
     trainer = NumpyTrainer(recipe, parameters)
     expected = []
-    for case in range(3):
-        expected.append(float(((trainer.predict(x[[case]]) - t[[case]]) ** 2).sum() / 2))
-        trainer.train_epoch(x[[case]], t[[case]], np.array([0]))
+    for example in range(3):
+        expected.append(float(((trainer.predict(x[[example]]) - t[[example]]) ** 2).sum() / 2))
+        trainer.train_epoch(x[[example]], t[[example]], np.array([0]))
     again = NumpyTrainer(recipe, parameters)
     assert again.train_epoch(x, t, np.arange(3)) == pytest.approx(sum(expected) / 3, rel=1e-14)
 
@@ -97,15 +97,15 @@ def test_cross_entropies_are_finite_where_an_output_is_0_or_1_to_the_last_bit() 
 @settings(max_examples=50, deadline=None)
 @given(recipes())
 def test_asking_for_gradients_or_outputs_changes_neither_weights_nor_inputs(recipe: Recipe) -> None:
-    cases = random_cases(recipe, 5)
-    x, t = cases.x.copy(), cases.t.copy()
+    examples = random_examples(recipe, 5)
+    x, t = examples.x.copy(), examples.t.copy()
     parameters = initial_parameters(recipe)
     trainer = NumpyTrainer(recipe, parameters)
-    trainer.gradients(cases.x, cases.t)
-    trainer.predict(cases.x)
-    trainer.train_epoch(cases.x, cases.t, batch_order(recipe, 5, 0))
-    np.testing.assert_array_equal(cases.x, x)
-    np.testing.assert_array_equal(cases.t, t)
+    trainer.gradients(examples.x, examples.t)
+    trainer.predict(examples.x)
+    trainer.train_epoch(examples.x, examples.t, batch_order(recipe, 5, 0))
+    np.testing.assert_array_equal(examples.x, x)
+    np.testing.assert_array_equal(examples.t, t)
     for given_layer, fresh in zip(parameters, initial_parameters(recipe), strict=True):
         np.testing.assert_array_equal(given_layer.weight, fresh.weight)
 
@@ -113,11 +113,11 @@ def test_asking_for_gradients_or_outputs_changes_neither_weights_nor_inputs(reci
 @settings(max_examples=50, deadline=None)
 @given(recipes(dtype="float32"))
 def test_a_float32_recipe_is_computed_in_float32_throughout(recipe: Recipe) -> None:
-    cases = random_cases(recipe, 5)
+    examples = random_examples(recipe, 5)
     trainer = NumpyTrainer(recipe, initial_parameters(recipe))
-    trainer.train_epoch(cases.x, cases.t, batch_order(recipe, 5, 0))
-    forward = trainer.forward(cases.x)
-    backward = trainer.backward(forward, cases.t)
+    trainer.train_epoch(examples.x, examples.t, batch_order(recipe, 5, 0))
+    forward = trainer.forward(examples.x)
+    backward = trainer.backward(forward, examples.t)
     arrays = [*forward.z, *forward.y, *backward.dz, *(a for layer in backward.gradients for a in layer.arrays())]
     arrays += [a for layer in trainer.parameters() for a in layer.arrays()]
     assert {array.dtype.name for array in arrays} == {"float32"}

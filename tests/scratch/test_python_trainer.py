@@ -13,19 +13,19 @@ from backprop_bench.data import Recipe, Trainer, UnsupportedRecipe, batch_order,
 from backprop_bench.scratch.numpy_trainer import NumpyTrainer
 from backprop_bench.scratch.python_trainer import PythonTrainer
 from tests.imports import imported_modules
-from tests.recipes import random_cases, recipes
+from tests.recipes import random_examples, recipes
 
 SCRATCH = Path(__file__).parents[2] / "scratch"
-N_CASES = 11  # 8 + 3: the last batch is short
+N_EXAMPLES = 11  # 8 + 3: the last batch is short
 TYPES_ONLY = {"collections.abc", "dataclasses", "typing"}
 
 
 @settings(max_examples=40, deadline=None)
 @given(recipes())
 def test_outputs_and_gradients_agree_with_numpy_to_1e_12(recipe: Recipe) -> None:
-    cases = random_cases(recipe, N_CASES)
-    outputs = parity.compare_outputs(recipe, PythonTrainer, NumpyTrainer, cases)
-    gradients = parity.compare_gradients(recipe, PythonTrainer, NumpyTrainer, cases)
+    examples = random_examples(recipe, N_EXAMPLES)
+    outputs = parity.compare_outputs(recipe, PythonTrainer, NumpyTrainer, examples)
+    gradients = parity.compare_gradients(recipe, PythonTrainer, NumpyTrainer, examples)
     assert outputs.passed, outputs
     assert gradients.passed, gradients
 
@@ -34,24 +34,24 @@ def test_outputs_and_gradients_agree_with_numpy_to_1e_12(recipe: Recipe) -> None
 @settings(max_examples=30, deadline=None)
 @given(recipes())
 def test_weights_and_losses_stay_with_those_of_numpy_over_many_steps(recipe: Recipe) -> None:
-    agreement = parity.compare_training(recipe, PythonTrainer, NumpyTrainer, random_cases(recipe, N_CASES), 20)
+    agreement = parity.compare_training(recipe, PythonTrainer, NumpyTrainer, random_examples(recipe, N_EXAMPLES), 20)
     assert agreement.passed, agreement
 
 
 @settings(max_examples=20, deadline=None)
 @given(recipes())
 def test_asking_for_gradients_or_outputs_changes_neither_weights_nor_inputs(recipe: Recipe) -> None:
-    cases = random_cases(recipe, 5)
-    x, t = cases.x.copy(), cases.t.copy()
+    examples = random_examples(recipe, 5)
+    x, t = examples.x.copy(), examples.t.copy()
     trainer: Trainer = PythonTrainer(recipe, initial_parameters(recipe))
-    trainer.gradients(cases.x, cases.t)
-    trainer.predict(cases.x)
+    trainer.gradients(examples.x, examples.t)
+    trainer.predict(examples.x)
     for layer, fresh in zip(trainer.parameters(), initial_parameters(recipe), strict=True):
         for array, same in zip(layer.arrays(), fresh.arrays(), strict=True):
             np.testing.assert_array_equal(array, same)
-    trainer.train_epoch(cases.x, cases.t, batch_order(recipe, 5, 0))
-    np.testing.assert_array_equal(cases.x, x)
-    np.testing.assert_array_equal(cases.t, t)
+    trainer.train_epoch(examples.x, examples.t, batch_order(recipe, 5, 0))
+    np.testing.assert_array_equal(examples.x, x)
+    np.testing.assert_array_equal(examples.t, t)
 
 
 @pytest.mark.slow
@@ -59,11 +59,11 @@ def test_asking_for_gradients_or_outputs_changes_neither_weights_nor_inputs(reci
 @given(recipes(), st.sampled_from([1e30, 1e200, 1e300]))
 def test_a_run_that_diverges_gives_a_loss_and_raises_nothing(recipe: Recipe, learning_rate: float) -> None:
     recipe = recipe.replace(learning_rate=learning_rate)
-    cases = random_cases(recipe, N_CASES)
+    examples = random_examples(recipe, N_EXAMPLES)
     trainer = PythonTrainer(recipe, initial_parameters(recipe))
     for epoch in range(3):
-        assert isinstance(trainer.train_epoch(cases.x, cases.t, batch_order(recipe, N_CASES, epoch)), float)
-    trainer.predict(cases.x)
+        assert isinstance(trainer.train_epoch(examples.x, examples.t, batch_order(recipe, N_EXAMPLES, epoch)), float)
+    trainer.predict(examples.x)
 
 
 def test_the_loss_of_a_run_that_diverges_is_no_finite_number() -> None:
@@ -76,9 +76,9 @@ def test_the_loss_of_a_run_that_diverges_is_no_finite_number() -> None:
         dtype="float64",
         batch_size=1,
     )
-    cases = random_cases(recipe, N_CASES)
+    examples = random_examples(recipe, N_EXAMPLES)
     trainer = PythonTrainer(recipe, initial_parameters(recipe))
-    losses = [trainer.train_epoch(cases.x, cases.t, batch_order(recipe, N_CASES, epoch)) for epoch in range(2)]
+    losses = [trainer.train_epoch(examples.x, examples.t, batch_order(recipe, N_EXAMPLES, epoch)) for epoch in range(2)]
     assert not math.isfinite(losses[-1])
 
 

@@ -11,21 +11,21 @@ from backprop_bench.scratch.numpy_trainer import NumpyTrainer
 from backprop_bench.torch_impl.bridge import AutogradTrainer, FunctionsTrainer, OperationsTrainer, OptimizerTrainer
 from backprop_bench.torch_impl.trainers import EagerTrainer
 from tests.agreement import assert_same
-from tests.recipes import LEARNING_RATES, random_cases, recipes
+from tests.recipes import LEARNING_RATES, random_examples, recipes
 
-N_CASES = 21  # 8 + 8 + 5: the last batch is short
+N_EXAMPLES = 21  # 8 + 8 + 5: the last batch is short
 SMALL = Recipe(layer_sizes=(6, 5, 3), batch_size=8, dtype="float64")
 BY_HAND = [OperationsTrainer, FunctionsTrainer]
 
 
 def assert_equal_to_scratch_numpy(trainer: type[Trainer], recipe: Recipe) -> None:
-    cases = random_cases(recipe, N_CASES)
-    assert_same(recipe, trainer, NumpyTrainer, cases, 20)
+    examples = random_examples(recipe, N_EXAMPLES)
+    assert_same(recipe, trainer, NumpyTrainer, examples, 20)
 
 
 def train(trainer: type[Trainer]) -> None:
-    cases = random_cases(SMALL, 16)
-    trainer(SMALL, initial_parameters(SMALL)).train_epoch(cases.x, cases.t, batch_order(SMALL, 16, 0))
+    examples = random_examples(SMALL, 16)
+    trainer(SMALL, initial_parameters(SMALL)).train_epoch(examples.x, examples.t, batch_order(SMALL, 16, 0))
 
 
 @pytest.mark.parametrize("trainer", [ProductsTrainer, OptimizerTrainer, AutogradTrainer])

@@ -7,7 +7,7 @@ from backprop_bench.data import Recipe, UnsupportedRecipe, initial_parameters
 from backprop_bench.torch_impl.compiled import CompileTrainer
 from backprop_bench.torch_impl.trainers import EagerTrainer
 from tests.agreement import assert_same
-from tests.recipes import random_cases
+from tests.recipes import random_examples
 
 
 @pytest.mark.slow
@@ -16,8 +16,8 @@ def test_outputs_gradients_and_weights_are_those_of_torch_eager() -> None:
     if reason is not None:
         pytest.skip(reason)
     recipe = Recipe(layer_sizes=(20, 16, 5), batch_size=8, dtype="float64", weight_decay=0.01, learning_rate=0.1)
-    cases = random_cases(recipe, 21)  # 8 + 8 + 5: the last batch is short
-    assert_same(recipe, CompileTrainer, EagerTrainer, cases, 20)
+    examples = random_examples(recipe, 21)  # 8 + 8 + 5: the last batch is short
+    assert_same(recipe, CompileTrainer, EagerTrainer, examples, 20)
 
 
 def test_another_optimizer_is_refused_by_field() -> None:

@@ -7,9 +7,9 @@ from backprop_bench.data import Recipe, Trainer
 from backprop_bench.torch_impl.manual import ManualTrainer
 from backprop_bench.torch_impl.trainers import EagerTrainer, FusedTrainer
 from tests.agreement import assert_same
-from tests.recipes import random_cases, recipes
+from tests.recipes import random_examples, recipes
 
-N_CASES = 21  # 8 + 8 + 5: the last batch is short
+N_EXAMPLES = 21  # 8 + 8 + 5: the last batch is short
 
 
 @pytest.mark.slow
@@ -17,5 +17,5 @@ N_CASES = 21  # 8 + 8 + 5: the last batch is short
 @settings(max_examples=40, deadline=None)
 @given(recipe=recipes())
 def test_outputs_gradients_and_weights_are_those_of_torch_eager(trainer: type[Trainer], recipe: Recipe) -> None:
-    cases = random_cases(recipe, N_CASES)
-    assert_same(recipe, trainer, EagerTrainer, cases, 20)
+    examples = random_examples(recipe, N_EXAMPLES)
+    assert_same(recipe, trainer, EagerTrainer, examples, 20)

@@ -53,22 +53,22 @@ class NumpyElementwise(NumpyFloor):
                 raise UnsupportedRecipe("this floor", field, f"it takes a step apart where that is {value!r}")
         super().__init__(recipe, parameters)
 
-    def prepare(self, n_cases: int) -> list[Callable[[], object]]:
-        """Return the calls for so many cases."""
+    def prepare(self, n_examples: int) -> list[Callable[[], object]]:
+        """Return the calls for so many examples."""
         calls = Calls(fresh=False)
-        self.add_elementwise(calls, n_cases)
+        self.add_elementwise(calls, n_examples)
         return calls.made
 
-    def add_elementwise(self, calls: Calls, n_cases: int) -> None:
+    def add_elementwise(self, calls: Calls, n_examples: int) -> None:
         """Add the calls of every layer."""
         *hidden, last = self.recipe.layer_sizes[1:]
         for width in hidden:
-            self.add_hidden(calls, n_cases, width)
-        self.add_output(calls, n_cases, last)
+            self.add_hidden(calls, n_examples, width)
+        self.add_output(calls, n_examples, last)
 
-    def add_hidden(self, calls: Calls, n_cases: int, width: int) -> None:
+    def add_hidden(self, calls: Calls, n_examples: int, width: int) -> None:
         """Add bias, sigmoid, its derivative, and the sum that is dE/db; a bias of 0 leaves z what it is."""
-        z, y, dy, dz, spare = (self.array(n_cases, width) for _ in range(5))
+        z, y, dy, dz, spare = (self.array(n_examples, width) for _ in range(5))
         bias, dbias = np.zeros(width, self.recipe.dtype), self.array(width)
         calls.add_plain(np.add, z, bias, out=z)
         calls.add(np.negative, z, out=spare)
@@ -80,10 +80,10 @@ class NumpyElementwise(NumpyFloor):
         calls.add(np.multiply, dy, spare, out=dz)
         calls.add(dz.sum, axis=0, out=dbias)
 
-    def add_output(self, calls: Calls, n_cases: int, width: int) -> None:
+    def add_output(self, calls: Calls, n_examples: int, width: int) -> None:
         """Add bias, softmax, the loss, dE/dz, and the sum that is dE/db."""
-        z, y, t, dz, spare = (self.array(n_cases, width) for _ in range(5))
-        row, dbias = self.array(n_cases, 1), self.array(width)
+        z, y, t, dz, spare = (self.array(n_examples, width) for _ in range(5))
+        row, dbias = self.array(n_examples, 1), self.array(width)
         bias, total = np.zeros(width, self.recipe.dtype), np.zeros((), self.recipe.dtype)
         calls.add_plain(np.add, z, bias, out=z)
         calls.add(z.max, axis=1, keepdims=True, out=row)
@@ -100,7 +100,7 @@ class NumpyElementwise(NumpyFloor):
         calls.add(np.multiply, t, spare, out=spare)
         calls.add(spare.sum, out=total)
         calls.add(np.subtract, y, t, out=dz)
-        calls.add(np.divide, dz, n_cases, out=dz)
+        calls.add(np.divide, dz, n_examples, out=dz)
         calls.add(dz.sum, axis=0, out=dbias)
 
     def array(self, *shape: int) -> Floats:
@@ -111,16 +111,16 @@ class NumpyElementwise(NumpyFloor):
 class NumpyAllocating(NumpyElementwise):
     """Matrix products and all that is in :class:`NumpyElementwise`, every result allocated anew."""
 
-    def prepare(self, n_cases: int) -> list[Callable[[], object]]:
-        """Return the calls for so many cases."""
+    def prepare(self, n_examples: int) -> list[Callable[[], object]]:
+        """Return the calls for so many examples."""
         calls = Calls(fresh=True)
-        self.add_products(calls, n_cases)
-        self.add_elementwise(calls, n_cases)
+        self.add_products(calls, n_examples)
+        self.add_elementwise(calls, n_examples)
         return calls.made
 
-    def add_products(self, calls: Calls, n_cases: int) -> None:
+    def add_products(self, calls: Calls, n_examples: int) -> None:
         """Add the products z = y W, dE/dW = yᵀ dz and dE/dy = dz Wᵀ of every layer, the last not for the inputs."""
-        y = [self.array(n_cases, size) for size in self.recipe.layer_sizes]
+        y = [self.array(n_examples, size) for size in self.recipe.layer_sizes]
         for number, ((below, above), weight) in enumerate(zip(itertools.pairwise(y), self.weights, strict=True)):
             calls.add_plain(np.matmul, below, weight)
             calls.add_plain(np.matmul, below.T, above)
@@ -136,7 +136,7 @@ class NumpyUpdate(NumpyFloor):
         arrays = [array.copy() for layer in parameters for array in layer.arrays()]
         self.step = functools.partial(optimizer_of(recipe, arrays).step, [np.zeros_like(array) for array in arrays])
 
-    def prepare(self, n_cases: int) -> list[Callable[[], object]]:  # noqa: ARG002 (it is the same for any number)
+    def prepare(self, n_examples: int) -> list[Callable[[], object]]:  # noqa: ARG002 (it is the same for any number)
         """Return the weight change."""
         return [self.step]
 
@@ -154,8 +154,8 @@ class NumpyReading(NumpyFloor):
         if len(self.kept) < size:
             self.kept = np.empty((size, self.recipe.layer_sizes[0]), self.recipe.dtype)
         for start in range(0, len(order), size):
-            cases = order[start : start + size]
-            np.take(x, cases, axis=0, out=self.kept[: len(cases)], mode="clip")  # with others, NumPy keeps a copy
+            examples = order[start : start + size]
+            np.take(x, examples, axis=0, out=self.kept[: len(examples)], mode="clip")  # with others, NumPy keeps a copy
         return 0.0
 
 
@@ -168,6 +168,6 @@ class NumpyFetch(NumpyFloor):
         """Fetch the batches of an epoch in this order; returns nothing that means anything."""
         size = self.recipe.batch_size or len(order)
         for start in range(0, len(order), size):
-            cases = order[start : start + size]
-            self.fetched = x[cases], t[cases]
+            examples = order[start : start + size]
+            self.fetched = x[examples], t[examples]
         return 0.0

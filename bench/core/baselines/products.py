@@ -19,12 +19,12 @@ class NumpyFloor:
         self.recipe = recipe
         self.weights = [layer.weight for layer in parameters]
         self.products: dict[int, list[Callable[[], object]]] = {}
-        """By number of cases."""
+        """By number of examples."""
 
-    def prepare(self, n_cases: int) -> list[Callable[[], object]]:
-        """Return the products for so many cases, whose operands and results have a place each."""
+    def prepare(self, n_examples: int) -> list[Callable[[], object]]:
+        """Return the products for so many examples, whose operands and results have a place each."""
         rng = np.random.default_rng(0)
-        y = [rng.random((n_cases, size)).astype(self.recipe.dtype) for size in self.recipe.layer_sizes]
+        y = [rng.random((n_examples, size)).astype(self.recipe.dtype) for size in self.recipe.layer_sizes]
         out = [np.empty_like(array) for array in y]
         dweights = [np.empty_like(weight) for weight in self.weights]
         found: list[Callable[[], object]] = []
@@ -39,10 +39,10 @@ class NumpyFloor:
         """Do the products of as many steps as an epoch in this order has; returns nothing that means anything."""
         size = self.recipe.batch_size or len(order)
         for start in range(0, len(order), size):
-            n_cases = min(size, len(order) - start)
-            if n_cases not in self.products:
-                self.products[n_cases] = self.prepare(n_cases)
-            for product in self.products[n_cases]:
+            n_examples = min(size, len(order) - start)
+            if n_examples not in self.products:
+                self.products[n_examples] = self.prepare(n_examples)
+            for product in self.products[n_examples]:
                 product()
         return 0.0
 

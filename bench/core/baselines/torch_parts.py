@@ -26,9 +26,9 @@ class TorchElementwise(NumpyElementwise):
     A hidden layer takes 6 calls and the output layer 10, those of the loss included.
     """
 
-    def add_hidden(self, calls: Calls, n_cases: int, width: int) -> None:
+    def add_hidden(self, calls: Calls, n_examples: int, width: int) -> None:
         """Add bias, sigmoid, its derivative, and the sum that is dE/db; products are added to the bias."""
-        z, y, dy, dz, spare = (uniform(self.recipe, n_cases, width) for _ in range(5))
+        z, y, dy, dz, spare = (uniform(self.recipe, n_examples, width) for _ in range(5))
         bias, dbias = uniform(self.recipe, width), uniform(self.recipe, width)
         one = torch.ones((), dtype=z.dtype)
         calls.add_plain(z.copy_, bias)
@@ -38,9 +38,9 @@ class TorchElementwise(NumpyElementwise):
         calls.add(torch.mul, dy, spare, out=dz)
         calls.add(torch.sum, dz, 0, out=dbias)
 
-    def add_output(self, calls: Calls, n_cases: int, width: int) -> None:
+    def add_output(self, calls: Calls, n_examples: int, width: int) -> None:
         """Add bias, the loss, softmax, dE/dz, and the sum that is dE/db."""
-        z, y, t, dz, spare = (uniform(self.recipe, n_cases, width) for _ in range(5))
+        z, y, t, dz, spare = (uniform(self.recipe, n_examples, width) for _ in range(5))
         bias, dbias = uniform(self.recipe, width), uniform(self.recipe, width)
         total = torch.zeros((), dtype=z.dtype)
         calls.add_plain(z.copy_, bias)
@@ -48,19 +48,19 @@ class TorchElementwise(NumpyElementwise):
         calls.add(torch.mul, spare, t, out=spare)
         calls.add(torch.sum, spare, (0, 1), out=total)
         calls.add(torch.neg, total, out=total)
-        calls.add(torch.div, total, n_cases, out=total)
+        calls.add(torch.div, total, n_examples, out=total)
         calls.add(torch.softmax, z, 1, out=y)
         calls.add(torch.sub, y, t, out=dz)
-        calls.add(torch.div, dz, n_cases, out=dz)
+        calls.add(torch.div, dz, n_examples, out=dz)
         calls.add(torch.sum, dz, 0, out=dbias)
 
 
 class TorchAllocating(TorchElementwise, NumpyAllocating):
     """Matrix products and all that is in :class:`TorchElementwise`, every result allocated anew."""
 
-    def add_products(self, calls: Calls, n_cases: int) -> None:
+    def add_products(self, calls: Calls, n_examples: int) -> None:
         """Add the products z = y W, dE/dW = yᵀ dz and dE/dy = dz Wᵀ of every layer, the last not for the inputs."""
-        y = [uniform(self.recipe, n_cases, size) for size in self.recipe.layer_sizes]
+        y = [uniform(self.recipe, n_examples, size) for size in self.recipe.layer_sizes]
         for number, (below, above) in enumerate(itertools.pairwise(y)):
             weight = torch.from_numpy(self.weights[number])
             calls.add_plain(torch.mm, below, weight)
@@ -78,7 +78,7 @@ class TorchUpdate(NumpyFloor):
         self.zeros = [torch.zeros_like(weight) for weight in self.arrays]
         self.optimizer = optimizer_of(recipe, self.arrays)
 
-    def prepare(self, n_cases: int) -> list[Callable[[], object]]:  # noqa: ARG002 (it is the same for any number)
+    def prepare(self, n_examples: int) -> list[Callable[[], object]]:  # noqa: ARG002 (it is the same for any number)
         """Return the weight change."""
         return [self.change]
 
@@ -98,6 +98,6 @@ class TorchFetch(NumpyFloor):
     def train_epoch(self, x: Floats, t: Floats, order: Order) -> float:
         """Fetch the batches of an epoch in this order; returns nothing that means anything."""
         inputs, targets = torch.from_numpy(x), torch.from_numpy(t)
-        for cases in torch.split(torch.from_numpy(order), self.recipe.batch_size or len(order)):
-            self.fetched = inputs[cases], targets[cases]
+        for examples in torch.split(torch.from_numpy(order), self.recipe.batch_size or len(order)):
+            self.fetched = inputs[examples], targets[examples]
         return 0.0

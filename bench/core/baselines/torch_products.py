@@ -11,10 +11,10 @@ from backprop_bench.bench.core.baselines.products import NumpyFloor
 class TorchFloor(NumpyFloor):
     """The same in PyTorch."""
 
-    def prepare(self, n_cases: int) -> list[Callable[[], object]]:
-        """Return the products for so many cases, whose operands and results have a place each."""
+    def prepare(self, n_examples: int) -> list[Callable[[], object]]:
+        """Return the products for so many examples, whose operands and results have a place each."""
         dtype = torch.from_numpy(self.weights[0]).dtype
-        y = [torch.rand(n_cases, size, dtype=dtype) for size in self.recipe.layer_sizes]
+        y = [torch.rand(n_examples, size, dtype=dtype) for size in self.recipe.layer_sizes]
         out = [torch.empty_like(array) for array in y]
         found: list[Callable[[], object]] = []
         for number, (below, above) in enumerate(itertools.pairwise(y)):

@@ -10,29 +10,29 @@ from backprop_bench.bench.core.machine.environment import usable_core_numbers
 from backprop_bench.bench.core.records.rows import Row
 from backprop_bench.bench.core.trained import check_saved, trained_file
 from backprop_bench.bench.core.worker.client import Worker, WorkerError, together
-from backprop_bench.bench.core.worker.shared_data import SharedCases, SharedForms
+from backprop_bench.bench.core.worker.shared_data import SharedExamples, SharedForms
 from backprop_bench.data import InputError
 
 
-def open_request(entry: Entry, cases: SharedCases, worker: Worker, threads: int, cores: list[int]) -> Row:
+def open_request(entry: Entry, examples: SharedExamples, worker: Worker, threads: int, cores: list[int]) -> Row:
     """Return what a worker is told to open."""
     return {
         "implementation": entry.implementation,
         "recipe": entry.recipe.to_dict(),
-        "cases": cases.to_dict(),
+        "examples": examples.to_dict(),
         "spawned": worker.spawned,
         "threads": threads,
         "cores": cores,
     }
 
 
-def open_entry(entry: Entry, cases: SharedCases, worker: Worker, threads: int, cores: list[int]) -> Row:
+def open_entry(entry: Entry, examples: SharedExamples, worker: Worker, threads: int, cores: list[int]) -> Row:
     """Let a worker open an entry of a run.
 
     Its file could be imported in the parity proof; where it cannot any more, that is a failure of this implementation.
     """
     try:
-        return worker.ask("open", **open_request(entry, cases, worker, threads, cores))
+        return worker.ask("open", **open_request(entry, examples, worker, threads, cores))
     except InputError as error:
         raise WorkerError(str(error)) from error
 
@@ -68,7 +68,7 @@ def train_question(
     ):
         running = {
             pool.submit(
-                _train, question, job, shared.of(job[0].recipe, question.cases), threads, book, job[1] in kept
+                _train, question, job, shared.of(job[0].recipe, question.examples), threads, book, job[1] in kept
             ): job
             for job in jobs
         }
@@ -86,25 +86,25 @@ def _is_over(question: Question, entry: Entry, seed: int, book: Book, keep: bool
 
 
 def _train(
-    question: Question, job: tuple[Entry, int], cases: SharedCases, threads: int, book: Book, keep: bool
+    question: Question, job: tuple[Entry, int], examples: SharedExamples, threads: int, book: Book, keep: bool
 ) -> None:
     """Train one implementation from one seed; epochs that are recorded are trained again, but not recorded again."""
     entry, seed = job
     recorded = len(book.find("epoch", question, implementation=entry.label, seed=seed))
     try:
-        with Worker(threads, descriptors=[cases.descriptor]) as worker:
-            open_entry(entry, cases, worker, threads, list(usable_core_numbers()))
+        with Worker(threads, descriptors=[examples.descriptor]) as worker:
+            open_entry(entry, examples, worker, threads, list(usable_core_numbers()))
             worker.ask("begin", seed=seed)
             for epoch in range(question.epochs + 1):
                 loss = worker.ask("train", epoch=epoch)["loss"] if epoch else None
                 if epoch < recorded:
                     continue
                 accuracy = worker.ask("evaluate")["accuracy"]
-                row = {"implementation": entry.label, "seed": seed, "epoch": epoch, "cases": question.cases}
+                row = {"implementation": entry.label, "seed": seed, "epoch": epoch, "examples": question.examples}
                 book.add("epoch", question, {**row, "loss": loss, "accuracy": accuracy})
             if keep:
                 diverged = question.epochs > 0 and loss is None
-                _keep(question, job, None if diverged else worker, cases.dataset, book)
+                _keep(question, job, None if diverged else worker, examples.dataset, book)
     except WorkerError as failure:
         book.add_failure(question, entry, "training", seed, str(failure))
 

@@ -173,14 +173,14 @@ def train_there(
     job
         What :meth:`backprop_bench.bench.core.engine.jobs.Job.to_dict` gave.
     dataset, fingerprint
-        Name of the dataset, and checksum that its cases must have.
+        Name of the dataset, and checksum that its examples must have.
     driver
         Software that this worker must have.
 
     Raises
     ------
     InputError
-        Naming the worker, where it has other software or other cases.
+        Naming the worker, where it has other software or other examples.
     """
     import distributed
 
@@ -204,5 +204,7 @@ _LOADING = threading.Lock()
 def _loaded(dataset: str, fingerprint: str) -> Forms:
     found = load_dataset(dataset)
     if found.fingerprint() != fingerprint:
-        raise InputError(f"the cases of {dataset} are not those of the run; expected the same files on every machine")
+        raise InputError(
+            f"the examples of {dataset} are not those of the run; expected the same files on every machine"
+        )
     return Forms(found)

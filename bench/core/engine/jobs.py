@@ -12,7 +12,7 @@ from backprop_bench.bench.core.engine.plan import Entry
 from backprop_bench.bench.core.machine.environment import usable_core_numbers
 from backprop_bench.bench.core.records.rows import Row
 from backprop_bench.bench.core.worker.client import Worker, WorkerError, together
-from backprop_bench.bench.core.worker.shared_data import SharedCases, SharedForms
+from backprop_bench.bench.core.worker.shared_data import SharedExamples, SharedForms
 from backprop_bench.data import Dataset, Recipe
 
 NEVER = 2.0
@@ -36,10 +36,10 @@ class Job:
         What the records call it.
     implementation, recipe, seed
         What is trained, and from which seed.
-    cases
-        Training cases, the first ones of the dataset.
+    examples
+        Training examples, the first ones of the dataset.
     held_out
-        How many of these, the last ones, are not trained on, but stand in for the test cases.
+        How many of these, the last ones, are not trained on, but stand in for the test examples.
     epochs, threads
         Of every training.
     rates
@@ -52,7 +52,7 @@ class Job:
     implementation: str
     recipe: Recipe
     seed: int
-    cases: int
+    examples: int
     held_out: int
     epochs: int
     threads: int
@@ -95,12 +95,12 @@ class Job:
 
 
 class Forms:
-    """The cases of a dataset in every form that jobs ask for, each made when it is first asked for, and kept.
+    """The examples of a dataset in every form that jobs ask for, each made when it is first asked for, and kept.
 
     Parameters
     ----------
     dataset
-        Whose cases they are.
+        Whose examples they are.
     """
 
     def __init__(self, dataset: Dataset) -> None:
@@ -108,14 +108,14 @@ class Forms:
         self._splits: dict[tuple[int, int], SharedForms] = {}
         self._splitting = threading.Lock()
 
-    def of(self, job: Job) -> SharedCases:
-        """Return the cases that a job trains on, and those that it is evaluated on, in the form of its recipe."""
-        split = job.cases, job.held_out
+    def of(self, job: Job) -> SharedExamples:
+        """Return the examples that a job trains on, and those that it is evaluated on, in the form of its recipe."""
+        split = job.examples, job.held_out
         with self._splitting:
             if split not in self._splits:
-                part = self._dataset.subset(job.cases)
+                part = self._dataset.subset(job.examples)
                 self._splits[split] = SharedForms(part.hold_out(job.held_out) if job.held_out else part)
-        return self._splits[split].of(job.recipe, job.cases - job.held_out)
+        return self._splits[split].of(job.recipe, job.examples - job.held_out)
 
     def __enter__(self) -> Self:
         return self
@@ -129,11 +129,11 @@ class Forms:
 
 def carry_out(job: Job, forms: Forms) -> Outcome:
     """Do a job in a worker process; what its implementation breaks is an outcome, and no error."""
-    cases = forms.of(job)
+    examples = forms.of(job)
     entry = Entry(job.implementation, job.label, job.recipe, rung=job.label)
     try:
-        with Worker(job.threads, descriptors=[cases.descriptor]) as worker:
-            open_entry(entry, cases, worker, job.threads, list(usable_core_numbers()))
+        with Worker(job.threads, descriptors=[examples.descriptor]) as worker:
+            open_entry(entry, examples, worker, job.threads, list(usable_core_numbers()))
             return CARRIED_OUT[job.kind](job, worker)
     except WorkerError as failure:
         return str(failure)
@@ -154,7 +154,7 @@ def _train(job: Job, worker: Worker) -> list[Row]:
     for epoch in range(job.epochs + 1):
         loss = worker.ask("train", epoch=epoch)["loss"] if epoch else None
         accuracy = worker.ask("evaluate")["accuracy"]
-        row = {"implementation": job.label, "seed": job.seed, "epoch": epoch, "cases": job.cases}
+        row = {"implementation": job.label, "seed": job.seed, "epoch": epoch, "examples": job.examples}
         rows.append({**row, "loss": loss, "accuracy": accuracy})
     return rows
 

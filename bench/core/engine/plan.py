@@ -25,8 +25,8 @@ class Extent:
 
     Attributes
     ----------
-    cases
-        Training cases, the first ones of the dataset; ``None`` for all.
+    examples
+        Training examples, the first ones of the dataset; ``None`` for all.
     epochs
         Epochs that every implementation trains, from every seed.
     seeds
@@ -35,7 +35,7 @@ class Extent:
         Seconds of the timing, as of :class:`backprop_bench.bench.core.stats.stopping.Timing`.
     """
 
-    cases: int | None
+    examples: int | None
     epochs: int
     seeds: int
     budget_s: float
@@ -94,8 +94,8 @@ class Question:
 
     name: str
     title: str
-    cases: int
-    test_cases: int
+    examples: int
+    test_examples: int
     epochs: int
     seeds: tuple[int, ...]
     entries: tuple[Entry, ...]
@@ -205,8 +205,8 @@ def make_question(
     return Question(
         name=name,
         title=title,
-        cases=n_train if extent.cases is None else min(extent.cases, n_train),
-        test_cases=len(dataset.x_test),
+        examples=n_train if extent.examples is None else min(extent.examples, n_train),
+        test_examples=len(dataset.x_test),
         epochs=extent.epochs,
         seeds=tuple(range(extent.seeds)),
         entries=tuple(entries),

@@ -15,7 +15,7 @@ from backprop_bench.bench.core.stats.intervals import Interval
 from backprop_bench.bench.core.stats.ratios import paired_interval, spent_s
 from backprop_bench.bench.core.stats.stopping import balanced_orders, is_precise, pairs, reason_to_stop
 from backprop_bench.bench.core.worker.client import Worker, WorkerError, together
-from backprop_bench.bench.core.worker.shared_data import SharedCases, SharedForms
+from backprop_bench.bench.core.worker.shared_data import SharedExamples, SharedForms
 
 
 def time_question(
@@ -198,10 +198,10 @@ class _Timing:
         with together(self.most_threads) as pool:
             starting: dict[Entry, concurrent.futures.Future[tuple[Worker, Row]]] = {}
             for entry in self._able():
-                cases = self.shared.of(entry.recipe, self.question.cases)
+                examples = self.shared.of(entry.recipe, self.question.examples)
                 if self._starts_alone(entry):
                     concurrent.futures.wait(starting.values())
-                starting[entry] = pool.submit(self._start, entry, number, cases, cores, stack)
+                starting[entry] = pool.submit(self._start, entry, number, examples, cores, stack)
                 if self._starts_alone(entry):
                     concurrent.futures.wait(starting.values())
             concurrent.futures.wait(starting.values())  # nobody warms up while others still start
@@ -226,11 +226,11 @@ class _Timing:
         return all(row["import_s"] is None for row in starts)
 
     def _start(
-        self, entry: Entry, number: int, cases: SharedCases, cores: list[int], stack: contextlib.ExitStack
+        self, entry: Entry, number: int, examples: SharedExamples, cores: list[int], stack: contextlib.ExitStack
     ) -> tuple[Worker, Row]:
         threads = entry.threads or self.threads
-        worker = stack.enter_context(Worker(threads, descriptors=[cases.descriptor], environment=entry.environment))
-        opened = open_entry(entry, cases, worker, threads, cores[:threads])
+        worker = stack.enter_context(Worker(threads, descriptors=[examples.descriptor], environment=entry.environment))
+        opened = open_entry(entry, examples, worker, threads, cores[:threads])
         return worker, opened | worker.ask("begin", seed=number)
 
     def _warm_up(self, worker: Worker, entry: Entry) -> Row:
@@ -287,8 +287,8 @@ class _Timing:
 
     def _time_parts_of(self, entry: Entry, block: int, worker: Worker) -> None:
         blocks = self.book.find("block", self.question, implementation=entry.label)
-        case_s = sum(row["wall_s"] for row in blocks) / sum(row["cases"] for row in blocks)
-        step_s = case_s * (entry.recipe.batch_size or self.question.cases)
+        example_s = sum(row["wall_s"] for row in blocks) / sum(row["examples"] for row in blocks)
+        step_s = example_s * (entry.recipe.batch_size or self.question.examples)
         timed = worker.ask("time_parts", steps=max(1, round(self.plan.part_seconds / step_s)))
         if not timed["wall_s"]:
             self.undivided.add(entry.label)

@@ -23,13 +23,13 @@ Row = dict[str, Any]
 
 KINDS: dict[str, tuple[str, ...]] = {
     "parity": ("question", "implementation", "reference", "check", "dtype", "passed", "difference", "bound", "where"),
-    "epoch": ("question", "implementation", "seed", "epoch", "cases", "loss", "accuracy"),
+    "epoch": ("question", "implementation", "seed", "epoch", "examples", "loss", "accuracy"),
     "start": (
         *("question", "implementation", "set", "visit", "cores", "threads", "block_batches", "energy"),
         *("import_s", "load_s", "prepare_s", "first_s"),
     ),
     "block": (
-        *("question", "implementation", "set", "round", "position", "cases", "extra", "at_s"),
+        *("question", "implementation", "set", "round", "position", "examples", "extra", "at_s"),
         *("wall_s", "cpu_s", "loss", "energy_j"),
     ),
     "end": ("question", "implementation", "set", "evaluation_s", "peak_rss_bytes", "data_rss_bytes"),
@@ -60,16 +60,16 @@ block
     trains one block, in an order of which ``position`` is the place. ``at_s``: how long the timing of the question had
     taken in this session when the block ended. Where it is measured what being cut into blocks costs, fields that begin
     with ``later_`` are of another block in the same turn, and those with ``single_`` of as many batches in calls of
-    their own: cases, calls and seconds.
+    their own: examples, calls and seconds.
 end
-    Of one process: an evaluation on the test cases, and its memory.
+    Of one process: an evaluation on the test examples, and its memory.
 memory
     Bytes of the weights, and the most that a training of some batches holds beyond a process which has loaded the data
     and trained a small network; the second is ``None`` where the system does not tell.
 part
     ``wall_s`` is that of all its ``steps`` together.
 search
-    Of a recipe that is tried on cases held out: ``curve`` has epochs, seconds of training so far and accuracy,
+    Of a recipe that is tried on examples held out: ``curve`` has epochs, seconds of training so far and accuracy,
     ``reached`` says whether the highest target was. Where it is the learning rate that is chosen, that is in it, and
     the ``seed``, for it is chosen over several.
 race
@@ -86,7 +86,7 @@ stretch
 trained
     Of the first seed of a question, after its last epoch: where the network lies, as
     :mod:`backprop_bench.bench.core.trained` keeps it, below the folder of the run; the checksum and the
-    bytes of that file; and what one needs to show it a case. ``file``, ``sha256`` and ``bytes`` are ``None`` where
+    bytes of that file; and what one needs to show it an example. ``file``, ``sha256`` and ``bytes`` are ``None`` where
     training diverged, for then there is nothing to keep.
 stop
     Why the timing of a question ended: ``precise``, ``budget``, ``alone`` (nothing to compare) or ``failed``.
@@ -174,7 +174,7 @@ DISTURBANCE = (
     "minor_faults",
     "major_faults",
 )
-CUT_COST = tuple(f"{stretch}_{what}" for stretch in ("later", "single") for what in ("cases", "calls", "wall_s"))
+CUT_COST = tuple(f"{stretch}_{what}" for stretch in ("later", "single") for what in ("examples", "calls", "wall_s"))
 OPTIONAL = frozenset((*DISTURBANCE, *CUT_COST, "learning_rate", "seed", "from_run", "processor"))
 """Fields that a row of a kind without them has only where the machine can tell, or it is asked for them."""
 

@@ -91,9 +91,9 @@ def group_by_set(rows: Iterable[Row]) -> list[list[Row]]:
     return [list(group) for _, group in itertools.groupby(sorted(rows, key=key), key)]
 
 
-def seconds_per_case(block: Row) -> float:
+def seconds_per_example(block: Row) -> float:
     """Return the wall time of a block per example."""
-    return float(block["wall_s"] / block["cases"])
+    return float(block["wall_s"] / block["examples"])
 
 
 Pair = tuple[Row, Row]
@@ -121,7 +121,7 @@ def long_enough(sets: Sequence[list[Any]]) -> list[list[Any]]:
 
 
 def _ratios(sets: Sequence[Sequence[Pair]]) -> list[list[float]]:
-    return [[seconds_per_case(a) / seconds_per_case(b) for a, b in pairs] for pairs in sets]
+    return [[seconds_per_example(a) / seconds_per_example(b) for a, b in pairs] for pairs in sets]
 
 
 def quiet(times: Sequence[float]) -> float:
@@ -136,7 +136,7 @@ def quiet_times(blocks: Iterable[Row], labels: Sequence[str]) -> dict[str, list[
     """
     sets = []
     for rows in group_by_set(blocks):
-        timed = {(row["round"], row["implementation"]): seconds_per_case(row) for row in rows}
+        timed = {(row["round"], row["implementation"]): seconds_per_example(row) for row in rows}
         rounds = {number for number, _ in timed}
         whole = [number for number in sorted(rounds) if all((number, label) in timed for label in labels)]
         sets.append([{label: timed[number, label] for label in labels} for number in whole])
@@ -145,7 +145,7 @@ def quiet_times(blocks: Iterable[Row], labels: Sequence[str]) -> dict[str, list[
 
 def _quiet_ratios(sets: Sequence[Sequence[Pair]]) -> list[float]:
     """Return the ratio of the 10th-percentile block times, by process replicate that has a round."""
-    each = [[list(map(seconds_per_case, blocks)) for blocks in zip(*pairs, strict=True)] for pairs in sets if pairs]
+    each = [[list(map(seconds_per_example, blocks)) for blocks in zip(*pairs, strict=True)] for pairs in sets if pairs]
     return [quiet(a) / quiet(b) for a, b in each]
 
 
@@ -177,25 +177,27 @@ def paired_ratio(blocks: Sequence[Row], numerator: str, denominator: str) -> Rat
 
 
 def _ratio_of_totals(sets: Sequence[Sequence[Pair]]) -> Interval:
-    totals = [sum(seconds_per_case(a) for a, _ in pairs) / sum(seconds_per_case(b) for _, b in pairs) for pairs in sets]
+    totals = [
+        sum(seconds_per_example(a) for a, _ in pairs) / sum(seconds_per_example(b) for _, b in pairs) for pairs in sets
+    ]
     interval = geometric_mean_interval(totals)
     return dataclasses.replace(interval, n=sum(map(len, sets)))
 
 
-def per_case_interval(blocks: Iterable[Row], field: str) -> Interval:
+def per_example_interval(blocks: Iterable[Row], field: str) -> Interval:
     """Return the 10th percentile of ``wall_s`` or ``cpu_s`` of blocks per example, over process replicates."""
     sets = long_enough(group_by_set(blocks))
-    found = geometric_mean_interval([quiet([row[field] / row["cases"] for row in rows]) for rows in sets])
+    found = geometric_mean_interval([quiet([row[field] / row["examples"] for row in rows]) for rows in sets])
     return dataclasses.replace(found, n=sum(map(len, sets)))
 
 
-def joules_per_case(blocks: Iterable[Row]) -> Interval | None:
+def joules_per_example(blocks: Iterable[Row]) -> Interval | None:
     """Return the energy per example over process replicates, from all blocks of a replicate, since meters are coarse.
 
     ``None`` where energy was not measured.
     """
     sets = long_enough(group_by_set([row for row in blocks if row["energy_j"] is not None]))
-    totals = [sum(row["energy_j"] for row in rows) / sum(row["cases"] for row in rows) for rows in sets]
+    totals = [sum(row["energy_j"] for row in rows) / sum(row["examples"] for row in rows) for rows in sets]
     return interval_over_sets([[total] for total in totals]) if totals and min(totals) > 0 else None
 
 

@@ -153,5 +153,5 @@ def loss_from_outputs(recipe: Recipe, y: Floats, t: Floats) -> float:
         terms = -t * np.log(y)
     else:
         terms = -(t * np.log(y) + (1 - t) * np.log(1 - y))
-    cases = len(t) if recipe.reduction == "mean" else 1
-    return math.fsum(terms.ravel().tolist()) / cases
+    examples = len(t) if recipe.reduction == "mean" else 1
+    return math.fsum(terms.ravel().tolist()) / examples

@@ -9,10 +9,10 @@ ITEMSIZE = {"float32": 4, "float64": 8}
 """Bytes of one number."""
 
 ACTIVATION_FLOPS = {"sigmoid": 4, "tanh": 1, "relu": 1, "identity": 0, "softmax": 5}
-"""Per unit and case: 1 / (1 + e^−z) is 4; softmax is its maximum, difference, exponential, sum and quotient."""
+"""Per unit and example: 1 / (1 + e^−z) is 4; softmax is its maximum, difference, exponential, sum and quotient."""
 
 DERIVATIVE_FLOPS = {"sigmoid": 3, "tanh": 3, "relu": 2, "identity": 0}
-"""Per unit and case, from dE/dy to dE/dz: 2 for y (1 − y) and 1 − y², 1 for y > 0, and 1 to multiply by it."""
+"""Per unit and example, from dE/dy to dE/dz: 2 for y (1 − y) and 1 − y², 1 for y > 0, and 1 to multiply by it."""
 
 OPTIMIZER_FLOPS = {"sgd": 2, "momentum": 4, "rmsprop": 9, "adam": 14}
 """Per weight and bias: equations (8), (9), (20)–(21) and (22)–(25) of docs/derivation.md."""
@@ -28,17 +28,18 @@ class Work:
     Attributes
     ----------
     gemm_flops
-        FLOPs of the matrix products, a multiplication and an addition being 2. Of B cases and a layer from I to J units
-        they are 2 B I J for z, 2 B I J for dE/dW, and 2 B I J for dE/dy of its inputs, which the first layer is spared.
+        FLOPs of the matrix products, a multiplication and an addition being 2. Of B examples and a layer from I to J
+        units they are 2 B I J for z, 2 B I J for dE/dW, and 2 B I J for dE/dy of its inputs, which the first layer is
+        spared.
     elementwise_flops
         FLOPs of everything else, one per arithmetic operation or comparison on an element of an array; an exponential,
         a hyperbolic tangent and a root are one each, and a sum of n numbers is n, as in the matrix products. Counted:
 
-        - the bias: 1 per unit and case to add it, 1 to sum dE/dz into its gradient;
+        - the bias: 1 per unit and example to add it, 1 to sum dE/dz into its gradient;
         - the activation of every layer (`ACTIVATION_FLOPS`);
         - dE/dz of hidden units from dE/dy (`DERIVATIVE_FLOPS`);
         - dE/dz of output units: 1 for y − t, and for the squared error the derivative of their activation as well;
-        - the reduction ``mean``: 1 per output and case, to divide dE/dz by B;
+        - the reduction ``mean``: 1 per output and example, to divide dE/dz by B;
         - the optimizer, per weight and bias (`OPTIMIZER_FLOPS`), and 2 more with weight decay.
 
         Not counted are the value of the loss, which changes no weight, and what is computed once per step rather than
@@ -92,26 +93,26 @@ class Work:
         )
 
 
-def step_work(recipe: Recipe, batch_size: int | None = None, n_cases: int | None = None) -> Work:
+def step_work(recipe: Recipe, batch_size: int | None = None, n_examples: int | None = None) -> Work:
     """Return the work of one training step: forward pass, backward pass and weight change.
 
     Parameters
     ----------
     batch_size
-        Number B of cases in the step, the recipe's if ``None``.
-    n_cases
-        Number of training cases, looked at only where the batch is all of them.
+        Number B of examples in the step, the recipe's if ``None``.
+    n_examples
+        Number of training examples, looked at only where the batch is all of them.
 
     Raises
     ------
     ValueError
-        For a batch of all cases without their number, and for one without a case.
+        For a batch of all examples without their number, and for one without an example.
     """
-    size = next((size for size in (batch_size, recipe.batch_size, n_cases) if size is not None), None)
+    size = next((size for size in (batch_size, recipe.batch_size, n_examples) if size is not None), None)
     if size is None:
-        raise ValueError("n_cases is None, expected the number of cases, for the recipe's batch is all of them")
+        raise ValueError("n_examples is None, expected the number of examples, for the recipe's batch is all of them")
     if size < 1:
-        raise ValueError(f"the batch is of {size} cases, expected 1 or more")
+        raise ValueError(f"the batch is of {size} examples, expected 1 or more")
     state, itemsize = OPTIMIZER_STATE[recipe.optimizer], ITEMSIZE[recipe.dtype]
     updated = recipe.n_parameters * (1 + state)
     given = size * (recipe.layer_sizes[0] + recipe.layer_sizes[-1])
@@ -124,18 +125,18 @@ def step_work(recipe: Recipe, batch_size: int | None = None, n_cases: int | None
     )
 
 
-def epoch_work(recipe: Recipe, n_cases: int) -> Work:
-    """Return the work of all steps of one epoch, the last of which may have fewer cases.
+def epoch_work(recipe: Recipe, n_examples: int) -> Work:
+    """Return the work of all steps of one epoch, the last of which may have fewer examples.
 
     Raises
     ------
     ValueError
-        For no cases.
+        For no examples.
     """
-    if n_cases < 1:
-        raise ValueError(f"n_cases is {n_cases}, expected 1 or more")
-    batch_size = recipe.batch_size or n_cases
-    n_full, rest = divmod(n_cases, batch_size)
+    if n_examples < 1:
+        raise ValueError(f"n_examples is {n_examples}, expected 1 or more")
+    batch_size = recipe.batch_size or n_examples
+    n_full, rest = divmod(n_examples, batch_size)
     full = step_work(recipe, batch_size) * n_full
     return full + step_work(recipe, rest) if rest else full
 

@@ -75,7 +75,7 @@ def block(session: Session, batches: int, extra: float, cut_cost: bool = False) 
     overhead = _overhead(training, batches) if cut_cost else {}
     session.check_threads()
     return {
-        "cases": sum(map(len, pieces)),
+        "examples": sum(map(len, pieces)),
         "extra": extra,
         "wall_s": wall_s,
         "cpu_s": cpu_s,
@@ -93,7 +93,7 @@ def _overhead(training: Training, batches: int) -> Row:
     row: Row = {}
     for name in sorted(stretches, reverse=training.blocks_done % 2 == 0):
         calls = [piece for n_batches in stretches[name] for piece in training.take(n_batches)]
-        row |= {f"{name}_cases": sum(map(len, calls)), f"{name}_calls": len(calls)}
+        row |= {f"{name}_examples": sum(map(len, calls)), f"{name}_calls": len(calls)}
         row[f"{name}_wall_s"] = training.timed(calls)[0]
     return row
 
@@ -113,7 +113,7 @@ def end(session: Session) -> Row:
 @handler(needs_session=True)
 def time_parts(session: Session, steps: int) -> Row:
     """Time the parts of some training steps, each on its own; none where the trainer does not divide its steps."""
-    trainer, examples = session.training.trainer, session.train_cases
+    trainer, examples = session.training.trainer, session.train_examples
     if not isinstance(trainer, DividesSteps):
         return {"wall_s": {}, "steps": 0, "batch_size": 0}
     order = batch_order(session.recipe, len(examples.x), 0)[: session.recipe.batch_size]
@@ -134,7 +134,7 @@ def memory(session: Session, batches: int) -> Row:
     A small network is trained before, so that code which is loaded or compiled for any network is not counted; what is
     compiled for each shape anew is.
     """
-    recipe, examples = session.recipe, session.train_cases
+    recipe, examples = session.recipe, session.train_examples
     small = recipe.replace(layer_sizes=(SMALL,) * len(recipe.layer_sizes))
     size = small.batch_size or SMALL
     rng = np.random.default_rng(0)

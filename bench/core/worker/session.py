@@ -16,8 +16,8 @@ from backprop_bench.bench.core.records.rows import Row
 from backprop_bench.bench.core.worker.forks import load_once
 from backprop_bench.bench.core.worker.handlers import handler
 from backprop_bench.bench.core.worker.memory import peak_memory_bytes, reset_peak_memory, use_memory_as_if_loaded
-from backprop_bench.bench.core.worker.shared_data import map_cases
-from backprop_bench.data import Cases, Order, Recipe, Trainer, batch_order, initial_parameters
+from backprop_bench.bench.core.worker.shared_data import map_examples
+from backprop_bench.data import Examples, Order, Recipe, Trainer, batch_order, initial_parameters
 
 
 class Training:
@@ -33,7 +33,7 @@ class Training:
         What it trains on.
     """
 
-    def __init__(self, trainer: Trainer, recipe: Recipe, examples: Cases) -> None:
+    def __init__(self, trainer: Trainer, recipe: Recipe, examples: Examples) -> None:
         self.trainer = trainer
         self.recipe = recipe
         self.examples = examples
@@ -88,18 +88,18 @@ class Session:
         Makes a trainer from a recipe and initial weights.
     recipe
         What is computed.
-    train_cases, test_cases
+    train_examples, test_examples
         In the form that the recipe asks for.
     threads
         That its libraries may use.
     """
 
     def __init__(
-        self, make: type[Trainer], recipe: Recipe, train_cases: Cases, test_cases: Cases, threads: int
+        self, make: type[Trainer], recipe: Recipe, train_examples: Examples, test_examples: Examples, threads: int
     ) -> None:
         self.make = make
         self.recipe = recipe
-        self.train_cases, self.test_cases = train_cases, test_cases
+        self.train_examples, self.test_examples = train_examples, test_examples
         self.threads = threads
         self.pools: threadpoolctl.ThreadpoolController | None = None
         """The thread pools of the libraries that were loaded when the blocks began."""
@@ -127,33 +127,33 @@ class Session:
         start = time.perf_counter()
         trainer = self.make(self.recipe, initial_parameters(self.recipe))
         prepare_s = took(start, time.perf_counter())
-        self._training = Training(trainer, self.recipe, self.train_cases)
+        self._training = Training(trainer, self.recipe, self.train_examples)
         return prepare_s
 
     def accuracy(self) -> float:
         """Return the accuracy on the test examples, a fraction."""
-        examples = self.test_cases
+        examples = self.test_examples
         return float((self.training.trainer.predict(examples.x).argmax(axis=1) == examples.y).mean())
 
 
 def open_session(
-    implementation: str, recipe: Row, cases: Row, spawned: float, threads: int, cores: list[int]
+    implementation: str, recipe: Row, examples: Row, spawned: float, threads: int, cores: list[int]
 ) -> tuple[Session, Row]:
     """Import an implementation, load the data, keep to the cores; returns the session and what each took.
 
     Parameters
     ----------
-    cases
+    examples
         Where the examples lie in the file that the worker has inherited.
     spawned
         When the process was started, on the monotonic clock.
     """
     make = load_once(named_implementation(implementation))
     imported = time.monotonic()
-    train_cases, test_cases = map_cases(cases)
+    train_examples, test_examples = map_examples(examples)
     use_memory_as_if_loaded()
     load_s = took(imported, time.monotonic())
-    session = Session(make, Recipe.from_dict(recipe), train_cases, test_cases, threads)
+    session = Session(make, Recipe.from_dict(recipe), train_examples, test_examples, threads)
     session.check_threads()
     pinned = pin(cores)
     session.data_rss_bytes = peak_memory_bytes() if reset_peak_memory() else None
@@ -174,13 +174,13 @@ def begin(session: Session, seed: int, learning_rate: float | None = None) -> Ro
 @handler(needs_session=True)
 def train(session: Session, epoch: int) -> Row:
     """Train one epoch, counted from 1; its time is good for a look, not for a comparison."""
-    examples = session.train_cases
+    examples = session.train_examples
     order = batch_order(session.recipe, len(examples.x), epoch - 1)
     cpu, wall = time.process_time(), time.perf_counter()
     loss = session.training.trainer.train_epoch(examples.x, examples.t, order)
     wall_s, cpu_s = took(wall, time.perf_counter()), time.process_time() - cpu
     session.check_threads()
-    return {"cases": len(order), "wall_s": wall_s, "cpu_s": cpu_s, "loss": number(loss)}
+    return {"examples": len(order), "wall_s": wall_s, "cpu_s": cpu_s, "loss": number(loss)}
 
 
 @handler(needs_session=True)
@@ -195,7 +195,7 @@ def train_until(session: Session, target: float, epochs: int, pieces: int) -> Ro
         ``curve``: epochs, cumulative training time in seconds, and accuracy after every piece; whether it ``reached``
         the target.
     """
-    n_examples = len(session.train_cases.x)
+    n_examples = len(session.train_examples.x)
     n_batches = -(-n_examples // (session.recipe.batch_size or n_examples))
     ends = [n_batches * (piece + 1) // pieces for piece in range(pieces)]
     curve: list[tuple[float, float, float]] = []
@@ -223,7 +223,7 @@ def keep(session: Session, path: str) -> Row:
     """Write the network that is trained, and what it predicts for the test examples, to a file."""
     from backprop_bench.bench.core.trained import save_trained  # what no worker that is timed needs
 
-    save_trained(Path(path), session.training.trainer, session.recipe, session.test_cases.x)
+    save_trained(Path(path), session.training.trainer, session.recipe, session.test_examples.x)
     return {}
 
 

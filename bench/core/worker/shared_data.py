@@ -1,4 +1,4 @@
-"""Cases that all worker processes share: one file without a name, which each of them maps into its memory."""
+"""Examples that all worker processes share: one file without a name, which each of them maps into its memory."""
 
 import os
 import tempfile
@@ -10,17 +10,17 @@ from typing import IO, Any, Self
 import numpy as np
 
 from backprop_bench.bench.core.records.rows import Row
-from backprop_bench.data import Cases, Dataset, InputError, Recipe, evaluation_cases, training_cases
+from backprop_bench.data import Dataset, Examples, InputError, Recipe, evaluation_examples, training_examples
 
 _PAGE_BYTES = 4096
 _NAMES = ("x", "t", "y")
 
 
-class SharedCases:
-    """Training and test cases in the form that a recipe asks for.
+class SharedExamples:
+    """Training and test examples in the form that a recipe asks for.
 
     The file has no name, so nothing is left behind, however the run ends. A worker gets it as an open file that it
-    inherits, and maps it privately: a trainer that writes to its cases changes its own copy only.
+    inherits, and maps it privately: a trainer that writes to its examples changes its own copy only.
 
     Parameters
     ----------
@@ -35,14 +35,14 @@ class SharedCases:
         self._file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (closed in close)
         try:
             self._layout = {
-                "train": self._write(training_cases(recipe, dataset)),
-                "test": self._write(evaluation_cases(recipe, dataset)),
+                "train": self._write(training_examples(recipe, dataset)),
+                "test": self._write(evaluation_examples(recipe, dataset)),
             }
             self._file.flush()
         except OSError as error:
             self._file.close()
             raise InputError(
-                f"{tempfile.gettempdir()}: cannot write the cases there: {error.strerror}; expected room for "
+                f"{tempfile.gettempdir()}: cannot write the examples there: {error.strerror}; expected room for "
                 f"{self._bytes_of(recipe, dataset) >> 20} MiB, or another folder named by TMPDIR"
             ) from error
 
@@ -51,10 +51,10 @@ class SharedCases:
         values = (dataset.n_inputs + dataset.n_classes) * np.dtype(recipe.dtype).itemsize + 8
         return (len(dataset.x_train) + len(dataset.x_test)) * values
 
-    def _write(self, cases: Cases) -> list[Row]:
+    def _write(self, examples: Examples) -> list[Row]:
         placed: list[Row] = []
         for name in _NAMES:
-            array: np.ndarray[Any, Any] = getattr(cases, name)
+            array: np.ndarray[Any, Any] = getattr(examples, name)
             offset = -(-self._file.tell() // _PAGE_BYTES) * _PAGE_BYTES
             self._file.seek(offset)
             self._file.write(np.ascontiguousarray(array).data)
@@ -67,7 +67,7 @@ class SharedCases:
         return self._file.fileno()
 
     def to_dict(self) -> Row:
-        """Return what :func:`map_cases` needs in a worker."""
+        """Return what :func:`map_examples` needs in a worker."""
         return {"descriptor": self.descriptor, **self._layout}
 
     def close(self) -> None:
@@ -84,25 +84,25 @@ class SharedCases:
 
 
 class SharedForms:
-    """The cases of a dataset in every form that is asked for, each made when it is first asked for, and kept.
+    """The examples of a dataset in every form that is asked for, each made when it is first asked for, and kept.
 
     Parameters
     ----------
     dataset
-        Whose first cases are shared.
+        Whose first examples are shared.
     """
 
     def __init__(self, dataset: Dataset) -> None:
         self._dataset = dataset
-        self._made: dict[tuple[object, ...], SharedCases] = {}
+        self._made: dict[tuple[object, ...], SharedExamples] = {}
         self._making = threading.Lock()
 
-    def of(self, recipe: Recipe, n_cases: int) -> SharedCases:
-        """Return the first training cases, and all test cases, in the form of a recipe."""
-        form = (recipe.dtype, recipe.input_range, recipe.target_range, n_cases)
+    def of(self, recipe: Recipe, n_examples: int) -> SharedExamples:
+        """Return the first training examples, and all test examples, in the form of a recipe."""
+        form = (recipe.dtype, recipe.input_range, recipe.target_range, n_examples)
         with self._making:
             if form not in self._made:
-                self._made[form] = SharedCases(recipe, self._dataset.subset(n_cases))
+                self._made[form] = SharedExamples(recipe, self._dataset.subset(n_examples))
             return self._made[form]
 
     def __enter__(self) -> Self:
@@ -111,21 +111,21 @@ class SharedForms:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for cases in self._made.values():
-            cases.close()
+        for examples in self._made.values():
+            examples.close()
 
 
-def map_cases(shared: Row) -> tuple[Cases, Cases]:
-    """Map training and test cases, and touch every page once, so that no block pays for it."""
+def map_examples(shared: Row) -> tuple[Examples, Examples]:
+    """Map training and test examples, and touch every page once, so that no block pays for it."""
     with os.fdopen(os.dup(shared["descriptor"]), "rb") as file:
         return _map(file, shared["train"]), _map(file, shared["test"])
 
 
-def _map(file: IO[bytes], placed: Sequence[Row]) -> Cases:
+def _map(file: IO[bytes], placed: Sequence[Row]) -> Examples:
     arrays = [
         np.memmap(file, place["dtype"], "c", place["offset"], tuple(place["shape"])).view(np.ndarray)
         for place in placed
     ]
     for array in arrays:
         array.reshape(-1)[:: max(1, _PAGE_BYTES // array.itemsize)].sum()
-    return Cases(*arrays)
+    return Examples(*arrays)
