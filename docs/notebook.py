@@ -278,7 +278,7 @@ plt.show()
 
 # %%
 def largest_difference(found: Parameters, expected: Parameters) -> float:
-    """Return the largest difference of two sets of arrays, each relative to the largest value of its array."""
+    """Return the largest difference of two replicates of arrays, each relative to the largest value of its array."""
     pairs = zip(
         (array for layer in found for array in layer.arrays()),
         (array for layer in expected for array in layer.arrays()),

@@ -32,7 +32,7 @@ WIDEST = 0.01
 NUMBERED = {"training": "seed", "timing": "process replicate"}
 """What the number of a failure counts, by phase."""
 
-PHASES = {"proof": "verification"}
+PHASES = {"verification": "verification"}
 """What a phase of the records is called, where it is called otherwise."""
 
 
@@ -231,10 +231,10 @@ def phase_words(failure: Failure) -> str:
 
 def _slowdowns(summary: Summary) -> list[str]:
     return [
-        f"{clean(question['title'])}: {named(entry['label'])} has an injected slowdown of {percent(entry['extra'])}."
+        f"{clean(question['title'])}: {named(entry['label'])} has an injected slowdown of {percent(entry['injected'])}."
         for question in summary.description["plan"]["questions"]
         for entry in question["entries"]
-        if entry["extra"]
+        if entry["injected"]
     ]
 
 
@@ -283,6 +283,6 @@ def _failed_checks(checks: Sequence[Parity]) -> str:
 
 def share_of_bound(check: Parity) -> float:
     """Return the error of a check as a fraction of its tolerance."""
-    if check.difference is None or not check.bound:
+    if check.difference is None or not check.tolerance:
         return 0.0
-    return check.difference / check.bound
+    return check.difference / check.tolerance

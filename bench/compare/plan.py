@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from backprop_bench.bench.core.engine.plan import (
     BLOCK_S,
-    MIN_SETS,
+    MIN_REPLICATES,
     TARGET,
     Entry,
     Extent,
@@ -29,29 +29,29 @@ class Profile:
     ----------
     as_published, same_recipe
         Extent of the two questions.
-    visits
+    passes
         In how many parts, with trainings in between, the timing is spread over the run.
     part_blocks
         Blocks of steps in which the parts of a step are timed.
     part_seconds
         About how long such a block is to take, seconds.
-    proof_steps
+    verification_steps
         Weight changes after which the parity proof compares float64 weights.
     """
 
     as_published: Extent
     same_recipe: Extent
-    visits: int
+    passes: int
     part_blocks: int
     part_seconds: float
-    proof_steps: int = STEPS
+    verification_steps: int = STEPS
 
 
 ROUNDS = 16
-"""In a process set of ``compare``: about as long as its processes take to start, for sets differ more than rounds."""
+"""In a process replicate: about as long as its processes take to start, for replicates differ more than rounds."""
 
 PROFILES: dict[str, Profile] = {
-    "quick": Profile(Extent(500, 2, 1, 11.0), Extent(10_000, 1, 3, 18.0), 1, 2, 0.1, proof_steps=100),
+    "quick": Profile(Extent(500, 2, 1, 11.0), Extent(10_000, 1, 3, 18.0), 1, 2, 0.1, verification_steps=100),
     "default": Profile(Extent(10_000, 2, 4, 45.0), Extent(None, 3, 4, 100.0), 8, 10, 0.2),
     "full": Profile(Extent(None, 5, 5, 300.0), Extent(None, 10, 8, 900.0), 8, 30, 0.5),
 }
@@ -93,17 +93,17 @@ def plan_comparison(
         recipes = {key: fit_recipe(RECIPES[key], dataset).replace(epochs=extent.epochs) for _, key in pairs}
         entries = [Entry(implementation, key, recipes[key]) for implementation, key in pairs]
         if name == "same-recipe":
-            entries.append(dataclasses.replace(entries[0], again=True))
+            entries.append(dataclasses.replace(entries[0], second_copy=True))
         budget = extent.budget_s if budget_s is None else budget_s
-        timing = Timing(target, budget, BLOCK_S, ROUNDS, MIN_SETS, secrets.randbits(32))
+        timing = Timing(target, budget, BLOCK_S, ROUNDS, MIN_REPLICATES, secrets.randbits(32))
         check_timing(timing, len(entries))
         questions.append(make_question(name, title, dataset, extent, entries, timing))
     return Plan(
         tuple(questions),
         profile.part_blocks,
         profile.part_seconds,
-        profile.proof_steps,
-        visits=profile.visits,
+        profile.verification_steps,
+        passes=profile.passes,
         keeps_trained=True,
     )
 

@@ -92,7 +92,7 @@ def _draw_question(band: style.Band, question: QuestionSummary, target: float) -
     around.axvspan(-target, target, color=TARGET_COLOUR, zorder=0, linewidth=0)
     _percent_axis(around)
     style.row_texts(around, NUMBERS, "times faster, 95 % CI", [factor(ratio.interval) for ratio in shown])
-    style.row_texts(around, SETS, "replicates", [str(ratio.n_sets) for ratio in shown])
+    style.row_texts(around, SETS, "replicates", [str(ratio.n_replicates) for ratio in shown])
 
 
 def _look(implementation: str) -> tuple[str, str]:
@@ -106,7 +106,7 @@ def _draw_ratio(axes: Axes, row: int, ratio: Ratio, look: tuple[str, str], scale
         ends = [scaled(interval.low), scaled(interval.high)]
         axes.plot(ends, [row, row], color=colour, linewidth=4, solid_capstyle="butt")
     axes.plot([scaled(interval.estimate)], [row], marker, color=colour, markersize=7, markeredgecolor="white", mew=0.5)
-    dots = [row + DOTS_BELOW] * ratio.n_sets
+    dots = [row + DOTS_BELOW] * ratio.n_replicates
     axes.plot(list(map(scaled, ratio.by_set)), dots, "o", color=colour, markersize=3, alpha=0.6, markeredgewidth=0)
 
 
@@ -173,7 +173,8 @@ def _is_cut(ratio: Ratio) -> bool:
 
 def _alt(question: QuestionSummary, title: str) -> str:
     each = "; ".join(
-        f"{named(_name(question, ratio))} {factor(ratio.interval)} ({count_range([ratio.n_sets], 'process replicate')})"
+        f"{named(_name(question, ratio))} {factor(ratio.interval)} "
+        f"({count_range([ratio.n_replicates], 'process replicate')})"
         for ratio in _shown(question)
     )
     return f"{clean(question.title)}: {title}. Times faster than {named(claims.slowest(question) or '')}: {each}."

@@ -77,7 +77,7 @@ def ratios_table(question: QuestionSummary) -> Table:
     ]
     pairs = [ratio.flipped() if ratio.interval.estimate < 1 else ratio for ratio in compared(question)]
     rows = [_ratio_row(ratio, ratio.denominator, ratio.numerator) for ratio in pairs]
-    replicates = count_range((ratio.n_sets for ratio in pairs), "process replicate")
+    replicates = count_range((ratio.n_replicates for ratio in pairs), "process replicate")
     note = f"Times faster: {METHOD} ({replicates}). "
     if test is not None and test.interval.n:
         rows.append(_ratio_row(test, "A/A test", test.denominator))
@@ -268,7 +268,7 @@ def _parity_cells(check: Parity) -> list[str]:
         check.check,
         check.dtype,
         scientific(check.difference),
-        scientific(check.bound),
+        scientific(check.tolerance),
         "yes" if check.passed else "NO",
         check.where,
     ]

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from backprop_bench.bench.core.network import Outcomes
-from backprop_bench.bench.core.records.rows import AGAIN, DISTURBANCE, Row, rows_of
+from backprop_bench.bench.core.records.rows import DISTURBANCE, SECOND_COPY, Row, rows_of
 from backprop_bench.bench.core.stats.intervals import Interval, geometric_mean_interval, mean_interval, scaled
 from backprop_bench.bench.core.stats.ratios import (
     Ratio,
@@ -42,7 +42,8 @@ class Performance:
     accuracy: Interval
     """Test accuracy after the last epoch, a fraction, mean over seeds."""
     wall_s: Interval
-    """Wall seconds per epoch of training, of the least disturbed blocks of every process set; ``n`` counts blocks."""
+    """Wall seconds per epoch of training, of the least disturbed blocks of every process replicate; ``n`` counts
+    blocks."""
     cpu_s: float
     """CPU seconds per epoch, all threads, as of the wall seconds."""
     energy_j: Interval | None
@@ -90,7 +91,7 @@ class Failure:
     phase
         ``proof``, ``training`` or ``timing``.
     number
-        The seed of a training, the process set of a timing, ``None`` of a proof.
+        The seed of a training, the process replicate of a timing, ``None`` of a proof.
     """
 
     implementation: str
@@ -124,7 +125,7 @@ class Stop:
     """Why the timing of a question ended: see ``stop`` in :data:`backprop_bench.bench.core.records.rows.KINDS`."""
 
     reason: str
-    sets: int
+    replicates: int
     spent_s: float
 
 
@@ -181,17 +182,17 @@ def _all_trained(question: dict[str, Any], rows: list[Row]) -> bool:
     """Say whether every planned training came to its end, or failed."""
     done = {(row["implementation"], row["seed"]) for row in rows_of(rows, "epoch", epoch=question["epochs"])}
     failed = {(row["implementation"], row["number"]) for row in rows_of(rows, "failure", phase="training")}
-    unproved = {row["implementation"] for row in rows_of(rows, "failure", phase="proof")}
+    unproved = {row["implementation"] for row in rows_of(rows, "failure", phase="verification")}
     return all(
         entry["label"] in unproved or (entry["label"], seed) in done | failed
         for entry in question["entries"]
-        if not entry["again"]
+        if not entry["second_copy"]
         for seed in question["seeds"]
     )
 
 
 def _summarize_question(question: dict[str, Any], rows: list[Row]) -> QuestionSummary:
-    entries = [entry for entry in question["entries"] if not entry["again"]]
+    entries = [entry for entry in question["entries"] if not entry["second_copy"]]
     performances = tuple(
         _performance(question, entry, [row for row in rows if row.get("implementation") == entry["label"]])
         for entry in entries
@@ -199,7 +200,7 @@ def _summarize_question(question: dict[str, Any], rows: list[Row]) -> QuestionSu
     performances = tuple(found for found in performances if found.curve or found.wall_s.n)
     compared = pairs(performance.implementation for performance in performances)
     epochs, blocks = rows_of(rows, "epoch"), rows_of(rows, "block")
-    again = next((entry for entry in question["entries"] if entry["again"]), None)
+    again = next((entry for entry in question["entries"] if entry["second_copy"]), None)
     stop = rows_of(rows, "stop")
     return QuestionSummary(
         name=question["name"],
@@ -210,8 +211,10 @@ def _summarize_question(question: dict[str, Any], rows: list[Row]) -> QuestionSu
         seeds=len(question["seeds"]),
         performances=performances,
         ratios=tuple(paired_ratio(blocks, *pair) for pair in compared),
-        self_test=None if again is None else paired_ratio(blocks, again["label"], again["label"].removesuffix(AGAIN)),
-        stop=Stop(stop[0]["reason"], stop[0]["sets"], stop[0]["spent_s"]) if stop else None,
+        self_test=None
+        if again is None
+        else paired_ratio(blocks, again["label"], again["label"].removesuffix(SECOND_COPY)),
+        stop=Stop(stop[0]["reason"], stop[0]["replicates"], stop[0]["spent_s"]) if stop else None,
         disturbance=_disturbance(blocks),
         differences=tuple(paired_difference(epochs, *pair) for pair in compared),
         parity=tuple(

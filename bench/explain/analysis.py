@@ -79,7 +79,7 @@ class Explanation:
     accuracy
         Of the test accuracy, over seeds; a fraction.
     runtime
-        Of the logarithm of the time per example, over process sets.
+        Of the logarithm of the time per example, over process replicates.
     loading
         What the DataLoader adds to the logarithm of the time after all factors; ``None`` where it was not timed.
     accuracies, times
@@ -144,7 +144,7 @@ def _by_seed(rows: Sequence[Row], name: str) -> list[float]:
 
 
 def _log_times(blocks: Sequence[Row]) -> dict[str, list[float]]:
-    """Return the logarithms of the least disturbed times per example, by label, a value per process set."""
+    """Return the logarithms of the least disturbed times per example, by label, a value per process replicate."""
     labels = sorted({row["implementation"] for row in blocks})
     return {label: list(map(math.log, times)) for label, times in quiet_times(blocks, labels).items()}
 

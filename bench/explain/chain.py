@@ -21,7 +21,7 @@ from backprop_bench.bench.core.stats.ratios import quiet_times
 from backprop_bench.data import InputError
 
 Values = npt.NDArray[np.float64]
-"""Milliseconds per epoch, by process set."""
+"""Milliseconds per epoch, by process replicate."""
 
 BRIDGE = "bridge"
 """Name of the question in the records."""
@@ -50,7 +50,7 @@ call."""
 
 @dataclasses.dataclass(frozen=True)
 class Link:
-    """One swap. All in milliseconds per epoch, with Student's intervals over process sets.
+    """One swap. All in milliseconds per epoch, with Student's intervals over process replicates.
 
     Attributes
     ----------
@@ -183,7 +183,7 @@ def _n_steps(question: Mapping[str, Any]) -> int:
 
 
 def _seconds_per_example(blocks: Sequence[Row], labels: Sequence[str]) -> dict[str, Values]:
-    """Return the least disturbed times per example, by label, a value per process set."""
+    """Return the least disturbed times per example, by label, a value per process replicate."""
     timed_ones = {row["implementation"] for row in blocks}
     missing = [label for label in labels if label not in timed_ones]
     if missing:

@@ -11,27 +11,27 @@ from backprop_bench.bench.explain.chain import BRIDGE, LOADED, SMALLEST, TWICE
 from backprop_bench.data import SHARED, Dataset, fit_recipe
 
 ANY, UNLIMITED_S = 0.999, 36_000.0
-"""The question has as many sets as it is given, whatever they say."""
+"""The question has as many replicates as it is given, whatever they say."""
 SMALLEST_RATE = 0.01
 """Learning rate of the smallest recipe: what is changed after every example must not run away."""
 
 
-def bridge_question(dataset: Dataset, examples: int | None, sets: int, rounds: int) -> Question:
+def bridge_question(dataset: Dataset, examples: int | None, replicates: int, rounds: int) -> Question:
     """Return the question, every trainer and part on the shared recipe and on the smallest one.
 
     Parameters
     ----------
     examples
         Training examples, the first ones of the dataset; ``None`` for all.
-    sets, rounds
-        Process sets, and rounds in each.
+    replicates, rounds
+        Process replicates, and rounds in each.
     """
     shared = fit_recipe(SHARED, dataset)
     first, *_, last = shared.layer_sizes
     smallest = shared.replace(layer_sizes=(first, 1, last), batch_size=1, learning_rate=SMALLEST_RATE)
     entries = [Entry(name, "shared", shared) for name in (*TWICE, LOADED)]
     entries += [Entry(name, "smallest", smallest, rung=f"{name}{SMALLEST}") for name in TWICE]
-    timing = Timing(ANY, UNLIMITED_S, BLOCK_S, rounds, sets, secrets.randbits(32))
+    timing = Timing(ANY, UNLIMITED_S, BLOCK_S, rounds, replicates, secrets.randbits(32))
     check_timing(timing, len(entries))
     extent = Extent(examples=examples, epochs=0, seeds=0, budget_s=UNLIMITED_S)
     return make_question(BRIDGE, "From NumPy to PyTorch, part by part", dataset, extent, entries, timing)

@@ -63,7 +63,7 @@ def _gap_sentence(found: Bridge) -> str:
         f"At the same recipe, an epoch of {START} takes {_amount(found, found.start)} ms and one of {END} "
         f"{_amount(found, found.links[-1].time)} ms: {_change(found, found.gap)} ms "
         f"({count(found.examples, 'training example')}, {count(found.steps, 'step')}; 95 % intervals over "
-        f"{count(found.gap.n, 'process set')})."
+        f"{count(found.gap.n, 'process replicate')})."
     )
 
 
@@ -144,8 +144,8 @@ def chain_table(found: Bridge) -> Table:
     note = (
         f"Milliseconds per epoch of {count(found.examples, 'training example')} in {count(found.steps, 'step')}. Each "
         f"trainer differs from the one above in what is swapped; up to {END} the changes add up to the whole gap. 95 % "
-        f"intervals of the mean over {count(found.gap.n, 'process set')}, in which all were timed interleaved. Of it "
-        "calls: the same difference on a recipe with one hidden unit and one example a batch, for as many steps."
+        f"intervals of the mean over {count(found.gap.n, 'process replicate')}, in which all were timed interleaved. "
+        "Of it calls: the same difference on a recipe with one hidden unit and one example a batch, for as many steps."
     )
     columns = ["<trainer", "<swapped in", "ms per epoch", "change", "of it calls"]
     return make_table("From NumPy to PyTorch, one swap at a time", columns, rows, note)
@@ -173,8 +173,9 @@ def parts_table(found: Bridge) -> Table:
         ]
     )
     note = (
-        "Milliseconds per epoch. Difference: PyTorch less by hand, process set by process set; 95 % intervals of the "
-        f"mean over {count(found.gap.n, 'process set')}. The rows above the last one add up to it."
+        "Milliseconds per epoch. Difference: PyTorch less by hand, process replicate by process replicate; 95 % "
+        f"intervals of the mean over {count(found.gap.n, 'process replicate')}. The rows above the last one add up to "
+        "it."
     )
     return make_table(
         "Parts of an epoch on either side",
@@ -291,9 +292,10 @@ def _draw_pair(axes: Axes, row: int, part: Part) -> None:
 
 def _note(found: Bridge) -> str:
     return (
-        f"{count(found.gap.n, 'process set')}, all interleaved. Lines: Student's 95 % intervals of the mean over "
-        "process sets; in the upper chart those of each change, at its end. Blue rises, orange falls. Of it calls: the "
-        "same difference where a step has one hidden unit and one example. Parts were timed alone, products and "
-        "elementwise operations without their calls, which are in the dispatch; autograd and modules by swapping them "
-        "in. Rest: what is in the time of a side and in none of its parts, below zero where parts take longer alone."
+        f"{count(found.gap.n, 'process replicate')}, all interleaved. Lines: Student's 95 % intervals of the mean over "
+        "process replicates; in the upper chart those of each change, at its end. Blue rises, orange falls. Of it "
+        "calls: the same difference where a step has one hidden unit and one example. Parts were timed alone, products "
+        "and elementwise operations without their calls, which are in the dispatch; autograd and modules by swapping "
+        "them in. Rest: what is in the time of a side and in none of its parts, below zero where parts take longer "
+        "alone."
     )

@@ -88,8 +88,8 @@ class Scope:
         Training examples; ``None`` for all.
     epochs, seeds
         Of every cell of the accuracies.
-    sets, rounds
-        Process sets of the times, and rounds in each.
+    replicates, rounds
+        Process replicates of the times, and rounds in each.
     bridge
         Whether the way from `scratch-numpy` to `torch-eager` at the same recipe is timed as well.
     """
@@ -99,7 +99,7 @@ class Scope:
     examples: int | None
     epochs: int
     seeds: int
-    sets: int
+    replicates: int
     rounds: int
     bridge: bool = True
 
@@ -133,14 +133,14 @@ HELD_OUT = 5
 """One of so many training examples is held out for choosing them."""
 FAST = {"dtype": "float32"}
 """Of accuracies, where precision is no factor: half the time, and far more digits than accuracies depend on."""
-PROOF_STEPS = 20
+VERIFICATION_STEPS = 20
 ACCURACY, RUNTIME = "accuracy", "runtime"
 TWIN, LOADED = "torch-eager", "torch-loader"
 """What trains both ends as well, and what is timed after all factors."""
 ENGINES = ("scratch-compiled", "scratch-numpy")
 """What trains for the accuracies: all compute the same, so the fastest that there is."""
 ANY, UNLIMITED_S = 0.999, 36_000.0
-"""Every question of times has as many sets, whatever they say."""
+"""Every question of times has as many replicates, whatever they say."""
 
 
 def plan_explanation(dataset: Dataset, scope: Scope) -> Plan:
@@ -164,7 +164,7 @@ def plan_explanation(dataset: Dataset, scope: Scope) -> Plan:
     times = [_timed_entry(dataset, runtime, cell) for cell in itertools.product((0, 1), repeat=len(runtime))]
     # a DataLoader is there only where the implementation is PyTorch's, so it is no factor but comes after all of them
     times.append(dataclasses.replace(times[-1], implementation=LOADED, rung=LOADER))
-    timing = Timing(ANY, UNLIMITED_S, BLOCK_S, scope.rounds, scope.sets, secrets.randbits(32))
+    timing = Timing(ANY, UNLIMITED_S, BLOCK_S, scope.rounds, scope.replicates, secrets.randbits(32))
     check_timing(timing, len(times))
     trained = Extent(scope.examples, scope.epochs, scope.seeds, UNLIMITED_S)
     timed = Extent(scope.examples, 0, 0, UNLIMITED_S)
@@ -175,8 +175,8 @@ def plan_explanation(dataset: Dataset, scope: Scope) -> Plan:
         _factorial(make_question(RUNTIME, "Time, cell by cell", dataset, timed, times, timing), runtime),
     ]
     if scope.bridge:
-        questions.append(bridge_question(dataset, scope.examples, scope.sets, scope.rounds))
-    return Plan(tuple(questions), part_blocks=0, part_seconds=0.0, proof_steps=PROOF_STEPS)
+        questions.append(bridge_question(dataset, scope.examples, scope.replicates, scope.rounds))
+    return Plan(tuple(questions), part_blocks=0, part_seconds=0.0, verification_steps=VERIFICATION_STEPS)
 
 
 def with_batch(scope: Scope, batch_size: int | None) -> Scope:

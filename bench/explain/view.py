@@ -129,8 +129,8 @@ def runtime_table(found: Explanation) -> Table:
     rows.append(["all", _factor(_whole(found)), ""])
     note = (
         "Factors by which the time per example changes, averaged over all orders; they multiply to the whole. 95 % "
-        f"intervals over {count(found.runtime.gap.n, 'process set')}. Data loading: the DataLoader after all others, "
-        f"for it is not there without PyTorch. {_interactions(found.runtime, _factor)}"
+        f"intervals over {count(found.runtime.gap.n, 'process replicate')}. Data loading: the DataLoader after all "
+        f"others, for it is not there without PyTorch. {_interactions(found.runtime, _factor)}"
     )
     return make_table("What the runtime gap comes from", ["<factor", "× time", "p"], rows, note)
 
@@ -252,6 +252,6 @@ def _note(found: Explanation) -> str:
     return (
         "Bars: Shapley values, what moving a factor from the hand-written network's level to PyTorch's changes, "
         "averaged over all orders; they add up to the whole gap (times: multiply). Lines at their ends: 95 % intervals "
-        f"over {count(found.accuracy.gap.n, 'seed')}, and over {count(found.runtime.gap.n, 'process set')} for times. "
-        "Blue rises, orange falls."
+        f"over {count(found.accuracy.gap.n, 'seed')}, and over {count(found.runtime.gap.n, 'process replicate')} for "
+        "times. Blue rises, orange falls."
     )

@@ -49,7 +49,7 @@ def plan_reproduction(dataset: Dataset, names: Sequence[str], seeds: int | None 
             raise InputError(f"no experiment is named {name!r}; expected one of {', '.join(NAMES)}")
     chosen = [experiment for experiment in EXPERIMENTS.values() if not names or experiment.published_as in names]
     questions = tuple(_question(experiment, dataset, seeds) for experiment in chosen)
-    return Plan(questions, part_blocks=0, part_seconds=0.0, proof_steps=None)
+    return Plan(questions, part_blocks=0, part_seconds=0.0, verification_steps=None)
 
 
 def _question(experiment: Experiment, dataset: Dataset, seeds: int | None) -> Question:

@@ -103,7 +103,7 @@ def _process_set(
         for _ in range(ROUNDS):
             for name in rng.sample(list(workers), len(workers)):
                 try:
-                    block = workers[name].ask("block", batches=1 + EXAMPLES // 64, extra=0.0)
+                    block = workers[name].ask("block", batches=1 + EXAMPLES // 64, injected=0.0)
                 except WorkerError:
                     del workers[name]
                     continue

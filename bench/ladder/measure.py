@@ -9,7 +9,7 @@ from backprop_bench.bench.core.engine.book import Book
 from backprop_bench.bench.core.engine.context import RunContext
 from backprop_bench.bench.core.engine.plan import (
     BLOCK_S,
-    MIN_SETS,
+    MIN_REPLICATES,
     Entry,
     Extent,
     Plan,
@@ -27,7 +27,7 @@ from backprop_bench.data import Dataset, InputError, Recipe
 
 ROUNDS = 8
 """In a process replicate: with so many implementations, their start takes longer than their blocks."""
-PROOF_STEPS = 200
+VERIFICATION_STEPS = 200
 """Weight updates after which the verification compares float64 weights."""
 MEMORY_BATCHES = 20
 """Of the training whose memory is measured."""
@@ -140,14 +140,14 @@ def plan_ladder(
     if len(climbed) < 2:
         raise InputError(f"the ladder has {len(climbed)} of its stages here, expected two or more to compare")
     copied = next((entry for entry in climbed if entry.name == SELF_TEST), climbed[-1])
-    entries.append(dataclasses.replace(copied, again=True))
-    timing = Timing(target, budget_s, BLOCK_S, ROUNDS, MIN_SETS, secrets.randbits(32))
+    entries.append(dataclasses.replace(copied, second_copy=True))
+    timing = Timing(target, budget_s, BLOCK_S, ROUNDS, MIN_REPLICATES, secrets.randbits(32))
     check_timing(timing, len(entries))
     extent = Extent(examples=examples, epochs=0, seeds=0, budget_s=budget_s)
     question = make_question(
         LADDER, f"The ladder: one idea a stage, {_shape(recipe)}", dataset, extent, entries, timing
     )
-    return Plan((question,), part_blocks=0, part_seconds=0.0, proof_steps=PROOF_STEPS), left_out
+    return Plan((question,), part_blocks=0, part_seconds=0.0, verification_steps=VERIFICATION_STEPS), left_out
 
 
 def _shape(recipe: Recipe) -> str:

@@ -235,13 +235,14 @@ def _axis(axes: Axes, times: list[float], last: bool) -> None:
 
 
 def _note(ladder: Ladder) -> str:
-    sets = ladder.question.stop.sets if ladder.question.stop else 0
+    replicates = ladder.question.stop.replicates if ladder.question.stop else 0
     floor = ""
     if ladder.floors:
         floor = (
             f" Dashed: the dense-GEMM baseline, {ladder.floors[0].name} ({seconds_interval(ladder.floors[0].wall_s)})."
         )
     return (
-        f"All stages interleaved, {count(sets, 'process replicate')}; marker and bar: geometric mean and 95 % CI. "
+        f"All stages interleaved, {count(replicates, 'process replicate')}; marker and bar: geometric mean and 95 % "
+        "CI. "
         "Where batch or precision changes, a stage changes what is computed." + floor
     )

@@ -66,7 +66,7 @@ def excess(agreement: Agreement) -> float:
         return math.inf
     if agreement.difference == 0:
         return 0.0
-    return agreement.difference / agreement.bound if agreement.bound else math.inf
+    return agreement.difference / agreement.tolerance if agreement.tolerance else math.inf
 
 
 @functools.cache

@@ -58,10 +58,12 @@ def stop_sentence(summary: Summary, question: QuestionSummary) -> str:
     """Return why the timing of a question stopped, and how narrow its intervals are."""
     stop = question.stop
     if stop is None:
-        sets = max((ratio.n_sets for ratio in compared(question)), default=0)
-        so_far = f"{count(sets, 'process replicate')} so far" if sets else "nothing was timed in the same rounds"
+        replicates = max((ratio.n_replicates for ratio in compared(question)), default=0)
+        so_far = (
+            f"{count(replicates, 'process replicate')} so far" if replicates else "nothing was timed in the same rounds"
+        )
         return f"The timing is not complete: {so_far}." if question.disturbance.n_blocks else "Nothing was timed."
-    after = f"Timing stopped after {count(stop.sets, 'process replicate')}, {seconds(stop.spent_s)}"
+    after = f"Timing stopped after {count(stop.replicates, 'process replicate')}, {seconds(stop.spent_s)}"
     timing = timing_of(summary, question)
     if stop.reason == "precise":
         return f"{after}: {_every_ratio(question)} is within {within(timing['target'])}{_widest(question)}."
@@ -94,8 +96,8 @@ def _what_was_wanted(question: QuestionSummary, timing: dict[str, Any]) -> str:
     """Say what the budget was too small for: precision, or enough process replicates to believe it."""
     ratios = _decisive(question)
     if ratios and all(relative_half_width(ratio.interval) <= timing["target"] for ratio in ratios):
-        enough = min(ratio.n_sets for ratio in ratios)
-        return f"there were the {timing['min_sets']} process replicates that an interval needs: {enough} are complete"
+        enough = min(ratio.n_replicates for ratio in ratios)
+        return f"the {timing['min_replicates']} process replicates that an interval needs: {enough} are complete"
     return f"{_every_ratio(question)} was within {within(timing['target'])}"
 
 

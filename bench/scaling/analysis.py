@@ -195,7 +195,7 @@ def _crossings(places: Sequence[tuple[int, QuestionSummary]], names: Sequence[st
 
 def _ratio(question: QuestionSummary, numerator: str, denominator: str) -> Interval | None:
     for ratio in question.ratios:
-        if _is(ratio, numerator, denominator) and ratio.n_sets > 1:
+        if _is(ratio, numerator, denominator) and ratio.n_replicates > 1:
             return ratio.interval
     return None
 

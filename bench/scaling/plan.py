@@ -26,11 +26,11 @@ FETCH = "numpy-reading"
 WIDTH = 128
 """Units of a hidden layer where their number is not the axis."""
 SETS, ROUNDS = 4, 8
-"""Process sets of every point, whatever they say, and rounds in one."""
-PROOF_STEPS = 20
+"""Process replicates of every point, whatever they say, and rounds in one."""
+VERIFICATION_STEPS = 20
 """Weight changes after which the parity proof compares float64 weights, at every point."""
 ANY = 0.999
-"""A half-width that every interval has reached, so that every point has as many sets."""
+"""A half-width that every interval has reached, so that every point has as many replicates."""
 UNLIMITED_S = 3600.0
 
 Axis = Sequence[int | None]
@@ -65,7 +65,7 @@ def plan_scale(dataset: Dataset, axes: Sequence[str], implementations: Sequence[
         name for name in IMPLEMENTATIONS if named_implementation(name).unavailable() is None
     ]
     questions = [_question(dataset, axis, value, names) for axis in axes for value in _values(dataset, axis)]
-    return Plan(tuple(questions), part_blocks=0, part_seconds=0.0, proof_steps=PROOF_STEPS)
+    return Plan(tuple(questions), part_blocks=0, part_seconds=0.0, verification_steps=VERIFICATION_STEPS)
 
 
 def _values(dataset: Dataset, axis: str) -> list[int | None]:

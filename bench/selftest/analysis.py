@@ -70,28 +70,28 @@ class Trial:
     ----------
     name
         Of the question in the records.
-    extra
+    injected
         Injected slowdown of the copy, as a share of its own time; 0 in an A/A test.
-    cut_cost
+    overhead
         Whether block-switching overhead was measured.
     turn_by_process, call_by_process
-        There, by process: the values behind :attr:`CutCost.turn` and :attr:`CutCost.call`.
+        There, by process: the values behind :attr:`Overhead.turn` and :attr:`Overhead.call`.
     ratio
         time(copy) / time(original).
-    reason, sets, spent_s
+    reason, replicates, spent_s
         Why the timing stopped, after how many process replicates and seconds.
     worked_s
         Seconds of `spent_s` within timed blocks.
     """
 
     name: str
-    extra: float
-    cut_cost: bool
+    injected: float
+    overhead: bool
     turn_by_process: tuple[float, ...]
     call_by_process: tuple[float, ...]
     ratio: Ratio
     reason: str
-    sets: int
+    replicates: int
     spent_s: float
     worked_s: float
 
@@ -102,13 +102,13 @@ class Slowdown:
 
     Attributes
     ----------
-    extra
+    injected
         The slowdown: the true ratio is 1 more. 0 for A/A tests.
     trials
         All that are complete.
     """
 
-    extra: float
+    injected: float
     trials: tuple[Trial, ...]
 
     @property
@@ -123,11 +123,11 @@ class Slowdown:
 
     def found(self, intervals: Sequence[Interval]) -> Share:
         """Count the intervals above 1, which detect the slowdown; in A/A tests those without 1, false positives."""
-        return share_of(interval.low > 1 or (interval.high < 1 and not self.extra) for interval in intervals)
+        return share_of(interval.low > 1 or (interval.high < 1 and not self.injected) for interval in intervals)
 
     def covered(self, intervals: Sequence[Interval]) -> Share:
         """Count the intervals that contain the true ratio."""
-        return share_of(interval.contains(1 + self.extra) for interval in intervals)
+        return share_of(interval.contains(1 + self.injected) for interval in intervals)
 
     @property
     def half_width(self) -> float:
@@ -137,7 +137,7 @@ class Slowdown:
     @property
     def bias(self) -> float:
         """Mean of the estimates, divided by the true ratio: 1 without bias."""
-        return statistics.fmean(interval.estimate for interval in self.intervals) / (1 + self.extra)
+        return statistics.fmean(interval.estimate for interval in self.intervals) / (1 + self.injected)
 
     @property
     def median_s(self) -> float:
@@ -157,7 +157,7 @@ class Slowdown:
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
         return {
-            "extra": self.extra,
+            "injected": self.injected,
             "trials": len(self.trials),
             "found": _share_dict(self.found(self.intervals)),
             "covered": _share_dict(self.covered(self.intervals)),
@@ -172,7 +172,7 @@ class Slowdown:
 
 
 @dataclasses.dataclass(frozen=True)
-class CutCost:
+class Overhead:
     """The trials in which block-switching overhead was measured.
 
     A block is compared with another one of the same turn, and that with as many batches in a call each: stretches of
@@ -240,7 +240,7 @@ class Calibration:
         Trials in parallel, each on its own cores.
     slowdowns
         By injected slowdown, the smallest first; the first one is 0 where there are A/A tests.
-    cut_cost
+    overhead
         The trials in which block-switching overhead was measured; ``None`` where there are none.
     block_s
         About how long a block took in these, seconds.
@@ -253,30 +253,30 @@ class Calibration:
     budget_s: float
     at_once: int
     slowdowns: tuple[Slowdown, ...]
-    cut_cost: CutCost | None
+    overhead: Overhead | None
     block_s: float
     incomplete: int
 
     @property
     def same(self) -> Slowdown | None:
         """The A/A tests."""
-        return next((found for found in self.slowdowns if found.extra == 0), None)
+        return next((found for found in self.slowdowns if found.injected == 0), None)
 
     @property
     def injected(self) -> list[Slowdown]:
         """The trials of slowed copies, by slowdown."""
-        return [found for found in self.slowdowns if found.extra]
+        return [found for found in self.slowdowns if found.injected]
 
     @property
     def smallest_found(self) -> float | None:
         """The smallest injected slowdown that at least nine of ten trials detect; None where there is none."""
-        return next((item.extra for item in self.injected if item.found(item.intervals).share >= ENOUGH), None)
+        return next((item.injected for item in self.injected if item.found(item.intervals).share >= ENOUGH), None)
 
     @property
     def trials(self) -> list[Trial]:
         """All complete ones."""
         found = [trial for slowdown in self.slowdowns for trial in slowdown.trials]
-        return [*found, *(self.cut_cost.trials if self.cut_cost else ())]
+        return [*found, *(self.overhead.trials if self.overhead else ())]
 
     @property
     def outside_share(self) -> float:
@@ -296,7 +296,7 @@ class Calibration:
             "outside_share": finite(self.outside_share),
             "incomplete": self.incomplete,
             "slowdowns": [slowdown.to_dict() for slowdown in self.slowdowns],
-            "cut_cost": None if self.cut_cost is None else self.cut_cost.to_dict(),
+            "overhead": None if self.overhead is None else self.overhead.to_dict(),
             "block_s": self.block_s,
             "trials": [_trial_dict(trial) for trial in self.trials],
         }
@@ -324,8 +324,8 @@ def summarize_calibration(description: dict[str, Any], rows: list[Row]) -> Calib
     ----------
     description, rows
         Of a run whose every question is a trial with two entries of one implementation: the original, and a copy slowed
-        down by ``extra``. Trials without a row of kind ``stop``, with fewer than two process replicates, which give no
-        interval, or in which a copy failed are incomplete.
+        down by ``injected``. Trials without a row of kind ``stop``, with fewer than two process replicates, which give
+        no interval, or in which a copy failed are incomplete.
     """
     planned = description["plan"]["questions"]
     of_question: dict[str, list[Row]] = {question["name"]: [] for question in planned}
@@ -340,39 +340,39 @@ def summarize_calibration(description: dict[str, Any], rows: list[Row]) -> Calib
         budget_s=timing["budget_s"],
         at_once=description["plan"].get("at_once", 1),
         slowdowns=_by_slowdown(trials),
-        cut_cost=_cut_cost(trials),
+        overhead=_cut_cost(trials),
         block_s=max(question["timing"]["block_s"] for question in planned),
         incomplete=len(planned) - len(trials),
     )
 
 
 def _by_slowdown(trials: Sequence[Trial]) -> tuple[Slowdown, ...]:
-    found = [trial for trial in trials if not trial.cut_cost]
-    extras = sorted({trial.extra for trial in found})
-    return tuple(Slowdown(extra, tuple(trial for trial in found if trial.extra == extra)) for extra in extras)
+    found = [trial for trial in trials if not trial.overhead]
+    injected = sorted({trial.injected for trial in found})
+    return tuple(Slowdown(extra, tuple(trial for trial in found if trial.injected == extra)) for extra in injected)
 
 
-def _cut_cost(trials: Sequence[Trial]) -> CutCost | None:
-    found = tuple(trial for trial in trials if trial.cut_cost)
-    return CutCost(found) if found else None
+def _cut_cost(trials: Sequence[Trial]) -> Overhead | None:
+    found = tuple(trial for trial in trials if trial.overhead)
+    return Overhead(found) if found else None
 
 
 def _read_trial(question: dict[str, Any], rows: list[Row]) -> Trial | None:
-    original, copy = sorted(question["entries"], key=lambda entry: bool(entry["again"]))
+    original, copy = sorted(question["entries"], key=lambda entry: bool(entry["second_copy"]))
     blocks, stops = rows_of(rows, "block"), rows_of(rows, "stop")
     ratio = paired_ratio(blocks, copy["label"], original["label"])
-    if not stops or ratio.n_sets < 2 or rows_of(rows, "failure"):
+    if not stops or ratio.n_replicates < 2 or rows_of(rows, "failure"):
         return None
     stop = stops[0]
     return Trial(
         name=question["name"],
-        extra=copy["extra"],
-        cut_cost=copy["cut_cost"],
-        turn_by_process=_by_process(blocks, _turn) if copy["cut_cost"] else (),
-        call_by_process=_by_process(blocks, _call) if copy["cut_cost"] else (),
+        injected=copy["injected"],
+        overhead=copy["overhead"],
+        turn_by_process=_by_process(blocks, _turn) if copy["overhead"] else (),
+        call_by_process=_by_process(blocks, _call) if copy["overhead"] else (),
         ratio=ratio,
         reason=stop["reason"],
-        sets=stop["sets"],
+        replicates=stop["replicates"],
         spent_s=stop["spent_s"],
         worked_s=sum(block["wall_s"] + sum(block.get(name, 0.0) for name in FURTHER) for block in blocks),
     )
@@ -382,7 +382,7 @@ def _by_process(blocks: Sequence[Row], value_of: Callable[[Row], float]) -> tupl
     """Return the median over rounds of some value, by process."""
     found: dict[tuple[int, int, str], list[float]] = {}
     for row in blocks:
-        found.setdefault((row["session"], row["set"], row["implementation"]), []).append(value_of(row))
+        found.setdefault((row["session"], row["replicate"], row["implementation"]), []).append(value_of(row))
     return tuple(map(statistics.median, found.values()))
 
 

@@ -15,7 +15,7 @@ from backprop_bench.bench.report.chart import Bar, Chart
 from backprop_bench.bench.report.drawing import Drawing
 from backprop_bench.bench.report.numbers import NBSP, count, listing, named, percent, plain, seconds
 from backprop_bench.bench.report.table import Table, make_table
-from backprop_bench.bench.selftest.analysis import ENOUGH, Calibration, CutCost, Share, Slowdown
+from backprop_bench.bench.selftest.analysis import ENOUGH, Calibration, Overhead, Share, Slowdown
 
 HEIGHT, ABOVE, BELOW = 3.5, 0.3, 0.5
 LEFT, EQUAL, BETWEEN, FOUND = 0.55, 5.35, 0.8, 3.2
@@ -36,8 +36,8 @@ def calibration_sentences(calibration: Calibration) -> list[str]:
         found += [_found_sentence(calibration), _smallest_sentence(calibration)]
     if calibration.slowdowns:
         found += [_covered_sentence(calibration), _bootstrap_sentence(calibration)]
-    if calibration.cut_cost is not None:
-        found.append(_cost_sentence(calibration, calibration.cut_cost))
+    if calibration.overhead is not None:
+        found.append(_cost_sentence(calibration, calibration.overhead))
     if calibration.trials:
         found.append(_time_sentence(calibration))
     if calibration.incomplete:
@@ -91,14 +91,14 @@ def _bootstrap_sentence(calibration: Calibration) -> str:
     return f"The interval of an uncorrected hierarchical bootstrap contains it in {listing(each)}."
 
 
-def _cost_sentence(calibration: Calibration, cut_cost: CutCost) -> str:
+def _cost_sentence(calibration: Calibration, overhead: Overhead) -> str:
     cost, turn, call = (
         f"{plain(100 * share.estimate, 2)}{NBSP}% ({ci}{plain(100 * share.low, 2)} to {plain(100 * share.high, 2)})"
-        for share, ci in ((cut_cost.cost, f"95{NBSP}% CI "), (cut_cost.turn, ""), (cut_cost.call, ""))
+        for share, ci in ((overhead.cost, f"95{NBSP}% CI "), (overhead.turn, ""), (overhead.call, ""))
     )
     return (
         f"The block-switching overhead of {named(calibration.implementation)} is {cost} of its time, with blocks of "
-        f"{1000 * calibration.block_s:g}{NBSP}ms in {cut_cost.n_processes} processes. Of this, {turn} is the turn: the "
+        f"{1000 * calibration.block_s:g}{NBSP}ms in {overhead.n_processes} processes. Of this, {turn} is the turn: the "
         f"first block of a turn against a later one. {call} is the call, estimated from one call per batch."
     )
 
@@ -138,7 +138,7 @@ def calibration_table(calibration: Calibration) -> Table:
 
 def _row(slowdown: Slowdown) -> list[str]:
     return [
-        "none" if slowdown.extra == 0 else _per_cent(slowdown.extra),
+        "none" if slowdown.injected == 0 else _per_cent(slowdown.injected),
         str(len(slowdown.trials)),
         _counted(slowdown.found(slowdown.intervals)),
         _counted(slowdown.covered(slowdown.intervals)),
@@ -160,11 +160,11 @@ def _per_cent(share: float) -> str:
 
 
 def _slowdown(slowdown: Slowdown) -> str:
-    return _per_cent(slowdown.extra) if slowdown.extra else "no slowdown"
+    return _per_cent(slowdown.injected) if slowdown.injected else "no slowdown"
 
 
 def _with(slowdown: Slowdown) -> str:
-    return f"a {_per_cent(slowdown.extra)} slowdown" if slowdown.extra else "no slowdown"
+    return f"a {_per_cent(slowdown.injected)} slowdown" if slowdown.injected else "no slowdown"
 
 
 def _written(share: Share) -> str:
@@ -257,8 +257,8 @@ def _draw_found(axes: Axes, calibration: Calibration) -> None:
     """Draw the detection rate over the injected slowdown."""
     _header(axes, "Detection rate, by injected slowdown")
     for item in calibration.slowdowns:
-        share, x = item.found(item.intervals), 100 * item.extra
-        colour, marker = (SLOWED, "o") if item.extra else (OUTSIDE, "s")
+        share, x = item.found(item.intervals), 100 * item.injected
+        colour, marker = (SLOWED, "o") if item.injected else (OUTSIDE, "s")
         axes.vlines(x, share.low, share.high, color=colour, linewidth=2.2, zorder=2)
         axes.plot([x], [share.share], marker, color=colour, markersize=6.5, zorder=3)
         place: dict[str, Any] = {"xytext": (8, 0), "textcoords": "offset points", "va": "center"}
@@ -266,10 +266,10 @@ def _draw_found(axes: Axes, calibration: Calibration) -> None:
         axes.annotate(f"{share.n} of {share.of}", (x, share.share), **place, fontsize=style.SMALL, bbox=box)
     axes.axhline(ENOUGH, color=style.GREY, linestyle="--", linewidth=1)
     axes.axhline(ALARMS, color=style.INK, linestyle=":", linewidth=1.2)
-    largest = max((100 * item.extra for item in calibration.slowdowns), default=0.0) or 1.0
+    largest = max((100 * item.injected for item in calibration.slowdowns), default=0.0) or 1.0
     axes.set_xlim(-0.08 * largest, 1.28 * largest)
     axes.set_ylim(-0.04, 1.04)
-    axes.set_xticks([100 * item.extra for item in calibration.slowdowns])
+    axes.set_xticks([100 * item.injected for item in calibration.slowdowns])
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.3g} %"))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.0f} %"))
     axes.set_xlabel("injected slowdown")

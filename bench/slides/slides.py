@@ -146,9 +146,16 @@ def nearest_table(summary: Summary) -> Table:
         worst = max(same, key=lambda check: (not check.passed, claims.share_of_bound(check)))
         passed = f"{sum(check.passed for check in same)} of {len(same)}"
         rows.append(
-            [dtype, name, passed, named(worst.implementation), scientific(worst.difference), scientific(worst.bound)]
+            [
+                dtype,
+                name,
+                passed,
+                named(worst.implementation),
+                scientific(worst.difference),
+                scientific(worst.tolerance),
+            ]
         )
-    columns = ["<precision", "<what is compared", "<passed", "<nearest to its bound", "difference", "bound"]
+    columns = ["<precision", "<what is compared", "<passed", "<nearest to its bound", "difference", "tolerance"]
     return make_table("Verification", columns, rows)
 
 

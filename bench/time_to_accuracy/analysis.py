@@ -124,10 +124,14 @@ def summarize_race(description: dict[str, Any], rows: list[Row], targets: Sequen
     """Compute what a run of ``race`` says."""
     (question,) = description["plan"]["questions"]
     implementations = {entry["label"]: entry["implementation"] for entry in question["entries"]}
-    races = rows_of(rows, "race")
+    races = rows_of(rows, "time_to_accuracy")
     choices = choose(rows_of(rows, "search"), implementations, targets)
     results = [
-        _result(choice, cold, rows_of(races, "race", implementation=choice.label, target=choice.target, cold=cold))
+        _result(
+            choice,
+            cold,
+            rows_of(races, "time_to_accuracy", implementation=choice.label, target=choice.target, cold=cold),
+        )
         for choice in sorted(choices, key=lambda choice: choice.target)
         for cold in (True, False)
     ]

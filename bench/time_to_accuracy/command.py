@@ -61,6 +61,6 @@ DESCRIPTORS = (
         latest="latest-race",
         section="fast",
         heading="Time to accuracy",
-        sources={"race": ("race", "search")},
+        sources={"race": ("time_to_accuracy", "search")},
     ),
 )

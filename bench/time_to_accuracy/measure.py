@@ -31,7 +31,7 @@ PIECES = 4
 """Parts of an epoch after each of which the accuracy is looked at."""
 HELD_OUT = 6
 """One of so many training examples is held out while recipes are chosen."""
-PROOF_STEPS = 200
+VERIFICATION_STEPS = 200
 WARM_UP_S = 0.01
 RACE = "race"
 
@@ -75,7 +75,7 @@ def plan_race(dataset: Dataset, implementations: Sequence[str], seeds: int, epoc
     timing = Timing(1.0, 1.0, BLOCK_S, 1, 1, 0)
     extent = Extent(examples=None, epochs=epochs, seeds=seeds, budget_s=1.0)
     question = make_question(RACE, "Time to accuracy", dataset, extent, entries, timing)
-    return Plan((question,), part_blocks=0, part_seconds=0.0, proof_steps=PROOF_STEPS)
+    return Plan((question,), part_blocks=0, part_seconds=0.0, verification_steps=VERIFICATION_STEPS)
 
 
 def _entry(name: str, dataset: Dataset, changes: dict[str, Any]) -> Entry:
@@ -164,11 +164,11 @@ def _race(
         (seed, choice)
         for seed in (seed + 1 for seed in question.seeds)
         for choice in random.Random(seed).sample(list(chosen), len(chosen))
-        if not book.find("race", question, implementation=choice.label, seed=seed, target=choice.target)
+        if not book.find("time_to_accuracy", question, implementation=choice.label, seed=seed, target=choice.target)
         and not book.find("failure", question, implementation=choice.label, phase="timing")
     ]
     cores = list(usable_core_numbers())[:threads]
-    with progress.stage("race", len(missing)):
+    with progress.stage("time to accuracy", len(missing)):
         for seed, choice in missing:
             entry = entries[choice.label]
             examples = shared.of(entry.recipe, question.examples)
@@ -177,7 +177,7 @@ def _race(
             except WorkerError as failure:
                 book.add_failure(question, entry, "timing", seed, str(failure))
             else:
-                book.add("race", question, *rows)
+                book.add("time_to_accuracy", question, *rows)
             progress.advance(f"{choice.label}, seed {seed}, to {100 * choice.target:g} %")
 
 

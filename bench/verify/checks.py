@@ -113,7 +113,14 @@ def _prove_in(
     for name, reference, run in checks:
         found = _attempt(run)
         yield Parity(
-            implementation.name, reference, name, recipe.dtype, found.passed, found.difference, found.bound, found.where
+            implementation.name,
+            reference,
+            name,
+            recipe.dtype,
+            found.passed,
+            found.difference,
+            found.tolerance,
+            found.where,
         )
 
 

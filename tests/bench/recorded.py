@@ -61,7 +61,7 @@ def recorded_run(
     parity_failure: str | None = None,
     with_parity: bool = True,
     with_parts: bool = True,
-    n_sets: int = 4,
+    n_replicates: int = 4,
     set_spread: float = 0.008,
     target: float = 0.05,
     stop_reason: str = "precise",
@@ -86,16 +86,16 @@ def recorded_run(
         Message by implementation for those that fail the proof, and so measure nothing.
     parity_failure
         Implementation whose weights do not agree.
-    n_sets
-        Process sets of either question; with none of them nothing was timed.
+    n_replicates
+        Process replicates of either question; with none of them nothing was timed.
     set_spread
-        How much an implementation differs from process set to process set, as a share of its time.
+        How much an implementation differs from process replicate to process replicate, as a share of its time.
     target, stop_reason
         Half-width to be reached, and why timing stopped.
     self_test_ratio
         Time of the first implementation's second copy by its own; ``None`` for a run without that copy.
     disturbed
-        Share of the blocks that something disturbed, which then took half as long again.
+        Share of the blocks that something disturbed, which then took half as long second_copy.
     keep_rows
         How many rows a run that was cut short had written.
 
@@ -104,10 +104,10 @@ def recorded_run(
     tuple
         The description of the run and its rows.
     """
-    again = implementations[:1] if self_test_ratio is not None else ()
+    second_copy = implementations[:1] if self_test_ratio is not None else ()
     questions = [
         _question("as-published", (implementations[0], implementations[-1]), (), seeds, epochs, target),
-        _question("same-recipe", implementations, again, seeds, epochs, target),
+        _question("same-recipe", implementations, second_copy, seeds, epochs, target),
     ]
     made = _Maker({**EPOCH_S, **(epoch_s or {})}, accuracy or {}, diverged, failures or {}, parity_failure)
     timing = _TimingMaker(made, set_spread, self_test_ratio or 1.0, disturbed, with_energy)
@@ -115,7 +115,7 @@ def recorded_run(
     for question in questions:
         rows += made.parity(question) if with_parity else []
         rows += made.trainings(question)
-        rows += timing.timing(question, n_sets, stop_reason) if n_sets else []
+        rows += timing.timing(question, n_replicates, stop_reason) if n_replicates else []
         rows += made.parts(question) if with_parts else []
     return _description(questions), rows if keep_rows is None else rows[:keep_rows]
 
@@ -132,7 +132,7 @@ def write_run(folder: Path, command: str, description: dict[str, Any], rows: Seq
 def _question(
     name: str,
     implementations: Sequence[str],
-    again: Sequence[str],
+    second_copy: Sequence[str],
     seeds: Sequence[int],
     epochs: int,
     target: float,
@@ -149,24 +149,27 @@ def _question(
         "test_examples": 10_000,
         "epochs": epochs,
         "seeds": list(seeds),
-        "entries": [*entries, *(_entry(implementation, recipes[0], again=True) for implementation in again)],
+        "entries": [
+            *entries,
+            *(_entry(implementation, recipes[0], second_copy=True) for implementation in second_copy),
+        ],
         "timing": {
             "target": target,
             "budget_s": BUDGET_S,
             "block_s": BLOCK_S,
             "rounds": ROUNDS,
-            "min_sets": 3,
+            "min_replicates": 3,
             "order_seed": 7,
         },
     }
 
 
-def _entry(implementation: str, recipe: str, again: bool = False) -> dict[str, Any]:
+def _entry(implementation: str, recipe: str, second_copy: bool = False) -> dict[str, Any]:
     return {
         "implementation": implementation,
-        "label": f"{implementation} again" if again else implementation,
-        "again": again,
-        "extra": 0.0,
+        "label": f"{implementation} (A/A)" if second_copy else implementation,
+        "second_copy": second_copy,
+        "injected": 0.0,
         "recipe_name": recipe,
         "recipe": RECIPES[recipe].to_dict(),
     }
@@ -240,7 +243,7 @@ def made_up_outcomes(
     networks, drawn = [], {}
     for question in description["plan"]["questions"]:
         for entry in question["entries"]:
-            if entry["again"] or (only is not None and entry["implementation"] not in only):
+            if entry["second_copy"] or (only is not None and entry["implementation"] not in only):
                 continue
             key = (question["name"], entry["recipe_name"])
             if key not in drawn:
@@ -279,7 +282,7 @@ class _Maker:
         self.random = random.Random("a recorded run")
 
     def parity(self, question: dict[str, Any]) -> list[Row]:
-        names = [entry["implementation"] for entry in question["entries"] if not entry["again"]]
+        names = [entry["implementation"] for entry in question["entries"] if not entry["second_copy"]]
         rows: list[Row] = []
         for name in names[1:]:
             for dtype, bound in (("float64", 1e-12), ("float32", 1e-5)):
@@ -296,13 +299,13 @@ class _Maker:
         return [entry for entry in question["entries"] if entry["implementation"] not in self.failures]
 
     def trainings(self, question: dict[str, Any]) -> list[Row]:
-        names = [entry["implementation"] for entry in question["entries"] if not entry["again"]]
+        names = [entry["implementation"] for entry in question["entries"] if not entry["second_copy"]]
         rows = [
-            _row("failure", question["name"], name, "proof", None, self.failures[name])
+            _row("failure", question["name"], name, "verification", None, self.failures[name])
             for name in names
             if name in self.failures
         ]
-        able = [entry["implementation"] for entry in self.able(question) if not entry["again"]]
+        able = [entry["implementation"] for entry in self.able(question) if not entry["second_copy"]]
         for seed, name in itertools.product(question["seeds"], able):
             rows += [self._epoch(question, name, seed, epoch) for epoch in range(question["epochs"] + 1)]
         return rows
@@ -318,7 +321,7 @@ class _Maker:
 
     def parts(self, question: dict[str, Any]) -> list[Row]:
         rows: list[Row] = []
-        for name in (entry["implementation"] for entry in self.able(question) if not entry["again"]):
+        for name in (entry["implementation"] for entry in self.able(question) if not entry["second_copy"]):
             if name in ("torch-compile", "torch-cuda-graph", "sklearn"):
                 continue
             step_s = self.epoch_s.get(name, 2.0) / 938
@@ -332,7 +335,7 @@ class _Maker:
 
 
 class _TimingMaker:
-    """Makes up the process sets of one question at a time."""
+    """Makes up the process replicates of one question at a time."""
 
     def __init__(
         self, made: _Maker, set_spread: float, self_test_ratio: float, disturbed: float, with_energy: bool
@@ -341,13 +344,13 @@ class _TimingMaker:
         self.disturbed, self.with_energy = disturbed, with_energy
         self.random = random.Random("timed blocks")
 
-    def timing(self, question: dict[str, Any], n_sets: int, reason: str) -> list[Row]:
+    def timing(self, question: dict[str, Any], n_replicates: int, reason: str) -> list[Row]:
         able = self.made.able(question)
         if not able:
             return [_row("stop", question["name"], "failed", 0, 0.0)]
         orders = balanced_orders(len(able), [question["timing"]["order_seed"]])
         rows: list[Row] = []
-        for number in range(n_sets):
+        for number in range(n_replicates):
             rows += [self._start(question, entry["label"], number) for entry in able]
             luck = [self.random.lognormvariate(0, self.set_spread) for _ in able]
             for round_ in range(ROUNDS):
@@ -356,8 +359,8 @@ class _TimingMaker:
                     place = (number, round_, position)
                     rows.append(self._block(question, able[index], place, slowdown * luck[index], len(rows)))
             rows += [self._end(question, entry["label"], number) for entry in able]
-        only_one = sum(not entry["again"] for entry in able) < 2
-        return [*rows, _row("stop", question["name"], "alone" if only_one else reason, n_sets, 61.3)]
+        only_one = sum(not entry["second_copy"] for entry in able) < 2
+        return [*rows, _row("stop", question["name"], "alone" if only_one else reason, n_replicates, 61.3)]
 
     def _start(self, question: dict[str, Any], label: str, number: int) -> Row:
         import_s = (1.4 if label.startswith("torch") else 0.12) * self.random.lognormvariate(0, 0.05)
@@ -372,7 +375,7 @@ class _TimingMaker:
         per_example = self.made.epoch_s.get(entry["implementation"], 2.0) / 60_000
         examples = max(64, round(BLOCK_S / per_example))
         wall_s = per_example * examples * slowdown * self.random.lognormvariate(0, 0.01)
-        wall_s *= self.self_test_ratio if entry["again"] else 1.0
+        wall_s *= self.self_test_ratio if entry["second_copy"] else 1.0
         disturbed = self.random.random() < self.disturbed
         wall_s *= 1.5 if disturbed else 1.0
         energy_j = 31.0 * wall_s if self.with_energy else None

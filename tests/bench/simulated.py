@@ -16,7 +16,7 @@ from backprop_bench.bench.core.stats.stopping import Timing, balanced_orders, pa
 
 Noise = Callable[[np.random.Generator, tuple[int, ...]], NDArray[np.float64]]
 
-TIMING = Timing(target=0.02, budget_s=1e9, block_s=0.05, rounds=6, min_sets=5, order_seed=0)
+TIMING = Timing(target=0.02, budget_s=1e9, block_s=0.05, rounds=6, min_replicates=5, order_seed=0)
 EXAMPLES = 1000
 
 
@@ -51,31 +51,31 @@ class Machine:
     relative
         True time per example by implementation, relative to each other.
     between_sets
-        Standard deviation between process sets of the logarithm of every ratio.
+        Standard deviation between process replicates of the logarithm of every ratio.
     noise
         Added to the logarithm of every block's time.
     slowdown
         Standard deviation of the logarithm of what slows down all blocks of a round.
-    extra
+    injected
         Share by implementation of its own time that its blocks are made to take longer, beside `relative`.
     start_s, pause_s
-        Seconds that a process set takes before its first block, and what lies before each block.
+        Seconds that a process replicate takes before its first block, and what lies before each block.
     """
 
     relative: Mapping[str, float]
     between_sets: float = 0.0
     noise: Noise = student(0.01)  # noqa: RUF009 (a function, which nothing changes)
     slowdown: float = 0.1
-    extra: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    injected: Mapping[str, float] = dataclasses.field(default_factory=dict)
     start_s: float = 1.0
     pause_s: float = 0.001
 
-    def log_times(self, rng: np.random.Generator, n_sets: int, rounds: int) -> NDArray[np.float64]:
+    def log_times(self, rng: np.random.Generator, n_replicates: int, rounds: int) -> NDArray[np.float64]:
         """Return logarithms of the relative times of blocks: [set, round, implementation]."""
-        truth = np.log([time * (1 + self.extra.get(name, 0.0)) for name, time in self.relative.items()])
-        of_set = rng.normal(0, self.between_sets / math.sqrt(2), (n_sets, 1, len(truth)))
-        of_round = rng.normal(0, self.slowdown, (n_sets, rounds, 1))
-        return np.asarray(truth + of_set + of_round + self.noise(rng, (n_sets, rounds, len(truth))))
+        truth = np.log([time * (1 + self.injected.get(name, 0.0)) for name, time in self.relative.items()])
+        of_set = rng.normal(0, self.between_sets / math.sqrt(2), (n_replicates, 1, len(truth)))
+        of_round = rng.normal(0, self.slowdown, (n_replicates, rounds, 1))
+        return np.asarray(truth + of_set + of_round + self.noise(rng, (n_replicates, rounds, len(truth))))
 
 
 class Measured(NamedTuple):
@@ -98,18 +98,18 @@ def measure(machine: Machine, timing: Timing, seed: int, question: str = "made-u
         for round_number, (order, times) in enumerate(zip(orders, wall_s.tolist(), strict=False)):
             for position, index in enumerate(order):
                 clock += machine.pause_s + times[index]
-                place = {"set": number, "round": round_number, "position": position, "at_s": round(clock, 6)}
+                place = {"replicate": number, "round": round_number, "position": position, "at_s": round(clock, 6)}
                 work = {
                     "examples": EXAMPLES,
-                    "extra": machine.extra.get(names[index], 0.0),
+                    "injected": machine.injected.get(names[index], 0.0),
                     "wall_s": round(times[index], 9),
                 }
                 blocks.append(_block(question, names[index], **place, **work))
-        looked_at = number + 1 >= timing.min_sets  # before that the rule does not ask, and this is to be fast
+        looked_at = number + 1 >= timing.min_replicates  # before that the rule does not ask, and this is to be fast
         ratios = [paired_interval(blocks, *pair) for pair in pairs(names)] if looked_at else []
         reason = reason_to_stop(timing, ratios, number + 1, clock)
         if reason is not None:
-            stop = {"question": question, "reason": reason, "sets": number + 1, "spent_s": round(clock, 6)}
+            stop = {"question": question, "reason": reason, "replicates": number + 1, "spent_s": round(clock, 6)}
             return Measured([*blocks, {"kind": "stop", "session": 0, **stop}], reason, ratios)
     raise AssertionError("the rule of stopping never stopped it")
 
@@ -120,7 +120,7 @@ def _block(question: str, implementation: str, **measured: float) -> Row:
 
 
 def calibration_run(
-    extras: Sequence[float], machine: Machine, timing: Timing, cut: int = 0
+    injected: Sequence[float], machine: Machine, timing: Timing, cut: int = 0
 ) -> tuple[dict[str, Any], list[Row]]:
     """Make up a run of trials of an implementation against its own copy, slowed down by these shares.
 
@@ -131,15 +131,15 @@ def calibration_run(
     cut
         How many of the last rows a run that was stopped has not written.
     """
-    name, copy = "scratch-numpy", "scratch-numpy again"
+    name, copy = "scratch-numpy", "scratch-numpy (A/A)"
     questions, rows = [], []
-    for number, extra in enumerate(extras):
+    for number, extra in enumerate(injected):
         question = f"trial-{number:03}"
         entries = [
-            {"implementation": name, "label": name, "again": False, "extra": 0.0, "cut_cost": False},
-            {"implementation": name, "label": copy, "again": True, "extra": extra, "cut_cost": False},
+            {"implementation": name, "label": name, "second_copy": False, "injected": 0.0, "overhead": False},
+            {"implementation": name, "label": copy, "second_copy": True, "injected": extra, "overhead": False},
         ]
         questions.append({"name": question, "entries": entries, "timing": dataclasses.asdict(timing)})
-        pair = dataclasses.replace(machine, relative={name: 1.0, copy: 1.0}, extra={copy: extra})
+        pair = dataclasses.replace(machine, relative={name: 1.0, copy: 1.0}, injected={copy: extra})
         rows += measure(pair, timing, number, question).rows
     return {"plan": {"questions": questions, "at_once": 1}}, rows[: len(rows) - cut]

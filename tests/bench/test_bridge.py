@@ -156,7 +156,7 @@ def test_parts_of_both_sides_are_those_that_were_put_in_and_add_up_to_the_gap_wi
 
 
 def test_intervals_are_students_over_process_sets(found: Bridge) -> None:
-    deviation = 0.01 * math.sqrt(2 / 3)  # of 0.99, 1, 1, 1.01; the first entry takes the same in all sets
+    deviation = 0.01 * math.sqrt(2 / 3)  # of 0.99, 1, 1, 1.01; the first entry takes the same in all replicates
     assert found.gap.n == 4
     assert found.gap.half_width == pytest.approx(3.182446 * 690 * deviation / math.sqrt(4), rel=1e-5)
 
@@ -171,14 +171,21 @@ def test_a_run_without_the_question_or_without_a_common_round_is_refused() -> No
     description, rows = made_up()
     with pytest.raises(InputError, match="no question 'bridge'"):
         summarize_bridge(*timed_run(timed_question("ladder", {START: 1e-6})))
-    apart = [{**row, "set": row["set"] + 10 * (row["implementation"] == LOADED)} for row in rows_of(rows, "block")]
+    apart = [
+        {**row, "replicate": row["replicate"] + 10 * (row["implementation"] == LOADED)}
+        for row in rows_of(rows, "block")
+    ]
     with pytest.raises(InputError, match="no round of the bridge"):
         summarize_bridge(description, apart)
 
 
 def test_a_process_set_that_was_cut_short_is_left_out(found: Bridge) -> None:
     description, rows = made_up()
-    late = [{**row, "set": 9, "wall_s": 5.0} for row in rows_of(rows, "block") if (row["set"], row["round"]) == (0, 0)]
+    late = [
+        {**row, "replicate": 9, "wall_s": 5.0}
+        for row in rows_of(rows, "block")
+        if (row["replicate"], row["round"]) == (0, 0)
+    ]
     assert summarize_bridge(description, [*rows, *late]) == found
 
 
@@ -213,7 +220,12 @@ def test_no_number_of_the_figure_covers_another_one_or_leaves_the_page(found: Br
 
 def test_every_entry_of_the_question_trains_or_is_a_floor_and_all_but_the_loader_are_there_twice(tiny: Dataset) -> None:
     question = bridge_question(tiny, None, 2, 3)
-    assert (question.name, question.examples, question.timing.min_sets, question.timing.rounds) == ("bridge", 200, 2, 3)
+    assert (question.name, question.examples, question.timing.min_replicates, question.timing.rounds) == (
+        "bridge",
+        200,
+        2,
+        3,
+    )
     assert [entry.label for entry in question.entries] == [*TWICE, LOADED, *(f"{name}{SMALLEST}" for name in TWICE)]
     for entry in question.entries:
         sizes = (16, 1, 3) if entry.label.endswith(SMALLEST) else (16, 128, 3)

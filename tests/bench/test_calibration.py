@@ -18,15 +18,15 @@ from tests.bench.simulated import Machine, calibration_run, student
 
 pytestmark = pytest.mark.xdist_group("calibration")  # what its fixtures make is made once
 
-TIMING = Timing(target=0.01, budget_s=30.0, block_s=0.05, rounds=5, min_sets=5, order_seed=0)
-NAME, COPY = "scratch-numpy", "scratch-numpy again"
+TIMING = Timing(target=0.01, budget_s=30.0, block_s=0.05, rounds=5, min_replicates=5, order_seed=0)
+NAME, COPY = "scratch-numpy", "scratch-numpy (A/A)"
 
 
 # By hand
 
 
 def by_hand(
-    *trials: tuple[float, list[float]], stopped: bool = True, cut_cost: bool = False
+    *trials: tuple[float, list[float]], stopped: bool = True, overhead: bool = False
 ) -> tuple[dict[str, Any], list[Row]]:
     """Return a run with trials of these slowdowns and ratios by process replicate; between blocks of 1 s lies 1 s.
 
@@ -37,8 +37,8 @@ def by_hand(
     for number, (extra, ratios) in enumerate(trials):
         question, clock = f"trial-{number:03}", 0.0
         entries = [
-            {"implementation": NAME, "label": NAME, "again": False, "extra": 0.0, "cut_cost": cut_cost},
-            {"implementation": NAME, "label": COPY, "again": True, "extra": extra, "cut_cost": cut_cost},
+            {"implementation": NAME, "label": NAME, "second_copy": False, "injected": 0.0, "overhead": overhead},
+            {"implementation": NAME, "label": COPY, "second_copy": True, "injected": extra, "overhead": overhead},
         ]
         timing = {"target": 0.01, "budget_s": 30.0, "block_s": 0.06}
         questions.append({"name": question, "entries": entries, "timing": timing})
@@ -46,13 +46,13 @@ def by_hand(
             for number_of_round in (0, 1):
                 for name, wall_s in ((NAME, 1.0), (COPY, ratio)):
                     clock += 2 * wall_s
-                    row = {"implementation": name, "set": number_of_set, "round": number_of_round, "examples": 7}
-                    if cut_cost:
+                    row = {"implementation": name, "replicate": number_of_set, "round": number_of_round, "examples": 7}
+                    if overhead:
                         row |= {"later_examples": 7, "later_calls": 1, "later_wall_s": 1.01}
                         row |= {"single_examples": 7, "single_calls": 7, "single_wall_s": 1.04}
                     rows.append({"kind": "block", "question": question, **row, "at_s": clock, "wall_s": wall_s})
         if stopped:
-            rows.append({"kind": "stop", "question": question, "reason": "precise", "sets": 9, "spent_s": clock})
+            rows.append({"kind": "stop", "question": question, "reason": "precise", "replicates": 9, "spent_s": clock})
     return {"plan": {"questions": questions}}, [{"session": 0, **row} for row in rows]
 
 
@@ -76,7 +76,7 @@ def test_false_positives_detections_and_coverage_are_counted() -> None:
         (0.5, around),
     )
     same, slowed = summarize_calibration(*run).slowdowns
-    assert (same.extra, len(same.trials), slowed.extra, len(slowed.trials)) == (0.0, 3, 0.5, 3)
+    assert (same.injected, len(same.trials), slowed.injected, len(slowed.trials)) == (0.0, 3, 0.5, 3)
     assert (same.found(same.intervals).n, same.covered(same.intervals).n) == (2, 1)
     assert (slowed.found(slowed.intervals).n, slowed.covered(slowed.intervals).n) == (2, 1)
     assert (same.found(same.bootstraps).n, same.covered(same.bootstraps).n) == (2, 1)
@@ -86,10 +86,10 @@ def test_false_positives_detections_and_coverage_are_counted() -> None:
 
 def test_the_cost_of_a_turn_and_of_a_call_is_the_block_switching_overhead_and_no_slowdown() -> None:
     """Blocks of the copy take 1.04 s, those of the original 1 s, all later ones 1.01 s, or 1.04 s in seven calls."""
-    calibration = summarize_calibration(*by_hand((0.0, [1.04] * 2), (0.0, [1.04] * 3), cut_cost=True))
+    calibration = summarize_calibration(*by_hand((0.0, [1.04] * 2), (0.0, [1.04] * 3), overhead=True))
     assert calibration.slowdowns == ()
     assert calibration.same is None
-    found = calibration.cut_cost
+    found = calibration.overhead
     assert found is not None
     assert (len(found.trials), found.n_processes) == (2, 10)
     turn, call = math.sqrt(1.04) / 1.01, (1.04 / 1.01 - 1) / 6
@@ -151,8 +151,8 @@ def test_a_trial_in_which_a_copy_broke_does_not_count() -> None:
 @pytest.fixture(scope="module")
 def calibration() -> Calibration:
     """Return the summary of forty A/A tests and twenty injected slowdowns, the last one of them cut short."""
-    extras = [0.0] * 40 + [0.01] * 10 + [0.05] * 11
-    run = calibration_run(extras, Machine({}, between_sets=0.008, noise=student(0.005)), TIMING, cut=1)
+    injected = [0.0] * 40 + [0.01] * 10 + [0.05] * 11
+    run = calibration_run(injected, Machine({}, between_sets=0.008, noise=student(0.005)), TIMING, cut=1)
     return summarize_calibration(*run)
 
 

@@ -124,10 +124,10 @@ def test_a_timing_that_cannot_be_is_refused_before_anything_is_written(
 
 @pytest.fixture
 def short_trials(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a trial end after two process sets."""
-    monkeypatch.setattr(trials, "MIN_SETS", 2)
+    """Let a trial end after two process replicates."""
+    monkeypatch.setattr(trials, "MIN_REPLICATES", 2)
     monkeypatch.setattr(trials, "TRIAL_ROUNDS", 10)
-    monkeypatch.setattr(trials, "CUT_COST_ROUNDS", 4)
+    monkeypatch.setattr(trials, "OVERHEAD_ROUNDS", 4)
 
 
 @pytest.mark.slow
@@ -139,7 +139,7 @@ def test_trials_are_counted_and_those_that_were_stopped_go_on(run: Run, tiny: st
     folder = tmp_path / "results" / "latest-calibration"
     assert not (tmp_path / "results" / "latest").exists(), "that is for runs of compare"
     found = Calibration.from_dict(json.loads((folder / "calibration.json").read_text()))
-    assert [(item.extra, len(item.trials)) for item in found.slowdowns] == [(0.0, 2), (0.5, 1)]
+    assert [(item.injected, len(item.trials)) for item in found.slowdowns] == [(0.0, 2), (0.5, 1)]
     assert found.injected[0].bias == pytest.approx(1, abs=0.3)
     rows = [row for row in read_rows(folder) if row["question"] != "trial-002"]
     (folder / "records.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))

@@ -48,7 +48,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> str:
     return write_tiny_dataset(tmp_path_factory.mktemp("tiny"), N_EXAMPLES, N_TEST)
 
 
-ANY_PRECISION = Timing(target=1e9, budget_s=60.0, block_s=0.005, rounds=4, min_sets=2, order_seed=1)
+ANY_PRECISION = Timing(target=1e9, budget_s=60.0, block_s=0.005, rounds=4, min_replicates=2, order_seed=1)
 
 
 ONE_SET = dataclasses.replace(ANY_PRECISION, budget_s=0.0, rounds=2)
@@ -56,11 +56,11 @@ ONE_SET = dataclasses.replace(ANY_PRECISION, budget_s=0.0, rounds=2)
 
 def plan_of(*names: str, epochs: int = 2, seeds: int = 2, timing: Timing = ANY_PRECISION) -> Plan:
     entries = [Entry(name if "-" in name else f"{ODD}:{name}", "tiny", RECIPE) for name in names]
-    entries.append(dataclasses.replace(entries[0], again=True))
+    entries.append(dataclasses.replace(entries[0], second_copy=True))
     question = Question(
         "same-recipe", "Same recipe", N_EXAMPLES, N_TEST, epochs, tuple(range(seeds)), tuple(entries), timing
     )
-    return Plan((question,), part_blocks=2, part_seconds=0.01, proof_steps=100)
+    return Plan((question,), part_blocks=2, part_seconds=0.01, verification_steps=100)
 
 
 def describe(plan: Plan, dataset: str) -> Row:
@@ -99,9 +99,9 @@ def test_a_run_records_every_epoch_and_every_block_once(tmp_path: Path, dataset:
     assert set(epochs.values()) == {1}
     assert len(epochs) == 2 * 2 * 3
     blocks = rows_of(rows, "block")
-    names = ["scratch-numpy", f"{ODD}:Fine", "scratch-numpy again"]
+    names = ["scratch-numpy", f"{ODD}:Fine", "scratch-numpy (A/A)"]
     for number, position in itertools.product(range(2 * 4), range(3)):
-        place = {"set": number // 4, "round": number % 4}
+        place = {"replicate": number // 4, "round": number % 4}
         assert sorted(row["implementation"] for row in rows_of(blocks, "block", **place)) == sorted(names)
         assert len(rows_of(blocks, "block", **place, position=position)) == 1
     assert len(blocks) == 2 * 4 * 3
@@ -109,8 +109,8 @@ def test_a_run_records_every_epoch_and_every_block_once(tmp_path: Path, dataset:
     assert summary.complete
     question = question_of(summary)
     assert question.stop is not None
-    assert (question.stop.reason, question.stop.sets) == ("precise", 2)
-    assert [(ratio.interval.n, ratio.n_sets) for ratio in question.ratios] == [(8, 2)]
+    assert (question.stop.reason, question.stop.replicates) == ("precise", 2)
+    assert [(ratio.interval.n, ratio.n_replicates) for ratio in question.ratios] == [(8, 2)]
     assert question.self_test is not None
     assert question.self_test.interval.n == 8
     assert all(proof.passed for proof in question.parity)
@@ -129,14 +129,14 @@ def test_blocks_take_about_as_long_as_they_are_to_and_the_second_copy_trains_as_
         walls = [row["wall_s"] for row in rows_of(rows, "block", implementation=f"{ODD}:{name}")]
         assert 0.001 < min(walls) < 0.02, "5 ms, on a machine that may be busy"
     batches = {row["implementation"]: row["block_batches"] for row in rows_of(rows, "start")}
-    assert batches[f"{ODD}:Fine"] == batches[f"{ODD}:Fine again"] > batches[f"{ODD}:Slow"]
+    assert batches[f"{ODD}:Fine"] == batches[f"{ODD}:Fine (A/A)"] > batches[f"{ODD}:Slow"]
     assert len({(row["implementation"], row["block_batches"]) for row in rows_of(rows, "start")}) == 3
 
 
 @pytest.mark.slow
 def test_every_visit_trains_its_share_of_the_seeds_before_it_times(tmp_path: Path, dataset: str) -> None:
     timing = dataclasses.replace(ANY_PRECISION, target=1e-9, budget_s=4.0)
-    plan = dataclasses.replace(plan_of("Fine", seeds=3, timing=timing), visits=2)
+    plan = dataclasses.replace(plan_of("Fine", seeds=3, timing=timing), passes=2)
     assert run(tmp_path, plan, dataset).complete
     told = [row for row in read_rows(tmp_path) if row["kind"] in ("epoch", "block")]
     first_block = next(number for number, row in enumerate(told) if row["kind"] == "block")
@@ -148,11 +148,11 @@ def test_every_visit_trains_its_share_of_the_seeds_before_it_times(tmp_path: Pat
 def test_an_injected_slowdown_is_in_the_block_and_on_the_record(tmp_path: Path, dataset: str) -> None:
     plan = plan_of("Fine", seeds=1)
     (question,) = plan.questions
-    slowed = dataclasses.replace(question.entries[1], extra=1.0)
+    slowed = dataclasses.replace(question.entries[1], injected=1.0)
     plan = dataclasses.replace(plan, questions=(dataclasses.replace(question, entries=(question.entries[0], slowed)),))
     assert question_of(run(tmp_path, plan, dataset)).self_test is not None
-    extras = {(row["implementation"], row["extra"]) for row in rows_of(read_rows(tmp_path), "block")}
-    assert extras == {(f"{ODD}:Fine", 0.0), (f"{ODD}:Fine again", 1.0)}
+    injected = {(row["implementation"], row["injected"]) for row in rows_of(read_rows(tmp_path), "block")}
+    assert injected == {(f"{ODD}:Fine", 0.0), (f"{ODD}:Fine (A/A)", 1.0)}
 
 
 @pytest.mark.slow
@@ -176,7 +176,7 @@ def test_a_failure_in_the_parts_of_a_step_names_the_process_set_and_the_others_g
     assert (failure.phase, failure.number) == ("timing", 0)
     assert re.fullmatch(r"raised ZeroDivisionError in line \d+: in parts", failure.message)
     assert question.self_test is not None
-    assert question.self_test.n_sets == 2
+    assert question.self_test.n_replicates == 2
 
 
 @pytest.mark.slow
@@ -250,7 +250,7 @@ def test_a_failed_proof_asks_about_the_likely_mistake(tmp_path: Path, dataset: s
 @pytest.mark.slow
 def test_a_refusal_says_which_field_and_is_no_crash(tmp_path: Path, dataset: str) -> None:
     summary = run(tmp_path, plan_of("Fine", "Refusing", seeds=1, timing=ONE_SET), dataset)
-    assert question_of(summary).failures[0].phase == "proof"
+    assert question_of(summary).failures[0].phase == "verification"
     assert question_of(summary).failures[0].message == "Refusing cannot do this recipe: bias: it has none"
     assert summary.complete
 
@@ -334,8 +334,8 @@ KILLS = int(os.environ.get("KILLS", "5"))
 
 @pytest.mark.slow
 def test_a_run_killed_again_and_again_ends_as_an_undisturbed_one(tmp_path: Path, dataset: str) -> None:
-    plan = dataclasses.replace(plan_of("Fine", "Slow", epochs=4), visits=2, keeps_trained=True)
-    timing = dataclasses.replace(ANY_PRECISION, min_sets=max(2, 3 * (KILLS - 5)), budget_s=600.0)
+    plan = dataclasses.replace(plan_of("Fine", "Slow", epochs=4), passes=2, keeps_trained=True)
+    timing = dataclasses.replace(ANY_PRECISION, min_replicates=max(2, 3 * (KILLS - 5)), budget_s=600.0)
     longer = dataclasses.replace(plan, questions=(dataclasses.replace(plan.questions[0], timing=timing),))
     undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
     for folder in (undisturbed, killed):
@@ -371,10 +371,10 @@ def test_a_run_killed_again_and_again_ends_as_an_undisturbed_one(tmp_path: Path,
     kept = [sorted((row["file"], row["sha256"]) for row in rows_of(rows, "trained")) for rows in (a, b)]
     assert kept[0] == kept[1]
     assert len(kept[0]) == len(read_trained(killed, b)) == 2
-    blocks = Counter((row["set"], row["round"], row["implementation"]) for row in rows_of(b, "block"))
+    blocks = Counter((row["replicate"], row["round"], row["implementation"]) for row in rows_of(b, "block"))
     assert set(blocks.values()) == {1}, "nothing is there twice"
     assert len(rows_of(b, "stop")) == 1
-    for number in {row["set"] for row in rows_of(b, "block")}:
+    for number in {row["replicate"] for row in rows_of(b, "block")}:
         blocks_of_set = rows_of(b, "block", set=number)
         assert len({row["session"] for row in blocks_of_set}) == 1, "a set is of one session"
         places = [row["round"] * 3 + row["position"] for row in blocks_of_set]
@@ -382,7 +382,7 @@ def test_a_run_killed_again_and_again_ends_as_an_undisturbed_one(tmp_path: Path,
     summary = summarize(describe(plan, dataset), b)
     assert summary.complete
     (ratio,) = question_of(summary).ratios
-    assert ratio.n_sets >= 2
+    assert ratio.n_replicates >= 2
 
 
 def stopped_at(folder: Path, plan: Plan, dataset: str, keep: list[Row]) -> Summary:
@@ -445,7 +445,7 @@ def test_the_blocks_of_a_set_are_the_epochs_of_a_training_cut_between_batches(
         with worker:
             worker.ask("open", **open_request(question.entries[0], shared, worker, 1, [0]))
             worker.ask("begin", seed=3)
-            examples = [worker.ask("block", batches=batches, extra=0.0)["examples"] for batches in (7, 19, 1, 30)]
+            examples = [worker.ask("block", batches=batches, injected=0.0)["examples"] for batches in (7, 19, 1, 30)]
     # an epoch has 19 batches, the last one of 12 examples; before a block runs in one batch for 6 or fewer, none for
     # one
     assert examples == [7 * 16, (6 * 16 - 4) + 13 * 16, 16, N_EXAMPLES + 11 * 16]

@@ -114,7 +114,11 @@ def test_the_implementation_is_equivalent_where_every_seed_agrees() -> None:
 def test_a_process_set_that_was_cut_short_is_left_out() -> None:
     description, rows = made_up()
     whole = explain(description, rows)
-    late = [dict(row, set=9, wall_s=5.0) for row in rows_of(rows, "block") if row["set"] == 0 and row["round"] == 0]
+    late = [
+        dict(row, replicate=9, wall_s=5.0)
+        for row in rows_of(rows, "block")
+        if row["replicate"] == 0 and row["round"] == 0
+    ]
     assert explain(description, [*rows, *late]) == whole
 
 
@@ -250,7 +254,7 @@ FAST = {
     "LOADED": "scratch-inplace",
     "RATES": (0.1, 1.0),
     "TUNING_SEEDS": (1000, 1001),
-    "PROOF_STEPS": 5,
+    "VERIFICATION_STEPS": 5,
 }
 """Implementations that start at once, few rates and few seeds."""
 
@@ -339,7 +343,7 @@ def test_what_an_earlier_run_has_trained_is_taken_over_and_what_is_timed_is_not(
         write_description(folder, describe_small(dataset))
     (first / "records.jsonl").write_text(trained)
     with Recorder(first) as recorder:
-        recorder.append("stop", {"question": "runtime", "reason": "budget", "sets": 2, "spent_s": 1.0})
+        recorder.append("stop", {"question": "runtime", "reason": "budget", "replicates": 2, "spent_s": 1.0})
     before = read_rows(first)
     known = known_trainings(second, threads=1)
     lines = (first / "records.jsonl").read_text().replace('"seed": 0,', '"seed": 0, "processor": "b",')
@@ -389,7 +393,7 @@ def test_a_fresh_run_takes_nothing_over_and_can_be_typed_again(
 def beside(tmp_path: Path) -> tuple[Path, Path, Row]:
     """Give two runs in the same circumstances, and the description of the first one."""
     environment = {"cpu": {"model": "a"}, "packages": {"numpy": "2"}, "source_crc32": "1", "checkout": {"commit": "x"}}
-    plan = Plan((), part_blocks=0, part_seconds=0.0, proof_steps=None).to_dict()
+    plan = Plan((), part_blocks=0, part_seconds=0.0, verification_steps=None).to_dict()
     description: Row = {"plan": plan, "environment": environment, "dataset": "d", "dataset_crc32": "0", "threads": 1}
     description |= {"cpus": [0], "command": "backprop-bench explain --profile quick"}
     first, second = tmp_path / "1-explain", tmp_path / "2-explain"

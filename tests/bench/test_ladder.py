@@ -151,10 +151,10 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 def test_the_command_proves_times_and_draws_what_is_asked_for(
     run: Run, tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, leave_out_figures: Callable[[], None]
 ) -> None:
-    monkeypatch.setattr(rungs, "MIN_SETS", 2)
+    monkeypatch.setattr(rungs, "MIN_REPLICATES", 2)
     monkeypatch.setattr("backprop_bench.bench.ladder.command.probe_blas", lambda *_: None)
     monkeypatch.setattr(rungs, "ROUNDS", 2)
-    monkeypatch.setattr(rungs, "PROOF_STEPS", 10)
+    monkeypatch.setattr(rungs, "VERIFICATION_STEPS", 10)
     monkeypatch.setattr(rungs, "RUNGS", [rung for rung in RUNGS if rung.implementation != "torch-products"])
     words = ("--implementation", "scratch-numpy", "--implementation", "scratch-inplace")
     result = run("ladder", "--dataset", tiny, "--target", 99, *words)
@@ -167,7 +167,7 @@ def test_the_command_proves_times_and_draws_what_is_asked_for(
     memory = {row["implementation"]: row["training_bytes"] for row in rows_of(rows, "memory")}
     assert memory.keys() == {*names, "NumPy's products alone"}
     floors = {"NumPy's products alone"}
-    assert {row["implementation"] for row in rows_of(rows, "block")} == {*names, *floors, "float32 again"}
+    assert {row["implementation"] for row in rows_of(rows, "block")} == {*names, *floors, "float32 (A/A)"}
     assert (folder / "figures" / "ladder.png").is_file()
     assert "no temporaries" in (folder / "ladder.md").read_text()
     leave_out_figures()

@@ -37,7 +37,7 @@ SEARCHES = [
 
 def race_row(label: str, seed: int, target: float, cold: bool, wall_s: float, reached: bool = True) -> Row:
     curve = [[1.0, wall_s / 2, 0.9], [2.0, wall_s, target if reached else 0.9]]
-    row = {"kind": "race", "implementation": label, "seed": seed, "target": target, "cold": cold}
+    row = {"kind": "time_to_accuracy", "implementation": label, "seed": seed, "target": target, "cold": cold}
     return {**row, "start_s": 1.0 if cold else 0.0, "curve": curve, "reached": reached}
 
 
@@ -97,7 +97,7 @@ def test_the_command_chooses_proves_races_and_draws(
     tiny = write_tiny_dataset(tmp_path, 300, 60)
     grid = [{"layer_sizes": (width,), "batch_size": 10, "learning_rate": 0.5} for width in (8, 16)]
     monkeypatch.setattr(races, "SGD", grid)
-    monkeypatch.setattr(races, "PROOF_STEPS", 5)
+    monkeypatch.setattr(races, "VERIFICATION_STEPS", 5)
     words = ["race", "--dataset", tiny, "--seeds", "2", "--epochs", "12"]
     words += ["--implementation", "scratch-numpy", "--implementation", "scratch-inplace"]
     result = CliRunner().invoke(main, words)
@@ -105,10 +105,10 @@ def test_the_command_chooses_proves_races_and_draws(
     folder = tmp_path / "results" / "latest-race"
     rows = read_rows(folder)
     assert len(rows_of(rows, "search")) == 4
-    assert {row["seed"] for row in rows_of(rows, "race")} == {1, 2}, "not the seed of the search"
-    chosen = {row["implementation"] for row in rows_of(rows, "race")}
+    assert {row["seed"] for row in rows_of(rows, "time_to_accuracy")} == {1, 2}, "not the seed of the search"
+    chosen = {row["implementation"] for row in rows_of(rows, "time_to_accuracy")}
     assert chosen <= {row["implementation"] for row in rows_of(rows, "parity", passed=True)}
-    for row in rows_of(rows, "race"):
+    for row in rows_of(rows, "time_to_accuracy"):
         assert row["reached"] == (row["curve"][-1][2] >= row["target"])
         assert (row["start_s"] > 0.1) == row["cold"], "a cold start imports NumPy at least"
     assert (folder / "figures" / "race.png").is_file()

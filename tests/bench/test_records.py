@@ -72,7 +72,7 @@ with Recorder(Path({str(tmp_path)!r})) as recorder:
 
 def test_a_row_with_a_wrong_field_is_a_mistake_of_the_caller(tmp_path: Path) -> None:
     with Recorder(tmp_path) as recorder, pytest.raises(TypeError, match="has the fields"):
-        recorder.append("failure", {**FAILURE, "extra": 1})
+        recorder.append("failure", {**FAILURE, "injected": 1})
 
 
 def test_pandas_reads_records_in_one_line(tmp_path: Path) -> None:

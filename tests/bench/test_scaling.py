@@ -126,7 +126,7 @@ def test_the_command_times_every_place_and_draws(tiny: str, tmp_path: Path, monk
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(plans, "SETS", 2)
     monkeypatch.setattr(plans, "ROUNDS", 2)
-    monkeypatch.setattr(plans, "PROOF_STEPS", 5)
+    monkeypatch.setattr(plans, "VERIFICATION_STEPS", 5)
     monkeypatch.setattr(plans, "FLOORS", {"numpy-products": FLOORS["numpy-products"]})  # which starts at once
     monkeypatch.setitem(plans.AXES, "batch-size", ("examples in a batch", (4,)))
     monkeypatch.setitem(plans.AXES, "threads", ("threads", (1,)))
@@ -136,7 +136,7 @@ def test_the_command_times_every_place_and_draws(tiny: str, tmp_path: Path, monk
     folder = tmp_path / "results" / "latest-scale"
     rows = read_rows(folder)
     assert {row["question"] for row in rows_of(rows, "stop")} == {"batch-size=4", "threads=1"}
-    assert min(row["sets"] for row in rows_of(rows, "stop")) >= 2
+    assert min(row["replicates"] for row in rows_of(rows, "stop")) >= 2
     assert (folder / "figures" / "scaling.png").is_file()
     assert "Along threads" in (folder / "scaling.md").read_text()
 

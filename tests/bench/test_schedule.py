@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from backprop_bench.bench.core.engine.plan import MIN_SETS
+from backprop_bench.bench.core.engine.plan import MIN_REPLICATES
 from backprop_bench.bench.core.records.rows import KINDS, OPTIONAL, Row, rows_of
 from backprop_bench.bench.core.stats.intervals import Interval
 from backprop_bench.bench.core.stats.ratios import is_disturbed, paired_interval, paired_ratio, pairs_by_set, spent_s
@@ -54,13 +54,13 @@ def test_the_same_seed_gives_the_same_orders_and_another_one_others() -> None:
 
 @pytest.mark.parametrize("ratio", [NARROW, Interval(1.0, 1.0, 1.0, 60)])
 def test_nothing_is_precise_before_the_least_number_of_sets(ratio: Interval) -> None:
-    for n_sets in range(1, TIMING.min_sets):
-        assert reason_to_stop(TIMING, [(ratio, n_sets)], n_sets, 9.0) is None
-    assert reason_to_stop(TIMING, [(ratio, TIMING.min_sets)], TIMING.min_sets, 9.0) == "precise"
+    for n_replicates in range(1, TIMING.min_replicates):
+        assert reason_to_stop(TIMING, [(ratio, n_replicates)], n_replicates, 9.0) is None
+    assert reason_to_stop(TIMING, [(ratio, TIMING.min_replicates)], TIMING.min_replicates, 9.0) == "precise"
 
 
 def test_the_sets_behind_the_ratio_with_the_fewest_count() -> None:
-    assert reason_to_stop(TIMING, [(NARROW, 9), (NARROW, TIMING.min_sets - 1)], 9, 9.0) is None
+    assert reason_to_stop(TIMING, [(NARROW, 9), (NARROW, TIMING.min_replicates - 1)], 9, 9.0) is None
 
 
 def test_every_ratio_must_be_precise() -> None:
@@ -75,7 +75,7 @@ def test_exactly_at_the_target_is_precise() -> None:
 
 
 def test_a_ratio_without_an_interval_is_never_precise() -> None:
-    generous = dataclasses.replace(TIMING, target=0.999, min_sets=1)
+    generous = dataclasses.replace(TIMING, target=0.999, min_replicates=1)
     for ratio in (NONE, Interval(math.nan, math.nan, math.nan, 0)):
         assert reason_to_stop(generous, [(ratio, 9)], 9, 9.0) is None
 
@@ -92,8 +92,8 @@ def test_the_budget_ends_it_before_a_set_that_would_not_fit() -> None:
 
 
 def test_what_has_nothing_beside_it_ends_alone_after_the_least_number_of_sets() -> None:
-    assert reason_to_stop(TIMING, [], TIMING.min_sets - 1, 9.0) is None
-    assert reason_to_stop(TIMING, [], TIMING.min_sets, 9.0) == "alone"
+    assert reason_to_stop(TIMING, [], TIMING.min_replicates - 1, 9.0) is None
+    assert reason_to_stop(TIMING, [], TIMING.min_replicates, 9.0) == "alone"
 
 
 def test_every_two_are_compared_once_the_later_one_above() -> None:
@@ -110,25 +110,25 @@ def test_a_quiet_machine_stops_at_once_a_noisy_one_later_a_hopeless_one_at_its_b
 
     quiet, noisy = played(0.0, TIMING), played(0.08, TIMING)
     hopeless = played(0.5, dataclasses.replace(TIMING, budget_s=20.0))
-    assert (quiet["reason"], quiet["sets"]) == ("precise", TIMING.min_sets)
+    assert (quiet["reason"], quiet["replicates"]) == ("precise", TIMING.min_replicates)
     assert noisy["reason"] == "precise"
-    assert noisy["sets"] > 2 * TIMING.min_sets
+    assert noisy["replicates"] > 2 * TIMING.min_replicates
     assert hopeless["reason"] == "budget"
     assert hopeless["spent_s"] <= 20.0
 
 
 def timings(between_sets: float, trials: int, timing: Timing = TIMING) -> list[tuple[bool, int]]:
-    """Return of some timings whether the truth lay in their interval, and at how many sets they stopped."""
+    """Return of some timings whether the truth lay in their interval, and at how many replicates they stopped."""
     machine = Machine({"a": 1.0, "b": 1.3}, between_sets, student(0.01))
     stopped = [measure(machine, timing, seed).ratios for seed in range(trials)]
-    return [(interval.contains(1.3), n_sets) for ((interval, n_sets),) in stopped]
+    return [(interval.contains(1.3), n_replicates) for ((interval, n_replicates),) in stopped]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("between_sets", "latest"), [(0.0, 6), (0.01, 8), (0.015, 10)])
 def test_the_interval_at_the_stop_holds_the_truth_as_often_as_it_says(between_sets: float, latest: int) -> None:
     held, stops = zip(*timings(between_sets, trials=500), strict=True)
-    assert min(stops) == TIMING.min_sets
+    assert min(stops) == TIMING.min_replicates
     assert max(stops) >= latest
     assert 0.93 <= sum(held) / len(held) <= 0.97
 
@@ -138,19 +138,22 @@ def test_the_interval_at_the_stop_holds_the_truth_as_often_as_it_says(between_se
 def test_with_as_many_sets_as_the_suite_asks_for_it_does_so_too_where_sets_differ_as_much_as_the_target(
     between_sets: float,
 ) -> None:
-    held, stops = zip(*timings(between_sets, 500, dataclasses.replace(TIMING, min_sets=MIN_SETS)), strict=True)
-    assert min(stops) == MIN_SETS
+    held, stops = zip(
+        *timings(between_sets, 500, dataclasses.replace(TIMING, min_replicates=MIN_REPLICATES)), strict=True
+    )
+    assert min(stops) == MIN_REPLICATES
     assert 0.93 <= sum(held) / len(held) <= 0.97
 
 
 @pytest.mark.slow
 def test_where_sets_differ_by_more_than_the_target_an_early_stop_is_luck_and_costs_coverage() -> None:
-    """Of 30,000 timings of sets that differ by 3 %, 92.8 % hold the truth with 5 sets at least, 94.2 % with 8.
+    """Of 30,000 timings of replicates that differ by 3 %, 92.8 % hold the truth with 5 replicates at least, 94.2 % with
+    8.
 
-    Those that stop as soon as they may have sets that lie close to each other by chance. Where sets differ by 2 %, as
-    much as the target, it is 94.1 % with 5 and 95.0 % with 8.
+    Those that stop as soon as they may have replicates that lie close to each other by chance. Where replicates differ
+    by 2 %, as much as the target, it is 94.1 % with 5 and 95.0 % with 8.
     """
-    early = [held for held, n_sets in timings(0.03, trials=250) if n_sets == TIMING.min_sets]
+    early = [held for held, n_replicates in timings(0.03, trials=250) if n_replicates == TIMING.min_replicates]
     assert len(early) > 20
     assert sum(early) / len(early) < 0.85
 
@@ -159,7 +162,7 @@ def test_where_sets_differ_by_more_than_the_target_an_early_stop_is_luck_and_cos
 
 
 def block(implementation: str, set_number: int, round_number: int, wall_s: float = 1.0, **fields: float) -> Row:
-    place = {"session": 0, "implementation": implementation, "set": set_number, "round": round_number}
+    place = {"session": 0, "implementation": implementation, "replicate": set_number, "round": round_number}
     return {"kind": "block", **place, "examples": 10, "wall_s": wall_s, "at_s": 0.0, **fields}
 
 
@@ -174,7 +177,7 @@ def test_blocks_of_different_rounds_sets_and_sessions_are_never_divided_by_each_
     together = [*apart, block("a", 4, 7, 3.0), block("b", 4, 7)]
     ratio = paired_ratio(together, "a", "b")
     assert ratio.interval.estimate == pytest.approx(3.0)
-    assert (ratio.interval.n, ratio.n_sets) == (1, 1)
+    assert (ratio.interval.n, ratio.n_replicates) == (1, 1)
 
 
 def test_sets_of_different_sessions_are_different_sets_whatever_their_number() -> None:
@@ -191,7 +194,7 @@ def test_a_time_is_divided_by_the_examples_of_its_own_block() -> None:
 def test_a_set_with_less_than_half_the_rounds_of_the_longest_is_left_out(rounds: int, kept: int) -> None:
     lengths = (6, 6, rounds)
     rows = [block(name, number, i) for number, length in enumerate(lengths) for i in range(length) for name in "ab"]
-    assert paired_ratio(rows, "a", "b").n_sets == kept
+    assert paired_ratio(rows, "a", "b").n_replicates == kept
 
 
 @pytest.mark.parametrize(
@@ -288,12 +291,13 @@ def test_the_time_spent_is_that_of_all_sessions_together() -> None:
 
 # A recorded run, replayed
 
-REPLAYED = Timing(target=0.028, budget_s=60.0, block_s=0.05, rounds=8, min_sets=5, order_seed=11)
+REPLAYED = Timing(target=0.028, budget_s=60.0, block_s=0.05, rounds=8, min_replicates=5, order_seed=11)
 
 
 @pytest.fixture(scope="module")
 def replay() -> list[Row]:
-    """Return the rows of a timing that `tests.bench.simulated` once made up: seven sets of three implementations."""
+    """Return the rows of a timing that `tests.bench.simulated` once made up: seven replicates of three
+    implementations."""
     return [json.loads(line) for line in REPLAY.read_text().splitlines()]
 
 
@@ -325,10 +329,10 @@ def test_a_recorded_timing_gives_the_same_numbers_as_ever(replay: list[Row]) -> 
 def test_a_recorded_timing_stops_where_it_stopped(replay: list[Row]) -> None:
     blocks, stop = rows_of(replay, "block"), replay[-1]
     reasons = []
-    for n_sets in range(1, stop["sets"] + 1):
-        so_far = [row for row in blocks if row["set"] < n_sets]
+    for n_replicates in range(1, stop["replicates"] + 1):
+        so_far = [row for row in blocks if row["replicate"] < n_replicates]
         compared = pairs(["scratch-numpy", "torch-eager", "torch-loader"])
         ratios = [paired_interval(so_far, *pair) for pair in compared]
-        reasons.append(reason_to_stop(REPLAYED, ratios, n_sets, spent_s(so_far)))
+        reasons.append(reason_to_stop(REPLAYED, ratios, n_replicates, spent_s(so_far)))
     assert reasons == [None] * 6 + ["precise"]
     assert spent_s(blocks) == stop["spent_s"] == 29.727361

@@ -54,7 +54,7 @@ def scaled() -> tuple[dict[str, Any], list[Row]]:
 
 
 def calibrated() -> tuple[dict[str, Any], list[Row]]:
-    timing = Timing(target=0.01, budget_s=30.0, block_s=0.05, rounds=5, min_sets=5, order_seed=0)
+    timing = Timing(target=0.01, budget_s=30.0, block_s=0.05, rounds=5, min_replicates=5, order_seed=0)
     return calibration_run([0.0, 0.0, 0.05], Machine({}, noise=student(0.005)), timing)
 
 

@@ -44,12 +44,12 @@ def test_a_used_up_budget_is_not_called_precise() -> None:
 
 
 def test_narrow_intervals_of_too_few_replicates_are_not_called_precise() -> None:
-    sentence = stopped(summary_of(stop_reason="budget", n_sets=2, target=0.9))
-    assert "before there were the 3 process replicates that an interval needs: 2 are complete" in sentence
+    sentence = stopped(summary_of(stop_reason="budget", n_replicates=2, target=0.9))
+    assert "before the 3 process replicates that an interval needs: 2 are complete" in sentence
 
 
 def test_one_process_replicate_has_no_interval_and_the_sentences_say_so() -> None:
-    summary = summary_of(stop_reason="budget", n_sets=1)
+    summary = summary_of(stop_reason="budget", n_replicates=1)
     assert "1 process replicate, 61.3 s" in stopped(summary)
     assert stopped(summary).endswith("a ratio from one process replicate has no interval.")
     assert self_tested(summary).endswith("from one process replicate, so without an interval.")
@@ -61,7 +61,7 @@ def test_one_process_replicate_has_no_interval_and_the_sentences_say_so() -> Non
     [
         ({"failures": {"torch-eager": "no torch"}}, "there is nothing to compare"),
         ({"failures": dict.fromkeys(PAIR, "no memory")}, "every implementation failed"),
-        ({"n_sets": 0}, "Nothing was timed."),
+        ({"n_replicates": 0}, "Nothing was timed."),
     ],
 )
 def test_timing_without_a_comparison_says_why(knobs: dict[str, Any], words: str) -> None:
@@ -77,7 +77,9 @@ def test_what_is_left_alone_with_its_second_copy_is_precise_by_the_aa_test() -> 
 
 def test_what_broke_while_it_was_timed_does_not_count_as_precise() -> None:
     description, rows = recorded_run(("scratch-numpy", "torch-eager", "jax"))
-    rows = [row for row in rows if not (row["kind"] == "block" and row["implementation"] == "jax" and row["set"] > 0)]
+    rows = [
+        row for row in rows if not (row["kind"] == "block" and row["implementation"] == "jax" and row["replicate"] > 0)
+    ]
     failure = {"question": "same-recipe", "implementation": "jax", "phase": "timing", "number": 1, "message": "killed"}
     rows.append({"kind": "failure", "session": 0, **failure})
     sentence = stopped(summarize(description, rows))
@@ -113,7 +115,7 @@ def test_a_run_without_aa_test_says_so() -> None:
 
 def test_an_aa_test_that_was_planned_but_not_timed_says_so() -> None:
     description, rows = recorded_run(PAIR)
-    rows = [row for row in rows if row.get("implementation") != "scratch-numpy again"]
+    rows = [row for row in rows if row.get("implementation") != "scratch-numpy (A/A)"]
     assert "was not timed" in self_tested(summarize(description, rows))
 
 

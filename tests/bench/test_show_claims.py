@@ -95,7 +95,7 @@ def test_a_question_with_one_implementation_compares_nothing() -> None:
 def test_a_question_without_measurements_says_so() -> None:
     only_initial_weights = summary_of(PAIR, keep_rows=5).questions[0]
     assert only_initial_weights.performances
-    for question in (only_initial_weights, same_recipe(PAIR, keep_rows=0), same_recipe(PAIR, n_sets=0)):
+    for question in (only_initial_weights, same_recipe(PAIR, keep_rows=0), same_recipe(PAIR, n_replicates=0)):
         assert claims.headline(question) == "Nothing was timed"
 
 
@@ -108,7 +108,7 @@ def test_what_was_timed_but_not_trained_has_no_accuracy() -> None:
 
 
 def test_one_process_replicate_gives_a_ratio_without_an_interval_that_says_so() -> None:
-    sentence = claims.headline(same_recipe(PAIR, n_sets=1))
+    sentence = claims.headline(same_recipe(PAIR, n_replicates=1))
     assert re.match(r"scratch-numpy is \d\.\d+× faster per epoch than torch-eager \(one process replicate, ", sentence)
 
 
@@ -153,9 +153,9 @@ def test_a_failure_says_in_which_training_or_process_replicate_it_was() -> None:
 
 def test_a_slowdown_on_purpose_is_said_first() -> None:
     description, rows = recorded_run(PAIR)
-    description["plan"]["questions"][1]["entries"][2]["extra"] = 0.05
+    description["plan"]["questions"][1]["entries"][2]["injected"] = 0.05
     (said,) = claims.warnings(summarize(description, rows))
-    assert "scratch-numpy again has an injected slowdown of 5.0 %" in said.replace("\N{NO-BREAK SPACE}", " ")
+    assert "scratch-numpy (A/A) has an injected slowdown of 5.0 %" in said.replace("\N{NO-BREAK SPACE}", " ")
 
 
 def test_an_aa_test_that_leaves_out_one_warns_and_says_how_often_that_is_chance() -> None:

@@ -41,10 +41,10 @@ KNOBS: dict[str, dict[str, Any]] = {
     "only initial weights": {"keep_rows": 5},
     "cut short in the first timing": {"keep_rows": 50},
     "cut short in the second question": {"keep_rows": 250},
-    "nothing timed": {"n_sets": 0},
-    "one process replicate": {"n_sets": 1, "stop_reason": "budget"},
+    "nothing timed": {"n_replicates": 0},
+    "one process replicate": {"n_replicates": 1, "stop_reason": "budget"},
     "two process replicates that differ much, all disturbed": {
-        "n_sets": 2,
+        "n_replicates": 2,
         "set_spread": 0.5,
         "stop_reason": "budget",
         "disturbed": 1.0,
@@ -202,7 +202,7 @@ def test_a_figure_without_data_is_left_out_with_a_reason(tmp_path: Path) -> None
 
 @pytest.mark.slow
 def test_a_run_without_blocks_says_that_nothing_was_timed(tmp_path: Path) -> None:
-    summary = summary_of(n_sets=0)
+    summary = summary_of(n_replicates=0)
     assert list(left_out(summary)) == ["headline", "ratios", *OF_NETWORKS]
     page = Page(write_report(Material(summary), tmp_path)[0].read_text("utf-8")).text
     assert "Nothing was timed." in page

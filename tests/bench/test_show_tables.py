@@ -109,11 +109,11 @@ def test_the_aa_test_is_no_implementation() -> None:
     summary = summarize(*recorded_run())
     for question in summary.questions:
         for make in (results_table, apart_table, work_table, curves_table, parts_table):
-            assert not any("again" in cell for row in make(question).rows for cell in row)
+            assert not any("second_copy" in cell for row in make(question).rows for cell in row)
 
 
 def test_a_ratio_of_one_process_replicate_has_no_interval() -> None:
-    rows = ratios_table(summarize(*recorded_run(n_sets=1)).questions[1]).rows
+    rows = ratios_table(summarize(*recorded_run(n_replicates=1)).questions[1]).rows
     assert {row[3] for row in rows} == {ABSENT}
     assert not any("(" in cell for row in rows for cell in row)
 
@@ -125,7 +125,7 @@ def test_rounds_under_interference_are_left_out_of_their_column_alone() -> None:
     assert quiet[5] == f"{quiet[2]} ({quiet[3]})"
     late = {"kind": "block", "question": "same-recipe", "implementation": "torch-eager"}
     for row in rows:
-        if late.items() <= row.items() and row["round"] >= 4 - row["set"] % 2:
+        if late.items() <= row.items() and row["round"] >= 4 - row["replicate"] % 2:
             row |= {"waited_s": row["wall_s"], "wall_s": 3 * row["wall_s"]}
     disturbed = ratios_table(summarize(description, rows).questions[1]).rows[0]
     assert number(disturbed[5]) == pytest.approx(number(quiet[2]), rel=0.02)
@@ -151,7 +151,7 @@ def test_interference_is_counted_and_what_no_counter_has_is_a_dash() -> None:
     assert cells["throttles"] == ABSENT
     assert cells["major faults"] == "0"
     assert "%" in cells["stolen time"]
-    assert disturbance_table(summarize(*recorded_run(n_sets=0))).rows == ()
+    assert disturbance_table(summarize(*recorded_run(n_replicates=0))).rows == ()
 
 
 def test_what_no_meter_measured_is_a_dash_with_its_reason() -> None:

@@ -73,11 +73,13 @@ def test_the_relative_half_width_is_a_share_of_the_estimate() -> None:
     assert relative_half_width(mean_interval([])) == math.inf
 
 
-def made_up_ratios(between_sets: float, noise: Noise, n_sets: int, trials: int, rounds: int = 6) -> NDArray[np.float64]:
+def made_up_ratios(
+    between_sets: float, noise: Noise, n_replicates: int, trials: int, rounds: int = 6
+) -> NDArray[np.float64]:
     """Return ratios whose truth is 2: [trial, set, round]."""
     machine = Machine({"a": 1.0, "b": 2.0}, between_sets, noise)
-    logs = machine.log_times(np.random.default_rng(7), trials * n_sets, rounds)
-    return np.asarray(np.exp(logs[..., 1] - logs[..., 0]).reshape(trials, n_sets, rounds))
+    logs = machine.log_times(np.random.default_rng(7), trials * n_replicates, rounds)
+    return np.asarray(np.exp(logs[..., 1] - logs[..., 0]).reshape(trials, n_replicates, rounds))
 
 
 def coverage(method: Callable[[list[list[float]]], Interval], ratios: NDArray[np.float64]) -> float:
@@ -85,27 +87,27 @@ def coverage(method: Callable[[list[list[float]]], Interval], ratios: NDArray[np
     return sum(method(trial).contains(2) for trial in ratios.tolist()) / len(ratios)
 
 
-@pytest.mark.parametrize("n_sets", [3, 5, 10])
+@pytest.mark.parametrize("n_replicates", [3, 5, 10])
 @pytest.mark.parametrize("between_sets", [0.0, 0.01, 0.03])
-def test_the_interval_over_sets_holds_the_truth_as_often_as_it_says(n_sets: int, between_sets: float) -> None:
-    ratios = made_up_ratios(between_sets, student(0.02), n_sets, trials=500)
+def test_the_interval_over_sets_holds_the_truth_as_often_as_it_says(n_replicates: int, between_sets: float) -> None:
+    ratios = made_up_ratios(between_sets, student(0.02), n_replicates, trials=500)
     assert 0.93 <= coverage(interval_over_sets, ratios) <= 0.97
 
 
 def test_rare_interruptions_do_not_cost_it_its_coverage() -> None:
-    ratios = made_up_ratios(0.01, spikes(0.01, share=0.05, cost=1.0), n_sets=5, trials=500)
+    ratios = made_up_ratios(0.01, spikes(0.01, share=0.05, cost=1.0), n_replicates=5, trials=500)
     assert 0.93 <= coverage(interval_over_sets, ratios) <= 0.97
 
 
 def test_the_bootstrap_is_too_wide_where_rounds_differ_more_than_sets() -> None:
     """It counts the noise of rounds twice, and so is not the headline."""
-    ratios = made_up_ratios(0.0, student(0.03), n_sets=10, trials=100)
+    ratios = made_up_ratios(0.0, student(0.03), n_replicates=10, trials=100)
     assert coverage(hierarchical_bootstrap, ratios) > 0.97
 
 
 def test_the_bootstrap_is_too_narrow_where_few_sets_differ_much() -> None:
-    """It knows nothing of how few sets there are, and so is not the headline."""
-    ratios = made_up_ratios(0.03, student(0.003), n_sets=3, trials=200)
+    """It knows nothing of how few replicates there are, and so is not the headline."""
+    ratios = made_up_ratios(0.03, student(0.003), n_replicates=3, trials=200)
     assert coverage(hierarchical_bootstrap, ratios) < 0.85
 
 
@@ -116,7 +118,7 @@ def test_the_bootstrap_has_the_estimate_of_the_interval_over_sets() -> None:
 
 
 def test_the_bootstrap_of_the_same_values_is_the_same_every_time_but_for_the_seed() -> None:
-    values = made_up_ratios(0.02, student(0.02), n_sets=4, trials=1)[0].tolist()
+    values = made_up_ratios(0.02, student(0.02), n_replicates=4, trials=1)[0].tolist()
     assert hierarchical_bootstrap(values) == hierarchical_bootstrap(values)
     assert hierarchical_bootstrap(values, seed=1) == hierarchical_bootstrap(values, seed=1)
     assert hierarchical_bootstrap(values, seed=1) != hierarchical_bootstrap(values, seed=2)

@@ -94,7 +94,7 @@ class MadeUpWorker:
         self.set = seed
         return {"prepare_s": 0.1}
 
-    def block(self, batches: int, extra: float, cut_cost: bool) -> Row:
+    def block(self, batches: int, injected: float, overhead: bool) -> Row:
         if self.machine.stop_after is not None:
             if not self.machine.stop_after:
                 raise KeyboardInterrupt
@@ -102,7 +102,14 @@ class MadeUpWorker:
         reply = self.machine.replies(self.implementation, self.set, self.round)
         self.round += 1
         self.machine.now += PAUSE_S + reply["wall_s"]
-        return {"examples": 1000, "extra": extra, "cpu_s": reply["wall_s"], "loss": 0.5, "energy_j": None, **reply}
+        return {
+            "examples": 1000,
+            "injected": injected,
+            "cpu_s": reply["wall_s"],
+            "loss": 0.5,
+            "energy_j": None,
+            **reply,
+        }
 
 
 def question(timing: Timing) -> Question:
@@ -114,36 +121,36 @@ def question(timing: Timing) -> Question:
 def measure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Row]]:
     """Return what times a question on a made-up machine, going on with what an earlier call recorded."""
 
-    def run(machine: MadeUp, timing: Timing, visits: int = 1, cores: Sequence[int] = (0,)) -> list[Row]:
+    def run(machine: MadeUp, timing: Timing, passes: int = 1, cores: Sequence[int] = (0,)) -> list[Row]:
         clock = types.SimpleNamespace(monotonic=machine.monotonic, sleep=machine.sleep)
         monkeypatch.setattr(driver, "time", clock)
         monkeypatch.setattr(driver, "Worker", machine.worker)
         shared: Any = types.SimpleNamespace(of=lambda *_: types.SimpleNamespace(descriptor=0, to_dict=dict))
         asked = question(timing)
-        plan = Plan((asked,), part_blocks=1, part_seconds=0.1, proof_steps=None, visits=visits)
+        plan = Plan((asked,), part_blocks=1, part_seconds=0.1, verification_steps=None, passes=passes)
         with Recorder(tmp_path) as recorder:
             book = Book(recorder, read_rows(tmp_path))
-            for visit in range(1, visits + 1):
+            for number in range(1, passes + 1):
                 machine.now += 50.0  # trainings, or another question
-                driver.time_question(asked, plan, shared, 1, cores, book, Silent(), visit)
+                driver.time_question(asked, plan, shared, 1, cores, book, Silent(), number)
         return read_rows(tmp_path)
 
     return run
 
 
 def steady(implementation: str, number_of_set: int, number_of_round: int) -> Row:
-    """Return blocks of which every process set differs a little."""
+    """Return blocks of which every process replicate differs a little."""
     return {"wall_s": (1 + NAMES.index(implementation)) * (1 + number_of_set % 3 * 0.1 * NAMES.index(implementation))}
 
 
-HOPELESS = Timing(target=1e-9, budget_s=100.0, block_s=1.0, rounds=2, min_sets=2, order_seed=0)
+HOPELESS = Timing(target=1e-9, budget_s=100.0, block_s=1.0, rounds=2, min_replicates=2, order_seed=0)
 SET_S = START_S + 2 * (3 * PAUSE_S + 6 * 1.15)
-"""About how long a process set of `steady` takes."""
+"""About how long a process replicate of `steady` takes."""
 
 
 def test_recorded_blocks_replayed_through_the_driver_give_what_they_gave(measure: Callable[..., list[Row]]) -> None:
     recorded = [json.loads(line) for line in REPLAY.read_text().splitlines()]
-    by_place = {(row["implementation"], row["set"], row["round"]): row for row in rows_of(recorded, "block")}
+    by_place = {(row["implementation"], row["replicate"], row["round"]): row for row in rows_of(recorded, "block")}
     kept = ("wall_s", "examples", "steal_s", "waited_s", "major_faults", "throttles")
 
     def replies(*place: Any) -> Row:
@@ -151,17 +158,17 @@ def test_recorded_blocks_replayed_through_the_driver_give_what_they_gave(measure
 
     rows = measure(MadeUp(replies), REPLAYED)
     (stop,), (expected,) = rows_of(rows, "stop"), rows_of(recorded, "stop")
-    assert (stop["reason"], stop["sets"]) == (expected["reason"], expected["sets"])
+    assert (stop["reason"], stop["replicates"]) == (expected["reason"], expected["replicates"])
     assert stop["spent_s"] == pytest.approx(expected["spent_s"], abs=1e-4)
     for pair in itertools.combinations(NAMES, 2):
         assert paired_ratio(rows_of(rows, "block"), *pair) == paired_ratio(rows_of(recorded, "block"), *pair)
 
 
-@pytest.mark.parametrize("visits", [1, 4, 8])
+@pytest.mark.parametrize("passes", [1, 4, 8])
 def test_visits_share_the_budget_and_the_clock_of_a_session_never_turns_back(
-    measure: Callable[..., list[Row]], visits: int
+    measure: Callable[..., list[Row]], passes: int
 ) -> None:
-    rows = measure(MadeUp(steady), HOPELESS, visits)
+    rows = measure(MadeUp(steady), HOPELESS, passes)
     (stop,) = rows_of(rows, "stop")
     assert stop["reason"] == "budget"
     assert HOPELESS.budget_s - 1.5 * SET_S < stop["spent_s"] <= HOPELESS.budget_s
@@ -169,23 +176,25 @@ def test_visits_share_the_budget_and_the_clock_of_a_session_never_turns_back(
     assert at_s == sorted(at_s)
     worked_s = sum(row["wall_s"] for row in rows_of(rows, "block"))
     assert worked_s < stop["spent_s"], "nothing is timed beyond what is said to be spent"
-    sets = Counter(row["visit"] for row in rows_of(rows, "start", implementation=NAMES[0]))
-    assert set(sets) <= set(range(1, visits + 1))
-    assert len(sets) >= min(visits, 4)
-    assert max(sets.values()) <= -(-stop["sets"] // visits) + 1
+    replicates = Counter(row["timing_pass"] for row in rows_of(rows, "start", implementation=NAMES[0]))
+    assert set(replicates) <= set(range(1, passes + 1))
+    assert len(replicates) >= min(passes, 4)
+    assert max(replicates.values()) <= -(-stop["replicates"] // passes) + 1
 
 
-@pytest.mark.parametrize("min_sets", [4, 8, 9])
+@pytest.mark.parametrize("min_replicates", [4, 8, 9])
 def test_a_timing_that_is_soon_precise_has_sets_in_every_visit_and_no_more_than_it_needs(
-    measure: Callable[..., list[Row]], min_sets: int
+    measure: Callable[..., list[Row]], min_replicates: int
 ) -> None:
-    timing = dataclasses.replace(HOPELESS, target=0.9, budget_s=1000.0, min_sets=min_sets)
-    rows = measure(MadeUp(steady), timing, visits=4)
+    timing = dataclasses.replace(HOPELESS, target=0.9, budget_s=1000.0, min_replicates=min_replicates)
+    rows = measure(MadeUp(steady), timing, passes=4)
     (stop,) = rows_of(rows, "stop")
     assert stop["reason"] == "precise"
-    assert min_sets <= stop["sets"] <= max(min_sets, 4) + 3, "some more where an interval has to narrow first"
-    sets = Counter(row["visit"] for row in rows_of(rows, "start", implementation=NAMES[0]))
-    assert set(sets) == {1, 2, 3, 4}
+    assert min_replicates <= stop["replicates"] <= max(min_replicates, 4) + 3, (
+        "some more where an interval has to narrow first"
+    )
+    replicates = Counter(row["timing_pass"] for row in rows_of(rows, "start", implementation=NAMES[0]))
+    assert set(replicates) == {1, 2, 3, 4}
 
 
 def test_a_run_that_was_stopped_goes_on_within_the_same_budget_and_mixes_no_sessions(
@@ -199,9 +208,9 @@ def test_a_run_that_was_stopped_goes_on_within_the_same_budget_and_mixes_no_sess
     blocks = rows_of(rows, "block")
     assert {row["session"] for row in blocks} == {0, 1, 2, 3}
     assert HOPELESS.budget_s - 1.5 * SET_S < stop["spent_s"] <= HOPELESS.budget_s + SET_S
-    for number in {row["set"] for row in blocks}:
-        assert len({row["session"] for row in blocks if row["set"] == number}) == 1
-    places = Counter((row["set"], row["round"], row["implementation"]) for row in blocks)
+    for number in {row["replicate"] for row in blocks}:
+        assert len({row["session"] for row in blocks if row["replicate"] == number}) == 1
+    places = Counter((row["replicate"], row["round"], row["implementation"]) for row in blocks)
     assert set(places.values()) == {1}
 
 
@@ -212,7 +221,7 @@ def test_who_hangs_in_the_start_takes_nothing_of_the_budget_of_the_others(measur
     (stop,) = rows_of(rows, "stop")
     assert stop["reason"] == "precise"
     assert stop["spent_s"] < timing.budget_s
-    assert len(rows_of(rows, "block", implementation=NAMES[2])) == stop["sets"] * timing.rounds
+    assert len(rows_of(rows, "block", implementation=NAMES[2])) == stop["replicates"] * timing.rounds
 
 
 def test_who_breaks_in_a_block_is_left_out_and_the_others_are_compared(measure: Callable[..., list[Row]]) -> None:
@@ -224,7 +233,7 @@ def test_who_breaks_in_a_block_is_left_out_and_the_others_are_compared(measure: 
     rows = measure(MadeUp(replies), dataclasses.replace(HOPELESS, target=0.5))
     assert [(row["implementation"], row["number"]) for row in rows_of(rows, "failure")] == [(NAMES[0], 1)]
     (stop,) = rows_of(rows, "stop")
-    assert (stop["reason"], stop["sets"]) == ("precise", 3), "two that differ by a tenth have a wide interval"
+    assert (stop["reason"], stop["replicates"]) == ("precise", 3), "two that differ by a tenth have a wide interval"
 
 
 def test_to_look_at_the_cores_costs_nothing_of_the_budget(measure: Callable[..., list[Row]]) -> None:

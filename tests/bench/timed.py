@@ -8,7 +8,8 @@ from backprop_bench.data import Recipe
 
 N_SETS, N_ROUNDS = 4, 3
 JITTER = (0.99, 1.0, 1.0, 1.01)
-"""By process set: what an implementation takes there, as a share of its time; the first one takes the same in all."""
+"""By process replicate: what an implementation takes there, as a share of its time; the first one takes the same in
+all."""
 
 
 def timed_question(
@@ -26,7 +27,13 @@ def timed_question(
     of = implementations or {}
     recipe = Recipe().to_dict()
     entries = [
-        {"implementation": of.get(label, label), "label": label, "again": False, "recipe_name": "r", "recipe": recipe}
+        {
+            "implementation": of.get(label, label),
+            "label": label,
+            "second_copy": False,
+            "recipe_name": "r",
+            "recipe": recipe,
+        }
         for label in example_s
     ]
     timing = {"target": 0.02, "budget_s": 60.0, "block_s": 0.06}
@@ -41,7 +48,7 @@ def timed_question(
         "timing": timing,
     }
     rows = [row for number in range(N_SETS) for row in _set_rows(number, example_s, examples)]
-    rows.append({"kind": "stop", "reason": "precise", "sets": N_SETS, "spent_s": 9.0})
+    rows.append({"kind": "stop", "reason": "precise", "replicates": N_SETS, "spent_s": 9.0})
     return question, [{**row, "session": 0, "question": name} for row in rows]
 
 
@@ -49,7 +56,7 @@ def _set_rows(number: int, example_s: Mapping[str, float], examples: int) -> lis
     rows: list[Row] = []
     for place, (label, seconds) in enumerate(example_s.items()):
         takes = seconds * (JITTER[(number + place) % N_SETS] if place else 1.0)
-        common = {"implementation": label, "set": number}
+        common = {"implementation": label, "replicate": number}
         rows.append(_row("start", common, first_s=0.5, energy="none"))
         for done in range(N_ROUNDS):
             block = {

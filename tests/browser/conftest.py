@@ -1,7 +1,7 @@
 """A report in a real browser: Debian's Chromium, without a window, and axe-core from npm.
 
 Where one of them is missing the tests are skipped with the reason; with ``BACKPROP_BENCH_BROWSER=required``, as
-``.ci/run`` sets it, they fail.
+``.ci/run`` replicates it, they fail.
 """
 
 import importlib.util

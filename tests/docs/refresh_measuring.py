@@ -10,7 +10,7 @@ from pathlib import Path
 
 from backprop_bench.bench.report.drawing import save
 from backprop_bench.bench.report.table import to_markdown
-from backprop_bench.bench.selftest.analysis import Calibration, CutCost
+from backprop_bench.bench.selftest.analysis import Calibration, Overhead
 from backprop_bench.bench.selftest.repeatability import Repeatability
 from backprop_bench.bench.selftest.repeatability_view import (
     draw_repeatability,
@@ -50,9 +50,9 @@ def blocks() -> dict[str, str]:
 
 def _all_turns() -> str:
     """Return the overhead of a turn, over the processes of all implementations."""
-    costs = [cost for name in COSTS if (cost := read_calibration(name).cut_cost) is not None]
+    costs = [cost for name in COSTS if (cost := read_calibration(name).overhead) is not None]
     trials = tuple(trial for cost in costs for trial in cost.trials)
-    together = CutCost(trials)
+    together = Overhead(trials)
     turn = together.turn
     low, high = (f"{100 * value:.2f}".replace("-", "−") for value in (turn.low, turn.high))
     estimate = f"{100 * turn.estimate:.2f}".replace("-", "−")

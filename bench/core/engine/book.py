@@ -57,7 +57,7 @@ class Book:
 
     def unproved(self, question: Question, entry: Entry) -> bool:
         """Say whether an implementation failed its parity proof, refused the recipe or broke in it."""
-        failed = self.find("failure", question, implementation=entry.name, phase="proof")
+        failed = self.find("failure", question, implementation=entry.name, phase="verification")
         return bool(failed or self.find("parity", question, implementation=entry.name, passed=False))
 
     def _index(self, rows: list[Row]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from backprop_bench.bench.core.implementations import named_implementation, trains_nothing
-from backprop_bench.bench.core.records.rows import AGAIN, Row
+from backprop_bench.bench.core.records.rows import SECOND_COPY, Row
 from backprop_bench.bench.core.stats.stopping import Timing
 from backprop_bench.data import Dataset, InputError, Recipe
 
@@ -14,7 +14,7 @@ TARGET = 0.02
 BLOCK_S = 0.06
 """Short, for on a shared machine the speed changes all the time, and what a round compares should lie close together.
 Yet so long that being cut into blocks costs an implementation less than 0.5 %: docs/measuring.md has what it costs."""
-MIN_SETS = 8
+MIN_REPLICATES = 8
 """With fewer, a timing that stops when it is precise stops too often where it only seems so, and its intervals hold the
 truth too seldom."""
 
@@ -47,9 +47,9 @@ class Entry:
 
     Attributes
     ----------
-    again
+    second_copy
         Whether it is the second copy of an implementation, which is only timed: the self-test of the measuring.
-    extra
+    injected
         Share of its own time that a block is made to take longer: a slowdown that is injected on purpose.
     rung
         What the records call it where one implementation is there with several recipes; ``None`` for its own name.
@@ -57,7 +57,7 @@ class Entry:
         Whose kernels OpenBLAS is to use; ``None`` for those that it picks.
     threads
         Of its workers while it is timed; ``None`` for as many as the others of its question have.
-    cut_cost
+    overhead
         Whether another block follows each one in the same turn, and as many batches in calls of their own: to measure
         what being cut into blocks costs.
     """
@@ -65,9 +65,9 @@ class Entry:
     implementation: str
     recipe_name: str
     recipe: Recipe
-    again: bool = False
-    extra: float = 0.0
-    cut_cost: bool = False
+    second_copy: bool = False
+    injected: float = 0.0
+    overhead: bool = False
     rung: str | None = None
     core_type: str | None = None
     threads: int | None = None
@@ -85,7 +85,7 @@ class Entry:
     @property
     def label(self) -> str:
         """What the records call it."""
-        return f"{self.name}{AGAIN}" if self.again else self.name
+        return f"{self.name}{SECOND_COPY}" if self.second_copy else self.name
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,7 +108,7 @@ class Question:
     @property
     def originals(self) -> tuple[Entry, ...]:
         """The entries without those that are there a second time."""
-        return tuple(entry for entry in self.entries if not entry.again)
+        return tuple(entry for entry in self.entries if not entry.second_copy)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,11 +118,11 @@ class Plan:
     questions: tuple[Question, ...]
     part_blocks: int
     part_seconds: float
-    proof_steps: int | None
+    verification_steps: int | None
     """Of the parity proof; ``None`` where nothing is proved, for everything is compared with itself."""
     at_once: int = 1
     """Questions that are timed at the same time, each on cores of its own."""
-    visits: int = 1
+    passes: int = 1
     """In how many parts trainings and timing are done, the trainings of one part before its timing."""
     keeps_trained: bool = False
     """Whether the networks that come of the first seed of each question are kept."""
@@ -142,9 +142,9 @@ class Plan:
             tuple(_read_question(question) for question in plan["questions"]),
             plan["part_blocks"],
             plan["part_seconds"],
-            plan["proof_steps"],
+            plan["verification_steps"],
             plan["at_once"],
-            plan["visits"],
+            plan["passes"],
             plan["keeps_trained"],
         )
 
@@ -155,9 +155,9 @@ def _read_question(row: dict[str, Any]) -> Question:
             entry["implementation"],
             entry["recipe_name"],
             Recipe.from_dict(entry["recipe"]),
-            entry["again"],
-            entry["extra"],
-            entry["cut_cost"],
+            entry["second_copy"],
+            entry["injected"],
+            entry["overhead"],
             entry["rung"],
             entry["core_type"],
             entry["threads"],

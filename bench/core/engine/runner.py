@@ -45,25 +45,25 @@ class Runner:
 
     def verify(self) -> None:
         """Verify all that is not verified yet."""
-        if self.plan.proof_steps is not None:
-            self._verify_all(self.plan.proof_steps)
+        if self.plan.verification_steps is not None:
+            self._verify_all(self.plan.verification_steps)
 
     def run(self) -> None:
         """Verify, train and time all that is not recorded yet."""
         try:
             self.verify()
             with SharedForms(self.dataset) as shared:
-                for visit in range(1, self.plan.visits + 1):
+                for number in range(1, self.plan.passes + 1):
                     for question in self.plan.questions:
-                        seeds = question.seeds[visit - 1 :: self.plan.visits]
+                        seeds = question.seeds[number - 1 :: self.plan.passes]
                         keep = self.plan.keeps_trained
                         train_question(question, seeds, shared, self.threads, self.book, self.progress, keep)
-                    self._time_all(shared, visit)
+                    self._time_all(shared, number)
         finally:
             start_again()
 
-    def _time_all(self, shared: SharedForms, visit: int) -> None:
-        """Time one question after the other, each for its share of a visit.
+    def _time_all(self, shared: SharedForms, number: int) -> None:
+        """Time one question after the other, each for its share of a number.
 
         Where the plan says so, several are timed at once, each on cores of its own.
         """
@@ -80,7 +80,7 @@ class Runner:
                 if question is None:
                     return
                 threads = question.threads or self.threads
-                time_question(question, self.plan, shared, threads, mine, self.book, self.progress, visit)
+                time_question(question, self.plan, shared, threads, mine, self.book, self.progress, number)
 
         with concurrent.futures.ThreadPoolExecutor(self.plan.at_once) as pool:
             try:
@@ -132,17 +132,17 @@ class Runner:
 
     def _record_checks(self, question: Question, entry: Entry, outcome: Row | WorkerError) -> None:
         if isinstance(outcome, Refusal):
-            self.book.add_failure(question, entry, "proof", None, str(outcome))
+            self.book.add_failure(question, entry, "verification", None, str(outcome))
             return
         if isinstance(outcome, WorkerError):
-            self.book.add_failure(question, entry, "proof", None, f"not timed: during verification {outcome}")
+            self.book.add_failure(question, entry, "verification", None, f"not timed: during verification {outcome}")
             return
         for check in outcome["checks"]:
             if not check["passed"]:  # the failure first: whatever happens in between, it is never timed
                 what = f"{check['check']} in {check['dtype']} against {check['reference']}"
                 message = f"not timed: verification failed: {what}: {check['where']}"
                 message = "; ".join([message, *outcome["questions"]])
-                self.book.add_failure(question, entry, "proof", None, message)
+                self.book.add_failure(question, entry, "verification", None, message)
                 break
         self.book.add("parity", question, *({**check, "implementation": entry.name} for check in outcome["checks"]))
 

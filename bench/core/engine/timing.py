@@ -1,4 +1,4 @@
-"""Timing: process sets of interleaved blocks, until every ratio is precise enough or the budget is used up."""
+"""Timing: process replicates of interleaved blocks, until every ratio is precise enough or the budget is used up."""
 
 import concurrent.futures
 import contextlib
@@ -26,18 +26,18 @@ def time_question(
     cores: Sequence[int],
     book: Book,
     progress: Progress,
-    visit: int,
+    timing_pass: int,
 ) -> None:
     """Time a question on these cores unless that is done; what earlier sessions measured counts towards the end.
 
     Parameters
     ----------
-    visit
-        Counted from 1: this one may use up so many of as many shares of the budget as the plan has visits.
+    timing_pass
+        Counted from 1: this one may use up so many of as many shares of the budget as the plan has passes.
     """
     if book.find("stop", question):
         return
-    timing = _Timing(question, plan, shared, threads, cores, book, progress, visit)
+    timing = _Timing(question, plan, shared, threads, cores, book, progress, timing_pass)
     left_s = question.timing.budget_s * timing.share - timing.spent_s()
     if timing.is_last or left_s > 0:
         with progress.stage(f"time {question.name}", max(0.0, left_s)):
@@ -45,10 +45,10 @@ def time_question(
 
 
 LOOK_S = 0.3
-"""Seconds to look at how busy the cores are, before the first process set of a visit."""
+"""Seconds to look at how busy the cores are, before the first process replicate of a timing_pass."""
 
 Team = dict[Entry, Worker]
-"""The workers of a process set that are still at work."""
+"""The workers of a process replicate that are still at work."""
 
 
 class _Timing:
@@ -63,7 +63,7 @@ class _Timing:
         cores: Sequence[int],
         book: Book,
         progress: Progress,
-        visit: int,
+        timing_pass: int,
     ) -> None:
         self.question = question
         self.plan = plan
@@ -74,10 +74,10 @@ class _Timing:
         self.book = book
         self.progress = progress
         self.cores = cores
-        self.visit = visit
-        self.share = visit / plan.visits
-        """Of the timing that is done when this visit is over."""
-        self.is_last = visit == plan.visits
+        self.timing_pass = timing_pass
+        self.share = timing_pass / plan.passes
+        """Of the timing that is done when this pass is over."""
+        self.is_last = timing_pass == plan.passes
         self.core_meter = CoreMeter()
         blocks = book.find("block", question)
         self.spent_before_s = spent_s(row for row in blocks if row["session"] != book.session)
@@ -85,36 +85,36 @@ class _Timing:
         self.began = time.monotonic() - spent_s(row for row in blocks if row["session"] == book.session)
         """When this session would have begun, had it done nothing but this timing."""
         self.aside_s = 0.0
-        """Spent in this visit on the parts of a step, and on waiting for those that broke: not of the budget."""
+        """Spent in this timing_pass on the parts of a step, and on waiting for those that broke: not of the budget."""
         self.last_set_s: float | None = None
-        """What the last process set of this visit took."""
+        """What the last process replicate of this timing_pass took."""
         self.batches: dict[Entry, int] = {}
         """How many a block has."""
         self.undivided: set[str] = set()
         """Those that do not divide their steps into parts, as this session has found."""
 
     def run(self) -> None:
-        """Time process sets until it is enough, and say why; or until it is enough for this visit."""
-        last = max((row["set"] for row in self.book.find("start", self.question)), default=-1)
+        """Time process replicates until it is enough, and say why; or until it is enough for this pass."""
+        last = max((row["replicate"] for row in self.book.find("start", self.question)), default=-1)
         self._look_at_cores()
         while (reason := self._reason()) is None or self._without_parts(self._able()):
             if reason is None and not self.is_last and self._is_enough_for_now():
                 return
             last += 1
             self._process_set(last)
-        sets = len({row["set"] for row in self.book.find("block", self.question)})
-        self.book.add("stop", self.question, {"reason": reason, "sets": sets, "spent_s": self.spent_s()})
+        replicates = len({row["replicate"] for row in self.book.find("block", self.question)})
+        self.book.add("stop", self.question, {"reason": reason, "replicates": replicates, "spent_s": self.spent_s()})
 
     def _look_at_cores(self) -> None:
-        """Let the meter run for a while, where there is a choice: what ran before this visit says nothing of it."""
+        """Let the meter run for a while, where there is a choice: it must not see what ran before this pass."""
         if len(self.cores) > self.most_threads:
             time.sleep(LOOK_S)
             self.aside_s += LOOK_S
 
     def _is_enough_for_now(self) -> bool:
-        """Say whether the share has no room for half of another process set, or all is precise after its share of sets.
+        """Say whether the share has no room for half of another replicate, or all is precise after its replicates.
 
-        A timing that is soon precise still has sets in every visit.
+        A timing that is soon precise still has replicates in every pass.
         """
         timing = self.question.timing
         if self.spent_s() + (self.last_set_s or 0.0) / 2 > timing.budget_s * self.share:
@@ -140,7 +140,7 @@ class _Timing:
     def _compared(self) -> list[str]:
         """Return what is compared: the implementations, or one with its own copy where there is nothing else."""
         able = self._able()
-        originals = [entry for entry in able if not entry.again]
+        originals = [entry for entry in able if not entry.second_copy]
         if len(originals) > 1:
             return [entry.label for entry in originals]
         names = [entry.name for entry in able]
@@ -148,16 +148,16 @@ class _Timing:
         return twice or [entry.label for entry in originals or able]
 
     def _ratios(self) -> tuple[list[tuple[Interval, int]], int]:
-        """Return every ratio with the process sets behind it, and the number of all sets."""
+        """Return every ratio with the process replicates behind it, and the number of all replicates."""
         blocks = self.book.find("block", self.question)
         ratios = [paired_interval(blocks, *pair) for pair in pairs(self._compared())]
-        return ratios, len({row["set"] for row in blocks})
+        return ratios, len({row["replicate"] for row in blocks})
 
     def _reason(self) -> str | None:
         if not self._compared():
             return "failed"
-        ratios, sets = self._ratios()
-        reason = reason_to_stop(self.question.timing, ratios, sets, self.spent_s(), self.last_set_s)
+        ratios, replicates = self._ratios()
+        reason = reason_to_stop(self.question.timing, ratios, replicates, self.spent_s(), self.last_set_s)
         return None if reason in ("precise", "alone") and not self.is_last else reason
 
     def _process_set(self, number: int) -> None:
@@ -176,7 +176,7 @@ class _Timing:
                 self.aside_s += self._at_s() - before_s
 
     def _add(self, kind: str, entry: Entry, number: int, row: Row, *, sync: bool = True) -> None:
-        self.book.add(kind, self.question, {"implementation": entry.label, "set": number, **row}, sync=sync)
+        self.book.add(kind, self.question, {"implementation": entry.label, "replicate": number, **row}, sync=sync)
 
     @contextlib.contextmanager
     def _surviving(self, team: Team, entry: Entry, number: int) -> Iterator[None]:
@@ -215,7 +215,7 @@ class _Timing:
                 started |= {} if self._starts_alone(entry) else dict.fromkeys(("import_s", "load_s", "prepare_s"))
                 with self._surviving(team, entry, number):
                     warmed = self._warm_up(team[entry], entry)
-                    self._add("start", entry, number, {"visit": self.visit, **started, **warmed})
+                    self._add("start", entry, number, {"timing_pass": self.timing_pass, **started, **warmed})
             self.aside_s += time.monotonic() - began if broken else 0.0
         self.core_meter.least_busy(self.cores, self.most_threads, number)  # forget the start
         return team
@@ -234,7 +234,7 @@ class _Timing:
         return worker, opened | worker.ask("begin", seed=number)
 
     def _warm_up(self, worker: Worker, entry: Entry) -> Row:
-        """Let a worker come up to speed, with blocks as in the sets before; a second copy has those of the first."""
+        """Warm a worker up, with blocks as in the replicates before; a second copy has those of the first."""
         fellows = [other.label for other in self.question.entries if other.name == entry.name]
         starts = [row for row in self.book.find("start", self.question) if row["implementation"] in fellows]
         batches = starts[0]["block_batches"] if starts else None
@@ -254,12 +254,12 @@ class _Timing:
             for position, index in enumerate(order):
                 if entries[index] in team:
                     self._block(team, entries[index], number, done, position)
-            self.progress.advance(f"process set {number + 1}, round {done + 1}", self.spent_s() - before)
+            self.progress.advance(f"process replicate {number + 1}, round {done + 1}", self.spent_s() - before)
 
     def _block(self, team: Team, entry: Entry, number: int, done: int, position: int) -> None:
         """Train one block and record it; a kill loses nothing that is written, so no block waits for the disk."""
         with self._surviving(team, entry, number):
-            asked = {"batches": self.batches[entry], "extra": entry.extra, "cut_cost": entry.cut_cost}
+            asked = {"batches": self.batches[entry], "injected": entry.injected, "overhead": entry.overhead}
             block = team[entry].ask("block", **asked)
             place = {"round": done, "position": position, "at_s": self._at_s()}
             self._add("block", entry, number, place | block, sync=False)
@@ -269,7 +269,7 @@ class _Timing:
         return [
             entry
             for entry in entries
-            if not entry.again
+            if not entry.second_copy
             and entry.label not in self.undivided
             and any(not self._parts_of(entry, block) for block in range(self.plan.part_blocks))
         ]

@@ -191,7 +191,7 @@ def read_text(path: Path) -> str | None:
 
 
 def parse_cpuinfo(text: str) -> CpuInfo:
-    """Read the model, the instruction sets that matter and the hypervisor flag from ``/proc/cpuinfo``.
+    """Read the model, the instruction replicates that matter and the hypervisor flag from ``/proc/cpuinfo``.
 
     An ARM processor has no model name there; its implementer and part numbers stand in for it.
     """

@@ -22,28 +22,38 @@ from backprop_bench.data import InputError
 Row = dict[str, Any]
 
 KINDS: dict[str, tuple[str, ...]] = {
-    "parity": ("question", "implementation", "reference", "check", "dtype", "passed", "difference", "bound", "where"),
+    "parity": (
+        "question",
+        "implementation",
+        "reference",
+        "check",
+        "dtype",
+        "passed",
+        "difference",
+        "tolerance",
+        "where",
+    ),
     "epoch": ("question", "implementation", "seed", "epoch", "examples", "loss", "accuracy"),
     "start": (
-        *("question", "implementation", "set", "visit", "cores", "threads", "block_batches", "energy"),
+        *("question", "implementation", "replicate", "timing_pass", "cores", "threads", "block_batches", "energy"),
         *("import_s", "load_s", "prepare_s", "first_s"),
     ),
     "block": (
-        *("question", "implementation", "set", "round", "position", "examples", "extra", "at_s"),
+        *("question", "implementation", "replicate", "round", "position", "examples", "injected", "at_s"),
         *("wall_s", "cpu_s", "loss", "energy_j"),
     ),
-    "end": ("question", "implementation", "set", "evaluation_s", "peak_rss_bytes", "data_rss_bytes"),
+    "end": ("question", "implementation", "replicate", "evaluation_s", "peak_rss_bytes", "data_rss_bytes"),
     "memory": ("question", "implementation", "parameter_bytes", "training_bytes"),
     "part": ("question", "implementation", "part", "block", "steps", "batch_size", "wall_s"),
     "search": ("question", "implementation", "curve", "reached"),
-    "race": ("question", "implementation", "seed", "target", "cold", "start_s", "curve", "reached"),
+    "time_to_accuracy": ("question", "implementation", "seed", "target", "cold", "start_s", "curve", "reached"),
     "trial": ("question", "implementation", "seed", "solved", "close", "curve", "distance", "weights"),
     "stretch": ("question", "implementation", "seed", "epoch", "batches", "distance"),
     "trained": (
         *("question", "implementation", "seed", "epoch", "file", "sha256", "bytes", "dataset"),
         *("input_range", "hidden_activation", "output_activation"),
     ),
-    "stop": ("question", "reason", "sets", "spent_s"),
+    "stop": ("question", "reason", "replicates", "spent_s"),
     "failure": ("question", "implementation", "phase", "number", "message"),
 }
 """Fields of every kind of row, beside ``kind`` and ``session``. Times are seconds, accuracies fractions in [0, 1].
@@ -54,13 +64,13 @@ epoch
 start
     Of one process: from its start to its imports, mapping the data, making the trainer, the first call. The first three
     are ``None`` where processes were started together. ``energy`` says what measures energy, or why nothing does.
-    ``visit`` counts the parts, from 1, in which the timing is spread over the run.
+    ``timing_pass`` counts the passes, from 1, in which the timing is spread over the run.
 block
-    What is compared. ``set`` numbers the process sets and ``round`` the rounds in one; in a round every implementation
-    trains one block, in an order of which ``position`` is the place. ``at_s``: how long the timing of the question had
-    taken in this session when the block ended. Where it is measured what being cut into blocks costs, fields that begin
-    with ``later_`` are of another block in the same turn, and those with ``single_`` of as many batches in calls of
-    their own: examples, calls and seconds.
+    What is compared. ``replicate`` numbers the process replicates and ``round`` the rounds in one; in a round every
+    implementation trains one block, in an order of which ``position`` is the place. ``at_s``: how long the timing of
+    the question had taken in this session when the block ended. Where it is measured what being cut into blocks costs,
+    fields that begin with ``later_`` are of another block in the same turn, and those with ``single_`` of as many
+    batches in calls of their own: examples, calls and seconds.
 end
     Of one process: an evaluation on the test examples, and its memory.
 memory
@@ -161,7 +171,7 @@ class Recorder:
         self._file.close()
 
 
-AGAIN = " again"
+SECOND_COPY = " (A/A)"
 """What the label of a second copy ends in."""
 
 DISTURBANCE = (
@@ -174,8 +184,8 @@ DISTURBANCE = (
     "minor_faults",
     "major_faults",
 )
-CUT_COST = tuple(f"{stretch}_{what}" for stretch in ("later", "single") for what in ("examples", "calls", "wall_s"))
-OPTIONAL = frozenset((*DISTURBANCE, *CUT_COST, "learning_rate", "seed", "from_run", "processor"))
+OVERHEAD = tuple(f"{stretch}_{what}" for stretch in ("later", "single") for what in ("examples", "calls", "wall_s"))
+OPTIONAL = frozenset((*DISTURBANCE, *OVERHEAD, "learning_rate", "seed", "from_run", "processor"))
 """Fields that a row of a kind without them has only where the machine can tell, or it is asked for them."""
 
 

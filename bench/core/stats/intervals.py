@@ -88,7 +88,7 @@ def geometric_mean_interval(values: Sequence[float]) -> Interval:
     return _exponential(mean_interval([math.log(value) for value in values]), len(values))
 
 
-def interval_over_sets(sets: Sequence[Sequence[float]]) -> Interval:
+def interval_over_sets(replicates: Sequence[Sequence[float]]) -> Interval:
     """Return the mean of positive values that are clustered by process replicate, such as per-round time ratios.
 
     Within a replicate it takes the median of the logarithms: on shared machines a block is now and then interrupted,
@@ -98,7 +98,7 @@ def interval_over_sets(sets: Sequence[Sequence[float]]) -> Interval:
 
     Parameters
     ----------
-    sets
+    replicates
         Values by process replicate: [replicate][round].
 
     Returns
@@ -106,12 +106,12 @@ def interval_over_sets(sets: Sequence[Sequence[float]]) -> Interval:
     Interval
         ``n`` is the number of values in all. One replicate gives no interval.
     """
-    filled = [values for values in sets if len(values)]
+    filled = [values for values in replicates if len(values)]
     medians = [statistics.median(map(math.log, values)) for values in filled]
     return _exponential(mean_interval(medians), sum(map(len, filled)))
 
 
-def hierarchical_bootstrap(sets: Sequence[Sequence[float]], seed: int = 0) -> Interval:
+def hierarchical_bootstrap(replicates: Sequence[Sequence[float]], seed: int = 0) -> Interval:
     """Return the estimate of :func:`interval_over_sets` with the percentile interval of a hierarchical bootstrap.
 
     Replicates are drawn with replacement, then rounds within each. The interval is for comparison only. It counts the
@@ -120,14 +120,14 @@ def hierarchical_bootstrap(sets: Sequence[Sequence[float]], seed: int = 0) -> In
 
     Parameters
     ----------
-    sets
+    replicates
         Positive values by process replicate: [replicate][round].
     seed
         Of the draws; the same values give the same interval.
     """
-    logs = [np.log(values) for values in sets if len(values)]
+    logs = [np.log(values) for values in replicates if len(values)]
     if len(logs) < 2:
-        return interval_over_sets(sets)
+        return interval_over_sets(replicates)
     rng = np.random.default_rng(seed)
     medians = np.array(
         [np.median(values[rng.integers(len(values), size=(RESAMPLES, len(values)))], axis=1) for values in logs]
@@ -135,7 +135,7 @@ def hierarchical_bootstrap(sets: Sequence[Sequence[float]], seed: int = 0) -> In
     drawn = rng.integers(len(logs), size=(RESAMPLES, len(logs)))
     within = rng.integers(RESAMPLES, size=drawn.shape)
     low, high = np.quantile(medians[drawn, within].mean(axis=1), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    estimate = interval_over_sets(sets).estimate
+    estimate = interval_over_sets(replicates).estimate
     return Interval(estimate, math.exp(low), math.exp(high), sum(map(len, logs)))
 
 

@@ -71,7 +71,7 @@ class Ratio:
         )
 
     @property
-    def n_sets(self) -> int:
+    def n_replicates(self) -> int:
         """Process replicates behind it."""
         return len(self.by_set)
 
@@ -87,7 +87,7 @@ def is_disturbed(block: Row) -> bool:
 
 def group_by_set(rows: Iterable[Row]) -> list[list[Row]]:
     """Group rows by process replicate: same session, same set."""
-    key = lambda row: (row["session"], row["set"])  # noqa: E731 (sorted and grouped by the same key)
+    key = lambda row: (row["session"], row["replicate"])  # noqa: E731 (sorted and grouped by the same key)
     return [list(group) for _, group in itertools.groupby(sorted(rows, key=key), key)]
 
 
@@ -105,23 +105,23 @@ def pairs_by_set(blocks: Iterable[Row], numerator: str, denominator: str) -> lis
     A replicate that was stopped early, with fewer than half the rounds of the longest one, is left out: its estimate is
     less precise than the others but would weigh as much.
     """
-    sets = []
+    replicates = []
     for rows in group_by_set(blocks):
         found = {(row["implementation"], row["round"]): row for row in rows}
         rounds = sorted({row["round"] for row in rows})
         both = [(found.get((numerator, number)), found.get((denominator, number))) for number in rounds]
-        sets.append([(a, b) for a, b in both if a is not None and b is not None])
-    return long_enough(sets)
+        replicates.append([(a, b) for a, b in both if a is not None and b is not None])
+    return long_enough(replicates)
 
 
-def long_enough(sets: Sequence[list[Any]]) -> list[list[Any]]:
+def long_enough(replicates: Sequence[list[Any]]) -> list[list[Any]]:
     """Leave out the replicates that were stopped early."""
-    longest = max(map(len, sets), default=0)
-    return [found for found in sets if found and 2 * len(found) >= longest]
+    longest = max(map(len, replicates), default=0)
+    return [found for found in replicates if found and 2 * len(found) >= longest]
 
 
-def _ratios(sets: Sequence[Sequence[Pair]]) -> list[list[float]]:
-    return [[seconds_per_example(a) / seconds_per_example(b) for a, b in pairs] for pairs in sets]
+def _ratios(replicates: Sequence[Sequence[Pair]]) -> list[list[float]]:
+    return [[seconds_per_example(a) / seconds_per_example(b) for a, b in pairs] for pairs in replicates]
 
 
 def quiet(times: Sequence[float]) -> float:
@@ -134,61 +134,64 @@ def quiet_times(blocks: Iterable[Row], labels: Sequence[str]) -> dict[str, list[
 
     Only rounds count in which all were timed. A replicate that was stopped early is left out, as in every ratio.
     """
-    sets = []
+    replicates = []
     for rows in group_by_set(blocks):
         timed = {(row["round"], row["implementation"]): seconds_per_example(row) for row in rows}
         rounds = {number for number, _ in timed}
         whole = [number for number in sorted(rounds) if all((number, label) in timed for label in labels)]
-        sets.append([{label: timed[number, label] for label in labels} for number in whole])
-    return {label: [quiet([times[label] for times in found]) for found in long_enough(sets)] for label in labels}
+        replicates.append([{label: timed[number, label] for label in labels} for number in whole])
+    return {label: [quiet([times[label] for times in found]) for found in long_enough(replicates)] for label in labels}
 
 
-def _quiet_ratios(sets: Sequence[Sequence[Pair]]) -> list[float]:
+def _quiet_ratios(replicates: Sequence[Sequence[Pair]]) -> list[float]:
     """Return the ratio of the 10th-percentile block times, by process replicate that has a round."""
-    each = [[list(map(seconds_per_example, blocks)) for blocks in zip(*pairs, strict=True)] for pairs in sets if pairs]
+    each = [
+        [list(map(seconds_per_example, blocks)) for blocks in zip(*pairs, strict=True)] for pairs in replicates if pairs
+    ]
     return [quiet(a) / quiet(b) for a, b in each]
 
 
-def _quiet_interval(sets: Sequence[Sequence[Pair]]) -> Interval:
-    return dataclasses.replace(geometric_mean_interval(_quiet_ratios(sets)), n=sum(map(len, sets)))
+def _quiet_interval(replicates: Sequence[Sequence[Pair]]) -> Interval:
+    return dataclasses.replace(geometric_mean_interval(_quiet_ratios(replicates)), n=sum(map(len, replicates)))
 
 
 def paired_interval(blocks: Sequence[Row], numerator: str, denominator: str) -> tuple[Interval, int]:
     """Return the time ratio of two implementations with its interval, and the number of process replicates."""
-    sets = pairs_by_set(blocks, numerator, denominator)
-    return _quiet_interval(sets), len(sets)
+    replicates = pairs_by_set(blocks, numerator, denominator)
+    return _quiet_interval(replicates), len(replicates)
 
 
 def paired_ratio(blocks: Sequence[Row], numerator: str, denominator: str) -> Ratio:
     """Return the time ratio of two implementations by every statistic."""
-    sets = pairs_by_set(blocks, numerator, denominator)
-    kept = [[pair for pair in pairs if not any(map(is_disturbed, pair))] for pairs in sets]
-    ratios = _ratios(sets)
+    replicates = pairs_by_set(blocks, numerator, denominator)
+    kept = [[pair for pair in pairs if not any(map(is_disturbed, pair))] for pairs in replicates]
+    ratios = _ratios(replicates)
     return Ratio(
         numerator,
         denominator,
-        interval=_quiet_interval(sets),
-        by_set=tuple(_quiet_ratios(sets)),
+        interval=_quiet_interval(replicates),
+        by_set=tuple(_quiet_ratios(replicates)),
         within_rounds=interval_over_sets(ratios),
         undisturbed=_quiet_interval(kept),
-        totals=_ratio_of_totals(sets),
+        totals=_ratio_of_totals(replicates),
         bootstrap=hierarchical_bootstrap(ratios),
     )
 
 
-def _ratio_of_totals(sets: Sequence[Sequence[Pair]]) -> Interval:
+def _ratio_of_totals(replicates: Sequence[Sequence[Pair]]) -> Interval:
     totals = [
-        sum(seconds_per_example(a) for a, _ in pairs) / sum(seconds_per_example(b) for _, b in pairs) for pairs in sets
+        sum(seconds_per_example(a) for a, _ in pairs) / sum(seconds_per_example(b) for _, b in pairs)
+        for pairs in replicates
     ]
     interval = geometric_mean_interval(totals)
-    return dataclasses.replace(interval, n=sum(map(len, sets)))
+    return dataclasses.replace(interval, n=sum(map(len, replicates)))
 
 
 def per_example_interval(blocks: Iterable[Row], field: str) -> Interval:
     """Return the 10th percentile of ``wall_s`` or ``cpu_s`` of blocks per example, over process replicates."""
-    sets = long_enough(group_by_set(blocks))
-    found = geometric_mean_interval([quiet([row[field] / row["examples"] for row in rows]) for rows in sets])
-    return dataclasses.replace(found, n=sum(map(len, sets)))
+    replicates = long_enough(group_by_set(blocks))
+    found = geometric_mean_interval([quiet([row[field] / row["examples"] for row in rows]) for rows in replicates])
+    return dataclasses.replace(found, n=sum(map(len, replicates)))
 
 
 def joules_per_example(blocks: Iterable[Row]) -> Interval | None:
@@ -196,8 +199,8 @@ def joules_per_example(blocks: Iterable[Row]) -> Interval | None:
 
     ``None`` where energy was not measured.
     """
-    sets = long_enough(group_by_set([row for row in blocks if row["energy_j"] is not None]))
-    totals = [sum(row["energy_j"] for row in rows) / sum(row["examples"] for row in rows) for rows in sets]
+    replicates = long_enough(group_by_set([row for row in blocks if row["energy_j"] is not None]))
+    totals = [sum(row["energy_j"] for row in rows) / sum(row["examples"] for row in rows) for rows in replicates]
     return interval_over_sets([[total] for total in totals]) if totals and min(totals) > 0 else None
 
 

@@ -23,7 +23,7 @@ class Timing:
         Target duration of a block, seconds.
     rounds
         Rounds in a process replicate.
-    min_sets
+    min_replicates
         Least number of process replicates: with fewer, intervals are narrow by chance too often.
     order_seed
         Decides the orders within rounds.
@@ -33,7 +33,7 @@ class Timing:
     budget_s: float
     block_s: float
     rounds: int
-    min_sets: int
+    min_replicates: int
     order_seed: int
 
 
@@ -54,26 +54,26 @@ def balanced_orders(n: int, seed: Iterable[int]) -> Iterator[list[int]]:
             yield [int(names[entry]) for entry in rows[row]]
 
 
-def is_precise(timing: Timing, ratios: Sequence[tuple[Interval, int]], n_sets: int, share: float = 1.0) -> bool:
+def is_precise(timing: Timing, ratios: Sequence[tuple[Interval, int]], n_replicates: int, share: float = 1.0) -> bool:
     """Say whether every ratio has reached the target, after at least this share of the least number of replicates.
 
     Parameters
     ----------
     ratios
         Of every two implementations that are compared: the ratio, and the process replicates behind it.
-    n_sets
+    n_replicates
         Process replicates that were timed so far.
     share
         Of the timing that is to be done by now, from 0 to 1.
     """
-    enough = min((sets for _, sets in ratios), default=n_sets) >= timing.min_sets * share
+    enough = min((replicates for _, replicates in ratios), default=n_replicates) >= timing.min_replicates * share
     return enough and all(relative_half_width(interval) <= timing.target for interval, _ in ratios)
 
 
 def reason_to_stop(
     timing: Timing,
     ratios: Sequence[tuple[Interval, int]],
-    n_sets: int,
+    n_replicates: int,
     spent_s: float,
     next_s: float | None = None,
 ) -> str | None:
@@ -83,18 +83,18 @@ def reason_to_stop(
     ----------
     ratios
         Of every two implementations that are compared: the ratio, and the process replicates behind it.
-    n_sets
+    n_replicates
         Process replicates that were timed so far.
     spent_s
         Seconds that they took.
     next_s
         Seconds that another one will take; ``None`` for the mean of those so far.
     """
-    if is_precise(timing, ratios, n_sets):
+    if is_precise(timing, ratios, n_replicates):
         return "precise" if ratios else "alone"
-    if not n_sets:
+    if not n_replicates:
         return None
-    return "budget" if spent_s + (spent_s / n_sets if next_s is None else next_s) > timing.budget_s else None
+    return "budget" if spent_s + (spent_s / n_replicates if next_s is None else next_s) > timing.budget_s else None
 
 
 def pairs(names: Iterable[str]) -> list[tuple[str, str]]:

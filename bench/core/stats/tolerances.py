@@ -18,20 +18,20 @@ class Agreement:
     ----------
     difference
         |a − b| there, relative to the largest |b| of the same array; ``None`` where it is no number.
-    bound
+    tolerance
         What is allowed there, relative to the same.
     where
         The place: layer, array and index; or what is wrong where there is nothing to compare.
     """
 
     difference: float | None
-    bound: float
+    tolerance: float
     where: str
 
     @property
     def passed(self) -> bool:
         """Whether the difference is a number within the bound."""
-        return self.difference is not None and self.difference <= self.bound
+        return self.difference is not None and self.difference <= self.tolerance
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Parity:
     dtype: str
     passed: bool
     difference: float | None
-    bound: float
+    tolerance: float
     where: str
 
 
@@ -96,7 +96,7 @@ def worst(agreements: Iterable[Agreement]) -> Agreement:
             return math.inf
         if agreement.difference == 0:
             return 0.0
-        return agreement.difference / agreement.bound if agreement.bound else math.inf
+        return agreement.difference / agreement.tolerance if agreement.tolerance else math.inf
 
     return max(agreements, key=severity)
 
@@ -115,12 +115,12 @@ def _compare_array(name: str, a: Floats, b: Floats, allowed: Floats | float) -> 
             place = f"{name}{_format_index(index)}{whose}"
             return Agreement(None, 0.0, f"{place} is {values[index]}, expected a finite number")
     difference: npt.NDArray[np.float64] = abs(a64 - b64)
-    bound: npt.NDArray[np.float64] = np.zeros_like(a64) + allowed
+    tolerance: npt.NDArray[np.float64] = np.zeros_like(a64) + allowed
     with np.errstate(divide="ignore", invalid="ignore"):
-        excess = np.where(difference == 0, 0.0, difference / bound)
+        excess = np.where(difference == 0, 0.0, difference / tolerance)
     index = np.unravel_index(int(np.argmax(excess)), a.shape)
     scale = float(abs(b64).max()) or 1.0
-    return Agreement(float(difference[index]) / scale, float(bound[index]) / scale, f"{name}{_format_index(index)}")
+    return Agreement(float(difference[index]) / scale, float(tolerance[index]) / scale, f"{name}{_format_index(index)}")
 
 
 def _format_index(index: Sequence[int] | tuple[np.intp, ...]) -> str:

@@ -50,16 +50,16 @@ def _find_batches(training: Training, block_s: float) -> int:
 
 
 @handler(needs_session=True)
-def block(session: Session, batches: int, extra: float, cut_cost: bool = False) -> Row:
+def block(session: Session, batches: int, injected: float, overhead: bool = False) -> Row:
     """Train a block and time it, after a warm-up that is not timed.
 
     Parameters
     ----------
     batches
         That are counted.
-    extra
+    injected
         Injected slowdown: share of its own time that it is made to take longer.
-    cut_cost
+    overhead
         Whether another block follows in the same turn, and as many batches in calls of their own, each timed: the
         block-switching overhead.
     """
@@ -68,21 +68,21 @@ def block(session: Session, batches: int, extra: float, cut_cost: bool = False) 
     for piece in first:
         training.trainer.train_epoch(training.examples.x, training.examples.t, piece)
     joules, before, cpu = session.meter.read(), Snapshot.take(), time.process_time()
-    wall_s, loss = training.timed(pieces, extra)
+    wall_s, loss = training.timed(pieces, injected)
     cpu_s = time.process_time() - cpu
     energy_j = None if joules is None else session.meter.joules(joules, session.meter.read())
     interference = disturbance(before, Snapshot.take())
-    overhead = _overhead(training, batches) if cut_cost else {}
+    more = _overhead(training, batches) if overhead else {}
     session.check_threads()
     return {
         "examples": sum(map(len, pieces)),
-        "extra": extra,
+        "injected": injected,
         "wall_s": wall_s,
         "cpu_s": cpu_s,
         "loss": number(loss),
         "energy_j": energy_j,
         **interference,
-        **overhead,
+        **more,
     }
 
 
