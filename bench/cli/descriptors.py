@@ -12,8 +12,8 @@ from typing import Literal
 
 import click
 
+from backprop_bench.bench.core.records.reader import DESCRIPTION
 from backprop_bench.bench.core.records.recorded_run import RecordedRun
-from backprop_bench.bench.core.records.rows import DESCRIPTION
 from backprop_bench.bench.core.records.run_folder import LATEST
 from backprop_bench.bench.report.findings import Findings
 

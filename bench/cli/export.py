@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Final
 
 import click
+import msgspec
 
 from backprop_bench.bench.core.records.files import write_whole
-from backprop_bench.bench.core.records.rows import RECORDS, read_rows
+from backprop_bench.bench.core.records.reader import RECORDS, read_records
 from backprop_bench.bench.core.records.run_folder import command_of_run
 from backprop_bench.data import InputError
 
@@ -35,6 +36,6 @@ def export(folder: Path, out: Path | None) -> None:
     import pandas as pd  # what no other command needs, and slow to import
 
     command_of_run(folder)  # is there a run?
-    frame = pd.DataFrame(read_rows(folder)).convert_dtypes()
+    frame = pd.DataFrame(map(msgspec.to_builtins, read_records(folder))).convert_dtypes()
     path = out or folder.resolve() / Path(RECORDS).with_suffix(".parquet")
     click.echo(write_whole(path, frame.to_parquet(engine=WRITER, index=False)))

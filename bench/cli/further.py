@@ -8,8 +8,9 @@ from pathlib import Path
 import click
 
 from backprop_bench.bench.cli.descriptors import FOLDERS, Descriptor, descriptor
+from backprop_bench.bench.core.records.plan import Description, Plan
+from backprop_bench.bench.core.records.reader import DESCRIPTION
 from backprop_bench.bench.core.records.recorded_run import RecordedRun, read_run
-from backprop_bench.bench.core.records.rows import DESCRIPTION
 from backprop_bench.bench.core.records.run_folder import LATEST, command_of_run
 from backprop_bench.bench.report.blocks import Picture
 from backprop_bench.bench.report.drawing import to_svg
@@ -68,13 +69,11 @@ def _read(path: Path, base: Path) -> FurtherRun:
             raise InputError(f"runs of {command!r} are unknown")
         known = descriptor(command)
         return _shown(path, at, known)
-    except KeyError as error:
-        trouble = f"{error} is missing in its plan or its records; another version of the suite may have written them"
     except InputError as error:
         trouble = str(error).replace(str(path), at)
     except Exception as error:  # noqa: BLE001 (another run must not make the report fail)
         trouble = f"it is damaged or incomplete ({type(error).__name__}: {error})"
-    return FurtherRun(at, known.section, known.heading, {}, trouble=trouble)
+    return FurtherRun(at, known.section, known.heading, trouble=trouble)
 
 
 def _shown(path: Path, at: str, known: Descriptor) -> FurtherRun:
@@ -99,4 +98,16 @@ def _shown(path: Path, at: str, known: Descriptor) -> FurtherRun:
 
 def _without_records(path: Path, file: str) -> RecordedRun:
     """Return a run whose description is in a file of its own."""
-    return RecordedRun(path, json.loads((path / file).read_text("utf-8")).get("run", {}), [])
+    where = json.loads((path / file).read_text("utf-8")).get("run", {})
+    plan = Plan((), part_blocks=0, part_seconds=0.0, verification_steps=None)
+    description = Description(
+        plan=plan,
+        environment=where["environment"],
+        dataset="",
+        dataset_crc32=where["dataset_crc32"],
+        threads=where["threads"],
+        cpus=(),
+        command="",
+        created=where["created"],
+    )
+    return RecordedRun(path, description, [])

@@ -11,8 +11,9 @@ import click
 from backprop_bench.bench.cli.descriptors import descriptor
 from backprop_bench.bench.cli.output import PARAMETERS, Output, output_options
 from backprop_bench.bench.cli.running import begin_run, check_alone, command_words
-from backprop_bench.bench.core.engine.plan import TARGET, Plan
+from backprop_bench.bench.core.engine.plan import TARGET
 from backprop_bench.bench.core.machine.cores import chosen_cores, keep_to
+from backprop_bench.bench.core.records.plan import Plan
 from backprop_bench.bench.core.records.run_folder import LATEST, existing_run_folder
 from backprop_bench.data import Dataset, load_dataset
 

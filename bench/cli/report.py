@@ -1,7 +1,6 @@
 """``backprop-bench report``: draw a run from its records."""
 
-import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -67,19 +66,6 @@ def findings_of_run(folder: Path, others: Sequence[Path] = ()) -> Findings:
     if command not in known:
         raise InputError(f"{folder} holds a run of {command!r}; expected one of {listing(known, 'or')}")
     run = read_run(folder)
-    with known_version(folder):
-        found = descriptor(command)
-        assert found.findings is not None  # it is a command with runs
-        return found.findings(run) if found.report is None else found.report(run, others)
-
-
-@contextlib.contextmanager
-def known_version(folder: Path) -> Iterator[None]:
-    """Raise `InputError` with the missing field of a run that another version of the suite wrote."""
-    try:
-        yield
-    except KeyError as error:
-        raise InputError(
-            f"{folder} cannot be shown: {error} is missing in its plan or its records; another version of the suite "
-            "may have written them"
-        ) from error
+    found = descriptor(command)
+    assert found.findings is not None  # it is a command with runs
+    return found.findings(run) if found.report is None else found.report(run, others)

@@ -14,15 +14,16 @@ from backprop_bench.bench.cli.descriptors import descriptor
 from backprop_bench.bench.cli.output import PARAMETERS
 from backprop_bench.bench.core.engine.book import Book
 from backprop_bench.bench.core.engine.context import RunContext
-from backprop_bench.bench.core.engine.plan import Plan
 from backprop_bench.bench.core.engine.progress import Progress
 from backprop_bench.bench.core.engine.runner import Runner
 from backprop_bench.bench.core.implementations import named_implementation
 from backprop_bench.bench.core.machine.cores import pin
 from backprop_bench.bench.core.machine.environment import environment, usable_core_numbers
+from backprop_bench.bench.core.records.plan import Description, Plan
+from backprop_bench.bench.core.records.reader import read_description, read_records
 from backprop_bench.bench.core.records.recorded_run import RecordedRun
-from backprop_bench.bench.core.records.rows import Recorder, Row, read_description, read_rows, write_description
 from backprop_bench.bench.core.records.run_folder import check_unchanged, locked, new_run_folder
+from backprop_bench.bench.core.records.writer import Recorder, write_description
 from backprop_bench.data import Dataset, InputError, load_dataset
 
 STOPPED = 130
@@ -66,19 +67,19 @@ def begin_run(results: Path, name: str, command: Sequence[str], plan: Plan, data
     command
         Words after ``backprop-bench``, with which others can repeat the run.
     """
-    description: Row = {
-        "suite_version": importlib.metadata.version("backprop-bench"),
-        "profile": name,
-        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "command": shlex.join(["backprop-bench", *command]),
-        "threads": threads,
-        "cpus": list(usable_core_numbers()),
-        "dataset": dataset.name,
-        "dataset_crc32": dataset.fingerprint(),
-        "environment": environment().to_dict(),
-        "own_files": own_files(plan),
-        "plan": plan.to_dict(),
-    }
+    description = Description(
+        suite_version=importlib.metadata.version("backprop-bench"),
+        profile=name,
+        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        command=shlex.join(["backprop-bench", *command]),
+        threads=threads,
+        cpus=tuple(usable_core_numbers()),
+        dataset=dataset.name,
+        dataset_crc32=dataset.fingerprint(),
+        environment=environment().to_dict(),
+        own_files=own_files(plan),
+        plan=plan,
+    )
     folder = new_run_folder(results, name, descriptor(command[0]).latest)
     write_description(folder, description)
     return folder
@@ -104,15 +105,6 @@ def _keep_to_cores(folder: Path, cores: list[int]) -> None:
         )
 
 
-def _read_plan(folder: Path, description: Row) -> Plan:
-    try:
-        return Plan.from_dict(description["plan"])
-    except (KeyError, TypeError) as error:
-        raise InputError(
-            f"{folder} cannot be resumed: its plan is from another version of the suite; start a new run instead"
-        ) from error
-
-
 Measure = Callable[[RunContext], None]
 """Takes the missing measurements of a run and records them."""
 
@@ -131,28 +123,28 @@ def go_on(folder: Path, progress: Progress, measure: Measure = run_all) -> Recor
         Where dataset or environment differ from those at the start of the run.
     """
     description = read_description(folder)
-    _keep_to_cores(folder, description["cpus"])
+    _keep_to_cores(folder, list(description.cpus))
     check_unchanged(folder, environment().to_dict())
-    dataset = load_dataset(description["dataset"])
-    if dataset.fingerprint() != description["dataset_crc32"]:
+    dataset = load_dataset(description.dataset)
+    if dataset.fingerprint() != description.dataset_crc32:
         raise InputError(
             f"{folder} cannot be resumed: the examples of {dataset.name} have changed since it was started; "
             "start a new run instead"
         )
-    plan = _read_plan(folder, description)
+    plan = description.plan
     for name, checksum in own_files(plan).items():
-        if description.get("own_files", {}).get(name) != checksum:
+        if description.own_files.get(name) != checksum:
             what = "file" if ":" in name else "package"
             raise InputError(
                 f"{folder} cannot be resumed: the {what} of {name} has changed since it was started; "
                 "start a new run instead"
             )
     with locked(folder), Recorder(folder) as recorder:
-        rows = read_rows(folder)
+        rows = read_records(folder)
         try:
-            measure(RunContext(plan, dataset, description["threads"], Book(recorder, rows), progress))
+            measure(RunContext(plan, dataset, description.threads, Book(recorder, rows), progress))
         except KeyboardInterrupt:
-            command = description["command"].split()[1]
+            command = description.command.split()[1]
             click.echo(
                 f"Stopped; all measurements are kept. Resume with `backprop-bench {command} --resume {folder}`.",
                 err=True,

@@ -8,9 +8,9 @@ import math
 from collections.abc import Sequence
 
 from backprop_bench.bench.core.implementations import family
+from backprop_bench.bench.core.records.kinds import Failure, Verification
 from backprop_bench.bench.core.stats.intervals import Interval, inverse
-from backprop_bench.bench.core.stats.tolerances import Parity
-from backprop_bench.bench.core.summary import Failure, Performance, QuestionSummary, Summary
+from backprop_bench.bench.core.summary import Performance, QuestionSummary, Summary
 from backprop_bench.bench.report.certainty import self_test_warning
 from backprop_bench.bench.report.numbers import (
     NBSP,
@@ -231,10 +231,10 @@ def phase_words(failure: Failure) -> str:
 
 def _slowdowns(summary: Summary) -> list[str]:
     return [
-        f"{clean(question['title'])}: {named(entry['label'])} has an injected slowdown of {percent(entry['injected'])}."
-        for question in summary.description["plan"]["questions"]
-        for entry in question["entries"]
-        if entry["injected"]
+        f"{clean(question.title)}: {named(entry.label)} has an injected slowdown of {percent(entry.injected)}."
+        for question in summary.description.plan.questions
+        for entry in question.entries
+        if entry.injected
     ]
 
 
@@ -275,13 +275,13 @@ def _named(question: QuestionSummary, performance: Performance) -> str:
     return f"{name} (fastest {'from scratch' if kind == 'from scratch' else 'in PyTorch'})"
 
 
-def _failed_checks(checks: Sequence[Parity]) -> str:
+def _failed_checks(checks: Sequence[Verification]) -> str:
     failed = [check for check in checks if not check.passed]
     names = listing(dict.fromkeys(named(check.implementation) for check in failed))
     return f"{len(failed)} of {count(len(checks), 'check')} failed ({names})"
 
 
-def share_of_bound(check: Parity) -> float:
+def share_of_bound(check: Verification) -> float:
     """Return the error of a check as a fraction of its tolerance."""
     if check.difference is None or not check.tolerance:
         return 0.0

@@ -8,15 +8,13 @@ from backprop_bench.bench.core.engine.plan import (
     BLOCK_S,
     MIN_REPLICATES,
     TARGET,
-    Entry,
     Extent,
-    Plan,
     check_available,
     check_timing,
     make_question,
 )
 from backprop_bench.bench.core.implementations import IMPLEMENTATIONS
-from backprop_bench.bench.core.stats.stopping import Timing
+from backprop_bench.bench.core.records.plan import Entry, Plan, Timing
 from backprop_bench.bench.verify.checks import STEPS
 from backprop_bench.data import RECIPES, Dataset, fit_recipe
 

@@ -41,7 +41,7 @@ def draw(summary: Summary) -> Drawing:
         titles.append(_title(question))
         page.heading(titles[-1], question.title)
         height = ABOVE + ROW * len(_shown(question)) + BELOW
-        target = timing_of(summary, question)["target"]
+        target = timing_of(summary, question).target
         page.band(
             height,
             lambda band, question=question, target=target: _draw_question(band, question, target),  # type: ignore[misc]
@@ -154,7 +154,7 @@ def _note(summary: Summary, question: QuestionSummary) -> str:
     text = (
         "Dots: process replicates, each the ratio of 10th-percentile block times; marker and bar: their geometric mean "
         f"and 95 % CI. Right: enlarged, in per cent of the estimate; shaded: the target of "
-        f"{within(timing_of(summary, question)['target'])}."
+        f"{within(timing_of(summary, question).target)}."
     )
     if any(_is_cut(ratio) for ratio in ratios):
         text += f" What is more than {within(MOST_AROUND)} from its estimate is cut off there."

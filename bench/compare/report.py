@@ -8,7 +8,7 @@ from backprop_bench.bench.compare import answer as claims
 from backprop_bench.bench.compare import setting, tables
 from backprop_bench.bench.compare.figures import draw_all, left_out
 from backprop_bench.bench.core.records.files import write_whole
-from backprop_bench.bench.core.records.rows import Row
+from backprop_bench.bench.core.records.kinds import AnyRecord
 from backprop_bench.bench.core.summary import QuestionSummary, Summary
 from backprop_bench.bench.predictions import view as outcomes
 from backprop_bench.bench.report import certainty
@@ -48,7 +48,7 @@ class Material:
     """
 
     summary: Summary
-    rows: Sequence[Row] = ()
+    rows: Sequence[AnyRecord] = ()
     further: Sequence[FurtherRun] = ()
 
 
@@ -137,7 +137,7 @@ TIME_TABLES: tuple[tuple[Callable[[QuestionSummary], Table], tuple[str, ...]], .
 
 
 def _how_timed(summary: Summary) -> str:
-    planned = {certainty.timing_of(summary, question)["block_s"] for question in summary.questions}
+    planned = {certainty.timing_of(summary, question).block_s for question in summary.questions}
     lengths = [f"{1000 * block_s:g}{NBSP}ms" for block_s in sorted(planned)]
     return (
         "Accuracy comes from trainings that are not timed. A process replicate is one fresh process for each "
@@ -204,7 +204,7 @@ def _published(material: Material, _figures: Figures) -> Section:
 
 
 def _where_measured(material: Material, _figures: Figures) -> Section:
-    command = clean(material.summary.description.get("command", "backprop-bench compare"))
+    command = clean(material.summary.description.command)
     return Section(
         "Environment and interference",
         (

@@ -25,11 +25,12 @@ def recipes_table(summary: Summary) -> Table:
 def recipes_of(summary: Summary) -> dict[str, dict[str, Any]]:
     """Return the recipes that the plan of the run uses, by name."""
     found: dict[str, dict[str, Any]] = {}
-    for question in summary.description["plan"]["questions"]:
-        for entry in question["entries"]:
-            name = entry["recipe_name"]
-            if found.setdefault(name, entry["recipe"]) != entry["recipe"]:
-                found[f"{name} in {question['name']}"] = entry["recipe"]
+    for question in summary.description.plan.questions:
+        for entry in question.entries:
+            name = entry.recipe_name
+            recipe = entry.recipe.to_dict()
+            if found.setdefault(name, recipe) != recipe:
+                found[f"{name} in {question.name}"] = recipe
     return found
 
 
@@ -43,12 +44,14 @@ def environment_table(summary: Summary) -> Table:
     """Return the machine and the software, and what was asked of them."""
     description = summary.description
     asked: dict[str, Any] = {
-        key: description[key]
-        for key in ("suite_version", "profile", "created", "dataset", "threads")
-        if key in description
+        "suite_version": description.suite_version,
+        "profile": description.profile,
+        "created": description.created,
+        "dataset": description.dataset,
+        "threads": description.threads,
+        "cores of the workers": spans(description.cpus),
     }
-    asked["cores of the workers"] = spans(description["cpus"])
-    rows = [*_flat(asked), ("sessions", str(summary.sessions)), *_flat(description.get("environment", {}))]
+    rows = [*_flat(asked), ("sessions", str(summary.sessions)), *_flat(description.environment)]
     return make_table("Environment", ["<what", "<value"], rows)
 
 

@@ -2,9 +2,9 @@
 
 from backprop_bench.bench.compare import answer as claims
 from backprop_bench.bench.compare.headline import times_faster
+from backprop_bench.bench.core.records.kinds import Verification
 from backprop_bench.bench.core.stats.intervals import Interval
 from backprop_bench.bench.core.stats.ratios import Ratio
-from backprop_bench.bench.core.stats.tolerances import Parity
 from backprop_bench.bench.core.summary import Disturbance, Performance, QuestionSummary, Summary
 from backprop_bench.bench.report.certainty import DISTURBANCES, METHOD, compared, disturbance_rule
 from backprop_bench.bench.report.numbers import (
@@ -261,7 +261,7 @@ def parity_table(summary: Summary) -> Table:
     return make_table("Verification", columns, rows)
 
 
-def _parity_cells(check: Parity) -> list[str]:
+def _parity_cells(check: Verification) -> list[str]:
     return [
         check.implementation,
         check.reference,

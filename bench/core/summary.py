@@ -2,11 +2,23 @@
 
 import dataclasses
 import statistics
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 from backprop_bench.bench.core.network import Outcomes
-from backprop_bench.bench.core.records.rows import DISTURBANCE, SECOND_COPY, Row, rows_of
+from backprop_bench.bench.core.records.kinds import (
+    INTERFERENCE,
+    AnyRecord,
+    Block,
+    End,
+    Epoch,
+    Failure,
+    Start,
+    StepPart,
+    Stop,
+    Verification,
+)
+from backprop_bench.bench.core.records.plan import SECOND_COPY, Description, Entry, Question
+from backprop_bench.bench.core.records.reader import of_kind
 from backprop_bench.bench.core.stats.intervals import Interval, geometric_mean_interval, mean_interval, scaled
 from backprop_bench.bench.core.stats.ratios import (
     Ratio,
@@ -16,9 +28,7 @@ from backprop_bench.bench.core.stats.ratios import (
     per_example_interval,
 )
 from backprop_bench.bench.core.stats.stopping import pairs
-from backprop_bench.bench.core.stats.tolerances import Parity
 from backprop_bench.bench.core.stats.work import Work, epoch_work
-from backprop_bench.data import Recipe
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,24 +93,6 @@ class Difference:
 
 
 @dataclasses.dataclass(frozen=True)
-class Failure:
-    """What an implementation could not do.
-
-    Attributes
-    ----------
-    phase
-        ``proof``, ``training`` or ``timing``.
-    number
-        The seed of a training, the process replicate of a timing, ``None`` of a proof.
-    """
-
-    implementation: str
-    phase: str
-    number: int | None
-    message: str
-
-
-@dataclasses.dataclass(frozen=True)
 class Disturbance:
     """What disturbed the timing of a question.
 
@@ -121,15 +113,6 @@ class Disturbance:
 
 
 @dataclasses.dataclass(frozen=True)
-class Stop:
-    """Why the timing of a question ended: see ``stop`` in :data:`backprop_bench.bench.core.records.rows.KINDS`."""
-
-    reason: str
-    replicates: int
-    spent_s: float
-
-
-@dataclasses.dataclass(frozen=True)
 class QuestionSummary:
     """One question's answer: what each implementation did, and how their times compare."""
 
@@ -147,7 +130,7 @@ class QuestionSummary:
     """``None`` while the timing is not complete."""
     disturbance: Disturbance
     differences: tuple[Difference, ...]
-    parity: tuple[Parity, ...]
+    parity: tuple[Verification, ...]
     failures: tuple[Failure, ...]
 
 
@@ -155,7 +138,7 @@ class QuestionSummary:
 class Summary:
     """All that a report shows."""
 
-    description: dict[str, Any]
+    description: Description
     questions: tuple[QuestionSummary, ...]
     sessions: int
     complete: bool
@@ -164,100 +147,90 @@ class Summary:
     """What the trained networks get wrong; ``None`` where the run kept none."""
 
 
-def summarize(description: dict[str, Any], rows: list[Row], outcomes: Outcomes | None = None) -> Summary:
+def summarize(description: Description, rows: Sequence[AnyRecord], outcomes: Outcomes | None = None) -> Summary:
     """Compute what a report shows from the description and the rows of a run, and the networks that it has kept."""
-    planned = description["plan"]["questions"]
-    of_question: dict[str, list[Row]] = {question["name"]: [] for question in planned}
+    planned = description.plan.questions
+    of_question: dict[str, list[AnyRecord]] = {question.name: [] for question in planned}
     for row in rows:
-        of_question[row["question"]].append(row)
-    questions = tuple(_summarize_question(question, of_question[question["name"]]) for question in planned)
+        of_question[row.question].append(row)
+    questions = tuple(_summarize_question(question, of_question[question.name]) for question in planned)
     complete = all(
-        summary.stop is not None and _all_trained(question, of_question[question["name"]])
+        summary.stop is not None and _all_trained(question, of_question[question.name])
         for question, summary in zip(planned, questions, strict=True)
     )
-    return Summary(description, questions, len({row["session"] for row in rows}), complete, outcomes)
+    return Summary(description, questions, len({row.session for row in rows}), complete, outcomes)
 
 
-def _all_trained(question: dict[str, Any], rows: list[Row]) -> bool:
+def _all_trained(question: Question, rows: Sequence[AnyRecord]) -> bool:
     """Say whether every planned training came to its end, or failed."""
-    done = {(row["implementation"], row["seed"]) for row in rows_of(rows, "epoch", epoch=question["epochs"])}
-    failed = {(row["implementation"], row["number"]) for row in rows_of(rows, "failure", phase="training")}
-    unproved = {row["implementation"] for row in rows_of(rows, "failure", phase="verification")}
+    done = {(row.implementation, row.seed) for row in of_kind(rows, Epoch, epoch=question.epochs)}
+    failed = {(row.implementation, row.number) for row in of_kind(rows, Failure, phase="training")}
+    unverified = {row.implementation for row in of_kind(rows, Failure, phase="verification")}
     return all(
-        entry["label"] in unproved or (entry["label"], seed) in done | failed
-        for entry in question["entries"]
-        if not entry["second_copy"]
-        for seed in question["seeds"]
+        entry.label in unverified or (entry.label, seed) in done | failed
+        for entry in question.entries
+        if not entry.second_copy
+        for seed in question.seeds
     )
 
 
-def _summarize_question(question: dict[str, Any], rows: list[Row]) -> QuestionSummary:
-    entries = [entry for entry in question["entries"] if not entry["second_copy"]]
+def _summarize_question(question: Question, rows: Sequence[AnyRecord]) -> QuestionSummary:
+    entries = [entry for entry in question.entries if not entry.second_copy]
     performances = tuple(
-        _performance(question, entry, [row for row in rows if row.get("implementation") == entry["label"]])
+        _performance(question, entry, [row for row in rows if getattr(row, "implementation", None) == entry.label])
         for entry in entries
     )
     performances = tuple(found for found in performances if found.curve or found.wall_s.n)
     compared = pairs(performance.implementation for performance in performances)
-    epochs, blocks = rows_of(rows, "epoch"), rows_of(rows, "block")
-    again = next((entry for entry in question["entries"] if entry["second_copy"]), None)
-    stop = rows_of(rows, "stop")
+    epochs, blocks = of_kind(rows, Epoch), of_kind(rows, Block)
+    again = next((entry for entry in question.entries if entry.second_copy), None)
+    stop = of_kind(rows, Stop)
     return QuestionSummary(
-        name=question["name"],
-        title=question["title"],
-        examples=question["examples"],
-        test_examples=question["test_examples"],
-        epochs=question["epochs"],
-        seeds=len(question["seeds"]),
+        name=question.name,
+        title=question.title,
+        examples=question.examples,
+        test_examples=question.test_examples,
+        epochs=question.epochs,
+        seeds=len(question.seeds),
         performances=performances,
         ratios=tuple(paired_ratio(blocks, *pair) for pair in compared),
-        self_test=None
-        if again is None
-        else paired_ratio(blocks, again["label"], again["label"].removesuffix(SECOND_COPY)),
-        stop=Stop(stop[0]["reason"], stop[0]["replicates"], stop[0]["spent_s"]) if stop else None,
+        self_test=None if again is None else paired_ratio(blocks, again.label, again.label.removesuffix(SECOND_COPY)),
+        stop=stop[0] if stop else None,
         disturbance=_disturbance(blocks),
         differences=tuple(paired_difference(epochs, *pair) for pair in compared),
-        parity=tuple(
-            Parity(**{field.name: row[field.name] for field in dataclasses.fields(Parity)})
-            for row in rows_of(rows, "parity")
-        ),
-        failures=tuple(
-            Failure(row["implementation"], row["phase"], row["number"], row["message"])
-            for row in rows_of(rows, "failure")
-        ),
+        parity=tuple(of_kind(rows, Verification)),
+        failures=tuple(of_kind(rows, Failure)),
     )
 
 
-def _performance(question: dict[str, Any], entry: dict[str, Any], rows: list[Row]) -> Performance:
-    examples = question["examples"]
-    starts, ends, blocks = rows_of(rows, "start"), rows_of(rows, "end"), rows_of(rows, "block")
+def _performance(question: Question, entry: Entry, rows: Sequence[AnyRecord]) -> Performance:
+    examples = question.examples
+    starts, ends, blocks = of_kind(rows, Start), of_kind(rows, End), of_kind(rows, Block)
     wall_s = scaled(per_example_interval(blocks, "wall_s"), examples)
-    curve = tuple(_curve(rows_of(rows, "epoch"), wall_s.estimate))
+    curve = tuple(_curve(of_kind(rows, Epoch), wall_s.estimate))
     joules = joules_per_example(blocks)
     return Performance(
-        implementation=entry["label"],
-        recipe=entry["recipe_name"],
+        implementation=entry.label,
+        recipe=entry.recipe_name,
         curve=curve,
         accuracy=curve[-1].accuracy if curve else mean_interval([]),
         wall_s=wall_s,
         cpu_s=scaled(per_example_interval(blocks, "cpu_s"), examples).estimate,
         energy_j=scaled(joules, examples) if joules else None,
-        energy=starts[0]["energy"] if starts else "not timed",
-        evaluation_s=_median(row["evaluation_s"] for row in ends),
-        import_s=_median(row["import_s"] for row in starts),
-        load_s=_median(row["load_s"] for row in starts),
-        prepare_s=_median(row["prepare_s"] for row in starts),
-        first_s=_median(row["first_s"] for row in starts),
-        peak_rss_bytes=max((row["peak_rss_bytes"] for row in ends), default=None),
+        energy=starts[0].energy if starts else "not timed",
+        evaluation_s=_median(row.evaluation_s for row in ends),
+        import_s=_median(row.import_s for row in starts),
+        load_s=_median(row.load_s for row in starts),
+        prepare_s=_median(row.prepare_s for row in starts),
+        first_s=_median(row.first_s for row in starts),
+        peak_rss_bytes=max((row.peak_rss_bytes for row in ends), default=None),
         above_data_bytes=max(
-            (row["peak_rss_bytes"] - row["data_rss_bytes"] for row in ends if row["data_rss_bytes"] is not None),
+            (row.peak_rss_bytes - row.data_rss_bytes for row in ends if row.data_rss_bytes is not None),
             default=None,
         ),
-        diverged=tuple(
-            sorted({row["seed"] for row in rows_of(rows, "epoch") if row["loss"] is None and row["epoch"] > 0})
-        ),
-        parts=tuple(_parts(rows_of(rows, "part"))),
-        work=epoch_work(Recipe.from_dict(entry["recipe"]), examples),
+        diverged=tuple(sorted({row.seed for row in of_kind(rows, Epoch) if row.loss is None and row.epoch > 0})),
+        parts=tuple(_parts(of_kind(rows, StepPart))),
+        work=epoch_work(entry.recipe, examples),
     )
 
 
@@ -266,41 +239,41 @@ def _median(values: Iterable[float | None]) -> float:
     return statistics.median(found) if found else float("nan")
 
 
-def _curve(epochs: list[Row], epoch_s: float) -> Iterable[CurvePoint]:
-    for epoch in sorted({row["epoch"] for row in epochs}):
-        here = sorted(rows_of(epochs, "epoch", epoch=epoch), key=lambda row: row["seed"])
-        losses = [row["loss"] for row in here if row["loss"] is not None]
+def _curve(epochs: Sequence[Epoch], epoch_s: float) -> Iterable[CurvePoint]:
+    for epoch in sorted({row.epoch for row in epochs}):
+        here = sorted(of_kind(epochs, Epoch, epoch=epoch), key=lambda row: row.seed)
+        losses = [row.loss for row in here if row.loss is not None]
         yield CurvePoint(
             epoch=epoch,
-            accuracy=mean_interval([row["accuracy"] for row in here]),
+            accuracy=mean_interval([row.accuracy for row in here]),
             loss=mean_interval(losses) if losses else None,
             seconds=epoch * epoch_s,
         )
 
 
-def _parts(rows: list[Row]) -> Iterable[tuple[str, Interval]]:
-    for part in dict.fromkeys(row["part"] for row in rows):
-        yield part, geometric_mean_interval([row["wall_s"] / row["steps"] for row in rows_of(rows, "part", part=part)])
+def _parts(rows: Sequence[StepPart]) -> Iterable[tuple[str, Interval]]:
+    for part in dict.fromkeys(row.part for row in rows):
+        yield part, geometric_mean_interval([row.wall_s / row.steps for row in of_kind(rows, StepPart, part=part)])
 
 
-def _disturbance(blocks: list[Row]) -> Disturbance:
+def _disturbance(blocks: Sequence[Block]) -> Disturbance:
     shares: dict[str, float] = {}
     counts: dict[str, int] = {}
-    for name in DISTURBANCE:
-        known = [row for row in blocks if row.get(name) is not None]
-        total = sum(row[name] for row in known)
+    for name in INTERFERENCE:
+        known = [row for row in blocks if getattr(row, name) is not None]
+        total = sum(getattr(row, name) for row in known)
         if known and name.endswith(("_s", "_us")):
             seconds = total / 1e6 if name.endswith("_us") else total
-            shares[name] = seconds / sum(row["wall_s"] for row in known)
+            shares[name] = seconds / sum(row.wall_s for row in known)
         elif known:
             counts[name] = total
     return Disturbance(len(blocks), sum(map(is_disturbed, blocks)), shares, counts)
 
 
-def paired_difference(epochs: list[Row], first: str, second: str) -> Difference:
+def paired_difference(epochs: Sequence[Epoch], first: str, second: str) -> Difference:
     """Return the accuracy of the first minus that of the second, seed by seed, after the last epoch of both."""
     found = {
-        name: {(row["seed"], row["epoch"]): row["accuracy"] for row in rows_of(epochs, "epoch", implementation=name)}
+        name: {(row.seed, row.epoch): row.accuracy for row in of_kind(epochs, Epoch, implementation=name)}
         for name in (first, second)
     }
     shared = found[first].keys() & found[second].keys()

@@ -26,7 +26,8 @@ import numpy.typing as npt
 
 from backprop_bench.bench.core.network import TrainedNetwork
 from backprop_bench.bench.core.records.files import write_whole
-from backprop_bench.bench.core.records.rows import Row, rows_of
+from backprop_bench.bench.core.records.kinds import AnyRecord, Trained
+from backprop_bench.bench.core.records.reader import of_kind
 from backprop_bench.data import Floats, InputError, Layer, Parameters, Recipe, Trainer
 
 FOLDER = "trained"
@@ -138,7 +139,7 @@ def _predictions(scores: Floats, recipe: Recipe, n_examples: int) -> Arrays:
     }
 
 
-def check_saved(path: Path) -> Row:
+def check_saved(path: Path) -> tuple[str, int]:
     """Return checksum and bytes of a file that a worker wrote, once they are on the disk.
 
     Raises
@@ -153,10 +154,10 @@ def check_saved(path: Path) -> Row:
         parse_trained(content)
     except (OSError, ValueError) as error:
         raise ValueError(f"the file that was written is {error}") from error
-    return {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+    return hashlib.sha256(content).hexdigest(), len(content)
 
 
-def read_trained(folder: Path, rows: Sequence[Row]) -> list[TrainedNetwork]:
+def read_trained(folder: Path, records: Sequence[AnyRecord]) -> list[TrainedNetwork]:
     """Read the networks that a run has kept, in the order of its rows.
 
     Raises
@@ -165,15 +166,15 @@ def read_trained(folder: Path, rows: Sequence[Row]) -> list[TrainedNetwork]:
         For the first file that is missing, or is not the one that was recorded. To have the others all the same, call
         :func:`read_network` for each row.
     """
-    return [read_network(folder, row) for row in kept_rows(rows)]
+    return [read_network(folder, row) for row in kept_networks(records)]
 
 
-def kept_rows(rows: Sequence[Row]) -> list[Row]:
-    """Return the rows of networks that have a file."""
-    return [row for row in rows_of(rows, "trained") if row["file"] is not None]
+def kept_networks(records: Sequence[AnyRecord]) -> list[Trained]:
+    """Return the records of networks that have a file."""
+    return [row for row in of_kind(records, Trained) if row.file is not None]
 
 
-def read_network(folder: Path, row: Row) -> TrainedNetwork:
+def read_network(folder: Path, row: Trained) -> TrainedNetwork:
     """Read the network of a row of kind ``trained``.
 
     Raises
@@ -181,7 +182,7 @@ def read_network(folder: Path, row: Row) -> TrainedNetwork:
     InputError
         Where its file is missing, lies elsewhere, is cut, altered, or no archive of a network.
     """
-    name = row["file"]
+    name = row.file
     if not isinstance(name, str) or not FILE.fullmatch(name):
         raise InputError(f"{folder}: the trained network {name!r} is not read; expected {FOLDER}/NAME.npz")
     path = folder / name
@@ -189,23 +190,23 @@ def read_network(folder: Path, row: Row) -> TrainedNetwork:
         content = path.read_bytes()
     except OSError as error:
         raise InputError(f"{name} cannot be read: {error.strerror}; expected the network that was recorded") from error
-    if hashlib.sha256(content).hexdigest() != row["sha256"]:
+    if hashlib.sha256(content).hexdigest() != row.sha256:
         raise InputError(f"{name} is not the file that was recorded: its checksum differs; it was altered or cut")
     try:
         layers, predicted, shares = parse_trained(content)
     except ValueError as error:
         raise InputError(f"{name} is {error}") from error
     return TrainedNetwork(
-        question=row["question"],
-        implementation=row["implementation"],
-        seed=row["seed"],
-        epoch=row["epoch"],
+        question=row.question,
+        implementation=row.implementation,
+        seed=row.seed,
+        epoch=row.epoch,
         layers=layers,
         predicted=predicted,
         confidence=shares,
-        input_range=(float(row["input_range"][0]), float(row["input_range"][1])),
-        hidden_activation=row["hidden_activation"],
-        output_activation=row["output_activation"],
+        input_range=row.input_range,
+        hidden_activation=row.hidden_activation,
+        output_activation=row.output_activation,
     )
 
 

@@ -4,9 +4,10 @@ import dataclasses
 import itertools
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any
 
-from backprop_bench.bench.core.records.rows import Row, rows_of
+from backprop_bench.bench.core.records.kinds import AnyRecord, Block, Epoch, Search
+from backprop_bench.bench.core.records.plan import Description, Question
+from backprop_bench.bench.core.records.reader import of_kind
 from backprop_bench.bench.core.stats.intervals import Interval, mean_interval
 from backprop_bench.bench.core.stats.ratios import quiet_times
 from backprop_bench.bench.explain.attribution import Attribution, Cell, attribute, equivalence_p, table_of
@@ -24,7 +25,7 @@ def cell_name(cell: Sequence[int]) -> str:
     return "".join(map(str, cell))
 
 
-def best_rate(searches: Iterable[Row], seeds: Sequence[int]) -> float:
+def best_rate(searches: Iterable[Search], seeds: Sequence[int]) -> float:
     """Return the learning rate with the highest accuracy on the examples held out, the smaller of equals; NaN of none.
 
     Parameters
@@ -36,20 +37,21 @@ def best_rate(searches: Iterable[Row], seeds: Sequence[int]) -> float:
     """
     tried: dict[float, dict[int, float]] = {}
     for row in searches:
-        tried.setdefault(row["learning_rate"], {})[row["seed"]] = row["curve"][-1][2]
+        if row.learning_rate is not None and row.seed is not None:
+            tried.setdefault(row.learning_rate, {})[row.seed] = row.curve[-1][2]
     totals = {
         rate: math.fsum(found[seed] for seed in seeds) for rate, found in tried.items() if found.keys() >= set(seeds)
     }
     return min(totals, key=lambda rate: (-totals[rate], rate), default=math.nan)
 
 
-def taken_over(rows: Iterable[Row]) -> tuple[int, list[str]]:
+def taken_over(rows: Iterable[AnyRecord]) -> tuple[int, list[str]]:
     """Return how many trainings were taken over from earlier runs, and the names of these."""
-    found = {
-        (row["kind"], row["implementation"], row["seed"], row.get("learning_rate")): row["from_run"]
-        for row in rows
-        if "from_run" in row
-    }
+    found: dict[tuple[object, ...], str] = {}
+    for row in rows:
+        if isinstance(row, Search | Epoch) and row.from_run is not None:
+            rate = row.learning_rate if isinstance(row, Search) else None
+            found[type(row), row.implementation, row.seed, rate] = row.from_run
     return len(found), sorted(set(found.values()))
 
 
@@ -101,7 +103,7 @@ class Explanation:
     epochs: int
 
 
-def explain(description: dict[str, Any], rows: list[Row]) -> Explanation:
+def explain(description: Description, rows: list[AnyRecord]) -> Explanation:
     """Compute what a run of ``explain`` says.
 
     Raises
@@ -109,14 +111,14 @@ def explain(description: dict[str, Any], rows: list[Row]) -> Explanation:
     InputError
         Where cells are missing, naming them.
     """
-    planned = {question["name"]: question for question in description["plan"]["questions"]}
-    by_question = {name: [row for row in rows if row["question"] == name] for name in planned}
+    planned = {question.name: question for question in description.plan.questions}
+    by_question = {name: [row for row in rows if row.question == name] for name in planned}
     accuracy, runtime = by_question["accuracy"], by_question["runtime"]
-    accuracy_factors, runtime_factors = (planned[name]["factors"] for name in ("accuracy", "runtime"))
-    last = rows_of(accuracy, "epoch", epoch=planned["accuracy"]["epochs"])
+    accuracy_factors, runtime_factors = (planned[name].factors for name in ("accuracy", "runtime"))
+    last = of_kind(accuracy, Epoch, epoch=planned["accuracy"].epochs)
     cells = _cells(len(accuracy_factors))
     values = {cell: _by_seed(last, cell_name(cell)) for cell in cells}
-    times = _log_times(rows_of(runtime, "block"))
+    times = _log_times(of_kind(runtime, Block))
     timed = {cell: times.get(cell_name(cell), []) for cell in _cells(len(runtime_factors))}
     table, log_table = table_of(values, len(accuracy_factors)), table_of(timed, len(runtime_factors))
     loader, ends = times.get(LOADER, []), timed[(1,) * len(runtime_factors)]
@@ -129,8 +131,8 @@ def explain(description: dict[str, Any], rows: list[Row]) -> Explanation:
         times=(_seconds(timed[(0,) * len(runtime_factors)]), _seconds(loader or ends)),
         equivalences=tuple(_equivalence(planned["accuracy"], last, cell_name(cell)) for cell in (cells[0], cells[-1])),
         diverged=_diverged(accuracy),
-        examples=planned["accuracy"]["examples"],
-        epochs=planned["accuracy"]["epochs"],
+        examples=planned["accuracy"].examples,
+        epochs=planned["accuracy"].epochs,
     )
 
 
@@ -138,14 +140,14 @@ def _cells(n_factors: int) -> list[Cell]:
     return list(itertools.product((0, 1), repeat=n_factors))
 
 
-def _by_seed(rows: Sequence[Row], name: str) -> list[float]:
-    found = sorted(rows_of(rows, "epoch", implementation=name), key=lambda row: row["seed"])
-    return [row["accuracy"] for row in found]
+def _by_seed(rows: Sequence[AnyRecord], name: str) -> list[float]:
+    found = sorted(of_kind(rows, Epoch, implementation=name), key=lambda row: row.seed)
+    return [row.accuracy for row in found]
 
 
-def _log_times(blocks: Sequence[Row]) -> dict[str, list[float]]:
+def _log_times(blocks: Sequence[Block]) -> dict[str, list[float]]:
     """Return the logarithms of the least disturbed times per example, by label, a value per process replicate."""
-    labels = sorted({row["implementation"] for row in blocks})
+    labels = sorted({row.implementation for row in blocks})
     return {label: list(map(math.log, times)) for label, times in quiet_times(blocks, labels).items()}
 
 
@@ -154,17 +156,17 @@ def _seconds(logs: Sequence[float]) -> Interval:
     return Interval(math.exp(found.estimate), math.exp(found.low), math.exp(found.high), found.n)
 
 
-def _equivalence(question: dict[str, Any], last: Sequence[Row], cell: str) -> Equivalence:
-    by_hand = {row["seed"]: row["accuracy"] for row in rows_of(last, "epoch", implementation=cell)}
-    torch = {row["seed"]: row["accuracy"] for row in rows_of(last, "epoch", implementation=f"{OTHER} {cell}")}
+def _equivalence(question: Question, last: Sequence[AnyRecord], cell: str) -> Equivalence:
+    by_hand = {row.seed: row.accuracy for row in of_kind(last, Epoch, implementation=cell)}
+    torch = {row.seed: row.accuracy for row in of_kind(last, Epoch, implementation=f"{OTHER} {cell}")}
     differences = [by_hand[seed] - torch[seed] for seed in sorted(by_hand.keys() & torch.keys())]
-    engine = next(entry["implementation"] for entry in question["entries"] if entry["label"] == cell)
+    engine = next(entry.implementation for entry in question.entries if entry.label == cell)
     return Equivalence(cell, engine, OTHER, mean_interval(differences), equivalence_p(differences, MARGIN))
 
 
-def _diverged(rows: Sequence[Row]) -> dict[str, int]:
+def _diverged(rows: Sequence[AnyRecord]) -> dict[str, int]:
     found: dict[str, set[int]] = {}
-    for row in rows_of(rows, "epoch"):
-        if row["epoch"] and row["loss"] is None:
-            found.setdefault(row["implementation"], set()).add(row["seed"])
+    for row in of_kind(rows, Epoch):
+        if row.epoch and row.loss is None:
+            found.setdefault(row.implementation, set()).add(row.seed)
     return {name: len(seeds) for name, seeds in found.items()}

@@ -10,12 +10,13 @@ batch. There is hardly any arithmetic in it, so what a step takes there is what 
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from backprop_bench.bench.core.records.rows import Row, rows_of
+from backprop_bench.bench.core.records.kinds import AnyRecord, Block
+from backprop_bench.bench.core.records.plan import Description, Question
+from backprop_bench.bench.core.records.reader import of_kind
 from backprop_bench.bench.core.stats.intervals import Interval, mean_interval
 from backprop_bench.bench.core.stats.ratios import quiet_times
 from backprop_bench.data import InputError
@@ -135,7 +136,7 @@ class _Times:
         return self.whole[name] - self.calls[name]
 
 
-def summarize_bridge(description: Mapping[str, Any], rows: Iterable[Row]) -> Bridge:
+def summarize_bridge(description: Description, rows: Iterable[AnyRecord]) -> Bridge:
     """Compute what a run says about the gap between the two.
 
     Raises
@@ -143,10 +144,10 @@ def summarize_bridge(description: Mapping[str, Any], rows: Iterable[Row]) -> Bri
     InputError
         Where the question or blocks of an entry are missing, naming them.
     """
-    question = next((found for found in description["plan"]["questions"] if found["name"] == BRIDGE), None)
+    question = next((found for found in description.plan.questions if found.name == BRIDGE), None)
     if question is None:
         raise InputError(f"the run has no question {BRIDGE!r}; expected one that times the bridge")
-    times = _read_times(question, rows_of(rows, "block", question=BRIDGE))
+    times = _read_times(question, of_kind(rows, Block, question=BRIDGE))
     parts, rest = _compare_parts(times)
     return Bridge(
         start=_interval(times.whole[START]),
@@ -161,30 +162,30 @@ def summarize_bridge(description: Mapping[str, Any], rows: Iterable[Row]) -> Bri
         ),
         parts=parts,
         rest=rest,
-        examples=question["examples"],
+        examples=question.examples,
         steps=_n_steps(question),
     )
 
 
-def _read_times(question: Mapping[str, Any], blocks: Sequence[Row]) -> _Times:
+def _read_times(question: Question, blocks: Sequence[Block]) -> _Times:
     seconds = _seconds_per_example(blocks, [*TWICE, *(f"{name}{SMALLEST}" for name in TWICE), LOADED])
-    batches = {entry["label"]: entry["recipe"]["batch_size"] or question["examples"] for entry in question["entries"]}
-    epoch, step = 1e3 * question["examples"], 1e3 * _n_steps(question)
+    batches = {entry.label: entry.recipe.batch_size or question.examples for entry in question.entries}
+    epoch, step = 1e3 * question.examples, 1e3 * _n_steps(question)
     return _Times(
         whole={name: epoch * seconds[name] for name in (*TWICE, LOADED)},
         calls={name: step * batches[f"{name}{SMALLEST}"] * seconds[f"{name}{SMALLEST}"] for name in TWICE},
     )
 
 
-def _n_steps(question: Mapping[str, Any]) -> int:
-    recipe = next(entry["recipe"] for entry in question["entries"] if entry["label"] == START)
-    examples: int = question["examples"]
-    return -(-examples // (recipe["batch_size"] or examples))
+def _n_steps(question: Question) -> int:
+    recipe = next(entry.recipe for entry in question.entries if entry.label == START)
+    examples: int = question.examples
+    return -(-examples // (recipe.batch_size or examples))
 
 
-def _seconds_per_example(blocks: Sequence[Row], labels: Sequence[str]) -> dict[str, Values]:
+def _seconds_per_example(blocks: Sequence[Block], labels: Sequence[str]) -> dict[str, Values]:
     """Return the least disturbed times per example, by label, a value per process replicate."""
-    timed_ones = {row["implementation"] for row in blocks}
+    timed_ones = {row.implementation for row in blocks}
     missing = [label for label in labels if label not in timed_ones]
     if missing:
         names = "; ".join(missing)

@@ -5,8 +5,8 @@
 
 import secrets
 
-from backprop_bench.bench.core.engine.plan import BLOCK_S, Entry, Extent, Question, check_timing, make_question
-from backprop_bench.bench.core.stats.stopping import Timing
+from backprop_bench.bench.core.engine.plan import BLOCK_S, Extent, check_timing, make_question
+from backprop_bench.bench.core.records.plan import Entry, Question, Timing
 from backprop_bench.bench.explain.chain import BRIDGE, LOADED, SMALLEST, TWICE
 from backprop_bench.data import SHARED, Dataset, fit_recipe
 
@@ -30,7 +30,7 @@ def bridge_question(dataset: Dataset, examples: int | None, replicates: int, rou
     first, *_, last = shared.layer_sizes
     smallest = shared.replace(layer_sizes=(first, 1, last), batch_size=1, learning_rate=SMALLEST_RATE)
     entries = [Entry(name, "shared", shared) for name in (*TWICE, LOADED)]
-    entries += [Entry(name, "smallest", smallest, rung=f"{name}{SMALLEST}") for name in TWICE]
+    entries += [Entry(name, "smallest", smallest, alias=f"{name}{SMALLEST}") for name in TWICE]
     timing = Timing(ANY, UNLIMITED_S, BLOCK_S, rounds, replicates, secrets.randbits(32))
     check_timing(timing, len(entries))
     extent = Extent(examples=examples, epochs=0, seeds=0, budget_s=UNLIMITED_S)

@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-from typing import Any
 
 import click
 
@@ -13,8 +12,10 @@ from backprop_bench.bench.cli.progress import Bars
 from backprop_bench.bench.cli.recipe_options import BatchSize
 from backprop_bench.bench.cli.running import go_on
 from backprop_bench.bench.core.engine.cluster import check_cluster
+from backprop_bench.bench.core.records.kinds import AnyRecord, Failure
+from backprop_bench.bench.core.records.plan import Description
+from backprop_bench.bench.core.records.reader import of_kind, read_description
 from backprop_bench.bench.core.records.recorded_run import RecordedRun
-from backprop_bench.bench.core.records.rows import Row, read_description, rows_of
 from backprop_bench.bench.explain.analysis import explain as compute
 from backprop_bench.bench.explain.analysis import taken_over
 from backprop_bench.bench.explain.chain import BRIDGE, summarize_bridge
@@ -90,7 +91,7 @@ def explain(
         name=f"explain-{profile}",
         beside_resume=("scheduler",),
     )
-    fresh = fresh or "--fresh" in read_description(folder)["command"].split()  # one that is resumed stays so
+    fresh = fresh or "--fresh" in read_description(folder).command.split()  # one that is resumed stays so
     measure = functools.partial(run_explanation, scheduler=scheduler, fresh=fresh)
     finish(options.output, explain_findings(go_on(folder, Bars(), measure)), folder)
 
@@ -106,13 +107,13 @@ def explain_findings(run: RecordedRun) -> Findings:
         charts=explanation_charts(found),
         draw=lambda: [draw_explanation(found)],
     )
-    failures = failure_sentences(rows_of(rows, "failure"))
+    failures = failure_sentences(of_kind(rows, Failure))
     return Findings([why, *_bridge_findings(description, rows)], failures, bool(failures))
 
 
-def _bridge_findings(description: dict[str, Any], rows: list[Row]) -> list[Finding]:
+def _bridge_findings(description: Description, rows: list[AnyRecord]) -> list[Finding]:
     """Return where the time between NumPy and PyTorch goes, where that was timed."""
-    if not any(question["name"] == BRIDGE for question in description["plan"]["questions"]):
+    if not any(question.name == BRIDGE for question in description.plan.questions):
         return []
     found = summarize_bridge(description, rows)
     return [
@@ -126,7 +127,7 @@ def _bridge_findings(description: dict[str, Any], rows: list[Row]) -> list[Findi
     ]
 
 
-def what_was_taken_over(rows: list[Row]) -> list[str]:
+def what_was_taken_over(rows: list[AnyRecord]) -> list[str]:
     """Return a sentence on how many trainings come from earlier runs, and from which; none where none do."""
     number, runs = taken_over(rows)
     return [f"{count(number, 'training')} taken over from {listing(runs)}; --fresh makes them anew."] if number else []

@@ -9,18 +9,21 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import msgspec
+
 from backprop_bench.bench.core.engine.book import Book
 from backprop_bench.bench.core.engine.cluster import Cluster
 from backprop_bench.bench.core.engine.context import RunContext
-from backprop_bench.bench.core.engine.jobs import Here, Job, Outcome, Sweep
-from backprop_bench.bench.core.engine.plan import BLOCK_S, Entry, Extent, Plan, Question, check_timing, make_question
+from backprop_bench.bench.core.engine.jobs import Here, Job, JobRecord, Outcome, Place, Sweep
+from backprop_bench.bench.core.engine.plan import BLOCK_S, Extent, check_timing, make_question
 from backprop_bench.bench.core.engine.progress import Progress
 from backprop_bench.bench.core.engine.reuse import unchanged_runs
 from backprop_bench.bench.core.engine.runner import Runner
 from backprop_bench.bench.core.implementations import named_implementation
 from backprop_bench.bench.core.machine.environment import usable_cores
-from backprop_bench.bench.core.records.rows import Row, read_description, rows_of
-from backprop_bench.bench.core.stats.stopping import Timing
+from backprop_bench.bench.core.records.kinds import AnyRecord, Epoch, Failure, Search, Stretch
+from backprop_bench.bench.core.records.plan import Entry, Plan, Question, Timing
+from backprop_bench.bench.core.records.reader import of_kind, read_description
 from backprop_bench.bench.core.worker.client import start_again
 from backprop_bench.bench.explain.analysis import LOADER, OTHER, TUNED, best_rate, cell_name
 from backprop_bench.bench.explain.chain_plan import bridge_question
@@ -156,14 +159,14 @@ def plan_explanation(dataset: Dataset, scope: Scope) -> Plan:
     check_factors((*scope.accuracy, *runtime))
     engine = next(name for name in ENGINES if named_implementation(name).unavailable() is None)
     accuracies = [
-        Entry(engine, cell_name(cell), _recipe(dataset, scope.accuracy, cell, FAST), rung=cell_name(cell))
+        Entry(engine, cell_name(cell), _recipe(dataset, scope.accuracy, cell, FAST), alias=cell_name(cell))
         for cell in itertools.product((0, 1), repeat=len(scope.accuracy))
     ]
     ends = [accuracies[0], accuracies[-1]]
-    accuracies += [dataclasses.replace(end, implementation=TWIN, rung=f"{OTHER} {end.name}") for end in ends]
+    accuracies += [dataclasses.replace(end, implementation=TWIN, alias=f"{OTHER} {end.name}") for end in ends]
     times = [_timed_entry(dataset, runtime, cell) for cell in itertools.product((0, 1), repeat=len(runtime))]
     # a DataLoader is there only where the implementation is PyTorch's, so it is no factor but comes after all of them
-    times.append(dataclasses.replace(times[-1], implementation=LOADED, rung=LOADER))
+    times.append(dataclasses.replace(times[-1], implementation=LOADED, alias=LOADER))
     timing = Timing(ANY, UNLIMITED_S, BLOCK_S, scope.rounds, scope.replicates, secrets.randbits(32))
     check_timing(timing, len(times))
     trained = Extent(scope.examples, scope.epochs, scope.seeds, UNLIMITED_S)
@@ -224,7 +227,7 @@ def _timed_entry(dataset: Dataset, factors: Sequence[Factor], cell: Sequence[int
         implementation = factor.implementations[level] if factor.implementations else implementation
         threads = factor.threads[level] if factor.threads else threads
     name = cell_name(cell)
-    return Entry(implementation, name, _recipe(dataset, factors, cell), rung=name, threads=threads)
+    return Entry(implementation, name, _recipe(dataset, factors, cell), alias=name, threads=threads)
 
 
 def question_named(plan: Plan, name: str) -> Question:
@@ -243,7 +246,7 @@ def run_explanation(run: RunContext, *, scheduler: str | None = None, fresh: boo
         Whether also what an earlier run has trained in the same way is trained.
     """
     sweep: Sweep = Here(run.dataset, run.threads) if scheduler is None else Cluster(scheduler, run.dataset)
-    known: Mapping[Job, list[Row]] = {} if fresh else known_trainings(run.book.folder, run.threads)
+    known: Mapping[Job, list[JobRecord]] = {} if fresh else known_trainings(run.book.folder, run.threads)
     try:
         train_accuracies(run, sweep, known)
         questions = tuple(question for question in run.plan.questions if question.name != ACCURACY)
@@ -253,7 +256,7 @@ def run_explanation(run: RunContext, *, scheduler: str | None = None, fresh: boo
         start_again()
 
 
-def train_accuracies(run: RunContext, sweep: Sweep, known: Mapping[Job, list[Row]]) -> None:
+def train_accuracies(run: RunContext, sweep: Sweep, known: Mapping[Job, list[JobRecord]]) -> None:
     """Choose the learning rates, prove the cells that have theirs, and train those.
 
     Parameters
@@ -265,9 +268,9 @@ def train_accuracies(run: RunContext, sweep: Sweep, known: Mapping[Job, list[Row
     """
     question, threads, book, progress = question_named(run.plan, ACCURACY), run.threads, run.book, run.progress
     _train("choose learning rates", question, search_jobs(question, threads), sweep, known, book, progress)
-    tuned = with_rates(question, book.find("search", question))
+    tuned = with_rates(question, book.find(Search, question))
     Runner(dataclasses.replace(run, plan=dataclasses.replace(run.plan, questions=(tuned,)))).verify()
-    jobs = [job for job in training_jobs(tuned, threads) if not _unproved(job, tuned, book)]
+    jobs = [job for job in training_jobs(tuned, threads) if not _unverified(job, tuned, book)]
     _train("train cells", tuned, jobs, sweep, known, book, progress)
 
 
@@ -276,7 +279,7 @@ def is_tuned(entry: Entry) -> bool:
     return entry.recipe_name[-1] == "1"
 
 
-def with_rates(question: Question, searches: Iterable[Row]) -> Question:
+def with_rates(question: Question, searches: Iterable[Search]) -> Question:
     """Return the question with the learning rate of every cell; one whose rate was to be found and was not is left out.
 
     Parameters
@@ -284,9 +287,9 @@ def with_rates(question: Question, searches: Iterable[Row]) -> Question:
     searches
         Rows of kind ``search``.
     """
-    by_cell: dict[str, list[Row]] = {}
+    by_cell: dict[str, list[Search]] = {}
     for row in searches:
-        by_cell.setdefault(row["implementation"], []).append(row)
+        by_cell.setdefault(row.implementation, []).append(row)
     entries = []
     for entry in question.entries:
         rate = entry.recipe.learning_rate
@@ -315,49 +318,61 @@ def training_jobs(question: Question, threads: int) -> list[Job]:
 
 def _jobs(question: Question, entry: Entry, seeds: Iterable[int], threads: int) -> list[Job]:
     return [
-        Job(entry.label, entry.implementation, entry.recipe, seed, question.examples, 0, question.epochs, threads)
+        Job(
+            question=question.name,
+            label=entry.label,
+            implementation=entry.implementation,
+            recipe=entry.recipe,
+            seed=seed,
+            examples=question.examples,
+            held_out=0,
+            epochs=question.epochs,
+            threads=threads,
+        )
         for seed in seeds
     ]
 
 
-def known_trainings(folder: Path, threads: int) -> dict[Job, list[Row]]:
+def known_trainings(folder: Path, threads: int) -> dict[Job, list[JobRecord]]:
     """Return what runs beside this one have trained in the same circumstances; every row says in which run.
 
     What a cluster has trained on another processor is not taken over.
     """
-    found = {}
-    own = read_description(folder)["environment"]["cpu"]["model"]
+    found: dict[Job, list[JobRecord]] = {}
+    own = read_description(folder).environment["cpu"]["model"]
     for run in unchanged_runs(folder):
         question = question_named(run.plan, ACCURACY)
-        rows = [row for row in _trainings(run.rows) if row.get("processor", own) == own]
-        tuned = with_rates(question, rows_of(rows, "search"))
+        rows = [row for row in _trainings(run.rows) if (row.processor or own) == own]
+        tuned = with_rates(question, of_kind(rows, Search))
         recorded = _by_place(rows)
         for job in [*search_jobs(question, threads), *training_jobs(tuned, threads)]:
             there = recorded.get(job.place, [])
             if job.is_done(there):
-                found[job] = [{**_own_fields(row), "from_run": row.get("from_run", run.name)} for row in there]
+                found[job] = [msgspec.structs.replace(row, from_run=_origin(row) or run.name) for row in there]
     return found
 
 
-def _trainings(rows: Iterable[Row]) -> list[Row]:
+def _trainings(rows: Iterable[AnyRecord]) -> list[Search | Epoch]:
     """Return what trained the cells, and what chose their learning rates."""
-    return [row for row in rows if row["question"] == ACCURACY and row["kind"] in ("search", "epoch")]
+    return [row for row in rows if row.question == ACCURACY and isinstance(row, Search | Epoch)]
 
 
-def _by_place(rows: Iterable[Row]) -> dict[tuple[str, str, int], list[Row]]:
+def _by_place(rows: Iterable[Search | Epoch]) -> dict[Place, list[JobRecord]]:
     """Return the rows of every job by :attr:`backprop_bench.bench.core.engine.jobs.Job.place`."""
-    found: dict[tuple[str, str, int], list[Row]] = {}
+    found: dict[Place, list[JobRecord]] = {}
     for row in rows:
-        found.setdefault((row["kind"], row["implementation"], row["seed"]), []).append(row)
+        if row.seed is not None:
+            found.setdefault((type(row), row.implementation, row.seed), []).append(row)
     return found
 
 
-def _own_fields(row: Row) -> Row:
-    return {name: value for name, value in row.items() if name not in ("kind", "session", "question")}
+def _origin(record: JobRecord) -> str | None:
+    """Return the run that a training comes from, where it was taken over."""
+    return None if isinstance(record, Stretch) else record.from_run
 
 
-def _unproved(job: Job, question: Question, book: Book) -> bool:
-    return any(entry.label == job.label and book.unproved(question, entry) for entry in question.entries)
+def _unverified(job: Job, question: Question, book: Book) -> bool:
+    return any(entry.label == job.label and book.unverified(question, entry) for entry in question.entries)
 
 
 def _train(
@@ -365,13 +380,13 @@ def _train(
     question: Question,
     jobs: Sequence[Job],
     sweep: Sweep,
-    known: Mapping[Job, list[Row]],
+    known: Mapping[Job, list[JobRecord]],
     book: Book,
     progress: Progress,
 ) -> None:
     """Do the jobs that are not recorded yet: take over what is known, and have the others done."""
-    recorded = _by_place([*book.find("search", question), *book.find("epoch", question)])
-    failed = {(row["phase"], row["implementation"], row["number"]) for row in book.find("failure", question)}
+    recorded = _by_place([*book.find(Search, question), *book.find(Epoch, question)])
+    failed = {(row.phase, row.implementation, row.number) for row in book.find(Failure, question)}
     missing = [
         job
         for job in jobs
@@ -381,11 +396,11 @@ def _train(
     def record(job: Job, outcome: Outcome) -> None:
         """Record what came out, but for the rows that a power cut has left of the job."""
         if isinstance(outcome, str):
-            row = {"implementation": job.label, "phase": job.phase, "number": job.seed, "message": outcome}
-            book.add("failure", question, row)
+            entry = next(entry for entry in question.entries if entry.label == job.label)
+            book.add_failure(question, entry, job.phase, job.seed, outcome)
         else:
             there = set(map(job.part, recorded.get(job.place, [])))
-            book.add(job.kind, question, *(row for row in outcome if job.part(row) not in there))
+            book.add(*(record for record in outcome if job.part(record) not in there))
         progress.advance(f"cell {job.label}, seed {job.seed}")
 
     others = [job for job in missing if job not in known]
@@ -393,6 +408,6 @@ def _train(
         with progress.stage(title, len(missing)):
             for job in missing:
                 if job in known:
-                    record(job, [{**row, "implementation": job.label} for row in known[job]])
+                    record(job, [msgspec.structs.replace(row, implementation=job.label) for row in known[job]])
             if others:
                 sweep.do(others, record)

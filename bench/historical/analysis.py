@@ -5,15 +5,16 @@ import itertools
 import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from backprop_bench.bench.core.records.rows import Row, rows_of
+from backprop_bench.bench.core.records.kinds import AnyRecord, Epoch, Stretch, Trial
+from backprop_bench.bench.core.records.plan import Question
+from backprop_bench.bench.core.records.reader import of_kind
 from backprop_bench.bench.core.stats.intervals import Interval
-from backprop_bench.data import FamilyTree
+from backprop_bench.data import FamilyTree, Recipe
 
 Float64s = npt.NDArray[np.float64]
 
@@ -94,27 +95,28 @@ class Sweeps:
         return sum(found <= sweeps for found in self.solved) / len(self.solved)
 
 
-def sweeps_of(question: Mapping[str, Any], trials: Sequence[Row]) -> list[Sweeps]:
+def sweeps_of(question: Question, trials: Sequence[Trial]) -> list[Sweeps]:
     """Return the outcome of the trials of a question, a result per variant."""
     found = []
-    for entry in question["entries"]:
-        rows = sorted(rows_of(trials, "trial", implementation=entry["label"]), key=lambda row: row["seed"])
+    for entry in question.entries:
+        rows = sorted(of_kind(trials, Trial, implementation=entry.label), key=lambda row: row.seed)
         if not rows:
             continue
-        first, *_ = rows[0]["solved"]
-        twins = [row for row in rows if len(row["solved"]) > 1]
+        first, *_ = rows[0].solved
+        twins = [row for row in rows if len(row.solved) > 1]
+        distances = [math.inf if row.distance is None else row.distance for row in twins]
         found.append(
             Sweeps(
-                question["name"],
-                entry["label"],
-                tuple(_or_never(row["solved"][first]) for row in rows),
-                tuple(_or_never(row["close"][first]) for row in rows),
-                entry["recipe"]["epochs"],
-                sum(len(set(row["solved"].values())) == 1 for row in twins),
+                question.name,
+                entry.label,
+                tuple(_or_never(row.solved[first]) for row in rows),
+                tuple(_or_never(row.close[first]) for row in rows),
+                entry.recipe.epochs,
+                sum(len(set(row.solved.values())) == 1 for row in twins),
                 len(twins),
-                max((row["distance"] for row in twins), default=math.nan),
-                sum(row["distance"] <= IDENTICAL for row in twins),
-                entry["recipe_name"] == READING,
+                max(distances, default=math.nan),
+                sum(value <= IDENTICAL for value in distances),
+                entry.recipe_name == READING,
             )
         )
     return found
@@ -167,14 +169,14 @@ class Solution:
         return float(abs(sides / scale / np.array(RATIO)[:, np.newaxis] - 1).max())
 
 
-def solutions_of(trials: Iterable[Row]) -> list[Solution]:
+def solutions_of(trials: Iterable[Trial]) -> list[Solution]:
     """Return the networks of the trials of the symmetry task that were solved, by seed."""
     found = []
-    for row in sorted(trials, key=lambda row: row["seed"]):
-        sweeps = next(iter(row["solved"].values()))
-        if sweeps is not None and row["weights"] is not None:
-            hidden, hidden_bias, output, output_bias = map(np.array, row["weights"])
-            found.append(Solution(row["seed"], sweeps, hidden, hidden_bias, output[:, 0], float(output_bias[0])))
+    for row in sorted(trials, key=lambda row: row.seed):
+        sweeps = next(iter(row.solved.values()))
+        if sweeps is not None and row.weights is not None:
+            hidden, hidden_bias, output, output_bias = map(np.array, row.weights)
+            found.append(Solution(row.seed, sweeps, hidden, hidden_bias, output[:, 0], float(output_bias[0])))
     return found
 
 
@@ -194,7 +196,7 @@ class Reading:
 
     question: str
     variant: str
-    recipe: Mapping[str, Any]
+    recipe: Recipe
     in_text: bool
     seeds: int
     trained: float
@@ -210,20 +212,20 @@ class Reading:
         return self.trained >= LEARNED
 
 
-def readings_of(question: Mapping[str, Any], trials: Sequence[Row], n_held_out: int) -> list[Reading]:
+def readings_of(question: Question, trials: Sequence[Trial], n_held_out: int) -> list[Reading]:
     """Return what the trials of the family trees learned, a reading per variant."""
     found = []
-    for entry in question["entries"]:
-        rows = rows_of(trials, "trial", implementation=entry["label"])
+    for entry in question.entries:
+        rows = of_kind(trials, Trial, implementation=entry.label)
         if rows:
-            curve = np.array([row["curve"] for row in rows], np.float64).mean(axis=0)
+            curve = np.array([row.curve for row in rows], np.float64).mean(axis=0)
             trained, trained_close, held_out, held_out_close = curve[-1, 2:].tolist()
-            in_text = entry["recipe_name"] == READING
+            in_text = entry.recipe_name == READING
             found.append(
                 Reading(
-                    question["name"],
-                    entry["label"],
-                    entry["recipe"],
+                    question.name,
+                    entry.label,
+                    entry.recipe,
                     in_text,
                     len(rows),
                     trained,
@@ -293,19 +295,19 @@ def _generation(tree: FamilyTree, person: str) -> float:
     return _generation(tree, born[0]) if born else 1.0
 
 
-def codes_of(trials: Iterable[Row], trees: tuple[FamilyTree, FamilyTree], n_units: int) -> list[Codes]:
+def codes_of(trials: Iterable[Trial], trees: tuple[FamilyTree, FamilyTree], n_units: int) -> list[Codes]:
     """Return what the person units encode, in every trial whose weights are recorded."""
     properties = properties_of(trees)
     people = tuple(person for tree in trees for person in tree.people)
     found = []
     for row in trials:
-        if row["weights"] is not None:
-            weights = np.array(row["weights"][0])[: len(people), :n_units]
+        if row.weights is not None:
+            weights = np.array(row.weights[0])[: len(people), :n_units]
             correlations = {
                 name: tuple(_correlation(unit, np.array(values)) for unit in weights.T)
                 for name, values in properties.items()
             }
-            found.append(Codes(row["seed"], row["implementation"], people, weights, correlations))
+            found.append(Codes(row.seed, row.implementation, people, weights, correlations))
     return found
 
 
@@ -359,7 +361,7 @@ class Errors:
         return [min(chosen) for chosen in itertools.combinations(self.best, n)]
 
 
-def errors_of(question: Mapping[str, Any], rows: Sequence[Row], twin: str) -> list[Errors]:
+def errors_of(question: Question, rows: Sequence[AnyRecord], twin: str) -> list[Errors]:
     """Return the errors of every variant of a question on MNIST.
 
     Parameters
@@ -368,53 +370,52 @@ def errors_of(question: Mapping[str, Any], rows: Sequence[Row], twin: str) -> li
         What the labels of the other implementation begin with.
     """
     found = []
-    for entry in question["entries"]:
-        if entry["label"].startswith(f"{twin} "):
+    for entry in question.entries:
+        if entry.label.startswith(f"{twin} "):
             continue
-        curves = _curves(rows, entry["label"])
-        others = _curves(rows, f"{twin} {entry['label']}")
+        curves = _curves(rows, entry.label)
+        others = _curves(rows, f"{twin} {entry.label}")
         if not curves:
             continue
         both = sorted(curves.keys() & others.keys())
         losses = [_relative(curves[seed], others[seed]) for seed in both]
         near = [sum(itertools.takewhile(bool, (value <= IDENTICAL for value in values))) for values in losses]
         accuracies = [
-            max(abs(a["accuracy"] - b["accuracy"]) for a, b in zip(curves[seed], others[seed], strict=True))
-            for seed in both
+            max(abs(a.accuracy - b.accuracy) for a, b in zip(curves[seed], others[seed], strict=True)) for seed in both
         ]
-        by_epoch = np.array([[1 - row["accuracy"] for row in curves[seed]] for seed in sorted(curves)])
+        by_epoch = np.array([[1 - row.accuracy for row in curves[seed]] for seed in sorted(curves)])
         found.append(
             Errors(
-                question["name"],
-                entry["label"],
+                question.name,
+                entry.label,
                 by_epoch,
                 len(both),
                 max(itertools.chain(*losses), default=math.nan),
                 max(accuracies, default=math.nan),
                 min(near, default=0),
-                *_stretches(rows, entry["label"]),
+                *_stretches(rows, entry.label),
             )
         )
     return found
 
 
-def _stretches(rows: Sequence[Row], label: str) -> tuple[int | None, float | None]:
-    found = rows_of(rows, "stretch", implementation=label)
+def _stretches(rows: Sequence[AnyRecord], label: str) -> tuple[int | None, float | None]:
+    found = of_kind(rows, Stretch, implementation=label)
     if not found:
         return None, None
-    return found[0]["batches"], max(math.inf if row["distance"] is None else row["distance"] for row in found)
+    return found[0].batches, max(math.inf if row.distance is None else row.distance for row in found)
 
 
-def _curves(rows: Sequence[Row], label: str) -> dict[int, list[Row]]:
-    found: dict[int, list[Row]] = {}
-    for row in rows_of(rows, "epoch", implementation=label):
-        found.setdefault(row["seed"], []).append(row)
-    curves = {seed: sorted(curve, key=lambda row: row["epoch"]) for seed, curve in found.items()}
+def _curves(rows: Sequence[AnyRecord], label: str) -> dict[int, list[Epoch]]:
+    found: dict[int, list[Epoch]] = {}
+    for row in of_kind(rows, Epoch, implementation=label):
+        found.setdefault(row.seed, []).append(row)
+    curves = {seed: sorted(curve, key=lambda row: row.epoch) for seed, curve in found.items()}
     longest = max(map(len, curves.values()), default=0)
     return {seed: curve for seed, curve in curves.items() if len(curve) == longest}
 
 
-def _relative(a: Sequence[Row], b: Sequence[Row]) -> list[float]:
+def _relative(a: Sequence[Epoch], b: Sequence[Epoch]) -> list[float]:
     """Return the relative difference of the losses of every epoch; infinite where one of them diverged."""
-    pairs = [(x["loss"], y["loss"]) for x, y in zip(a, b, strict=True) if x["epoch"]]
-    return [math.inf if None in pair else abs(pair[0] - pair[1]) / abs(pair[1]) for pair in pairs]
+    pairs = [(x.loss, y.loss) for x, y in zip(a, b, strict=True) if x.epoch]
+    return [math.inf if x is None or y is None else abs(x - y) / abs(y) for x, y in pairs]

@@ -2,7 +2,6 @@
 
 import functools
 from collections.abc import Sequence
-from typing import Any
 
 import click
 import numpy as np
@@ -12,8 +11,10 @@ from backprop_bench.bench.cli.options import RunOptions, folder_of_run, run_opti
 from backprop_bench.bench.cli.output import finish
 from backprop_bench.bench.cli.progress import Bars
 from backprop_bench.bench.cli.running import go_on
+from backprop_bench.bench.core.records.kinds import AnyRecord, Trial
+from backprop_bench.bench.core.records.plan import Description
+from backprop_bench.bench.core.records.reader import of_kind
 from backprop_bench.bench.core.records.recorded_run import RecordedRun
-from backprop_bench.bench.core.records.rows import Row
 from backprop_bench.bench.historical.analysis import Codes, codes_of
 from backprop_bench.bench.historical.experiments import EXPERIMENTS
 from backprop_bench.bench.historical.hinton import Activity, best_codes
@@ -29,7 +30,7 @@ from backprop_bench.bench.historical.view import (
 )
 from backprop_bench.bench.report.drawing import Drawing
 from backprop_bench.bench.report.findings import Finding, Findings, failure_sentences
-from backprop_bench.data import Layer, Recipe, load_family_trees, load_patterns
+from backprop_bench.data import Layer, load_family_trees, load_patterns
 from backprop_bench.scratch.numpy_trainer import NumpyTrainer
 
 FAMILY = "family-trees"
@@ -77,37 +78,33 @@ def reproduce_findings(run: RecordedRun) -> Findings:
     return Findings([finding], failure_sentences(found.failures), bool(found.failures))
 
 
-def _draw(found: Reproduction, description: dict[str, Any], rows: Sequence[Row]) -> Sequence[Drawing]:
+def _draw(found: Reproduction, description: Description, rows: Sequence[AnyRecord]) -> Sequence[Drawing]:
     codes = family_codes(rows)
     return drawings(found, codes, family_activity(description, rows, codes))
 
 
-def summarize(description: dict[str, Any], rows: list[Row]) -> Reproduction:
+def summarize(description: Description, rows: list[AnyRecord]) -> Reproduction:
     """Compare the records with the published results."""
     return summarize_reproduction(description, rows, EXPERIMENTS[FAMILY].held_out)
 
 
-def family_codes(rows: Sequence[Row]) -> list[Codes]:
+def family_codes(rows: Sequence[AnyRecord]) -> list[Codes]:
     """Return what the person units encode, in every network that learned, or else in the literal reading."""
-    trials = [row for row in rows if row["kind"] == "trial" and row["question"].startswith(FAMILY)]
-    learned = [row for row in trials if row["weights"] is not None and row["question"] != FAMILY]
-    chosen = learned or [row for row in trials if row["question"] == FAMILY]
+    trials = [row for row in of_kind(rows, Trial) if row.question.startswith(FAMILY)]
+    learned = [row for row in trials if row.weights is not None and row.question != FAMILY]
+    chosen = learned or [row for row in trials if row.question == FAMILY]
     return codes_of(chosen, load_family_trees(), EXPERIMENTS[FAMILY].variants["ε 0.01"].groups[0][1])
 
 
-def family_activity(description: dict[str, Any], rows: Sequence[Row], codes: Sequence[Codes]) -> Activity | None:
+def family_activity(description: Description, rows: Sequence[AnyRecord], codes: Sequence[Codes]) -> Activity | None:
     """Return the activations for the paper's question in the network whose codes are shown; ``None`` without one."""
     if not codes:
         return None
     shown = best_codes(codes)
-    row = next(
-        row
-        for row in rows
-        if row["kind"] == "trial" and (row["implementation"], row["seed"]) == (shown.variant, shown.seed)
-    )
-    entries = [entry for question in description["plan"]["questions"] for entry in question["entries"]]
-    recipe = Recipe.from_dict(next(entry["recipe"] for entry in entries if entry["label"] == shown.variant))
-    arrays = [np.array(array, recipe.dtype) for array in row["weights"]]
+    row = of_kind(rows, Trial, implementation=shown.variant, seed=shown.seed)[0]
+    entries = [entry for question in description.plan.questions for entry in question.entries]
+    recipe = next(entry.recipe for entry in entries if entry.label == shown.variant)
+    arrays = [np.array(array, recipe.dtype) for array in row.weights or ()]
     layers = tuple(Layer(weight, bias) for weight, bias in zip(arrays[::2], arrays[1::2], strict=True))
     patterns = load_patterns(FAMILY)
     example = patterns.example_names.index(QUESTION)

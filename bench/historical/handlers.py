@@ -1,24 +1,28 @@
 """What a worker does for the experiments of 1986: handlers of its requests."""
 
+from typing import Any
+
 from backprop_bench.bench.core.implementations import named_implementation
-from backprop_bench.bench.core.records.rows import Row
 from backprop_bench.bench.core.worker.handlers import handler
+from backprop_bench.bench.core.worker.replies import Apart
 from backprop_bench.bench.core.worker.session import Session, number
-from backprop_bench.bench.historical.trial import run_trial, train_in_stretches
+from backprop_bench.bench.historical.trial import TrialOutcome, run_trial, train_in_stretches
 from backprop_bench.data import Recipe
 
 
 @handler()
-def trial(patterns: str, recipe: Row, held_out: int, twins: list[str], stops: bool, keeps: bool) -> Row:
+def trial(
+    patterns: str, recipe: dict[str, Any], held_out: int, twins: list[str], stops: bool, keeps: bool
+) -> TrialOutcome:
     """Train a small task of 1986."""
     return run_trial(patterns, Recipe.from_dict(recipe), held_out, twins, stops, keeps)
 
 
 @handler(needs_session=True)
-def stretches(session: Session, twin: str, epoch: int, batches: int) -> Row:
+def stretches(session: Session, twin: str, epoch: int, batches: int) -> Apart:
     """Train one epoch, counted from 1, beside a second version that begins anew every so many batches."""
     make = named_implementation(twin).load()
     trainer, examples = session.training.trainer, session.train_examples
     apart = train_in_stretches(trainer, make, session.recipe, examples, epoch, batches)
     session.check_threads()
-    return {"distance": number(apart)}
+    return Apart(distance=number(apart))

@@ -6,18 +6,20 @@ import dataclasses
 import queue
 from collections.abc import Sequence
 
+import msgspec
+
 from backprop_bench.bench.core.engine.book import Book
 from backprop_bench.bench.core.engine.context import RunContext
 from backprop_bench.bench.core.engine.jobs import Here, Job, Outcome
-from backprop_bench.bench.core.engine.plan import BLOCK_S, Entry, Plan, Question
+from backprop_bench.bench.core.engine.plan import BLOCK_S
 from backprop_bench.bench.core.engine.progress import Progress
 from backprop_bench.bench.core.machine.environment import usable_cores
-from backprop_bench.bench.core.records.rows import Row
-from backprop_bench.bench.core.stats.stopping import Timing
+from backprop_bench.bench.core.records.kinds import Epoch, Failure, Trial
+from backprop_bench.bench.core.records.plan import Entry, Plan, Question, Timing
 from backprop_bench.bench.core.worker.client import Worker, WorkerError, start_again, together
 from backprop_bench.bench.historical.analysis import BEYOND, READING
 from backprop_bench.bench.historical.experiments import EXPERIMENTS, NAMES, Experiment, in_text
-from backprop_bench.bench.historical.trial import TWINS
+from backprop_bench.bench.historical.trial import TWINS, TrialOutcome
 from backprop_bench.data import Dataset, InputError
 
 TRIAL_LIMIT_S = 3600.0
@@ -55,12 +57,12 @@ def plan_reproduction(dataset: Dataset, names: Sequence[str], seeds: int | None 
 def _question(experiment: Experiment, dataset: Dataset, seeds: int | None) -> Question:
     n_seeds = min(seeds or experiment.seeds, experiment.seeds)
     entries = [
-        Entry(TWINS[0], READING if in_text(recipe) else BEYOND, recipe, rung=name)
+        Entry(TWINS[0], READING if in_text(recipe) else BEYOND, recipe, alias=name)
         for name, recipe in experiment.variants.items()
     ]
     if experiment.patterns is None and experiment.twin_seeds:
         entries += [
-            dataclasses.replace(entry, implementation=TWINS[1], rung=twin_label(entry.name)) for entry in entries
+            dataclasses.replace(entry, implementation=TWINS[1], alias=twin_label(entry.name)) for entry in entries
         ]
     is_mnist = experiment.patterns is None
     return Question(
@@ -90,10 +92,9 @@ def run_reproduction(run: RunContext) -> None:
 
 def _is_over(question: Question, entry: Entry, seed: int, book: Book) -> bool:
     here = {"implementation": entry.label}
-    done = book.find("trial", question, seed=seed, **here) or book.find(
-        "epoch", question, seed=seed, epoch=entry.recipe.epochs, **here
-    )
-    return bool(done or book.find("failure", question, phase="training", number=seed, **here))
+    tried = book.find(Trial, question, seed=seed, **here)
+    trained = book.find(Epoch, question, seed=seed, epoch=entry.recipe.epochs, **here)
+    return bool(tried or trained or book.find(Failure, question, phase="training", number=seed, **here))
 
 
 def _try(question: Question, experiment: Experiment, threads: int, book: Book, progress: Progress) -> None:
@@ -118,12 +119,12 @@ def _try(question: Question, experiment: Experiment, threads: int, book: Book, p
                     return
                 worker = worker or stack.enter_context(Worker(threads, TRIAL_LIMIT_S))
                 try:
-                    row = _trial(worker, experiment, entry, seed)
+                    record = _trial(worker, question, experiment, entry, seed)
                 except WorkerError as failure:
                     book.add_failure(question, entry, "training", seed, str(failure))
                     worker = None
                 else:
-                    book.add("trial", question, row)
+                    book.add(record)
                 progress.advance(f"{entry.label}, seed {seed}")
 
     if not missing:
@@ -135,9 +136,10 @@ def _try(question: Question, experiment: Experiment, threads: int, book: Book, p
             future.result()
 
 
-def _trial(worker: Worker, experiment: Experiment, entry: Entry, seed: int) -> Row:
-    found = worker.ask(
+def _trial(worker: Worker, question: Question, experiment: Experiment, entry: Entry, seed: int) -> Trial:
+    outcome = worker.ask(
         "historical.handlers:trial",
+        TrialOutcome,
         patterns=experiment.patterns,
         recipe=entry.recipe.replace(seed=seed).to_dict(),
         held_out=experiment.held_out,
@@ -145,7 +147,8 @@ def _trial(worker: Worker, experiment: Experiment, entry: Entry, seed: int) -> R
         stops=experiment.stops,
         keeps=experiment.keeps,
     )
-    return {"implementation": entry.label, "seed": seed, **found}
+    outcome_fields = msgspec.structs.asdict(outcome)
+    return Trial(session=0, question=question.name, implementation=entry.label, seed=seed, **outcome_fields)
 
 
 def _comparisons(question: Question, experiment: Experiment, threads: int, book: Book) -> list[Job]:
@@ -155,6 +158,7 @@ def _comparisons(question: Question, experiment: Experiment, threads: int, book:
     jobs = [
         Job(
             *(
+                question.name,
                 entry.label,
                 entry.implementation,
                 entry.recipe,
@@ -177,7 +181,7 @@ def _comparisons(question: Question, experiment: Experiment, threads: int, book:
 def _is_compared(question: Question, job: Job, book: Book) -> bool:
     here = {"implementation": job.label}
     return job.is_done(book.find(job.kind, question, seed=job.seed, **here)) or bool(
-        book.find("failure", question, phase=job.phase, number=job.seed, **here)
+        book.find(Failure, question, phase=job.phase, number=job.seed, **here)
     )
 
 
@@ -186,7 +190,17 @@ def _train(
 ) -> None:
     """Do the trainings on MNIST that are missing."""
     jobs = [
-        Job(entry.label, entry.implementation, entry.recipe, seed, question.examples, 0, entry.recipe.epochs, threads)
+        Job(
+            question.name,
+            entry.label,
+            entry.implementation,
+            entry.recipe,
+            seed,
+            question.examples,
+            0,
+            entry.recipe.epochs,
+            threads,
+        )
         for entry in question.entries
         for seed in question.seeds
         if entry.implementation == TWINS[0] or seed < experiment.twin_seeds
@@ -200,8 +214,8 @@ def _train(
             entry = next(entry for entry in question.entries if entry.label == job.label)
             book.add_failure(question, entry, job.phase, job.seed, outcome)
         else:
-            there = {row["epoch"] for row in book.find(job.kind, question, implementation=job.label, seed=job.seed)}
-            book.add(job.kind, question, *(row for row in outcome if row["epoch"] not in there))
+            there = set(map(job.part, book.find(job.kind, question, implementation=job.label, seed=job.seed)))
+            book.add(*(record for record in outcome if job.part(record) not in there))
         progress.advance(f"{job.label}, seed {job.seed}")
 
     if jobs:

@@ -2,13 +2,15 @@
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from backprop_bench.bench.core.implementations import named_implementation
-from backprop_bench.bench.core.records.rows import Row
+from backprop_bench.bench.core.records.kinds import LearningCurve, Weights
 from backprop_bench.bench.core.stats.tolerances import name_arrays
+from backprop_bench.bench.core.worker.replies import Reply
 from backprop_bench.bench.historical.analysis import LEARNED
 from backprop_bench.data import (
     Examples,
@@ -59,6 +61,30 @@ def distance(a: Parameters, b: Parameters) -> float:
     )
 
 
+class TrialOutcome(Reply, frozen=True, kw_only=True):
+    """What comes of a trial.
+
+    Attributes
+    ----------
+    solved, close
+        By implementation, after how many epochs all outputs for the trained examples were on the right side of ½, and
+        close to their targets; ``None`` for never.
+    curve
+        Epoch, mean loss, share of the trained examples that are right, that are close, the same two of those held out,
+        of the first implementation.
+    distance
+        The largest of :func:`distance` at the points of the curve; ``None`` for one alone.
+    weights
+        Those at the end, where they are kept.
+    """
+
+    solved: dict[str, int | None]
+    close: dict[str, int | None]
+    curve: LearningCurve
+    distance: float | None
+    weights: Weights | None
+
+
 @dataclasses.dataclass
 class _Running:
     """A twin at work, and the sweeps after which its trained examples were first all right, and all close."""
@@ -79,7 +105,9 @@ class _Running:
         return loss
 
 
-def run_trial(name: str, recipe: Recipe, n_held_out: int, twins: Sequence[str], stops: bool, keeps: bool) -> Row:
+def run_trial(
+    name: str, recipe: Recipe, n_held_out: int, twins: Sequence[str], stops: bool, keeps: bool
+) -> TrialOutcome:
     """Train a task from the seed of the recipe, for as many sweeps as that has epochs.
 
     Parameters
@@ -94,14 +122,6 @@ def run_trial(name: str, recipe: Recipe, n_held_out: int, twins: Sequence[str], 
         Whether training ends as soon as all trained examples are right for all of them.
     keeps
         Whether the weights of the first one at the end come back even where few of the trained examples are right.
-
-    Returns
-    -------
-    Row
-        ``solved`` and ``close``: after how many sweeps all outputs for the trained examples were on the right side of
-        ½, and close to their targets, by implementation; ``None`` for never. ``curve``: (sweep, mean loss, share of the
-        trained examples that are right, that are close, the same two of those held out) of the first one. ``distance``:
-        the largest of :func:`distance` at the points of the curve; ``None`` for one alone.
     """
     patterns = load_patterns(name)
     trained, held_out = split(patterns, n_held_out, recipe.seed)
@@ -111,7 +131,7 @@ def run_trial(name: str, recipe: Recipe, n_held_out: int, twins: Sequence[str], 
     parameters = initial_parameters(recipe)
     running = {twin: _Running(named_implementation(twin).load()(recipe, parameters)) for twin in twins}
     first, *others = running.values()
-    curve: list[list[float | None]] = []
+    curve: list[Any] = []
     apart: list[float] = []
     shown = set(checkpoints(recipe.epochs))
     for number in range(1, recipe.epochs + 1):
@@ -125,18 +145,17 @@ def run_trial(name: str, recipe: Recipe, n_held_out: int, twins: Sequence[str], 
                 for part in (trained, held_out)
                 for edges in ((HALF, HALF), CLOSE)
             ]
-            curve.append([number, loss, *shares])
+            curve.append((number, loss, *shares))
         if is_over:
             break
-    return {
-        "solved": {name: twin.solved for name, twin in running.items()},
-        "close": {name: twin.close for name, twin in running.items()},
-        "curve": curve,
-        "distance": max(apart) if apart else None,
-        "weights": [_plain(array) for _, array in name_arrays(first.trainer.parameters())]
-        if keeps or _learned(curve)
-        else None,
-    }
+    kept = keeps or _learned(curve)
+    return TrialOutcome(
+        solved={name: twin.solved for name, twin in running.items()},
+        close={name: twin.close for name, twin in running.items()},
+        curve=tuple(curve),
+        distance=max(apart) if apart else None,
+        weights=tuple(_plain(array) for _, array in name_arrays(first.trainer.parameters())) if kept else None,
+    )
 
 
 def train_in_stretches(
@@ -170,15 +189,14 @@ def train_in_stretches(
     return float(np.max(apart))
 
 
-def _learned(curve: list[list[float | None]]) -> bool:
+def _learned(curve: Sequence[Any]) -> bool:
     """Say whether 95 % of the trained examples are right at the end, and some are held out."""
     right, held_out = curve[-1][2], curve[-1][4]
     return held_out is not None and right is not None and right >= LEARNED
 
 
-def _plain(array: npt.NDArray[np.floating]) -> list[object]:
-    values: list[object] = array.tolist()
-    return values
+def _plain(array: npt.NDArray[np.floating]) -> tuple[Any, ...]:
+    return tuple(array.tolist())
 
 
 def _share(

@@ -10,9 +10,11 @@ import dataclasses
 import math
 import statistics
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Literal
 
-from backprop_bench.bench.core.records.rows import Row
+from backprop_bench.bench.core.records.kinds import AnyRecord, Failure, Trial
+from backprop_bench.bench.core.records.plan import Description
+from backprop_bench.bench.core.records.reader import of_kind
 from backprop_bench.bench.core.stats.intervals import Interval
 from backprop_bench.bench.historical.analysis import (
     FLIPPED_CORRELATION,
@@ -93,10 +95,10 @@ class Reproduction:
     readings: tuple[Reading, ...]
     errors: tuple[Errors, ...]
     titles: Mapping[str, str]
-    failures: tuple[Row, ...]
+    failures: tuple[Failure, ...]
 
 
-def summarize_reproduction(description: Mapping[str, Any], rows: Sequence[Row], n_held_out: int) -> Reproduction:
+def summarize_reproduction(description: Description, rows: Sequence[AnyRecord], n_held_out: int) -> Reproduction:
     """Compare the records of a run with the published results.
 
     Parameters
@@ -109,10 +111,10 @@ def summarize_reproduction(description: Mapping[str, Any], rows: Sequence[Row], 
     readings: list[Reading] = []
     errors: list[Errors] = []
     verdicts: list[Verdict] = []
-    for question in description["plan"]["questions"]:
-        name = question["name"]
-        own = [row for row in rows if row["question"] == name]
-        trials = [row for row in own if row["kind"] == "trial"]
+    for question in description.plan.questions:
+        name = question.name
+        own = [row for row in rows if row.question == name]
+        trials = of_kind(own, Trial)
         times, trained = sweeps_of(question, trials), errors_of(question, own, TWIN)
         if name == "symmetry":
             solutions += solutions_of(trials)
@@ -129,8 +131,8 @@ def summarize_reproduction(description: Mapping[str, Any], rows: Sequence[Row], 
         errors += trained
         verdicts += _errors(name, trained)
         verdicts += _twins(name, times, trained)
-    failures = tuple(row for row in rows if row["kind"] == "failure")
-    titles = {question["name"]: question["title"] for question in description["plan"]["questions"]}
+    failures = tuple(of_kind(rows, Failure))
+    titles = {question.name: question.title for question in description.plan.questions}
     return Reproduction(
         tuple(verdicts), tuple(sweeps), tuple(solutions), tuple(readings), tuple(errors), titles, failures
     )

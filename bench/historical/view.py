@@ -33,6 +33,7 @@ from backprop_bench.bench.report.chart import Bar, Chart
 from backprop_bench.bench.report.drawing import Drawing
 from backprop_bench.bench.report.numbers import ABSENT, count, has_bounds, percent
 from backprop_bench.bench.report.table import Table, make_table
+from backprop_bench.data import Recipe
 
 VERDICTS = {True: "replicated", False: "not replicated", None: ABSENT}
 AGREEMENTS = {True: "agree", False: "differ", None: ABSENT}
@@ -343,7 +344,7 @@ def draw_readings(readings: Sequence[Reading]) -> Drawing:
         page = style.Page()
         page.heading(title, question)
         for reduction in ("sum", "mean"):
-            some = [reading for reading in readings if reading.recipe["reduction"] == reduction]
+            some = [reading for reading in readings if reading.recipe.reduction == reduction]
             if some:
                 page.band(3.3, lambda band, some=some, reduction=reduction: _draw_map(band, some, reduction))  # type: ignore[misc]
         page.text(
@@ -362,18 +363,18 @@ def _said_map(readings: Sequence[Reading]) -> str:
     return "Best: " + "; ".join(f"{worded(item.variant)}: {percent(item.trained)}" for item in ranked) + "."
 
 
-def _margin_letter(recipe: dict[str, object]) -> str:
-    if recipe["margin"] is None:
+def _margin_letter(recipe: Recipe) -> str:
+    if recipe.margin is None:
         return "C"
-    return "A" if list(recipe["target_range"]) == [0.0, 1.0] else "B"  # type: ignore[call-overload]
+    return "A" if recipe.target_range == (0.0, 1.0) else "B"
 
 
 def _draw_map(band: style.Band, readings: Sequence[Reading], reduction: str) -> None:
     def row_of(reading: Reading) -> tuple[float, str]:
-        return reading.recipe["init_scale"], _margin_letter(dict(reading.recipe))
+        return reading.recipe.init_scale, _margin_letter(reading.recipe)
 
     def column_of(reading: Reading) -> tuple[float, float]:
-        return -reading.recipe["shrinkage"], reading.recipe["schedule"][0][1]
+        return -reading.recipe.shrinkage, reading.recipe.schedule[0][1]
 
     rows, columns = sorted(set(map(row_of, readings))), sorted(set(map(column_of, readings)))
     values = np.full((len(rows), len(columns)), np.nan)

@@ -2,9 +2,10 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-from backprop_bench.bench.core.records.rows import Row, rows_of
+from backprop_bench.bench.core.records.kinds import AnyRecord, Block, Memory
+from backprop_bench.bench.core.records.plan import Description
+from backprop_bench.bench.core.records.reader import of_kind
 from backprop_bench.bench.core.stats.intervals import Interval
 from backprop_bench.bench.core.stats.ratios import Ratio, paired_ratio
 from backprop_bench.bench.core.summary import QuestionSummary, Summary, summarize
@@ -93,7 +94,7 @@ class Ladder:
     summary: Summary
 
 
-def summarize_ladder(description: dict[str, Any], rows: list[Row], sides: Mapping[str, str]) -> Ladder:
+def summarize_ladder(description: Description, rows: list[AnyRecord], sides: Mapping[str, str]) -> Ladder:
     """Compute what a run of ``ladder`` says.
 
     Parameters
@@ -103,27 +104,27 @@ def summarize_ladder(description: dict[str, Any], rows: list[Row], sides: Mappin
     """
     summary = summarize(description, rows)
     (question,) = summary.questions
-    blocks = rows_of(rows, "block")
-    entries = {entry["label"]: entry for entry in description["plan"]["questions"][0]["entries"]}
-    memory = {row["implementation"]: row for row in rows_of(rows, "memory")}
+    blocks = of_kind(rows, Block)
+    entries = {entry.label: entry for entry in description.plan.questions[0].entries}
+    memory = {row.implementation: row for row in of_kind(rows, Memory)}
     by_side: dict[str, list[Step]] = {}
     for performance in question.performances:
         if not performance.wall_s.n:
             continue
         entry = entries[performance.implementation]
-        side = sides[entry["implementation"]]
+        side = sides[entry.implementation]
         below = by_side.setdefault(side, [])
         name = performance.implementation
         below.append(
             Step(
                 name=name,
-                implementation=entry["implementation"],
+                implementation=entry.implementation,
                 recipe=performance.recipe,
                 wall_s=performance.wall_s,
                 first_s=performance.first_s,
                 above_data_bytes=performance.above_data_bytes,
-                parameter_bytes=memory.get(name, {}).get("parameter_bytes"),
-                training_bytes=memory.get(name, {}).get("training_bytes"),
+                parameter_bytes=memory[name].parameter_bytes if name in memory else None,
+                training_bytes=memory[name].training_bytes if name in memory else None,
                 flops_per_s=performance.work.flops / performance.wall_s.estimate,
                 worth=paired_ratio(blocks, below[-1].name, name) if below and side != PEER else None,
                 total=paired_ratio(blocks, below[0].name, name) if below and side != PEER else None,
@@ -145,7 +146,7 @@ def summarize_ladder(description: dict[str, Any], rows: list[Row], sides: Mappin
     return Ladder(climbs, tuple(across), tuple(floors), above_floor, question, summary)
 
 
-def _to_fastest(steps: Sequence[Step], fastest: Step, blocks: Sequence[Row]) -> tuple[Step, ...]:
+def _to_fastest(steps: Sequence[Step], fastest: Step, blocks: Sequence[Block]) -> tuple[Step, ...]:
     """Return the rungs with the ratio of their time to that of the fastest one by hand."""
     return tuple(
         step

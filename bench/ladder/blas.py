@@ -4,14 +4,16 @@ import contextlib
 import dataclasses
 import random
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from backprop_bench.bench.core.engine.accuracy import open_entry
-from backprop_bench.bench.core.engine.plan import Entry
 from backprop_bench.bench.core.machine.environment import environment, usable_core_numbers
-from backprop_bench.bench.core.records.rows import Row
+from backprop_bench.bench.core.records.kinds import TimedBlock
+from backprop_bench.bench.core.records.plan import Entry
 from backprop_bench.bench.core.stats.intervals import Interval, geometric_mean_interval
 from backprop_bench.bench.core.stats.ratios import quiet, seconds_per_example
 from backprop_bench.bench.core.worker.client import Worker, WorkerError
+from backprop_bench.bench.core.worker.replies import Begun, WarmedUp
 from backprop_bench.bench.core.worker.shared_data import SharedExamples, SharedForms
 from backprop_bench.data import SHARED, Dataset, fit_recipe
 
@@ -93,17 +95,17 @@ def _process_set(
                 Worker(threads, descriptors=[examples.descriptor], environment=of_type.environment)
             )
             with contextlib.suppress(WorkerError):
-                used = architecture(open_entry(entry, examples, worker, threads, cores)["threads"])
+                used = architecture(open_entry(entry, examples, worker, threads, cores).threads)
                 picked = used if name is None else picked
                 if name is not None and (used.lower() != name.lower() or used == picked):
                     continue  # it was not built in, or is what it picks by itself
-                worker.ask("begin", seed=0)
-                worker.ask("warm_up", block_s=BLOCK_S, batches=None)
+                worker.ask("begin", Begun, seed=0)
+                worker.ask("warm_up", WarmedUp, block_s=BLOCK_S, batches=None)
                 workers[name] = worker
         for _ in range(ROUNDS):
             for name in rng.sample(list(workers), len(workers)):
                 try:
-                    block = workers[name].ask("block", batches=1 + EXAMPLES // 64, injected=0.0)
+                    block = workers[name].ask("block", TimedBlock, batches=1 + EXAMPLES // 64, injected=0.0)
                 except WorkerError:
                     del workers[name]
                     continue
@@ -114,7 +116,7 @@ def _process_set(
     return picked, {str(name): own / quiet(times[name]) for name in workers if name is not None}
 
 
-def architecture(pools: Sequence[Row]) -> str:
+def architecture(pools: Sequence[Mapping[str, Any]]) -> str:
     """Return the core type that OpenBLAS uses in a process; empty where it has none."""
     found = [str(pool.get("architecture", "")) for pool in pools if pool.get("internal_api") == "openblas"]
     return found[0] if found else ""

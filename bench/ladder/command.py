@@ -7,8 +7,8 @@ from backprop_bench.bench.cli.options import RunOptions, folder_of_run, precisio
 from backprop_bench.bench.cli.output import finish
 from backprop_bench.bench.cli.progress import Bars
 from backprop_bench.bench.cli.running import go_on
-from backprop_bench.bench.core.engine.plan import Plan
 from backprop_bench.bench.core.implementations import FLOORS, IMPLEMENTATIONS
+from backprop_bench.bench.core.records.plan import Plan
 from backprop_bench.bench.core.records.recorded_run import RecordedRun
 from backprop_bench.bench.ladder.analysis import summarize_ladder
 from backprop_bench.bench.ladder.blas import probe_blas

@@ -7,21 +7,14 @@ from typing import Any
 from backprop_bench.bench.core.engine.accuracy import open_entry
 from backprop_bench.bench.core.engine.book import Book
 from backprop_bench.bench.core.engine.context import RunContext
-from backprop_bench.bench.core.engine.plan import (
-    BLOCK_S,
-    MIN_REPLICATES,
-    Entry,
-    Extent,
-    Plan,
-    Question,
-    check_timing,
-    make_question,
-)
+from backprop_bench.bench.core.engine.plan import BLOCK_S, MIN_REPLICATES, Extent, check_timing, make_question
 from backprop_bench.bench.core.engine.runner import Runner
 from backprop_bench.bench.core.implementations import FLOORS, named_implementation
 from backprop_bench.bench.core.machine.environment import usable_core_numbers
-from backprop_bench.bench.core.stats.stopping import Timing
+from backprop_bench.bench.core.records.kinds import End, Failure, Memory
+from backprop_bench.bench.core.records.plan import Entry, Plan, Question, Timing
 from backprop_bench.bench.core.worker.client import Worker, WorkerError, start_again
+from backprop_bench.bench.core.worker.replies import MemoryUse
 from backprop_bench.bench.core.worker.shared_data import SharedForms
 from backprop_bench.data import Dataset, InputError, Recipe
 
@@ -135,7 +128,7 @@ def plan_ladder(
     place = next((number for number, entry in enumerate(entries, 1) if entry.name == BEFORE_BLAS), None)
     if place is not None and core_type is not None:
         name = f"OpenBLAS as {core_type}"
-        entries.insert(place, dataclasses.replace(entries[place - 1], rung=name, core_type=core_type))
+        entries.insert(place, dataclasses.replace(entries[place - 1], alias=name, core_type=core_type))
     climbed = [entry for entry in entries if entry.implementation not in FLOORS]
     if len(climbed) < 2:
         raise InputError(f"the ladder has {len(climbed)} of its stages here, expected two or more to compare")
@@ -161,7 +154,7 @@ def _unavailable(rung: Rung) -> str | None:
 def _entry(rung: Rung, recipe: Recipe) -> Entry:
     changed = ", ".join(f"{name} {'all' if value is None else value}" for name, value in rung.changes)
     said = f"shared, {changed}" if changed else "shared"
-    return Entry(rung.implementation, said, recipe.replace(**dict(rung.changes)), rung=rung.name)
+    return Entry(rung.implementation, said, recipe.replace(**dict(rung.changes)), alias=rung.name)
 
 
 def run_ladder(run: RunContext) -> None:
@@ -172,9 +165,9 @@ def run_ladder(run: RunContext) -> None:
     missing = [
         entry
         for entry in question.originals
-        if book.find("end", question, implementation=entry.label)
-        and not book.find("memory", question, implementation=entry.label)
-        and not book.find("failure", question, implementation=entry.label, phase="memory")
+        if book.find(End, question, implementation=entry.label)
+        and not book.find(Memory, question, implementation=entry.label)
+        and not book.find(Failure, question, implementation=entry.label, phase="memory")
     ]
     try:
         with SharedForms(run.dataset) as shared, run.progress.stage("memory", len(missing)):
@@ -190,8 +183,16 @@ def _measure_memory(question: Question, entry: Entry, shared: SharedForms, threa
     try:
         with Worker(threads, descriptors=[examples.descriptor], environment=entry.environment) as worker:
             open_entry(entry, examples, worker, threads, list(usable_core_numbers()))
-            found = worker.ask("memory", batches=MEMORY_BATCHES)
+            use = worker.ask("memory", MemoryUse, batches=MEMORY_BATCHES)
     except WorkerError as failure:
         book.add_failure(question, entry, "memory", None, str(failure))
         return
-    book.add("memory", question, {"implementation": entry.label, **found})
+    book.add(
+        Memory(
+            session=book.session,
+            question=question.name,
+            implementation=entry.label,
+            parameter_bytes=use.parameter_bytes,
+            training_bytes=use.training_bytes,
+        )
+    )

@@ -81,10 +81,10 @@ def _shown(summary: Summary, question: QuestionSummary) -> Shown | None:
     if summary.outcomes is None:
         return None
     recipes = {
-        entry["label"]: entry["recipe"]
-        for planned in summary.description["plan"]["questions"]
-        if planned["name"] == question.name
-        for entry in planned["entries"]
+        entry.label: entry.recipe
+        for planned in summary.description.plan.questions
+        if planned.name == question.name
+        for entry in planned.entries
     }
     found = [item for item in summary.outcomes.networks if item.question == question.name]
     order = list(recipes)

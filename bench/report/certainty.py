@@ -1,8 +1,8 @@
 """Sentences on how sure the times are: why timing stopped, the A/A test, what counts as interference."""
 
 import math
-from typing import Any
 
+from backprop_bench.bench.core.records.plan import Timing
 from backprop_bench.bench.core.stats.intervals import relative_half_width
 from backprop_bench.bench.core.stats.ratios import COUNT_LIMITS, SHARE_LIMITS, Ratio
 from backprop_bench.bench.core.summary import QuestionSummary, Summary
@@ -34,10 +34,9 @@ DISTURBANCES = {
 """What the counters of system interference are called."""
 
 
-def timing_of(summary: Summary, question: QuestionSummary) -> dict[str, Any]:
+def timing_of(summary: Summary, question: QuestionSummary) -> Timing:
     """Return how a question was to be timed."""
-    planned = summary.description["plan"]["questions"]
-    return dict(next(found["timing"] for found in planned if found["name"] == question.name))
+    return summary.description.plan.question(question.name).timing
 
 
 def compared(question: QuestionSummary) -> list[Ratio]:
@@ -66,10 +65,10 @@ def stop_sentence(summary: Summary, question: QuestionSummary) -> str:
     after = f"Timing stopped after {count(stop.replicates, 'process replicate')}, {seconds(stop.spent_s)}"
     timing = timing_of(summary, question)
     if stop.reason == "precise":
-        return f"{after}: {_every_ratio(question)} is within {within(timing['target'])}{_widest(question)}."
+        return f"{after}: {_every_ratio(question)} is within {within(timing.target)}{_widest(question)}."
     if stop.reason == "budget":
         return (
-            f"{after}, because the budget of {timing['budget_s']:g}{NBSP}s was used up before "
+            f"{after}, because the budget of {timing.budget_s:g}{NBSP}s was used up before "
             f"{_what_was_wanted(question, timing)}{_widest(question)}."
         )
     left = "there is nothing left to compare" if compared(question) else "there is nothing to compare"
@@ -92,13 +91,13 @@ def _every_ratio(question: QuestionSummary) -> str:
     return "every ratio of those that did not fail" if broken else "every ratio"
 
 
-def _what_was_wanted(question: QuestionSummary, timing: dict[str, Any]) -> str:
+def _what_was_wanted(question: QuestionSummary, timing: Timing) -> str:
     """Say what the budget was too small for: precision, or enough process replicates to believe it."""
     ratios = _decisive(question)
-    if ratios and all(relative_half_width(ratio.interval) <= timing["target"] for ratio in ratios):
+    if ratios and all(relative_half_width(ratio.interval) <= timing.target for ratio in ratios):
         enough = min(ratio.n_replicates for ratio in ratios)
-        return f"the {timing['min_replicates']} process replicates that an interval needs: {enough} are complete"
-    return f"{_every_ratio(question)} was within {within(timing['target'])}"
+        return f"the {timing.min_replicates} process replicates that an interval needs: {enough} are complete"
+    return f"{_every_ratio(question)} was within {within(timing.target)}"
 
 
 def _widest(question: QuestionSummary) -> str:

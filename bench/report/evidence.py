@@ -5,7 +5,10 @@ import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from backprop_bench.bench.core.records.rows import DESCRIPTION, RECORDS, Row
+import msgspec
+
+from backprop_bench.bench.core.records.kinds import AnyRecord
+from backprop_bench.bench.core.records.reader import DESCRIPTION, RECORDS
 from backprop_bench.bench.report.numbers import clean, count, listing
 
 LISTED_CHARACTERS = 1500
@@ -32,7 +35,9 @@ class Evidence:
     rows: tuple[str, ...] = ()
 
 
-def rows_behind(rows: Iterable[Row], kinds: Sequence[str], question: str | None = None, folder: str = "") -> Evidence:
+def rows_behind(
+    rows: Iterable[AnyRecord], kinds: Sequence[str], question: str | None = None, folder: str = ""
+) -> Evidence:
     """Return which rows of a run are behind something.
 
     Parameters
@@ -44,8 +49,8 @@ def rows_behind(rows: Iterable[Row], kinds: Sequence[str], question: str | None 
     folder
         Where the run lies, seen from the folder of the report; empty for the run that is reported.
     """
-    found = [row for row in rows if row["kind"] in kinds and question in (None, row["question"])]
-    written = [json.dumps(row, ensure_ascii=True) for row in found]
+    found = [row for row in rows if row.kind in kinds and question in (None, row.question)]
+    written = [json.dumps(msgspec.to_builtins(row)) for row in found]
     path = f"{folder}/{RECORDS}" if folder else RECORDS
     each = listing((f"“{kind}”" for kind in kinds), "or")
     asked = "" if question is None else f", question “{question}”"

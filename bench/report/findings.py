@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from backprop_bench.bench.core.records.files import write_whole
-from backprop_bench.bench.core.records.rows import Row
+from backprop_bench.bench.core.records.kinds import Failure
 from backprop_bench.bench.report.chart import Chart
 from backprop_bench.bench.report.drawing import FIGURES_FOLDER, Drawing, save
 from backprop_bench.bench.report.numbers import NBSP, count
@@ -112,9 +112,9 @@ class Findings:
         return [path for part in self.parts for path in _write_part(part, folder)]
 
 
-def failure_sentences(failures: Iterable[Row]) -> list[str]:
+def failure_sentences(failures: Iterable[Failure]) -> list[str]:
     """Return what failed, of rows of kind ``failure``."""
-    return [f"{failure['question']}: {failure['implementation']}: {failure['message']}" for failure in failures]
+    return [f"{failure.question}: {failure.implementation}: {failure.message}" for failure in failures]
 
 
 def _write_part(part: Finding, folder: Path) -> list[Path]:

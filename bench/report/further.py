@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from backprop_bench.bench.core.records.rows import Row
+from backprop_bench.bench.core.records.kinds import AnyRecord
+from backprop_bench.bench.core.records.plan import Description
 from backprop_bench.bench.report.blocks import Block, Caution, Code, Heading, Listed, Picture, Shown
 from backprop_bench.bench.report.evidence import Evidence, description_behind, rows_behind
-from backprop_bench.bench.report.numbers import clean, listing, spans
+from backprop_bench.bench.report.numbers import clean, count, listing, spans
 from backprop_bench.bench.report.table import Table
 
 
@@ -50,14 +51,14 @@ class FurtherRun:
     folder: str
     section: str
     heading: str
-    description: Mapping[str, Any]
-    rows: Sequence[Row] = ()
+    description: Description | None = None
+    rows: Sequence[AnyRecord] = ()
     parts: tuple[Part, ...] = ()
     failures: tuple[str, ...] = ()
     trouble: str | None = None
 
 
-def further_blocks(runs: Sequence[FurtherRun], place: str, beside: Mapping[str, Any]) -> list[Block]:
+def further_blocks(runs: Sequence[FurtherRun], place: str, beside: Description) -> list[Block]:
     """Return what the runs of one section say.
 
     Parameters
@@ -68,14 +69,14 @@ def further_blocks(runs: Sequence[FurtherRun], place: str, beside: Mapping[str, 
     return [block for run in runs if run.section == place for block in _blocks(run, beside)]
 
 
-def _blocks(run: FurtherRun, beside: Mapping[str, Any]) -> list[Block]:
+def _blocks(run: FurtherRun, beside: Description) -> list[Block]:
     heading = Heading(f"{run.heading}: {clean(run.folder)}")
-    if run.trouble is not None:
-        reason = clean(run.trouble).rstrip(".")
+    if run.trouble is not None or run.description is None:
+        reason = clean(run.trouble or "it has no description").rstrip(".")
         return [heading, f"The run in {clean(run.folder)} cannot be shown: {reason}."]
-    blocks: list[Block] = [heading, provenance(run)]
-    if "command" in run.description:
-        blocks.append(Code(clean(run.description["command"])))
+    blocks: list[Block] = [heading, provenance(run.description)]
+    if run.description.command:
+        blocks.append(Code(clean(run.description.command)))
     apart = differences(run.description, beside)
     if apart:
         blocks.append(Caution(f"Not to be compared number by number with the rest: {listing(apart)}."))
@@ -97,17 +98,16 @@ def _evidence(run: FurtherRun, part: Part) -> Evidence | None:
     return rows_behind(run.rows, part.sources, question, run.folder)
 
 
-def provenance(run: FurtherRun) -> str:
+def provenance(description: Description) -> str:
     """Return a sentence on when, from which commit and on which machine a run was made."""
-    machine = run.description.get("environment", {})
+    machine = description.environment
     cpu = machine.get("cpu", {})
-    said = [f"A run of {clean(run.description.get('created', 'an unknown date'))}"]
+    said = [f"A run of {clean(description.created or 'an unknown date')}"]
     said.append(_commit(machine) or "of an unknown commit")
     said.append(f"on {clean(cpu.get('model') or 'an unknown processor')}")
-    if "cpus" in run.description:
-        said.append(f"cores {spans(run.description['cpus'])}")
-    if "threads" in run.description:
-        said.append(f"{run.description['threads']} thread{'s' if run.description['threads'] != 1 else ''} each")
+    if description.cpus:
+        said.append(f"cores {spans(description.cpus)}")
+    said.append(f"{count(description.threads, 'thread')} each")
     return ", ".join(said) + "."
 
 
@@ -117,9 +117,9 @@ def _commit(machine: Mapping[str, Any]) -> str:
     return f"commit {clean(checkout['commit'])[:10]}{changed}" if checkout.get("commit") else ""
 
 
-def differences(description: Mapping[str, Any], beside: Mapping[str, Any]) -> list[str]:
+def differences(description: Description, beside: Description) -> list[str]:
     """Return in words in what the machine and the versions of two runs differ; nothing where in nothing."""
-    here, there = description.get("environment", {}), beside.get("environment", {})
+    here, there = description.environment, beside.environment
     if not here:
         return ["it does not say where it was made"]
     found = []
@@ -134,7 +134,7 @@ def differences(description: Mapping[str, Any], beside: Mapping[str, Any]) -> li
     if here.get("source_crc32") != there.get("source_crc32"):
         commits = f": {_commit(here)} there, {_commit(there)} here" if _commit(here) and _commit(there) else ""
         found.append(f"it is of another state of this suite{commits}")
-    if description.get("dataset_crc32") != beside.get("dataset_crc32"):
+    if description.dataset_crc32 != beside.dataset_crc32:
         found.append("it is of other data")
     return found
 

@@ -4,11 +4,11 @@ import dataclasses
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
-from backprop_bench.bench.core.records.rows import Row
+from backprop_bench.bench.core.records.kinds import AnyRecord
+from backprop_bench.bench.core.records.plan import Description
 from backprop_bench.bench.core.stats.intervals import Interval, scaled
 from backprop_bench.bench.core.stats.ratios import Ratio
 from backprop_bench.bench.core.summary import QuestionSummary, summarize
@@ -111,7 +111,7 @@ class Scaling:
 
 
 def summarize_scale(
-    description: dict[str, Any], rows: list[Row], counted: Mapping[str, str], floors: Sequence[str], fetch: str
+    description: Description, rows: list[AnyRecord], counted: Mapping[str, str], floors: Sequence[str], fetch: str
 ) -> list[Scaling]:
     """Compute what a run of ``scale`` says, an axis at a time.
 

@@ -1,7 +1,5 @@
 """``backprop-bench scale``: how time grows with batch, width, depth, examples and threads."""
 
-from typing import Any
-
 import click
 
 from backprop_bench.bench.cli.descriptors import Descriptor
@@ -10,8 +8,10 @@ from backprop_bench.bench.cli.output import finish
 from backprop_bench.bench.cli.progress import Bars
 from backprop_bench.bench.cli.running import go_on
 from backprop_bench.bench.core.implementations import FLOORS
+from backprop_bench.bench.core.records.kinds import AnyRecord, Failure
+from backprop_bench.bench.core.records.plan import Description
+from backprop_bench.bench.core.records.reader import of_kind
 from backprop_bench.bench.core.records.recorded_run import RecordedRun
-from backprop_bench.bench.core.records.rows import Row, rows_of
 from backprop_bench.bench.report.findings import Finding, Findings, failure_sentences
 from backprop_bench.bench.scaling.analysis import Scaling, summarize_scale
 from backprop_bench.bench.scaling.plan import AXES, FETCH, plan_scale
@@ -48,11 +48,11 @@ def scale_findings(run: RecordedRun) -> Findings:
         charts=[scaling_chart(scaling) for scaling in found],
         draw=lambda: [draw_scaling(found)] if found else [],  # a run just begun has nothing to draw
     )
-    failures = failure_sentences(rows_of(run.rows, "failure"))
+    failures = failure_sentences(of_kind(run.rows, Failure))
     return Findings([finding], failures, bool(failures))
 
 
-def scalings_of_run(description: dict[str, Any], rows: list[Row]) -> list[Scaling]:
+def scalings_of_run(description: Description, rows: list[AnyRecord]) -> list[Scaling]:
     """Return the axes of a run of ``scale`` along which something is timed."""
     counted = {name: what for name, (what, _) in AXES.items()}
     along = summarize_scale(description, rows, counted, list(FLOORS), FETCH)

@@ -4,19 +4,10 @@ import secrets
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from backprop_bench.bench.core.engine.plan import (
-    BLOCK_S,
-    Entry,
-    Extent,
-    Plan,
-    Question,
-    check_available,
-    check_timing,
-    make_question,
-)
+from backprop_bench.bench.core.engine.plan import BLOCK_S, Extent, check_available, check_timing, make_question
 from backprop_bench.bench.core.implementations import FLOORS, named_implementation
 from backprop_bench.bench.core.machine.environment import usable_cores
-from backprop_bench.bench.core.stats.stopping import Timing
+from backprop_bench.bench.core.records.plan import Entry, Plan, Question, Timing
 from backprop_bench.data import SHARED, Dataset, Recipe, fit_recipe
 
 IMPLEMENTATIONS = ("scratch-numpy", "scratch-compiled", "torch-eager", "jax")

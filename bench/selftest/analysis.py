@@ -9,7 +9,9 @@ from typing import Any, Self
 
 from scipy import stats
 
-from backprop_bench.bench.core.records.rows import Row, rows_of
+from backprop_bench.bench.core.records.kinds import AnyRecord, Block, Failure, Stop
+from backprop_bench.bench.core.records.plan import Description, Question
+from backprop_bench.bench.core.records.reader import of_kind
 from backprop_bench.bench.core.stats.intervals import (
     LEVEL,
     Interval,
@@ -22,6 +24,7 @@ from backprop_bench.bench.core.stats.intervals import (
     shifted,
 )
 from backprop_bench.bench.core.stats.ratios import Ratio, paired_ratio, seconds_per_example
+from backprop_bench.data import InputError
 
 FURTHER = ("later_wall_s", "single_wall_s")
 """Further stretches of a turn, where block-switching overhead is measured."""
@@ -317,7 +320,7 @@ class Calibration:
         )
 
 
-def summarize_calibration(description: dict[str, Any], rows: list[Row]) -> Calibration:
+def summarize_calibration(description: Description, rows: Sequence[AnyRecord]) -> Calibration:
     """Compute the outcome of a run of trials.
 
     Parameters
@@ -327,21 +330,21 @@ def summarize_calibration(description: dict[str, Any], rows: list[Row]) -> Calib
         down by ``injected``. Trials without a row of kind ``stop``, with fewer than two process replicates, which give
         no interval, or in which a copy failed are incomplete.
     """
-    planned = description["plan"]["questions"]
-    of_question: dict[str, list[Row]] = {question["name"]: [] for question in planned}
+    planned = description.plan.questions
+    of_question: dict[str, list[AnyRecord]] = {question.name: [] for question in planned}
     for row in rows:
-        of_question[row["question"]].append(row)
-    read = [_read_trial(question, of_question[question["name"]]) for question in planned]
+        of_question[row.question].append(row)
+    read = [_read_trial(question, of_question[question.name]) for question in planned]
     trials = [trial for trial in read if trial is not None]
-    timing = planned[0]["timing"]
+    timing = planned[0].timing
     return Calibration(
-        implementation=planned[0]["entries"][0]["implementation"],
-        target=timing["target"],
-        budget_s=timing["budget_s"],
-        at_once=description["plan"].get("at_once", 1),
+        implementation=planned[0].entries[0].implementation,
+        target=timing.target,
+        budget_s=timing.budget_s,
+        at_once=description.plan.at_once,
         slowdowns=_by_slowdown(trials),
         overhead=_cut_cost(trials),
-        block_s=max(question["timing"]["block_s"] for question in planned),
+        block_s=max(question.timing.block_s for question in planned),
         incomplete=len(planned) - len(trials),
     )
 
@@ -357,45 +360,54 @@ def _cut_cost(trials: Sequence[Trial]) -> Overhead | None:
     return Overhead(found) if found else None
 
 
-def _read_trial(question: dict[str, Any], rows: list[Row]) -> Trial | None:
-    original, copy = sorted(question["entries"], key=lambda entry: bool(entry["second_copy"]))
-    blocks, stops = rows_of(rows, "block"), rows_of(rows, "stop")
-    ratio = paired_ratio(blocks, copy["label"], original["label"])
-    if not stops or ratio.n_replicates < 2 or rows_of(rows, "failure"):
+def _read_trial(question: Question, rows: Sequence[AnyRecord]) -> Trial | None:
+    original, copy = sorted(question.entries, key=lambda entry: bool(entry.second_copy))
+    blocks, stops = of_kind(rows, Block), of_kind(rows, Stop)
+    ratio = paired_ratio(blocks, copy.label, original.label)
+    if not stops or ratio.n_replicates < 2 or of_kind(rows, Failure):
         return None
     stop = stops[0]
     return Trial(
-        name=question["name"],
-        injected=copy["injected"],
-        overhead=copy["overhead"],
-        turn_by_process=_by_process(blocks, _turn) if copy["overhead"] else (),
-        call_by_process=_by_process(blocks, _call) if copy["overhead"] else (),
+        name=question.name,
+        injected=copy.injected,
+        overhead=copy.overhead,
+        turn_by_process=_by_process(blocks, _turn) if copy.overhead else (),
+        call_by_process=_by_process(blocks, _call) if copy.overhead else (),
         ratio=ratio,
-        reason=stop["reason"],
-        replicates=stop["replicates"],
-        spent_s=stop["spent_s"],
-        worked_s=sum(block["wall_s"] + sum(block.get(name, 0.0) for name in FURTHER) for block in blocks),
+        reason=stop.reason,
+        replicates=stop.replicates,
+        spent_s=stop.spent_s,
+        worked_s=sum(block.wall_s + sum(getattr(block, name) or 0.0 for name in FURTHER) for block in blocks),
     )
 
 
-def _by_process(blocks: Sequence[Row], value_of: Callable[[Row], float]) -> tuple[float, ...]:
+def _by_process(blocks: Sequence[Block], value_of: Callable[[Block], float]) -> tuple[float, ...]:
     """Return the median over rounds of some value, by process."""
     found: dict[tuple[int, int, str], list[float]] = {}
     for row in blocks:
-        found.setdefault((row["session"], row["replicate"], row["implementation"]), []).append(value_of(row))
+        found.setdefault((row.session, row.replicate, row.implementation), []).append(value_of(row))
     return tuple(map(statistics.median, found.values()))
 
 
-def _turn(row: Row) -> float:
+def _turn(row: Block) -> float:
     """Return the time per example of a block by that of a later one in the same turn."""
-    return seconds_per_example(row) * float(row["later_examples"] / row["later_wall_s"])
+    return seconds_per_example(row) / _later_s(row)
 
 
-def _call(row: Row) -> float:
+def _call(row: Block) -> float:
     """Return the cost of one more call, as a share of the block that had fewer of them."""
-    longer = row["single_wall_s"] / row["single_examples"] * row["later_examples"] / row["later_wall_s"] - 1
-    more = row["single_calls"] - row["later_calls"]
-    return float(longer / more) if more else 0.0
+    if not (row.single_wall_s and row.single_examples and row.single_calls and row.later_calls):
+        raise InputError("a block has no batches in calls of their own, from which the overhead is computed")
+    longer = row.single_wall_s / row.single_examples / _later_s(row) - 1
+    more = row.single_calls - row.later_calls
+    return longer / more if more else 0.0
+
+
+def _later_s(row: Block) -> float:
+    """Return the seconds per example of the later block in the same turn."""
+    if not (row.later_wall_s and row.later_examples):
+        raise InputError("a block has no later one in its turn, from which the overhead is computed")
+    return row.later_wall_s / row.later_examples
 
 
 def _share_dict(share: Share) -> dict[str, Any]:

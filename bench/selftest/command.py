@@ -15,8 +15,9 @@ from backprop_bench.bench.cli.progress import Bars
 from backprop_bench.bench.cli.running import go_on
 from backprop_bench.bench.core.machine.cores import chosen_cores
 from backprop_bench.bench.core.records.files import write_whole
+from backprop_bench.bench.core.records.kinds import Failure
+from backprop_bench.bench.core.records.reader import of_kind, read_description
 from backprop_bench.bench.core.records.recorded_run import RecordedRun
-from backprop_bench.bench.core.records.rows import read_description, rows_of
 from backprop_bench.bench.report.findings import Finding, Findings, save_figure
 from backprop_bench.bench.selftest.analysis import Calibration, summarize_calibration
 from backprop_bench.bench.selftest.plan import Trials, plan_calibration
@@ -95,7 +96,7 @@ def calibrate(
         choose_cores=functools.partial(_cores_of_trials, at_once=at_once),
     )
     bars = Bars()
-    with bars.stage("trials", len(read_description(folder)["plan"]["questions"])):
+    with bars.stage("trials", len(read_description(folder).plan.questions)):
         measured = go_on(folder, _Trials(bars))
     finish(options.output, calibrate_findings(measured), folder)
 
@@ -119,7 +120,7 @@ def calibrate_findings(run: RecordedRun) -> Findings:
         tables=[calibration_table(calibration)],
         charts=calibration_charts(calibration),
     )
-    failures = sorted({row["message"] for row in rows_of(run.rows, "failure")})
+    failures = sorted({row.message for row in of_kind(run.rows, Failure)})
     return Findings([finding], failures, bool(failures), functools.partial(_write_calibration, calibration))
 
 

@@ -7,14 +7,12 @@ import secrets
 from backprop_bench.bench.core.engine.plan import (
     BLOCK_S,
     MIN_REPLICATES,
-    Entry,
     Extent,
-    Plan,
     check_available,
     check_timing,
     make_question,
 )
-from backprop_bench.bench.core.stats.stopping import Timing
+from backprop_bench.bench.core.records.plan import Entry, Plan, Timing
 from backprop_bench.data import RECIPES, Dataset, InputError, fit_recipe
 
 TRIAL_BLOCK_S, TRIAL_ROUNDS = 0.01, 20

@@ -212,13 +212,14 @@ def _check_same(runs: Sequence[tuple[str, Summary]], name: str) -> None:
 
 def _settings(summary: Summary, name: str) -> dict[str, Any]:
     """Return the settings that repetitions share, by name."""
-    planned = next(item for item in summary.description["plan"]["questions"] if item["name"] == name)
-    recipes = {f"recipe of {entry['label']}": entry["recipe"] for entry in planned["entries"]}
-    asked = {what: summary.description.get(key) for what, key in (("dataset", "dataset_crc32"), ("threads", "threads"))}
-    timing = {key: value for key, value in planned["timing"].items() if key != "order_seed"}
-    environment = summary.description["environment"]
+    description = summary.description
+    planned = description.plan.question(name)
+    recipes = {f"recipe of {entry.label}": entry.recipe for entry in planned.entries}
+    asked = {"dataset": description.dataset_crc32, "threads": description.threads}
+    timing = dataclasses.replace(planned.timing, order_seed=0)
+    environment = description.environment
     where = {"processor": environment["cpu"]["model"], "versions of packages": environment["packages"]}
-    return {**asked, "number of examples": planned["examples"], **recipes, "timing": timing, **where}
+    return {**asked, "number of examples": planned.examples, **recipes, "timing": timing, **where}
 
 
 def _question_of(label: str, summary: Summary, name: str) -> QuestionSummary:

@@ -8,9 +8,10 @@ from typing import Final, TypeVar
 import click
 
 from backprop_bench.bench.cli.descriptors import Descriptor, descriptor
-from backprop_bench.bench.cli.report import findings_of_run, known_version
+from backprop_bench.bench.cli.report import findings_of_run
 from backprop_bench.bench.core.records.files import write_whole
-from backprop_bench.bench.core.records.rows import DESCRIPTION, read_description, read_rows, rows_of
+from backprop_bench.bench.core.records.kinds import Failure
+from backprop_bench.bench.core.records.reader import DESCRIPTION, of_kind, read_description, read_records
 from backprop_bench.bench.core.records.run_folder import LATEST, existing_run_folder
 from backprop_bench.bench.core.summary import summarize
 from backprop_bench.bench.report.findings import failure_sentences
@@ -54,8 +55,7 @@ def slides(folder: Path | None, output: Path) -> None:
 
     run = folder or next((path for path in DEFAULTS if (path / DESCRIPTION).is_file()), DEFAULTS[0])
     runs = _runs(run)
-    with known_version(run):
-        content = to_pptx(make_slides(runs), TITLE, created(runs.summary))
+    content = to_pptx(make_slides(runs), TITLE, created(runs.summary))
     click.echo(write_whole(output, content))
     beside = [found.findings.failed for found in (runs.ladder, runs.explain) if found is not None]
     beside.append(runs.scale is not None and bool(runs.scale.failures))
@@ -66,8 +66,7 @@ def slides(folder: Path | None, output: Path) -> None:
 def _runs(run: Path) -> Runs:
     """Return the run in a folder with the runs that belong to it."""
     existing_run_folder(run)
-    with known_version(run):
-        summary = summarize(read_description(run), read_rows(run))
+    summary = summarize(read_description(run), read_records(run))
     folders = folders_beside(run)
     return Runs(
         summary,
@@ -85,8 +84,7 @@ def _beside(folder: Path | None, read: Callable[[Path], Read]) -> Read | None:
     if folder is None:
         return None
     try:
-        with known_version(folder):
-            return read(folder)
+        return read(folder)
     except InputError as error:
         click.echo(f"{folder} is left out: {error}", err=True)
         return None
@@ -97,8 +95,8 @@ def _run(folder: Path) -> Run:
 
 
 def _scale(folder: Path) -> Scale:
-    description, rows = read_description(folder), read_rows(folder)
-    return Scale(description, scalings_of_run(description, rows), failure_sentences(rows_of(rows, "failure")))
+    description, rows = read_description(folder), read_records(folder)
+    return Scale(description, scalings_of_run(description, rows), failure_sentences(of_kind(rows, Failure)))
 
 
 def folders_beside(run: Path) -> dict[str, Path]:

@@ -2,14 +2,14 @@
 
 import dataclasses
 import datetime
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import Any
 
 from backprop_bench.bench.compare import answer as claims
 from backprop_bench.bench.compare import setting, tables
 from backprop_bench.bench.compare.headline import headline_charts
+from backprop_bench.bench.core.records.plan import Description
 from backprop_bench.bench.core.summary import QuestionSummary, Summary
 from backprop_bench.bench.report import certainty
 from backprop_bench.bench.report.chart import Chart
@@ -46,7 +46,7 @@ ENVIRONMENT = (
 class Run:
     """A run of another command than ``compare``: its description and what it says."""
 
-    description: Mapping[str, Any]
+    description: Description
     findings: Findings
 
 
@@ -54,7 +54,7 @@ class Run:
 class Scale:
     """A run of ``scale``: its description, its axes, and sentences on what failed."""
 
-    description: Mapping[str, Any]
+    description: Description
     scalings: Sequence[Scaling]
     failures: Sequence[str] = ()
 
@@ -86,7 +86,7 @@ def make_slides(runs: Runs) -> list[Slide]:
 
 def created(summary: Summary) -> datetime.datetime:
     """Return when the run was begun."""
-    return datetime.datetime.fromisoformat(summary.description["created"])
+    return datetime.datetime.fromisoformat(summary.description.created)
 
 
 def _opening(summary: Summary) -> Iterator[Slide]:
@@ -284,7 +284,7 @@ def _where_measured(runs: Runs) -> Iterator[Slide]:
         "Measure it yourself",
         [
             Words("The numbers hold for one machine and one set of versions. On yours:"),
-            *(Words(clean(description["command"]), bold=True) for description in [runs.summary.description, *beside]),
+            *(Words(clean(description.command), bold=True) for description in [runs.summary.description, *beside]),
             Words("And a network of your own, to see whether it is right, and where it goes wrong if not:"),
             Words("backprop-bench parity path/to/file.py:ClassName", bold=True),
         ],
@@ -308,9 +308,9 @@ def _table_notes(found: Iterable[Table]) -> list[str]:
     return [f"{table.title}: {table.note}" for table in found if table.note]
 
 
-def _source(description: Mapping[str, Any]) -> str:
+def _source(description: Description) -> str:
     """Return which run the numbers of a slide are of."""
-    command = description["command"].split()
-    model = description.get("environment", {}).get("cpu", {}).get("model")
-    words = [" ".join(command[:2]), description["created"][:10], *([clean(model)] if model else [])]
+    command = description.command.split()
+    model = description.environment.get("cpu", {}).get("model")
+    words = [" ".join(command[:2]), description.created[:10], *([clean(model)] if model else [])]
     return " · ".join(words)

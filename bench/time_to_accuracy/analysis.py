@@ -3,9 +3,10 @@
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-from backprop_bench.bench.core.records.rows import Row, rows_of
+from backprop_bench.bench.core.records.kinds import AnyRecord, Failure, Search, TimeToAccuracy
+from backprop_bench.bench.core.records.plan import Description
+from backprop_bench.bench.core.records.reader import of_kind
 from backprop_bench.bench.core.stats.intervals import Interval, geometric_mean_interval
 
 
@@ -35,7 +36,7 @@ class Choice:
     tried: int
 
 
-def choose(searches: Sequence[Row], implementations: Mapping[str, str], targets: Sequence[float]) -> list[Choice]:
+def choose(searches: Sequence[Search], implementations: Mapping[str, str], targets: Sequence[float]) -> list[Choice]:
     """Return, for every implementation and target, the recipe that took the fewest seconds on the examples held out.
 
     Parameters
@@ -47,18 +48,18 @@ def choose(searches: Sequence[Row], implementations: Mapping[str, str], targets:
     """
     found = []
     for name in dict.fromkeys(implementations.values()):
-        rows = [row for row in searches if implementations[row["implementation"]] == name]
+        rows = [row for row in searches if implementations[row.implementation] == name]
         found += [_choice(name, target, rows) for target in targets if rows]
     return found
 
 
-def _choice(name: str, target: float, rows: Sequence[Row]) -> Choice:
-    reached = [(point[1], row, point) for row in rows if (point := first_at(row["curve"], target)) is not None]
+def _choice(name: str, target: float, rows: Sequence[Search]) -> Choice:
+    reached = [(point[1], row, point) for row in rows if (point := first_at(row.curve, target)) is not None]
     if reached:
         _, row, (epochs, wall_s, accuracy) = min(reached, key=lambda item: item[0])
-        return Choice(name, target, row["implementation"], epochs, wall_s, accuracy, len(rows))
-    best = max(rows, key=lambda row: _highest(row["curve"]))
-    return Choice(name, target, best["implementation"], math.nan, math.nan, _highest(best["curve"]), len(rows))
+        return Choice(name, target, row.implementation, epochs, wall_s, accuracy, len(rows))
+    best = max(rows, key=lambda row: _highest(row.curve))
+    return Choice(name, target, best.implementation, math.nan, math.nan, _highest(best.curve), len(rows))
 
 
 def first_at(curve: Sequence[Sequence[float]], target: float) -> tuple[float, float, float] | None:
@@ -117,31 +118,31 @@ class RaceSummary:
     results: tuple[Result, ...]
     duels: tuple[Duel, ...]
     epochs: int
-    failures: tuple[Row, ...]
+    failures: tuple[Failure, ...]
 
 
-def summarize_race(description: dict[str, Any], rows: list[Row], targets: Sequence[float]) -> RaceSummary:
+def summarize_race(description: Description, rows: list[AnyRecord], targets: Sequence[float]) -> RaceSummary:
     """Compute what a run of ``race`` says."""
-    (question,) = description["plan"]["questions"]
-    implementations = {entry["label"]: entry["implementation"] for entry in question["entries"]}
-    races = rows_of(rows, "time_to_accuracy")
-    choices = choose(rows_of(rows, "search"), implementations, targets)
+    (question,) = description.plan.questions
+    implementations = {entry.label: entry.implementation for entry in question.entries}
+    races = of_kind(rows, TimeToAccuracy)
+    choices = choose(of_kind(rows, Search), implementations, targets)
     results = [
         _result(
             choice,
             cold,
-            rows_of(races, "time_to_accuracy", implementation=choice.label, target=choice.target, cold=cold),
+            of_kind(races, TimeToAccuracy, implementation=choice.label, target=choice.target, cold=cold),
         )
         for choice in sorted(choices, key=lambda choice: choice.target)
         for cold in (True, False)
     ]
     results = [result for result in results if result.of]
-    return RaceSummary(tuple(results), tuple(_duels(results)), question["epochs"], tuple(rows_of(rows, "failure")))
+    return RaceSummary(tuple(results), tuple(_duels(results)), question.epochs, tuple(of_kind(rows, Failure)))
 
 
-def _result(choice: Choice, cold: bool, races: Sequence[Row]) -> Result:
-    reached = [row for row in races if row["reached"]]
-    by_seed = {row["seed"]: row["start_s"] + row["curve"][-1][1] for row in reached}
+def _result(choice: Choice, cold: bool, races: Sequence[TimeToAccuracy]) -> Result:
+    reached = [row for row in races if row.reached]
+    by_seed = {row.seed: row.start_s + row.curve[-1][1] for row in reached}
     return Result(
         choice=choice,
         cold=cold,
@@ -150,7 +151,7 @@ def _result(choice: Choice, cold: bool, races: Sequence[Row]) -> Result:
         wall_s=geometric_mean_interval(list(by_seed.values()))
         if by_seed
         else Interval(math.nan, math.nan, math.nan, 0),
-        start_s=math.fsum(row["start_s"] for row in races) / len(races) if races else math.nan,
+        start_s=math.fsum(row.start_s for row in races) / len(races) if races else math.nan,
         by_seed=by_seed,
     )
 

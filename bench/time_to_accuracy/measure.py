@@ -10,14 +10,15 @@ from typing import Any
 from backprop_bench.bench.core.engine.accuracy import open_entry
 from backprop_bench.bench.core.engine.book import Book
 from backprop_bench.bench.core.engine.context import RunContext
-from backprop_bench.bench.core.engine.plan import BLOCK_S, Entry, Extent, Plan, Question, check_available, make_question
+from backprop_bench.bench.core.engine.plan import BLOCK_S, Extent, check_available, make_question
 from backprop_bench.bench.core.engine.progress import Progress
 from backprop_bench.bench.core.engine.runner import Runner
 from backprop_bench.bench.core.implementations import named_implementation
 from backprop_bench.bench.core.machine.environment import usable_core_numbers
-from backprop_bench.bench.core.records.rows import Row
-from backprop_bench.bench.core.stats.stopping import Timing
+from backprop_bench.bench.core.records.kinds import Failure, Search, TimeToAccuracy
+from backprop_bench.bench.core.records.plan import Entry, Plan, Question, Timing
 from backprop_bench.bench.core.worker.client import Worker, WorkerError, start_again, together
+from backprop_bench.bench.core.worker.replies import Begun, TrainedUntil, WarmedUp
 from backprop_bench.bench.core.worker.shared_data import SharedExamples, SharedForms
 from backprop_bench.bench.time_to_accuracy.analysis import Choice, choose
 from backprop_bench.data import SHARED, Dataset, fit_recipe
@@ -86,7 +87,7 @@ def _entry(name: str, dataset: Dataset, changes: dict[str, Any]) -> Entry:
     optimizer = "" if recipe.optimizer == "sgd" else f" {recipe.optimizer}"
     hidden = "-".join(map(str, changes["layer_sizes"]))
     said = f"{hidden}, batch {recipe.batch_size},{optimizer} {recipe.learning_rate:g}"
-    return Entry(name, said, recipe, rung=f"{name}: {said}")
+    return Entry(name, said, recipe, alias=f"{name}: {said}")
 
 
 def run_race(run: RunContext) -> None:
@@ -97,13 +98,13 @@ def run_race(run: RunContext) -> None:
         held_out = dataset.hold_out(max(1, len(dataset.x_train) // HELD_OUT))
         with SharedForms(held_out) as shared:
             _search(question, shared, len(held_out.x_train), threads, book, progress)
-        chosen = choose(book.find("search", question), _implementations(question), TARGETS)
+        chosen = choose(book.find(Search, question), _implementations(question), TARGETS)
         entries = {entry.label: entry for entry in question.entries}
         wanted = list(dict.fromkeys(choice.label for choice in chosen))
         only_these = dataclasses.replace(question, entries=tuple(entries[label] for label in wanted))
         selected = dataclasses.replace(run.plan, questions=(only_these,))
         Runner(dataclasses.replace(run, plan=selected)).verify()
-        able = [choice for choice in chosen if not book.unproved(question, entries[choice.label])]
+        able = [choice for choice in chosen if not book.unverified(question, entries[choice.label])]
         with SharedForms(dataset) as shared:
             _race(question, able, entries, shared, threads, book, progress)
     finally:
@@ -121,8 +122,8 @@ def _search(
     missing = [
         entry
         for entry in question.entries
-        if not book.find("search", question, implementation=entry.label)
-        and not book.find("failure", question, implementation=entry.label)
+        if not book.find(Search, question, implementation=entry.label)
+        and not book.find(Failure, question, implementation=entry.label)
     ]
     with progress.stage("choose recipes", len(missing)), together(threads) as pool:
         running = {
@@ -140,14 +141,24 @@ def _search_one(
     try:
         with Worker(threads, descriptors=[examples.descriptor]) as worker:
             open_entry(entry, examples, worker, threads, list(usable_core_numbers()))
-            worker.ask("begin", seed=0)
-            worker.ask("warm_up", block_s=WARM_UP_S, batches=None)  # what compiles there is none of the choice
-            worker.ask("begin", seed=0)
-            run = worker.ask("train_until", target=max(TARGETS), epochs=question.epochs, pieces=PIECES)
+            worker.ask("begin", Begun, seed=0)
+            worker.ask(
+                "warm_up", WarmedUp, block_s=WARM_UP_S, batches=None
+            )  # what compiles there is none of the choice
+            worker.ask("begin", Begun, seed=0)
+            run = worker.ask("train_until", TrainedUntil, target=max(TARGETS), epochs=question.epochs, pieces=PIECES)
     except WorkerError as failure:
         book.add_failure(question, entry, "tuning", None, str(failure))
         return
-    book.add("search", question, {"implementation": entry.label, **run})
+    book.add(
+        Search(
+            session=book.session,
+            question=question.name,
+            implementation=entry.label,
+            curve=run.curve,
+            reached=run.reached,
+        )
+    )
 
 
 def _race(
@@ -164,8 +175,8 @@ def _race(
         (seed, choice)
         for seed in (seed + 1 for seed in question.seeds)
         for choice in random.Random(seed).sample(list(chosen), len(chosen))
-        if not book.find("time_to_accuracy", question, implementation=choice.label, seed=seed, target=choice.target)
-        and not book.find("failure", question, implementation=choice.label, phase="timing")
+        if not book.find(TimeToAccuracy, question, implementation=choice.label, seed=seed, target=choice.target)
+        and not book.find(Failure, question, implementation=choice.label, phase="timing")
     ]
     cores = list(usable_core_numbers())[:threads]
     with progress.stage("time to accuracy", len(missing)):
@@ -177,7 +188,7 @@ def _race(
             except WorkerError as failure:
                 book.add_failure(question, entry, "timing", seed, str(failure))
             else:
-                book.add("time_to_accuracy", question, *rows)
+                book.add(*rows)
             progress.advance(f"{choice.label}, seed {seed}, to {100 * choice.target:g} %")
 
 
@@ -189,15 +200,26 @@ def _run(
     examples: SharedExamples,
     threads: int,
     cores: list[int],
-) -> list[Row]:
-    """Race twice in one process: first from its start, then with everything imported and compiled."""
-    rows = []
+) -> list[TimeToAccuracy]:
+    """Train twice in one process: first from its start, then with everything imported and compiled."""
+    found = []
     with Worker(threads, descriptors=[examples.descriptor]) as worker:
         opened = open_entry(entry, examples, worker, threads, cores)
         for cold in (True, False):
-            start_s = worker.ask("begin", seed=seed)["prepare_s"]
-            start_s += opened["import_s"] + opened["load_s"] if cold else 0.0
-            run = worker.ask("train_until", target=choice.target, epochs=question.epochs, pieces=PIECES)
-            place = {"implementation": entry.label, "seed": seed, "target": choice.target}
-            rows.append({**place, "cold": cold, "start_s": start_s, **run})
-    return rows
+            start_s = worker.ask("begin", Begun, seed=seed).prepare_s
+            start_s += opened.import_s + opened.load_s if cold else 0.0
+            run = worker.ask("train_until", TrainedUntil, target=choice.target, epochs=question.epochs, pieces=PIECES)
+            found.append(
+                TimeToAccuracy(
+                    session=0,
+                    question=question.name,
+                    implementation=entry.label,
+                    seed=seed,
+                    target=choice.target,
+                    cold=cold,
+                    start_s=start_s,
+                    curve=run.curve,
+                    reached=run.reached,
+                )
+            )
+    return found

@@ -7,17 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 
 from backprop_bench.bench.cli.descriptors import Descriptor
 from backprop_bench.bench.cli.output import Output, output_options
 from backprop_bench.bench.cli.progress import Bars
 from backprop_bench.bench.cli.recipe_options import changes_from, recipe_options
 from backprop_bench.bench.core.engine.accuracy import open_request
-from backprop_bench.bench.core.engine.plan import Entry, check_available
+from backprop_bench.bench.core.engine.plan import check_available
 from backprop_bench.bench.core.machine.cores import chosen_cores
 from backprop_bench.bench.core.records.files import write_whole
-from backprop_bench.bench.core.records.rows import Row
+from backprop_bench.bench.core.records.plan import Entry
 from backprop_bench.bench.core.worker.client import Refusal, Worker, WorkerError
+from backprop_bench.bench.core.worker.replies import Begun, Evaluated, Opened, TrainedEpoch
 from backprop_bench.bench.core.worker.shared_data import SharedExamples
 from backprop_bench.bench.report.findings import Finding, Findings
 from backprop_bench.bench.report.table import make_table
@@ -70,7 +72,7 @@ def train(
     entry = Entry(implementation, recipe, chosen)
     try:
         with SharedExamples(chosen, loaded) as shared, Worker(threads, descriptors=[shared.descriptor]) as worker:
-            worker.ask("open", **open_request(entry, shared, worker, threads, list(cores)))
+            worker.ask("open", Opened, **open_request(entry, shared, worker, threads, list(cores)))
             epochs = _train(worker, chosen, _print_line if output.is_text else None)
     except Refusal as refusal:
         raise InputError(str(refusal)) from None
@@ -81,8 +83,8 @@ def train(
         table = make_table(f"{implementation}, {recipe}", list(COLUMNS), list(map(_cells, epochs)))
         output.show(Findings([Finding("training", tables=[table])]))
     if json_file is not None:
-        outcome: Row = {"implementation": implementation, "recipe": chosen.to_dict(), "dataset": dataset}
-        outcome |= {"examples": examples, "hold_out": hold_out, "epochs": epochs}
+        outcome: dict[str, object] = {"implementation": implementation, "recipe": chosen.to_dict(), "dataset": dataset}
+        outcome |= {"examples": examples, "hold_out": hold_out, "epochs": msgspec.to_builtins(epochs)}
         write_whole(json_file, (json.dumps(outcome, indent=2) + "\n").encode())
 
 
@@ -96,41 +98,46 @@ def _check_writable(path: Path) -> None:
         raise InputError(f"{path}: cannot write: {error.strerror}") from error
 
 
-def _train(worker: Worker, recipe: Recipe, say: Callable[[Sequence[str]], None] | None) -> list[Row]:
+class TrainingRow(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What is said of an epoch; of the initial weights there is only the accuracy."""
+
+    epoch: int
+    accuracy: float
+    loss: float | msgspec.UnsetType | None = msgspec.UNSET
+    """``None`` where training has diverged."""
+    wall_s: float | msgspec.UnsetType = msgspec.UNSET
+    cpu_s: float | msgspec.UnsetType = msgspec.UNSET
+
+
+def _train(worker: Worker, recipe: Recipe, say: Callable[[Sequence[str]], None] | None) -> list[TrainingRow]:
     """Train and return the rows, saying each as soon as it is there."""
     bars = Bars()
-    worker.ask("begin", seed=recipe.seed)
-    rows: list[Row] = [{"epoch": 0, "accuracy": worker.ask("evaluate")["accuracy"]}]
+    worker.ask("begin", Begun, seed=recipe.seed)
+    rows = [TrainingRow(0, worker.ask("evaluate", Evaluated).accuracy)]
     if say is not None:
         say(list(COLUMNS))
         say(_cells(rows[0]))
     with bars.stage("training", recipe.epochs):
         for epoch in range(1, recipe.epochs + 1):
-            trained = worker.ask("train", epoch=epoch)
-            row: Row = {"epoch": epoch, "accuracy": worker.ask("evaluate")["accuracy"]}
-            row |= {name: trained[name] for name in ("loss", "wall_s", "cpu_s")}
-            rows.append(row)
+            trained = worker.ask("train", TrainedEpoch, epoch=epoch)
+            accuracy = worker.ask("evaluate", Evaluated).accuracy
+            rows.append(TrainingRow(epoch, accuracy, trained.loss, trained.wall_s, trained.cpu_s))
             if say is not None:
-                say(_cells(row))
+                say(_cells(rows[-1]))
             bars.advance(f"epoch {epoch} of {recipe.epochs}")
-            if row["loss"] is None:
+            if trained.loss is None:
                 click.echo("The training has diverged: its loss is no longer a number.", err=True)
                 break
     return rows
 
 
-def _cells(row: Row) -> list[str]:
-    """Return what is printed of an epoch; of the initial weights there is only the accuracy."""
-    if "loss" not in row:
-        return [str(row["epoch"]), f"{row['accuracy']:.2%}", "", "", ""]
-    loss = math.nan if row["loss"] is None else row["loss"]
-    return [
-        str(row["epoch"]),
-        f"{row['accuracy']:.2%}",
-        f"{loss:.5f}",
-        f"{row['wall_s']:.3f}",
-        f"{row['cpu_s']:.3f}",
-    ]
+def _cells(row: TrainingRow) -> list[str]:
+    """Return what is printed of an epoch."""
+    first = [str(row.epoch), f"{row.accuracy:.2%}"]
+    if isinstance(row.wall_s, msgspec.UnsetType) or isinstance(row.cpu_s, msgspec.UnsetType):
+        return [*first, "", "", ""]
+    loss = row.loss if isinstance(row.loss, float) else math.nan
+    return [*first, f"{loss:.5f}", f"{row.wall_s:.3f}", f"{row.cpu_s:.3f}"]
 
 
 def _print_line(cells: Sequence[str]) -> None:

@@ -16,18 +16,21 @@ from backprop_bench.bench.core.implementations import named_implementation
 from backprop_bench.bench.core.machine.environment import environment
 from backprop_bench.bench.core.records.files import write_whole
 from backprop_bench.bench.core.records.recorded_run import RecordedRun
-from backprop_bench.bench.core.records.rows import Row
 from backprop_bench.bench.core.worker.client import Refusal, Worker, WorkerError
 from backprop_bench.bench.report.drawing import save
 from backprop_bench.bench.report.findings import Finding, Findings
 from backprop_bench.bench.verify.checks import steps_in
 from backprop_bench.bench.verify.drift import draw_drift
+from backprop_bench.bench.verify.replies import Drift, Inspection, Reading
 from backprop_bench.bench.verify.view import conclusion, parity_grid, reading
 from backprop_bench.data import Dataset, InputError, Recipe, check_fit, fit_recipe, load_dataset, named_recipe
 
 DRIFT_STEPS = 3000
 DRIFT = "drift.json"
 """File that ``--drift`` leaves."""
+INSPECT, MEASURE_DRIFT = "verify.handlers:inspect", "verify.handlers:drift"
+DIAGNOSE = "mutation.handlers:diagnose"
+"""Handlers of the requests of a worker."""
 
 
 @click.command()
@@ -88,21 +91,20 @@ def _dtypes(recipe: Recipe) -> list[str]:
     return list(dict.fromkeys(("float64", recipe.dtype)))
 
 
-def _compare(worker: Worker, request: Row, recipe: Recipe, steps: int | None) -> Findings:
+def _compare(worker: Worker, request: dict[str, str], recipe: Recipe, steps: int | None) -> Findings:
     """Return the grid of every precision, and whether all is equal."""
     bars = Bars()
-    outcomes: dict[str, Row] = {}
+    outcomes: dict[str, Inspection] = {}
+    readings: dict[str, Reading] = {}
     refusals: dict[str, str] = {}
-    diagnosed = False
     with bars.stage("comparing", len(_dtypes(recipe))):
         for dtype in _dtypes(recipe):
             here = recipe.replace(dtype=dtype).to_dict()
             try:
-                outcome = worker.ask("verify.handlers:inspect", **request, recipe=here, steps=steps or steps_in(dtype))
+                outcome = worker.ask(INSPECT, Inspection, **request, recipe=here, steps=steps or steps_in(dtype))
                 outcomes[dtype] = outcome
-                if not outcome["equal"] and not diagnosed:
-                    outcome["reading"] = worker.ask("mutation.handlers:diagnose", **request, recipe=here)
-                    diagnosed = bool(outcome["reading"]["questions"])
+                if not outcome.equal and not any(reading.questions for reading in readings.values()):
+                    readings[dtype] = worker.ask(DIAGNOSE, Reading, **request, recipe=here)
             except Refusal as refusal:
                 refusals[dtype] = str(refusal)
             bars.advance(dtype)
@@ -110,17 +112,17 @@ def _compare(worker: Worker, request: Row, recipe: Recipe, steps: int | None) ->
         raise InputError("; ".join(dict.fromkeys(refusals.values())))
     pair = f"{request['implementation']} against {request['against']}"
     grids = [
-        parity_grid(f"{pair}, {dtype}", outcome["quantities"], outcome["steps"])
+        parity_grid(f"{pair}, {dtype}", outcome.quantities, outcome.steps)
         for dtype, outcome in outcomes.items()
-        if outcome["quantities"]
+        if outcome.quantities
     ]
     said = [f"Not compared in {dtype}: {why}." for dtype, why in refusals.items()]
     for dtype, outcome in outcomes.items():
-        said += [conclusion(dtype, outcome), *reading(outcome)]
-    return Findings([Finding("parity", said, grids)], failed=not all(outcome["equal"] for outcome in outcomes.values()))
+        said += [conclusion(dtype, outcome), *(reading(readings[dtype]) if dtype in readings else [])]
+    return Findings([Finding("parity", said, grids)], failed=not all(outcome.equal for outcome in outcomes.values()))
 
 
-def _run(dataset: Dataset) -> Row:
+def _run(dataset: Dataset) -> dict[str, object]:
     """Return what the description of a run says of where and with what it is made."""
     return {
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -130,13 +132,15 @@ def _run(dataset: Dataset) -> Row:
     }
 
 
-def _draw_drift(worker: Worker, request: Row, recipe: Recipe, steps: int, folder: Path, run: Row) -> Path:
+def _draw_drift(
+    worker: Worker, request: dict[str, str], recipe: Recipe, steps: int, folder: Path, run: dict[str, object]
+) -> Path:
     """Train both in either precision, draw how far they come apart, and return the figure."""
     curves, bars = {}, Bars()
     with bars.stage("drifting", 2):
         for dtype in ("float64", "float32"):
             here = recipe.replace(dtype=dtype).to_dict()
-            curves[dtype] = worker.ask("verify.handlers:drift", **request, recipe=here, steps=steps)["points"]
+            curves[dtype] = worker.ask(MEASURE_DRIFT, Drift, **request, recipe=here, steps=steps).points
             bars.advance(dtype)
     record = {**request, "recipe": recipe.to_dict(), "steps": steps, "drift": curves, "run": run}
     try:

@@ -164,7 +164,7 @@ def _compare_trained(
 
 def first_step_apart(
     recipe: Recipe, found: type[Trainer], expected: type[Trainer], examples: Examples, steps: int
-) -> tuple[int, list[str]]:
+) -> tuple[int, tuple[str, ...]]:
     """Return the first of these steps after which weights differ, as they do after the last, and the arrays that do.
 
     Both are trained anew for 1, 2, 4, … steps until they differ, and then for numbers in between, so that their epochs
@@ -172,10 +172,10 @@ def first_step_apart(
     """
 
     @functools.cache
-    def apart(step: int) -> list[str]:
+    def apart(step: int) -> tuple[str, ...]:
         agreements = compare_runs(recipe, found, expected, examples, step)
         weights = agreements[:-2] or agreements
-        return [agreement.where.partition("[")[0] for agreement in weights if not agreement.passed]
+        return tuple(agreement.where.partition("[")[0] for agreement in weights if not agreement.passed)
 
     together, tried = 0, 1
     while tried < steps and not apart(tried):

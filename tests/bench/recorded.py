@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from backprop_bench.bench.core.network import LabelledExamples, Outcomes, TrainedNetwork
-from backprop_bench.bench.core.records.rows import KINDS, RECORDS, Row, write_description
+from backprop_bench.bench.core.records.reader import RECORDS
 from backprop_bench.bench.core.stats.stopping import balanced_orders
 from backprop_bench.data import RECIPES, Layer
+from tests.bench.plain import Row, as_rows, typed, write_description
 
 THREE = ("scratch-numpy", "torch-eager", "torch-loader")
 FOURTEEN = (
@@ -125,7 +126,7 @@ def write_run(folder: Path, command: str, description: dict[str, Any], rows: Seq
     told = {"environment": {}, "dataset": "mnist", "dataset_crc32": "0", "cpus": [0], "profile": command}
     folder.mkdir(parents=True)
     write_description(folder, {**told, **description, "threads": threads, "command": f"backprop-bench {command}"})
-    (folder / RECORDS).write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (folder / RECORDS).write_text("".join(json.dumps(row) + "\n" for row in as_rows(typed(rows))))
     return folder
 
 
@@ -367,7 +368,7 @@ class _TimingMaker:
         alone = (import_s, 0.41, 0.003) if number == 0 else (None, None, None)
         first_s = 9.2 if label == "torch-compile" else 0.004
         energy = "RAPL package-0" if self.with_energy else "RAPL: no package in /sys/class/powercap/intel-rapl:*"
-        return _row("start", question["name"], label, number, 1, [2, 3], 1, 2560, energy, *alone, first_s)
+        return _row("start", question["name"], label, number, 1, [2, 3], [], 2560, energy, *alone, first_s)
 
     def _block(
         self, question: dict[str, Any], entry: dict[str, Any], place: tuple[int, int, int], slowdown: float, n: int
@@ -379,7 +380,7 @@ class _TimingMaker:
         disturbed = self.random.random() < self.disturbed
         wall_s *= 1.5 if disturbed else 1.0
         energy_j = 31.0 * wall_s if self.with_energy else None
-        measured = (examples, examples, 0.06 * n, wall_s, 1.01 * wall_s, 0.4, energy_j)
+        measured = (examples, 0.0, 0.06 * n, wall_s, 1.01 * wall_s, 0.4, energy_j)
         block = _row("block", question["name"], entry["label"], *place, *measured)
         return block | self._disturbance(wall_s, disturbed, n)
 
@@ -403,5 +404,28 @@ class _TimingMaker:
         return _row("end", question["name"], label, number, evaluation_s, peak, held)
 
 
+ORDER: dict[str, tuple[str, ...]] = {
+    "parity": (
+        *("question", "implementation", "reference", "check", "dtype", "passed"),
+        "difference",
+        "tolerance",
+        "where",
+    ),
+    "epoch": ("question", "implementation", "seed", "epoch", "examples", "loss", "accuracy"),
+    "start": (
+        *("question", "implementation", "replicate", "timing_pass", "cores", "threads", "block_batches", "energy"),
+        *("import_s", "load_s", "prepare_s", "first_s"),
+    ),
+    "block": (
+        *("question", "implementation", "replicate", "round", "position", "examples", "injected", "at_s"),
+        *("wall_s", "cpu_s", "loss", "energy_j"),
+    ),
+    "end": ("question", "implementation", "replicate", "evaluation_s", "peak_rss_bytes", "data_rss_bytes"),
+    "part": ("question", "implementation", "part", "block", "steps", "batch_size", "wall_s"),
+    "stop": ("question", "reason", "replicates", "spent_s"),
+    "failure": ("question", "implementation", "phase", "number", "message"),
+}
+
+
 def _row(kind: str, *values: Any) -> Row:
-    return {"kind": kind, "session": 0, **dict(zip(KINDS[kind], values, strict=True))}
+    return {"kind": kind, "session": 0, **dict(zip(ORDER[kind], values, strict=True))}

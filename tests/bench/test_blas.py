@@ -2,7 +2,7 @@
 
 import pytest
 
-from backprop_bench.bench.core.engine.plan import Entry
+from backprop_bench.bench.core.records.plan import Entry
 from backprop_bench.bench.core.stats.intervals import Interval
 from backprop_bench.bench.ladder import blas
 from backprop_bench.bench.ladder.blas import CORE_TYPES, architecture, choose_core_type, possible_core_types, probe_blas

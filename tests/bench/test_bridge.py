@@ -15,18 +15,7 @@ from backprop_bench.bench.core.implementations import (
     trains_nothing,
 )
 from backprop_bench.bench.core.implementations import PARTS as FLOOR_PARTS
-from backprop_bench.bench.core.records.rows import Row, rows_of
-from backprop_bench.bench.explain.chain import (
-    CHAIN,
-    LOADED,
-    PARTS,
-    SMALLEST,
-    START,
-    STEP_OF,
-    TWICE,
-    Bridge,
-    summarize_bridge,
-)
+from backprop_bench.bench.explain.chain import CHAIN, LOADED, PARTS, SMALLEST, START, STEP_OF, TWICE, Bridge
 from backprop_bench.bench.explain.chain_plan import bridge_question
 from backprop_bench.bench.explain.chain_view import bridge_sentences, bridge_tables, draw_bridge
 from backprop_bench.bench.verify.checks import prove
@@ -41,6 +30,7 @@ from backprop_bench.data import (
     load_dataset,
     training_examples,
 )
+from tests.bench.plain import Row, rows_of, summarize_bridge
 from tests.bench.timed import timed_question, timed_run
 from tests.tiny import write_tiny_dataset
 

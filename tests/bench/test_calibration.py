@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from backprop_bench.bench.core.records.rows import Row
-from backprop_bench.bench.core.stats.stopping import Timing
+from backprop_bench.bench.core.records.plan import Timing
 from backprop_bench.bench.report.drawing import save
 from backprop_bench.bench.report.table import to_markdown
-from backprop_bench.bench.selftest.analysis import Calibration, share_of, summarize_calibration
+from backprop_bench.bench.selftest.analysis import Calibration, share_of
 from backprop_bench.bench.selftest.view import calibration_sentences, calibration_table, draw_calibration
+from tests.bench.plain import Row, summarize_calibration
 from tests.bench.simulated import Machine, calibration_run, student
 
 pytestmark = pytest.mark.xdist_group("calibration")  # what its fixtures make is made once

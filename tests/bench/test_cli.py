@@ -16,12 +16,12 @@ from click.testing import CliRunner, Result
 from backprop_bench.bench.cli.main import EXIT_CODES, main
 from backprop_bench.bench.core.engine.runner import Runner
 from backprop_bench.bench.core.machine.environment import environment, usable_core_numbers, usable_cores
-from backprop_bench.bench.core.records.rows import read_rows
 from backprop_bench.bench.core.records.run_folder import new_run_folder
 from backprop_bench.bench.micro.command import MICRO, forget_folders
 from backprop_bench.bench.selftest import plan as trials
 from backprop_bench.bench.selftest.analysis import Calibration
 from backprop_bench.data import InputError, Recipe, load_dataset
+from tests.bench.plain import read_rows
 from tests.bench.recorded import recorded_run, write_run
 from tests.bench.refusal import refused
 from tests.tiny import write_tiny_dataset
@@ -318,7 +318,7 @@ def test_a_run_whose_dataset_has_changed_is_not_resumed(run: Run, tiny: str, tmp
     folder = tmp_path / "results" / "run"
     folder.mkdir(parents=True)
     description = {
-        "plan": {},
+        "plan": {"questions": [], "part_blocks": 0, "part_seconds": 0.0, "verification_steps": None},
         "environment": environment().to_dict(),
         "threads": 1,
         "cpus": list(usable_core_numbers()),

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from click.testing import CliRunner
 
@@ -23,10 +24,12 @@ from backprop_bench.bench.core.engine.cluster import PYTHON, SOURCE, Cluster, ch
 from backprop_bench.bench.core.engine.context import RunContext
 from backprop_bench.bench.core.engine.jobs import Here, Job, Outcome, Sweep
 from backprop_bench.bench.core.machine.environment import cpu, usable_cores
-from backprop_bench.bench.core.records.rows import Recorder, read_rows, rows_of
+from backprop_bench.bench.core.records.kinds import Epoch
+from backprop_bench.bench.core.records.writer import Recorder
 from backprop_bench.bench.explain import measure as plans
 from backprop_bench.bench.explain.measure import PRECISION, THREADS, plan_explanation, train_accuracies
 from backprop_bench.data import InputError, Recipe, load_dataset
+from tests.bench.plain import read_rows, rows_of
 from tests.bench.simulated import Silent
 from tests.bench.test_explain import FAST, SMALL, accuracies_of
 from tests.tiny import write_tiny_dataset
@@ -99,7 +102,13 @@ def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 def job_of(name: str, seed: int = 0) -> Job:
     recipe = Recipe(layer_sizes=(16, 8, 3), batch_size=16)
-    return Job(name, f"{ODD}:{name}", recipe, seed, examples=300, held_out=0, epochs=2, threads=1)
+    return Job("accuracy", name, f"{ODD}:{name}", recipe, seed, examples=300, held_out=0, epochs=2, threads=1)
+
+
+def without_processor(outcome: Outcome) -> Outcome:
+    if isinstance(outcome, str):
+        return outcome
+    return [msgspec.structs.replace(row, processor=None) for row in outcome if isinstance(row, Epoch)]
 
 
 def outcomes_of(sweep: Sweep, *jobs: Job) -> dict[tuple[str, int], Outcome]:
@@ -173,12 +182,13 @@ def test_what_breaks_on_a_worker_breaks_as_it_does_here_and_the_others_go_on(tin
     jobs = [job_of("Raising"), job_of("Crashing"), job_of("Greedy"), job_of("Diverging"), job_of("Fine", seed=3)]
     there = outcomes_of(Cluster(one_worker.address, dataset), *jobs)
     rows = [row for outcome in there.values() if isinstance(outcome, list) for row in outcome]
-    assert {row.pop("processor") for row in rows} == {cpu().model}
-    assert there == outcomes_of(Here(dataset, 1), *jobs)
+    assert {row.processor for row in rows if isinstance(row, Epoch)} == {cpu().model}
+    here = outcomes_of(Here(dataset, 1), *jobs)
+    assert list(map(without_processor, there.values())) == list(map(without_processor, here.values()))
     assert re.fullmatch(r"raised ZeroDivisionError in line \d+: no luck", str(there["Raising", 0]))
     assert there["Crashing", 0] == "its process ended with exit code 3"
     assert "At most 1 thread was asked for" in str(there["Greedy", 0]), "threads are limited and looked after"
-    assert [row["epoch"] for row in there["Fine", 3] if isinstance(row, dict)] == [0, 1, 2]
+    assert [row.epoch for row in there["Fine", 3] if isinstance(row, Epoch)] == [0, 1, 2]
 
 
 @needs_distributed

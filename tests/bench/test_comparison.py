@@ -18,23 +18,29 @@ import pytest
 from backprop_bench.bench.core.engine.accuracy import open_request, train_question
 from backprop_bench.bench.core.engine.book import Book
 from backprop_bench.bench.core.engine.context import RunContext
-from backprop_bench.bench.core.engine.plan import Entry, Plan, Question
 from backprop_bench.bench.core.engine.runner import Runner
-from backprop_bench.bench.core.records.rows import (
-    Recorder,
-    Row,
-    read_description,
-    read_rows,
-    rows_of,
-    write_description,
-)
-from backprop_bench.bench.core.stats.stopping import Timing
-from backprop_bench.bench.core.summary import QuestionSummary, Summary, summarize
+from backprop_bench.bench.core.records.kinds import TimedBlock
+from backprop_bench.bench.core.records.plan import Entry, Plan, Question, Timing
+from backprop_bench.bench.core.records.reader import read_records
+from backprop_bench.bench.core.records.writer import Recorder
+from backprop_bench.bench.core.summary import QuestionSummary, Summary
 from backprop_bench.bench.core.trained import read_trained
 from backprop_bench.bench.core.worker import client as workers
+from backprop_bench.bench.core.worker.replies import Begun, Opened, TrainedEpoch
 from backprop_bench.bench.core.worker.shared_data import SharedExamples, SharedForms
+from backprop_bench.bench.verify.replies import Checks
 from backprop_bench.data import Recipe, batch_order, initial_parameters, load_dataset, training_examples
 from backprop_bench.scratch.numpy_trainer import NumpyTrainer
+from tests.bench.plain import (
+    Row,
+    read_plain_description,
+    read_rows,
+    rows_of,
+    summarize,
+    to_plain,
+    typed,
+    write_description,
+)
 from tests.bench.simulated import Silent
 from tests.tiny import write_tiny_dataset
 
@@ -65,7 +71,7 @@ def plan_of(*names: str, epochs: int = 2, seeds: int = 2, timing: Timing = ANY_P
 
 def describe(plan: Plan, dataset: str) -> Row:
     return {
-        "plan": plan.to_dict(),
+        "plan": to_plain(plan),
         "dataset": dataset,
         "dataset_crc32": "0",
         "threads": 1,
@@ -78,8 +84,8 @@ def describe(plan: Plan, dataset: str) -> Row:
 def run(folder: Path, plan: Plan, dataset: str) -> Summary:
     write_description(folder, describe(plan, dataset))
     with Recorder(folder) as recorder:
-        Runner(RunContext(plan, load_dataset(dataset), 1, Book(recorder, read_rows(folder)), Silent())).run()
-    return summarize(read_description(folder), read_rows(folder))
+        Runner(RunContext(plan, load_dataset(dataset), 1, Book(recorder, read_records(folder)), Silent())).run()
+    return summarize(read_plain_description(folder), read_rows(folder))
 
 
 def book_of(folder: Path) -> Book:
@@ -294,7 +300,7 @@ def test_a_file_that_sleeps_when_it_is_imported_is_ended_at_the_limit(tmp_path: 
     (tmp_path / "mine.py").write_text("import time; time.sleep(3600)", encoding="utf-8")
     request = {"implementation": f"{tmp_path}/mine.py:Mine", "recipe": RECIPE.to_dict(), "dataset": dataset}
     with workers.Worker(1, limit_s=1.0) as worker, pytest.raises(workers.WorkerError, match="no answer within 1 s"):
-        worker.ask("prove", **request, steps=9)
+        worker.ask("verify.handlers:verify", Checks, **request, steps=9)
 
 
 @pytest.mark.slow
@@ -309,7 +315,7 @@ def test_a_training_that_diverges_is_recorded_as_such_and_the_run_goes_on(tmp_pa
 DRIVER = """
 import contextlib, sys
 from pathlib import Path
-from backprop_bench.bench.core.records.rows import Recorder, read_description, read_rows
+from backprop_bench.bench.core.records.writer import Recorder
 from backprop_bench.bench.core.engine.runner import Runner
 from backprop_bench.bench.core.engine.book import Book
 from backprop_bench.bench.core.engine.context import RunContext
@@ -321,10 +327,11 @@ class Silent:
     advance = staticmethod(lambda detail, steps=1: None)
 
 folder = Path(sys.argv[1])
-description = read_description(folder)
+description = read_plain_description(folder)
 with Recorder(folder) as recorder:
-    plan = Plan.from_dict(description["plan"])
-    Runner(RunContext(plan, load_dataset(description["dataset"]), 1, Book(recorder, read_rows(folder)), Silent())).run()
+    plan = described(description).plan
+    dataset, book = load_dataset(description["dataset"]), Book(recorder, read_records(folder))
+    Runner(RunContext(plan, dataset, 1, book, Silent())).run()
 """
 
 
@@ -370,7 +377,7 @@ def test_a_run_killed_again_and_again_ends_as_an_undisturbed_one(tmp_path: Path,
         assert len(rows_of(b, "epoch")) == len(expected), "nothing is there twice"
     kept = [sorted((row["file"], row["sha256"]) for row in rows_of(rows, "trained")) for rows in (a, b)]
     assert kept[0] == kept[1]
-    assert len(kept[0]) == len(read_trained(killed, b)) == 2
+    assert len(kept[0]) == len(read_trained(killed, typed(b))) == 2
     blocks = Counter((row["replicate"], row["round"], row["implementation"]) for row in rows_of(b, "block"))
     assert set(blocks.values()) == {1}, "nothing is there twice"
     assert len(rows_of(b, "stop")) == 1
@@ -443,9 +450,11 @@ def test_the_blocks_of_a_set_are_the_epochs_of_a_training_cut_between_batches(
     with SharedExamples(RECIPE, load_dataset(dataset)) as shared:
         worker = workers.Worker(1, descriptors=[shared.descriptor])
         with worker:
-            worker.ask("open", **open_request(question.entries[0], shared, worker, 1, [0]))
-            worker.ask("begin", seed=3)
-            examples = [worker.ask("block", batches=batches, injected=0.0)["examples"] for batches in (7, 19, 1, 30)]
+            worker.ask("open", Opened, **open_request(question.entries[0], shared, worker, 1, [0]))
+            worker.ask("begin", Begun, seed=3)
+            examples = [
+                worker.ask("block", TimedBlock, batches=batches, injected=0.0).examples for batches in (7, 19, 1, 30)
+            ]
     # an epoch has 19 batches, the last one of 12 examples; before a block runs in one batch for 6 or fewer, none for
     # one
     assert examples == [7 * 16, (6 * 16 - 4) + 13 * 16, 16, N_EXAMPLES + 11 * 16]
@@ -479,9 +488,9 @@ def test_a_trainer_that_writes_to_its_examples_changes_those_of_nobody_else(tmp_
     with SharedExamples(RECIPE, loaded) as shared:
         for entry in plan.questions[0].originals:
             with workers.Worker(1, descriptors=[shared.descriptor]) as worker:
-                worker.ask("open", **open_request(entry, shared, worker, 1, [0]))
-                worker.ask("begin", seed=0)
-                loss = worker.ask("train", epoch=1)["loss"]
+                worker.ask("open", Opened, **open_request(entry, shared, worker, 1, [0]))
+                worker.ask("begin", Begun, seed=0)
+                loss = worker.ask("train", TrainedEpoch, epoch=1).loss
         examples = training_examples(RECIPE, loaded)
         trainer = NumpyTrainer(RECIPE, initial_parameters(RECIPE))
         expected = trainer.train_epoch(examples.x, examples.t, batch_order(RECIPE, N_EXAMPLES, 0))
@@ -503,8 +512,8 @@ def test_cpu_time_is_not_wall_time_and_memory_is_what_training_took(tmp_path: Pa
 def test_a_worker_whose_driver_is_killed_ends_in_the_middle_of_its_work(dataset: str) -> None:
     shared = SharedExamples(RECIPE, load_dataset(dataset))
     worker = workers.Worker(1, descriptors=[shared.descriptor])
-    worker.ask("open", **open_request(Entry(f"{ODD}:Hanging", "tiny", RECIPE), shared, worker, 1, [0]))
-    worker.ask("begin", seed=0)
+    worker.ask("open", Opened, **open_request(Entry(f"{ODD}:Hanging", "tiny", RECIPE), shared, worker, 1, [0]))
+    worker.ask("begin", Begun, seed=0)
     process = worker._process
     assert process.stdin is not None
     process.stdin.write(json.dumps({"do": "train", "epoch": 1}) + "\n")
@@ -519,7 +528,7 @@ def test_a_worker_that_dies_while_it_waits_is_a_failure_of_its_own_only(dataset:
     worker.kill()
     worker._process.wait()
     with worker, pytest.raises(workers.WorkerError, match="ended by signal 9"):
-        worker.ask("begin", seed=0)
+        worker.ask("begin", Begun, seed=0)
 
 
 def test_a_timing_worker_imports_nothing_that_it_does_not_need() -> None:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
@@ -22,20 +23,14 @@ from backprop_bench.bench.core.engine.book import Book
 from backprop_bench.bench.core.engine.cluster import CONNECT_S, WORKER_S
 from backprop_bench.bench.core.engine.context import RunContext
 from backprop_bench.bench.core.engine.jobs import Forms, Here, Job, Outcome, Sweep, carry_out
-from backprop_bench.bench.core.engine.plan import Plan
 from backprop_bench.bench.core.engine.progress import Progress
 from backprop_bench.bench.core.engine.reuse import unchanged_runs
-from backprop_bench.bench.core.records.rows import (
-    Recorder,
-    Row,
-    read_description,
-    read_rows,
-    rows_of,
-    write_description,
-)
+from backprop_bench.bench.core.records.kinds import Search, Stretch
+from backprop_bench.bench.core.records.plan import Plan
+from backprop_bench.bench.core.records.reader import read_records
+from backprop_bench.bench.core.records.writer import Recorder
 from backprop_bench.bench.explain import measure as plans
-from backprop_bench.bench.explain.analysis import best_rate, cell_name, explain, taken_over
-from backprop_bench.bench.explain.command import what_was_taken_over
+from backprop_bench.bench.explain.analysis import cell_name
 from backprop_bench.bench.explain.measure import (
     LOSS,
     PRECISION,
@@ -54,6 +49,19 @@ from backprop_bench.bench.explain.measure import (
 )
 from backprop_bench.bench.explain.view import accuracy_table, draw_explanation, explanation_sentences, runtime_table
 from backprop_bench.data import Dataset, InputError, load_dataset
+from tests.bench.plain import (
+    Row,
+    best_rate,
+    explain,
+    read_plain_description,
+    read_rows,
+    rows_of,
+    taken_over,
+    to_plain,
+    typed,
+    what_was_taken_over,
+    write_description,
+)
 from tests.bench.simulated import Silent
 from tests.bench.timed import timed_question
 from tests.tiny import write_tiny_dataset
@@ -143,7 +151,7 @@ def test_the_best_rate_is_the_one_with_the_highest_mean_over_the_seeds() -> None
 
 def test_of_equal_rates_the_smaller_one_is_chosen_whatever_the_order_of_the_seeds() -> None:
     rows = [*tried(1.0, s0=0.1, s1=0.2, s2=0.3), *tried(0.3, s0=0.3, s1=0.1, s2=0.2)]
-    assert best_rate(rows, (0, 1, 2)) == best_rate(reversed(rows), (2, 1, 0)) == 0.3
+    assert best_rate(rows, (0, 1, 2)) == best_rate(rows[::-1], (2, 1, 0)) == 0.3
 
 
 def test_a_rate_for_which_a_seed_is_missing_is_not_chosen() -> None:
@@ -235,7 +243,7 @@ def test_threads_are_a_factor_of_the_time_and_left_out_where_there_is_one_core(
         assert {entry.threads for entry in runtime.entries} == expected
         assert ("threads" in runtime.factors) == (cores == 2)
         assert len(runtime.entries) == 2 ** len(runtime.factors) + 1
-        assert Plan.from_dict(json.loads(json.dumps(Plan((runtime,), 0, 0.0, None).to_dict()))).questions == (runtime,)
+        assert msgspec.convert(to_plain(Plan((runtime,), 0, 0.0, None)), Plan).questions == (runtime,)
 
 
 def test_the_other_level_of_the_batch_may_be_all_examples_at_once(tmp_path: Path) -> None:
@@ -329,7 +337,7 @@ def test_the_command_goes_on_where_it_was_stopped_and_gives_the_same(
     assert accuracies_of(read_rows(folder)) == accuracies_of(rows)
     monkeypatch.setattr("backprop_bench.bench.explain.command.check_cluster", lambda address: None)
     run_explain("--resume", "--scheduler", "tcp://127.0.0.1:9")  # a run may go on elsewhere; here is nothing left to do
-    assert "--scheduler" not in read_description(folder)["command"]
+    assert "--scheduler" not in read_plain_description(folder)["command"]
 
 
 @pytest.mark.slow
@@ -343,13 +351,15 @@ def test_what_an_earlier_run_has_trained_is_taken_over_and_what_is_timed_is_not(
         write_description(folder, describe_small(dataset))
     (first / "records.jsonl").write_text(trained)
     with Recorder(first) as recorder:
-        recorder.append("stop", {"question": "runtime", "reason": "budget", "replicates": 2, "spent_s": 1.0})
+        recorder.append(
+            *typed([{"kind": "stop", "question": "runtime", "reason": "budget", "replicates": 2, "spent_s": 1.0}])
+        )
     before = read_rows(first)
     known = known_trainings(second, threads=1)
     lines = (first / "records.jsonl").read_text().replace('"seed": 0,', '"seed": 0, "processor": "b",')
     (first / "records.jsonl").write_text(lines)
     assert not {job.seed for job in known_trainings(second, threads=1)} & {0}, "of another processor"
-    assert {row["from_run"] for rows in known.values() for row in rows} == {first.name}
+    assert {row.from_run for rows in known.values() for row in rows if not isinstance(row, Stretch)} == {first.name}
     with Recorder(second) as recorder:
         train_accuracies(RunContext(small_plan(dataset), dataset, 1, Book(recorder, []), Silent()), Nobody(), known)
     after = read_rows(second)
@@ -383,7 +393,7 @@ def test_a_fresh_run_takes_nothing_over_and_can_be_typed_again(
     monkeypatch.setattr("backprop_bench.bench.explain.command.go_on", stop)
     run_explain("--profile", "quick", "--dataset", tiny, "--fresh")
     folder = latest(tmp_path)
-    words = read_description(folder)["command"].split()
+    words = read_plain_description(folder)["command"].split()
     assert ("--fresh" in words, "True" in words) == (True, False), "it can be typed again"
     run_explain("--resume")
     assert [measure.keywords["fresh"] for measure in asked] == [True, True], "one that is resumed stays so"
@@ -393,7 +403,7 @@ def test_a_fresh_run_takes_nothing_over_and_can_be_typed_again(
 def beside(tmp_path: Path) -> tuple[Path, Path, Row]:
     """Give two runs in the same circumstances, and the description of the first one."""
     environment = {"cpu": {"model": "a"}, "packages": {"numpy": "2"}, "source_crc32": "1", "checkout": {"commit": "x"}}
-    plan = Plan((), part_blocks=0, part_seconds=0.0, verification_steps=None).to_dict()
+    plan = to_plain(Plan((), part_blocks=0, part_seconds=0.0, verification_steps=None))
     description: Row = {"plan": plan, "environment": environment, "dataset": "d", "dataset_crc32": "0", "threads": 1}
     description |= {"cpus": [0], "command": "backprop-bench explain --profile quick"}
     first, second = tmp_path / "1-explain", tmp_path / "2-explain"
@@ -470,13 +480,13 @@ def test_the_search_is_evaluated_on_examples_held_out_and_not_on_the_test_exampl
         with Forms(examples) as forms:
             rows = carry_out(job, forms)
             assert isinstance(rows, list), rows
-            curves.append([[point[2] for point in row["curve"]] for row in rows])
+            curves.append([[point[2] for point in row.curve] for row in rows if isinstance(row, Search)])
     assert curves[0] == curves[1]
 
 
 def describe_small(dataset: Dataset) -> Row:
     return {
-        "plan": small_plan(dataset).to_dict(),
+        "plan": to_plain(small_plan(dataset)),
         "environment": {"cpu": {"model": "a"}},
         "dataset": dataset.name,
         "dataset_crc32": dataset.fingerprint(),
@@ -489,11 +499,11 @@ def describe_small(dataset: Dataset) -> Row:
 DRIVER = f"""
 import sys
 from pathlib import Path
-from backprop_bench.bench.core.records.rows import Recorder, read_description, read_rows
+from backprop_bench.bench.core.records.writer import Recorder
 from backprop_bench.bench.explain import measure as explain
 from backprop_bench.bench.core.engine.book import Book
 from backprop_bench.bench.core.engine.context import RunContext
-from backprop_bench.bench.core.engine.plan import Plan
+from backprop_bench.bench.core.records.plan import Plan
 from backprop_bench.bench.core.engine.jobs import Here
 from backprop_bench.data import load_dataset
 from tests.bench.simulated import Silent
@@ -501,10 +511,10 @@ from tests.bench.simulated import Silent
 for name, value in {FAST!r}.items():
     setattr(explain, name, value)
 folder = Path(sys.argv[1])
-description = read_description(folder)
-plan, dataset = Plan.from_dict(description["plan"]), load_dataset(description["dataset"])
+description = read_plain_description(folder)
+plan, dataset = described(description).plan, load_dataset(description["dataset"])
 with Recorder(folder) as recorder:
-    run = RunContext(plan, dataset, 1, Book(recorder, read_rows(folder)), Silent())
+    run = RunContext(plan, dataset, 1, Book(recorder, read_records(folder)), Silent())
     explain.train_accuracies(run, Here(dataset, 1), {{}})
 """
 
@@ -548,7 +558,7 @@ def test_what_a_power_cut_has_left_of_a_training_is_made_whole_and_not_doubled(
     last = rows_of(rows, "epoch", epoch=1)[-1]
     (tmp_path / "records.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows if row != last))
     with Recorder(tmp_path) as recorder:
-        left = read_rows(tmp_path)
+        left = read_records(tmp_path)
         train_accuracies(
             RunContext(small_plan(dataset), dataset, 1, Book(recorder, left), Silent()), Here(dataset, 1), {}
         )
@@ -560,16 +570,3 @@ def test_what_decides_on_a_run_is_refused_beside_resume(tmp_path: Path, tiny: st
     result = CliRunner().invoke(main, ["explain", "--resume", *words])
     assert result.exit_code == 2
     assert f"{words[0]} is given beside --resume" in result.output
-
-
-def test_records_from_before_learning_rates_had_a_seed_are_still_read(tmp_path: Path) -> None:
-    old = {"kind": "search", "session": 0, "question": "accuracy", "implementation": "01", "learning_rate": 0.1}
-    row = {**old, "curve": [[1.0, 0.1, 0.9]], "reached": False}
-    (tmp_path / "records.jsonl").write_text(json.dumps(row) + "\n")
-    assert read_rows(tmp_path) == [row]
-    with Recorder(tmp_path) as recorder:
-        fields = {name: row[name] for name in ("question", "implementation", "learning_rate", "curve", "reached")}
-        recorder.append("search", {**fields, "seed": 1000, "from_run": "another"})
-        with pytest.raises(TypeError, match="has the fields"):
-            recorder.append("epoch", {"question": "accuracy", "implementation": "01", "epoch": 0, "examples": 1})
-    assert read_rows(tmp_path)[-1]["seed"] == 1000

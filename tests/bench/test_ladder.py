@@ -12,20 +12,20 @@ from click.testing import CliRunner, Result
 
 from backprop_bench.bench.cli.main import main
 from backprop_bench.bench.core.engine.accuracy import open_entry
-from backprop_bench.bench.core.engine.plan import Entry
 from backprop_bench.bench.core.implementations import FLOORS, IMPLEMENTATIONS, Implementation
 from backprop_bench.bench.core.machine.environment import usable_core_numbers
-from backprop_bench.bench.core.records.recorded_run import RecordedRun
-from backprop_bench.bench.core.records.rows import read_rows, rows_of
+from backprop_bench.bench.core.records.plan import Entry
 from backprop_bench.bench.core.worker.client import Worker
 from backprop_bench.bench.core.worker.memory import give_back_memory, peak_memory_bytes, reset_peak_memory
+from backprop_bench.bench.core.worker.replies import MemoryUse
 from backprop_bench.bench.core.worker.shared_data import SharedExamples
 from backprop_bench.bench.ladder import measure as rungs
-from backprop_bench.bench.ladder.analysis import Ladder, summarize_ladder
+from backprop_bench.bench.ladder.analysis import Ladder
 from backprop_bench.bench.ladder.command import ladder_findings
 from backprop_bench.bench.ladder.measure import RUNGS, plan_ladder
 from backprop_bench.bench.ladder.view import draw_ladder, ladder_sentences, ladder_tables
 from backprop_bench.data import SHARED, InputError, fit_recipe, load_dataset
+from tests.bench.plain import read_rows, recorded, rows_of, summarize_ladder
 from tests.bench.timed import timed_question, timed_run
 from tests.tiny import write_tiny_dataset
 
@@ -188,10 +188,11 @@ def test_the_memory_of_a_training_is_what_it_takes_and_not_what_is_loaded(tiny: 
         for name in ("Fine", "Hungry"):
             with Worker(1, descriptors=[examples.descriptor]) as worker:
                 open_entry(Entry(f"{ODD}:{name}", "shared", recipe), examples, worker, 1, list(usable_core_numbers()))
-                found[name] = worker.ask("memory", batches=20)
-    assert found["Fine"]["parameter_bytes"] == recipe.n_parameters * 4
-    assert 0 <= found["Fine"]["training_bytes"] < 8 << 20
-    assert 63 << 20 < found["Hungry"]["training_bytes"] < 72 << 20, "64 MiB, as the system counts pages: in batches"
+                found[name] = worker.ask("memory", MemoryUse, batches=20)
+    assert found["Fine"].parameter_bytes == recipe.n_parameters * 4
+    fine, hungry = (found[name].training_bytes or 0 for name in ("Fine", "Hungry"))
+    assert 0 <= fine < 8 << 20
+    assert 63 << 20 < hungry < 72 << 20, "64 MiB, as the system counts pages: in batches"
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc" or sys.platform != "linux", reason="asks the GNU C library")
@@ -215,6 +216,6 @@ def test_what_trains_nothing_is_not_compared(run: Run, tiny: str) -> None:
 
 def test_a_ladder_just_begun_is_shown_without_a_figure(tmp_path: Path) -> None:
     description, _ = timed_run(timed_question("ladder", CASE_S, IMPLEMENTATION_OF))
-    findings = ladder_findings(RecordedRun(Path(), description, []))
+    findings = ladder_findings(recorded(description, []))
     assert "Nothing was timed." in findings.sentences
     assert [path.name for path in findings.write(tmp_path)] == ["ladder.md"]

@@ -1,5 +1,6 @@
 """A wrong implementation gets a message that names the quantity and the likely mistake."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,9 @@ from backprop_bench.bench.core.engine import runner
 from backprop_bench.bench.core.worker.client import Worker
 from backprop_bench.bench.mutation.handlers import diagnose
 from backprop_bench.bench.verify.handlers import inspect
-from backprop_bench.bench.verify.view import conclusion, reading
+from backprop_bench.bench.verify.replies import Inspection, Reading
+from backprop_bench.bench.verify.view import conclusion as concluded
+from backprop_bench.bench.verify.view import reading as words
 from backprop_bench.data import Recipe
 from tests.tiny import write_tiny_dataset
 
@@ -37,11 +40,32 @@ def write_mine(folder: Path, old: str = "", new: str = "") -> str:
     return f"{folder / 'mine.py'}:Beginner"
 
 
-def inspected(name: str, dataset: str, recipe: Recipe) -> dict[str, Any]:
+@dataclasses.dataclass(frozen=True)
+class Found:
+    """What a worker says of an implementation."""
+
+    outcome: Inspection
+    known: Reading
+
+    def __getitem__(self, name: str) -> Any:
+        return getattr(self.outcome, name)
+
+
+def inspected(name: str, dataset: str, recipe: Recipe) -> Found:
     outcome = inspect(name, "scratch-numpy", recipe.to_dict(), dataset, STEPS)
-    if not outcome["equal"]:
-        outcome["reading"] = diagnose(name, recipe.to_dict(), dataset, "scratch-numpy")
-    return outcome
+    known = Reading()
+    if not outcome.equal:
+        diagnosis = diagnose(name, recipe.to_dict(), dataset, "scratch-numpy")
+        known = Reading(**dataclasses.asdict(diagnosis))
+    return Found(outcome, known)
+
+
+def reading(found: Found) -> list[str]:
+    return [] if found["equal"] else words(found.known)
+
+
+def conclusion(dtype: str, found: Found) -> str:
+    return concluded(dtype, found.outcome)
 
 
 def with_one_hidden_layer(recipe: Recipe) -> Recipe:
@@ -383,7 +407,6 @@ def test_of_what_is_right_nothing_is_asked(tmp_path: Path, dataset: str, recipe:
 
 
 def test_the_verification_before_timing_asks_the_same(tmp_path: Path, dataset: str) -> None:
-    request = {"implementation": write_mine(tmp_path, SLOPE, ""), "recipe": SOFTMAX.to_dict(), "dataset": dataset}
     with Worker(1) as worker:
-        outcome = runner._verify(worker, request, STEPS)
-    assert outcome["questions"] == ["did you forget to multiply by the slope of the hidden units?"]
+        outcome = runner.verify(worker, write_mine(tmp_path, SLOPE, ""), SOFTMAX, dataset, STEPS)
+    assert outcome.questions == ("did you forget to multiply by the slope of the hidden units?",)

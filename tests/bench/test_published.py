@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from backprop_bench.bench.cli.main import main
 from backprop_bench.bench.core.engine.book import Book
 from backprop_bench.bench.core.implementations import named_implementation
-from backprop_bench.bench.core.records.rows import Recorder, Row, read_rows, rows_of
+from backprop_bench.bench.core.records.writer import Recorder
 from backprop_bench.bench.historical import experiments
 from backprop_bench.bench.historical import measure as reproduce
 from backprop_bench.bench.historical.analysis import (
@@ -39,7 +39,6 @@ from backprop_bench.bench.historical.trial import (
     split,
     train_in_stretches,
 )
-from backprop_bench.bench.historical.verdicts import summarize_reproduction
 from backprop_bench.bench.historical.view import (
     drawings,
     measured,
@@ -60,6 +59,7 @@ from backprop_bench.data import (
     training_examples,
 )
 from backprop_bench.scratch.numpy_trainer import NumpyTrainer
+from tests.bench.plain import Row, read_rows, rows_of, summarize_reproduction, typed
 from tests.tiny import write_tiny_dataset
 
 TWINS = ("scratch-numpy", "torch-eager")
@@ -68,12 +68,13 @@ SOLVED_SEED = 1
 
 def test_a_symmetry_network_is_solved_by_both_twins_after_the_same_sweeps_and_looks_as_in_the_paper() -> None:
     row = run_trial("symmetry", OF_1986.replace(seed=SOLVED_SEED), 0, TWINS, stops=True, keeps=True)
-    assert row["solved"]["scratch-numpy"] == row["solved"]["torch-eager"] is not None
-    assert row["distance"] < 1e-9
-    assert row["curve"][-1][0] == row["solved"]["scratch-numpy"]
-    assert row["curve"][-1][2] == 1.0
-    hidden, hidden_bias, output, output_bias = map(np.array, row["weights"])
-    solution = Solution(0, row["curve"][-1][0], hidden, hidden_bias, output[:, 0], float(output_bias[0]))
+    assert row.solved["scratch-numpy"] == row.solved["torch-eager"] is not None
+    assert row.distance is not None
+    assert row.distance < 1e-9
+    assert row.curve[-1][0] == row.solved["scratch-numpy"]
+    assert row.curve[-1][2] == 1.0
+    hidden, hidden_bias, output, output_bias = map(np.array, row.weights or ())
+    solution = Solution(0, row.curve[-1][0], hidden, hidden_bias, output[:, 0], float(output_bias[0]))
     assert solution.mirror_error < 0.05
     assert solution.correlation < -0.99
     assert solution.has_signs
@@ -81,24 +82,24 @@ def test_a_symmetry_network_is_solved_by_both_twins_after_the_same_sweeps_and_lo
 
 def test_the_mean_over_the_examples_learns_no_symmetry_in_the_time_of_the_sum() -> None:
     sweeps = run_trial("symmetry", OF_1986.replace(seed=SOLVED_SEED), 0, TWINS[:1], stops=True, keeps=False)
-    most = sweeps["solved"]["scratch-numpy"]
+    most = sweeps.solved["scratch-numpy"]
     averaged = OF_1986.replace(seed=SOLVED_SEED, reduction="mean", epochs=most)
     row = run_trial("symmetry", averaged, 0, TWINS[:1], stops=True, keeps=False)
-    assert row["solved"] == {"scratch-numpy": None}
-    assert row["weights"] is None
+    assert row.solved == {"scratch-numpy": None}
+    assert row.weights is None
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [121, 124])
 def test_mirror_weights_that_are_not_opposite_yet_when_it_is_solved_are_so_soon_after(seed: int) -> None:
     row = run_trial("symmetry", OF_1986.replace(seed=seed), 0, TWINS[:1], stops=True, keeps=True)
-    assert mirror_error(row["weights"]) > MIRROR_TOLERANCE
-    longer = OF_1986.replace(seed=seed, epochs=row["solved"]["scratch-numpy"] + 100)
+    assert mirror_error(row.weights) > MIRROR_TOLERANCE
+    longer = OF_1986.replace(seed=seed, epochs=(row.solved["scratch-numpy"] or 0) + 100)
     later = run_trial("symmetry", longer, 0, TWINS[:1], stops=False, keeps=True)
-    assert mirror_error(later["weights"]) < MIRROR_TOLERANCE / 10
+    assert mirror_error(later.weights) < MIRROR_TOLERANCE / 10
 
 
-def mirror_error(weights: list[Any]) -> float:
+def mirror_error(weights: Any) -> float:
     hidden, hidden_bias, output, output_bias = map(np.array, weights)
     return Solution(0, 1, hidden, hidden_bias, output[:, 0], float(output_bias[0])).mirror_error
 
@@ -107,20 +108,21 @@ def mirror_error(weights: list[Any]) -> float:
 def test_xor_is_solved_through_one_hidden_unit_and_direct_connections() -> None:
     recipe = next(iter(EXPERIMENTS["xor"].variants.values()))
     rows = [run_trial("xor", recipe.replace(seed=seed), 0, TWINS, stops=True, keeps=False) for seed in range(1)]
-    assert all(row["solved"]["scratch-numpy"] == row["solved"]["torch-eager"] for row in rows)
-    assert any(row["solved"]["scratch-numpy"] for row in rows)
-    assert max(row["distance"] for row in rows) < 1e-9
+    assert all(row.solved["scratch-numpy"] == row.solved["torch-eager"] for row in rows)
+    assert any(row.solved["scratch-numpy"] for row in rows)
+    assert max(row.distance or 0.0 for row in rows) < 1e-9
 
 
 def test_the_twins_go_the_same_way_through_the_family_trees() -> None:
     row = run_trial("family-trees", FAMILY.replace(epochs=60), 4, TWINS, stops=False, keeps=True)
-    assert row["distance"] < 1e-9
-    first = np.array(row["weights"][0])
+    assert row.distance is not None
+    assert row.distance < 1e-9
+    first = np.array((row.weights or ())[0])
     assert first.shape == (36, 12)
     assert (first[:24, 6:] == 0).all()
     assert (first[24:, :6] == 0).all()
-    assert row["curve"][-1][0] == 60
-    assert len(row["curve"][-1]) == 6
+    assert row.curve[-1][0] == 60
+    assert len(row.curve[-1]) == 6
 
 
 def test_where_the_twins_part_the_recipe_drives_neighbours_apart_too() -> None:
@@ -300,7 +302,7 @@ def trial(question: str, seed: int, solved: int | None, label: str = "v", **fiel
     return {"kind": "trial", "session": 0, "question": question, **row, "curve": curve, **fields}
 
 
-def described(*questions: tuple[str, str]) -> Row:
+def made_up_description(*questions: tuple[str, str]) -> Row:
     return {
         "plan": {
             "questions": [
@@ -323,13 +325,13 @@ def verdict_of(description: Row, rows: list[Row], what: str) -> Any:
 @pytest.mark.parametrize(("n_trials", "inside"), [(3, None), (19, None), (20, True)])
 def test_of_few_trials_there_is_no_verdict_and_the_row_says_so(n_trials: int, inside: bool | None) -> None:
     rows = [trial("xor", seed, 500 + 10 * seed) for seed in range(n_trials)]
-    verdict = verdict_of(described(("xor", READING)), rows, "epochs until all outputs are right")
+    verdict = verdict_of(made_up_description(("xor", READING)), rows, "epochs until all outputs are right")
     assert verdict.inside is inside
     assert ("no verdict with fewer than 20" in verdict.what) is (inside is None)
     assert "558; by then" in verdict.published
     rows = [trial("symmetry", seed, 1400 + 10 * seed) for seed in range(n_trials)]
     for what in ("epochs until solved", "within the quartiles"):
-        found = verdict_of(described(("symmetry", READING)), rows, what)
+        found = verdict_of(made_up_description(("symmetry", READING)), rows, what)
         assert (found.inside is None) is (inside is None)
 
 
@@ -338,27 +340,27 @@ def test_of_the_best_of_three_runs_there_is_no_verdict_where_two_choices_always_
     n_runs: int, inside: bool | None
 ) -> None:
     rows = [row for seed in range(n_runs) for row in epochs("nielsen-30", "v", seed, [0.1, 0.952 + 0.001 * seed])]
-    assert verdict_of(described(("nielsen-30", READING)), rows, "of the best of 3").inside is inside
+    assert verdict_of(made_up_description(("nielsen-30", READING)), rows, "of the best of 3").inside is inside
 
 
 @pytest.mark.parametrize(("solved", "inside"), [(range(1000, 2000, 50), True), (range(30, 50), False)])
 def test_a_verdict_follows_from_the_sweeps(solved: range, inside: bool) -> None:
     rows = [trial("symmetry", seed, sweeps) for seed, sweeps in enumerate(solved)]
-    found = verdict_of(described(("symmetry", READING)), rows, "within the quartiles")
+    found = verdict_of(made_up_description(("symmetry", READING)), rows, "within the quartiles")
     assert found.inside is inside
 
 
 @pytest.mark.parametrize(("distance", "torch", "inside"), [(1e-12, 7, True), (1e-6, 7, False), (1e-12, 8, False)])
 def test_the_twins_are_the_same_where_weights_and_sweeps_are(distance: float, torch: int, inside: bool) -> None:
     rows = [{**trial("xor", 0, 7), "solved": {"scratch-numpy": 7, "torch-eager": torch}, "distance": distance}]
-    assert verdict_of(described(("xor", READING)), rows, "weights of both versions").inside is inside
+    assert verdict_of(made_up_description(("xor", READING)), rows, "weights of both versions").inside is inside
 
 
 @pytest.mark.parametrize(("kind", "inside"), [(READING, True), (BEYOND, None)])
 def test_only_a_reading_of_the_text_can_be_one_that_learns(kind: str, inside: bool | None) -> None:
     curve = [[1500, 0.1, 0.97, 0.9, 0.75, 0.5]]
     rows = [trial("family-trees-map", seed, None, curve=curve) for seed in range(2)]
-    found = summarize_reproduction(described(("family-trees-map", kind)), rows, 4)
+    found = summarize_reproduction(made_up_description(("family-trees-map", kind)), rows, 4)
     texts = [verdict for verdict in found.verdicts if "readings of the text that learn" in verdict.what]
     assert [verdict.inside for verdict in texts] == ([inside] if inside else [])
     held_out = next(verdict for verdict in found.verdicts if "held-out" in verdict.what)
@@ -380,7 +382,7 @@ def test_an_error_is_inside_where_one_more_run_would_be(accuracy: float, inside:
         for seed, off in enumerate((-0.001, 0.0, 0.001))
         for row in epochs("rashid", "v", seed, [0.1, accuracy + off])
     ]
-    description = described(("rashid", READING))
+    description = made_up_description(("rashid", READING))
     assert verdict_of(description, rows, "after the last epoch").inside is inside
     same = [*rows, *epochs("rashid", "torch-eager v", 0, [0.1, accuracy - 0.001])]
     assert verdict_of(description, same, "losses of both versions").inside is True
@@ -393,7 +395,7 @@ def test_where_twins_are_compared_in_stretches_these_decide(distances: tuple[flo
     rows = [*epochs("nielsen-30", "v", 0, [0.1, 0.9]), *epochs("nielsen-30", "torch-eager v", 0, [0.1, 0.8], loss=0.2)]
     row = {"kind": "stretch", "session": 0, "question": "nielsen-30", "implementation": "v", "seed": 0, "batches": 100}
     rows += [{**row, "epoch": epoch, "distance": apart} for epoch, apart in enumerate(distances, start=1)]
-    description = described(("nielsen-30", READING))
+    description = made_up_description(("nielsen-30", READING))
     assert verdict_of(description, rows, "losses of both versions").inside is None
     found = verdict_of(description, rows, "from the same weights every 100 batches")
     assert found.inside is inside
@@ -482,8 +484,8 @@ def test_what_is_compared_in_stretches_is_known_seed_by_seed_and_a_failure_of_it
     entry = question.entries[0]
     with Recorder(tmp_path) as recorder:
         book = Book(recorder, [])
-        row = {"implementation": entry.label, "seed": 0, "batches": 10, "distance": 0.0}
-        book.add("stretch", question, *({**row, "epoch": epoch} for epoch in (1, 2)))
+        row = {"kind": "stretch", "question": question.name, "implementation": entry.label, "seed": 0, "batches": 10}
+        book.add(*typed([{**row, "epoch": epoch, "distance": 0.0} for epoch in (1, 2)]))
         book.add_failure(question, entry, "comparison", 1, "the twin broke")
         missing = reproduce._comparisons(question, SMALL["nielsen-30"], 1, book)
         assert [job.seed for job in missing] == [2]
@@ -499,7 +501,7 @@ def test_a_published_name_covers_its_variations(small: str) -> None:
 
 def test_sentences_and_table_say_what_is_not_replicated() -> None:
     rows = [trial("symmetry", seed, 40) for seed in range(20)]
-    found = summarize_reproduction(described(("symmetry", READING)), rows, 4)
+    found = summarize_reproduction(made_up_description(("symmetry", READING)), rows, 4)
     said = " ".join(published_sentences(found)).replace("\N{NO-BREAK SPACE}", " ")
     assert "Not replicated: Made up: symmetry — epochs until solved: median and quartiles" in said
     outside = [row for row in published_table(found).rows if row[-1] == "not replicated"]

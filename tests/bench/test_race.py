@@ -9,14 +9,13 @@ import pytest
 from click.testing import CliRunner
 
 from backprop_bench.bench.cli.main import main
-from backprop_bench.bench.core.records.recorded_run import RecordedRun
-from backprop_bench.bench.core.records.rows import Row, read_rows, rows_of
 from backprop_bench.bench.time_to_accuracy import measure as races
-from backprop_bench.bench.time_to_accuracy.analysis import choose, first_at, summarize_race
+from backprop_bench.bench.time_to_accuracy.analysis import first_at
 from backprop_bench.bench.time_to_accuracy.command import race_findings
 from backprop_bench.bench.time_to_accuracy.measure import plan_race
 from backprop_bench.bench.time_to_accuracy.view import draw_race, race_sentences, race_table
 from backprop_bench.data import load_dataset
+from tests.bench.plain import Row, choose, read_rows, recorded, rows_of, summarize_race
 from tests.tiny import write_tiny_dataset
 
 TARGETS = (0.97, 0.98)
@@ -38,7 +37,7 @@ SEARCHES = [
 def race_row(label: str, seed: int, target: float, cold: bool, wall_s: float, reached: bool = True) -> Row:
     curve = [[1.0, wall_s / 2, 0.9], [2.0, wall_s, target if reached else 0.9]]
     row = {"kind": "time_to_accuracy", "implementation": label, "seed": seed, "target": target, "cold": cold}
-    return {**row, "start_s": 1.0 if cold else 0.0, "curve": curve, "reached": reached}
+    return {**row, "start_s": 1.0 if cold else 1e-300, "curve": curve, "reached": reached}
 
 
 def run_of(*rows: Row) -> tuple[dict[str, Any], list[Row]]:
@@ -119,6 +118,6 @@ def test_the_command_chooses_proves_races_and_draws(
 
 
 def test_a_race_just_begun_says_so_without_a_figure(tmp_path: Path) -> None:
-    findings = race_findings(RecordedRun(Path(), *run_of()))
+    findings = race_findings(recorded(*run_of()))
     assert findings.sentences == ["No race was run yet."]
     assert [path.name for path in findings.write(tmp_path)] == ["race.md"]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from backprop_bench.bench.core.stats.intervals import Interval
-from backprop_bench.bench.core.summary import Summary, summarize
+from backprop_bench.bench.core.summary import Summary
 from backprop_bench.bench.report.drawing import save
 from backprop_bench.bench.report.table import to_markdown
 from backprop_bench.bench.selftest.repeatability import Repeatability, Spread, repeatability
@@ -19,6 +19,7 @@ from backprop_bench.bench.selftest.repeatability_view import (
     repeated_runs_table,
 )
 from backprop_bench.data import InputError
+from tests.bench.plain import summarize
 from tests.bench.recorded import recorded_run
 
 pytestmark = pytest.mark.xdist_group("repeatability")  # what its fixtures make is made once

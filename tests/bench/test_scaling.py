@@ -11,15 +11,14 @@ from click.testing import CliRunner, Result
 from backprop_bench.bench.cli.main import main
 from backprop_bench.bench.core.baselines.parts import NumpyReading
 from backprop_bench.bench.core.implementations import FLOORS, named_implementation
-from backprop_bench.bench.core.records.recorded_run import RecordedRun
-from backprop_bench.bench.core.records.rows import read_rows, rows_of
 from backprop_bench.bench.core.stats.work import step_work
 from backprop_bench.bench.scaling import plan as plans
-from backprop_bench.bench.scaling.analysis import Scaling, summarize_scale
+from backprop_bench.bench.scaling.analysis import Scaling
 from backprop_bench.bench.scaling.command import scale_findings
 from backprop_bench.bench.scaling.plan import AXES, FETCH, plan_scale
 from backprop_bench.bench.scaling.view import draw_scaling, scaling_sentences, scaling_table
 from backprop_bench.data import InputError, Recipe, batch_order, initial_parameters, load_dataset
+from tests.bench.plain import read_rows, recorded, rows_of, summarize_scale
 from tests.bench.timed import timed_question, timed_run
 from tests.recipes import random_examples
 from tests.tiny import write_tiny_dataset
@@ -143,6 +142,6 @@ def test_the_command_times_every_place_and_draws(tiny: str, tmp_path: Path, monk
 
 def test_a_run_just_begun_says_so_without_a_figure(tmp_path: Path) -> None:
     description, _ = timed_run(timed_question("batch-size=1", {"scratch-numpy": 1e-6}))
-    findings = scale_findings(RecordedRun(Path(), description, []))
+    findings = scale_findings(recorded(description, []))
     assert findings.sentences == ["No place of any axis is timed yet."]
     assert [path.name for path in findings.write(tmp_path)] == ["scaling.md"]

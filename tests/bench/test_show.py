@@ -16,11 +16,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from backprop_bench.bench.cli.main import CLOSED, main
-from backprop_bench.bench.core.records.rows import DESCRIPTION, RECORDS, Row
-from backprop_bench.bench.core.stats.stopping import Timing
+from backprop_bench.bench.core.records.plan import Timing
+from backprop_bench.bench.core.records.reader import DESCRIPTION, RECORDS
 from backprop_bench.bench.ladder.measure import RUNGS
 from backprop_bench.bench.report.chart import WIDEST
 from tests.bench import test_bridge, test_explain
+from tests.bench.plain import Row
 from tests.bench.recorded import recorded_run, write_run
 from tests.bench.refusal import refused
 from tests.bench.simulated import Machine, calibration_run, student
@@ -219,7 +220,7 @@ def test_a_run_of_another_version_is_refused(tmp_path: Path) -> None:
     description, rows = climbed()
     del description["plan"]["questions"][0]["entries"]
     folder = write_run(tmp_path / "run", "ladder", description, rows)
-    refused(run("show", folder), "run cannot be shown", "'entries' is missing", "another version")
+    refused(run("show", folder), "not the description of a run of this version", "missing required field")
 
 
 @pytest.mark.parametrize(

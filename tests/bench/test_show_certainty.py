@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from backprop_bench.bench.core.summary import Summary, summarize
+from backprop_bench.bench.core.summary import Summary
 from backprop_bench.bench.report.certainty import (
     self_test_missing,
     self_test_sentence,
@@ -12,6 +12,7 @@ from backprop_bench.bench.report.certainty import (
     stop_sentence,
     within,
 )
+from tests.bench.plain import summarize
 from tests.bench.recorded import recorded_run
 
 PAIR = ("scratch-numpy", "torch-eager")

@@ -5,8 +5,9 @@ from typing import Any
 
 from backprop_bench.bench.compare import answer as claims
 from backprop_bench.bench.core.stats.intervals import Interval
-from backprop_bench.bench.core.summary import QuestionSummary, Summary, summarize
+from backprop_bench.bench.core.summary import QuestionSummary, Summary
 from backprop_bench.bench.report.numbers import number_interval
+from tests.bench.plain import summarize
 from tests.bench.recorded import FOURTEEN, recorded_run
 
 PAIR = ("scratch-numpy", "torch-eager")

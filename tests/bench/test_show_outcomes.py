@@ -10,7 +10,7 @@ import pytest
 from backprop_bench.bench.compare.figures import FIGURES, left_out
 from backprop_bench.bench.compare.report import Material, make_report
 from backprop_bench.bench.core.network import LabelledExamples, Outcomes, TrainedNetwork
-from backprop_bench.bench.core.summary import Summary, summarize
+from backprop_bench.bench.core.summary import Summary
 from backprop_bench.bench.predictions.view import outcome_sentences, outcome_tables
 from backprop_bench.bench.report import style
 from backprop_bench.bench.report.blocks import Report, Section, Shown
@@ -19,6 +19,7 @@ from backprop_bench.bench.report.markdown import to_markdown_page
 from backprop_bench.bench.report.panel import make_panel
 from backprop_bench.bench.report.table import Table
 from backprop_bench.data import RECIPES, Layer
+from tests.bench.plain import summarize
 from tests.bench.recorded import made_up_outcomes, recorded_run
 from tests.bench.test_show_report import HTML_NAME, LONG_NAME
 

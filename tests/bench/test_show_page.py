@@ -24,15 +24,14 @@ from backprop_bench.bench.cli.main import main
 from backprop_bench.bench.compare.figures import draw_all
 from backprop_bench.bench.compare.report import Material, make_report, write_report
 from backprop_bench.bench.core.network import TrainedNetwork
-from backprop_bench.bench.core.records.rows import Row
-from backprop_bench.bench.core.summary import summarize
 from backprop_bench.bench.report.blocks import Block, Caution, Heading, Listed, Shown
-from backprop_bench.bench.report.evidence import Evidence, description_behind, rows_behind
+from backprop_bench.bench.report.evidence import Evidence, description_behind
 from backprop_bench.bench.report.further import differences, further_blocks
 from backprop_bench.bench.report.panel import Panel, make_panel
 from backprop_bench.bench.report.table import sort_value
 from backprop_bench.bench.report.vector import compact
 from backprop_bench.data import InputError, Layer, Recipe
+from tests.bench.plain import Row, described, rows_behind, summarize, typed
 from tests.bench.recorded import made_up_outcomes, recorded_run, write_run
 from tests.bench.timed import timed_question, timed_run
 
@@ -58,7 +57,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def blocks_of(run: Path) -> list[Block]:
     description, rows = recorded_run()
-    material = Material(summarize(description, rows), rows, further_runs(run))
+    material = Material(summarize(description, rows), typed(rows), further_runs(run))
     figures = {figure.name: figure for figure in draw_all(material.summary, run / "figures")}
     return [block for section in make_report(material, figures).sections for block in section.blocks]
 
@@ -106,13 +105,16 @@ def test_the_line_for_jq_prints_the_same(run: Path, evidence: list[Evidence]) ->
 
 def test_a_shell_takes_the_commands_as_they_are_whatever_the_names(tmp_path: Path) -> None:
     odd = """it's "$HOME" `id` \\ ü"""
-    rows: list[Row] = [{"kind": "stop", "question": odd, "n": 7}, {"kind": "stop", "question": "other", "n": 8}]
+    rows: list[Row] = [
+        {"kind": "stop", "session": 0, "question": name, "reason": "alone", "replicates": 1, "spent_s": spent_s}
+        for name, spent_s in ((odd, 7.0), ("other", 8.0))
+    ]
     (tmp_path / odd).mkdir()
     (tmp_path / odd / "records.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     item = rows_behind(rows, ["stop"], odd, odd)
     command = item.python.replace("python", shlex.quote(sys.executable), 1)
     printed = subprocess.run(command, shell=True, cwd=tmp_path, check=True, capture_output=True, text=True).stdout
-    assert printed.splitlines()[1].split()[-1] == "7"
+    assert float(printed.splitlines()[1].split()[-1]) == 7
     assert json.loads(item.rows[0]) == rows[0]
 
 
@@ -218,12 +220,13 @@ def test_names_that_would_end_the_script_are_text_on_the_page(tmp_path: Path) ->
 
 def test_further_runs_are_shown_with_where_they_come_from_and_a_broken_one_in_one_sentence(run: Path) -> None:
     description, _ = recorded_run()
-    shown = further_blocks(further_runs(run), "fast", description)
+    shown = further_blocks(further_runs(run), "fast", described(description))
     assert [block.text for block in shown if isinstance(block, Heading)] == [
         "How time grows: broken",
         "Speed-up of every stage: ladder",
     ]
-    assert "The run in broken cannot be shown: 'questions' is missing" in str(shown[1])
+    assert "The run in broken cannot be shown: " in str(shown[1])
+    assert "missing required field `questions`" in str(shown[1])
     assert any("1 thread each" in str(block) for block in shown)
     assert any(isinstance(block, Caution) and "it does not say where it was made" in block.text for block in shown)
     assert any(isinstance(block, Listed) and "tensors by index" in str(block) for block in shown)
@@ -275,14 +278,14 @@ def test_with_a_folder_that_is_not_there_or_beside_a_run_of_another_command_is_r
 
 def test_the_same_machine_and_versions_are_no_difference_and_others_are_named() -> None:
     description, _ = recorded_run()
-    assert differences(description, description) == []
+    assert differences(described(description), described(description)) == []
     environment = description["environment"]
     other = {
         **description,
         "environment": {**environment, "packages": {**environment["packages"], "numpy": "1.0"}, "source_crc32": "x"},
     }
     other["environment"]["python"] = "3.0"
-    assert differences(other, description) == [
+    assert differences(described(other), described(description)) == [
         "other versions of numpy and Python ran it",
         "it is of another state of this suite: commit 0123456789 there, commit 0123456789 here",
     ]

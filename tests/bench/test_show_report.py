@@ -14,8 +14,9 @@ import pytest
 
 from backprop_bench.bench.compare.figures import draw_all, left_out
 from backprop_bench.bench.compare.report import Material, write_report
-from backprop_bench.bench.core.summary import Summary, summarize
+from backprop_bench.bench.core.summary import Summary
 from backprop_bench.data import InputError
+from tests.bench.plain import summarize
 from tests.bench.recorded import FOURTEEN, THREE, recorded_run
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("show_report")]  # what its fixtures make is made once

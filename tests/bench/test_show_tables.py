@@ -19,9 +19,10 @@ from backprop_bench.bench.compare.tables import (
     work_table,
 )
 from backprop_bench.bench.core.stats.ratios import COUNT_LIMITS, SHARE_LIMITS
-from backprop_bench.bench.core.summary import Summary, summarize
+from backprop_bench.bench.core.summary import Summary
 from backprop_bench.bench.report.numbers import ABSENT
 from backprop_bench.bench.report.table import LONG, Table, make_table, to_html, to_markdown, to_rich
+from tests.bench.plain import summarize
 from tests.bench.recorded import FOURTEEN, THREE, recorded_run
 
 

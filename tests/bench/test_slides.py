@@ -19,11 +19,11 @@ from pptx.util import Emu
 
 from backprop_bench.bench.cli.main import main
 from backprop_bench.bench.compare import answer as claims
-from backprop_bench.bench.core.records.rows import DESCRIPTION, RECORDS, read_description, read_rows
-from backprop_bench.bench.core.summary import summarize
+from backprop_bench.bench.core.records.reader import DESCRIPTION, RECORDS
 from backprop_bench.bench.report.table import Table, make_table
 from backprop_bench.bench.slides import deck, equations, pptx_file
 from backprop_bench.bench.slides.pictures import LETTERS, PIXELS_PER_INCH
+from tests.bench.plain import read_plain_description, read_rows, summarize
 from tests.bench.recorded import recorded_run, write_run
 from tests.bench.refusal import refused
 from tests.bench.test_show import MADE_UP, REFERENCE, ROOT
@@ -153,7 +153,7 @@ def test_every_slide_has_a_title_and_no_two_the_same(made: tuple[Path, Path]) ->
 def test_slides_say_what_the_report_says(made: tuple[Path, Path]) -> None:
     folder, file = made
     said = words_of(file)
-    summary = summarize(read_description(folder), read_rows(folder))
+    summary = summarize(read_plain_description(folder), read_rows(folder))
     for sentence in claims.answer(summary):
         assert " ".join(sentence.split()) in said
     assert "What is each idea worth?" in said
@@ -167,7 +167,7 @@ def test_the_same_records_give_the_same_bytes(made: tuple[Path, Path], tmp_path:
     assert (tmp_path / "again.pptx").read_bytes() == file.read_bytes()
     with zipfile.ZipFile(file) as archive:
         assert {info.date_time for info in archive.infolist()} == {pptx_file.EPOCH}  # not of the second of this test
-    began = datetime.datetime.fromisoformat(read_description(folder)["created"]).replace(tzinfo=None)
+    began = datetime.datetime.fromisoformat(read_plain_description(folder)["created"]).replace(tzinfo=None)
     assert pptx.Presentation(file).core_properties.modified.replace(tzinfo=None) == began
 
 
@@ -210,7 +210,7 @@ def test_what_failed_is_on_the_first_slide_and_in_the_exit_code(tmp_path: Path) 
 
 def test_what_failed_in_a_run_beside_is_on_a_slide_and_in_the_exit_code(tmp_path: Path) -> None:
     folder = write_runs(tmp_path / "run")
-    question = read_description(folder / "scale")["plan"]["questions"][0]["name"]
+    question = read_plain_description(folder / "scale")["plan"]["questions"][0]["name"]
     failure = {"kind": "failure", "session": 0, "question": question, "implementation": "scratch-numpy"}
     with (folder / "scale" / RECORDS).open("a") as records:
         records.write(json.dumps({**failure, "phase": "timing", "number": 0, "message": "it broke"}) + "\n")

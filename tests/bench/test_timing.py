@@ -7,27 +7,29 @@ import types
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, Self, TypeVar, cast
 
+import msgspec
 import numpy as np
 import pytest
 
 import backprop_bench.bench.core.engine.timing as driver
 from backprop_bench.bench.core.engine.book import Book
-from backprop_bench.bench.core.engine.plan import Entry, Plan, Question
-from backprop_bench.bench.core.records.rows import Recorder, Row, read_rows, rows_of
-from backprop_bench.bench.core.stats.ratios import paired_ratio
-from backprop_bench.bench.core.stats.stopping import Timing
+from backprop_bench.bench.core.records.plan import Entry, Plan, Question, Timing
+from backprop_bench.bench.core.records.reader import read_records
+from backprop_bench.bench.core.records.writer import Recorder
 from backprop_bench.bench.core.worker import session
 from backprop_bench.bench.core.worker.client import WorkerError
 from backprop_bench.bench.core.worker.session import Training
 from backprop_bench.data import Examples, Recipe, Trainer
+from tests.bench.plain import Row, paired_ratio, read_rows, rows_of
 from tests.bench.simulated import Silent
 from tests.bench.test_schedule import REPLAY, REPLAYED
 
 NAMES = ("scratch-numpy", "torch-eager", "torch-loader")
 START_S, PAUSE_S = 1.0, 0.001
 """Seconds that the first of a set takes to start, the others start beside it, and what lies before a block."""
+T = TypeVar("T")
 Replies = Callable[[str, int, int], Row]
 """(implementation, set, round) -> what its block gave; may raise `WorkerError`."""
 
@@ -71,7 +73,7 @@ class MadeUpWorker:
     def close(self) -> None:
         pass
 
-    def ask(self, do: str, **given: Any) -> Row:
+    def ask(self, do: str, reply: type[T], **given: Any) -> T:
         answers: dict[str, Callable[..., Row]] = {
             "open": self.open,
             "begin": self.begin,
@@ -80,7 +82,7 @@ class MadeUpWorker:
             "end": lambda **_: {"evaluation_s": 0.1, "peak_rss_bytes": 2, "data_rss_bytes": 1},
             "time_parts": lambda **_: {"wall_s": {}, "steps": 0, "batch_size": 0},
         }
-        return answers[do](**given)
+        return msgspec.convert(answers[do](**given), reply)
 
     def open(self, implementation: str, **_: Any) -> Row:
         self.implementation = implementation
@@ -129,7 +131,7 @@ def measure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., li
         asked = question(timing)
         plan = Plan((asked,), part_blocks=1, part_seconds=0.1, verification_steps=None, passes=passes)
         with Recorder(tmp_path) as recorder:
-            book = Book(recorder, read_rows(tmp_path))
+            book = Book(recorder, read_records(tmp_path))
             for number in range(1, passes + 1):
                 machine.now += 50.0  # trainings, or another question
                 driver.time_question(asked, plan, shared, 1, cores, book, Silent(), number)

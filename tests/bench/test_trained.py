@@ -17,8 +17,10 @@ from backprop_bench.bench.cli.main import main
 from backprop_bench.bench.core import trained
 from backprop_bench.bench.core.engine.accuracy import train_question
 from backprop_bench.bench.core.engine.book import Book
-from backprop_bench.bench.core.engine.plan import Plan
-from backprop_bench.bench.core.records.rows import Recorder, Row, read_rows, rows_of
+from backprop_bench.bench.core.records.kinds import Trained
+from backprop_bench.bench.core.records.plan import Plan
+from backprop_bench.bench.core.records.reader import of_kind, read_records
+from backprop_bench.bench.core.records.writer import Recorder
 from backprop_bench.bench.core.trained import confidence, parse_trained, read_network, read_trained, trained_file
 from backprop_bench.bench.core.worker.client import start_again
 from backprop_bench.bench.core.worker.shared_data import SharedForms
@@ -31,6 +33,7 @@ from backprop_bench.data import (
     training_examples,
 )
 from backprop_bench.scratch.numpy_trainer import NumpyTrainer
+from tests.bench.plain import Row, described, read_rows, rows_of, to_plain, typed
 from tests.bench.recorded import write_run
 from tests.bench.simulated import Silent
 from tests.bench.test_comparison import N_EXAMPLES, N_TEST, ODD, RECIPE, describe, plan_of
@@ -52,7 +55,7 @@ def train(folder: Path, plan: Plan, dataset: str) -> list[Row]:
     (question,) = plan.questions
     try:
         with Recorder(folder) as recorder, SharedForms(load_dataset(dataset)) as shared:
-            book = Book(recorder, read_rows(folder))
+            book = Book(recorder, read_records(folder))
             train_question(question, question.seeds, shared, 1, book, Silent(), keep=True)
     finally:
         start_again()  # as a comparison does: what ended early stopped all workers
@@ -94,7 +97,7 @@ def test_the_first_seed_of_each_implementation_is_kept_as_it_was_after_the_last_
     run: tuple[Path, list[Row]], dataset: str
 ) -> None:
     folder, rows = run
-    networks = {network.implementation: network for network in read_trained(folder, rows)}
+    networks = {network.implementation: network for network in read_trained(folder, typed(rows))}
     assert set(networks) == {"scratch-numpy", "torch-eager", f"{ODD}:Fine"}, "Diverging has nothing to keep"
     examples = load_dataset(dataset)
     x, tests = training_examples(RECIPE, examples), evaluation_examples(RECIPE, examples)
@@ -150,8 +153,7 @@ def test_a_training_that_was_stopped_between_file_and_row_is_done_again_and_noth
     names = ("scratch-numpy", "Fine", "Diverging")
     before = [row for row in rows if row["kind"] != "trained" and row["implementation"] != "torch-eager"]
     recorder = Recorder(tmp_path)
-    for row in before:
-        recorder.append(row["kind"], {name: value for name, value in row.items() if name not in ("kind", "session")})
+    recorder.append(*typed(before))
     again = train(tmp_path, plan_of(*names), dataset)
     assert [row for row in again if row["kind"] != "trained"] == before
     made, first = ({row["implementation"]: row["sha256"] for row in rows_of(of, "trained")} for of in (again, rows))
@@ -193,9 +195,9 @@ def test_a_folder_that_cannot_be_written_ends_the_run_in_one_sentence(tmp_path: 
 
 def test_a_plan_other_than_that_of_a_comparison_keeps_no_networks() -> None:
     assert plan_of("Fine").keeps_trained is False
-    assert Plan.from_dict(plan_of("Fine").to_dict()).keeps_trained is False
+    assert described({"plan": to_plain(plan_of("Fine"))}).plan.keeps_trained is False
     kept = dataclasses.replace(plan_of("Fine"), keeps_trained=True)
-    assert Plan.from_dict(kept.to_dict()).keeps_trained is True
+    assert described({"plan": to_plain(kept)}).plan.keeps_trained is True
 
 
 @pytest.mark.parametrize(
@@ -220,7 +222,7 @@ def test_confidence_is_the_share_of_the_largest_output(
 def test_a_missing_file_is_named(run: tuple[Path, list[Row]], tmp_path: Path) -> None:
     _, rows = run
     with pytest.raises(InputError, match=r"trained/same-recipe\.scratch-numpy\.npz cannot be read: No such file"):
-        read_trained(tmp_path, rows)
+        read_trained(tmp_path, typed(rows))
 
 
 @pytest.mark.parametrize("change", [lambda content: content[:-40], lambda content: content + b"x", lambda _: b""])
@@ -229,7 +231,12 @@ def test_a_file_that_was_cut_or_altered_is_named(run: tuple[Path, list[Row]], tm
     path = folder / row["file"]
     path.write_bytes(change(path.read_bytes()))
     with pytest.raises(InputError, match=r"scratch-numpy\.npz is not the file that was recorded"):
-        read_network(folder, row)
+        read_network(folder, one(row))
+
+
+def one(row: Row) -> Trained:
+    (record,) = of_kind(typed([row]), Trained)
+    return record
 
 
 class Opened:
@@ -257,7 +264,7 @@ def test_a_foreign_file_is_refused_and_never_unpickled_even_if_it_is_the_recorde
     folder, row = copy_of(run, tmp_path)
     (folder / row["file"]).write_bytes(content)
     with pytest.raises(InputError, match=r"scratch-numpy\.npz is (no|an) archive"):
-        read_network(folder, recorded(row, content))
+        read_network(folder, one(recorded(row, content)))
 
 
 WRONG: dict[str, dict[str, Any]] = {
@@ -284,14 +291,14 @@ def test_an_archive_of_something_else_is_refused(run: tuple[Path, list[Row]], wr
 
 
 @pytest.mark.parametrize(
-    "name", ["../trained/q.x.npz", "/etc/passwd", "trained/../../x.npz", "trained/.npz", "x.npz", "", 3]
+    "name", ["../trained/q.x.npz", "/etc/passwd", "trained/../../x.npz", "trained/.npz", "x.npz", ""]
 )
 def test_a_row_that_leads_out_of_the_folder_is_not_followed(
-    run: tuple[Path, list[Row]], tmp_path: Path, name: object
+    run: tuple[Path, list[Row]], tmp_path: Path, name: str
 ) -> None:
     folder, row = copy_of(run, tmp_path)
     with pytest.raises(InputError, match=r"is not read; expected trained/NAME\.npz"):
-        read_network(folder, {**row, "file": name})
+        read_network(folder, one({**row, "file": name}))
 
 
 def show(folder: Path, *words: str) -> Result:

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from backprop_bench.bench.core.records.rows import KINDS, Row
 from backprop_bench.data import Recipe
+from tests.bench.plain import REQUIRED, Row
 
 N_SETS, N_ROUNDS = 4, 3
 JITTER = (0.99, 1.0, 1.0, 1.01)
@@ -72,7 +72,7 @@ def _set_rows(number: int, example_s: Mapping[str, float], examples: int) -> lis
 
 
 def _row(kind: str, common: Row, **fields: Any) -> Row:
-    return {"kind": kind, **dict.fromkeys(KINDS[kind]), **common, **fields}
+    return {"kind": kind, **dict.fromkeys(REQUIRED[kind]), **common, **fields}
 
 
 def timed_run(*questions: tuple[dict[str, Any], Sequence[Row]]) -> tuple[dict[str, Any], list[Row]]:

@@ -5,7 +5,7 @@ Run ``python -m tests.docs.refresh_published``.
 
 from pathlib import Path
 
-from backprop_bench.bench.core.records.rows import read_description, read_rows
+from backprop_bench.bench.core.records.reader import read_description, read_records
 from backprop_bench.bench.historical.command import SHOWN_READINGS, family_activity, family_codes, summarize
 from backprop_bench.bench.historical.experiments import EXPERIMENTS
 from backprop_bench.bench.historical.verdicts import Reproduction
@@ -20,7 +20,7 @@ PAGE, REFERENCE = ROOT / "docs" / "published.md", ROOT / "results" / "reference"
 
 def reference() -> tuple[Reproduction, list[Drawing]]:
     """Return the results of the committed run, and its figures."""
-    description, rows = read_description(REFERENCE), read_rows(REFERENCE)
+    description, rows = read_description(REFERENCE), read_records(REFERENCE)
     found, codes = summarize(description, rows), family_codes(rows)
     return found, drawings(found, codes, family_activity(description, rows, codes))
 

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from backprop_bench.bench.compare.answer import answer, warnings
-from backprop_bench.bench.core.records.rows import read_description, read_rows
+from backprop_bench.bench.core.records.reader import read_description, read_records
 from backprop_bench.bench.core.summary import Summary, summarize
 from tests.docs.chinese import in_chinese, stamped
 
@@ -21,7 +21,7 @@ BLOCK = re.compile(r"(?<=<!-- reference -->\n).*(?=<!-- /reference -->)", re.DOT
 
 def reference_summary() -> Summary:
     """Return the summary of the committed run."""
-    return summarize(read_description(REFERENCE), read_rows(REFERENCE))
+    return summarize(read_description(REFERENCE), read_records(REFERENCE))
 
 
 def reference_sentences() -> list[str]:

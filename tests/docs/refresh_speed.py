@@ -3,10 +3,11 @@
 import functools
 import re
 from pathlib import Path
-from typing import Any
 
 from backprop_bench.bench.core.implementations import FLOORS, IMPLEMENTATIONS
-from backprop_bench.bench.core.records.rows import Row, read_description, read_rows, rows_of
+from backprop_bench.bench.core.records.kinds import AnyRecord, Block
+from backprop_bench.bench.core.records.plan import Description
+from backprop_bench.bench.core.records.reader import of_kind, read_description, read_records
 from backprop_bench.bench.core.stats.ratios import paired_ratio
 from backprop_bench.bench.ladder.analysis import Ladder, summarize_ladder
 from backprop_bench.bench.ladder.view import draw_ladder, ladder_sentences, ladder_tables
@@ -31,9 +32,9 @@ PRODUCTS = "NumPy's products alone"
 
 
 @functools.cache
-def reference_run(name: str) -> tuple[dict[str, Any], list[Row]]:
+def reference_run(name: str) -> tuple[Description, list[AnyRecord]]:
     """Return the description and the rows of a committed run."""
-    return read_description(REFERENCE / name), read_rows(REFERENCE / name)
+    return read_description(REFERENCE / name), read_records(REFERENCE / name)
 
 
 @functools.cache
@@ -78,10 +79,10 @@ def short() -> str:
         f"{fastest.implementation} holds {fastest.training_bytes / 2**20:.3g} MiB in training, "
         f"{fastest.training_bytes / fastest.parameter_bytes:.3g} times its weights."
     )
-    environment = description["environment"]
+    environment = description.environment
     where = (
         f"Measured on {environment['cpu']['model']}, {environment['cpu']['usable_cores']} cores, with "
-        f"{description['threads']} thread each, on {description['created'][:10]}: 784-128-10, batches of 64, float32."
+        f"{description.threads} thread each, on {description.created[:10]}: 784-128-10, batches of 64, float32."
     )
     overtaken = f"is faster than {fastest.implementation}"
     behind = [sentence for sentence in scaling_sentences(reference_scale()) if overtaken in sentence]
@@ -92,7 +93,7 @@ def short() -> str:
 
 def numpy() -> str:
     """Return how far plain NumPy is ahead of PyTorch as one usually writes it, and what of its time is products."""
-    timed = rows_of(reference_run("ladder")[1], "block")
+    timed = of_kind(reference_run("ladder")[1], Block)
 
     pairs = (
         ("scratch-numpy (float32)", "float32", "torch-eager (tensors by index)", "tensors by index"),

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from backprop_bench.bench.core.records.rows import read_description, read_rows
+from backprop_bench.bench.core.records.reader import read_description, read_records
 from backprop_bench.bench.explain.analysis import Explanation, explain
 from backprop_bench.bench.explain.chain import Bridge, summarize_bridge
 from backprop_bench.bench.explain.chain_view import bridge_sentences, bridge_tables, draw_bridge
@@ -25,12 +25,12 @@ def pattern(name: str) -> re.Pattern[str]:
 
 def reference_explanation(folder: Path = REFERENCE) -> Explanation:
     """Return what a committed run says."""
-    return explain(read_description(folder), read_rows(folder))
+    return explain(read_description(folder), read_records(folder))
 
 
 def reference_bridge() -> Bridge:
     """Return what it says of the way from NumPy to PyTorch."""
-    return summarize_bridge(read_description(REFERENCE), read_rows(REFERENCE))
+    return summarize_bridge(read_description(REFERENCE), read_records(REFERENCE))
 
 
 def blocks() -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from backprop_bench.bench.core.records.rows import read_description
+from backprop_bench.bench.core.records.reader import read_description
 from backprop_bench.bench.historical.experiments import EXPERIMENTS
 from tests.docs.refresh_published import PAGE, REFERENCE, blocks, reference
 from tests.docs.refresh_why import pattern
@@ -20,6 +20,6 @@ def test_the_numbers_in_the_page_are_those_of_the_committed_run() -> None:
 @pytest.mark.slow
 def test_the_committed_run_is_of_committed_code_and_has_every_experiment() -> None:
     description = read_description(REFERENCE)
-    assert description["environment"]["checkout"]["dirty"] is False
-    assert [question["name"] for question in description["plan"]["questions"]] == list(EXPERIMENTS)
+    assert description.environment["checkout"]["dirty"] is False
+    assert [question.name for question in description.plan.questions] == list(EXPERIMENTS)
     assert reference()[0].failures == ()

@@ -27,8 +27,8 @@ def test_the_numbers_in_the_readme_are_those_of_the_reference_run() -> None:
 def test_the_reference_is_a_complete_run_of_the_default_profile_from_committed_code() -> None:
     summary = reference_summary()
     assert summary.complete
-    assert summary.description["profile"] == "default"
-    assert summary.description["environment"]["checkout"]["dirty"] is False
+    assert summary.description.profile == "default"
+    assert summary.description.environment["checkout"]["dirty"] is False
 
 
 @pytest.mark.slow

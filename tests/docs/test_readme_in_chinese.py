@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from backprop_bench.bench.compare.answer import answer
-from backprop_bench.bench.core.summary import summarize
+from tests.bench.plain import summarize
 from tests.bench.recorded import recorded_run
 from tests.docs.chinese import Section, in_chinese, sections, stamped
 from tests.docs.refresh_readme import BLOCK, CHINESE, README, chinese_block

@@ -2,7 +2,7 @@
 
 import pytest
 
-from backprop_bench.bench.core.records.rows import read_description
+from backprop_bench.bench.core.records.reader import read_description
 from tests.docs.refresh_speed import PAGE, REFERENCE, RUNS, blocks, pattern
 
 
@@ -17,4 +17,4 @@ def test_the_numbers_in_the_page_are_those_of_the_committed_runs() -> None:
 
 @pytest.mark.parametrize("name", RUNS)
 def test_the_committed_runs_are_of_committed_code(name: str) -> None:
-    assert read_description(REFERENCE / name)["environment"]["checkout"]["dirty"] is False
+    assert read_description(REFERENCE / name).environment["checkout"]["dirty"] is False

@@ -2,7 +2,7 @@
 
 import pytest
 
-from backprop_bench.bench.core.records.rows import read_description
+from backprop_bench.bench.core.records.reader import read_description
 from tests.docs.refresh_why import OTHERS, PAGE, REFERENCE, blocks, pattern, reference_bridge, reference_explanation
 
 
@@ -17,7 +17,7 @@ def test_the_numbers_in_the_page_are_those_of_the_committed_run() -> None:
 
 @pytest.mark.parametrize("folder", ["explain", *OTHERS.values()])
 def test_the_committed_runs_are_of_committed_code(folder: str) -> None:
-    assert read_description(REFERENCE.parent / folder)["environment"]["checkout"]["dirty"] is False
+    assert read_description(REFERENCE.parent / folder).environment["checkout"]["dirty"] is False
 
 
 @pytest.mark.parametrize("folder", ["explain", *OTHERS.values()])

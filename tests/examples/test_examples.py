@@ -18,8 +18,8 @@ from backprop_bench.bench.cli.main import main
 from backprop_bench.bench.compare.answer import slowest
 from backprop_bench.bench.compare.tables import results_table
 from backprop_bench.bench.core.implementations import LoadError, named_implementation
-from backprop_bench.bench.core.summary import summarize
 from backprop_bench.data import Recipe, UnsupportedRecipe, initial_parameters
+from tests.bench.plain import summarize
 from tests.bench.recorded import recorded_run
 from tests.docs.refresh_your_own import PAGE, QUOTED, ROOT
 

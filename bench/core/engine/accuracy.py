@@ -2,19 +2,25 @@
 
 import concurrent.futures
 from collections.abc import Sequence
+from typing import Any
+
+import msgspec
 
 from backprop_bench.bench.core.engine.book import Book
-from backprop_bench.bench.core.engine.plan import Entry, Question
 from backprop_bench.bench.core.engine.progress import Progress
 from backprop_bench.bench.core.machine.environment import usable_core_numbers
-from backprop_bench.bench.core.records.rows import Row
+from backprop_bench.bench.core.records.kinds import Epoch, Failure, Trained
+from backprop_bench.bench.core.records.plan import Entry, Question
 from backprop_bench.bench.core.trained import check_saved, trained_file
 from backprop_bench.bench.core.worker.client import Worker, WorkerError, together
+from backprop_bench.bench.core.worker.replies import Begun, Done, Evaluated, Opened, TrainedEpoch
 from backprop_bench.bench.core.worker.shared_data import SharedExamples, SharedForms
 from backprop_bench.data import InputError
 
 
-def open_request(entry: Entry, examples: SharedExamples, worker: Worker, threads: int, cores: list[int]) -> Row:
+def open_request(
+    entry: Entry, examples: SharedExamples, worker: Worker, threads: int, cores: list[int]
+) -> dict[str, Any]:
     """Return what a worker is told to open."""
     return {
         "implementation": entry.implementation,
@@ -26,13 +32,13 @@ def open_request(entry: Entry, examples: SharedExamples, worker: Worker, threads
     }
 
 
-def open_entry(entry: Entry, examples: SharedExamples, worker: Worker, threads: int, cores: list[int]) -> Row:
+def open_entry(entry: Entry, examples: SharedExamples, worker: Worker, threads: int, cores: list[int]) -> Opened:
     """Let a worker open an entry of a run.
 
     Its file could be imported in the parity proof; where it cannot any more, that is a failure of this implementation.
     """
     try:
-        return worker.ask("open", **open_request(entry, examples, worker, threads, cores))
+        return worker.ask("open", Opened, **open_request(entry, examples, worker, threads, cores))
     except InputError as error:
         raise WorkerError(str(error)) from error
 
@@ -58,7 +64,7 @@ def train_question(
         (entry, seed)
         for entry in question.originals
         for seed in seeds
-        if not book.unproved(question, entry) and not _is_over(question, entry, seed, book, seed in kept)
+        if not book.unverified(question, entry) and not _is_over(question, entry, seed, book, seed in kept)
     ]
     if not jobs:
         return
@@ -79,9 +85,9 @@ def train_question(
 
 
 def _is_over(question: Question, entry: Entry, seed: int, book: Book, keep: bool) -> bool:
-    done = book.find("epoch", question, implementation=entry.label, seed=seed, epoch=question.epochs)
-    kept = not keep or book.find("trained", question, implementation=entry.label, seed=seed)
-    failed = book.find("failure", question, implementation=entry.label, phase="training", number=seed)
+    done = book.find(Epoch, question, implementation=entry.label, seed=seed, epoch=question.epochs)
+    kept = not keep or book.find(Trained, question, implementation=entry.label, seed=seed)
+    failed = book.find(Failure, question, implementation=entry.label, phase="training", number=seed)
     return bool((done and kept) or failed)
 
 
@@ -90,18 +96,28 @@ def _train(
 ) -> None:
     """Train one implementation from one seed; epochs that are recorded are trained again, but not recorded again."""
     entry, seed = job
-    recorded = len(book.find("epoch", question, implementation=entry.label, seed=seed))
+    recorded = len(book.find(Epoch, question, implementation=entry.label, seed=seed))
     try:
         with Worker(threads, descriptors=[examples.descriptor]) as worker:
             open_entry(entry, examples, worker, threads, list(usable_core_numbers()))
-            worker.ask("begin", seed=seed)
+            worker.ask("begin", Begun, seed=seed)
             for epoch in range(question.epochs + 1):
-                loss = worker.ask("train", epoch=epoch)["loss"] if epoch else None
+                loss = worker.ask("train", TrainedEpoch, epoch=epoch).loss if epoch else None
                 if epoch < recorded:
                     continue
-                accuracy = worker.ask("evaluate")["accuracy"]
-                row = {"implementation": entry.label, "seed": seed, "epoch": epoch, "examples": question.examples}
-                book.add("epoch", question, {**row, "loss": loss, "accuracy": accuracy})
+                accuracy = worker.ask("evaluate", Evaluated).accuracy
+                book.add(
+                    Epoch(
+                        session=book.session,
+                        question=question.name,
+                        implementation=entry.label,
+                        seed=seed,
+                        epoch=epoch,
+                        examples=question.examples,
+                        loss=loss,
+                        accuracy=accuracy,
+                    )
+                )
             if keep:
                 diverged = question.epochs > 0 and loss is None
                 _keep(question, job, None if diverged else worker, examples.dataset, book)
@@ -115,23 +131,26 @@ def _keep(question: Question, job: tuple[Entry, int], worker: Worker | None, dat
     The file is there before its row, so that a run which is stopped in between writes it again.
     """
     entry, seed = job
-    row: Row = {
-        "implementation": entry.label,
-        "seed": seed,
-        "epoch": question.epochs,
-        "file": None,
-        "sha256": None,
-        "bytes": None,
-        "dataset": dataset,
-        "input_range": list(entry.recipe.input_range),
-        "hidden_activation": entry.recipe.hidden_activation,
-        "output_activation": entry.recipe.output_activation,
-    }
+    record = Trained(
+        session=book.session,
+        question=question.name,
+        implementation=entry.label,
+        seed=seed,
+        epoch=question.epochs,
+        file=None,
+        sha256=None,
+        bytes=None,
+        dataset=dataset,
+        input_range=entry.recipe.input_range,
+        hidden_activation=entry.recipe.hidden_activation,
+        output_activation=entry.recipe.output_activation,
+    )
     if worker is not None:
         name = trained_file(question.name, entry.label)
         try:
-            worker.ask("keep", path=str(book.folder / name))
-            row |= {"file": name, **check_saved(book.folder / name)}
+            worker.ask("keep", Done, path=str(book.folder / name))
+            sha256, size = check_saved(book.folder / name)
         except (WorkerError, ValueError) as failure:
             raise WorkerError(f"the trained network is not kept: {failure}") from failure
-    book.add("trained", question, row)
+        record = msgspec.structs.replace(record, file=name, sha256=sha256, bytes=size)
+    book.add(record)

@@ -1,30 +1,35 @@
-"""What a run has recorded, on the disk and at hand."""
+"""`Book`: what a run has recorded, on the disk and at hand."""
 
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from backprop_bench.bench.core.engine.plan import Entry, Question
-from backprop_bench.bench.core.records.rows import Recorder, Row, rows_of
+import msgspec
+
+from backprop_bench.bench.core.records.kinds import AnyRecord, Failure, FailurePhase, Verification
+from backprop_bench.bench.core.records.plan import Entry, Question
+from backprop_bench.bench.core.records.reader import Kind, of_kind
+from backprop_bench.bench.core.records.writer import Recorder
 
 
 class Book:
-    """Rows of a run: those that were there, and those that are added. Several threads may write.
+    """Records of a run: those that were there, and those that are added. Several threads may write.
 
     Parameters
     ----------
     recorder
-        Where rows go.
-    rows
+        Where records go.
+    records
         What is recorded already; what is added is appended to this list.
     """
 
-    def __init__(self, recorder: Recorder, rows: list[Row]) -> None:
+    def __init__(self, recorder: Recorder, records: list[AnyRecord]) -> None:
         self._recorder = recorder
-        self._rows = rows
+        self._records = records
         self._lock = threading.Lock()
-        self._by_kind: dict[tuple[str, str], list[Row]] = {}
-        self._index(rows)
+        self._by_kind: dict[tuple[type, str], list[AnyRecord]] = {}
+        self._index(records)
 
     @property
     def session(self) -> int:
@@ -36,30 +41,39 @@ class Book:
         """Where the run keeps its files."""
         return self._recorder.path.parent
 
-    def add(self, kind: str, question: Question, *rows: Row, sync: bool = True) -> None:
-        """Record rows of one kind, all or none."""
+    def add(self, *records: AnyRecord, sync: bool = True) -> None:
+        """Record what this session has measured, all or none."""
         with self._lock:
-            complete = [{"question": question.name, **row} for row in rows]
-            self._recorder.append(kind, *complete, sync=sync)
-            tagged = [{"kind": kind, "session": self.session, **row} for row in complete]
-            self._rows += tagged
-            self._index(tagged)
+            stamped = [msgspec.structs.replace(record, session=self.session) for record in records]
+            self._recorder.append(*stamped, sync=sync)
+            self._records += stamped
+            self._index(stamped)
 
-    def add_failure(self, question: Question, entry: Entry, phase: str, number: int | None, message: str) -> None:
+    def add_failure(
+        self, question: Question, entry: Entry, phase: FailurePhase, number: int | None, message: str
+    ) -> None:
         """Record that an implementation could not do something."""
-        row = {"implementation": entry.label, "phase": phase, "number": number, "message": message}
-        self.add("failure", question, row)
+        self.add(
+            Failure(
+                session=self.session,
+                question=question.name,
+                implementation=entry.label,
+                phase=phase,
+                number=number,
+                message=message,
+            )
+        )
 
-    def find(self, kind: str, question: Question, **fields: Any) -> list[Row]:
-        """Return the rows of a kind and a question whose fields have these values."""
+    def find(self, kind: type[Kind], question: Question, **fields: Any) -> list[Kind]:
+        """Return the records of a kind and a question whose fields have these values."""
         with self._lock:
-            return rows_of(self._by_kind.get((kind, question.name), []), kind, **fields)
+            return of_kind(self._by_kind.get((kind, question.name), []), kind, **fields)
 
-    def unproved(self, question: Question, entry: Entry) -> bool:
-        """Say whether an implementation failed its parity proof, refused the recipe or broke in it."""
-        failed = self.find("failure", question, implementation=entry.name, phase="verification")
-        return bool(failed or self.find("parity", question, implementation=entry.name, passed=False))
+    def unverified(self, question: Question, entry: Entry) -> bool:
+        """Say whether an implementation failed its verification, refused the recipe or broke in it."""
+        failed = self.find(Failure, question, implementation=entry.name, phase="verification")
+        return bool(failed or self.find(Verification, question, implementation=entry.name, passed=False))
 
-    def _index(self, rows: list[Row]) -> None:
-        for row in rows:
-            self._by_kind.setdefault((row["kind"], row["question"]), []).append(row)
+    def _index(self, records: Sequence[AnyRecord]) -> None:
+        for record in records:
+            self._by_kind.setdefault((type(record), record.question), []).append(record)

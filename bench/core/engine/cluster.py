@@ -15,9 +15,11 @@ import warnings
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from typing import Any
 
-from backprop_bench.bench.core.engine.jobs import Forms, Job, Outcome, Sweep, carry_out
+import msgspec
+
+from backprop_bench.bench.core.engine.jobs import Forms, Job, JobRecord, Outcome, Sweep, carry_out
 from backprop_bench.bench.core.machine.environment import SUITE, cpu, package_versions, source_crc32
-from backprop_bench.bench.core.records.rows import Row
+from backprop_bench.bench.core.records.kinds import Stretch
 from backprop_bench.data import Dataset, InputError, load_dataset
 
 NEEDS = ("joblib", "dask", "distributed")
@@ -162,7 +164,7 @@ def _backend(client: Any) -> Any:
 
 
 def train_there(
-    number: int, job: Row, dataset: str, fingerprint: str, driver: Mapping[str, str]
+    number: int, job: dict[str, Any], dataset: str, fingerprint: str, driver: Mapping[str, str]
 ) -> tuple[int, Outcome]:
     """Do a job in a worker of Dask.
 
@@ -189,7 +191,14 @@ def train_there(
         outcome = carry_out(Job.from_dict(job), _forms(dataset, fingerprint))
     except InputError as error:
         raise InputError(f"worker {distributed.get_worker().address}: {error}") from error
-    return number, outcome if isinstance(outcome, str) else [{**row, "processor": cpu().model} for row in outcome]
+    if isinstance(outcome, str):
+        return number, outcome
+    return number, [_trained_here(record) for record in outcome]
+
+
+def _trained_here(record: JobRecord) -> JobRecord:
+    """Return a record that says on which processor it was trained, where its kind can."""
+    return record if isinstance(record, Stretch) else msgspec.structs.replace(record, processor=cpu().model)
 
 
 def _forms(dataset: str, fingerprint: str) -> Forms:

@@ -3,8 +3,8 @@
 import dataclasses
 
 from backprop_bench.bench.core.engine.book import Book
-from backprop_bench.bench.core.engine.plan import Plan
 from backprop_bench.bench.core.engine.progress import Progress
+from backprop_bench.bench.core.records.plan import Plan
 from backprop_bench.data import Dataset
 
 

@@ -5,13 +5,14 @@ import dataclasses
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 from backprop_bench.bench.core.engine.accuracy import open_entry
-from backprop_bench.bench.core.engine.plan import Entry
 from backprop_bench.bench.core.machine.environment import usable_core_numbers
-from backprop_bench.bench.core.records.rows import Row
+from backprop_bench.bench.core.records.kinds import Epoch, FailurePhase, Search, Stretch
+from backprop_bench.bench.core.records.plan import Entry
 from backprop_bench.bench.core.worker.client import Worker, WorkerError, together
+from backprop_bench.bench.core.worker.replies import Apart, Begun, Evaluated, TrainedEpoch, TrainedUntil
 from backprop_bench.bench.core.worker.shared_data import SharedExamples, SharedForms
 from backprop_bench.data import Dataset, Recipe
 
@@ -20,8 +21,11 @@ NEVER = 2.0
 STRETCHES = "historical.handlers:stretches"
 """Handler of trainings beside another implementation."""
 
-Outcome = list[Row] | str
-"""The rows of a job, or what went wrong."""
+JobRecord = Search | Epoch | Stretch
+Place = tuple[type[JobRecord], str, int]
+"""Kind, label and seed."""
+Outcome = list[JobRecord] | str
+"""The records of a job, or what went wrong."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,7 +36,7 @@ class Job:
 
     Attributes
     ----------
-    label
+    question, label
         What the records call it.
     implementation, recipe, seed
         What is trained, and from which seed.
@@ -48,6 +52,7 @@ class Job:
         Who trains beside it, and after how many batches it begins anew from the same weights; nobody where it is empty.
     """
 
+    question: str = dataclasses.field(compare=False)
     label: str = dataclasses.field(compare=False)
     implementation: str
     recipe: Recipe
@@ -61,35 +66,35 @@ class Job:
     stretch: int = 0
 
     @property
-    def kind(self) -> str:
-        """Kind of its rows."""
-        return "search" if self.rates else "stretch" if self.twin else "epoch"
+    def kind(self) -> type[JobRecord]:
+        """Kind of its records."""
+        return Search if self.rates else Stretch if self.twin else Epoch
 
     @property
-    def phase(self) -> str:
+    def phase(self) -> FailurePhase:
         """What its failures call it."""
         return "tuning" if self.rates else "comparison" if self.twin else "training"
 
     @property
-    def place(self) -> tuple[str, str, int]:
-        """Where its rows are in the records."""
+    def place(self) -> Place:
+        """Where its records are."""
         return self.kind, self.label, self.seed
 
-    def part(self, row: Row) -> float:
-        """Return which of its parts a row is: the learning rate that was tried, or the epoch."""
-        return float(row["learning_rate" if self.rates else "epoch"])
+    def part(self, record: JobRecord) -> float:
+        """Return which of its parts a record is: the learning rate that was tried, or the epoch."""
+        return float(record.learning_rate or 0.0) if isinstance(record, Search) else record.epoch
 
-    def is_done(self, rows: Iterable[Row]) -> bool:
-        """Say whether these rows are all of its parts."""
-        return {*(self.rates or range(bool(self.twin), self.epochs + 1))} <= set(map(self.part, rows))
+    def is_done(self, records: Iterable[JobRecord]) -> bool:
+        """Say whether these records are all of its parts."""
+        return {*(self.rates or range(bool(self.twin), self.epochs + 1))} <= set(map(self.part, records))
 
-    def to_dict(self) -> Row:
+    def to_dict(self) -> dict[str, Any]:
         """Return plain values."""
         fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         return {**fields, "recipe": self.recipe.to_dict(), "rates": list(self.rates)}
 
     @classmethod
-    def from_dict(cls, row: Row) -> "Job":
+    def from_dict(cls, row: dict[str, Any]) -> "Job":
         """Read what :meth:`to_dict` gave."""
         return cls(**{**row, "recipe": Recipe.from_dict(row["recipe"]), "rates": tuple(row["rates"])})
 
@@ -130,48 +135,63 @@ class Forms:
 def carry_out(job: Job, forms: Forms) -> Outcome:
     """Do a job in a worker process; what its implementation breaks is an outcome, and no error."""
     examples = forms.of(job)
-    entry = Entry(job.implementation, job.label, job.recipe, rung=job.label)
+    entry = Entry(job.implementation, job.label, job.recipe, alias=job.label)
     try:
         with Worker(job.threads, descriptors=[examples.descriptor]) as worker:
             open_entry(entry, examples, worker, job.threads, list(usable_core_numbers()))
-            return CARRIED_OUT[job.kind](job, worker)
+            return _do(job, worker)
     except WorkerError as failure:
         return str(failure)
 
 
-def _search(job: Job, worker: Worker) -> list[Row]:
-    rows = []
-    for rate in job.rates:
-        worker.ask("begin", seed=job.seed, learning_rate=rate)
-        run = worker.ask("train_until", target=NEVER, epochs=job.epochs, pieces=1)
-        rows.append({"implementation": job.label, "seed": job.seed, "learning_rate": rate, **run})
-    return rows
+def _do(job: Job, worker: Worker) -> list[JobRecord]:
+    if job.rates:
+        return [_search(job, rate, worker) for rate in job.rates]
+    worker.ask("begin", Begun, seed=job.seed)
+    if job.twin:
+        return [_compare(job, epoch, worker) for epoch in range(1, job.epochs + 1)]
+    return [_train(job, epoch, worker) for epoch in range(job.epochs + 1)]
 
 
-def _train(job: Job, worker: Worker) -> list[Row]:
-    rows = []
-    worker.ask("begin", seed=job.seed)
-    for epoch in range(job.epochs + 1):
-        loss = worker.ask("train", epoch=epoch)["loss"] if epoch else None
-        accuracy = worker.ask("evaluate")["accuracy"]
-        row = {"implementation": job.label, "seed": job.seed, "epoch": epoch, "examples": job.examples}
-        rows.append({**row, "loss": loss, "accuracy": accuracy})
-    return rows
+def _search(job: Job, rate: float, worker: Worker) -> Search:
+    worker.ask("begin", Begun, seed=job.seed, learning_rate=rate)
+    run = worker.ask("train_until", TrainedUntil, target=NEVER, epochs=job.epochs, pieces=1)
+    return Search(
+        session=0,
+        question=job.question,
+        implementation=job.label,
+        seed=job.seed,
+        learning_rate=rate,
+        curve=run.curve,
+        reached=run.reached,
+    )
 
 
-def _compare(job: Job, worker: Worker) -> list[Row]:
-    rows = []
-    worker.ask("begin", seed=job.seed)
-    for epoch in range(1, job.epochs + 1):
-        apart = worker.ask(STRETCHES, twin=job.twin, epoch=epoch, batches=job.stretch)
-        rows.append(
-            {"implementation": job.label, "seed": job.seed, "epoch": epoch, "batches": job.stretch, **apart},
-        )
-    return rows
+def _train(job: Job, epoch: int, worker: Worker) -> Epoch:
+    loss = worker.ask("train", TrainedEpoch, epoch=epoch).loss if epoch else None
+    return Epoch(
+        session=0,
+        question=job.question,
+        implementation=job.label,
+        seed=job.seed,
+        epoch=epoch,
+        examples=job.examples,
+        loss=loss,
+        accuracy=worker.ask("evaluate", Evaluated).accuracy,
+    )
 
 
-CARRIED_OUT = {"search": _search, "epoch": _train, "stretch": _compare}
-"""How a job is done, by the kind of its rows."""
+def _compare(job: Job, epoch: int, worker: Worker) -> Stretch:
+    apart = worker.ask(STRETCHES, Apart, twin=job.twin, epoch=epoch, batches=job.stretch)
+    return Stretch(
+        session=0,
+        question=job.question,
+        implementation=job.label,
+        seed=job.seed,
+        epoch=epoch,
+        batches=job.stretch,
+        distance=apart.distance,
+    )
 
 
 class Sweep(Protocol):

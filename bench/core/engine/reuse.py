@@ -4,8 +4,9 @@ import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
-from backprop_bench.bench.core.engine.plan import Plan
-from backprop_bench.bench.core.records.rows import DESCRIPTION, Row, read_description, read_rows
+from backprop_bench.bench.core.records.kinds import AnyRecord
+from backprop_bench.bench.core.records.plan import Description, Plan
+from backprop_bench.bench.core.records.reader import DESCRIPTION, read_description, read_records
 from backprop_bench.bench.core.records.run_folder import NO_MATTER
 from backprop_bench.data import InputError
 
@@ -16,7 +17,7 @@ class EarlierRun:
 
     name: str
     plan: Plan
-    rows: list[Row]
+    rows: list[AnyRecord]
 
 
 def unchanged_runs(folder: Path) -> Iterator[EarlierRun]:
@@ -34,13 +35,13 @@ def unchanged_runs(folder: Path) -> Iterator[EarlierRun]:
             description = read_description(path)
             if _circumstances(description) != circumstances:
                 continue
-            rows = read_rows(path)
+            rows = read_records(path)
         except InputError:
             continue
-        yield EarlierRun(path.name, Plan.from_dict(description["plan"]), rows)
+        yield EarlierRun(path.name, description.plan, rows)
 
 
-def _circumstances(description: Row) -> list[object]:
-    environment = {name: value for name, value in description["environment"].items() if name not in NO_MATTER}
-    command = description["command"].split()[:2]
-    return [command, description["dataset_crc32"], description["threads"], environment]
+def _circumstances(description: Description) -> list[object]:
+    environment = {name: value for name, value in description.environment.items() if name not in NO_MATTER}
+    command = description.command.split()[:2]
+    return [command, description.dataset_crc32, description.threads, environment]

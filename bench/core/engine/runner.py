@@ -5,18 +5,22 @@ All is recorded as soon as it is done, and what is recorded is not done again, s
 
 import concurrent.futures
 import contextlib
+import dataclasses
 import os
 import sys
 import threading
 from collections.abc import Sequence
 
+import msgspec
+
 from backprop_bench.bench.core.engine.accuracy import train_question
 from backprop_bench.bench.core.engine.context import RunContext
-from backprop_bench.bench.core.engine.plan import Entry, Question
 from backprop_bench.bench.core.engine.timing import time_question
 from backprop_bench.bench.core.implementations import trains_nothing
 from backprop_bench.bench.core.machine.environment import usable_core_numbers
-from backprop_bench.bench.core.records.rows import Row
+from backprop_bench.bench.core.records.kinds import Verification
+from backprop_bench.bench.core.records.plan import Entry, Question
+from backprop_bench.bench.core.stats.tolerances import Parity
 from backprop_bench.bench.core.worker.client import (
     Refusal,
     Stopped,
@@ -27,10 +31,28 @@ from backprop_bench.bench.core.worker.client import (
     together,
 )
 from backprop_bench.bench.core.worker.shared_data import SharedForms
-from backprop_bench.data import InputError
+from backprop_bench.data import InputError, Recipe
 
 VERIFY, DIAGNOSE = "verify.handlers:verify", "mutation.handlers:diagnose"
 """Handlers of the requests of a worker."""
+
+
+class _Verified(msgspec.Struct):
+    """The checks of an implementation, and what to ask where one failed."""
+
+    checks: tuple[Parity, ...]
+    questions: tuple[str, ...] = ()
+
+    @property
+    def failed(self) -> Parity | None:
+        """The first check that failed."""
+        return next((check for check in self.checks if not check.passed), None)
+
+
+class _Diagnosis(msgspec.Struct):
+    """What is asked of a difference."""
+
+    questions: tuple[str, ...]
 
 
 class Runner:
@@ -100,8 +122,8 @@ class Runner:
             for entry in question.originals:
                 if trains_nothing(entry.implementation):
                     continue
-                verified = self.book.find("parity", question, implementation=entry.name)
-                if not verified and not self.book.unproved(question, entry):
+                verified = self.book.find(Verification, question, implementation=entry.name)
+                if not verified and not self.book.unverified(question, entry):
                     alike = entry.implementation, entry.core_type, entry.threads or self.threads
                     missing.setdefault(alike, []).append((question, entry))
         with (
@@ -114,48 +136,49 @@ class Runner:
                     self._record_checks(question, entry, outcome)
                     self.progress.advance(f"{entry.name} on {entry.recipe_name}")
 
-    def _verify_on_recipes(self, pairs: list[tuple[Question, Entry]], steps: int) -> list[Row | WorkerError]:
+    def _verify_on_recipes(self, pairs: list[tuple[Question, Entry]], steps: int) -> list[_Verified | WorkerError]:
         """Verify one implementation on its recipes, in one process unless that breaks."""
-        outcomes: list[Row | WorkerError] = []
+        outcomes: list[_Verified | WorkerError] = []
         with contextlib.ExitStack() as stack:
             worker = None
             for _, entry in pairs:
                 threads = entry.threads or self.threads
                 worker = worker or stack.enter_context(Worker(threads, environment=entry.environment))
-                request = {"implementation": entry.implementation, "recipe": entry.recipe.to_dict()}
                 try:
-                    outcomes.append(_verify(worker, {**request, "dataset": self.dataset.name}, steps))
+                    outcomes.append(verify(worker, entry.implementation, entry.recipe, self.dataset.name, steps))
                 except WorkerError as failure:
                     outcomes.append(failure)
                     worker = None
         return outcomes
 
-    def _record_checks(self, question: Question, entry: Entry, outcome: Row | WorkerError) -> None:
+    def _record_checks(self, question: Question, entry: Entry, outcome: _Verified | WorkerError) -> None:
         if isinstance(outcome, Refusal):
             self.book.add_failure(question, entry, "verification", None, str(outcome))
             return
         if isinstance(outcome, WorkerError):
             self.book.add_failure(question, entry, "verification", None, f"not timed: during verification {outcome}")
             return
-        for check in outcome["checks"]:
-            if not check["passed"]:  # the failure first: whatever happens in between, it is never timed
-                what = f"{check['check']} in {check['dtype']} against {check['reference']}"
-                message = f"not timed: verification failed: {what}: {check['where']}"
-                message = "; ".join([message, *outcome["questions"]])
-                self.book.add_failure(question, entry, "verification", None, message)
-                break
-        self.book.add("parity", question, *({**check, "implementation": entry.name} for check in outcome["checks"]))
+        failed = outcome.failed
+        if failed is not None:  # the failure first: whatever happens in between, it is never timed
+            what = f"{failed.check} in {failed.dtype} against {failed.reference}"
+            message = f"not timed: verification failed: {what}: {failed.where}"
+            message = "; ".join([message, *outcome.questions])
+            self.book.add_failure(question, entry, "verification", None, message)
+        self.book.add(*(_record_of(check, question, entry, self.book.session) for check in outcome.checks))
 
 
-def _verify(worker: Worker, request: Row, steps: int) -> Row:
+def _record_of(check: Parity, question: Question, entry: Entry, session: int) -> Verification:
+    fields = {**dataclasses.asdict(check), "implementation": entry.name}
+    return Verification(session=session, question=question.name, **fields)
+
+
+def verify(worker: Worker, implementation: str, recipe: Recipe, dataset: str, steps: int) -> _Verified:
     """Verify an implementation; where that fails, ask which known mistake it looks like."""
-    checks: list[Row] = worker.ask(VERIFY, **request, steps=steps)["checks"]
-    failed = next((check for check in checks if not check["passed"]), None)
-    if failed is None:
-        return {"checks": checks, "questions": []}
-    recipe = {**request["recipe"], "dtype": failed["dtype"]}
-    try:
-        diagnosis = worker.ask(DIAGNOSE, **{**request, "recipe": recipe})
-    except (WorkerError, InputError):  # the checks have failed all the same
-        return {"checks": checks, "questions": []}
-    return {"checks": checks, "questions": diagnosis["questions"]}
+    request = {"implementation": implementation, "dataset": dataset}
+    outcome = worker.ask(VERIFY, _Verified, **request, recipe=recipe.to_dict(), steps=steps)
+    if outcome.failed is None:
+        return outcome
+    here = {**recipe.to_dict(), "dtype": outcome.failed.dtype}
+    with contextlib.suppress(WorkerError, InputError):  # the checks have failed all the same
+        outcome.questions = worker.ask(DIAGNOSE, _Diagnosis, **request, recipe=here).questions
+    return outcome

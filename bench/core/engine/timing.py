@@ -4,17 +4,21 @@ import concurrent.futures
 import contextlib
 import time
 from collections.abc import Iterator, Sequence
+from typing import Any
+
+import msgspec
 
 from backprop_bench.bench.core.engine.accuracy import open_entry
 from backprop_bench.bench.core.engine.book import Book
-from backprop_bench.bench.core.engine.plan import Entry, Plan, Question
 from backprop_bench.bench.core.engine.progress import Progress
 from backprop_bench.bench.core.machine.cores import CoreMeter
-from backprop_bench.bench.core.records.rows import Row
+from backprop_bench.bench.core.records.kinds import Block, End, Failure, Start, StepPart, Stop, StopReason, TimedBlock
+from backprop_bench.bench.core.records.plan import Entry, Plan, Question
 from backprop_bench.bench.core.stats.intervals import Interval
 from backprop_bench.bench.core.stats.ratios import paired_interval, spent_s
 from backprop_bench.bench.core.stats.stopping import balanced_orders, is_precise, pairs, reason_to_stop
 from backprop_bench.bench.core.worker.client import Worker, WorkerError, together
+from backprop_bench.bench.core.worker.replies import Begun, Ended, Opened, TimedParts, WarmedUp
 from backprop_bench.bench.core.worker.shared_data import SharedExamples, SharedForms
 
 
@@ -35,7 +39,7 @@ def time_question(
     timing_pass
         Counted from 1: this one may use up so many of as many shares of the budget as the plan has passes.
     """
-    if book.find("stop", question):
+    if book.find(Stop, question):
         return
     timing = _Timing(question, plan, shared, threads, cores, book, progress, timing_pass)
     left_s = question.timing.budget_s * timing.share - timing.spent_s()
@@ -79,10 +83,10 @@ class _Timing:
         """Of the timing that is done when this pass is over."""
         self.is_last = timing_pass == plan.passes
         self.core_meter = CoreMeter()
-        blocks = book.find("block", question)
-        self.spent_before_s = spent_s(row for row in blocks if row["session"] != book.session)
+        blocks = book.find(Block, question)
+        self.spent_before_s = spent_s(row for row in blocks if row.session != book.session)
         """In earlier sessions."""
-        self.began = time.monotonic() - spent_s(row for row in blocks if row["session"] == book.session)
+        self.began = time.monotonic() - spent_s(row for row in blocks if row.session == book.session)
         """When this session would have begun, had it done nothing but this timing."""
         self.aside_s = 0.0
         """Spent in this timing_pass on the parts of a step, and on waiting for those that broke: not of the budget."""
@@ -95,15 +99,24 @@ class _Timing:
 
     def run(self) -> None:
         """Time process replicates until it is enough, and say why; or until it is enough for this pass."""
-        last = max((row["replicate"] for row in self.book.find("start", self.question)), default=-1)
+        last = max((row.replicate for row in self.book.find(Start, self.question)), default=-1)
         self._look_at_cores()
         while (reason := self._reason()) is None or self._without_parts(self._able()):
             if reason is None and not self.is_last and self._is_enough_for_now():
                 return
             last += 1
             self._process_set(last)
-        replicates = len({row["replicate"] for row in self.book.find("block", self.question)})
-        self.book.add("stop", self.question, {"reason": reason, "replicates": replicates, "spent_s": self.spent_s()})
+        replicates = len({row.replicate for row in self.book.find(Block, self.question)})
+        assert reason is not None  # or the loop would go on
+        self.book.add(
+            Stop(
+                session=self.book.session,
+                question=self.question.name,
+                reason=reason,
+                replicates=replicates,
+                spent_s=self.spent_s(),
+            )
+        )
 
     def _look_at_cores(self) -> None:
         """Let the meter run for a while, where there is a choice: it must not see what ran before this pass."""
@@ -133,8 +146,8 @@ class _Timing:
         return [
             entry
             for entry in self.question.entries
-            if not self.book.unproved(self.question, entry)
-            and not self.book.find("failure", self.question, implementation=entry.label, phase="timing")
+            if not self.book.unverified(self.question, entry)
+            and not self.book.find(Failure, self.question, implementation=entry.label, phase="timing")
         ]
 
     def _compared(self) -> list[str]:
@@ -149,11 +162,11 @@ class _Timing:
 
     def _ratios(self) -> tuple[list[tuple[Interval, int]], int]:
         """Return every ratio with the process replicates behind it, and the number of all replicates."""
-        blocks = self.book.find("block", self.question)
+        blocks = self.book.find(Block, self.question)
         ratios = [paired_interval(blocks, *pair) for pair in pairs(self._compared())]
-        return ratios, len({row["replicate"] for row in blocks})
+        return ratios, len({row.replicate for row in blocks})
 
-    def _reason(self) -> str | None:
+    def _reason(self) -> StopReason | None:
         if not self._compared():
             return "failed"
         ratios, replicates = self._ratios()
@@ -168,15 +181,17 @@ class _Timing:
             self._rounds(number, team)
             for entry in list(team):
                 with self._surviving(team, entry, number):
-                    self._add("end", entry, number, team[entry].ask("end"))
+                    ended = team[entry].ask("end", Ended)
+                    self.book.add(End(**self._of(entry), replicate=number, **msgspec.structs.asdict(ended)))
             self.last_set_s = self._at_s() - began_s
             if self._without_parts(list(team)):
                 before_s = self._at_s()
                 self._time_parts(number, team)
                 self.aside_s += self._at_s() - before_s
 
-    def _add(self, kind: str, entry: Entry, number: int, row: Row, *, sync: bool = True) -> None:
-        self.book.add(kind, self.question, {"implementation": entry.label, "replicate": number, **row}, sync=sync)
+    def _of(self, entry: Entry) -> dict[str, Any]:
+        """Return what every record of an entry has."""
+        return {"session": self.book.session, "question": self.question.name, "implementation": entry.label}
 
     @contextlib.contextmanager
     def _surviving(self, team: Team, entry: Entry, number: int) -> Iterator[None]:
@@ -196,7 +211,7 @@ class _Timing:
         began = time.monotonic()
         broken = []
         with together(self.most_threads) as pool:
-            starting: dict[Entry, concurrent.futures.Future[tuple[Worker, Row]]] = {}
+            starting: dict[Entry, concurrent.futures.Future[tuple[Worker, Opened, Begun]]] = {}
             for entry in self._able():
                 examples = self.shared.of(entry.recipe, self.question.examples)
                 if self._starts_alone(entry):
@@ -207,39 +222,56 @@ class _Timing:
             concurrent.futures.wait(starting.values())  # nobody warms up while others still start
             for entry, future in starting.items():
                 try:
-                    team[entry], started = future.result()
+                    team[entry], opened, begun = future.result()
                 except WorkerError as failure:
                     self.book.add_failure(self.question, entry, "timing", number, str(failure))
                     broken.append(entry)
                     continue
-                started |= {} if self._starts_alone(entry) else dict.fromkeys(("import_s", "load_s", "prepare_s"))
                 with self._surviving(team, entry, number):
                     warmed = self._warm_up(team[entry], entry)
-                    self._add("start", entry, number, {"timing_pass": self.timing_pass, **started, **warmed})
+                    self._record_start(entry, number, opened, begun, warmed)
             self.aside_s += time.monotonic() - began if broken else 0.0
         self.core_meter.least_busy(self.cores, self.most_threads, number)  # forget the start
         return team
 
+    def _record_start(self, entry: Entry, number: int, opened: Opened, begun: Begun, warmed: WarmedUp) -> None:
+        alone = self._starts_alone(entry)
+        self.book.add(
+            Start(
+                **self._of(entry),
+                replicate=number,
+                timing_pass=self.timing_pass,
+                cores=opened.cores,
+                threads=opened.threads,
+                block_batches=warmed.block_batches,
+                energy=warmed.energy,
+                import_s=opened.import_s if alone else None,
+                load_s=opened.load_s if alone else None,
+                prepare_s=begun.prepare_s if alone else None,
+                first_s=warmed.first_s,
+            )
+        )
+
     def _starts_alone(self, entry: Entry) -> bool:
         """Say whether the start of an implementation has not been timed yet."""
-        starts = self.book.find("start", self.question, implementation=entry.label)
-        return all(row["import_s"] is None for row in starts)
+        starts = self.book.find(Start, self.question, implementation=entry.label)
+        return all(row.import_s is None for row in starts)
 
     def _start(
         self, entry: Entry, number: int, examples: SharedExamples, cores: list[int], stack: contextlib.ExitStack
-    ) -> tuple[Worker, Row]:
+    ) -> tuple[Worker, Opened, Begun]:
         threads = entry.threads or self.threads
         worker = stack.enter_context(Worker(threads, descriptors=[examples.descriptor], environment=entry.environment))
         opened = open_entry(entry, examples, worker, threads, cores[:threads])
-        return worker, opened | worker.ask("begin", seed=number)
+        return worker, opened, worker.ask("begin", Begun, seed=number)
 
-    def _warm_up(self, worker: Worker, entry: Entry) -> Row:
+    def _warm_up(self, worker: Worker, entry: Entry) -> WarmedUp:
         """Warm a worker up, with blocks as in the replicates before; a second copy has those of the first."""
         fellows = [other.label for other in self.question.entries if other.name == entry.name]
-        starts = [row for row in self.book.find("start", self.question) if row["implementation"] in fellows]
-        batches = starts[0]["block_batches"] if starts else None
-        warmed = worker.ask("warm_up", block_s=self.question.timing.block_s, batches=batches)
-        self.batches[entry] = warmed["block_batches"]
+        starts = [row for row in self.book.find(Start, self.question) if row.implementation in fellows]
+        batches = starts[0].block_batches if starts else None
+        warmed = worker.ask("warm_up", WarmedUp, block_s=self.question.timing.block_s, batches=batches)
+        self.batches[entry] = warmed.block_batches
         return warmed
 
     def _rounds(self, number: int, team: Team) -> None:
@@ -260,9 +292,9 @@ class _Timing:
         """Train one block and record it; a kill loses nothing that is written, so no block waits for the disk."""
         with self._surviving(team, entry, number):
             asked = {"batches": self.batches[entry], "injected": entry.injected, "overhead": entry.overhead}
-            block = team[entry].ask("block", **asked)
-            place = {"round": done, "position": position, "at_s": self._at_s()}
-            self._add("block", entry, number, place | block, sync=False)
+            timed = team[entry].ask("block", TimedBlock, **asked)
+            place: dict[str, Any] = {"replicate": number, "round": done, "position": position, "at_s": self._at_s()}
+            self.book.add(Block(**self._of(entry), **place, **msgspec.structs.asdict(timed)), sync=False)
 
     def _without_parts(self, entries: list[Entry]) -> list[Entry]:
         """Return the entries whose steps have not been timed part by part yet."""
@@ -274,8 +306,8 @@ class _Timing:
             and any(not self._parts_of(entry, block) for block in range(self.plan.part_blocks))
         ]
 
-    def _parts_of(self, entry: Entry, block: int) -> list[Row]:
-        return self.book.find("part", self.question, implementation=entry.label, block=block)
+    def _parts_of(self, entry: Entry, block: int) -> list[StepPart]:
+        return self.book.find(StepPart, self.question, implementation=entry.label, block=block)
 
     def _time_parts(self, number: int, team: Team) -> None:
         """Time the parts of a step, in interleaved blocks."""
@@ -286,16 +318,12 @@ class _Timing:
                         self._time_parts_of(entry, block, team[entry])
 
     def _time_parts_of(self, entry: Entry, block: int, worker: Worker) -> None:
-        blocks = self.book.find("block", self.question, implementation=entry.label)
-        example_s = sum(row["wall_s"] for row in blocks) / sum(row["examples"] for row in blocks)
+        blocks = self.book.find(Block, self.question, implementation=entry.label)
+        example_s = sum(row.wall_s for row in blocks) / sum(row.examples for row in blocks)
         step_s = example_s * (entry.recipe.batch_size or self.question.examples)
-        timed = worker.ask("time_parts", steps=max(1, round(self.plan.part_seconds / step_s)))
-        if not timed["wall_s"]:
+        timed = worker.ask("time_parts", TimedParts, steps=max(1, round(self.plan.part_seconds / step_s)))
+        if not timed.wall_s:
             self.undivided.add(entry.label)
             return
-        common = {"implementation": entry.label, "block": block, "steps": timed["steps"]}
-        rows = [
-            {**common, "batch_size": timed["batch_size"], "part": part, "wall_s": wall}
-            for part, wall in timed["wall_s"].items()
-        ]
-        self.book.add("part", self.question, *rows)
+        common = {**self._of(entry), "block": block, "steps": timed.steps, "batch_size": timed.batch_size}
+        self.book.add(*(StepPart(**common, part=part, wall_s=wall) for part, wall in timed.wall_s.items()))

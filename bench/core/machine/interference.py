@@ -8,7 +8,7 @@ import re
 import sys
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from backprop_bench.bench.core.machine.environment import ROOT, read_text
 
@@ -65,13 +65,13 @@ class Snapshot:
         return cls(steal_s, pressure_us, *_switches_and_faults(), _waited_s(tasks), _throttles(root))
 
 
-def disturbance(before: Snapshot, after: Snapshot) -> dict[str, float | int | None]:
+def disturbance(before: Snapshot, after: Snapshot) -> dict[str, Any]:
     """Return how far each counter moved between two snapshots.
 
     None where either could not be read, and where a part of the counter went away in between, so that it fell: a
     thread that ends takes its waiting along.
     """
-    moved: dict[str, float | int | None] = {}
+    moved: dict[str, Any] = {}
     for field in fields(Snapshot):
         start, end = getattr(before, field.name), getattr(after, field.name)
         moved[field.name] = None if start is None or end is None or end < start else end - start

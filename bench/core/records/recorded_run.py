@@ -2,9 +2,10 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Any
 
-from backprop_bench.bench.core.records.rows import Row, read_description, read_rows
+from backprop_bench.bench.core.records.kinds import AnyRecord
+from backprop_bench.bench.core.records.plan import Description
+from backprop_bench.bench.core.records.reader import read_description, read_records
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,10 +23,10 @@ class RecordedRun:
     """
 
     folder: Path
-    description: dict[str, Any]
-    rows: list[Row]
+    description: Description
+    rows: list[AnyRecord]
 
 
 def read_run(folder: Path) -> RecordedRun:
     """Read the run in a folder; raises `InputError` where it holds none, or a damaged one."""
-    return RecordedRun(folder, read_description(folder), read_rows(folder))
+    return RecordedRun(folder, read_description(folder), read_records(folder))

@@ -6,10 +6,11 @@ import itertools
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import filelock
 
-from backprop_bench.bench.core.records.rows import DESCRIPTION, Row, read_description
+from backprop_bench.bench.core.records.reader import DESCRIPTION, read_command, read_description
 from backprop_bench.data import InputError
 
 NO_MATTER = {"checkout", "memory_bytes"}
@@ -57,8 +58,7 @@ def command_of_run(path: Path, expected: str = "compare") -> str:
         others = sorted(found.parent for found in path.parent.glob(f"latest*/{DESCRIPTION}"))
         hint = f"; there is {', '.join(map(str, others))}" if others else ""
         raise InputError(f"{path} holds no run; expected a folder with {DESCRIPTION}, as `{expected}` leaves it{hint}")
-    words = read_description(path)["command"].split()
-    return words[1] if len(words) > 1 else expected
+    return read_command(path)
 
 
 @contextlib.contextmanager
@@ -77,12 +77,12 @@ def locked(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def check_unchanged(folder: Path, now: Row) -> None:
+def check_unchanged(folder: Path, now: dict[str, Any]) -> None:
     """Raise `InputError` unless a run is resumed in the environment that it was begun in.
 
     Times from two machines, two versions of a library or two versions of this suite are not one run.
     """
-    before = read_description(folder)["environment"]
+    before = read_description(folder).environment
     for name in sorted({*before, *now} - NO_MATTER):
         if before.get(name) != now.get(name):
             what = _first_difference(name, before.get(name), now.get(name))

@@ -3,11 +3,11 @@
 import dataclasses
 import itertools
 from collections.abc import Iterable, Sequence
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 
-from backprop_bench.bench.core.records.rows import Row
+from backprop_bench.bench.core.records.kinds import Block, TimedBlock
 from backprop_bench.bench.core.stats.intervals import (
     Interval,
     geometric_mean_interval,
@@ -76,30 +76,30 @@ class Ratio:
         return len(self.by_set)
 
 
-def is_disturbed(block: Row) -> bool:
+def is_disturbed(block: Block) -> bool:
     """Say whether a block was disturbed, by the fixed limits and never by how long it took.
 
     Counters that the system does not provide count as undisturbed.
     """
-    shares = any((block.get(name) or 0) > limit * block["wall_s"] for name, limit in SHARE_LIMITS.items())
-    return shares or any((block.get(name) or 0) > limit for name, limit in COUNT_LIMITS.items())
+    shares = any((getattr(block, name) or 0) > limit * block.wall_s for name, limit in SHARE_LIMITS.items())
+    return shares or any((getattr(block, name) or 0) > limit for name, limit in COUNT_LIMITS.items())
 
 
-def group_by_set(rows: Iterable[Row]) -> list[list[Row]]:
+def group_by_set(rows: Iterable[Block]) -> list[list[Block]]:
     """Group rows by process replicate: same session, same set."""
-    key = lambda row: (row["session"], row["replicate"])  # noqa: E731 (sorted and grouped by the same key)
+    key = lambda row: (row.session, row.replicate)  # noqa: E731 (sorted and grouped by the same key)
     return [list(group) for _, group in itertools.groupby(sorted(rows, key=key), key)]
 
 
-def seconds_per_example(block: Row) -> float:
+def seconds_per_example(block: TimedBlock) -> float:
     """Return the wall time of a block per example."""
-    return float(block["wall_s"] / block["examples"])
+    return block.wall_s / block.examples
 
 
-Pair = tuple[Row, Row]
+Pair = tuple[Block, Block]
 
 
-def pairs_by_set(blocks: Iterable[Row], numerator: str, denominator: str) -> list[list[Pair]]:
+def pairs_by_set(blocks: Iterable[Block], numerator: str, denominator: str) -> list[list[Pair]]:
     """Return the blocks of two implementations that were timed in the same rounds, by process replicate.
 
     A replicate that was stopped early, with fewer than half the rounds of the longest one, is left out: its estimate is
@@ -107,8 +107,8 @@ def pairs_by_set(blocks: Iterable[Row], numerator: str, denominator: str) -> lis
     """
     replicates = []
     for rows in group_by_set(blocks):
-        found = {(row["implementation"], row["round"]): row for row in rows}
-        rounds = sorted({row["round"] for row in rows})
+        found = {(row.implementation, row.round): row for row in rows}
+        rounds = sorted({row.round for row in rows})
         both = [(found.get((numerator, number)), found.get((denominator, number))) for number in rounds]
         replicates.append([(a, b) for a, b in both if a is not None and b is not None])
     return long_enough(replicates)
@@ -129,14 +129,14 @@ def quiet(times: Sequence[float]) -> float:
     return float(np.quantile(times, QUIET))
 
 
-def quiet_times(blocks: Iterable[Row], labels: Sequence[str]) -> dict[str, list[float]]:
+def quiet_times(blocks: Iterable[Block], labels: Sequence[str]) -> dict[str, list[float]]:
     """Return the 10th-percentile block time in seconds per example, by label, a value per process replicate.
 
     Only rounds count in which all were timed. A replicate that was stopped early is left out, as in every ratio.
     """
     replicates = []
     for rows in group_by_set(blocks):
-        timed = {(row["round"], row["implementation"]): seconds_per_example(row) for row in rows}
+        timed = {(row.round, row.implementation): seconds_per_example(row) for row in rows}
         rounds = {number for number, _ in timed}
         whole = [number for number in sorted(rounds) if all((number, label) in timed for label in labels)]
         replicates.append([{label: timed[number, label] for label in labels} for number in whole])
@@ -155,13 +155,13 @@ def _quiet_interval(replicates: Sequence[Sequence[Pair]]) -> Interval:
     return dataclasses.replace(geometric_mean_interval(_quiet_ratios(replicates)), n=sum(map(len, replicates)))
 
 
-def paired_interval(blocks: Sequence[Row], numerator: str, denominator: str) -> tuple[Interval, int]:
+def paired_interval(blocks: Sequence[Block], numerator: str, denominator: str) -> tuple[Interval, int]:
     """Return the time ratio of two implementations with its interval, and the number of process replicates."""
     replicates = pairs_by_set(blocks, numerator, denominator)
     return _quiet_interval(replicates), len(replicates)
 
 
-def paired_ratio(blocks: Sequence[Row], numerator: str, denominator: str) -> Ratio:
+def paired_ratio(blocks: Sequence[Block], numerator: str, denominator: str) -> Ratio:
     """Return the time ratio of two implementations by every statistic."""
     replicates = pairs_by_set(blocks, numerator, denominator)
     kept = [[pair for pair in pairs if not any(map(is_disturbed, pair))] for pairs in replicates]
@@ -187,26 +187,28 @@ def _ratio_of_totals(replicates: Sequence[Sequence[Pair]]) -> Interval:
     return dataclasses.replace(interval, n=sum(map(len, replicates)))
 
 
-def per_example_interval(blocks: Iterable[Row], field: str) -> Interval:
+def per_example_interval(blocks: Iterable[Block], field: Literal["wall_s", "cpu_s"]) -> Interval:
     """Return the 10th percentile of ``wall_s`` or ``cpu_s`` of blocks per example, over process replicates."""
     replicates = long_enough(group_by_set(blocks))
-    found = geometric_mean_interval([quiet([row[field] / row["examples"] for row in rows]) for rows in replicates])
+    found = geometric_mean_interval(
+        [quiet([getattr(row, field) / row.examples for row in rows]) for rows in replicates]
+    )
     return dataclasses.replace(found, n=sum(map(len, replicates)))
 
 
-def joules_per_example(blocks: Iterable[Row]) -> Interval | None:
+def joules_per_example(blocks: Iterable[Block]) -> Interval | None:
     """Return the energy per example over process replicates, from all blocks of a replicate, since meters are coarse.
 
     ``None`` where energy was not measured.
     """
-    replicates = long_enough(group_by_set([row for row in blocks if row["energy_j"] is not None]))
-    totals = [sum(row["energy_j"] for row in rows) / sum(row["examples"] for row in rows) for rows in replicates]
+    replicates = long_enough(group_by_set([row for row in blocks if row.energy_j is not None]))
+    totals = [sum(row.energy_j or 0.0 for row in rows) / sum(row.examples for row in rows) for rows in replicates]
     return interval_over_sets([[total] for total in totals]) if totals and min(totals) > 0 else None
 
 
-def spent_s(blocks: Iterable[Row]) -> float:
+def spent_s(blocks: Iterable[Block]) -> float:
     """Return the time that the timing took so far, over all sessions, in seconds."""
     last: dict[int, float] = {}
     for row in blocks:
-        last[row["session"]] = max(last.get(row["session"], 0.0), row["at_s"])
+        last[row.session] = max(last.get(row.session, 0.0), row.at_s)
     return sum(last.values())

@@ -1,40 +1,13 @@
 """The order of blocks, and the rule of stopping. Pure functions: no clock, no processes."""
 
-import dataclasses
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
+from backprop_bench.bench.core.records.kinds import StopReason
+from backprop_bench.bench.core.records.plan import Timing
 from backprop_bench.bench.core.stats.intervals import Interval, relative_half_width
-
-
-@dataclasses.dataclass(frozen=True)
-class Timing:
-    """How a question is timed.
-
-    Attributes
-    ----------
-    target
-        Half-width of the 95 % CI of every ratio, as a share of the ratio, at which it is precise enough.
-    budget_s
-        Seconds that no process replicate but the first one may be started to exceed.
-    block_s
-        Target duration of a block, seconds.
-    rounds
-        Rounds in a process replicate.
-    min_replicates
-        Least number of process replicates: with fewer, intervals are narrow by chance too often.
-    order_seed
-        Decides the orders within rounds.
-    """
-
-    target: float
-    budget_s: float
-    block_s: float
-    rounds: int
-    min_replicates: int
-    order_seed: int
 
 
 def balanced_orders(n: int, seed: Iterable[int]) -> Iterator[list[int]]:
@@ -76,7 +49,7 @@ def reason_to_stop(
     n_replicates: int,
     spent_s: float,
     next_s: float | None = None,
-) -> str | None:
+) -> StopReason | None:
     """Say why no further process replicate is needed: ``precise``, ``budget`` or ``alone``; None where one is.
 
     Parameters

@@ -13,12 +13,14 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
+
+import msgspec
 
 from backprop_bench.bench.core.machine.environment import thread_environment, usable_cores
-from backprop_bench.bench.core.records.rows import Row
 from backprop_bench.data import InputError
 
+T = TypeVar("T")
 LIMIT_S = 1800.0  # documented in docs/measuring.md
 """Seconds after which a worker that has not answered is taken for hung."""
 
@@ -115,8 +117,15 @@ class Worker:
             self.close()
             raise Stopped
 
-    def ask(self, do: str, **arguments: Any) -> Row:
+    def ask(self, do: str, reply: type[T], **arguments: Any) -> T:
         """Send a request and wait for its answer.
+
+        Parameters
+        ----------
+        do
+            Name of the handler: see :mod:`backprop_bench.bench.core.worker.handlers`.
+        reply
+            What the answer is.
 
         Raises
         ------
@@ -146,7 +155,7 @@ class Worker:
             if _STOPPING.is_set():
                 raise Stopped
             raise WorkerError(self._describe_end(time.monotonic() - start))
-        return _unpack(json.loads(line))
+        return _unpack(line, reply)
 
     def _describe_end(self, waited_s: float) -> str:
         if waited_s >= self.limit_s:
@@ -198,12 +207,24 @@ _ALIVE: set["Worker"] = set()
 _ALIVE_LOCK = threading.Lock()
 
 
-def _unpack(reply: Row) -> Row:
-    if "unsupported" in reply:
-        raise Refusal(reply["unsupported"])
-    if "refused" in reply:
-        raise InputError(reply["refused"])
-    if "raised" in reply:
-        raise WorkerError(f"raised {reply['raised']}")
-    done: Row = reply["done"]
-    return done
+class _Envelope(msgspec.Struct, frozen=True):
+    """An answer, or why there is none."""
+
+    done: msgspec.Raw = msgspec.Raw()
+    unsupported: str | None = None
+    refused: str | None = None
+    raised: str | None = None
+
+
+def _unpack(line: str, reply: type[T]) -> T:
+    answer = msgspec.json.decode(line, type=_Envelope)
+    if answer.unsupported is not None:
+        raise Refusal(answer.unsupported)
+    if answer.refused is not None:
+        raise InputError(answer.refused)
+    if answer.raised is not None:
+        raise WorkerError(f"raised {answer.raised}")
+    try:
+        return msgspec.json.decode(answer.done, type=reply)
+    except msgspec.ValidationError as error:
+        raise WorkerError(f"gave an impossible answer: {error}") from error

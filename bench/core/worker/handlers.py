@@ -10,7 +10,8 @@ import importlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from backprop_bench.bench.core.records.rows import Row
+Answer = Any
+"""A structure of msgspec or a dataclass: what can be written as JSON, and read with its types."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,23 +21,23 @@ class Handler:
     Attributes
     ----------
     answer
-        Takes the arguments of the request, after the session where it needs one, and returns plain values.
+        Takes the arguments of the request, after the session where it needs one, and returns a structure.
     needs_session
         Whether an implementation must have been opened before.
     refuses
         Whether an `InputError` is the fault of who asked; otherwise it is that of the implementation.
     """
 
-    answer: Callable[..., Row]
+    answer: Callable[..., Answer]
     needs_session: bool
     refuses: bool
 
-    def __call__(self, *arguments: Any, **named: Any) -> Row:
+    def __call__(self, *arguments: Any, **named: Any) -> Answer:
         """Answer as the function does."""
         return self.answer(*arguments, **named)
 
 
-def handler(*, needs_session: bool = False, refuses: bool = False) -> Callable[[Callable[..., Row]], Handler]:
+def handler(*, needs_session: bool = False, refuses: bool = False) -> Callable[[Callable[..., Answer]], Handler]:
     """Make a function a :class:`Handler`."""
     return lambda answer: Handler(answer, needs_session, refuses)
 

@@ -3,15 +3,17 @@
 import math
 import sys
 import time
+from typing import Any
 
 import numpy as np
 import threadpoolctl
 
 from backprop_bench.bench.core.machine.energy import EnergyMeter
 from backprop_bench.bench.core.machine.interference import Snapshot, disturbance
-from backprop_bench.bench.core.records.rows import Row
+from backprop_bench.bench.core.records.kinds import TimedBlock
 from backprop_bench.bench.core.worker.handlers import handler
 from backprop_bench.bench.core.worker.memory import give_back_memory, peak_memory_bytes, reset_peak_memory
+from backprop_bench.bench.core.worker.replies import Ended, MemoryUse, TimedParts, WarmedUp
 from backprop_bench.bench.core.worker.session import Session, Training, number, took
 from backprop_bench.data import DividesSteps, batch_order, initial_parameters
 
@@ -26,7 +28,7 @@ SMALL = 8
 
 
 @handler(needs_session=True)
-def warm_up(session: Session, block_s: float, batches: int | None) -> Row:
+def warm_up(session: Session, block_s: float, batches: int | None) -> WarmedUp:
     """Train the first batch, then blocks of so many batches, or find how many take about so many seconds."""
     training = session.training
     first_s, _ = training.timed(training.take(1))
@@ -37,7 +39,8 @@ def warm_up(session: Session, block_s: float, batches: int | None) -> Row:
     session.check_threads()
     torch = sys.modules.get("torch")
     session.meter = EnergyMeter.find(gpu=torch is not None and torch.cuda.is_initialized())
-    return {"first_s": first_s, "block_batches": batches, "energy": session.meter.source or session.meter.reason}
+    energy = session.meter.source or session.meter.reason or ""
+    return WarmedUp(first_s=first_s, block_batches=batches, energy=energy)
 
 
 def _find_batches(training: Training, block_s: float) -> int:
@@ -50,7 +53,7 @@ def _find_batches(training: Training, block_s: float) -> int:
 
 
 @handler(needs_session=True)
-def block(session: Session, batches: int, injected: float, overhead: bool = False) -> Row:
+def block(session: Session, batches: int, injected: float, overhead: bool = False) -> TimedBlock:
     """Train a block and time it, after a warm-up that is not timed.
 
     Parameters
@@ -74,32 +77,32 @@ def block(session: Session, batches: int, injected: float, overhead: bool = Fals
     interference = disturbance(before, Snapshot.take())
     more = _overhead(training, batches) if overhead else {}
     session.check_threads()
-    return {
-        "examples": sum(map(len, pieces)),
-        "injected": injected,
-        "wall_s": wall_s,
-        "cpu_s": cpu_s,
-        "loss": number(loss),
-        "energy_j": energy_j,
+    return TimedBlock(
+        examples=sum(map(len, pieces)),
+        injected=injected,
+        wall_s=wall_s,
+        cpu_s=cpu_s,
+        loss=number(loss),
+        energy_j=energy_j,
         **interference,
         **more,
-    }
+    )
 
 
-def _overhead(training: Training, batches: int) -> Row:
+def _overhead(training: Training, batches: int) -> dict[str, Any]:
     """Train another block, and as many batches in calls of their own; every other time these first."""
     stretches = {"later": [batches], "single": [1] * batches}
     training.blocks_done += 1
-    row: Row = {}
+    more: dict[str, Any] = {}
     for name in sorted(stretches, reverse=training.blocks_done % 2 == 0):
         calls = [piece for n_batches in stretches[name] for piece in training.take(n_batches)]
-        row |= {f"{name}_examples": sum(map(len, calls)), f"{name}_calls": len(calls)}
-        row[f"{name}_wall_s"] = training.timed(calls)[0]
-    return row
+        more |= {f"{name}_examples": sum(map(len, calls)), f"{name}_calls": len(calls)}
+        more[f"{name}_wall_s"] = training.timed(calls)[0]
+    return more
 
 
 @handler(needs_session=True)
-def end(session: Session) -> Row:
+def end(session: Session) -> Ended:
     """Return the peak of memory in training and what was resident when the data was loaded; then evaluate."""
     peak = peak_memory_bytes()
     session.pools = None
@@ -107,15 +110,15 @@ def end(session: Session) -> Row:
     start = time.perf_counter()
     session.accuracy()
     evaluation_s = took(start, time.perf_counter())
-    return {"evaluation_s": evaluation_s, "peak_rss_bytes": peak, "data_rss_bytes": session.data_rss_bytes}
+    return Ended(evaluation_s=evaluation_s, peak_rss_bytes=peak, data_rss_bytes=session.data_rss_bytes)
 
 
 @handler(needs_session=True)
-def time_parts(session: Session, steps: int) -> Row:
+def time_parts(session: Session, steps: int) -> TimedParts:
     """Time the parts of some training steps, each on its own; none where the trainer does not divide its steps."""
     trainer, examples = session.training.trainer, session.train_examples
     if not isinstance(trainer, DividesSteps):
-        return {"wall_s": {}, "steps": 0, "batch_size": 0}
+        return TimedParts(wall_s={}, steps=0, batch_size=0)
     order = batch_order(session.recipe, len(examples.x), 0)[: session.recipe.batch_size]
     parts = trainer.step_parts(examples.x, examples.t, order)
     walls = dict.fromkeys(parts, 0.0)
@@ -124,11 +127,11 @@ def time_parts(session: Session, steps: int) -> Row:
             start = time.perf_counter()
             run()
             walls[name] += took(start, time.perf_counter())
-    return {"wall_s": walls, "steps": steps, "batch_size": len(order)}
+    return TimedParts(wall_s=walls, steps=steps, batch_size=len(order))
 
 
 @handler(needs_session=True)
-def memory(session: Session, batches: int) -> Row:
+def memory(session: Session, batches: int) -> MemoryUse:
     """Return how many bytes a training of so many batches holds: weights, what it keeps, and what it needs at once.
 
     A small network is trained before, so that code which is loaded or compiled for any network is not counted; what is
@@ -146,7 +149,7 @@ def memory(session: Session, batches: int) -> Row:
     give_back_memory()
     before = peak_memory_bytes() if reset_peak_memory() else None
     session.make(recipe, parameters).train_epoch(examples.x, examples.t, order)
-    return {
-        "parameter_bytes": sum(array.nbytes for layer in parameters for array in layer.arrays()),
-        "training_bytes": None if before is None else peak_memory_bytes() - before,
-    }
+    return MemoryUse(
+        parameter_bytes=sum(array.nbytes for layer in parameters for array in layer.arrays()),
+        training_bytes=None if before is None else peak_memory_bytes() - before,
+    )

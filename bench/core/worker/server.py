@@ -13,8 +13,10 @@ import signal
 import threading
 from typing import Any, TextIO
 
+import msgspec
+import numpy as np
+
 from backprop_bench.bench.core.implementations import LoadError, describe_error
-from backprop_bench.bench.core.records.rows import Row
 from backprop_bench.bench.core.worker import measure, session
 from backprop_bench.bench.core.worker.handlers import Handler, find_handler
 from backprop_bench.data import InputError, UnsupportedRecipe
@@ -40,7 +42,7 @@ class Server:
     def __init__(self) -> None:
         self._session: session.Session | None = None
 
-    def answer(self, line: str) -> Row:
+    def answer(self, line: str) -> dict[str, object]:
         """Carry out one message and return the answer; an exception becomes an answer of its own."""
         message: dict[str, Any] = json.loads(line)
         do, refuses = message.pop("do"), True
@@ -81,7 +83,14 @@ def serve(requests: TextIO, answers: TextIO) -> None:
         reply = server.answer(inbox.get())
         if os.getpid() != own:  # a copy that an implementation has made and let return: one answer is enough
             os._exit(0)
-        print(json.dumps(reply), file=answers, flush=True)
+        print(msgspec.json.encode(reply, enc_hook=_plain).decode(), file=answers, flush=True)
+
+
+def _plain(value: object) -> object:
+    """Return a number of NumPy's as one of Python's."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"an answer has a {type(value).__name__}, expected plain values")
 
 
 def main() -> None:

@@ -4,6 +4,7 @@ import itertools
 import math
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import threadpoolctl
@@ -12,10 +13,17 @@ from backprop_bench.bench.core.implementations import named_implementation
 from backprop_bench.bench.core.machine.cores import pin
 from backprop_bench.bench.core.machine.energy import EnergyMeter
 from backprop_bench.bench.core.machine.environment import thread_pools, verify_threads
-from backprop_bench.bench.core.records.rows import Row
 from backprop_bench.bench.core.worker.forks import load_once
 from backprop_bench.bench.core.worker.handlers import handler
 from backprop_bench.bench.core.worker.memory import peak_memory_bytes, reset_peak_memory, use_memory_as_if_loaded
+from backprop_bench.bench.core.worker.replies import (
+    Begun,
+    Done,
+    Evaluated,
+    Opened,
+    TrainedEpoch,
+    TrainedUntil,
+)
 from backprop_bench.bench.core.worker.shared_data import map_examples
 from backprop_bench.data import Examples, Order, Recipe, Trainer, batch_order, initial_parameters
 
@@ -137,8 +145,13 @@ class Session:
 
 
 def open_session(
-    implementation: str, recipe: Row, examples: Row, spawned: float, threads: int, cores: list[int]
-) -> tuple[Session, Row]:
+    implementation: str,
+    recipe: dict[str, Any],
+    examples: dict[str, Any],
+    spawned: float,
+    threads: int,
+    cores: list[int],
+) -> tuple[Session, Opened]:
     """Import an implementation, load the data, keep to the cores; returns the session and what each took.
 
     Parameters
@@ -157,22 +170,22 @@ def open_session(
     session.check_threads()
     pinned = pin(cores)
     session.data_rss_bytes = peak_memory_bytes() if reset_peak_memory() else None
-    return session, {
-        "import_s": took(spawned, imported),
-        "load_s": load_s,
-        "threads": thread_pools(),
-        "cores": cores if pinned else None,
-    }
+    return session, Opened(
+        import_s=took(spawned, imported),
+        load_s=load_s,
+        threads=tuple(thread_pools()),
+        cores=tuple(cores) if pinned else None,
+    )
 
 
 @handler(needs_session=True)
-def begin(session: Session, seed: int, learning_rate: float | None = None) -> Row:
+def begin(session: Session, seed: int, learning_rate: float | None = None) -> Begun:
     """Build a new model from the initial weights of a seed, with another learning rate where one is given."""
-    return {"prepare_s": session.begin(seed, learning_rate)}
+    return Begun(prepare_s=session.begin(seed, learning_rate))
 
 
 @handler(needs_session=True)
-def train(session: Session, epoch: int) -> Row:
+def train(session: Session, epoch: int) -> TrainedEpoch:
     """Train one epoch, counted from 1; its time is good for a look, not for a comparison."""
     examples = session.train_examples
     order = batch_order(session.recipe, len(examples.x), epoch - 1)
@@ -180,20 +193,19 @@ def train(session: Session, epoch: int) -> Row:
     loss = session.training.trainer.train_epoch(examples.x, examples.t, order)
     wall_s, cpu_s = took(wall, time.perf_counter()), time.process_time() - cpu
     session.check_threads()
-    return {"examples": len(order), "wall_s": wall_s, "cpu_s": cpu_s, "loss": number(loss)}
+    return TrainedEpoch(examples=len(order), wall_s=wall_s, cpu_s=cpu_s, loss=number(loss))
 
 
 @handler(needs_session=True)
-def train_until(session: Session, target: float, epochs: int, pieces: int) -> Row:
+def train_until(session: Session, target: float, epochs: int, pieces: int) -> TrainedUntil:
     """Train until the accuracy on the test examples reaches a target, or for so many epochs.
 
     The accuracy is computed so many times an epoch, between batches; that is not in the time.
 
     Returns
     -------
-    Row
-        ``curve``: epochs, cumulative training time in seconds, and accuracy after every piece; whether it ``reached``
-        the target.
+    TrainedUntil
+        Epochs, cumulative training time and accuracy after every piece.
     """
     n_examples = len(session.train_examples.x)
     n_batches = -(-n_examples // (session.recipe.batch_size or n_examples))
@@ -206,25 +218,25 @@ def train_until(session: Session, target: float, epochs: int, pieces: int) -> Ro
                 wall_s += session.training.timed(session.training.take(end - start))[0]
                 curve.append((epoch + end / n_batches, wall_s, session.accuracy()))
                 if curve[-1][2] >= target:
-                    return {"curve": curve, "reached": True}
-    return {"curve": curve, "reached": False}
+                    return TrainedUntil(curve=tuple(curve), reached=True)
+    return TrainedUntil(curve=tuple(curve), reached=False)
 
 
 @handler(needs_session=True)
-def evaluate(session: Session) -> Row:
+def evaluate(session: Session) -> Evaluated:
     """Compute the accuracy on the test examples, and time it."""
     start = time.perf_counter()
     accuracy = session.accuracy()
-    return {"evaluation_s": took(start, time.perf_counter()), "accuracy": accuracy}
+    return Evaluated(evaluation_s=took(start, time.perf_counter()), accuracy=accuracy)
 
 
 @handler(needs_session=True, refuses=True)
-def keep(session: Session, path: str) -> Row:
+def keep(session: Session, path: str) -> Done:
     """Write the network that is trained, and what it predicts for the test examples, to a file."""
     from backprop_bench.bench.core.trained import save_trained  # what no worker that is timed needs
 
     save_trained(Path(path), session.training.trainer, session.recipe, session.test_examples.x)
-    return {}
+    return Done()
 
 
 def took(start: float, end: float) -> float:

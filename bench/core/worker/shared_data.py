@@ -9,7 +9,6 @@ from typing import IO, Any, Self
 
 import numpy as np
 
-from backprop_bench.bench.core.records.rows import Row
 from backprop_bench.data import Dataset, Examples, InputError, Recipe, evaluation_examples, training_examples
 
 _PAGE_BYTES = 4096
@@ -51,8 +50,8 @@ class SharedExamples:
         values = (dataset.n_inputs + dataset.n_classes) * np.dtype(recipe.dtype).itemsize + 8
         return (len(dataset.x_train) + len(dataset.x_test)) * values
 
-    def _write(self, examples: Examples) -> list[Row]:
-        placed: list[Row] = []
+    def _write(self, examples: Examples) -> list[dict[str, Any]]:
+        placed: list[dict[str, Any]] = []
         for name in _NAMES:
             array: np.ndarray[Any, Any] = getattr(examples, name)
             offset = -(-self._file.tell() // _PAGE_BYTES) * _PAGE_BYTES
@@ -66,7 +65,7 @@ class SharedExamples:
         """The number of the open file, the same in a worker that inherits it."""
         return self._file.fileno()
 
-    def to_dict(self) -> Row:
+    def to_dict(self) -> dict[str, Any]:
         """Return what :func:`map_examples` needs in a worker."""
         return {"descriptor": self.descriptor, **self._layout}
 
@@ -115,13 +114,13 @@ class SharedForms:
             examples.close()
 
 
-def map_examples(shared: Row) -> tuple[Examples, Examples]:
+def map_examples(shared: dict[str, Any]) -> tuple[Examples, Examples]:
     """Map training and test examples, and touch every page once, so that no block pays for it."""
     with os.fdopen(os.dup(shared["descriptor"]), "rb") as file:
         return _map(file, shared["train"]), _map(file, shared["test"])
 
 
-def _map(file: IO[bytes], placed: Sequence[Row]) -> Examples:
+def _map(file: IO[bytes], placed: Sequence[dict[str, Any]]) -> Examples:
     arrays = [
         np.memmap(file, place["dtype"], "c", place["offset"], tuple(place["shape"])).view(np.ndarray)
         for place in placed

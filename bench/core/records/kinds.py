@@ -1,0 +1,355 @@
+"""The records of a run: one frozen structure per kind. Times are seconds, accuracies fractions from 0 to 1.
+
+``records.jsonl`` has one JSON object per record, with its ``kind``. What is optional is left out where it is not known.
+"""
+
+from typing import Annotated, Any, ClassVar, Literal
+
+import msgspec
+
+from backprop_bench.data.recipe import Dtype
+
+Name = Annotated[str, msgspec.Meta(min_length=1)]
+Count = Annotated[int, msgspec.Meta(ge=0)]
+Positive = Annotated[int, msgspec.Meta(ge=1)]
+Seconds = Annotated[float, msgspec.Meta(gt=0)]
+"""JSON has no NaN and no infinity, so a number is finite."""
+NotNegative = Annotated[float, msgspec.Meta(ge=0)]
+Fraction = Annotated[float, msgspec.Meta(ge=0, le=1)]
+TrainingCurve = tuple[tuple[NotNegative, NotNegative, Fraction], ...]
+"""Epochs, cumulative training time, accuracy."""
+LearningCurve = tuple[
+    tuple[Positive, NotNegative | None, Fraction | None, Fraction | None, Fraction | None, Fraction | None], ...
+]
+"""Epoch, mean loss, share of the trained examples that are right, that are close, and the same of those held out."""
+Weights = tuple[tuple[Any, ...], ...]
+"""Arrays as nested tuples: weight [fan_in, fan_out] and bias [fan_out] of every layer."""
+
+
+StopReason = Literal["precise", "budget", "alone", "failed"]
+FailurePhase = Literal["verification", "memory", "tuning", "training", "comparison", "timing"]
+
+
+def kind_of(record: type) -> str:
+    """Return what a kind of record is called in the file."""
+    return str(record.__struct_config__.tag)  # type: ignore[attr-defined]
+
+
+class Identified:
+    """What tells a record from every other one of its kind."""
+
+    __slots__ = ()
+    key: ClassVar[tuple[str, ...]] = ("question",)
+    """The fields that no two records of the kind have in common."""
+
+    @property
+    def kind(self) -> str:
+        """What the kind is called in the file."""
+        return kind_of(type(self))
+
+    @property
+    def identity(self) -> tuple[object, ...]:
+        """The values of these fields, and the kind."""
+        return (type(self), *(getattr(self, name) for name in self.key))
+
+
+class Record(
+    msgspec.Struct,
+    Identified,
+    frozen=True,
+    kw_only=True,
+    omit_defaults=True,
+    forbid_unknown_fields=True,
+    tag_field="kind",
+):
+    """What every record has.
+
+    Attributes
+    ----------
+    session
+        Number of the process that measured: 0 for the first, one more after every ``--resume``.
+    question
+        Name of the question in the plan.
+    """
+
+    session: Count
+    question: Name
+
+
+class OfImplementation(Record, frozen=True, kw_only=True):
+    """What records of one implementation have: its label in the plan."""
+
+    implementation: Name
+
+    key: ClassVar[tuple[str, ...]] = ("question", "implementation")
+
+
+class Verification(OfImplementation, frozen=True, kw_only=True, tag="parity"):
+    """One check of an implementation against a reference.
+
+    ``difference`` is the largest error, relative to the largest value; ``None`` where there is nothing to compare. The
+    check passes where it is within the ``tolerance``; ``where`` is its place, or says what is wrong.
+    """
+
+    reference: Name
+    check: Name
+    dtype: Dtype
+    passed: bool
+    difference: NotNegative | None
+    tolerance: NotNegative
+    where: str
+
+    key: ClassVar[tuple[str, ...]] = (*OfImplementation.key, "reference", "check", "dtype")
+
+
+class Epoch(OfImplementation, frozen=True, kw_only=True, tag="epoch"):
+    """Accuracy in the training from one seed, which is not timed.
+
+    ``epoch`` counts finished epochs: the record of 0 has the accuracy of the initial weights. ``loss`` is ``None``
+    there, and where training diverged. ``from_run`` names the earlier run that it is taken from, ``processor`` where it
+    ran.
+    """
+
+    seed: Count
+    epoch: Count
+    examples: Positive
+    loss: float | None
+    accuracy: Fraction
+    from_run: str | None = None
+    processor: str | None = None
+
+    key: ClassVar[tuple[str, ...]] = (*OfImplementation.key, "seed", "epoch")
+
+
+class Start(OfImplementation, frozen=True, kw_only=True, tag="start"):
+    """The start of one process: imports, loading the data, building the model, the first batch.
+
+    The first three are ``None`` where processes were started together. ``energy`` says what measures energy, or why
+    nothing does. ``timing_pass`` counts the passes, from 1, over which the timing is spread.
+    """
+
+    replicate: Count
+    timing_pass: Positive
+    cores: tuple[Count, ...] | None
+    threads: tuple[dict[str, Any], ...]
+    """The thread pools of its libraries, as threadpoolctl lists them."""
+    block_batches: Positive
+    energy: str
+    import_s: Seconds | None
+    load_s: Seconds | None
+    prepare_s: Seconds | None
+    first_s: Seconds
+
+    key: ClassVar[tuple[str, ...]] = (*OfImplementation.key, "session", "replicate")
+
+
+class TimedBlock(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """What is measured of one block: its time, and the counters of interference, ``None`` where not provided.
+
+    Fields that begin with ``later_`` are of another block in the same turn, and those with ``single_`` of as many
+    batches in calls of their own; they are there only where block-switching overhead is measured.
+    """
+
+    examples: Positive
+    injected: NotNegative
+    wall_s: Seconds
+    cpu_s: NotNegative
+    loss: float | None
+    energy_j: NotNegative | None
+    steal_s: NotNegative | None = None
+    psi_cpu_some_us: Count | None = None
+    waited_s: NotNegative | None = None
+    throttles: Count | None = None
+    voluntary_switches: Count | None = None
+    involuntary_switches: Count | None = None
+    minor_faults: Count | None = None
+    major_faults: Count | None = None
+    later_examples: Positive | None = None
+    later_calls: Positive | None = None
+    later_wall_s: Seconds | None = None
+    single_examples: Positive | None = None
+    single_calls: Positive | None = None
+    single_wall_s: Seconds | None = None
+
+
+class Block(TimedBlock, Identified, frozen=True, kw_only=True, tag_field="kind", tag="block"):
+    """One timed block of batches.
+
+    ``replicate`` numbers the process replicates, ``round`` the rounds in one. In a round every implementation trains
+    one block, in an order of which ``position`` is the place. ``at_s``: what the timing of the question had taken in
+    this session when the block ended.
+    """
+
+    session: Count
+    question: Name
+    implementation: Name
+    replicate: Count
+    round: Count
+    position: Count
+    at_s: NotNegative
+
+    key: ClassVar[tuple[str, ...]] = (*OfImplementation.key, "session", "replicate", "round")
+
+
+class End(OfImplementation, frozen=True, kw_only=True, tag="end"):
+    """Of one process: an evaluation on the test examples, and its memory."""
+
+    replicate: Count
+    evaluation_s: Seconds
+    peak_rss_bytes: Count
+    data_rss_bytes: Count | None
+
+    key: ClassVar[tuple[str, ...]] = (*OfImplementation.key, "session", "replicate")
+
+
+class Memory(OfImplementation, frozen=True, kw_only=True, tag="memory"):
+    """Bytes of the weights, and the most that a training holds beyond a process that has trained a small network.
+
+    The second is ``None`` where the system does not provide it.
+    """
+
+    parameter_bytes: Count
+    training_bytes: int | None
+
+
+class StepPart(OfImplementation, frozen=True, kw_only=True, tag="part"):
+    """One part of a training step; ``wall_s`` is that of all its ``steps`` together."""
+
+    part: Name
+    block: Count
+    steps: Positive
+    batch_size: Positive
+    wall_s: Seconds
+
+    key: ClassVar[tuple[str, ...]] = (*OfImplementation.key, "part", "block")
+
+
+class Search(OfImplementation, frozen=True, kw_only=True, tag="search"):
+    """A recipe that is tried on examples held out; ``reached`` says whether it reached the highest target.
+
+    Where the learning rate is chosen, it is in the record, and the ``seed``, for it is chosen over several.
+    """
+
+    curve: TrainingCurve
+    reached: bool
+    learning_rate: NotNegative | None = None
+    seed: Count | None = None
+    from_run: str | None = None
+    processor: str | None = None
+
+    key: ClassVar[tuple[str, ...]] = (*OfImplementation.key, "learning_rate", "seed")
+
+
+class TimeToAccuracy(OfImplementation, frozen=True, kw_only=True, tag="time_to_accuracy"):
+    """A training until the accuracy on the test examples reaches ``target``.
+
+    ``start_s`` is what comes before training, and ``cold`` says whether that is the start of a process.
+    """
+
+    seed: Count
+    target: Fraction
+    cold: bool
+    start_s: Seconds
+    curve: TrainingCurve
+    reached: bool
+
+    key: ClassVar[tuple[str, ...]] = (*OfImplementation.key, "seed", "target", "cold")
+
+
+class Trial(OfImplementation, frozen=True, kw_only=True, tag="trial"):
+    """A small task of 1986, as :func:`backprop_bench.bench.historical.trial.run_trial` returns it.
+
+    ``implementation`` names the variant. ``solved`` and ``close``: by implementation, after how many epochs all outputs
+    were right, and close to their targets.
+    """
+
+    seed: Count
+    solved: dict[str, Positive | None]
+    close: dict[str, Positive | None]
+    curve: LearningCurve
+    distance: NotNegative | None
+    weights: Weights | None
+
+    key: ClassVar[tuple[str, ...]] = (*OfImplementation.key, "seed")
+
+
+class Stretch(OfImplementation, frozen=True, kw_only=True, tag="stretch"):
+    """An epoch in which the PyTorch version begins anew, every so many ``batches``, from the weights of the other.
+
+    ``distance`` is the largest of any stretch; ``None`` where training diverged. ``implementation`` names the variant.
+    """
+
+    seed: Count
+    epoch: Positive
+    batches: Positive
+    distance: NotNegative | None
+
+    key: ClassVar[tuple[str, ...]] = (*OfImplementation.key, "seed", "epoch")
+
+
+class Trained(OfImplementation, frozen=True, kw_only=True, tag="trained"):
+    """Where the network lies that came of the first seed, and what one needs to show it an example.
+
+    See :mod:`backprop_bench.bench.core.trained`. ``file``, ``sha256`` and ``bytes`` are ``None`` where training
+    diverged.
+    """
+
+    seed: Count
+    epoch: Count
+    file: str | None
+    sha256: str | None
+    bytes: Positive | None
+    dataset: str
+    input_range: tuple[float, float]
+    hidden_activation: str
+    output_activation: str
+
+
+class Stop(Record, frozen=True, kw_only=True, tag="stop"):
+    """Why the timing of a question ended; ``alone``: there is nothing to compare."""
+
+    reason: StopReason
+    replicates: Count
+    spent_s: NotNegative
+
+
+class Failure(OfImplementation, frozen=True, kw_only=True, tag="failure"):
+    """What an implementation could not do.
+
+    ``number`` is the seed of a training, the process replicate of a timing, ``None`` of a verification.
+    """
+
+    phase: FailurePhase
+    number: Count | None
+    message: str
+
+    key: ClassVar[tuple[str, ...]] = (*OfImplementation.key, "session", "phase", "number", "message")
+
+
+AnyRecord = (
+    Verification
+    | Epoch
+    | Start
+    | Block
+    | End
+    | Memory
+    | StepPart
+    | Search
+    | TimeToAccuracy
+    | Trial
+    | Stretch
+    | Trained
+    | Stop
+    | Failure
+)
+INTERFERENCE = (
+    "steal_s",
+    "psi_cpu_some_us",
+    "waited_s",
+    "throttles",
+    "voluntary_switches",
+    "involuntary_switches",
+    "minor_faults",
+    "major_faults",
+)
+"""The counters of interference in a :class:`Block`."""
