@@ -12,15 +12,14 @@
 # ---
 
 # %% [markdown]
-# # Back-propagation by hand
+# # Back-propagation from scratch
 #
-# You write a network, derive its gradient, find out whether it is right, and time it without fooling yourself.
+# You write a network, derive its gradient, verify it, and time it reliably.
 #
-# Equations carry the numbers of [derivation.md](derivation.md), where each of them is derived. Run the cells from top
-# to bottom; all of them together take less than a minute. Where it says **Question**, answer before you go on: most of
-# them can be answered by changing a cell and running it again.
+# Equations have the numbers of [derivation.md](derivation.md), which derives them. Run the cells from top to bottom, in
+# less than a minute. At each **Question**, answer before you go on. For most answers, change a cell and rerun it.
 #
-# It needs this project, as `make install` installs it, and something that opens notebooks.
+# You need this project, installed by `make install`, and a program that opens notebooks.
 
 # %%
 import time
@@ -37,6 +36,7 @@ from backprop_bench.bench.core.stats.intervals import Interval, geometric_mean_i
 from backprop_bench.bench.mutation.likely import read_difference
 from backprop_bench.bench.mutation.mutant import make_trainer
 from backprop_bench.bench.mutation.mutations import MISTAKES
+from backprop_bench.bench.report.numbers import speed
 from backprop_bench.bench.report.table import to_markdown
 from backprop_bench.bench.verify.inspection import inspect
 from backprop_bench.bench.verify.view import parity_grid, reading
@@ -56,13 +56,13 @@ from backprop_bench.data import (
 from backprop_bench.scratch.numpy_trainer import NumpyTrainer
 
 # %%
-torch.set_num_threads(1)  # one thread for everybody: more are no faster here, and it is fair to both sides
+torch.set_num_threads(1)  # one thread for both sides: more are no faster for so small a network
 one_thread = threadpoolctl.threadpool_limits(1)
 
 # %% [markdown]
 # ## One neuron
 #
-# A unit takes a weighted sum of its inputs, adds a bias, and passes on the sigmoid of that:
+# A unit computes the weighted sum of its inputs plus a bias, the pre-activation $z$. Its output is the sigmoid of that:
 #
 # $$z = \sum_i x_i \, w_i + b \quad (1) \qquad\qquad y = \sigma(z) = \frac{1}{1 + e^{-z}} \quad (2)$$
 #
@@ -80,14 +80,14 @@ z = x @ w + b  # (1)
 print(f"z = {z:.6f}, y = {sigmoid(z):.6f}")
 
 # %% [markdown]
-# **Question.** What are the largest and the smallest $y$ that you can make with other weights? What does `sigmoid` say
-# for $z = -1000$, and why is it right in spite of its warning?
+# **Question.** What are the largest and the smallest $y$ that other weights can give? What does `sigmoid` return for
+# $z = -1000$, and why is it right in spite of its warning?
 #
-# Let this unit be the whole network, and let its target be $t = 1$. How far it is away is the loss
+# Let this unit be the whole network, with the target $t = 1$. Its error is the loss
 #
 # $$E = \frac{1}{2} (y - t)^2 \quad (3)$$
 #
-# How does $E$ change when a weight changes? One can simply try: move the weight a little both ways, and look.
+# How does $E$ change with a weight? One can simply try: move the weight a little both ways and compare.
 
 # %%
 t = 1.0
@@ -99,12 +99,12 @@ def loss_of(w: Floats) -> float:
 
 
 h = 1e-5
-tried = [(loss_of(w + h * unit) - loss_of(w - h * unit)) / (2 * h) for unit in np.eye(2)]
-print("tried:  ", tried)
+differences = [(loss_of(w + h * unit) - loss_of(w - h * unit)) / (2 * h) for unit in np.eye(2)]
+print("differences:", differences)
 
 # %% [markdown]
-# That takes two forward passes for every weight. The chain rule gets all of them from one: $E$ depends on $y$, $y$ on
-# $z$, $z$ on the weight.
+# That takes two forward passes per weight. The chain rule needs one for all weights: $E$ depends on $y$, $y$ on $z$,
+# and $z$ on the weight.
 #
 # $$\frac{\partial E}{\partial y} = y - t \quad (4)$$
 #
@@ -117,34 +117,34 @@ y = sigmoid(x @ w + b)
 dy = y - t  # (4)
 dz = dy * y * (1 - y)  # (5)
 dw = dz * x  # (6)
-print("derived:", dw.tolist())
-assert np.allclose(dw, tried, rtol=1e-6)
+print("derivation: ", dw.tolist())
+assert np.allclose(dw, differences, rtol=1e-6)
 
 # %% [markdown]
-# **Question.** Take the target minus the output in (4) instead. Which other sign must change, and what happens to the
-# loss if you forget it?
+# **Question.** Use the target minus the output in (4). Which other sign must change, and what happens to the loss if it
+# does not?
 #
-# **Question.** A unit that is surely wrong has $y \approx 0$ where $t = 1$. How large is its gradient? Which factor is
-# to blame?
+# **Question.** A unit makes its largest error where $y \approx 0$ and $t = 1$. How large is its gradient? Which factor
+# is the cause?
 
 # %% [markdown]
 # ## A network
 #
-# With a hidden layer, a hidden unit acts on $E$ through *all* outputs, so the ways add up:
+# A hidden unit affects $E$ through *all* outputs, so the chain rule sums over them:
 #
 # $$\frac{\partial E}{\partial y_j} = \sum_k \frac{\partial E}{\partial z_k} \, w_{jk} \quad (7)$$
 #
-# From there (5) and (6) are as before. Then all weights move downhill by a small step:
+# After that, (5) and (6) are as before. Then gradient descent updates all weights:
 #
 # $$\Delta w = -\varepsilon \, \frac{\partial E}{\partial w} \quad (8)$$
 #
-# For a batch of B examples each row of a matrix is one example, and every sum becomes a product: $Z = XW + b$, $dY = dZ
-# W^T$, $dW = X^T dZ$. This class is all of it. The five methods from `train_epoch` on are what the project asks of any
-# implementation ([your-own.md](your-own.md)).
+# For a batch of B examples, each row of a matrix is one example, and every sum is a matrix product: $Z = XW + b$,
+# $dY = dZ \, W^T$, $dW = X^T dZ$. This class is complete. The project requires `__init__` and the last four methods
+# ([your-own.md](your-own.md)).
 
 
 # %%
-class ByHand:
+class FromScratch:
     """One hidden layer of sigmoids, sigmoid outputs, squared error; B examples, D inputs, J hidden units, C outputs."""
 
     def __init__(self, recipe: Recipe, parameters: Parameters) -> None:
@@ -166,7 +166,7 @@ class ByHand:
         return Layer(x.T @ dz1, dz1.sum(axis=0)), Layer(y.T @ dz2, dz2.sum(axis=0))  # (6)
 
     def train_epoch(self, x: Floats, t: Floats, order: Order) -> float:
-        """Go once over the examples in this order and return their mean loss, each as it was seen."""
+        """Train one epoch in this order and return the mean loss, each example before the update of its batch."""
         loss, size = 0.0, self.recipe.batch_size or len(order)
         for start in range(0, len(order), size):
             examples = order[start : start + size]
@@ -180,7 +180,7 @@ class ByHand:
         return loss / len(order)
 
     def gradients(self, x: Floats, t: Floats) -> Parameters:
-        """Return dE/dw of a batch and leave the weights alone."""
+        """Return dE/dw of a batch without an update."""
         return self.backward(x, t, *self.forward(x))
 
     def predict(self, x: Floats) -> Floats:
@@ -193,8 +193,8 @@ class ByHand:
 
 
 # %% [markdown]
-# A recipe says what is computed: sizes, functions, loss, batch, step length. The examples are the first 2,000 digits of
-# MNIST for training, and 1,000 others for testing.
+# A recipe says what to compute: layer sizes, activation functions, loss, batch size, learning rate. The training
+# examples are the first 2,000 digits of MNIST; the test examples are 1,000 others.
 
 # %%
 recipe = Recipe(
@@ -212,46 +212,46 @@ start = initial_parameters(recipe)
 print(train.x.shape, train.t.shape, test.x.shape)
 
 # %% [markdown]
-# **Question.** The weights begin at small random numbers. What would the hidden units learn if all weights began at 0?
+# **Question.** The initial weights are small random numbers. What would the hidden units learn from zeros?
 
 # %% [markdown]
 # ## Is it right?
 #
-# ### Against differences
+# ### Central differences
 #
-# As with the one neuron: move a weight both ways and watch $E$. For every one of the 23,860 weights that would take a
-# while, so take some of each array.
+# As with the single neuron, move a weight both ways and compare $E$. All 23,860 weights would take long, so take some
+# of each array.
 
 
 # %%
-def batch_loss(trainer: ByHand, x: Floats, t: Floats) -> float:
+def batch_loss(trainer: FromScratch, x: Floats, t: Floats) -> float:
     """Return the mean loss of a batch."""
     return float(0.5 * ((trainer.predict(x) - t) ** 2).sum() / len(x))  # (3), (26)
 
 
 def difference(name: str, place: int, h: float, x: Floats, t: Floats) -> float:
-    """Return the central difference of the loss by one weight of an array, counted row by row, of a fresh network."""
+    """Return the central difference of the loss for one weight of an array, by its flat index, of a fresh network."""
     losses = []
     for step in (h, -h):
-        trainer = ByHand(recipe, start)
+        trainer = FromScratch(recipe, start)
         getattr(trainer, name).flat[place] += step
         losses.append(batch_loss(trainer, x, t))
     return (losses[0] - losses[1]) / (2 * h)
 
 
 x_batch, t_batch = train.x[:20], train.t[:20]
-hidden, output = ByHand(recipe, start).gradients(x_batch, t_batch)
+hidden, output = FromScratch(recipe, start).gradients(x_batch, t_batch)
 arrays = {"W1": hidden.weight, "b1": hidden.bias, "W2": output.weight, "b2": output.bias}
 for name, gradient in arrays.items():
     assert gradient is not None
-    # The steepest weights: where the gradient is nearly 0, rounding is all that there is to compare.
+    # The largest derivatives: near 0, the difference is mostly rounding error.
     places = np.argsort(-np.abs(gradient), axis=None)[:5].tolist()
     off = max(abs(difference(name, place, 1e-5, x_batch, t_batch) / gradient.flat[place] - 1) for place in places)
-    print(f"{name}: differences and derivation agree to {off:.0e} of the gradient")
+    print(f"{name}: largest relative error {off:.0e}")
     assert off < 1e-5
 
 # %% [markdown]
-# How small should the step be? Try all of them:
+# How small should the step be?
 
 # %%
 place = int(np.abs(output.weight).argmax())
@@ -260,34 +260,34 @@ off_by = [abs(difference("W2", place, h, x_batch, t_batch) / output.weight.flat[
 plt.figure(figsize=(7, 3))
 plt.loglog(steps, off_by, "o-")
 plt.xlabel("step h")
-plt.ylabel("relative difference")
+plt.ylabel("relative error")
 plt.title("A step can be too large, and too small")
 plt.show()
 
 # %% [markdown]
-# **Question.** On the right the curve rises with slope 2. Where does that come from? And on the left, why does a
-# smaller step make it worse? Where would the minimum be with `float32`?
+# **Question.** On the right, the curve rises with slope 2. Why? On the left, why is a smaller step worse? Where would
+# the minimum be with `float32`?
 
 # %% [markdown]
-# ### Against others
+# ### Reference implementations
 #
-# Differences are blunt: they agree to some nine digits. Two programs that do the same arithmetic agree to fifteen. So
-# compare with the network by hand of this project, which shares no line with yours, and with PyTorch, where no
-# derivative was written by anybody: autograd found them.
+# Central differences agree to about nine digits. Two programs with the same arithmetic agree to fifteen. So compare
+# with two reference implementations. The project's NumPy version shares no code with yours. In the PyTorch version,
+# autograd computes the derivatives.
 
 
 # %%
-def largest_difference(found: Parameters, expected: Parameters) -> float:
-    """Return the largest difference of two replicates of arrays, each relative to the largest value of its array."""
+def largest_difference(actual: Parameters, expected: Parameters) -> float:
+    """Return the largest difference of two sets of arrays, relative to the largest value of its array."""
     pairs = zip(
-        (array for layer in found for array in layer.arrays()),
+        (array for layer in actual for array in layer.arrays()),
         (array for layer in expected for array in layer.arrays()),
         strict=True,
     )
     return max(float(abs(a - b).max() / abs(b).max()) for a, b in pairs)
 
 
-mine = ByHand(recipe, start).gradients(x_batch, t_batch)
+mine = FromScratch(recipe, start).gradients(x_batch, t_batch)
 others: dict[str, type[Trainer]] = {
     "scratch-numpy": NumpyTrainer,
     "torch-eager": named_implementation("torch-eager").load(),
@@ -298,44 +298,44 @@ for name, other in others.items():
     assert apart < 1e-12
 
 # %% [markdown]
-# The same with autograd in the open:
+# The same directly with autograd:
 
 # %%
 W1, b1, W2, b2 = (torch.tensor(array, requires_grad=True) for layer in start for array in layer.arrays())
 o = torch.sigmoid(torch.sigmoid(torch.tensor(x_batch) @ W1 + b1) @ W2 + b2)
 loss = 0.5 * ((o - torch.tensor(t_batch)) ** 2).sum() / len(x_batch)
 loss.backward()  # type: ignore[no-untyped-call]
-slopes = [tensor.grad.numpy() for tensor in (W1, b1, W2, b2) if tensor.grad is not None]
-found = (Layer(slopes[0], slopes[1]), Layer(slopes[2], slopes[3]))
-print(f"gradient, against autograd: {largest_difference(mine, found):.1e}")
-assert largest_difference(mine, found) < 1e-12
+grads = [tensor.grad.numpy() for tensor in (W1, b1, W2, b2) if tensor.grad is not None]
+autograd = (Layer(grads[0], grads[1]), Layer(grads[2], grads[3]))
+print(f"gradient, against autograd: {largest_difference(mine, autograd):.1e}")
+assert largest_difference(mine, autograd) < 1e-12
 
 # %% [markdown]
-# **Question.** Write `torch.nn.functional.mse_loss(o, t)` for the loss. By which factor is the gradient off, and why?
+# **Question.** Use `torch.nn.functional.mse_loss(o, t)` as the loss. By which factor does the gradient differ, and why?
 #
-# One right gradient is not yet right training. So train all three from the same weights, on the same batches in the
-# same order, and compare the weights after an epoch of 200 steps:
+# A correct gradient does not make training correct. So train all three from the same weights, on the same batches in
+# the same order. Then compare the weights after an epoch of 200 steps:
 
 # %%
 trained = {}
-everybody: dict[str, type[Trainer]] = {"by hand": ByHand, **others}
-for name, trainer in everybody.items():
+all_three: dict[str, type[Trainer]] = {"from scratch": FromScratch, **others}
+for name, trainer in all_three.items():
     network = trainer(recipe, start)
     network.train_epoch(train.x, train.t, batch_order(recipe, len(train.x), 0))
     trained[name] = network.parameters()
 for name in others:
-    apart = largest_difference(trained["by hand"], trained[name])
+    apart = largest_difference(trained["from scratch"], trained[name])
     print(f"weights after 200 steps, against {name}: {apart:.1e}")
     assert apart < 1e-9
 
 # %% [markdown]
-# **Question.** The difference has grown from the first step to the last. Would it go on growing? What would you expect
-# with `dtype="float32"`? Try it: the bounds are derived in [parity.md](parity.md).
+# **Question.** The difference grows from the first step to the last. Does it go on growing? What do you expect with
+# `dtype="float32"`? Try it. [parity.md](parity.md) derives the tolerances.
 
 # %% [markdown]
 # ## Training
 #
-# Ten epochs on 2,000 digits. Accuracy is the share of the 1,000 test examples whose largest output is the right digit.
+# Train ten epochs on 2,000 digits. Accuracy is the share of the 1,000 test examples with the right digit.
 
 
 # %%
@@ -349,34 +349,34 @@ def learn(trainer: type[Trainer], epochs: int = 10) -> tuple[list[float], list[f
     return losses, accuracies
 
 
-curves = {"by hand": learn(ByHand), "torch-eager": learn(others["torch-eager"])}
+curves = {"from scratch": learn(FromScratch), "torch-eager": learn(others["torch-eager"])}
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3))
 for (name, (losses, accuracies)), look in zip(curves.items(), ("o-", "x--"), strict=True):
     left.plot(range(1, 11), losses, look, label=name)
     right.plot(range(1, 11), accuracies, look, label=name)
-left.set(xlabel="epoch", ylabel="loss in training", ylim=(0, None))
+left.set(xlabel="epoch", ylabel="training loss", ylim=(0, None))
 right.set(xlabel="epoch", ylabel="test accuracy", ylim=(0, 1))
 right.legend()
 plt.show()
 
 # %% [markdown]
-# The two curves lie on each other, as they must: same recipe, same weights, same batches. Whoever finds one of two
-# networks more accurate than the other has changed something else, too.
+# The two curves coincide, because recipe, weights and batches are the same. If one of two networks is more accurate,
+# something else differs.
 #
-# **Question.** The article that this project follows up finds its PyTorch network more accurate, *perhaps* because of
-# cross-entropy and mini-batches. What else may differ between its two programs? [why.md](why.md) takes it apart.
+# **Question.** The article behind this project finds its PyTorch network more accurate, *perhaps* because of
+# cross-entropy and mini-batches. What else may differ between its two programs? [why.md](why.md) has the answer.
 
 # %% [markdown]
 # ## Find the mistake
 #
-# Here is a network with a mistake in it. Which one is not shown. First see how it learns:
+# Here is a network with a hidden mistake. First see how it learns:
 
 # %%
-NUMBER = 0  # another number is another mistake; some of them are out of reach of this recipe
+NUMBER = 0  # another number is another mistake; this recipe does not reach all of them
 planted = make_trainer(MISTAKES[NUMBER].edits)
 losses, accuracies = learn(planted)
 plt.figure(figsize=(5, 3))
-plt.plot(range(1, 11), curves["by hand"][1], "o-", label="right")
+plt.plot(range(1, 11), curves["from scratch"][1], "o-", label="correct")
 plt.plot(range(1, 11), accuracies, "s-", label="with the mistake")
 plt.xlabel("epoch")
 plt.ylabel("test accuracy")
@@ -385,15 +385,15 @@ plt.legend()
 plt.show()
 
 # %% [markdown]
-# **Question.** Would you have noticed, without the other curve? A network that learns is not a network that is right.
+# **Question.** Would you notice the mistake without the other curve? A network that learns may still be wrong.
 #
-# Now compare it with a right one, quantity by quantity, in the order of the computation: forward, then backward from
-# the last layer to the first, then training. All that comes after the first difference may be its consequence.
+# Now compare it with a correct one, quantity by quantity, in the order of computation: forward, then backward from the
+# last layer to the first, then training. Anything after the first difference may follow from it.
 
 
 # %%
 def compare(trainer: type[Trainer]) -> Markdown:
-    """Return the table of the parity proof for an implementation."""
+    """Return the verification table of an implementation."""
     quantities = inspect(recipe, trainer, NumpyTrainer, train, steps=200)
     grid = parity_grid("Against scratch-numpy", [quantity.to_dict() for quantity in quantities], 200)
     return Markdown(to_markdown(grid))  # type: ignore[no-untyped-call]
@@ -402,28 +402,27 @@ def compare(trainer: type[Trainer]) -> Markdown:
 compare(planted)
 
 # %% [markdown]
-# **Question.** Which is the first quantity that differs, and in which layer? What is right just before it? Between the
-# two lies one equation: which? Write down your suspicion before you run the next cell.
+# **Question.** Which quantity differs first, and in which layer? What is right just before it? Which equation is
+# between the two? Write down your guess before you run the next cell.
 
 # %%
-found_in = read_difference(recipe, planted, NumpyTrainer, train)
-print("\n".join(reading({"reading": found_in.to_dict()})))
+diagnosis = read_difference(recipe, planted, NumpyTrainer, train)
+print("\n".join(reading({"reading": diagnosis.to_dict()})))
 
 # %% [markdown]
-# The same is done to a file of your own by `backprop-bench parity path/to/file.py:ClassName`. Your class from above
-# passes:
+# `backprop-bench parity path/to/file.py:ClassName` does the same for a file of your own. Your class from above passes:
 
 # %%
-compare(ByHand)
+compare(FromScratch)
 
 # %% [markdown]
-# **Question.** Break a line of `ByHand`, run the notebook again down to here, and let your neighbour find it from the
-# table alone.
+# **Question.** Break a line of `FromScratch` and rerun the notebook down to here. Can your neighbour find it from the
+# table alone?
 
 # %% [markdown]
-# ## How fast, honestly?
+# ## How fast is it?
 #
-# The usual way: time the one, time the other, divide. Do it five times.
+# The usual way is to time each once and divide. Do that five times.
 
 # %%
 EAGER = others["torch-eager"]
@@ -431,7 +430,7 @@ order = batch_order(recipe, len(train.x), 0)
 
 
 def timer_of(trainer: type[Trainer]) -> Callable[[int], float]:
-    """Return what trains a network for so many examples and returns the seconds that it took."""
+    """Return a function that trains a network on so many examples and returns the seconds."""
     network = trainer(recipe, start)
 
     def seconds(n_examples: int) -> float:
@@ -439,25 +438,25 @@ def timer_of(trainer: type[Trainer]) -> Callable[[int], float]:
         network.train_epoch(train.x, train.t, order[:n_examples])
         return time.perf_counter() - begin
 
-    seconds(200)  # the first batches load, allocate and compile: they are no part of what is compared
+    seconds(200)  # warm-up: the first batches load, allocate and compile
     return seconds
 
 
 for _ in range(5):
-    ratio = timer_of(ByHand)(1000) / timer_of(EAGER)(1000)
-    print(f"time(by hand) / time(torch-eager) = {ratio:.2f}")
+    ratio = timer_of(EAGER)(1000) / timer_of(FromScratch)(1000)
+    print(f"speed-up over torch-eager: {ratio:.2f}×")
 
 # %% [markdown]
-# **Question.** Which of the five would you have published? How many digits of it?
+# **Question.** Which of the five would you publish? With how many digits?
 #
-# Whatever else the machine does slows down now the one, now the other. So time them in *pairs*: short blocks, one right
-# after the other, in random order, and divide within each pair. What slows both cancels. The logarithms of the ratios
-# have a mean and an interval.
+# System interference slows down one or the other by chance. So time them in *pairs* of short blocks, one right after
+# the other, in random order. Divide within each pair, so that interference with both cancels. The logarithms of the
+# ratios have a mean and a 95 % CI.
 
 
 # %%
 def paired_ratio(first: type[Trainer], second: type[Trainer], pairs: int = 40, seed: int = 0) -> Interval:
-    """Return time(first) / time(second) with its 95 % interval, from pairs of short blocks."""
+    """Return time(first) / time(second) with its 95 % CI, from pairs of short blocks."""
     rng = np.random.default_rng(seed)
     timers = timer_of(first), timer_of(second)
     ratios = []
@@ -469,27 +468,26 @@ def paired_ratio(first: type[Trainer], second: type[Trainer], pairs: int = 40, s
     return geometric_mean_interval(ratios)
 
 
-for name, other in {"torch-eager": EAGER, "by hand": ByHand}.items():
-    interval = paired_ratio(ByHand, other)
-    print(f"time(by hand) / time({name}) = {interval.estimate:.3f} ({interval.low:.3f} to {interval.high:.3f})")
+for name, other in {"torch-eager": EAGER, "its copy": FromScratch}.items():
+    print(speed("your network", name, paired_ratio(FromScratch, other)))
 
 # %% [markdown]
-# The second line compares your network with itself. Its interval should hold 1, and does so 19 times out of 20: if it
-# does not, something is wrong with the measuring, and the first line is worth nothing either.
+# The second line is an A/A test: it compares your network with itself. Its interval should contain 1, and does so 19
+# times out of 20. If it often does not, the measurement is wrong, and the first line is unreliable, too.
 #
-# **Question.** Is 1 in the second interval? Run the cell ten times, or start something that needs a core meanwhile:
-# what happens to the two intervals, and what would have happened to the five numbers from before?
+# **Question.** Does the second interval contain 1? Run the cell ten times, or keep a core busy meanwhile. What happens
+# to the two intervals, and what to the five numbers from before?
 #
-# **Question.** All these pairs come from one process. Restart the kernel and measure again: is the new estimate within
-# the old interval? Why may it not be? [measuring.md](measuring.md) has the answer, and what this project does about it.
+# **Question.** All these pairs come from one process. Restart the kernel and repeat. Is the new estimate within the old
+# interval? Why may it not be? [measuring.md](measuring.md) has the answer.
 #
-# **Question.** Batches of 10 examples and 30 hidden units are small. Who gains more from larger ones, and why?
+# **Question.** Batches of 10 examples and 30 hidden units are small. Which side gains more from larger ones, and why?
 # `backprop-bench scale` measures it; [speed.md](speed.md) shows it.
 
 # %% [markdown]
-# ## What to take home
+# ## Summary
 #
-# 1. **Is it right?** Compare with differences, then with somebody else's program, number by number. That it learns
-#    proves nothing.
-# 2. **How fast?** Nothing is timed before it is right. Then in pairs, with an interval, and once against itself.
-# 3. **Why do two networks differ?** Change one thing at a time; better, all combinations ([why.md](why.md)).
+# 1. **Is it right?** Verify it with central differences, then with a reference implementation, number by number. That
+#    it learns shows little.
+# 2. **How fast is it?** Verify before you time. Time in pairs, with a 95 % CI and an A/A test.
+# 3. **Why do two networks differ?** Change one thing at a time, or better, try all combinations ([why.md](why.md)).

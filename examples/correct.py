@@ -1,4 +1,4 @@
-"""A network of one hidden layer, written by hand in NumPy. `backprop-bench parity examples/correct.py:Correct`."""
+"""A network of one hidden layer, from scratch in NumPy. `backprop-bench parity examples/correct.py:Correct`."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""The same network in JAX, which finds the gradient by itself. `backprop-bench parity examples/in_jax.py:InJax`."""
+"""The same network in JAX, whose autodiff computes the gradient. `backprop-bench parity examples/in_jax.py:InJax`."""
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +13,7 @@ Weights = list[tuple[Array, ...]]
 
 
 def logits(weights: Weights, x: Array) -> Array:
-    """Return the total inputs [B, C] of the output units for inputs [B, D]."""
+    """Return the pre-activations [B, C] of the output layer for inputs [B, D]."""
     *hidden, (W, b) = weights
     for V, c in hidden:
         x = jax.nn.sigmoid(x @ V + c)
@@ -23,7 +23,7 @@ def logits(weights: Weights, x: Array) -> Array:
 @jax.jit
 @jax.value_and_grad
 def loss_and_gradient(weights: Weights, x: Array, t: Array) -> Array:
-    """Return the mean cross-entropy of a batch; JAX adds its gradient."""
+    """Return the mean cross-entropy of a batch; the decorators add its gradient."""
     return -(t * jax.nn.log_softmax(logits(weights, x))).sum(axis=1).mean()
 
 

@@ -1,4 +1,4 @@
-"""The network of correct.py with one mistake: the slope of the hidden units is forgotten.
+"""The network of correct.py with one mistake: the derivative of the hidden activation is missing.
 
 `backprop-bench parity examples/wrong.py:Wrong` says:
 

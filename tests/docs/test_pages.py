@@ -126,6 +126,11 @@ def test_mathematics_in_the_text_is_none_that_markdown_would_take_apart(page: Pa
     assert wrong == []
 
 
+@of_pages(WITH_FORMULAS)
+def test_every_environment_of_a_formula_is_one_of_latex(page: Path) -> None:
+    assert set(re.findall(r"\\(?:begin|end)\{(\w+)\}", read(page))) <= {"aligned", "bmatrix", "cases", "pmatrix"}
+
+
 @pytest.mark.parametrize("name", sorted(set(re.findall(r"`(_?[a-zA-Z]\w*_\w*)`", prose(DOCS / "parity.md")))))
 def test_what_the_page_on_parity_names_exists(name: str) -> None:
     assert any(hasattr(module, name) for module in (parity, rounding, agreement))
