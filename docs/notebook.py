@@ -481,7 +481,7 @@ for name, other in {"torch-eager": EAGER, "by hand": ByHand}.items():
 # what happens to the two intervals, and what would have happened to the five numbers from before?
 #
 # **Question.** All these pairs come from one process. Restart the kernel and measure again: is the new estimate within
-# the old interval? Why may it not be? [measuring.md](measuring.md) has the answer, and what this project does about it.
+# the old interval? Why may it not be? [method.md](method.md) has the answer, and what this project does about it.
 #
 # **Question.** Batches of 10 examples and 30 hidden units are small. Who gains more from larger ones, and why?
 # `backprop-bench scale` measures it; [speed.md](speed.md) shows it.
