@@ -38,7 +38,7 @@ def test_the_numbers_in_the_page_are_those_of_the_committed_trials_and_runs() ->
         f"at least {WORDS[MIN_REPLICATES]} replicates",
         f"one untimed batch for every {WORDS[BLOCK_PER_WARM_UP]} in the block",
         f"allocates and frees {LOADED_BYTES >> 20} MiB once",
-        f"steal time above {100 * SHARE_LIMITS['steal_s']:.0f} % of it",
+        f"steal time above {100 * SHARE_LIMITS['steal_s']:.0f} % of its wall time",
         f"waiting for a core above {100 * SHARE_LIMITS['waited_s']:.0f} %",
         f"blocks of {1000 * TRIAL_BLOCK_S:.0f} ms and {TRIAL_ROUNDS} rounds",
     ],
@@ -52,6 +52,6 @@ def test_the_page_states_how_long_a_worker_may_take() -> None:
     assert "does not answer for half an hour" in TEXT
 
 
-def test_one_event_marks_a_block_as_disturbed_as_the_page_says() -> None:
+def test_one_event_marks_a_block_as_under_interference_as_the_page_says() -> None:
     assert set(COUNT_LIMITS.values()) == {0}
     assert "a major page fault, or throttling" in TEXT
