@@ -5,25 +5,27 @@ PROFILE ?= default
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+# uv installs much faster; without it pip does the same. The redirection makes old versions of make ask a shell.
+INSTALL = $(if $(shell command -v uv 2>/dev/null),uv pip install --quiet --python $(BIN)/python,$(BIN)/python -m pip install --quiet --disable-pip-version-check)
 # What `explain` does beside a profile of the others; nothing in the quick one, which is to take a minute.
 EXPLAIN_default := quick
 EXPLAIN_full := full
 
 .PHONY: help
 help: ## show the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## ?(.*)/  make \1\t\2/' | expand -t 18
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit("make: Python 3.11 or newer is needed, $(PYTHON) is " + sys.version.split()[0] + "; give another one with PYTHON=..." if sys.version_info < (3, 11) else 0)'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(INSTALL) -c constraints.txt -e '.[dev]'
 	@touch $@
 
 .PHONY: install
 install: $(INSTALLED) ## make .venv with everything that bench, test and lint need
 
 .PHONY: bench
-bench: $(INSTALLED) ## prove, train, time, explain, draw into results/latest (PROFILE=quick, default or full)
+bench: $(INSTALLED) ## verify, train, time, explain, draw into results/latest (PROFILE=quick, default or full)
 	$(BIN)/backprop-bench compare --profile $(PROFILE)
 	$(BIN)/backprop-bench micro --profile $(PROFILE)
 	$(if $(EXPLAIN_$(PROFILE)),$(BIN)/backprop-bench explain --profile $(EXPLAIN_$(PROFILE)))

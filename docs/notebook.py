@@ -479,7 +479,7 @@ for name, other in {"torch-eager": EAGER, "its copy": FromScratch}.items():
 # to the two intervals, and what to the five numbers from before?
 #
 # **Question.** All these pairs come from one process. Restart the kernel and repeat. Is the new estimate within the old
-# interval? Why may it not be? [measuring.md](measuring.md) has the answer.
+# interval? Why may it not be? [method.md](method.md) has the answer.
 #
 # **Question.** Batches of 10 examples and 30 hidden units are small. Which side gains more from larger ones, and why?
 # `backprop-bench scale` measures it; [speed.md](speed.md) shows it.

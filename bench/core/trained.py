@@ -139,12 +139,16 @@ def _predictions(scores: Floats, recipe: Recipe, n_examples: int) -> Arrays:
     }
 
 
+class NotSaved(Exception):  # noqa: N818 (it is a finding)
+    """The file of a trained network is not there, or not as it should be."""
+
+
 def check_saved(path: Path) -> tuple[str, int]:
     """Return checksum and bytes of a file that a worker wrote, once they are on the disk.
 
     Raises
     ------
-    ValueError
+    NotSaved
         Where it is not there, or not as it should be.
     """
     try:
@@ -153,7 +157,7 @@ def check_saved(path: Path) -> tuple[str, int]:
             os.fsync(file.fileno())  # before its row is: a machine without power may not have a row alone
         parse_trained(content)
     except (OSError, ValueError) as error:
-        raise ValueError(f"the file that was written is {error}") from error
+        raise NotSaved(f"the file that was written is {error}") from error
     return hashlib.sha256(content).hexdigest(), len(content)
 
 

@@ -184,7 +184,7 @@ def test_what_breaks_on_a_worker_breaks_as_it_does_here_and_the_others_go_on(tin
     rows = [row for outcome in there.values() if isinstance(outcome, list) for row in outcome]
     assert {row.processor for row in rows if isinstance(row, Epoch)} == {cpu().model}
     here = outcomes_of(Here(dataset, 1), *jobs)
-    assert list(map(without_processor, there.values())) == list(map(without_processor, here.values()))
+    assert {place: without_processor(outcome) for place, outcome in there.items()} == here
     assert re.fullmatch(r"raised ZeroDivisionError in line \d+: no luck", str(there["Raising", 0]))
     assert there["Crashing", 0] == "its process ended with exit code 3"
     assert "At most 1 thread was asked for" in str(there["Greedy", 0]), "threads are limited and looked after"

@@ -319,7 +319,7 @@ from backprop_bench.bench.core.records.writer import Recorder
 from backprop_bench.bench.core.engine.runner import Runner
 from backprop_bench.bench.core.engine.book import Book
 from backprop_bench.bench.core.engine.context import RunContext
-from backprop_bench.bench.core.engine.plan import Plan
+from backprop_bench.bench.core.records.reader import read_description, read_records
 from backprop_bench.data import load_dataset
 
 class Silent:
@@ -327,10 +327,10 @@ class Silent:
     advance = staticmethod(lambda detail, steps=1: None)
 
 folder = Path(sys.argv[1])
-description = read_plain_description(folder)
+description = read_description(folder)
 with Recorder(folder) as recorder:
-    plan = described(description).plan
-    dataset, book = load_dataset(description["dataset"]), Book(recorder, read_records(folder))
+    plan = description.plan
+    dataset, book = load_dataset(description.dataset), Book(recorder, read_records(folder))
     Runner(RunContext(plan, dataset, 1, book, Silent())).run()
 """
 

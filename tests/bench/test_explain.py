@@ -327,7 +327,7 @@ def test_the_command_goes_on_where_it_was_stopped_and_gives_the_same(
     assert {row["seed"] for row in rows_of(rows, "epoch")} == {0, 1}
     assert (folder / "figures" / "why.png").is_file()
     lines = (folder / "records.jsonl").read_text().splitlines(keepends=True)
-    kept = [line for line in lines if '"kind": "epoch"' not in line or '"seed": 0' in line]
+    kept = [line for line in lines if '"kind":"epoch"' not in line or '"seed":0' in line]
     assert len(kept) < len(lines)
     (folder / "records.jsonl").write_text("".join(kept))
     leave_out_figures()
@@ -356,7 +356,7 @@ def test_what_an_earlier_run_has_trained_is_taken_over_and_what_is_timed_is_not(
         )
     before = read_rows(first)
     known = known_trainings(second, threads=1)
-    lines = (first / "records.jsonl").read_text().replace('"seed": 0,', '"seed": 0, "processor": "b",')
+    lines = (first / "records.jsonl").read_text().replace('"seed":0,', '"seed":0,"processor":"b",')
     (first / "records.jsonl").write_text(lines)
     assert not {job.seed for job in known_trainings(second, threads=1)} & {0}, "of another processor"
     assert {row.from_run for rows in known.values() for row in rows if not isinstance(row, Stretch)} == {first.name}
@@ -503,7 +503,7 @@ from backprop_bench.bench.core.records.writer import Recorder
 from backprop_bench.bench.explain import measure as explain
 from backprop_bench.bench.core.engine.book import Book
 from backprop_bench.bench.core.engine.context import RunContext
-from backprop_bench.bench.core.records.plan import Plan
+from backprop_bench.bench.core.records.reader import read_description, read_records
 from backprop_bench.bench.core.engine.jobs import Here
 from backprop_bench.data import load_dataset
 from tests.bench.simulated import Silent
@@ -511,8 +511,8 @@ from tests.bench.simulated import Silent
 for name, value in {FAST!r}.items():
     setattr(explain, name, value)
 folder = Path(sys.argv[1])
-description = read_plain_description(folder)
-plan, dataset = described(description).plan, load_dataset(description["dataset"])
+description = read_description(folder)
+plan, dataset = description.plan, load_dataset(description.dataset)
 with Recorder(folder) as recorder:
     run = RunContext(plan, dataset, 1, Book(recorder, read_records(folder)), Silent())
     explain.train_accuracies(run, Here(dataset, 1), {{}})

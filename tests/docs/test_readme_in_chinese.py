@@ -54,7 +54,7 @@ def test_a_word_that_changes_in_english_is_noticed_and_a_number_of_the_run_is_no
         ENGLISH_TEXT.replace("## Two commands", "## Two orders").replace("Copy the example", "Take the example")
     )
     stale = [one.title for one, other in zip(changed, CHINESE_SECTIONS, strict=True) if one.checksum != other.stamp]
-    assert stale == ["Two orders", "You have written back-propagation by hand"]
+    assert stale == ["Two orders", "You have written back-propagation from scratch"]
     measured_again = BLOCK.sub("* Something else.\n", ENGLISH_TEXT)
     assert stamped(CHINESE_TEXT, measured_again) == CHINESE_TEXT
 

@@ -11,7 +11,7 @@ from backprop_bench.bench.core.engine.progress import Progress
 from backprop_bench.bench.core.machine.environment import usable_core_numbers
 from backprop_bench.bench.core.records.kinds import Epoch, Failure, Trained
 from backprop_bench.bench.core.records.plan import Entry, Question
-from backprop_bench.bench.core.trained import check_saved, trained_file
+from backprop_bench.bench.core.trained import NotSaved, check_saved, trained_file
 from backprop_bench.bench.core.worker.client import Worker, WorkerError, together
 from backprop_bench.bench.core.worker.replies import Begun, Done, Evaluated, Opened, TrainedEpoch
 from backprop_bench.bench.core.worker.shared_data import SharedExamples, SharedForms
@@ -150,7 +150,7 @@ def _keep(question: Question, job: tuple[Entry, int], worker: Worker | None, dat
         try:
             worker.ask("keep", Done, path=str(book.folder / name))
             sha256, size = check_saved(book.folder / name)
-        except (WorkerError, ValueError) as failure:
+        except (WorkerError, NotSaved) as failure:
             raise WorkerError(f"the trained network is not kept: {failure}") from failure
         record = msgspec.structs.replace(record, file=name, sha256=sha256, bytes=size)
     book.add(record)

@@ -11,7 +11,7 @@ from backprop_bench.data import Dataset, InputError
 TARGET = 0.02
 BLOCK_S = 0.06
 """Short, for on a shared machine the speed changes all the time, and what a round compares should lie close together.
-Yet so long that being cut into blocks costs an implementation less than 0.5 %: docs/measuring.md has what it costs."""
+Yet so long that being cut into blocks costs an implementation less than 0.5 %: docs/method.md has what it costs."""
 MIN_REPLICATES = 8
 """With fewer, a timing that stops when it is precise stops too often where it only seems so, and its intervals hold the
 truth too seldom."""

@@ -24,7 +24,7 @@ QUIET = 0.1
 
 A host can slow one implementation more than another for minutes. Interference only ever makes blocks longer, so the
 lower end of the times is what repeats (Chen & Revels, Robust benchmarking in noisy environments, 2016, who take the
-minimum). docs/measuring.md has the evidence.
+minimum). docs/method.md has the evidence.
 """
 COUNT_LIMITS = {"major_faults": 0, "throttles": 0}
 """Events beyond which a block counts as disturbed: pages read from the disk, throttling of the processor."""

@@ -21,7 +21,7 @@ from backprop_bench.bench.core.machine.environment import thread_environment, us
 from backprop_bench.data import InputError
 
 T = TypeVar("T")
-LIMIT_S = 1800.0  # documented in docs/measuring.md
+LIMIT_S = 1800.0  # documented in docs/method.md
 """Seconds after which a worker that has not answered is taken for hung."""
 
 

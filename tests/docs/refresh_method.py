@@ -1,6 +1,6 @@
-"""Write the results of the committed trials and runs into docs/measuring.md.
+"""Write the results of the committed trials and runs into docs/method.md.
 
-Run ``python -m tests.docs.refresh_measuring``.
+Run ``python -m tests.docs.refresh_method``.
 """
 
 import dataclasses
@@ -20,7 +20,7 @@ from backprop_bench.bench.selftest.repeatability_view import (
 from backprop_bench.bench.selftest.view import calibration_sentences, calibration_table, draw_calibration
 
 ROOT = Path(__file__).parents[2]
-PAGE, REFERENCE = ROOT / "docs" / "measuring.md", ROOT / "results" / "reference"
+PAGE, REFERENCE = ROOT / "docs" / "method.md", ROOT / "results" / "reference"
 CALIBRATIONS = ("calibration-equal", "calibration-slowed")
 COSTS = tuple(f"calibration-cost-{name}" for name in ("scratch-numpy", "torch-eager", "torch-loader"))
 
