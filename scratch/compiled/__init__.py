@@ -10,6 +10,7 @@
 ``layers``      forward pass, backward pass and weight update
 ``training``    the epoch of one thread
 ``layout``      from a recipe's weights to their layout here, and back; not compiled
+``naive``       every kernel once more in plain NumPy, against which a test compares it
 ==============  =====================================================================================
 
 Shapes: B examples in a batch, D inputs, J units in a layer, C outputs. P is a number of units rounded up to a multiple
