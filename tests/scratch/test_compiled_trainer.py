@@ -316,8 +316,9 @@ print("agrees")
 @pytest.mark.slow
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="it is told to compile for an older x86")
 def test_it_computes_the_same_for_a_processor_with_narrower_registers(tmp_path: Path) -> None:
-    root = str(Path(__file__).parents[2])
-    told = {"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": "", "NUMBA_CACHE_DIR": str(tmp_path), "PYTHONPATH": root}
+    root = Path(__file__).parents[2]
+    path = os.pathsep.join(map(str, (root, root / "src")))
+    told = {"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": "", "NUMBA_CACHE_DIR": str(tmp_path), "PYTHONPATH": path}
     run = [sys.executable, "-c", PROGRAM]
     done = subprocess.run(run, capture_output=True, text=True, check=False, env={**os.environ, **told}, cwd=root)
     assert done.stdout.strip() == "agrees", done.stderr
