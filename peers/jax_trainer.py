@@ -33,7 +33,7 @@ def loss_of(recipe: Recipe, weights: Weights, x: Array, t: Array) -> Array:
     elif recipe.output_activation == "softmax":
         error = -(t * jax.nn.log_softmax(z)).sum()
     else:
-        error = (jax.nn.softplus(z) - z * t).sum()  # whose slope is right at 0 as well
+        error = (jax.nn.softplus(z) - z * t).sum()  # whose derivative is right at 0 as well
     return error / len(x) if recipe.reduction == "mean" else error
 
 
@@ -55,17 +55,17 @@ def step(recipe: Recipe, weights: Weights, x: Array, t: Array, examples: Array) 
 def train_batches(
     recipe: Recipe, weights: Weights, x: Array, t: Array, batches: Array, n_batches: int
 ) -> tuple[Weights, Array]:
-    """Return the weights after the first so many of the batches [M, B], and their loss summed over the examples.
+    """Return the weights after the first ``n_batches`` of the batches [M, B], and their loss summed over the examples.
 
-    Their number is no part of what is compiled, so that every stretch of an epoch runs the same code.
+    The number of batches is not compiled in, so that every part of an epoch runs the same code.
     """
 
     def one(number: int, carried: tuple[Weights, Array]) -> tuple[Weights, Array]:
         changed, loss = step(recipe, carried[0], x, t, batches[number])
         return changed, carried[1] + loss
 
-    found: tuple[Weights, Array] = lax.fori_loop(0, n_batches, one, (weights, jnp.zeros((), x.dtype)))
-    return found
+    result: tuple[Weights, Array] = lax.fori_loop(0, n_batches, one, (weights, jnp.zeros((), x.dtype)))
+    return result
 
 
 class JaxTrainer:
@@ -73,7 +73,7 @@ class JaxTrainer:
 
     def __init__(self, recipe: Recipe, parameters: Parameters) -> None:
         if recipe.optimizer != "sgd":
-            raise UnsupportedRecipe("jax", "optimizer", "its step changes weights itself; it does sgd")
+            raise UnsupportedRecipe("jax", "optimizer", "its step has its own weight update; it does sgd")
         check_plain("jax", recipe)
         if recipe.dtype == "float64":
             jax.config.update("jax_enable_x64", True)  # type: ignore[no-untyped-call]
@@ -82,14 +82,14 @@ class JaxTrainer:
             (jnp.array(layer.weight), None if layer.bias is None else jnp.array(layer.bias)) for layer in parameters
         )
         self.held: dict[str, tuple[Floats, Array]] = {}
-        """Arrays that JAX has a copy of, by name: the given one and the copy."""
+        """Arrays that JAX has a copy of, by name: the original and the copy."""
         self.compiled: set[int] = set()
         """Numbers of examples of a short batch for which there is compiled code."""
 
     def _hold(self, name: str, array: Floats) -> Array:
-        """Return JAX's copy of an array, made when it is first handed over; who changes it in place is not seen."""
-        given, copy = self.held.get(name, (None, None))
-        if copy is None or given is not array:
+        """Return JAX's copy of an array, made when it is first handed over; a change in place is not seen."""
+        original, copy = self.held.get(name, (None, None))
+        if copy is None or original is not array:
             copy = jnp.array(array)
             self.held[name] = array, copy
         return copy
@@ -122,8 +122,8 @@ class JaxTrainer:
 
     def gradients(self, x: Floats, t: Floats) -> Parameters:
         """Return dE/dw of one batch; see :class:`backprop_bench.data.Trainer`."""
-        found = jax.grad(functools.partial(loss_of, self.recipe))(self.weights, jnp.array(x), jnp.array(t))
-        return _layers(found)
+        gradients = jax.grad(functools.partial(loss_of, self.recipe))(self.weights, jnp.array(x), jnp.array(t))
+        return _layers(gradients)
 
     def predict(self, x: Floats) -> Floats:
         """Return the outputs [N, C]."""

@@ -1,1 +1,1 @@
-"""The network by hand. Never imports torch."""
+"""The network from scratch. Never imports torch."""

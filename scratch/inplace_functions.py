@@ -52,7 +52,7 @@ def softmax(z: Floats, out: Floats, row: Floats) -> None:
 
 
 TimesDerivative = Callable[[Floats, Floats, Floats], None]
-"""(dz, y, spare): multiplies dz by dy/dz at the activation y."""
+"""(dz, y, spare): multiplies dz by dy/dz, the derivative of the activation; ``spare`` is overwritten."""
 
 
 def times_dsigmoid(dz: Floats, y: Floats, spare: Floats) -> None:
@@ -89,14 +89,14 @@ DERIVATIVES: dict[str, TimesDerivative] = {
 
 @dataclasses.dataclass(frozen=True)
 class Output:
-    """What the output layer works on; B examples, C outputs.
+    """The workspace of the output layer; B examples, C outputs.
 
     Attributes
     ----------
     z, y, dz, spare
-        Total inputs, activations, dE/dz, and room for intermediate results, [B, C]. ``z`` is spent by the loss.
+        Pre-activations, activations, dE/dz and intermediate results, [B, C]. The loss overwrites ``z``.
     row
-        Room for a number per example, [B, 1].
+        A number per example, [B, 1].
     """
 
     z: Floats
@@ -159,7 +159,7 @@ def loss_of(recipe: Recipe) -> LossAndDerivative:
 
 
 def activate_output(recipe: Recipe, z: Floats) -> None:
-    """Put the output activations in the place of their total inputs z [B, C]."""
+    """Put the output activations in the place of their pre-activations z [B, C]."""
     if recipe.output_activation == "softmax":
         softmax(z, z, np.empty((len(z), 1), z.dtype))
     else:

@@ -1,6 +1,6 @@
-"""How gradients change the weights, without temporaries, for `scratch-inplace`.
+"""Optimizers without temporaries, for `scratch-inplace`.
 
-Each does what its namesake in ``optimizers.py`` does. A gradient that is handed over is spent: it is written to.
+Each does what its namesake in ``optimizers.py`` does. It overwrites the gradient that it is given.
 """
 
 from collections.abc import Callable
@@ -12,34 +12,34 @@ from backprop_bench.data import Floats, Recipe
 
 
 class InplaceOptimizer(Protocol):
-    """Changes one array of weights, once per batch."""
+    """Updates one array of weights, once per batch."""
 
     def step(self, g: Floats) -> None:
-        """Change the weights by their gradient, and spend it."""
+        """Update the weights by their gradient, and overwrite that."""
         ...
 
 
 class SGD:
-    """Gradient descent: against the gradient, by the learning rate."""
+    """Gradient descent: a weight update is −ε times the gradient, ε the learning rate."""
 
     def __init__(self, recipe: Recipe, w: Floats) -> None:
         self.w, self.learning_rate = w, recipe.learning_rate
 
     def step(self, g: Floats) -> None:
-        """Change the weights."""
+        """Update the weights."""
         np.multiply(g, self.learning_rate, out=g)
         np.subtract(self.w, g, out=self.w)
 
 
 class Momentum:
-    """Gradient descent with a velocity that keeps a share α of the change before."""
+    """Gradient descent with momentum: a weight update keeps a share α of the one before."""
 
     def __init__(self, recipe: Recipe, w: Floats) -> None:
         self.w, self.learning_rate, self.momentum = w, recipe.learning_rate, recipe.momentum
         self.change = np.zeros_like(w)
 
     def step(self, g: Floats) -> None:
-        """Change the weights."""
+        """Update the weights."""
         np.multiply(self.change, self.momentum, out=self.change)
         np.multiply(g, self.learning_rate, out=g)
         np.subtract(self.change, g, out=self.change)
@@ -55,7 +55,7 @@ class RMSprop:
         self.squares, self.spare = np.zeros_like(w), np.empty_like(w)
 
     def step(self, g: Floats) -> None:
-        """Change the weights."""
+        """Update the weights."""
         s, spare = self.squares, self.spare
         np.multiply(g, 1 - self.smoothing, out=spare)
         np.multiply(spare, g, out=spare)
@@ -78,7 +78,7 @@ class Adam:
         self.steps = 0
 
     def step(self, g: Floats) -> None:
-        """Change the weights."""
+        """Update the weights."""
         self.steps += 1
         m, v, spare = self.mean, self.squares, self.spare
         np.multiply(g, 1 - self.beta2, out=spare)
@@ -105,7 +105,7 @@ class WeightDecay:
         self.spare = np.empty_like(w)
 
     def step(self, g: Floats) -> None:
-        """Change the weights."""
+        """Update the weights."""
         np.multiply(self.w, self.weight_decay, out=self.spare)
         np.add(g, self.spare, out=g)
         self.inner.step(g)

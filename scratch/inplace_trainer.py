@@ -25,7 +25,7 @@ class Workspace:
     x, t
         Inputs [B, D] and targets [B, C].
     y, dz, spare
-        By hidden layer, [B, J]: activations, dE/dz, and room for intermediate results.
+        By hidden layer, [B, J]: activations, dE/dz and intermediate results.
     output
         The same of the output layer.
     """
@@ -42,14 +42,14 @@ class Workspace:
         """Return arrays for so many examples."""
         first, *hidden, last = recipe.layer_sizes
 
-        def room(width: int) -> Floats:
+        def empty(width: int) -> Floats:
             return np.empty((n_examples, width), recipe.dtype)
 
-        def rooms() -> tuple[Floats, ...]:
-            return tuple(map(room, hidden))
+        def hidden_layers() -> tuple[Floats, ...]:
+            return tuple(map(empty, hidden))
 
-        output = Output(room(last), room(last), room(last), room(last), room(1))
-        return cls(room(first), room(last), rooms(), rooms(), rooms(), output)
+        output = Output(empty(last), empty(last), empty(last), empty(last), empty(1))
+        return cls(empty(first), empty(last), hidden_layers(), hidden_layers(), hidden_layers(), output)
 
     def first(self, n_examples: int) -> "Workspace":
         """Return the same arrays cut to their first examples."""
@@ -90,31 +90,31 @@ class InplaceTrainer:
                 self.workspaces[n_examples] = self.workspaces[largest].first(n_examples)
         return self.workspaces[n_examples]
 
-    def forward(self, work: Workspace) -> None:
+    def forward(self, workspace: Workspace) -> None:
         """Compute the activations of the hidden layers, and z of the output layer."""
-        y = work.x
-        for layer, z in zip(self.layers, (*work.y, work.output.z), strict=True):
+        y = workspace.x
+        for layer, z in zip(self.layers, (*workspace.y, workspace.output.z), strict=True):
             np.matmul(y, layer.weight, out=z)
             if layer.bias is not None:
                 np.add(z, layer.bias, out=z)
-            if z is not work.output.z:
+            if z is not workspace.output.z:
                 self.activate(z, z)
             y = z
 
-    def backward(self, work: Workspace) -> None:
+    def backward(self, workspace: Workspace) -> None:
         """Compute dE/dz of the hidden layers from that of the output layer."""
         if self.recipe.reduction == "mean":
-            np.divide(work.output.dz, len(work.t), out=work.output.dz)
-        above = work.output.dz
-        for number in range(len(work.y) - 1, -1, -1):
-            dz = work.dz[number]
+            np.divide(workspace.output.dz, len(workspace.t), out=workspace.output.dz)
+        above = workspace.output.dz
+        for number in range(len(workspace.y) - 1, -1, -1):
+            dz = workspace.dz[number]
             np.matmul(above, self.layers[number + 1].weight.T, out=dz)
-            self.times_derivative(dz, work.y[number], work.spare[number])
+            self.times_derivative(dz, workspace.y[number], workspace.spare[number])
             above = dz
 
-    def update(self, work: Workspace) -> None:
-        """Change the weights of every layer."""
-        ys, dzs = (work.x, *work.y), (*work.dz, work.output.dz)
+    def update(self, workspace: Workspace) -> None:
+        """Update the weights of every layer."""
+        ys, dzs = (workspace.x, *workspace.y), (*workspace.dz, workspace.output.dz)
         for number, (layer, y, dz) in enumerate(zip(self.layers, ys, dzs, strict=True)):
             optimizers = self.optimizers[number]
             if self.fused:
@@ -140,27 +140,27 @@ class InplaceTrainer:
         with np.errstate(all="ignore"):  # a run that diverges is seen by its loss
             for start in range(0, len(order), batch_size):
                 examples = order[start : start + batch_size]
-                work = self.workspace(len(examples))
-                self.fetch(work, x, t, examples)
-                self.forward(work)
-                loss += self.loss(work.output, work.t)
-                self.backward(work)
-                self.update(work)
+                workspace = self.workspace(len(examples))
+                self.fetch(workspace, x, t, examples)
+                self.forward(workspace)
+                loss += self.loss(workspace.output, workspace.t)
+                self.backward(workspace)
+                self.update(workspace)
         return loss / len(order)
 
-    def fetch(self, work: Workspace, x: Floats, t: Floats, examples: Order) -> None:
+    def fetch(self, workspace: Workspace, x: Floats, t: Floats, examples: Order) -> None:
         """Copy the examples to the workspace; the mode is the one in which NumPy needs no buffer of its own."""
-        np.take(x, examples, axis=0, out=work.x, mode="clip")
-        np.take(t, examples, axis=0, out=work.t, mode="clip")
+        np.take(x, examples, axis=0, out=workspace.x, mode="clip")
+        np.take(t, examples, axis=0, out=workspace.t, mode="clip")
 
     def gradients(self, x: Floats, t: Floats) -> Parameters:
         """Return dE/dw of one batch; see :class:`backprop_bench.data.Trainer`."""
-        work = self.workspace_of(x)
+        workspace = self.workspace_of(x)
         with np.errstate(all="ignore"):
-            self.forward(work)
-            self.loss(work.output, t)
-            self.backward(work)
-            ys, dzs = (x, *work.y), (*work.dz, work.output.dz)
+            self.forward(workspace)
+            self.loss(workspace.output, t)
+            self.backward(workspace)
+            ys, dzs = (x, *workspace.y), (*workspace.dz, workspace.output.dz)
             return tuple(
                 Layer(y.T @ dz, dz.sum(axis=0) if self.recipe.bias else None) for y, dz in zip(ys, dzs, strict=True)
             )
@@ -171,11 +171,11 @@ class InplaceTrainer:
 
     def predict(self, x: Floats) -> Floats:
         """Return the outputs [N, C]."""
-        work = self.workspace_of(x)
+        workspace = self.workspace_of(x)
         with np.errstate(all="ignore"):
-            self.forward(work)
-            activate_output(self.recipe, work.output.z)
-        return work.output.z
+            self.forward(workspace)
+            activate_output(self.recipe, workspace.output.z)
+        return workspace.output.z
 
     def parameters(self) -> Parameters:
         """Return copies of the weights."""
@@ -183,15 +183,15 @@ class InplaceTrainer:
 
     def step_parts(self, x: Floats, t: Floats, examples: Order) -> StepParts:
         """Return the parts of one step; see :class:`backprop_bench.data.DividesSteps`."""
-        work = self.workspace(len(examples))
+        workspace = self.workspace(len(examples))
 
         def forward() -> None:
-            self.forward(work)
-            self.loss(work.output, work.t)
+            self.forward(workspace)
+            self.loss(workspace.output, workspace.t)
 
         return {
-            "fetch": lambda: self.fetch(work, x, t, examples),
+            "fetch": lambda: self.fetch(workspace, x, t, examples),
             "forward": forward,
-            "backward": lambda: self.backward(work),
-            "update": lambda: self.update(work),
+            "backward": lambda: self.backward(workspace),
+            "update": lambda: self.update(workspace),
         }

@@ -1,4 +1,4 @@
-"""Loss functions, each beside its derivative with respect to z, the total input of the output units.
+"""Loss functions, each beside its derivative with respect to z, the pre-activation of the output units.
 
 Shapes: z, y, t [B, C], a row per example. A loss is summed over the examples; the derivative is that of this sum.
 """
@@ -11,7 +11,7 @@ from backprop_bench.data import Floats, Recipe
 from backprop_bench.scratch.activations import DERIVATIVES
 
 Errors = Callable[[Floats, Floats], Floats]
-"""(y, t) ↦ the error of every output, y − t unless it is forgiven."""
+"""(y, t) ↦ the error of every output, y − t or 0 in the error dead zone."""
 LossFunction = Callable[[Floats, Floats, Floats], float]
 LossDerivative = Callable[[Floats, Floats], tuple[Floats | None, Floats]]
 """(y, t) ↦ (dE/dy, dE/dz); the first is ``None`` where the formula gives dE/dz at once."""
@@ -23,7 +23,7 @@ def difference(y: Floats, t: Floats) -> Floats:
 
 
 def errors_of(recipe: Recipe) -> Errors:
-    """Return the function that gives the errors of the outputs, those within the recipe's margin as 0."""
+    """Return the function that gives the errors of the outputs, those in the recipe's error dead zone as 0."""
     if recipe.margin is None:
         return difference
     low, high = recipe.margin
@@ -74,7 +74,7 @@ def derivative_of_squared_error(output_activation: str, errors: Errors) -> LossD
 
 
 def loss_of(recipe: Recipe) -> tuple[LossFunction, LossDerivative]:
-    """Return the recipe's loss and its derivative with respect to the total input of the output units."""
+    """Return the recipe's loss and its derivative with respect to the pre-activation of the output units."""
     if recipe.loss == "squared_error":
         errors = errors_of(recipe)
         return squared_error(errors), derivative_of_squared_error(recipe.output_activation, errors)

@@ -18,12 +18,12 @@ class Forward:
     Attributes
     ----------
     z
-        Total inputs [B, J] of the units, one array per layer of weights.
+        Pre-activations [B, J] of the units, one array per layer of weights.
     y
         Activations [B, J], one more: ``y[0]`` are the inputs of the network, ``y[-1]`` its outputs.
     fed
         What each layer of weights was multiplied by [B, I]: the activations below it, and beside those of the last
-        hidden layer the inputs of the network where they lead directly to the outputs.
+        hidden layer the inputs of the network where the recipe has input-output skip connections.
     """
 
     z: list[Floats]
@@ -105,7 +105,7 @@ class NumpyTrainer:
         )
 
     def update(self, backward: Backward) -> None:
-        """Change the weights by the gradients."""
+        """Update the weights by the gradients."""
         self.optimizer.step([array for layer in backward.gradients for array in layer.arrays()])
 
     def train_epoch(self, x: Floats, t: Floats, order: Order) -> float:

@@ -1,4 +1,4 @@
-"""How gradients change the weights. Every optimizer changes the arrays it was made with, in place."""
+"""Optimizers. Each one updates the arrays it was made with, in place."""
 
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -9,47 +9,47 @@ from backprop_bench.data import Floats, Recipe
 
 
 class Optimizer(Protocol):
-    """Changes the weights once per batch."""
+    """Updates the weights once per batch."""
 
     def step(self, gradients: Sequence[Floats]) -> None:
-        """Change the weights by these gradients, one array per array of weights, of the same shape."""
+        """Update the weights by these gradients, one array per array of weights, of the same shape."""
         ...
 
     def set_rates(self, learning_rate: float, momentum: float) -> None:
-        """Let the next changes be by these."""
+        """Set the learning rate and the momentum of the next updates."""
         ...
 
 
 class _WithRates:
-    """What all optimizers have that change weights themselves."""
+    """The base of the optimizers that update weights themselves."""
 
     def __init__(self, recipe: Recipe, weights: Sequence[Floats]) -> None:
         self.weights = weights
         self.set_rates(recipe.learning_rate, recipe.momentum)
 
     def set_rates(self, learning_rate: float, momentum: float) -> None:
-        """Let the next changes be by these."""
+        """Set the learning rate and the momentum of the next updates."""
         self.learning_rate, self.momentum = learning_rate, momentum
 
 
 class SGD(_WithRates):
-    """Gradient descent: against the gradient, by the learning rate."""
+    """Gradient descent: a weight update is −ε times the gradient, ε the learning rate."""
 
     def step(self, gradients: Sequence[Floats]) -> None:
-        """Change the weights."""
+        """Update the weights."""
         for w, g in zip(self.weights, gradients, strict=True):
             w -= self.learning_rate * g  # (8)
 
 
 class Momentum(_WithRates):
-    """Gradient descent with a velocity that keeps a share α of the change before."""
+    """Gradient descent with momentum: a weight update keeps a share α of the one before."""
 
     def __init__(self, recipe: Recipe, weights: Sequence[Floats]) -> None:
         super().__init__(recipe, weights)
         self.changes = [np.zeros_like(w) for w in weights]
 
     def step(self, gradients: Sequence[Floats]) -> None:
-        """Change the weights."""
+        """Update the weights."""
         for w, g, change in zip(self.weights, gradients, self.changes, strict=True):
             change[...] = self.momentum * change - self.learning_rate * g  # (9)
             w += change  # (9)
@@ -64,7 +64,7 @@ class RMSprop(_WithRates):
         self.squares = [np.zeros_like(w) for w in weights]
 
     def step(self, gradients: Sequence[Floats]) -> None:
-        """Change the weights."""
+        """Update the weights."""
         for w, g, s in zip(self.weights, gradients, self.squares, strict=True):
             s[...] = self.smoothing * s + (1 - self.smoothing) * g * g  # (20)
             w -= self.learning_rate * g / (np.sqrt(s) + self.epsilon)  # (21)
@@ -82,7 +82,7 @@ class Adam(_WithRates):
         self.steps = 0
 
     def step(self, gradients: Sequence[Floats]) -> None:
-        """Change the weights."""
+        """Update the weights."""
         self.steps += 1
         correction1 = 1 - self.beta1**self.steps  # (24)
         correction2 = 1 - self.beta2**self.steps  # (24)
@@ -100,29 +100,29 @@ class WeightDecay:
         self.weight_decay = recipe.weight_decay
 
     def step(self, gradients: Sequence[Floats]) -> None:
-        """Change the weights."""
+        """Update the weights."""
         self.inner.step([g + self.weight_decay * w for w, g in zip(self.weights, gradients, strict=True)])  # (19)
 
     def set_rates(self, learning_rate: float, momentum: float) -> None:
-        """Let the next changes be by these."""
+        """Set the learning rate and the momentum of the next updates."""
         self.inner.set_rates(learning_rate, momentum)
 
 
 class Shrinkage:
-    """Makes every weight smaller by a share of itself after another optimizer has changed it."""
+    """Multiplicative decay: makes every weight smaller by a share of itself after another optimizer's update."""
 
     def __init__(self, recipe: Recipe, weights: Sequence[Floats], inner: Optimizer) -> None:
         self.weights, self.inner = weights, inner
         self.shrinkage = recipe.shrinkage
 
     def step(self, gradients: Sequence[Floats]) -> None:
-        """Change the weights."""
+        """Update the weights."""
         self.inner.step(gradients)
         for w in self.weights:
             w *= 1 - self.shrinkage  # (30)
 
     def set_rates(self, learning_rate: float, momentum: float) -> None:
-        """Let the next changes be by these."""
+        """Set the learning rate and the momentum of the next updates."""
         self.inner.set_rates(learning_rate, momentum)
 
 
@@ -135,7 +135,7 @@ OPTIMIZERS: dict[str, Callable[[Recipe, Sequence[Floats]], Optimizer]] = {
 
 
 def optimizer_of(recipe: Recipe, weights: Sequence[Floats]) -> Optimizer:
-    """Return the recipe's optimizer, which will change these arrays."""
+    """Return the recipe's optimizer, which will update these arrays."""
     optimizer = OPTIMIZERS[recipe.optimizer](recipe, weights)
     if recipe.weight_decay:
         optimizer = WeightDecay(recipe, weights, optimizer)

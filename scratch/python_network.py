@@ -1,7 +1,7 @@
 """One example through the network and back, with lists and `math` only; to be read beside docs/derivation.md.
 
-The names are those of the derivation: x inputs, z total inputs of units, y activations, t targets, and d in front for
-dE/d…. In a layer of weights, i counts the units that it leads from and j the units that it leads to.
+The names are those of the derivation: x inputs, z pre-activations, y activations, t targets, and d in front for dE/d….
+In a layer of weights, i counts the units that it leads from and j the units that it leads to.
 """
 
 import dataclasses
@@ -41,7 +41,7 @@ class Forward:
     Attributes
     ----------
     z
-        Total inputs [J] of the units, one list per layer of weights.
+        Pre-activations [J] of the units, one list per layer of weights.
     y
         Activations [J], one more: ``y[0]`` are the inputs of the network, ``y[-1]`` its outputs.
     """

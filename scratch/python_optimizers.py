@@ -1,6 +1,6 @@
-"""How gradients change the weights, with lists and `math` only.
+"""Optimizers, with lists and `math` only.
 
-The weights come as lists of numbers w, the gradients as lists g of the same lengths. Every optimizer changes the lists
+The weights come as lists of numbers w, the gradients as lists g of the same lengths. Each optimizer updates the lists
 it was made with, in place.
 """
 
@@ -14,10 +14,10 @@ Vector = list[float]
 
 
 class Optimizer(Protocol):
-    """Changes the weights once per batch."""
+    """Updates the weights once per batch."""
 
     def step(self, gradients: Sequence[Vector]) -> None:
-        """Change the weights by these gradients."""
+        """Update the weights by these gradients."""
         ...
 
 
@@ -27,21 +27,21 @@ def zeros_like(weights: Sequence[Vector]) -> list[Vector]:
 
 
 class SGD:
-    """Gradient descent: against the gradient, by the learning rate."""
+    """Gradient descent: a weight update is −ε times the gradient, ε the learning rate."""
 
     def __init__(self, recipe: Recipe, weights: Sequence[Vector]) -> None:
         self.weights = weights
         self.learning_rate = recipe.learning_rate
 
     def step(self, gradients: Sequence[Vector]) -> None:
-        """Change the weights."""
+        """Update the weights."""
         for w, g in zip(self.weights, gradients, strict=True):
             for i in range(len(w)):
                 w[i] -= self.learning_rate * g[i]  # (8)
 
 
 class Momentum:
-    """Gradient descent with a velocity that keeps a share α of the change before."""
+    """Gradient descent with momentum: a weight update keeps a share α of the one before."""
 
     def __init__(self, recipe: Recipe, weights: Sequence[Vector]) -> None:
         self.weights = weights
@@ -49,7 +49,7 @@ class Momentum:
         self.changes = zeros_like(weights)
 
     def step(self, gradients: Sequence[Vector]) -> None:
-        """Change the weights."""
+        """Update the weights."""
         for w, g, change in zip(self.weights, gradients, self.changes, strict=True):
             for i in range(len(w)):
                 change[i] = self.momentum * change[i] - self.learning_rate * g[i]  # (9)
@@ -65,7 +65,7 @@ class RMSprop:
         self.squares = zeros_like(weights)
 
     def step(self, gradients: Sequence[Vector]) -> None:
-        """Change the weights."""
+        """Update the weights."""
         for w, g, s in zip(self.weights, gradients, self.squares, strict=True):
             for i in range(len(w)):
                 s[i] = self.smoothing * s[i] + (1 - self.smoothing) * g[i] * g[i]  # (20)
@@ -83,7 +83,7 @@ class Adam:
         self.steps = 0
 
     def step(self, gradients: Sequence[Vector]) -> None:
-        """Change the weights."""
+        """Update the weights."""
         self.steps += 1
         correction1 = 1 - self.beta1**self.steps  # (24)
         correction2 = 1 - self.beta2**self.steps  # (24)
@@ -103,7 +103,7 @@ class WeightDecay:
         self.weight_decay = recipe.weight_decay
 
     def step(self, gradients: Sequence[Vector]) -> None:
-        """Change the weights."""
+        """Update the weights."""
         self.inner.step(
             [
                 [g_i + self.weight_decay * w_i for w_i, g_i in zip(w, g, strict=True)]  # (19)
@@ -121,6 +121,6 @@ OPTIMIZERS: dict[str, Callable[[Recipe, Sequence[Vector]], Optimizer]] = {
 
 
 def optimizer_of(recipe: Recipe, weights: Sequence[Vector]) -> Optimizer:
-    """Return the recipe's optimizer, which will change these lists."""
+    """Return the recipe's optimizer, which will update these lists."""
     optimizer = OPTIMIZERS[recipe.optimizer](recipe, weights)
     return WeightDecay(recipe, weights, optimizer) if recipe.weight_decay else optimizer

@@ -1,13 +1,13 @@
-"""Steps from `scratch-numpy` to `torch-eager`: each trainer has one thing more of PyTorch than the one before it.
+"""The ablation chain from `scratch-numpy` to `torch-eager`: each step takes one thing more from PyTorch.
 
 =====================  =================================================================================
 `link-operations`      the operations of `scratch-numpy`, one for one, in tensors
-`link-functions`       PyTorch's functions for a layer, its activation and the loss; weights as it lays them
-`link-optimizer`       ``torch.optim`` changes the weights
+`link-functions`       PyTorch's functions for a layer, its activation and the loss; weights in its layout
+`link-optimizer`       ``torch.optim`` updates the weights
 `link-autograd`        autograd finds the gradient; the network is still a function of plain tensors
 =====================  =================================================================================
 
-What is left to `torch-eager` is ``nn.Module``. Before them comes `link-products`, in
+The last step, to `torch-eager`, adds ``nn.Module``. The first step is `link-products`, in
 :mod:`backprop_bench.bench.explain.products_trainer`.
 """
 
@@ -52,36 +52,36 @@ DERIVATIVES: dict[str, Activation] = {
 
 
 class LinkTrainer(ManualTrainer):
-    """What the links without autograd share: every result is new, and gradients come before any weight changes."""
+    """What the steps without autograd share: results are new arrays, and gradients come before any weight update."""
 
-    changes_by_hand: ClassVar[bool] = True
-    """Whether it changes the weights itself: then it does nothing but plain gradient descent."""
+    has_own_update: ClassVar[bool] = True
+    """Whether the weight update is hand-written: then it does plain gradient descent alone."""
 
     def __init__(self, recipe: Recipe, parameters: Parameters) -> None:
-        if self.changes_by_hand and recipe.optimizer != "sgd":
-            raise UnsupportedRecipe(self.name, "optimizer", "it changes the weights by hand; it does sgd")
-        if self.changes_by_hand and recipe.weight_decay:
-            raise UnsupportedRecipe(self.name, "weight_decay", "it changes the weights by hand, without decay")
+        if self.has_own_update and recipe.optimizer != "sgd":
+            raise UnsupportedRecipe(self.name, "optimizer", "its weight update is hand-written; it does sgd")
+        if self.has_own_update and recipe.weight_decay:
+            raise UnsupportedRecipe(self.name, "weight_decay", "its weight update is hand-written; it does 0")
         super().__init__(recipe, parameters)
-        slope = DERIVATIVES[recipe.hidden_activation]
-        self.derivative = lambda dy, y: dy * slope(y)
+        derivative = DERIVATIVES[recipe.hidden_activation]
+        self.derivative = lambda dy, y: dy * derivative(y)
         self.arrays = self._arrays()
 
     def update(self, y: list[Tensor], dzs: list[Tensor]) -> None:
-        """Change the weights."""
-        found: list[Tensor] = []
+        """Update the weights."""
+        gradients: list[Tensor] = []
         for bias, below, dz in zip(self.biases, y, dzs, strict=False):
-            found.append(self.weight_gradient(below, dz))
+            gradients.append(self.weight_gradient(below, dz))
             if bias is not None:
-                found.append(dz.sum(dim=0))
-        self.change(found)
+                gradients.append(dz.sum(dim=0))
+        self.update_arrays(gradients)
 
     def weight_gradient(self, below: Tensor, dz: Tensor) -> Tensor:
         """Return dE/dW of a layer, from the activations below it and its dE/dz."""
         return below.T @ dz
 
-    def change(self, gradients: list[Tensor]) -> None:
-        """Change the arrays of weights by their gradients."""
+    def update_arrays(self, gradients: list[Tensor]) -> None:
+        """Update the arrays of weights by their gradients."""
         for array, gradient in zip(self.arrays, gradients, strict=True):
             array -= self.recipe.learning_rate * gradient
 
@@ -165,18 +165,18 @@ class OptimizerTrainer(FunctionsTrainer):
     """The same with an optimizer of ``torch.optim``, and every recipe that it can do."""
 
     name = "link-optimizer"
-    changes_by_hand = False
+    has_own_update = False
 
     def __init__(self, recipe: Recipe, parameters: Parameters) -> None:
         super().__init__(recipe, parameters)
-        self.changer = optimizer_of(recipe, self.arrays)
+        self.optimizer_of_arrays = optimizer_of(recipe, self.arrays)
 
-    def change(self, gradients: list[Tensor]) -> None:
-        """Hand the gradients to the optimizer, and take them off again, as ``zero_grad`` does."""
+    def update_arrays(self, gradients: list[Tensor]) -> None:
+        """Hand the gradients to the optimizer, and clear them afterwards by ``zero_grad``."""
         for array, gradient in zip(self.arrays, gradients, strict=True):
             array.grad = gradient
-        self.changer.step()
-        self.changer.zero_grad()
+        self.optimizer_of_arrays.step()
+        self.optimizer_of_arrays.zero_grad()
 
 
 class PlainPerceptron(Perceptron):

@@ -1,4 +1,4 @@
-"""`torch-compile`: forward pass, autograd's backward pass and the weight change as one compiled function."""
+"""`torch-compile`: forward pass, autograd's backward pass and the weight update as one compiled function."""
 
 import functools
 from collections.abc import Callable
@@ -42,7 +42,7 @@ def compiled_step(recipe: Recipe) -> Callable[..., None]:
         return loss_of(recipe, forward(recipe, weights, x), t)
 
     def step(weights: Weights, x: Tensor, t: Tensor, examples: Tensor, total: Tensor) -> None:
-        """Change the weights by what some examples of x [N, D] and t [N, C] say, and add their loss to the total."""
+        """Update the weights by the gradient of some examples of x [N, D] and t [N, C]; add their loss to the total."""
         gradients, loss = torch.func.grad_and_value(loss_of_batch)(weights, x[examples], t[examples])
         total.add_(loss * len(examples) if recipe.reduction == "mean" else loss)
         for weight, gradient in zip(weights, gradients, strict=True):
@@ -59,7 +59,7 @@ class CompileTrainer:
 
     def __init__(self, recipe: Recipe, parameters: Parameters) -> None:
         if recipe.optimizer != "sgd":
-            raise UnsupportedRecipe("torch-compile", "optimizer", "its step changes weights itself; it does sgd")
+            raise UnsupportedRecipe("torch-compile", "optimizer", "its step has its own weight update; it does sgd")
         check_plain("torch-compile", recipe)
         self.recipe = recipe
         self.weights: Weights = [torch.from_numpy(array.copy()) for layer in parameters for array in layer.arrays()]
@@ -94,8 +94,8 @@ class CompileTrainer:
     @torch.no_grad()
     def gradients(self, x: Floats, t: Floats) -> Parameters:
         """Return dE/dw of one batch; see :class:`backprop_bench.data.Trainer`."""
-        found: Any = torch.func.grad(self.loss)(self.weights, torch.from_numpy(x), torch.from_numpy(t))
-        return self._layers(found)
+        gradients: Any = torch.func.grad(self.loss)(self.weights, torch.from_numpy(x), torch.from_numpy(t))
+        return self._layers(gradients)
 
     @torch.no_grad()
     def predict(self, x: Floats) -> Floats:

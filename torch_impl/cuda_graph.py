@@ -22,7 +22,7 @@ def captured(step: Callable[[], None], state: Sequence[Tensor]) -> Callable[[], 
     step
         Works on the same tensors every time, and waits for none of them.
     state
-        All that it changes; that is as before in the end.
+        All tensors that it changes. In the end they are as before.
     """
     if not state[0].is_cuda:
         return step
@@ -50,7 +50,7 @@ class CudaGraphTrainer(ManualTrainer):
     """The step of `torch-manual` on a GPU, without a call from Python for each of its operations.
 
     Where an epoch has got to is a number on the GPU as well, so that a step needs nothing from outside. The data are
-    copied there when they are first handed over; who changes them in place is not seen.
+    copied there when they are first handed over; a change of them in place is not seen.
     """
 
     name = "torch-cuda-graph"
@@ -59,10 +59,10 @@ class CudaGraphTrainer(ManualTrainer):
     def __init__(self, recipe: Recipe, parameters: Parameters) -> None:
         for field, value in (("optimizer", "sgd"), ("weight_decay", 0.0)):
             if getattr(recipe, field) != value:
-                reason = f"its captured step changes weights itself; it does {value}"
+                reason = f"its captured step has its own weight update; it does {value}"
                 raise UnsupportedRecipe(self.name, field, reason)
         super().__init__(recipe, parameters)
-        self.given: tuple[Floats, Floats] | None = None
+        self.data: tuple[Floats, Floats] | None = None
         self.order = torch.zeros(0, dtype=torch.int64, device=self.device)
         self.repeat: dict[int, Callable[[], object]] = {}
         """By number of examples in a batch."""
@@ -78,11 +78,11 @@ class CudaGraphTrainer(ManualTrainer):
 
     def _hold(self, x: Floats, t: Floats, n_ordered: int) -> None:
         """Copy the data to the GPU unless they are there, and make what a step works on."""
-        known = self.given is not None and self.given[0] is x and self.given[1] is t
+        known = self.data is not None and self.data[0] is x and self.data[1] is t
         if known and n_ordered <= len(self.order):
             return
         most = max(len(x), n_ordered)
-        self.given = x, t
+        self.data = x, t
         self.x, self.t = self.tensor(x), self.tensor(t)
         self.order = torch.zeros(most, dtype=torch.int64, device=self.device)
         self.counting = torch.arange(most, device=self.device)

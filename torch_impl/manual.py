@@ -1,4 +1,4 @@
-"""`torch-manual`: the gradient by hand, in PyTorch's tensors, without autograd."""
+"""`torch-manual`: a hand-written gradient in PyTorch's tensors, without autograd."""
 
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -73,7 +73,7 @@ class ManualTrainer:
         return dzs
 
     def update(self, y: list[Tensor], dzs: list[Tensor]) -> None:
-        """Change the weights."""
+        """Update the weights."""
         rate = self.recipe.learning_rate
         for weight, bias, below, dz in zip(self.weights, self.biases, y, dzs, strict=False):
             if self.fused:

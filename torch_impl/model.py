@@ -14,7 +14,7 @@ DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 
 class Perceptron(nn.Module):
-    """A multilayer perceptron that gives the total inputs z of its output units.
+    """A multilayer perceptron that gives the pre-activations z of its output units.
 
     As is usual in PyTorch, the output activation belongs to the loss in training and to :meth:`predict` otherwise.
     """
@@ -56,7 +56,7 @@ class Perceptron(nn.Module):
 
 
 class GroupedLinear(nn.Linear):
-    """A layer whose inputs come in groups, each with units of its own; weights between groups are never used."""
+    """A block-diagonal layer: its inputs come in groups, each with units of its own; other weights are never used."""
 
     connected: Tensor
 
@@ -72,7 +72,7 @@ class GroupedLinear(nn.Linear):
 
 
 def activate_output(recipe: Recipe, z: Tensor) -> Tensor:
-    """Return the output activations for the total inputs z [B, C]."""
+    """Return the output activations for the pre-activations z [B, C]."""
     match recipe.output_activation:
         case "softmax":
             return z.softmax(dim=1)
@@ -123,10 +123,10 @@ def optimizer_of(recipe: Recipe, weights: Iterable[Tensor], **how: bool) -> torc
 
 
 def set_rates(optimizer: torch.optim.Optimizer, learning_rate: float, momentum: float) -> None:
-    """Let the next changes be by these, and what momentum carries on of the changes before stay as it was.
+    """Set the learning rate and the momentum of the next updates, without a change of what momentum carries over.
 
     PyTorch keeps a sum of gradients and multiplies it by the learning rate of the day; the paper's equation (9) keeps
-    changes as they were made. So the sum is divided by what its factor grows by.
+    weight updates as they were made. So the sum is divided by what its factor grows by.
     """
     for group in optimizer.param_groups:
         before, group["lr"] = group["lr"], learning_rate

@@ -51,7 +51,7 @@ class EagerTrainer:
         return total / len(order)
 
     def update(self) -> None:
-        """Change the weights by their gradients."""
+        """Update the weights by their gradients."""
         self.optimizer.step()
         if self.recipe.shrinkage:
             with torch.no_grad():
@@ -74,8 +74,12 @@ class EagerTrainer:
         loss = squared_error(self.recipe, y[-1], targets) if squared else loss_of(self.recipe, z[-1], targets)
         hidden = y if squared else y[:-1]
         wanted = [*z, *hidden, *self.model.parameters()]
-        found = torch.autograd.grad(loss, wanted)
-        dz, dy, gradients = found[: len(z)], found[len(z) : len(z) + len(hidden)], found[len(z) + len(hidden) :]
+        derivatives = torch.autograd.grad(loss, wanted)
+        dz, dy, gradients = (
+            derivatives[: len(z)],
+            derivatives[len(z) : len(z) + len(hidden)],
+            derivatives[len(z) + len(hidden) :],
+        )
         return Trace(
             z=[tensor.detach().numpy() for tensor in z],
             y=[tensor.detach().numpy() for tensor in y],
@@ -116,7 +120,7 @@ class EagerTrainer:
 
 
 class FusedTrainer(EagerTrainer):
-    """The same with an optimizer that changes all weights in one kernel, or in one list operation where it has none."""
+    """The same with an optimizer that updates all weights in one kernel, or in one list operation where it has none."""
 
     def __init__(self, recipe: Recipe, parameters: Parameters) -> None:
         super().__init__(recipe, parameters)

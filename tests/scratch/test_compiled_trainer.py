@@ -110,17 +110,17 @@ def test_the_parts_of_a_step_are_a_step(compiled_trainer: type[Trainer], n_examp
 
 def test_masks_are_transposed_bit_by_bit(compiled_trainer: type[Trainer]) -> None:
     del compiled_trainer  # that Numba is there
-    from backprop_bench.scratch import compiled_kernels as kernels
-    from backprop_bench.scratch.compiled_trainer import room_for
+    from backprop_bench.scratch.compiled.layout import workspace_for
+    from backprop_bench.scratch.compiled.masks import find_nonzeros, transpose_masks
 
-    room = room_for(Recipe(layer_sizes=(150, 3, 2)), 70)
+    workspace = workspace_for(Recipe(layer_sizes=(150, 3, 2)), 70)
     nonzero = np.random.default_rng(0).random((70, 150)) < 0.3
     x = np.where(nonzero, np.nan, 0).astype("float32")  # a NaN is not zero
-    kernels.find_nonzeros(0, 70, x, np.arange(70), room)
-    kernels.sort_by_input(6, 70, room)
+    find_nonzeros(x, np.arange(70), workspace)
+    transpose_masks(6, 70, workspace)
     for i in range(150):
-        mask = int(room.by_input[i % 64, i // 64])
-        assert [bool(mask >> c & 1) for c in range(64)] == nonzero[6:, i].tolist()
+        mask = int(workspace.masks_by_input[i % 64, i // 64])
+        assert [bool(mask >> row & 1) for row in range(64)] == nonzero[6:, i].tolist()
 
 
 def test_a_training_in_pieces_is_the_same_as_in_one(compiled_trainer: type[Trainer]) -> None:
@@ -202,16 +202,16 @@ def test_what_changes_weights_of_zero_inputs_is_refused_by_field(
 
 
 def test_the_exponential_is_right_to_two_units_in_the_last_place_and_keeps_infinity_and_nan() -> None:
-    from backprop_bench.scratch import compiled_kernels as kernels
+    from backprop_bench.scratch.compiled.functions import exp_in_place
 
     drawn = [np.linspace(-87, 88, 200_001), np.random.default_rng(0).normal(0, 1, 100_000)]
     x = np.concatenate(drawn).astype("float32")
     found = x.copy()
-    kernels.exp_in_place(found)
+    exp_in_place(found)
     exact = np.exp(x.astype(np.float64))
     assert (np.abs(found - exact) / exact).max() < 2 * np.finfo("float32").eps
     edge = np.array([math.inf, -math.inf, math.nan, 200.0, -200.0, 0.0], "float32")
-    kernels.exp_in_place(edge)
+    exp_in_place(edge)
     assert edge[0] == edge[3] == math.inf
     assert math.isnan(edge[2])
     assert edge[5] == 1
@@ -219,7 +219,7 @@ def test_the_exponential_is_right_to_two_units_in_the_last_place_and_keeps_infin
     assert 0 <= edge[4] < 1e-37
 
 
-@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="there is no such control word")
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="other processors have no MXCSR")
 @pytest.mark.parametrize("n_threads", [1, 2])
 def test_subnormal_numbers_count_as_0_while_it_trains_and_only_there(
     compiled_trainer: type[Trainer], n_threads: int, monkeypatch: pytest.MonkeyPatch
@@ -299,11 +299,11 @@ def test_an_epoch_takes_no_array_of_its_own_once_there_was_one(compiled_trainer:
 PROGRAM = """
 from backprop_bench.bench.verify.checks import compare_gradients, compare_outputs, compare_training
 from backprop_bench.data import Recipe
-from backprop_bench.scratch.compiled_kernels import WIDE
+from backprop_bench.scratch.compiled.vectors import HAS_AVX512
 from backprop_bench.scratch.compiled_trainer import CompiledTrainer
 from backprop_bench.scratch.numpy_trainer import NumpyTrainer
 from tests.recipes import random_examples
-assert not WIDE
+assert not HAS_AVX512
 recipe = Recipe(layer_sizes=(50, 70, 5), batch_size=8)
 examples = random_examples(recipe, 21)
 for compare in (compare_outputs, compare_gradients, lambda *given: compare_training(*given, 10)):
@@ -316,8 +316,9 @@ print("agrees")
 @pytest.mark.slow
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="it is told to compile for an older x86")
 def test_it_computes_the_same_for_a_processor_with_narrower_registers(tmp_path: Path) -> None:
-    root = str(Path(__file__).parents[2])
-    told = {"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": "", "NUMBA_CACHE_DIR": str(tmp_path), "PYTHONPATH": root}
+    root = Path(__file__).parents[2]
+    path = os.pathsep.join(map(str, (root, root / "src")))
+    told = {"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": "", "NUMBA_CACHE_DIR": str(tmp_path), "PYTHONPATH": path}
     run = [sys.executable, "-c", PROGRAM]
     done = subprocess.run(run, capture_output=True, text=True, check=False, env={**os.environ, **told}, cwd=root)
     assert done.stdout.strip() == "agrees", done.stderr

@@ -1,4 +1,4 @@
-"""The network by hand: worked by pencil, and what its lines promise."""
+"""The network from scratch: worked out on paper, and what its lines promise."""
 
 import itertools
 import math

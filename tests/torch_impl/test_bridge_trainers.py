@@ -1,10 +1,10 @@
-"""The trainers between `scratch-numpy` and `torch-eager` compute what `scratch-numpy` does, and swap what they say."""
+"""The trainers between `scratch-numpy` and `torch-eager` compute what `scratch-numpy` does, with what they say."""
 
 import pytest
 from hypothesis import given, settings
 from torch import nn
 
-from backprop_bench.bench.explain import products_trainer as crossing
+from backprop_bench.bench.explain import products_trainer as products
 from backprop_bench.bench.explain.products_trainer import ProductsTrainer, product
 from backprop_bench.data import Floats, Recipe, Trainer, UnsupportedRecipe, batch_order, initial_parameters
 from backprop_bench.scratch.numpy_trainer import NumpyTrainer
@@ -15,7 +15,7 @@ from tests.recipes import LEARNING_RATES, random_examples, recipes
 
 N_EXAMPLES = 21  # 8 + 8 + 5: the last batch is short
 SMALL = Recipe(layer_sizes=(6, 5, 3), batch_size=8, dtype="float64")
-BY_HAND = [OperationsTrainer, FunctionsTrainer]
+HAND_WRITTEN = [OperationsTrainer, FunctionsTrainer]
 
 
 def assert_equal_to_scratch_numpy(trainer: type[Trainer], recipe: Recipe) -> None:
@@ -35,15 +35,15 @@ def test_every_recipe_is_computed_as_scratch_numpy_does(trainer: type[Trainer], 
     assert_equal_to_scratch_numpy(trainer, recipe)
 
 
-@pytest.mark.parametrize("trainer", BY_HAND)
+@pytest.mark.parametrize("trainer", HAND_WRITTEN)
 @settings(max_examples=15, deadline=None)
 @given(recipe=recipes())
-def test_plain_descent_by_hand_is_computed_as_scratch_numpy_does(trainer: type[Trainer], recipe: Recipe) -> None:
+def test_hand_written_plain_descent_is_computed_as_scratch_numpy_does(trainer: type[Trainer], recipe: Recipe) -> None:
     plain = {"optimizer": "sgd", "momentum": 0.0, "weight_decay": 0.0, "learning_rate": LEARNING_RATES["sgd"]}
     assert_equal_to_scratch_numpy(trainer, recipe.replace(**plain))
 
 
-@pytest.mark.parametrize("trainer", BY_HAND)
+@pytest.mark.parametrize("trainer", HAND_WRITTEN)
 @pytest.mark.parametrize(("field", "value"), [("optimizer", "adam"), ("weight_decay", 0.1)])
 def test_what_is_not_plain_descent_is_refused_by_field(trainer: type[Trainer], field: str, value: object) -> None:
     recipe = SMALL.replace(**{field: value})
@@ -58,7 +58,7 @@ def test_every_product_of_link_products_is_pytorchs(monkeypatch: pytest.MonkeyPa
         shapes.append((a.shape, b.shape))
         return product(a, b)
 
-    monkeypatch.setattr(crossing, "product", seen)
+    monkeypatch.setattr(products, "product", seen)
     train(ProductsTrainer)
     forward = [((8, 6), (6, 5)), ((8, 5), (5, 3))]
     backward = [((8, 3), (3, 5)), ((6, 8), (8, 5)), ((5, 8), (8, 3))]

@@ -55,7 +55,7 @@ def test_a_training_in_pieces_is_the_same_as_in_one_and_new_data_are_seen() -> N
         assert np.allclose(a.weight, c.weight, atol=1e-12)
 
 
-def test_a_example_that_is_not_there_is_an_error_rather_than_the_gpu_s_end() -> None:
+def test_an_example_that_is_not_there_is_an_error_rather_than_the_gpu_s_end() -> None:
     recipe = Recipe(layer_sizes=(6, 5, 3), batch_size=8)
     examples = random_examples(recipe, 10)
     trainer = OnCpu(recipe, initial_parameters(recipe))

@@ -1,4 +1,4 @@
-"""The rungs of PyTorch compute what autograd computes."""
+"""The stages of PyTorch compute what autograd computes."""
 
 import pytest
 from hypothesis import given, settings

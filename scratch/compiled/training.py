@@ -1,0 +1,77 @@
+"""The epoch of one thread: a call of :func:`train_share` trains it from the first batch to the last."""
+
+from typing import Any
+
+from backprop_bench.data import Floats, Order
+from backprop_bench.scratch.compiled.jit import compiled
+from backprop_bench.scratch.compiled.layers import add_gradient, backward, descend, first_layer, forward_above
+from backprop_bench.scratch.compiled.masks import WORD, find_nonzeros
+from backprop_bench.scratch.compiled.network import Network, Settings, Workspace
+from backprop_bench.scratch.compiled.threads import (
+    SUBNORMALS_ARE_ZERO,
+    Arrivals,
+    read_mxcsr,
+    share_of,
+    wait_at_barrier,
+    write_mxcsr,
+)
+from backprop_bench.scratch.compiled.vectors import LANES, prefetch
+
+
+@compiled
+def prefetch_targets(t: Floats, examples: Order) -> None:
+    """Ask for the targets t [N, C] of some examples, which are anywhere in memory."""
+    t_flat, n_classes = t.reshape(t.size), t.shape[1]
+    for example in examples:
+        for j in range(0, n_classes, LANES):
+            prefetch(t_flat, example * n_classes + j)
+        prefetch(t_flat, (example + 1) * n_classes - 1)
+
+
+@compiled
+def train_share(
+    share: int,
+    arrived: Arrivals,
+    x: Floats,
+    t: Floats,
+    order: Order,
+    batch_size: int,
+    network: Network,
+    gradient: Network,
+    settings: Settings,
+    workspace: Workspace,
+) -> float:
+    """Train on the examples of x [N, D] and t [N, C] in this order, batch by batch: one thread's share of it.
+
+    Returns the loss, summed over the examples of that share. A batch of more than 64 examples sums its gradient in
+    ``gradient``, which is 0 before and after. All threads wait for each other when z of the first layer is there, when
+    dE/dz is, and when weights or gradient are changed. ``arrived`` [1] is 0 at first, and the same array for all.
+
+    Subnormal numbers count as 0: some processors take far longer for them, and where a network is certain, dE/dz has
+    many.
+    """
+    loss, n_threads = 0.0, network.n_shares
+    mxcsr: Any = read_mxcsr()
+    write_mxcsr(mxcsr | SUBNORMALS_ARE_ZERO)
+    for start in range(0, order.size, batch_size):
+        end = min(start + batch_size, order.size)
+        is_one_word = end - start <= WORD
+        for first in range(start, end, WORD):
+            last = min(first + WORD, end)
+            examples, following = order[first:last], order[last : last + WORD]
+            find_nonzeros(x, examples, workspace)
+            first_layer(share, examples.size, x, following, network, workspace)
+            wait_at_barrier(arrived, n_threads)
+            low, high = share_of(examples.size, share, n_threads)
+            prefetch_targets(t, examples[low:high])
+            forward_above(low, high, examples.size, network, settings, workspace)
+            loss += backward(low, high, end - start, t, examples, network, settings, workspace)
+            wait_at_barrier(arrived, n_threads)
+            scale, target = (-settings.learning_rate, network) if is_one_word else (settings.one, gradient)
+            add_gradient(share, 0, examples.size, examples.size, x, scale, target, settings, workspace)
+            wait_at_barrier(arrived, n_threads)
+        if not is_one_word:
+            descend(share, settings.learning_rate, gradient, network)
+            wait_at_barrier(arrived, n_threads)
+    write_mxcsr(mxcsr)
+    return loss

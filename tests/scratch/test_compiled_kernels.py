@@ -1,0 +1,300 @@
+"""Each kernel of `scratch-compiled` computes what its naive version in NumPy computes."""
+
+import concurrent.futures
+import copy
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from backprop_bench.data import Floats, Order, Recipe, initial_parameters
+from tests.recipes import random_examples
+
+numba = pytest.importorskip("numba", reason="scratch-compiled needs Numba")
+
+from backprop_bench.scratch.compiled import functions, layers, masks, naive, threads, vectors  # noqa: E402
+from backprop_bench.scratch.compiled.jit import SOURCES, digest_of  # noqa: E402
+from backprop_bench.scratch.compiled.layout import network_of, rounded_up, workspace_for  # noqa: E402
+from backprop_bench.scratch.compiled.network import (  # noqa: E402
+    Network,
+    Workspace,
+    units_of_share,
+    weights_above,
+    weights_of_share,
+)
+
+N_ROWS = 70
+"""Examples from which those of a batch are drawn."""
+TOLERANCE = {"float32": 1e-4, "float64": 1e-12}
+"""Of the largest number; sums have up to 200 terms."""
+COMPOSED = {"forward", "forward_above", "backward", "loss_and_dz", "add_gradient", "descend"}
+"""What calls other kernels only: tests of the trainer compare it with `scratch-numpy`."""
+WORDS = st.integers(0, 2**64 - 1)
+
+
+@dataclasses.dataclass(frozen=True)
+class Batch:
+    """A network and examples in the layout of the kernels; some inputs are zero, and examples come more than once."""
+
+    recipe: Recipe
+    x: Floats
+    t: Floats
+    examples: Order
+    network: Network
+    workspace: Workspace
+    rng: np.random.Generator
+
+    def number(self, value: float) -> Any:
+        """Return a number in the dtype of the recipe."""
+        return np.dtype(self.recipe.dtype).type(value)
+
+    def normal(self, *shape: int) -> Floats:
+        """Return random numbers."""
+        return self.rng.normal(0, 2, shape).astype(self.recipe.dtype)
+
+    def rows(self, layer: int) -> Floats:
+        """Return random numbers [B, P] for the units of a layer, and 0 where there are none."""
+        width = self.recipe.layer_sizes[layer + 1]
+        rows = np.zeros((len(self.examples), rounded_up(width)), self.recipe.dtype)
+        rows[:, :width] = self.normal(len(self.examples), width)
+        return rows
+
+
+def batch_of(recipe: Recipe, n_examples: int, n_shares: int) -> Batch:
+    rng = np.random.default_rng(recipe.seed)
+    drawn = random_examples(recipe, N_ROWS)
+    n_vectors = rounded_up(recipe.layer_sizes[1]) // vectors.LANES
+    parts = network_of(recipe, initial_parameters(recipe), min(n_shares, n_vectors))
+    workspace, examples = workspace_for(recipe, n_examples), rng.integers(0, N_ROWS, n_examples)
+    naive.find_nonzeros(drawn.x, examples, workspace)
+    naive.transpose_masks(0, n_examples, workspace)
+    return Batch(recipe, drawn.x, drawn.t, examples, parts, workspace, rng)
+
+
+@st.composite
+def batches(draw: st.DrawFn) -> Batch:
+    sizes = draw(st.tuples(st.integers(1, 200), st.integers(1, 140), st.integers(2, 40)))
+    recipe = Recipe(layer_sizes=sizes, dtype=draw(st.sampled_from(list(TOLERANCE))), seed=draw(st.integers(0, 1000)))
+    return batch_of(recipe, draw(st.integers(1, 64)), draw(st.integers(1, 3)))
+
+
+def assert_close(actual: object, expected: object) -> None:
+    """Assert that arrays, or tuples of them, agree within rounding, relative to the largest number."""
+    if isinstance(actual, tuple) and isinstance(expected, tuple):
+        for one, other in zip(actual, expected, strict=True):
+            assert_close(one, other)
+        return
+    a, b = np.asarray(actual), np.asarray(expected)
+    assert a.dtype == b.dtype
+    if a.dtype.kind == "f":
+        largest = max(1.0, float(np.abs(b).max(initial=0)))
+        np.testing.assert_allclose(a, b, rtol=0, atol=TOLERANCE[a.dtype.name] * largest)
+    else:
+        np.testing.assert_array_equal(a, b)
+
+
+def assert_same(kernel: Callable[..., Any], name: str, args: tuple[Any, ...], *changed: int) -> None:
+    """Assert that a kernel returns what its naive version returns, and leaves the same in what it changes.
+
+    ``changed`` are numbers of arguments.
+    """
+    fast_args, naive_args = copy.deepcopy(args), copy.deepcopy(args)
+    fast, slow = kernel(*fast_args), getattr(naive, name)(*naive_args)
+    assert fast is slow is None or fast == pytest.approx(slow, rel=1e-4, abs=1e-4)
+    for number in changed:
+        assert_close(fast_args[number], naive_args[number])
+
+
+def from_python(intrinsic: Any) -> Callable[..., Any]:
+    """Return a function that calls an intrinsic, which only compiled code can."""
+    called: Callable[..., Any] = numba.njit(lambda *args: intrinsic(*args))
+    return called
+
+
+INTRINSICS = {
+    name: from_python(intrinsic)
+    for name, intrinsic in {
+        "add_rows": vectors.add_rows,
+        "add_inputs": masks.add_inputs,
+        "add_examples": masks.add_examples,
+        "mask_of_word": masks.mask_of_word,
+        "lowest_bit": masks.lowest_bit,
+        "exchange_bits": masks.exchange_bits,
+        "power_of_two": functions.power_of_two,
+    }.items()
+}
+
+
+@pytest.mark.parametrize("dtype", list(TOLERANCE))
+@settings(max_examples=30, deadline=None)
+@given(
+    n_vectors=st.integers(1, 19), n_rows=st.integers(0, 9), first=st.integers(0, 3), mask=WORDS, seed=st.integers(0, 99)
+)
+def test_sums_of_rows_are_those_of_numpy(
+    dtype: str, n_vectors: int, n_rows: int, first: int, mask: int, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    length, stride = n_vectors * vectors.LANES, n_vectors * vectors.LANES + first
+    out, rows, x = (rng.normal(size=n).astype(dtype) for n in (length + 2, 70 * stride, 80))
+    starts = rng.integers(0, 70, 70)
+    common = out, 2, np.dtype(dtype).type(-0.3), rows, first, stride, length, x
+    assert_same(INTRINSICS["add_rows"], "add_rows", (*common, 5, n_rows), 0)
+    for name in ("add_inputs", "add_examples"):
+        assert_same(INTRINSICS[name], name, (*common, 5, starts, np.uint64(mask), 3), 0)
+
+
+@pytest.mark.parametrize("dtype", list(TOLERANCE))
+@settings(max_examples=30, deadline=None)
+@given(mask=WORDS)
+def test_a_mask_has_a_bit_for_each_input_that_is_not_zero(dtype: str, mask: int) -> None:
+    x = np.zeros(masks.WORD + 3, dtype)
+    x[3:] = [[0.0, np.nan][mask >> bit & 1] for bit in range(masks.WORD)]  # a NaN is not zero
+    assert INTRINSICS["mask_of_word"](x, 3) == naive.mask_of_word(x, 3) == mask
+    if mask:
+        assert INTRINSICS["lowest_bit"](np.uint64(mask)) == naive.lowest_bit(mask)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    words=st.lists(WORDS, min_size=32, max_size=32),
+    distance_and_bits=st.sampled_from([(32, 0xFFFFFFFF), (16, 0x0000FFFF0000FFFF), (1, 0x5555555555555555)]),
+)
+def test_bits_are_exchanged_as_one_by_one(words: list[int], distance_and_bits: tuple[int, int]) -> None:
+    distance, low_bits = distance_and_bits
+    args = np.array(words, np.uint64), 0, 16, np.uint64(distance), np.uint64(low_bits)
+    assert_same(INTRINSICS["exchange_bits"], "exchange_bits", args, 0)
+
+
+@pytest.mark.parametrize("exponent", [-126, -1, 0, 1, 127])
+def test_powers_of_two_are_exact(exponent: int) -> None:
+    assert INTRINSICS["power_of_two"](np.int32(exponent)) == naive.power_of_two(exponent)
+
+
+@settings(max_examples=30, deadline=None)
+@given(batch=batches())
+def test_masks_of_a_batch_and_their_transpose_are_those_found_bit_by_bit(batch: Batch) -> None:
+    empty = workspace_for(batch.recipe, len(batch.examples))
+    masks.find_nonzeros(batch.x, batch.examples, empty)
+    masks.transpose_masks(0, len(batch.examples), empty)
+    for name in ("starts", "masks", "masks_by_input"):
+        assert_close(getattr(empty, name), getattr(batch.workspace, name))
+
+
+def function_calls(batch: Batch) -> dict[str, list[tuple[tuple[Any, ...], tuple[int, ...]]]]:
+    """Return arguments for each kernel of functions.py, and the numbers of those that it changes."""
+    n_hidden = batch.recipe.layer_sizes[1]
+    hidden, output, dz = batch.rows(0), batch.rows(1), np.ones_like(batch.rows(1))
+    kinds = functions.SIGMOID, functions.TANH, functions.RELU, functions.IDENTITY
+    losses = output, batch.t, batch.examples, dz
+    return {
+        "exp_in_place": [((batch.normal(37),), (0,))],
+        "sigmoid_in_place": [((batch.normal(37),), (0,))],
+        "clear_padding": [((np.ones_like(hidden), n_hidden), (0,))],
+        "activate": [((kind, hidden, n_hidden), (1,)) for kind in kinds],
+        "times_derivative": [((kind, batch.rows(0), hidden), (1,)) for kind in kinds],
+        "softmax_loss": [(losses, (3,))],
+        "sigmoid_loss": [(losses, (3,))],
+        "squared_loss": [((kind, *losses), (1, 4)) for kind in kinds],
+    }
+
+
+def layer_calls(batch: Batch) -> dict[str, list[tuple[tuple[Any, ...], tuple[int, ...]]]]:
+    """Return arguments for each kernel of layers.py, and the numbers of those that it changes."""
+    n_hidden, n_classes = batch.recipe.layer_sizes[1:]
+    parts, workspace, scale = batch.network, batch.workspace, batch.number(-0.3)
+    above, b = weights_above(1, parts), batch.normal(rounded_up(n_classes))
+    y, dz, output_dz = batch.rows(0), batch.rows(0), batch.rows(1)
+    last = parts.n_shares - 1
+    low, high = units_of_share(last, parts)
+    first = weights_of_share(last, parts)
+    flat = batch.normal(50)
+    return {
+        "layer_above": [((y, above, b, np.ones_like(output_dz)), (3,))],
+        "back_to_layer": [((output_dz, above, np.ones_like(y)), (2,))],
+        "add_first": [((low, batch.x, workspace.starts, dz, scale, first, workspace), (5,))],
+        "add_first_of_one": [((low, 0, batch.x, dz[:1], scale, first, workspace), (5,))],
+        "add_above": [((n_classes // 3, n_classes, y, output_dz, scale, above, workspace), (5,))],
+        "add_bias": [((low, high, dz, scale, batch.normal(rounded_up(n_hidden)), workspace), (4,))],
+        "descend_array": [((share, 3, batch.number(0.1), flat, flat[::-1].copy()), (3, 4)) for share in range(3)],
+    }
+
+
+@settings(max_examples=30, deadline=None)
+@given(batch=batches())
+def test_activations_and_losses_are_those_of_numpy(batch: Batch) -> None:
+    for name, calls in function_calls(batch).items():
+        for args, changed in calls:
+            assert_same(getattr(functions, name), name, args, *changed)
+
+
+@settings(max_examples=30, deadline=None)
+@given(batch=batches())
+def test_layers_go_forward_and_back_and_are_changed_as_in_numpy(batch: Batch) -> None:
+    for name, calls in layer_calls(batch).items():
+        for args, changed in calls:
+            assert_same(getattr(layers, name), name, args, *changed)
+
+
+@settings(max_examples=30, deadline=None)
+@given(batch=batches())
+def test_each_share_of_the_first_layer_is_that_of_numpy(batch: Batch) -> None:
+    n_examples, following = len(batch.examples), batch.examples[:3]
+    batch.network.biases[:] = batch.normal(len(batch.network.biases))
+    fast, slow = copy.deepcopy(batch.workspace), copy.deepcopy(batch.workspace)
+    for share in range(batch.network.n_shares):
+        layers.first_layer(share, n_examples, batch.x, following, batch.network, fast)
+        naive.first_layer(share, n_examples, batch.x, following, batch.network, slow)
+    assert_close(fast.y, slow.y)
+
+
+def kernels_of(module: Any) -> set[str]:
+    """Return the names of the compiled functions that a module defines."""
+    dispatcher = type(functions.activate)
+    return {
+        name
+        for name, value in vars(module).items()
+        if isinstance(value, dispatcher) and value.__module__ == module.__name__
+    }
+
+
+def test_every_kernel_has_a_naive_version_that_is_compared() -> None:
+    batch = batch_of(Recipe(layer_sizes=(5, 4, 3)), 3, 1)
+    assert kernels_of(functions) - {"exp_float32"} == set(function_calls(batch)), "that one is in exp_in_place"
+    assert kernels_of(layers) == {*layer_calls(batch), "first_layer"} | COMPOSED
+    assert kernels_of(masks) - {"words_of"} == {"find_nonzeros", "transpose_masks"}
+    compared = {*function_calls(batch), *layer_calls(batch), *INTRINSICS}
+    assert all(callable(getattr(naive, name)) for name in compared)
+
+
+@pytest.mark.parametrize("n_threads", [1, 3])
+def test_no_thread_passes_the_barrier_before_all_are_there(n_threads: int) -> None:
+    n_rounds = 50
+    arrived, rounds = np.zeros(1, np.int64), np.zeros(n_threads, np.int64)
+
+    def run(thread: int) -> list[int]:
+        slowest = []
+        for number in range(1, n_rounds + 1):
+            rounds[thread] = number
+            threads.wait_at_barrier(arrived, n_threads)
+            slowest.append(int(rounds.min()))
+        return slowest
+
+    threads.wait_at_barrier(np.zeros(1, np.int64), 1)  # it is compiled before threads need it
+    with concurrent.futures.ThreadPoolExecutor(n_threads) as pool:
+        for slowest in pool.map(run, range(n_threads)):
+            assert all(seen >= number for number, seen in enumerate(slowest, start=1))
+
+
+def test_compiled_code_on_disk_is_out_of_date_when_any_file_of_the_package_changes(tmp_path: Path) -> None:
+    (tmp_path / "one.py").write_text("a = 1")
+    (tmp_path / "two.py").write_text("b = 2")
+    before = digest_of(tmp_path)
+    (tmp_path / "two.py").write_text("b = 3")
+    assert digest_of(tmp_path) != before
+    for name in kernels_of(layers):
+        assert getattr(layers, name).__qualname__ == f"{name}_{SOURCES}", "its files in the cache have that name"
