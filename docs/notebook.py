@@ -395,7 +395,7 @@ plt.show()
 def compare(trainer: type[Trainer]) -> Markdown:
     """Return the verification table of an implementation."""
     quantities = inspect(recipe, trainer, NumpyTrainer, train, steps=200)
-    grid = parity_grid("Against scratch-numpy", [quantity.to_dict() for quantity in quantities], 200)
+    grid = parity_grid("Against scratch-numpy", quantities, 200)
     return Markdown(to_markdown(grid))  # type: ignore[no-untyped-call]
 
 
@@ -407,7 +407,7 @@ compare(planted)
 
 # %%
 diagnosis = read_difference(recipe, planted, NumpyTrainer, train)
-print("\n".join(reading({"reading": diagnosis.to_dict()})))
+print("\n".join(reading(diagnosis)))
 
 # %% [markdown]
 # `backprop-bench parity path/to/file.py:ClassName` does the same for a file of your own. Your class from above passes:

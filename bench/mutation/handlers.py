@@ -5,9 +5,10 @@ from typing import Any
 from backprop_bench.bench.core.implementations import named_implementation
 from backprop_bench.bench.core.worker.forks import load_once
 from backprop_bench.bench.core.worker.handlers import handler
-from backprop_bench.bench.mutation.likely import Reading, read_conduct, read_difference
+from backprop_bench.bench.mutation.likely import read_conduct, read_difference
 from backprop_bench.bench.verify.checks import first_batch, n_proof_examples
 from backprop_bench.bench.verify.protocol import check_conduct
+from backprop_bench.bench.verify.replies import Reading
 from backprop_bench.data import Recipe, load_dataset, training_examples
 
 

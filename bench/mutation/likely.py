@@ -1,6 +1,5 @@
 """Which known mistake computes what an implementation computes: the mutations, tried on its own recipe and examples."""
 
-import dataclasses
 import functools
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -21,6 +20,7 @@ from backprop_bench.bench.mutation.signature import (
     quantities_of,
 )
 from backprop_bench.bench.verify.protocol import check_conduct
+from backprop_bench.bench.verify.replies import Reading
 from backprop_bench.data import Examples, Floats, Recipe, Trainer
 
 MOST = 3
@@ -28,32 +28,6 @@ MOST = 3
 LEAST_EXAMPLES = 21
 ROOM = 1.0
 """Powers of ten by which a mistake that is asked about may be less alike than the most alike."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Reading:
-    """What is known of a difference.
-
-    Attributes
-    ----------
-    differs
-        What of outputs, gradient, changes of the weights and loss differs, and by which factor; empty for nothing.
-    mistakes
-        Known mistakes that compute the very same, within rounding.
-    questions
-        What to ask: of these mistakes, or else of those that make the same quantities differ, the most alike first.
-    epochs
-        Epochs of a few batches in which differences were looked for; 0 where none were.
-    """
-
-    differs: str = ""
-    mistakes: tuple[str, ...] = ()
-    questions: tuple[str, ...] = ()
-    epochs: int = 0
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the fields as plain values."""
-        return dataclasses.asdict(self)
 
 
 def read_difference(recipe: Recipe, found: type[Trainer], expected: type[Trainer], examples: Examples) -> Reading:
@@ -84,10 +58,15 @@ def read_difference(recipe: Recipe, found: type[Trainer], expected: type[Trainer
             elif _fit(there, right) and differs(there, right) == difference:
                 alike.append((_distance(there, here, right), mutation))
     if same:
-        return Reading(difference, tuple(mutation.name for mutation in same), _questions(same), EPOCHS)
+        return Reading(
+            differs=difference,
+            mistakes=tuple(mutation.name for mutation in same),
+            questions=_questions(same),
+            epochs=EPOCHS,
+        )
     nearest = sorted(alike, key=lambda pair: pair[0])
     near = [mutation for distance, mutation in nearest if distance <= nearest[0][0] + ROOM]
-    return Reading(difference, (), _questions(near)[:MOST], EPOCHS)
+    return Reading(differs=difference, questions=_questions(near)[:MOST], epochs=EPOCHS)
 
 
 def read_conduct(recipe: Recipe, batch: Examples, fault: str) -> Reading:
@@ -101,10 +80,10 @@ def read_conduct(recipe: Recipe, batch: Examples, fault: str) -> Reading:
         faults = list(_try_all(MISTAKES, conduct))
     same = [mutation for mutation, there in faults if there == fault]
     if same:
-        return Reading("", tuple(mutation.name for mutation in same), _questions(same))
+        return Reading(mistakes=tuple(mutation.name for mutation in same), questions=_questions(same))
     raised, colon, _ = fault.partition(": ")
     alike = [mutation for mutation, there in faults if colon and there.startswith(raised + colon)]
-    return Reading("", (), _questions(alike)[:MOST])
+    return Reading(questions=_questions(alike)[:MOST])
 
 
 def _few(recipe: Recipe, examples: Examples) -> Examples:

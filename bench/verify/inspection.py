@@ -65,10 +65,6 @@ class Quantity:
     passed: bool
     where: str
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the fields as plain values."""
-        return dataclasses.asdict(self)
-
 
 def inspect(
     recipe: Recipe, found: type[Trainer], expected: type[Trainer], examples: Examples, steps: int

@@ -36,7 +36,19 @@ class Inspection(Reply, frozen=True, kw_only=True):
 
 
 class Reading(Reply, frozen=True, kw_only=True):
-    """What is known of a difference: see :class:`backprop_bench.bench.mutation.likely.Reading`."""
+    """What is known of a difference.
+
+    Attributes
+    ----------
+    differs
+        What of outputs, gradient, weight updates and loss differs, and by which factor; empty for nothing.
+    mistakes
+        Known mistakes that compute the very same, within rounding.
+    questions
+        What to ask: of these mistakes, or else of those that make the same quantities differ, the most alike first.
+    epochs
+        Epochs of a few batches in which differences were looked for; 0 where none were.
+    """
 
     differs: str = ""
     mistakes: tuple[str, ...] = ()

@@ -382,7 +382,7 @@ def test_a_run_killed_again_and_again_ends_as_an_undisturbed_one(tmp_path: Path,
     assert set(blocks.values()) == {1}, "nothing is there twice"
     assert len(rows_of(b, "stop")) == 1
     for number in {row["replicate"] for row in rows_of(b, "block")}:
-        blocks_of_set = rows_of(b, "block", set=number)
+        blocks_of_set = rows_of(b, "block", replicate=number)
         assert len({row["session"] for row in blocks_of_set}) == 1, "a set is of one session"
         places = [row["round"] * 3 + row["position"] for row in blocks_of_set]
         assert places == list(range(len(places))), "no block is missing before the one that was running"

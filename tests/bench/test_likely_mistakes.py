@@ -55,8 +55,7 @@ def inspected(name: str, dataset: str, recipe: Recipe) -> Found:
     outcome = inspect(name, "scratch-numpy", recipe.to_dict(), dataset, STEPS)
     known = Reading()
     if not outcome.equal:
-        diagnosis = diagnose(name, recipe.to_dict(), dataset, "scratch-numpy")
-        known = Reading(**dataclasses.asdict(diagnosis))
+        known = diagnose(name, recipe.to_dict(), dataset, "scratch-numpy")
     return Found(outcome, known)
 
 
