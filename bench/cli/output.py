@@ -23,6 +23,8 @@ TEXT = "text"
 FORMATS = (TEXT, "json", "csv", "md")
 PARAMETERS = ("form", "table")
 """Names of the options within the program."""
+WIDTH = 80
+"""Columns where the terminal does not tell."""
 PLAIN = str.maketrans({"–": "-", "−": "-", "×": "x", "÷": "/", "±": "+-", "µ": "u", "…": "~", NBSP: " "})
 """Replacements for characters that the encoding of the output lacks."""
 
@@ -94,6 +96,8 @@ def _text_of(findings: Findings, width: int) -> list[RenderableType]:
 
 def _print_rich(lines_for: Callable[[int], Sequence[RenderableType]]) -> None:
     console = Console()
+    if not console.width:  # COLUMNS is 0
+        console = Console(width=WIDTH)
     with console.capture() as captured:
         for line in lines_for(console.width):
             console.print(line)

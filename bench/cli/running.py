@@ -20,8 +20,8 @@ from backprop_bench.bench.core.implementations import named_implementation
 from backprop_bench.bench.core.machine.cores import pin
 from backprop_bench.bench.core.machine.environment import environment, usable_core_numbers
 from backprop_bench.bench.core.records.plan import Description, Plan
-from backprop_bench.bench.core.records.reader import read_description, read_records
-from backprop_bench.bench.core.records.recorded_run import RecordedRun
+from backprop_bench.bench.core.records.reader import read_description
+from backprop_bench.bench.core.records.recorded_run import RecordedRun, read_planned_records
 from backprop_bench.bench.core.records.run_folder import check_unchanged, locked, new_run_folder
 from backprop_bench.bench.core.records.writer import Recorder, write_description
 from backprop_bench.data import Dataset, InputError, load_dataset
@@ -140,7 +140,7 @@ def go_on(folder: Path, progress: Progress, measure: Measure = run_all) -> Recor
                 "start a new run instead"
             )
     with locked(folder), Recorder(folder) as recorder:
-        rows = read_records(folder)
+        rows = read_planned_records(folder, plan)
         try:
             measure(RunContext(plan, dataset, description.threads, Book(recorder, rows), progress))
         except KeyboardInterrupt:

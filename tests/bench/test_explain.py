@@ -87,6 +87,7 @@ def made_up(skip: str = "", diverged: str = "") -> tuple[dict[str, Any], list[Ro
     cells = [cell_name(cell) for cell in itertools.product((0, 1), repeat=3)]
     accuracy: Row = {"name": "accuracy", "epochs": 2, "examples": 1000, "factors": ACCURACY}
     accuracy["entries"] = [{"label": name, "implementation": "scratch-compiled"} for name in cells]
+    accuracy["entries"] += [{"label": f"torch-eager {name}", "implementation": "torch-eager"} for name in cells]
     example_s = {"00": 100e-6, "10": 10e-6, "01": 400e-6, "11": 20e-6, "torch-loader": 30e-6}
     runtime, timed = timed_question("runtime", example_s)
     description = {"plan": {"questions": [accuracy, {**runtime, "factors": RUNTIME}]}}

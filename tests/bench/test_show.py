@@ -199,6 +199,47 @@ def test_names_from_outside_do_nothing_to_a_terminal(tmp_path: Path) -> None:
 # Bad input
 
 
+def damaged(folder: Path, change: Callable[[list[str]], list[str]]) -> Path:
+    """Return a run whose lines of records were changed."""
+    here = write_run(folder / "damaged", "compare", *recorded_run())
+    lines = (here / "records.jsonl").read_text().splitlines(keepends=True)
+    (here / "records.jsonl").write_text("".join(change(lines)))
+    return here
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda lines: [*lines, lines[3]], "repeats line 4; expected every record once"),
+        (
+            lambda lines: [lines[0].replace("same-recipe", "x").replace("as-published", "x"), *lines[1:]],
+            "the question 'x'",
+        ),
+        (lambda lines: [*lines[:-1], lines[-1].replace('"question"', '"questions"')], "`question"),
+        (lambda lines: [*lines[:2], lines[2].replace("torch-", "tensor-")], "line 3 is of the implementation 'tensor-"),
+        (lambda lines: [lines[0].replace('"session": 0', '"session": null'), *lines[1:]], "session: expected `int`"),
+    ],
+)
+@pytest.mark.parametrize("command", ["show", "report"])
+def test_records_that_cannot_be_are_refused_with_their_line(
+    tmp_path: Path, command: str, change: Callable[[list[str]], list[str]], said: str
+) -> None:
+    refused(run(command, damaged(tmp_path, change)), said, "records.jsonl: line ")
+
+
+@pytest.mark.parametrize("name", ["run.json", "records.jsonl"])
+def test_a_pipe_in_place_of_a_file_of_a_run_is_refused_and_not_waited_for(tmp_path: Path, name: str) -> None:
+    folder = write_run(tmp_path / "run", "compare", *recorded_run())
+    (folder / name).unlink()
+    os.mkfifo(folder / name)
+    result = run("show", folder)
+    assert result.exit_code == 2, result.output
+
+
+def test_a_terminal_of_no_columns_is_as_good_as_none(runs: dict[str, Path]) -> None:
+    assert run("show", runs["ladder"], COLUMNS="0").stdout == run("show", runs["ladder"], COLUMNS="80").stdout
+
+
 @pytest.mark.parametrize("command", ["show", "report", "export"])
 def test_what_is_no_run_is_refused(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("backprop_bench.bench.cli.export.WRITER", "json")  # is there

@@ -3,9 +3,12 @@
 import dataclasses
 from pathlib import Path
 
-from backprop_bench.bench.core.records.kinds import AnyRecord
-from backprop_bench.bench.core.records.plan import Description
-from backprop_bench.bench.core.records.reader import read_description, read_records
+from backprop_bench.bench.core.records.kinds import AnyRecord, Stop
+from backprop_bench.bench.core.records.plan import Description, Plan
+from backprop_bench.bench.core.records.reader import RECORDS, read_description, read_records
+from backprop_bench.data import InputError
+
+PLANNED = "expected one that the plan of the run has"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,4 +32,22 @@ class RecordedRun:
 
 def read_run(folder: Path) -> RecordedRun:
     """Read the run in a folder; raises `InputError` where it holds none, or a damaged one."""
-    return RecordedRun(folder, read_description(folder), read_records(folder))
+    description = read_description(folder)
+    return RecordedRun(folder, description, read_planned_records(folder, description.plan))
+
+
+def read_planned_records(folder: Path, plan: Plan) -> list[AnyRecord]:
+    """Read the records of a run; raises `InputError` for one of a question or an implementation that is not planned."""
+    labels = {
+        question.name: {name for entry in question.entries for name in (entry.label, entry.name)}
+        for question in plan.questions
+    }
+    records = read_records(folder)
+    for number, record in enumerate(records, start=1):
+        if record.question not in labels:
+            raise InputError(f"{folder / RECORDS}: line {number} is of the question {record.question!r}; {PLANNED}")
+        if not isinstance(record, Stop) and record.implementation not in labels[record.question]:
+            raise InputError(
+                f"{folder / RECORDS}: line {number} is of the implementation {record.implementation!r}; {PLANNED}"
+            )
+    return records
