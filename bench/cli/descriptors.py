@@ -75,8 +75,8 @@ class Descriptor:
 def descriptor(command: str) -> Descriptor:
     """Return the descriptor of a command; raises `LookupError` for one of no question."""
     module = importlib.import_module(f"backprop_bench.bench.{FOLDERS[command]}.command")
-    found: tuple[Descriptor, ...] = module.DESCRIPTORS
-    return next(one for one in found if one.command.name == command)
+    result: tuple[Descriptor, ...] = module.DESCRIPTORS
+    return next(one for one in result if one.command.name == command)
 
 
 def commands_with_runs() -> list[str]:

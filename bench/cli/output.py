@@ -82,16 +82,16 @@ def _one_json(table: Table) -> str:
 
 def _text_of(findings: Findings, width: int) -> list[RenderableType]:
     """Return what a terminal of this width shows: tables, charts, and last the sentences."""
-    found: list[RenderableType] = []
+    result: list[RenderableType] = []
     for table in findings.tables[: findings.n_first]:
-        found += [to_rich(table, width), ""]
+        result += [to_rich(table, width), ""]
     for chart in findings.charts:
-        found += [chart_to_rich(chart, width), ""]
+        result += [chart_to_rich(chart, width), ""]
     hidden = len(findings.tables) - findings.n_first
     if hidden:
         asked = f"--table {findings.n_first + 1} to {len(findings.tables)}, or --format md"
-        found += [Text(f"{count(hidden, 'more table')}: {asked}.", style="dim"), ""]
-    return [*found, *map(Text, findings.sentences)]
+        result += [Text(f"{count(hidden, 'more table')}: {asked}.", style="dim"), ""]
+    return [*result, *map(Text, findings.sentences)]
 
 
 def _print_rich(lines_for: Callable[[int], Sequence[RenderableType]]) -> None:

@@ -66,6 +66,6 @@ def findings_of_run(folder: Path, others: Sequence[Path] = ()) -> Findings:
     if command not in known:
         raise InputError(f"{folder} holds a run of {command!r}; expected one of {listing(known, 'or')}")
     run = read_run(folder)
-    found = descriptor(command)
-    assert found.findings is not None  # it is a command with runs
-    return found.findings(run) if found.report is None else found.report(run, others)
+    result = descriptor(command)
+    assert result.findings is not None  # it is a command with runs
+    return result.findings(run) if result.report is None else result.report(run, others)

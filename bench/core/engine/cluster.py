@@ -41,8 +41,8 @@ def check_software(here: Mapping[str, str], there: Mapping[str, str]) -> None:
     """Raise `InputError` unless a worker, which is here, has the versions of the driver, which is there."""
     for name in dict.fromkeys([*there, *here]):
         if here.get(name) != there.get(name):
-            found, expected = (versions.get(name, "not installed") for versions in (here, there))
-            raise InputError(f"{name} is {found} on it and {expected} where the run is; expected the same on both")
+            result, expected = (versions.get(name, "not installed") for versions in (here, there))
+            raise InputError(f"{name} is {result} on it and {expected} where the run is; expected the same on both")
 
 
 def check_cluster(address: str) -> None:
@@ -101,8 +101,8 @@ class Cluster(Sweep):
         except (concurrent.futures.CancelledError, asyncio.CancelledError) as error:
             raise InputError(f"the scheduler at {self._address} went away; {_RESUME}") from error
         except Exception as error:
-            said = " ".join(f"{type(error).__name__}: {error}".split())
-            raise InputError(f"the workers of {self._address} gave up: {said}; {_RESUME}") from error
+            message = " ".join(f"{type(error).__name__}: {error}".split())
+            raise InputError(f"the workers of {self._address} gave up: {message}; {_RESUME}") from error
 
 
 _RESUME = "what came back is recorded, and --resume goes on"
@@ -211,9 +211,9 @@ _LOADING = threading.Lock()
 
 @functools.cache
 def _loaded(dataset: str, fingerprint: str) -> Forms:
-    found = load_dataset(dataset)
-    if found.fingerprint() != fingerprint:
+    result = load_dataset(dataset)
+    if result.fingerprint() != fingerprint:
         raise InputError(
             f"the examples of {dataset} are not those of the run; expected the same files on every machine"
         )
-    return Forms(found)
+    return Forms(result)

@@ -141,11 +141,11 @@ def pin(cores: Sequence[int]) -> bool:
     done: set[int] = set()
     try:
         # Until no thread is new: one that is not pinned yet may have started another.
-        while found := {int(task.name) for task in tasks.iterdir()} - done:
-            for thread in found:
+        while result := {int(task.name) for task in tasks.iterdir()} - done:
+            for thread in result:
                 with contextlib.suppress(ProcessLookupError):  # it has ended
                     os.sched_setaffinity(thread, cores)
-            done |= found
+            done |= result
     except OSError:
         return False
     return True

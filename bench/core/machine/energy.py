@@ -60,11 +60,11 @@ class EnergyMeter:
             Whether to count the first GPU too: NVML's first, which is the first on the PCI bus whatever
             ``CUDA_VISIBLE_DEVICES`` says. Needs the package ``nvidia-ml-py``.
         """
-        found = [_packages(root)]
+        result = [_packages(root)]
         if gpu:
-            found.append(_gpu())
-        reasons = [each for each in found if isinstance(each, str)]
-        counters = [counter for each in found if not isinstance(each, str) for counter in each]
+            result.append(_gpu())
+        reasons = [each for each in result if isinstance(each, str)]
+        counters = [counter for each in result if not isinstance(each, str) for counter in each]
         return cls(tuple(counters), "; ".join(reasons) or None)
 
     @property
@@ -102,8 +102,8 @@ def _packages(root: Path) -> list[Counter] | str:
 
     Besides the packages there may be a zone ``psys``, the whole board; it has the packages in it and is left out.
     """
-    found = {int(match[1]): path for path in root.glob(f"{POWERCAP}/*") if (match := ZONE.fullmatch(path.name))}
-    zones = [(read_text(path / "name") or "", path) for _, path in sorted(found.items())]
+    result = {int(match[1]): path for path in root.glob(f"{POWERCAP}/*") if (match := ZONE.fullmatch(path.name))}
+    zones = [(read_text(path / "name") or "", path) for _, path in sorted(result.items())]
     packages = [(name, path) for name, path in zones if name.startswith("package")]
     if not packages:
         return f"no package in /{POWERCAP}/intel-rapl:* (virtual machine, no driver, or not Linux)"

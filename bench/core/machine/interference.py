@@ -95,8 +95,8 @@ def parse_pressure_total(text: str) -> int | None:
 
 def parse_throttles(text: str) -> int | None:
     """Return the count in a core's ``core_throttle_count`` or in a control group's ``cpu.stat``."""
-    found = THROTTLE_COUNT.search(text)
-    return int(found[1]) if found else None
+    result = THROTTLE_COUNT.search(text)
+    return int(result[1]) if result else None
 
 
 def _switches_and_faults() -> tuple[int | None, int | None, int | None, int | None]:

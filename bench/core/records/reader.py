@@ -54,8 +54,8 @@ def _decode(path: Path, number: int, line: bytes) -> AnyRecord:
     if kind not in _KINDS:
         raise InputError(f"{path}: line {number} is no record; expected a JSON object with a known kind")
     odd = next((name for name, value in plain.items() if not _is_finite(value)), None)
-    said = in_words(wrong) if odd is None else f"{odd}: expected a finite number"
-    raise InputError(f"{path}: line {number}, a record of kind {kind!r}: {said}")
+    message = in_words(wrong) if odd is None else f"{odd}: expected a finite number"
+    raise InputError(f"{path}: line {number}, a record of kind {kind!r}: {message}")
 
 
 def _is_finite(value: object) -> bool:
@@ -66,10 +66,10 @@ def _is_finite(value: object) -> bool:
 
 def in_words(wrong: str) -> str:
     """Return what msgspec says is wrong, with the field first."""
-    said, _, place = wrong.partition(" - at `$")
+    message, _, place = wrong.partition(" - at `$")
     field = place.rstrip("`").lstrip(".").replace("[...]", "")
-    said = said[:1].lower() + said[1:]
-    return f"{field}: {said}" if field else said
+    message = message[:1].lower() + message[1:]
+    return f"{field}: {message}" if field else message
 
 
 def _content(path: Path) -> bytes:

@@ -46,16 +46,16 @@ def new_run_folder(results: Path, profile: str, latest: str = LATEST) -> Path:
 
 def existing_run_folder(path: Path, command: str = "compare") -> Path:
     """Return the folder of an earlier run; raises `InputError` where there is none, or one of another command."""
-    found = command_of_run(path, command)
-    if found != command:
-        raise InputError(f"{path} holds a run of `backprop-bench {found}`; expected one of `backprop-bench {command}`")
+    result = command_of_run(path, command)
+    if result != command:
+        raise InputError(f"{path} holds a run of `backprop-bench {result}`; expected one of `backprop-bench {command}`")
     return path.resolve()
 
 
 def command_of_run(path: Path, expected: str = "compare") -> str:
     """Return the command whose run a folder holds; raises `InputError` where it holds none."""
     if not (path / DESCRIPTION).is_file():
-        others = sorted(found.parent for found in path.parent.glob(f"latest*/{DESCRIPTION}"))
+        others = sorted(result.parent for result in path.parent.glob(f"latest*/{DESCRIPTION}"))
         hint = f"; there is {', '.join(map(str, others))}" if others else ""
         raise InputError(f"{path} holds no run; expected a folder with {DESCRIPTION}, as `{expected}` leaves it{hint}")
     return read_command(path)

@@ -167,8 +167,8 @@ class Worker:
         how = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
         how += ", as systems do where memory runs out" if code == -signal.SIGKILL else ""
         self._errors.seek(0)
-        said = self._errors.read().decode(errors="replace").strip().splitlines()
-        return f"its process {how}" + (f": {said[-1]}" if said else "")
+        message = self._errors.read().decode(errors="replace").strip().splitlines()
+        return f"its process {how}" + (f": {message[-1]}" if message else "")
 
     def kill(self) -> None:
         """End the process and those that it started; whoever waits for its answer gets a `WorkerError`."""

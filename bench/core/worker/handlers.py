@@ -45,7 +45,7 @@ def handler(*, needs_session: bool = False, refuses: bool = False) -> Callable[[
 def find_handler(name: str, own: Mapping[str, Handler]) -> Handler:
     """Return a handler by its name; raises `LookupError` where there is none."""
     module, _, function = name.partition(":")
-    found = getattr(importlib.import_module(f"backprop_bench.bench.{module}"), function) if function else own[name]
-    if not isinstance(found, Handler):
+    result = getattr(importlib.import_module(f"backprop_bench.bench.{module}"), function) if function else own[name]
+    if not isinstance(result, Handler):
         raise LookupError(f"{name} is no handler")
-    return found
+    return result

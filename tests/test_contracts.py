@@ -41,6 +41,7 @@ def copy_of_the_code(folder: Path) -> None:
         ("bench/ladder/analysis.py", "import time", "Analyses and statistics are pure"),
         ("bench/ladder/view.py", "import backprop_bench.bench.core.engine.plan", "Views are functions of the records"),
         ("bench/ladder/view.py", "import backprop_bench.bench.scaling.view", "Questions do not import each other"),
+        ("bench/core/records/kinds.py", "import backprop_bench.bench.core.records.reader", "No import cycle"),
         ("bench/core/engine/plan.py", "import backprop_bench.bench.report.table", "Questions do not import each other"),
     ],
 )
