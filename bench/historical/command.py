@@ -16,7 +16,7 @@ from backprop_bench.bench.core.records.plan import Description
 from backprop_bench.bench.core.records.reader import of_kind
 from backprop_bench.bench.core.records.recorded_run import RecordedRun
 from backprop_bench.bench.historical.analysis import Codes, codes_of
-from backprop_bench.bench.historical.experiments import EXPERIMENTS
+from backprop_bench.bench.historical.experiments import EXPERIMENTS, N_PERSON_UNITS, N_PERSONS
 from backprop_bench.bench.historical.hinton import Activity, best_codes
 from backprop_bench.bench.historical.labels import worded
 from backprop_bench.bench.historical.measure import plan_reproduction, run_reproduction
@@ -93,7 +93,7 @@ def family_codes(rows: Sequence[AnyRecord]) -> list[Codes]:
     trials = [row for row in of_kind(rows, Trial) if row.question.startswith(FAMILY)]
     learned = [row for row in trials if row.weights is not None and row.question != FAMILY]
     chosen = learned or [row for row in trials if row.question == FAMILY]
-    return codes_of(chosen, load_family_trees(), EXPERIMENTS[FAMILY].variants["ε 0.01"].groups[0][1])
+    return codes_of(chosen, load_family_trees(), N_PERSON_UNITS)
 
 
 def family_activity(description: Description, rows: Sequence[AnyRecord], codes: Sequence[Codes]) -> Activity | None:
@@ -109,12 +109,11 @@ def family_activity(description: Description, rows: Sequence[AnyRecord], codes: 
     patterns = load_patterns(FAMILY)
     example = patterns.example_names.index(QUESTION)
     passed = NumpyTrainer(recipe, layers).forward(patterns.examples(recipe).x[example : example + 1])
-    n_people = recipe.groups[0][0]
     inputs = patterns.inputs[example].astype(float).tolist()
     numbered = [[str(number) for number in range(1, y.shape[1] + 1)] for y in passed.y]
     shown_layers = [
-        ("persons", patterns.input_names[:n_people], inputs[:n_people]),
-        ("relations", patterns.input_names[n_people:], inputs[n_people:]),
+        ("persons", patterns.input_names[:N_PERSONS], inputs[:N_PERSONS]),
+        ("relations", patterns.input_names[N_PERSONS:], inputs[N_PERSONS:]),
         ("their units", numbered[1], passed.y[1][0].tolist()),
         ("both together", numbered[2], passed.y[2][0].tolist()),
         ("before the answer", numbered[3], passed.y[3][0].tolist()),

@@ -4,7 +4,7 @@ import dataclasses
 import itertools
 from collections.abc import Mapping
 
-from backprop_bench.data import ARTICLE_SCRATCH, Recipe
+from backprop_bench.data import ARTICLE_SCRATCH, Recipe, Recipe1986
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,15 +72,26 @@ OF_1986 = Recipe(
 """The recipe of the symmetry network, whose settings are all published: Nature 323, 533-536, Fig. 1."""
 AS_PUBLISHED, AVERAGED = "as published", "mean over the examples"
 
-FAMILY = OF_1986.replace(
+N_PERSONS, N_PERSON_UNITS = 24, 6
+"""Inputs that stand for persons, and the hidden units that only these are connected to."""
+FAMILY = Recipe1986(
     layer_sizes=(36, 12, 12, 6, 24),
-    groups=((24, 6), (12, 6)),
+    output_activation="sigmoid",
+    loss="squared_error",
+    reduction="sum",
+    batch_size=None,
+    optimizer="momentum",
     learning_rate=0.005,
     momentum=0.5,
-    schedule=((20, 0.01, 0.9),),
-    shrinkage=0.002,
-    margin=(0.2, 0.8),
+    initialization="uniform",
+    init_scale=OF_1986.init_scale,
+    dtype="float64",
     epochs=1500,
+    shuffle=False,
+    first_layer_blocks=((N_PERSONS, N_PERSON_UNITS), (12, 6)),
+    schedule=((20, 0.01, 0.9),),
+    multiplicative_decay=0.002,
+    error_dead_zone=(0.2, 0.8),
 )
 """The recipe of the family trees, read literally (the same, Figs 2-4). The range of the initial weights is that of the
 symmetry network, for none is stated."""
@@ -89,9 +100,9 @@ SECOND_RATES = {"ε 0.01": 0.01, "ε 0.001": 0.001}
 RANGES = (0.1, 0.3, 1.0, 2.0)
 DECAYS = {"0.2 %": 0.002, "0.02 %": 0.0002, "no decay": 0.0}
 MARGINS: dict[str, dict[str, object]] = {
-    "targets 0 and 1, forgiven beyond 0.2 and 0.8": {"margin": (0.2, 0.8), "target_range": (0.0, 1.0)},
-    "targets 0.2 and 0.8, forgiven beyond": {"margin": (0.2, 0.8), "target_range": (0.2, 0.8)},
-    "nothing forgiven": {"margin": None, "target_range": (0.0, 1.0)},
+    "targets 0 and 1, forgiven beyond 0.2 and 0.8": {"error_dead_zone": (0.2, 0.8), "target_range": (0.0, 1.0)},
+    "targets 0.2 and 0.8, forgiven beyond": {"error_dead_zone": (0.2, 0.8), "target_range": (0.2, 0.8)},
+    "nothing forgiven": {"error_dead_zone": None, "target_range": (0.0, 1.0)},
 }
 PER_SWEEP = 1 - (1 - 0.002) ** (1 / 100)
 """Decay per update that amounts to 0.2 % per epoch of 100 updates."""
@@ -101,16 +112,18 @@ FASTER = "ε 0.05"
 
 def in_text(recipe: Recipe) -> bool:
     """Say whether a recipe is a reading of the text; of the family trees some are not."""
-    if not recipe.groups:
+    full = Recipe1986.of(recipe)
+    if not full.first_layer_blocks:
         return True
-    return recipe.learning_rate < 0.02 and recipe.shrinkage in (0.002, PER_SWEEP) and recipe.margin is not None
+    has_decay = full.multiplicative_decay in (0.002, PER_SWEEP)
+    return full.learning_rate < 0.02 and has_decay and full.error_dead_zone is not None
 
 
 def _family_map() -> dict[str, Recipe]:
     """Return all that the text leaves open, and some of what it does not, with an update after every epoch."""
     rates = {**SECOND_RATES, FASTER: 0.05}
     found = {}
-    for scale, (said, rate), (decay, shrinkage), (margin, changes), reduction in itertools.product(
+    for scale, (said, rate), (decay, share), (targets, changes), reduction in itertools.product(
         RANGES, rates.items(), DECAYS.items(), MARGINS.items(), ("sum", "mean")
     ):
         first = 0.025 if said == FASTER else 0.005
@@ -118,11 +131,11 @@ def _family_map() -> dict[str, Recipe]:
             init_scale=scale,
             learning_rate=first,
             schedule=((20, rate, 0.9),),
-            shrinkage=shrinkage,
+            multiplicative_decay=share,
             reduction=reduction,
             **changes,
         )
-        found[f"U(±{scale:g}), {said}, {decay}, {margin}, {reduction} over examples"] = recipe
+        found[f"U(±{scale:g}), {said}, {decay}, {targets}, {reduction} over examples"] = recipe
     return found
 
 
@@ -130,21 +143,26 @@ def _family_example_map() -> dict[str, Recipe]:
     """Return the same with an update after every example, where it is affordable."""
     found = {}
     decays = {"0.2 % a change": 0.002, "0.2 % a sweep": PER_SWEEP, "no decay": 0.0}
-    for scale, (said, rate), (decay, shrinkage), (margin, changes) in itertools.product(
+    for scale, (said, rate), (decay, share), (targets, changes) in itertools.product(
         (0.3, 1.0), SECOND_RATES.items(), decays.items(), MARGINS.items()
     ):
         recipe = FAMILY.replace(
-            init_scale=scale, schedule=((20, rate, 0.9),), shrinkage=shrinkage, batch_size=1, shuffle=True, **changes
+            init_scale=scale,
+            schedule=((20, rate, 0.9),),
+            multiplicative_decay=share,
+            batch_size=1,
+            shuffle=True,
+            **changes,
         )
-        found[f"U(±{scale:g}), {said}, {decay}, {margin}, example by example"] = recipe
+        found[f"U(±{scale:g}), {said}, {decay}, {targets}, example by example"] = recipe
     return found
 
 
-def _pdp(layer_sizes: tuple[int, ...], sweeps: int, *, direct: bool = False) -> dict[str, Recipe]:
+def _pdp(layer_sizes: tuple[int, ...], sweeps: int, *, skip_connection: bool = False) -> dict[str, Recipe]:
     """Return the recipes of a task of *Parallel Distributed Processing*, chapter 8, without and with momentum."""
     recipe = OF_1986.replace(
         layer_sizes=layer_sizes,
-        direct=direct,
+        skip_connection=skip_connection,
         learning_rate=0.5,
         init_scale=0.5,
         target_range=(0.1, 0.9),
@@ -233,7 +251,7 @@ EXPERIMENTS: dict[str, Experiment] = {
             "xor",
             "XOR with one hidden unit and input-output skip connections",
             "xor",
-            _pdp((2, 1, 1), 10_000, direct=True),
+            _pdp((2, 1, 1), 10_000, skip_connection=True),
             seeds=100,
             twin_seeds=100,
             guesses=PDP_GUESSES,

@@ -18,6 +18,7 @@ from backprop_bench.data import (
     Parameters,
     Patterns,
     Recipe,
+    Recipe1986,
     Trainer,
     batch_order,
     initial_parameters,
@@ -175,7 +176,7 @@ def train_in_stretches(
     InputError
         For a recipe whose changes depend on more than weights and gradient, which a twin that begins anew lacks.
     """
-    if recipe.optimizer != "sgd" or recipe.schedule:
+    if recipe.optimizer != "sgd" or Recipe1986.of(recipe).schedule:
         raise InputError("a twin can begin anew on the way with plain gradient descent only; expected optimizer sgd")
     order = batch_order(recipe, len(examples.x), epoch - 1)
     size = batches * (recipe.batch_size or len(order))

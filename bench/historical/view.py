@@ -33,7 +33,7 @@ from backprop_bench.bench.report.chart import Bar, Chart
 from backprop_bench.bench.report.drawing import Drawing
 from backprop_bench.bench.report.numbers import ABSENT, count, has_bounds, percent
 from backprop_bench.bench.report.table import Table, make_table
-from backprop_bench.data import Recipe
+from backprop_bench.data import Recipe, Recipe1986
 
 VERDICTS = {True: "replicated", False: "not replicated", None: ABSENT}
 AGREEMENTS = {True: "agree", False: "differ", None: ABSENT}
@@ -363,18 +363,19 @@ def _said_map(readings: Sequence[Reading]) -> str:
     return "Best: " + "; ".join(f"{worded(item.variant)}: {percent(item.trained)}" for item in ranked) + "."
 
 
-def _margin_letter(recipe: Recipe) -> str:
-    if recipe.margin is None:
+def _dead_zone_letter(recipe: Recipe) -> str:
+    if Recipe1986.of(recipe).error_dead_zone is None:
         return "C"
     return "A" if recipe.target_range == (0.0, 1.0) else "B"
 
 
 def _draw_map(band: style.Band, readings: Sequence[Reading], reduction: str) -> None:
     def row_of(reading: Reading) -> tuple[float, str]:
-        return reading.recipe.init_scale, _margin_letter(reading.recipe)
+        return reading.recipe.init_scale, _dead_zone_letter(reading.recipe)
 
     def column_of(reading: Reading) -> tuple[float, float]:
-        return -reading.recipe.shrinkage, reading.recipe.schedule[0][1]
+        full = Recipe1986.of(reading.recipe)
+        return -full.multiplicative_decay, full.schedule[0][1]
 
     rows, columns = sorted(set(map(row_of, readings))), sorted(set(map(column_of, readings)))
     values = np.full((len(rows), len(columns)), np.nan)

@@ -51,6 +51,7 @@ from backprop_bench.data import (
     Layer,
     Parameters,
     Recipe,
+    Recipe1986,
     batch_order,
     initial_parameters,
     load_dataset,
@@ -278,11 +279,14 @@ def test_the_best_of_three_runs_is_taken_of_every_choice_of_them() -> None:
 
 def test_settings_are_those_of_the_facts() -> None:
     assert (FAMILY.learning_rate, FAMILY.momentum, FAMILY.schedule) == (0.005, 0.5, ((20, 0.01, 0.9),))
-    assert (FAMILY.shrinkage, FAMILY.margin, FAMILY.epochs, FAMILY.reduction) == (0.002, (0.2, 0.8), 1500, "sum")
+    assert (FAMILY.multiplicative_decay, FAMILY.error_dead_zone) == (0.002, (0.2, 0.8))
+    assert (FAMILY.epochs, FAMILY.reduction) == (1500, "sum")
     assert (OF_1986.learning_rate, OF_1986.momentum, OF_1986.init_scale) == (0.1, 0.9, 0.3)
     assert (NIELSEN.learning_rate, NIELSEN.batch_size, NIELSEN.epochs) == (3.0, 10, 30)
     readings = [recipe for recipe in EXPERIMENTS["family-trees-map"].variants.values() if in_text(recipe)]
-    assert all(recipe.shrinkage == 0.002 and recipe.margin for recipe in readings)
+    assert all(isinstance(recipe, Recipe1986) for recipe in readings)
+    assert {recipe.to_dict()["multiplicative_decay"] for recipe in readings} == {0.002}
+    assert all(recipe.to_dict()["error_dead_zone"] for recipe in readings)
     assert len(readings) == 4 * 2 * 2 * 2
     assert all(in_text(recipe) for recipe in EXPERIMENTS["family-trees"].variants.values())
 
