@@ -36,8 +36,8 @@ class Arrays(NamedTuple):
 
 def cache_folder() -> Path:
     """Return where caches and downloads go: ``$BACKPROP_BENCH_CACHE``, or else the user's cache folder."""
-    if given := os.environ.get("BACKPROP_BENCH_CACHE"):
-        return Path(given)
+    if folder := os.environ.get("BACKPROP_BENCH_CACHE"):
+        return Path(folder)
     from platformdirs import user_cache_dir
 
     return Path(user_cache_dir("backprop-bench", appauthor=False))
@@ -114,15 +114,15 @@ def _load(place: Path, key: dict[str, Any]) -> Arrays | None:
             n_bytes = sum(math.prod(shape) * np.dtype(_DTYPES[name]).itemsize for name, shape in shapes.items())
             if n_bytes != os.fstat(file.fileno()).st_size - file.tell():
                 return None
-            found = zlib.crc32(line)
+            actual = zlib.crc32(line)
             arrays = {}
             for name, shape in shapes.items():
                 arrays[name] = np.empty(shape, _DTYPES[name])
                 file.readinto(_bytes_of(arrays[name]))
-                found = zlib.crc32(_bytes_of(arrays[name]), found)
+                actual = zlib.crc32(_bytes_of(arrays[name]), actual)
     except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None
-    return Arrays(**arrays) if found == checksum else None
+    return Arrays(**arrays) if actual == checksum else None
 
 
 def _store(place: Path, key: dict[str, Any], arrays: Arrays) -> None:

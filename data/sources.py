@@ -59,9 +59,9 @@ def load_named(name: str) -> Arrays:
 
 def _load_fashion_mnist() -> Arrays:
     name = "fashion-mnist"
-    if given := os.environ.get(FOLDER_VARIABLE):
+    if folder := os.environ.get(FOLDER_VARIABLE):
         try:
-            return _load(name, find_idx_files(Path(given)))
+            return _load(name, find_idx_files(Path(folder)))
         except InputError as error:
             raise InputError(f"{FOLDER_VARIABLE} is set to a folder that cannot be used: {error}") from error
     kept = cache_folder() / name
@@ -95,10 +95,10 @@ def _decode(name: str, files: IdxFiles) -> Arrays:
     contents = {}
     for path, (file_name, expected) in zip(files.all(), SHA256[name].items(), strict=True):
         contents[path] = read_unpacked(path)
-        found = hashlib.sha256(contents[path]).hexdigest()
-        if found != expected:
+        actual = hashlib.sha256(contents[path]).hexdigest()
+        if actual != expected:
             raise InputError(
-                f"{path}: the sha256 of its unpacked bytes is {found}, expected {expected}, "
+                f"{path}: the sha256 of its unpacked bytes is {actual}, expected {expected}, "
                 f"that of {file_name} of {name}"
             )
     return parse_idx(files, contents)

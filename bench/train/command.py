@@ -63,17 +63,17 @@ def train(
     cores = chosen_cores(None, threads)
     changes = changes_from(fields)
     loaded = load_dataset(dataset)
-    chosen = named_recipe(recipe)
-    chosen = (chosen if "layer_sizes" in changes else fit_recipe(chosen, loaded)).replace(**changes)
-    check_fit(chosen, loaded)
+    selected = named_recipe(recipe)
+    selected = (selected if "layer_sizes" in changes else fit_recipe(selected, loaded)).replace(**changes)
+    check_fit(selected, loaded)
     if json_file is not None:
         _check_writable(json_file)
     loaded = (loaded.hold_out(hold_out) if hold_out else loaded).subset(examples)
-    entry = Entry(implementation, recipe, chosen)
+    entry = Entry(implementation, recipe, selected)
     try:
-        with SharedExamples(chosen, loaded) as shared, Worker(threads, descriptors=[shared.descriptor]) as worker:
+        with SharedExamples(selected, loaded) as shared, Worker(threads, descriptors=[shared.descriptor]) as worker:
             worker.ask("open", Opened, **open_request(entry, shared, worker, threads, list(cores)))
-            epochs = _train(worker, chosen, _print_line if output.is_text else None)
+            epochs = _train(worker, selected, _print_line if output.is_text else None)
     except Refusal as refusal:
         raise InputError(str(refusal)) from None
     except WorkerError as failure:
@@ -83,7 +83,11 @@ def train(
         table = make_table(f"{implementation}, {recipe}", list(COLUMNS), list(map(_cells, epochs)))
         output.show(Findings([Finding("training", tables=[table])]))
     if json_file is not None:
-        outcome: dict[str, object] = {"implementation": implementation, "recipe": chosen.to_dict(), "dataset": dataset}
+        outcome: dict[str, object] = {
+            "implementation": implementation,
+            "recipe": selected.to_dict(),
+            "dataset": dataset,
+        }
         outcome |= {"examples": examples, "hold_out": hold_out, "epochs": msgspec.to_builtins(epochs)}
         write_whole(json_file, (json.dumps(outcome, indent=2) + "\n").encode())
 
