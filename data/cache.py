@@ -1,6 +1,6 @@
 """Decoded datasets, kept in the user's cache folder so that the next start is fast.
 
-A cache is never trusted and never needed: whatever is wrong with it, the dataset is decoded again.
+A cache is checked when it is read; where it is damaged or missing, the dataset is decoded again.
 """
 
 import contextlib
@@ -17,7 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from backprop_bench.data.dataset import Labels
+from backprop_bench.data.errors import InputError
 
+CACHE_VARIABLE = "BACKPROP_BENCH_CACHE"
 FORMAT = "backprop-bench arrays 1"
 _DTYPES = {"x_train": "|u1", "y_train": "<i8", "x_test": "|u1", "y_test": "<i8"}
 _LONGEST_HEADER = 1 << 20
@@ -35,9 +37,20 @@ class Arrays(NamedTuple):
 
 
 def cache_folder() -> Path:
-    """Return where caches and downloads go: ``$BACKPROP_BENCH_CACHE``, or else the user's cache folder."""
-    if folder := os.environ.get("BACKPROP_BENCH_CACHE"):
-        return Path(folder)
+    """Return the absolute folder of caches and downloads: ``$BACKPROP_BENCH_CACHE``, or else the user's cache folder.
+
+    A relative one is below the current folder; ``~`` is a home folder.
+
+    Raises
+    ------
+    InputError
+        Where ``~`` belongs to a user who is unknown.
+    """
+    if folder := os.environ.get(CACHE_VARIABLE):
+        try:
+            return Path(folder).expanduser().absolute()
+        except RuntimeError as error:
+            raise InputError(f"{CACHE_VARIABLE} is {folder}, whose user is unknown; expected a folder") from error
     from platformdirs import user_cache_dir
 
     return Path(user_cache_dir("backprop-bench", appauthor=False))

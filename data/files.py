@@ -1,4 +1,4 @@
-"""Files as they lie on disk: found or not, packed or not."""
+"""Reads files, packed by gzip or not."""
 
 import zlib
 from pathlib import Path

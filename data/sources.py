@@ -1,4 +1,4 @@
-"""The datasets that have a name: where they are from, and how it is known that they are what they should be."""
+"""The named datasets: where they come from, and the checksums that they must have."""
 
 import contextlib
 import os
@@ -13,7 +13,7 @@ from backprop_bench.data.idx import IdxFiles, find_idx_files, parse_idx
 
 MNIST_FOLDER = Path(__file__).parent / "mnist"
 DEBIAN_FOLDER = Path("/usr/share/datasets/fashion-mnist")
-FASHION_MNIST_URL = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"
+FASHION_MNIST_URL = "https://fashion-mnist.s3.eu-central-1.amazonaws.com/"
 FOLDER_VARIABLE = "BACKPROP_BENCH_FASHION_MNIST"
 URL_VARIABLE = "BACKPROP_BENCH_FASHION_MNIST_URL"
 

@@ -93,7 +93,7 @@ def train(
 
 
 def _check_writable(path: Path) -> None:
-    """Find out before hours of training that the outcome has no place to go."""
+    """Raise `InputError` where the outcome cannot be written, before hours of training."""
     if path.is_dir():
         raise InputError(f"{path} is a folder; expected the name of a file")
     try:
@@ -103,7 +103,7 @@ def _check_writable(path: Path) -> None:
 
 
 class TrainingRow(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What is said of an epoch; of the initial weights there is only the accuracy."""
+    """What is printed of an epoch; of the initial weights there is only the accuracy."""
 
     epoch: int
     accuracy: float
@@ -113,21 +113,21 @@ class TrainingRow(msgspec.Struct, frozen=True, omit_defaults=True):
     cpu_s: float | msgspec.UnsetType = msgspec.UNSET
 
 
-def _train(worker: Worker, recipe: Recipe, say: Callable[[Sequence[str]], None] | None) -> list[TrainingRow]:
-    """Train and return the rows, saying each as soon as it is there."""
+def _train(worker: Worker, recipe: Recipe, print_row: Callable[[Sequence[str]], None] | None) -> list[TrainingRow]:
+    """Train and return the rows; print each when its epoch ends."""
     bars = Bars()
     worker.ask("begin", Begun, seed=recipe.seed)
     rows = [TrainingRow(0, worker.ask("evaluate", Evaluated).accuracy)]
-    if say is not None:
-        say(list(COLUMNS))
-        say(_cells(rows[0]))
+    if print_row is not None:
+        print_row(list(COLUMNS))
+        print_row(_cells(rows[0]))
     with bars.stage("training", recipe.epochs):
         for epoch in range(1, recipe.epochs + 1):
             trained = worker.ask("train", TrainedEpoch, epoch=epoch)
             accuracy = worker.ask("evaluate", Evaluated).accuracy
             rows.append(TrainingRow(epoch, accuracy, trained.loss, trained.wall_s, trained.cpu_s))
-            if say is not None:
-                say(_cells(rows[-1]))
+            if print_row is not None:
+                print_row(_cells(rows[-1]))
             bars.advance(f"epoch {epoch} of {recipe.epochs}")
             if trained.loss is None:
                 click.echo("The training has diverged: its loss is no longer a number.", err=True)
