@@ -113,8 +113,8 @@ def _forward(
     """Total inputs of all layers, their activations after the inputs of the network, and what each is fed with."""
     zs, ys, feds = [], [_exact(x)], []
     for number, layer in enumerate(parameters, start=1):
-        is_direct = Recipe1986.of(recipe).skip_connection and number == len(parameters)
-        feds.append(_beside(ys[-1], ys[0]) if is_direct else ys[-1])
+        skips = Recipe1986.of(recipe).skip_connection and number == len(parameters)
+        feds.append(_beside(ys[-1], ys[0]) if skips else ys[-1])
         z = _product(feds[-1], _exact(layer.weight), u, terms=layer.weight.shape[0] + 2)
         if layer.bias is not None:
             bias = layer.bias.astype(np.float64)
