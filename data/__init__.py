@@ -1,4 +1,4 @@
-"""What every twin is given, identically: dataset, recipe, initial weights, batch order."""
+"""What every implementation is given, identically: dataset, recipe, initial weights, batch order."""
 
 from backprop_bench.data.dataset import (
     Dataset,
@@ -23,7 +23,8 @@ from backprop_bench.data.parameters import (
     initial_parameters,
 )
 from backprop_bench.data.published import PATTERNS, Patterns, load_patterns
-from backprop_bench.data.recipe import ARTICLE_SCRATCH, CHOICES, RECIPES, SHARED, Recipe, check_plain, named_recipe
+from backprop_bench.data.recipe import ARTICLE_SCRATCH, CHOICES, RECIPES, SHARED, Recipe, named_recipe
+from backprop_bench.data.recipe_of_1986 import Recipe1986, check_plain
 from backprop_bench.data.sources import class_names
 from backprop_bench.data.trainer import DividesSteps, StepParts, Trace, Traces, Trainer
 
@@ -47,6 +48,7 @@ __all__ = [
     "Parameters",
     "Patterns",
     "Recipe",
+    "Recipe1986",
     "StepParts",
     "Trace",
     "Traces",

@@ -1,6 +1,6 @@
 """Decoded datasets, kept in the user's cache folder so that the next start is fast.
 
-A cache is never trusted and never needed: whatever is wrong with it, the dataset is decoded again.
+A cache is checked when it is read; where it is damaged or missing, the dataset is decoded again.
 """
 
 import contextlib
@@ -17,7 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from backprop_bench.data.dataset import Labels
+from backprop_bench.data.errors import InputError
 
+CACHE_VARIABLE = "BACKPROP_BENCH_CACHE"
 FORMAT = "backprop-bench arrays 1"
 _DTYPES = {"x_train": "|u1", "y_train": "<i8", "x_test": "|u1", "y_test": "<i8"}
 _LONGEST_HEADER = 1 << 20
@@ -35,9 +37,20 @@ class Arrays(NamedTuple):
 
 
 def cache_folder() -> Path:
-    """Return where caches and downloads go: ``$BACKPROP_BENCH_CACHE``, or else the user's cache folder."""
-    if given := os.environ.get("BACKPROP_BENCH_CACHE"):
-        return Path(given)
+    """Return the absolute folder of caches and downloads: ``$BACKPROP_BENCH_CACHE``, or else the user's cache folder.
+
+    A relative one is below the current folder; ``~`` is a home folder.
+
+    Raises
+    ------
+    InputError
+        Where ``~`` belongs to a user who is unknown.
+    """
+    if folder := os.environ.get(CACHE_VARIABLE):
+        try:
+            return Path(folder).expanduser().absolute()
+        except RuntimeError as error:
+            raise InputError(f"{CACHE_VARIABLE} is {folder}, whose user is unknown; expected a folder") from error
     from platformdirs import user_cache_dir
 
     return Path(user_cache_dir("backprop-bench", appauthor=False))
@@ -114,15 +127,15 @@ def _load(place: Path, key: dict[str, Any]) -> Arrays | None:
             n_bytes = sum(math.prod(shape) * np.dtype(_DTYPES[name]).itemsize for name, shape in shapes.items())
             if n_bytes != os.fstat(file.fileno()).st_size - file.tell():
                 return None
-            found = zlib.crc32(line)
+            actual = zlib.crc32(line)
             arrays = {}
             for name, shape in shapes.items():
                 arrays[name] = np.empty(shape, _DTYPES[name])
                 file.readinto(_bytes_of(arrays[name]))
-                found = zlib.crc32(_bytes_of(arrays[name]), found)
+                actual = zlib.crc32(_bytes_of(arrays[name]), actual)
     except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None
-    return Arrays(**arrays) if found == checksum else None
+    return Arrays(**arrays) if actual == checksum else None
 
 
 def _store(place: Path, key: dict[str, Any], arrays: Arrays) -> None:

@@ -133,10 +133,10 @@ def _whole_numbers(path: Path, layout: Layout, record: Record) -> list[int]:
         largest = LARGEST_LABEL if column == 1 else LARGEST_PIXEL
         number = float(field) if _NUMBER.fullmatch(field) else -1.0
         if not (number.is_integer() and 0 <= number <= largest):
-            found = reprlib.repr(field.strip()) if field.strip() else "empty"
+            shown = reprlib.repr(field.strip()) if field.strip() else "empty"
             what = "label" if column == 1 else "pixel"
             raise InputError(
-                f"{path}: line {record.line}, column {column} is {found}, "
+                f"{path}: line {record.line}, column {column} is {shown}, "
                 f"expected a {what}, a whole number from 0 to {largest}"
             )
         numbers.append(int(number))

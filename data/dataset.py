@@ -1,4 +1,4 @@
-"""`Dataset`, and what a twin is handed of it."""
+"""`Dataset`: examples as they are stored; `Examples`: as an implementation receives them."""
 
 import dataclasses
 import zlib
@@ -92,7 +92,7 @@ class Dataset:
 
 @dataclasses.dataclass(frozen=True)
 class Examples:
-    """Examples as a twin is handed them.
+    """Examples as an implementation receives them.
 
     Attributes
     ----------

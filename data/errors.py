@@ -1,8 +1,8 @@
-"""The one kind of error that is the user's to mend."""
+"""Errors that the user can correct."""
 
 
 class InputError(ValueError):
-    """Something given from outside is wrong.
+    """Input from outside is wrong.
 
     The message is one sentence that says what is wrong, where, and what was expected. The command line prints it as
     it is and ends with exit code 2.
@@ -14,16 +14,16 @@ class InvalidRecipe(InputError):  # noqa: N818
 
 
 class UnsupportedRecipe(InputError):  # noqa: N818
-    """A recipe that is valid, but that one implementation cannot do.
+    """A valid recipe that an implementation does not support.
 
     Parameters
     ----------
     implementation
         Name of the implementation that refuses.
     field
-        Name of the field of :class:`backprop_bench.data.Recipe` that it cannot do.
+        Name of the field of :class:`backprop_bench.data.Recipe` that it does not support.
     reason
-        What it can do instead, or why it cannot.
+        What it supports instead, or why it does not.
     """
 
     def __init__(self, implementation: str, field: str, reason: str) -> None:

@@ -60,8 +60,8 @@ class FamilyTree:
         if relation not in _RULES:
             raise InputError(f"no relation is called {relation!r}; expected one of {', '.join(RELATIONS)}")
         kin, sex = _RULES[relation]
-        found = kin(self, {person})
-        return tuple(name for name in (self.men if sex == "men" else self.women) if name in found)
+        relatives = kin(self, {person})
+        return tuple(name for name in (self.men if sex == "men" else self.women) if name in relatives)
 
 
 def _parents(tree: FamilyTree, people: Set[str]) -> set[str]:
@@ -228,9 +228,9 @@ def _check_children(tree: FamilyTree, couple: Couple, place: str) -> None:
 
 
 def _ancestors(tree: FamilyTree, people: Set[str]) -> set[str]:
-    found: set[str] = set()
+    ancestors: set[str] = set()
     generation = _parents(tree, people)
     while generation:
-        found |= generation
+        ancestors |= generation
         generation = _parents(tree, generation)
-    return found
+    return ancestors

@@ -1,4 +1,4 @@
-"""Files as they lie on disk: found or not, packed or not."""
+"""Reads files, packed by gzip or not."""
 
 import zlib
 from pathlib import Path
@@ -56,11 +56,11 @@ def unreadable(path: Path, error: BaseException) -> InputError:
     import gzip
 
     if isinstance(error, EOFError):
-        found = "the gzip file ends too early, expected a complete one; it may be a download that broke off"
+        problem = "the gzip file ends too early, expected a complete one; it may be a download that broke off"
     elif isinstance(error, gzip.BadGzipFile | zlib.error):
-        found = f"the gzip file is damaged ({error}), expected an intact one"
+        problem = f"the gzip file is damaged ({error}), expected an intact one"
     elif isinstance(error, FileNotFoundError):
-        found = "there is no such file, expected one that can be read"
+        problem = "there is no such file, expected one that can be read"
     else:
-        found = f"cannot be read ({getattr(error, 'strerror', None) or error}), expected a readable file"
-    return InputError(f"{path}: {found}")
+        problem = f"cannot be read ({getattr(error, 'strerror', None) or error}), expected a readable file"
+    return InputError(f"{path}: {problem}")

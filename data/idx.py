@@ -86,7 +86,7 @@ def find_idx_files(folder: Path, prefix: str = "") -> IdxFiles:
     InputError
         If one is missing.
     """
-    found: dict[str, Path] = {}
+    paths: dict[str, Path] = {}
     for field in dataclasses.fields(IdxFiles):
         part, kind = field.name.split("_")
         names = _usual_names(part, kind)
@@ -94,8 +94,8 @@ def find_idx_files(folder: Path, prefix: str = "") -> IdxFiles:
         path = next(present, None)
         if path is None:
             raise InputError(f"{folder}: there is no {part} {kind} file, expected {prefix}{names[0]} or {names[0]}.gz")
-        found[field.name] = path
-    return IdxFiles(**found)
+        paths[field.name] = path
+    return IdxFiles(**paths)
 
 
 def idx_prefix(path: Path) -> str | None:

@@ -1,4 +1,4 @@
-"""Initial weights and batch orders: drawn once, handed to every twin."""
+"""Initial weights and batch orders: drawn once, handed to every implementation."""
 
 import dataclasses
 import math
@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from backprop_bench.data.recipe import Recipe
+from backprop_bench.data.recipe_of_1986 import Recipe1986
 
 Floats = npt.NDArray[np.floating[Any]]
 Order = npt.NDArray[np.int64]
@@ -52,9 +53,9 @@ def copy_parameters(parameters: Parameters) -> Parameters:
 def initial_parameters(recipe: Recipe) -> Parameters:
     """Draw the initial weights.
 
-    They are drawn in float64 and then rounded, so that a float32 run starts from the weights of its float64 twin.
-    Weights between an input and a unit of different groups are 0. Where the outputs receive the inputs directly, these
-    weights are the last rows of the last layer, and count to its fan_in.
+    They are drawn in float64 and then rounded, so that a float32 run starts from the weights of the float64 run.
+    Outside the blocks of a block-diagonal first layer, weights are 0. Those of input-output skip connections are the
+    last rows of the last layer, and count to its fan_in.
 
     ==================  ===========================================================  ===========
     initialization      weights                                                      biases
@@ -83,21 +84,21 @@ def initial_parameters(recipe: Recipe) -> Parameters:
 
 
 def connections(recipe: Recipe) -> Floats | None:
-    """Return which inputs lead to which units of the first hidden layer, or ``None`` where all do.
+    """Return the mask of a block-diagonal first layer; ``None`` for a dense one.
 
     Returns
     -------
     Floats
         [D, J], 1 where there is a weight and 0 elsewhere, in the recipe's dtype.
     """
-    if not recipe.groups:
+    if not isinstance(recipe, Recipe1986) or not recipe.first_layer_blocks:
         return None
-    found = np.zeros(recipe.layer_sizes[:2], recipe.dtype)
+    connected = np.zeros(recipe.layer_sizes[:2], recipe.dtype)
     first_input = first_unit = 0
-    for inputs, units in recipe.groups:
-        found[first_input : first_input + inputs, first_unit : first_unit + units] = 1
+    for inputs, units in recipe.first_layer_blocks:
+        connected[first_input : first_input + inputs, first_unit : first_unit + units] = 1
         first_input, first_unit = first_input + inputs, first_unit + units
-    return found
+    return connected
 
 
 def _draw_layer(recipe: Recipe, rng: "np.random.Generator", fan_in: int, fan_out: int) -> Layer:

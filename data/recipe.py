@@ -2,11 +2,11 @@
 
 import dataclasses
 import itertools
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Literal, get_args
 
-from backprop_bench.data.errors import InvalidRecipe, UnsupportedRecipe
+from backprop_bench.data.errors import InvalidRecipe
+from backprop_bench.data.field_checks import check_bool, check_choice, check_int, check_number, check_range, refuse
 
 HiddenActivation = Literal["sigmoid", "tanh", "relu"]
 OutputActivation = Literal["sigmoid", "softmax", "identity"]
@@ -29,9 +29,10 @@ Dtype = Literal["float32", "float64"]
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """What is to be computed, down to the last bit that both twins must share.
+    """What every implementation is to compute, as far as rounding lets it.
 
-    A recipe is valid or does not exist: the constructor raises :class:`data.InvalidRecipe`.
+    :class:`data.Recipe1986` adds what only the experiments of 1986 need. A recipe is valid or does not exist:
+    the constructor raises :class:`data.InvalidRecipe`.
 
     Attributes
     ----------
@@ -43,18 +44,18 @@ class Recipe:
         ``squared_error`` is ½ Σ (y − t)² over the outputs of an example, the paper's equation (3). ``cross_entropy`` is
         −Σ t ln y after softmax, and −Σ [t ln y + (1 − t) ln(1 − y)] after sigmoid.
     reduction
-        How the examples of a batch are put together: ``sum``, as in the 1986 paper, or ``mean``.
+        ``sum``, as in the 1986 paper, or ``mean`` over the examples of a batch.
     bias
         Whether the units have a bias.
     batch_size
-        Examples per weight change: 1 is after every example, ``None`` after all of them.
+        Examples per weight update; ``None`` for all of them.
     optimizer
         ``sgd``; ``momentum``, the paper's equation (9); ``rmsprop`` and ``adam`` as ``torch.optim`` defines them.
     learning_rate
         ε of equation (8), above 0.
     momentum
         α of equation (9), in [0, 1); 0 unless the optimizer is ``momentum``.
-    smoothing
+    rmsprop_alpha
         Decay rate of the running mean of squared gradients in RMSprop, in [0, 1).
     beta1, beta2
         Decay rates of the two running means of Adam, in [0, 1).
@@ -76,19 +77,6 @@ class Recipe:
         Decides the initial weights and the orders.
     input_range, target_range
         What the smallest and the largest possible input (pixel 0 and 255) and target (0 and 1) are mapped to.
-    direct
-        Whether the output units also receive the inputs of the network, past the hidden layers.
-    groups
-        (inputs, units) of every group of inputs that has units of the first hidden layer for itself, in their order;
-        empty where every unit receives every input.
-    schedule
-        (epoch, ε, α), in the order of the epochs: from this one on, counted from 0, learning rate and momentum are
-        these; until the first one they are ``learning_rate`` and ``momentum``.
-    shrinkage
-        Share by which every weight and bias is made smaller after each change, in [0, 1).
-    margin
-        (low, high): an output that is to be off counts as right below the one, an output that is to be on above the
-        other; its error is 0. ``None`` where no error is forgiven.
     """
 
     layer_sizes: tuple[int, ...] = (784, 128, 10)
@@ -101,7 +89,7 @@ class Recipe:
     optimizer: Optimizer = "sgd"
     learning_rate: float = 1.0
     momentum: float = 0.0
-    smoothing: float = 0.99
+    rmsprop_alpha: float = 0.99
     beta1: float = 0.9
     beta2: float = 0.999
     epsilon: float = 1e-8
@@ -114,33 +102,24 @@ class Recipe:
     seed: int = 0
     input_range: tuple[float, float] = (0.0, 1.0)
     target_range: tuple[float, float] = (0.0, 1.0)
-    direct: bool = False
-    groups: tuple[tuple[int, int], ...] = ()
-    schedule: tuple[tuple[int, float, float], ...] = ()
-    shrinkage: float = 0.0
-    margin: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         _check_layer_sizes(self.layer_sizes)
         for name, choices in CHOICES.items():
-            _check_choice(name, getattr(self, name), choices)
-        for name in ("bias", "shuffle", "direct"):
-            _check_bool(name, getattr(self, name))
+            check_choice(name, getattr(self, name), choices)
+        for name in ("bias", "shuffle"):
+            check_bool(name, getattr(self, name))
         if self.batch_size is not None:
-            _check_int("batch_size", self.batch_size, 1, "or None for all examples at once")
-        _check_int("epochs", self.epochs, 0)
-        _check_int("seed", self.seed, 0)
+            check_int("batch_size", self.batch_size, 1, "or None for all examples at once")
+        check_int("epochs", self.epochs, 0)
+        check_int("seed", self.seed, 0)
         for name in ("learning_rate", "epsilon", "init_scale"):
-            _check_number(name, getattr(self, name), "a finite number above 0", lambda v: v > 0)
-        for name in ("momentum", "smoothing", "beta1", "beta2", "shrinkage"):
-            _check_number(name, getattr(self, name), "a number in [0, 1)", lambda v: 0 <= v < 1)
-        _check_number("weight_decay", self.weight_decay, "a finite number of 0 or above", lambda v: v >= 0)
-        _check_range("input_range", self.input_range)
-        _check_range("target_range", self.target_range)
-        if self.margin is not None:
-            _check_range("margin", self.margin)
-        _check_groups(self)
-        _check_schedule(self)
+            check_number(name, getattr(self, name), "a finite number above 0", lambda v: v > 0)
+        for name in ("momentum", "rmsprop_alpha", "beta1", "beta2"):
+            check_number(name, getattr(self, name), "a number in [0, 1)", lambda v: 0 <= v < 1)
+        check_number("weight_decay", self.weight_decay, "a finite number of 0 or above", lambda v: v >= 0)
+        check_range("input_range", self.input_range)
+        check_range("target_range", self.target_range)
         _check_combinations(self)
 
     def replace(self, **changes: Any) -> "Recipe":
@@ -151,51 +130,45 @@ class Recipe:
         """Return the fields as plain values that JSON can hold."""
         return {field.name: _to_lists(getattr(self, field.name)) for field in dataclasses.fields(self)}
 
-    @classmethod
-    def from_dict(cls, fields: Mapping[str, Any]) -> "Recipe":
+    @staticmethod
+    def from_dict(fields: Mapping[str, Any]) -> "Recipe":
         """Build a recipe from plain values, as :meth:`to_dict` gives them.
+
+        Returns
+        -------
+        Recipe
+            A :class:`data.Recipe1986` where a field of that class is not its default.
 
         Raises
         ------
         InvalidRecipe
             For a field that does not exist or has an impossible value.
         """
-        unknown = sorted(set(fields) - {field.name for field in dataclasses.fields(cls)})
+        from backprop_bench.data.recipe_of_1986 import Recipe1986  # here, for it is a subclass
+
+        known = [field.name for field in dataclasses.fields(Recipe1986)]
+        unknown = sorted(set(fields) - set(known))
         if unknown:
-            known = ", ".join(field.name for field in dataclasses.fields(cls))
-            raise InvalidRecipe(f"recipe has no field {unknown[0]!r}; its fields are {known}")
+            raise InvalidRecipe(f"recipe has no field {unknown[0]!r}; its fields are {', '.join(known)}")
         values: dict[str, Any] = {name: _to_tuples(value) for name, value in fields.items()}
-        return cls(**values)
+        plain = {field.name for field in dataclasses.fields(Recipe)}
+        if values.keys() <= plain or not Recipe1986(**values).additions:
+            return Recipe(**{name: value for name, value in values.items() if name in plain})
+        return Recipe1986(**values)
 
     @property
     def weight_shapes(self) -> tuple[tuple[int, int], ...]:
         """(fan_in, fan_out) of every layer of weights."""
-        *shapes, (fan_in, fan_out) = itertools.pairwise(self.layer_sizes)
-        return (*shapes, (fan_in + self.layer_sizes[0] * self.direct, fan_out))
+        return tuple(itertools.pairwise(self.layer_sizes))
 
     @property
     def n_parameters(self) -> int:
-        """Number of weights and biases, without those that no group has."""
-        numbers = [(fan_in + self.bias) * fan_out for fan_in, fan_out in self.weight_shapes]
-        kept = sum(inputs * units for inputs, units in self.groups)
-        return sum(numbers) - (self.layer_sizes[0] * self.layer_sizes[1] - kept if self.groups else 0)
+        """Number of weights and biases."""
+        return sum((fan_in + self.bias) * fan_out for fan_in, fan_out in self.weight_shapes)
 
-    def rates(self, epoch: int) -> tuple[float, float]:
+    def rates(self, epoch: int) -> tuple[float, float]:  # noqa: ARG002 (a recipe of 1986 has a schedule)
         """Return learning rate ε and momentum α of an epoch, which is counted from 0."""
-        found = self.learning_rate, self.momentum
-        for begins, learning_rate, momentum in self.schedule:
-            found = (learning_rate, momentum) if begins <= epoch else found
-        return found
-
-
-def check_plain(implementation: str, recipe: Recipe) -> None:
-    """Raise `UnsupportedRecipe` for what the experiments of 1986 add to a plain network, for whom has none of it."""
-    plain = {"direct": False, "groups": (), "schedule": (), "shrinkage": 0.0, "margin": None}
-    for field, value in plain.items():
-        if getattr(recipe, field) != value:
-            raise UnsupportedRecipe(
-                implementation, field, f"only scratch-numpy and torch-eager have that; it does {value}"
-            )
+        return self.learning_rate, self.momentum
 
 
 def _to_lists(value: Any) -> Any:
@@ -217,81 +190,13 @@ CHOICES: dict[str, tuple[str, ...]] = {
 }
 
 
-def _refuse(name: str, value: object, expected: str) -> InvalidRecipe:
-    return InvalidRecipe(f"recipe: {name} is {value!r}, expected {expected}")
-
-
 def _check_layer_sizes(sizes: object) -> None:
     expected = "at least an input and an output layer, each of 1 unit or more"
     if not isinstance(sizes, tuple) or len(sizes) < 2:
-        raise _refuse("layer_sizes", sizes, expected)
+        raise refuse("layer_sizes", sizes, expected)
     for size in sizes:
         if isinstance(size, bool) or not isinstance(size, int) or size < 1:
-            raise _refuse("layer_sizes", sizes, expected)
-
-
-def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise _refuse(name, value, "one of " + ", ".join(choices))
-
-
-def _check_bool(name: str, value: object) -> None:
-    if not isinstance(value, bool):
-        raise _refuse(name, value, "True or False")
-
-
-def _check_int(name: str, value: object, least: int, also: str = "") -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise _refuse(name, value, f"a whole number of {least} or above {also}".rstrip())
-
-
-def _is_finite(value: object) -> bool:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
-    try:
-        return math.isfinite(value)
-    except OverflowError:  # a whole number beyond the largest float
-        return False
-
-
-def _check_number(name: str, value: Any, expected: str, holds: Callable[[Any], bool]) -> None:
-    if not _is_finite(value) or not holds(value):
-        raise _refuse(name, value, expected)
-
-
-def _check_range(name: str, value: object) -> None:
-    if not isinstance(value, tuple) or len(value) != 2 or not all(map(_is_finite, value)) or value[0] >= value[1]:
-        raise _refuse(name, value, "two finite numbers, the smaller first")
-
-
-def _check_groups(recipe: Recipe) -> None:
-    if recipe.groups == ():
-        return
-    sizes = recipe.layer_sizes
-    expected = f"pairs of numbers of inputs and units that add up to {sizes[0]} and {sizes[1]}, before a hidden layer"
-    is_pairs = isinstance(recipe.groups, tuple) and all(
-        isinstance(pair, tuple) and len(pair) == 2 and all(type(size) is int and size > 0 for size in pair)
-        for pair in recipe.groups
-    )
-    if not is_pairs or len(sizes) < 3 or tuple(map(sum, zip(*recipe.groups, strict=True))) != sizes[:2]:
-        raise _refuse("groups", recipe.groups, expected)
-
-
-def _check_schedule(recipe: Recipe) -> None:
-    expected = (
-        "(epoch, learning rate, momentum) in the order of the epochs, the first of them 1 or above, rates above 0, "
-        "momenta in [0, 1)"
-    )
-    last = 0
-    for step in recipe.schedule if isinstance(recipe.schedule, tuple) else (None,):
-        if not isinstance(step, tuple) or len(step) != 3 or type(step[0]) is not int or not all(map(_is_finite, step)):
-            raise _refuse("schedule", recipe.schedule, expected)
-        epoch, learning_rate, momentum = step
-        if epoch <= last or learning_rate <= 0 or not 0 <= momentum < 1:
-            raise _refuse("schedule", recipe.schedule, expected)
-        if momentum and not recipe.momentum:
-            raise _refuse("schedule", recipe.schedule, "momenta of 0 where the momentum of the first epoch is 0")
-        last = epoch
+            raise refuse("layer_sizes", sizes, expected)
 
 
 def _check_combinations(recipe: Recipe) -> None:
@@ -308,17 +213,13 @@ def _check_combinations(recipe: Recipe) -> None:
             "expected output_activation 'softmax' or 'sigmoid'"
         )
     if softmax and recipe.layer_sizes[-1] < 2:
-        raise _refuse("layer_sizes", recipe.layer_sizes, "at least 2 output units, for softmax of one unit is always 1")
+        raise refuse("layer_sizes", recipe.layer_sizes, "at least 2 output units, for softmax of one unit is always 1")
     if softmax and recipe.target_range != (0.0, 1.0):
-        raise _refuse("target_range", recipe.target_range, "(0.0, 1.0), for the targets of softmax are probabilities")
+        raise refuse("target_range", recipe.target_range, "(0.0, 1.0), for the targets of softmax are probabilities")
     if recipe.loss == "cross_entropy" and not 0 <= recipe.target_range[0] < recipe.target_range[1] <= 1:
-        raise _refuse("target_range", recipe.target_range, "a range inside [0, 1], for cross_entropy")
-    if recipe.margin is not None and recipe.loss != "squared_error":
-        raise _refuse("margin", recipe.margin, f"None with loss {recipe.loss!r}, whose error is never 0")
-    if recipe.direct and len(recipe.layer_sizes) < 3:
-        raise _refuse("direct", recipe.direct, "False without a hidden layer, for all connections are direct there")
+        raise refuse("target_range", recipe.target_range, "a range inside [0, 1], for cross_entropy")
     if recipe.momentum and recipe.optimizer != "momentum":
-        raise _refuse("momentum", recipe.momentum, f"0 with optimizer {recipe.optimizer!r}")
+        raise refuse("momentum", recipe.momentum, f"0 with optimizer {recipe.optimizer!r}")
 
 
 SHARED = Recipe()

@@ -1,4 +1,4 @@
-"""The datasets that have a name: where they are from, and how it is known that they are what they should be."""
+"""The named datasets: where they come from, and the checksums that they must have."""
 
 import contextlib
 import os
@@ -13,7 +13,7 @@ from backprop_bench.data.idx import IdxFiles, find_idx_files, parse_idx
 
 MNIST_FOLDER = Path(__file__).parent / "mnist"
 DEBIAN_FOLDER = Path("/usr/share/datasets/fashion-mnist")
-FASHION_MNIST_URL = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"
+FASHION_MNIST_URL = "https://fashion-mnist.s3.eu-central-1.amazonaws.com/"
 FOLDER_VARIABLE = "BACKPROP_BENCH_FASHION_MNIST"
 URL_VARIABLE = "BACKPROP_BENCH_FASHION_MNIST_URL"
 
@@ -59,9 +59,9 @@ def load_named(name: str) -> Arrays:
 
 def _load_fashion_mnist() -> Arrays:
     name = "fashion-mnist"
-    if given := os.environ.get(FOLDER_VARIABLE):
+    if folder := os.environ.get(FOLDER_VARIABLE):
         try:
-            return _load(name, find_idx_files(Path(given)))
+            return _load(name, find_idx_files(Path(folder)))
         except InputError as error:
             raise InputError(f"{FOLDER_VARIABLE} is set to a folder that cannot be used: {error}") from error
     kept = cache_folder() / name
@@ -95,10 +95,10 @@ def _decode(name: str, files: IdxFiles) -> Arrays:
     contents = {}
     for path, (file_name, expected) in zip(files.all(), SHA256[name].items(), strict=True):
         contents[path] = read_unpacked(path)
-        found = hashlib.sha256(contents[path]).hexdigest()
-        if found != expected:
+        actual = hashlib.sha256(contents[path]).hexdigest()
+        if actual != expected:
             raise InputError(
-                f"{path}: the sha256 of its unpacked bytes is {found}, expected {expected}, "
+                f"{path}: the sha256 of its unpacked bytes is {actual}, expected {expected}, "
                 f"that of {file_name} of {name}"
             )
     return parse_idx(files, contents)

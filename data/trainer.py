@@ -1,4 +1,4 @@
-"""`Trainer`: what a twin is, and what a user adds as a third one."""
+"""`Trainer`: the interface of an implementation, also of your own."""
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +20,7 @@ class Trainer(Protocol):
         ...
 
     def train_epoch(self, x: Floats, t: Floats, order: Order) -> float:
-        """Pass once over the examples ``x`` [N, D], ``t`` [N, C] in this order, changing the weights after each batch.
+        """Pass once over the examples ``x`` [N, D], ``t`` [N, C] in this order, updating the weights after each batch.
 
         Returns the mean over the examples of the loss, each example taken when its batch was visited.
         """
@@ -46,7 +46,7 @@ class Trace:
     Attributes
     ----------
     z
-        Total inputs [B, J].
+        Pre-activations [B, J].
     y
         Activations [B, J], those of the output units last.
     dy
@@ -90,6 +90,6 @@ class DividesSteps(Protocol):
     def step_parts(self, x: Floats, t: Floats, examples: Order) -> StepParts:
         """Return the parts ``fetch``, ``forward``, ``backward`` and ``update`` of a step on these examples.
 
-        They are the very pieces that ``train_epoch`` is made of, to be called in this order, again and again.
+        ``train_epoch`` consists of the same calls. They are called in this order, repeatedly.
         """
         ...

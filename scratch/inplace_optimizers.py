@@ -51,15 +51,15 @@ class RMSprop:
 
     def __init__(self, recipe: Recipe, w: Floats) -> None:
         self.w, self.learning_rate = w, recipe.learning_rate
-        self.smoothing, self.epsilon = recipe.smoothing, recipe.epsilon
+        self.rmsprop_alpha, self.epsilon = recipe.rmsprop_alpha, recipe.epsilon
         self.squares, self.spare = np.zeros_like(w), np.empty_like(w)
 
     def step(self, g: Floats) -> None:
         """Update the weights."""
         s, spare = self.squares, self.spare
-        np.multiply(g, 1 - self.smoothing, out=spare)
+        np.multiply(g, 1 - self.rmsprop_alpha, out=spare)
         np.multiply(spare, g, out=spare)
-        np.multiply(s, self.smoothing, out=s)
+        np.multiply(s, self.rmsprop_alpha, out=s)
         np.add(s, spare, out=s)
         np.sqrt(s, out=spare)
         np.add(spare, self.epsilon, out=spare)

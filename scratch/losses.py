@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from backprop_bench.data import Floats, Recipe
+from backprop_bench.data import Floats, Recipe, Recipe1986
 from backprop_bench.scratch.activations import DERIVATIVES
 
 Errors = Callable[[Floats, Floats], Floats]
@@ -24,14 +24,14 @@ def difference(y: Floats, t: Floats) -> Floats:
 
 def errors_of(recipe: Recipe) -> Errors:
     """Return the function that gives the errors of the outputs, those in the recipe's error dead zone as 0."""
-    if recipe.margin is None:
+    if not isinstance(recipe, Recipe1986) or recipe.error_dead_zone is None:
         return difference
-    low, high = recipe.margin
+    low, high = recipe.error_dead_zone
     middle = sum(recipe.target_range) / 2
 
     def errors(y: Floats, t: Floats) -> Floats:
-        forgiven = np.where(t > middle, y > high, y < low)  # (31)
-        return np.where(forgiven, 0, y - t)  # (31)
+        in_zone = np.where(t > middle, y > high, y < low)  # (31)
+        return np.where(in_zone, 0, y - t)  # (31)
 
     return errors
 

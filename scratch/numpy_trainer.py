@@ -5,7 +5,18 @@ from typing import Any
 
 import numpy as np
 
-from backprop_bench.data import Floats, Layer, Order, Parameters, Recipe, StepParts, Trace, connections, copy_parameters
+from backprop_bench.data import (
+    Floats,
+    Layer,
+    Order,
+    Parameters,
+    Recipe,
+    Recipe1986,
+    StepParts,
+    Trace,
+    connections,
+    copy_parameters,
+)
 from backprop_bench.scratch.activations import ACTIVATIONS, DERIVATIVES
 from backprop_bench.scratch.losses import loss_of
 from backprop_bench.scratch.optimizers import optimizer_of
@@ -54,7 +65,7 @@ class NumpyTrainer:
     """A multilayer perceptron of any depth in plain NumPy, by the paper's equations."""
 
     def __init__(self, recipe: Recipe, parameters: Parameters) -> None:
-        self.recipe = recipe
+        self.recipe = Recipe1986.of(recipe)
         self.layers = copy_parameters(parameters)
         self.connected = connections(recipe)
         if self.connected is not None:
@@ -71,8 +82,8 @@ class NumpyTrainer:
         z: list[Floats] = []
         y, fed = [x], []
         for layer, activation in zip(self.layers, self.activations, strict=True):
-            is_direct = self.recipe.direct and layer is self.layers[-1]
-            fed.append(np.hstack((y[-1], x)) if is_direct else y[-1])  # (27)
+            skips = self.recipe.skip_connection and layer is self.layers[-1]
+            fed.append(np.hstack((y[-1], x)) if skips else y[-1])  # (27)
             total = fed[-1] @ layer.weight  # (1)
             if layer.bias is not None:
                 total += layer.bias  # (1)
@@ -88,7 +99,7 @@ class NumpyTrainer:
         dys, dzs = [dy], [dz]
         for layer in range(len(self.layers) - 1, 0, -1):
             dy = dz @ self.layers[layer].weight.T  # (7)
-            if self.recipe.direct:
+            if self.recipe.skip_connection:
                 dy = dy[:, : forward.y[layer].shape[1]]  # (27), without those of the inputs
             dz = dy * self.derivative(forward.y[layer])  # (5)
             dys.insert(0, dy)

@@ -5,7 +5,7 @@ from typing import Protocol
 
 import numpy as np
 
-from backprop_bench.data import Floats, Recipe
+from backprop_bench.data import Floats, Recipe, Recipe1986
 
 
 class Optimizer(Protocol):
@@ -60,13 +60,13 @@ class RMSprop(_WithRates):
 
     def __init__(self, recipe: Recipe, weights: Sequence[Floats]) -> None:
         super().__init__(recipe, weights)
-        self.smoothing, self.epsilon = recipe.smoothing, recipe.epsilon
+        self.rmsprop_alpha, self.epsilon = recipe.rmsprop_alpha, recipe.epsilon
         self.squares = [np.zeros_like(w) for w in weights]
 
     def step(self, gradients: Sequence[Floats]) -> None:
         """Update the weights."""
         for w, g, s in zip(self.weights, gradients, self.squares, strict=True):
-            s[...] = self.smoothing * s + (1 - self.smoothing) * g * g  # (20)
+            s[...] = self.rmsprop_alpha * s + (1 - self.rmsprop_alpha) * g * g  # (20)
             w -= self.learning_rate * g / (np.sqrt(s) + self.epsilon)  # (21)
 
 
@@ -108,18 +108,18 @@ class WeightDecay:
         self.inner.set_rates(learning_rate, momentum)
 
 
-class Shrinkage:
+class MultiplicativeDecay:
     """Multiplicative decay: makes every weight smaller by a share of itself after another optimizer's update."""
 
-    def __init__(self, recipe: Recipe, weights: Sequence[Floats], inner: Optimizer) -> None:
+    def __init__(self, decay: float, weights: Sequence[Floats], inner: Optimizer) -> None:
         self.weights, self.inner = weights, inner
-        self.shrinkage = recipe.shrinkage
+        self.decay = decay
 
     def step(self, gradients: Sequence[Floats]) -> None:
         """Update the weights."""
         self.inner.step(gradients)
         for w in self.weights:
-            w *= 1 - self.shrinkage  # (30)
+            w *= 1 - self.decay  # (30)
 
     def set_rates(self, learning_rate: float, momentum: float) -> None:
         """Set the learning rate and the momentum of the next updates."""
@@ -139,4 +139,6 @@ def optimizer_of(recipe: Recipe, weights: Sequence[Floats]) -> Optimizer:
     optimizer = OPTIMIZERS[recipe.optimizer](recipe, weights)
     if recipe.weight_decay:
         optimizer = WeightDecay(recipe, weights, optimizer)
-    return Shrinkage(recipe, weights, optimizer) if recipe.shrinkage else optimizer
+    if isinstance(recipe, Recipe1986) and recipe.multiplicative_decay:
+        optimizer = MultiplicativeDecay(recipe.multiplicative_decay, weights, optimizer)
+    return optimizer

@@ -61,14 +61,15 @@ class RMSprop:
 
     def __init__(self, recipe: Recipe, weights: Sequence[Vector]) -> None:
         self.weights = weights
-        self.learning_rate, self.smoothing, self.epsilon = recipe.learning_rate, recipe.smoothing, recipe.epsilon
+        self.learning_rate, self.epsilon = recipe.learning_rate, recipe.epsilon
+        self.rmsprop_alpha = recipe.rmsprop_alpha
         self.squares = zeros_like(weights)
 
     def step(self, gradients: Sequence[Vector]) -> None:
         """Update the weights."""
         for w, g, s in zip(self.weights, gradients, self.squares, strict=True):
             for i in range(len(w)):
-                s[i] = self.smoothing * s[i] + (1 - self.smoothing) * g[i] * g[i]  # (20)
+                s[i] = self.rmsprop_alpha * s[i] + (1 - self.rmsprop_alpha) * g[i] * g[i]  # (20)
                 w[i] -= self.learning_rate * g[i] / (math.sqrt(s[i]) + self.epsilon)  # (21)
 
 

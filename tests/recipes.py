@@ -49,24 +49,27 @@ PAIRS = [
 ]
 
 
+EXTRAS = ("skip_connection", "first_layer_blocks", "schedule", "multiplicative_decay", "error_dead_zone")
+
+
 @st.composite
 def recipes_of_1986(draw: st.DrawFn, dtype: str = "float64") -> Recipe:
     """Draw a recipe with some of what the experiments of 1986 add to a plain network, one of it at least."""
     recipe = draw(recipes(dtype=dtype).filter(lambda recipe: len(recipe.layer_sizes) > 2))
     inputs, units = recipe.layer_sizes[:2]
     changes: dict[str, object] = {}
-    wanted = draw(st.sets(st.sampled_from(["direct", "groups", "schedule", "shrinkage", "margin"]), min_size=1))
-    if "direct" in wanted:
-        changes["direct"] = True
-    if "groups" in wanted and min(inputs, units) > 1:
+    wanted = draw(st.sets(st.sampled_from(list(EXTRAS)), min_size=1))
+    if "skip_connection" in wanted:
+        changes["skip_connection"] = True
+    if "first_layer_blocks" in wanted and min(inputs, units) > 1:
         first = draw(st.integers(1, inputs - 1)), draw(st.integers(1, units - 1))
-        changes["groups"] = (first, (inputs - first[0], units - first[1]))
+        changes["first_layer_blocks"] = (first, (inputs - first[0], units - first[1]))
     if "schedule" in wanted:
         changes["schedule"] = ((1, recipe.learning_rate / 2, recipe.momentum / 2), (3, recipe.learning_rate / 5, 0.0))
-    if "shrinkage" in wanted:
-        changes["shrinkage"] = 0.01
-    if "margin" in wanted and recipe.loss == "squared_error":
-        changes["margin"] = draw(st.sampled_from([(0.2, 0.8), (0.45, 0.55)]))
+    if "multiplicative_decay" in wanted:
+        changes["multiplicative_decay"] = 0.01
+    if "error_dead_zone" in wanted and recipe.loss == "squared_error":
+        changes["error_dead_zone"] = draw(st.sampled_from([(0.2, 0.8), (0.45, 0.55)]))
     return recipe.replace(**changes)
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from backprop_bench.data import Floats, Layer, Parameters, Recipe
+from backprop_bench.data import Floats, Layer, Parameters, Recipe, Recipe1986
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"sigmoid": nn.Sigmoid, "tanh": nn.Tanh, "relu": nn.ReLU}
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
@@ -21,14 +21,14 @@ class Perceptron(nn.Module):
 
     def __init__(self, recipe: Recipe) -> None:
         super().__init__()
-        self.recipe = recipe
+        self.recipe = Recipe1986.of(recipe)
         self.linears = nn.ModuleList(
             nn.Linear(fan_in, fan_out, bias=recipe.bias, dtype=DTYPES[recipe.dtype])
             for fan_in, fan_out in recipe.weight_shapes
         )
         self.activation = ACTIVATIONS[recipe.hidden_activation]()
-        if recipe.groups:
-            self.linears[0] = GroupedLinear(recipe)
+        if self.recipe.first_layer_blocks:
+            self.linears[0] = BlockDiagonalLinear(self.recipe)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return z [B, C] of the output units for inputs x [B, D]."""
@@ -36,7 +36,7 @@ class Perceptron(nn.Module):
         y = x
         for linear in hidden:
             y = self.activation(linear(y))
-        z: Tensor = output(torch.cat((y, x), dim=1) if self.recipe.direct else y)
+        z: Tensor = output(torch.cat((y, x), dim=1) if self.recipe.skip_connection else y)
         return z
 
     def layer_by_layer(self, x: Tensor) -> tuple[list[Tensor], list[Tensor]]:
@@ -46,7 +46,7 @@ class Perceptron(nn.Module):
         for linear in self.linears:
             is_output = linear is self.linears[-1]
             below = y[-1] if y else x
-            z.append(linear(torch.cat((below, x), dim=1) if is_output and self.recipe.direct else below))
+            z.append(linear(torch.cat((below, x), dim=1) if is_output and self.recipe.skip_connection else below))
             y.append(activate_output(self.recipe, z[-1]) if is_output else self.activation(z[-1]))
         return z, y
 
@@ -55,15 +55,15 @@ class Perceptron(nn.Module):
         return activate_output(self.recipe, self(x))
 
 
-class GroupedLinear(nn.Linear):
-    """A block-diagonal layer: its inputs come in groups, each with units of its own; other weights are never used."""
+class BlockDiagonalLinear(nn.Linear):
+    """A block-diagonal layer; weights outside its blocks are never used."""
 
     connected: Tensor
 
-    def __init__(self, recipe: Recipe) -> None:
+    def __init__(self, recipe: Recipe1986) -> None:
         fan_in, fan_out, *_ = recipe.layer_sizes
         super().__init__(fan_in, fan_out, bias=recipe.bias, dtype=DTYPES[recipe.dtype])
-        blocks = [torch.ones(units, inputs, dtype=DTYPES[recipe.dtype]) for inputs, units in recipe.groups]
+        blocks = [torch.ones(units, inputs, dtype=DTYPES[recipe.dtype]) for inputs, units in recipe.first_layer_blocks]
         self.register_buffer("connected", torch.block_diag(*blocks))  # type: ignore[no-untyped-call]
 
     def forward(self, x: Tensor) -> Tensor:
@@ -99,8 +99,8 @@ def loss_of(recipe: Recipe, z: Tensor, t: Tensor) -> Tensor:
 
 def squared_error(recipe: Recipe, y: Tensor, t: Tensor) -> Tensor:
     """Return ½ Σ (y − t)² of a batch from its output activations, summed over its examples or their mean."""
-    if recipe.margin is not None:
-        low, high = recipe.margin
+    if isinstance(recipe, Recipe1986) and recipe.error_dead_zone is not None:
+        low, high = recipe.error_dead_zone
         is_on = t > sum(recipe.target_range) / 2
         y = torch.where((is_on & (y > high)) | (~is_on & (y < low)), t, y)
     error = functional.mse_loss(y, t, reduction="sum") / 2
@@ -115,7 +115,7 @@ def optimizer_of(recipe: Recipe, weights: Iterable[Tensor], **how: bool) -> torc
             return torch.optim.SGD(weights, lr=rate, momentum=recipe.momentum, weight_decay=decay, **how)
         case "rmsprop":
             return torch.optim.RMSprop(
-                weights, lr=rate, alpha=recipe.smoothing, eps=recipe.epsilon, weight_decay=decay, **how
+                weights, lr=rate, alpha=recipe.rmsprop_alpha, eps=recipe.epsilon, weight_decay=decay, **how
             )
         case "adam":
             betas = (recipe.beta1, recipe.beta2)
@@ -144,7 +144,7 @@ def load_parameters(model: Perceptron, parameters: Parameters) -> None:
         for linear, layer in zip(model.linears, parameters, strict=True):
             assert isinstance(linear, nn.Linear)
             linear.weight.copy_(torch.from_numpy(layer.weight.T))
-            if isinstance(linear, GroupedLinear):
+            if isinstance(linear, BlockDiagonalLinear):
                 linear.weight.mul_(linear.connected)
             if layer.bias is not None:
                 linear.bias.copy_(torch.from_numpy(layer.bias))

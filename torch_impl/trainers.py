@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 
-from backprop_bench.data import Floats, Order, Parameters, Recipe, StepParts, Trace
+from backprop_bench.data import Floats, Order, Parameters, Recipe, Recipe1986, StepParts, Trace
 from backprop_bench.torch_impl.model import (
     Perceptron,
     copy_gradients,
@@ -24,7 +24,7 @@ class EagerTrainer:
     """PyTorch's modules, autograd and optimizers; batches are taken from tensors by index."""
 
     def __init__(self, recipe: Recipe, parameters: Parameters) -> None:
-        self.recipe = recipe
+        self.recipe = Recipe1986.of(recipe)
         self.model = Perceptron(recipe)
         load_parameters(self.model, parameters)
         self.optimizer = optimizer_of(recipe, self.model.parameters())
@@ -53,10 +53,10 @@ class EagerTrainer:
     def update(self) -> None:
         """Update the weights by their gradients."""
         self.optimizer.step()
-        if self.recipe.shrinkage:
+        if self.recipe.multiplicative_decay:
             with torch.no_grad():
                 for weight in self.model.parameters():
-                    weight.mul_(1 - self.recipe.shrinkage)
+                    weight.mul_(1 - self.recipe.multiplicative_decay)
 
     def gradients(self, x: Floats, t: Floats) -> Parameters:
         """Return dE/dw of one batch; see :class:`backprop_bench.data.Trainer`."""

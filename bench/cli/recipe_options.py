@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from backprop_bench.data import CHOICES, RECIPES, Recipe
+from backprop_bench.data import CHOICES, RECIPES, Recipe1986
 
 Command = Callable[..., Any]
 
@@ -65,9 +65,9 @@ _SPECIAL: dict[str, dict[str, Any]] = {
     "batch_size": {"type": BatchSize(), "metavar": "N|all"},
     "input_range": {"type": float, "nargs": 2, "metavar": "LOW HIGH"},
     "target_range": {"type": float, "nargs": 2, "metavar": "LOW HIGH"},
-    "groups": {"type": _Rows(int, int), "metavar": "INPUTS:UNITS,…"},
+    "first_layer_blocks": {"type": _Rows(int, int), "metavar": "INPUTS:UNITS,…"},
     "schedule": {"type": _Rows(int, float, float), "metavar": "EPOCH:RATE:MOMENTUM,…"},
-    "margin": {"type": float, "nargs": 2, "metavar": "LOW HIGH"},
+    "error_dead_zone": {"type": float, "nargs": 2, "metavar": "LOW HIGH"},
 }
 
 
@@ -82,7 +82,7 @@ _HELP: dict[str, str] = {
     "optimizer": "Optimizer.",
     "learning_rate": "Learning rate.",
     "momentum": "Momentum, for the optimizer momentum.",
-    "smoothing": "RMSprop alpha: decay rate of the mean squared gradient.",
+    "rmsprop_alpha": "RMSprop alpha: decay rate of the mean squared gradient.",
     "beta1": "Adam: decay rate of the mean gradient.",
     "beta2": "Adam: decay rate of the mean squared gradient.",
     "epsilon": "RMSprop and Adam: added to the root.",
@@ -95,18 +95,18 @@ _HELP: dict[str, str] = {
     "seed": "Seed of the initial weights and the batch orders.",
     "input_range": "Range to which the inputs are mapped.",
     "target_range": "Range to which the targets are mapped.",
-    "direct": "Input-output skip connections, past the hidden layers.",
-    "groups": "Block-diagonal first layer: inputs and hidden units of each block.",
+    "skip_connection": "Input-output skip connections, past the hidden layers.",
+    "first_layer_blocks": "Block-diagonal first layer: inputs and hidden units of each block.",
     "schedule": "Learning rate and momentum from an epoch on.",
-    "shrinkage": "Multiplicative decay: share by which every update shrinks weights and biases.",
-    "margin": "Error dead zone: an error is 0 below LOW (target 0) or above HIGH (target 1).",
+    "multiplicative_decay": "Multiplicative decay: share by which every update shrinks weights and biases.",
+    "error_dead_zone": "Error dead zone: an error is 0 below LOW (target 0) or above HIGH (target 1).",
 }
 """Help of each field; a field without an entry is an error."""
 
 
 def recipe_options(command: Command) -> Command:
     """Add ``--recipe`` and an option per field to a command, which receives ``recipe`` and the fields."""
-    for field in reversed(dataclasses.fields(Recipe)):
+    for field in reversed(dataclasses.fields(Recipe1986)):
         command = _option(field)(command)
     choice = click.Choice(list(RECIPES))
     return click.option(

@@ -37,8 +37,8 @@ def share_interval(n: int, of: int) -> Interval:
     """Return a share with its Wilson 95 % confidence interval, as fractions."""
     if not of:
         return Interval(math.nan, math.nan, math.nan, 0)
-    found = stats.binomtest(n, of).proportion_ci(method="wilson")
-    return Interval(n / of, float(found.low), float(found.high), of)
+    interval = stats.binomtest(n, of).proportion_ci(method="wilson")
+    return Interval(n / of, float(interval.low), float(interval.high), of)
 
 
 def new_run_interval(values: Sequence[float]) -> Interval:
@@ -51,8 +51,8 @@ def new_run_interval(values: Sequence[float]) -> Interval:
 
 
 @dataclasses.dataclass(frozen=True)
-class Sweeps:
-    """After how many epochs, which the paper calls sweeps, a task was solved, from each seed.
+class EpochsToSolve:
+    """After how many epochs (the paper calls them sweeps) a task was solved, by seed.
 
     Attributes
     ----------
@@ -60,8 +60,8 @@ class Sweeps:
         Epochs until all outputs were on the right side of ½, and close to their targets; infinite for never. By seed.
     limit
         Epochs after which a trial ended.
-    twins_equal
-        Trials that both versions solved after the same epoch, of ``n_twins`` that both trained.
+    n_same_epoch
+        Trials that both versions solved after the same epoch, of ``n_pairs`` that both trained.
     distance
         Largest relative difference of the weights of both versions in any of them.
     n_near
@@ -75,8 +75,8 @@ class Sweeps:
     solved: tuple[float, ...]
     close: tuple[float, ...]
     limit: int
-    twins_equal: int
-    n_twins: int
+    n_same_epoch: int
+    n_pairs: int
     distance: float
     n_near: int
     in_text: bool
@@ -90,40 +90,40 @@ class Sweeps:
         """Return the epochs after which this share of the trials was solved; infinite where it never was."""
         return float(np.quantile(np.array(self.solved), q, method="inverted_cdf"))
 
-    def share_before(self, sweeps: float) -> float:
+    def share_before(self, epochs: float) -> float:
         """Return the share of the trials that were solved in at most this many epochs."""
-        return sum(found <= sweeps for found in self.solved) / len(self.solved)
+        return sum(solved <= epochs for solved in self.solved) / len(self.solved)
 
 
-def sweeps_of(question: Question, trials: Sequence[Trial]) -> list[Sweeps]:
+def epochs_to_solve_of(question: Question, trials: Sequence[Trial]) -> list[EpochsToSolve]:
     """Return the outcome of the trials of a question, a result per variant."""
-    found = []
+    results = []
     for entry in question.entries:
         rows = sorted(of_kind(trials, Trial, implementation=entry.label), key=lambda row: row.seed)
         if not rows:
             continue
         first, *_ = rows[0].solved
-        twins = [row for row in rows if len(row.solved) > 1]
-        distances = [math.inf if row.distance is None else row.distance for row in twins]
-        found.append(
-            Sweeps(
+        compared = [row for row in rows if len(row.solved) > 1]
+        distances = [math.inf if row.distance is None else row.distance for row in compared]
+        results.append(
+            EpochsToSolve(
                 question.name,
                 entry.label,
                 tuple(_or_never(row.solved[first]) for row in rows),
                 tuple(_or_never(row.close[first]) for row in rows),
                 entry.recipe.epochs,
-                sum(len(set(row.solved.values())) == 1 for row in twins),
-                len(twins),
+                sum(len(set(row.solved.values())) == 1 for row in compared),
+                len(compared),
                 max(distances, default=math.nan),
                 sum(value <= IDENTICAL for value in distances),
                 entry.recipe_name == READING,
             )
         )
-    return found
+    return results
 
 
-def _or_never(sweeps: int | None) -> float:
-    return math.inf if sweeps is None else float(sweeps)
+def _or_never(epochs: int | None) -> float:
+    return math.inf if epochs is None else float(epochs)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -139,7 +139,7 @@ class Solution:
     """
 
     seed: int
-    sweeps: int
+    epochs: int
     hidden: Float64s
     hidden_bias: Float64s
     output: Float64s
@@ -171,13 +171,13 @@ class Solution:
 
 def solutions_of(trials: Iterable[Trial]) -> list[Solution]:
     """Return the networks of the trials of the symmetry task that were solved, by seed."""
-    found = []
+    solutions = []
     for row in sorted(trials, key=lambda row: row.seed):
-        sweeps = next(iter(row.solved.values()))
-        if sweeps is not None and row.weights is not None:
+        epochs = next(iter(row.solved.values()))
+        if epochs is not None and row.weights is not None:
             hidden, hidden_bias, output, output_bias = map(np.array, row.weights)
-            found.append(Solution(row.seed, sweeps, hidden, hidden_bias, output[:, 0], float(output_bias[0])))
-    return found
+            solutions.append(Solution(row.seed, epochs, hidden, hidden_bias, output[:, 0], float(output_bias[0])))
+    return solutions
 
 
 @dataclasses.dataclass(frozen=True)
@@ -214,14 +214,14 @@ class Reading:
 
 def readings_of(question: Question, trials: Sequence[Trial], n_held_out: int) -> list[Reading]:
     """Return what the trials of the family trees learned, a reading per variant."""
-    found = []
+    readings = []
     for entry in question.entries:
         rows = of_kind(trials, Trial, implementation=entry.label)
         if rows:
             curve = np.array([row.curve for row in rows], np.float64).mean(axis=0)
             trained, trained_close, held_out, held_out_close = curve[-1, 2:].tolist()
             in_text = entry.recipe_name == READING
-            found.append(
+            readings.append(
                 Reading(
                     question.name,
                     entry.label,
@@ -236,7 +236,7 @@ def readings_of(question: Question, trials: Sequence[Trial], n_held_out: int) ->
                     tuple(map(tuple, curve[:, [0, 1, 2, 4]].tolist())),
                 )
             )
-    return found
+    return readings
 
 
 @dataclasses.dataclass(frozen=True)
@@ -299,7 +299,7 @@ def codes_of(trials: Iterable[Trial], trees: tuple[FamilyTree, FamilyTree], n_un
     """Return what the person units encode, in every trial whose weights are recorded."""
     properties = properties_of(trees)
     people = tuple(person for tree in trees for person in tree.people)
-    found = []
+    codes = []
     for row in trials:
         if row.weights is not None:
             weights = np.array(row.weights[0])[: len(people), :n_units]
@@ -307,8 +307,8 @@ def codes_of(trials: Iterable[Trial], trees: tuple[FamilyTree, FamilyTree], n_un
                 name: tuple(_correlation(unit, np.array(values)) for unit in weights.T)
                 for name, values in properties.items()
             }
-            found.append(Codes(row.seed, row.implementation, people, weights, correlations))
-    return found
+            codes.append(Codes(row.seed, row.implementation, people, weights, correlations))
+    return codes
 
 
 def _correlation(a: Float64s, b: Float64s) -> float:
@@ -323,7 +323,7 @@ class Errors:
     ----------
     by_epoch
         [seeds, epochs + 1], from the initial weights on.
-    twin_seeds
+    compared_seeds
         Seeds from which both versions were trained.
     loss_distance
         Largest relative difference of their losses of any epoch, NaN where no seed was trained by both.
@@ -339,7 +339,7 @@ class Errors:
     question: str
     variant: str
     by_epoch: Float64s
-    twin_seeds: int
+    compared_seeds: int
     loss_distance: float
     accuracy_distance: float
     near_epochs: int
@@ -358,33 +358,34 @@ class Errors:
 
     def best_of(self, n: int) -> list[float]:
         """Return the error of the best epoch of the best of `n` runs, for every choice of them."""
-        return [min(chosen) for chosen in itertools.combinations(self.best, n)]
+        return [min(runs) for runs in itertools.combinations(self.best, n)]
 
 
-def errors_of(question: Question, rows: Sequence[AnyRecord], twin: str) -> list[Errors]:
+def errors_of(question: Question, rows: Sequence[AnyRecord], other: str) -> list[Errors]:
     """Return the errors of every variant of a question on MNIST.
 
     Parameters
     ----------
-    twin
-        What the labels of the other implementation begin with.
+    other
+        What the labels of the other version begin with.
     """
-    found = []
+    results = []
     for entry in question.entries:
-        if entry.label.startswith(f"{twin} "):
+        if entry.label.startswith(f"{other} "):
             continue
         curves = _curves(rows, entry.label)
-        others = _curves(rows, f"{twin} {entry.label}")
+        other_curves = _curves(rows, f"{other} {entry.label}")
         if not curves:
             continue
-        both = sorted(curves.keys() & others.keys())
-        losses = [_relative(curves[seed], others[seed]) for seed in both]
+        both = sorted(curves.keys() & other_curves.keys())
+        losses = [_relative(curves[seed], other_curves[seed]) for seed in both]
         near = [sum(itertools.takewhile(bool, (value <= IDENTICAL for value in values))) for values in losses]
         accuracies = [
-            max(abs(a.accuracy - b.accuracy) for a, b in zip(curves[seed], others[seed], strict=True)) for seed in both
+            max(abs(a.accuracy - b.accuracy) for a, b in zip(curves[seed], other_curves[seed], strict=True))
+            for seed in both
         ]
         by_epoch = np.array([[1 - row.accuracy for row in curves[seed]] for seed in sorted(curves)])
-        found.append(
+        results.append(
             Errors(
                 question.name,
                 entry.label,
@@ -396,21 +397,21 @@ def errors_of(question: Question, rows: Sequence[AnyRecord], twin: str) -> list[
                 *_stretches(rows, entry.label),
             )
         )
-    return found
+    return results
 
 
 def _stretches(rows: Sequence[AnyRecord], label: str) -> tuple[int | None, float | None]:
-    found = of_kind(rows, Stretch, implementation=label)
-    if not found:
+    stretches = of_kind(rows, Stretch, implementation=label)
+    if not stretches:
         return None, None
-    return found[0].batches, max(math.inf if row.distance is None else row.distance for row in found)
+    return stretches[0].batches, max(math.inf if row.distance is None else row.distance for row in stretches)
 
 
 def _curves(rows: Sequence[AnyRecord], label: str) -> dict[int, list[Epoch]]:
-    found: dict[int, list[Epoch]] = {}
+    by_seed: dict[int, list[Epoch]] = {}
     for row in of_kind(rows, Epoch, implementation=label):
-        found.setdefault(row.seed, []).append(row)
-    curves = {seed: sorted(curve, key=lambda row: row.epoch) for seed, curve in found.items()}
+        by_seed.setdefault(row.seed, []).append(row)
+    curves = {seed: sorted(curve, key=lambda row: row.epoch) for seed, curve in by_seed.items()}
     longest = max(map(len, curves.values()), default=0)
     return {seed: curve for seed, curve in curves.items() if len(curve) == longest}
 

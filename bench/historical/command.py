@@ -16,9 +16,8 @@ from backprop_bench.bench.core.records.plan import Description
 from backprop_bench.bench.core.records.reader import of_kind
 from backprop_bench.bench.core.records.recorded_run import RecordedRun
 from backprop_bench.bench.historical.analysis import Codes, codes_of
-from backprop_bench.bench.historical.experiments import EXPERIMENTS
+from backprop_bench.bench.historical.experiments import EXPERIMENTS, N_PERSON_UNITS, N_PERSONS
 from backprop_bench.bench.historical.hinton import Activity, best_codes
-from backprop_bench.bench.historical.labels import worded
 from backprop_bench.bench.historical.measure import plan_reproduction, run_reproduction
 from backprop_bench.bench.historical.verdicts import Reproduction, summarize_reproduction
 from backprop_bench.bench.historical.view import (
@@ -64,23 +63,23 @@ def reproduce(options: RunOptions, names: tuple[str, ...], seeds: int | None) ->
 
 def reproduce_findings(run: RecordedRun) -> Findings:
     """Return the findings of a run of ``reproduce``."""
-    found = summarize(run.description, run.rows)
-    tables = [published_table(found)]
-    if found.readings:
-        tables.append(readings_table(found.readings, SHOWN_READINGS))
+    outcome = summarize(run.description, run.rows)
+    tables = [published_table(outcome)]
+    if outcome.readings:
+        tables.append(readings_table(outcome.readings, SHOWN_READINGS))
     finding = Finding(
         name="published",
-        sentences=published_sentences(found),
+        sentences=published_sentences(outcome),
         tables=tables,
-        charts=published_charts(found),
-        draw=lambda: _draw(found, run.description, run.rows),
+        charts=published_charts(outcome),
+        draw=lambda: _draw(outcome, run.description, run.rows),
     )
-    return Findings([finding], failure_sentences(found.failures), bool(found.failures))
+    return Findings([finding], failure_sentences(outcome.failures), bool(outcome.failures))
 
 
-def _draw(found: Reproduction, description: Description, rows: Sequence[AnyRecord]) -> Sequence[Drawing]:
+def _draw(outcome: Reproduction, description: Description, rows: Sequence[AnyRecord]) -> Sequence[Drawing]:
     codes = family_codes(rows)
-    return drawings(found, codes, family_activity(description, rows, codes))
+    return drawings(outcome, codes, family_activity(description, rows, codes))
 
 
 def summarize(description: Description, rows: list[AnyRecord]) -> Reproduction:
@@ -92,8 +91,8 @@ def family_codes(rows: Sequence[AnyRecord]) -> list[Codes]:
     """Return what the person units encode, in every network that learned, or else in the literal reading."""
     trials = [row for row in of_kind(rows, Trial) if row.question.startswith(FAMILY)]
     learned = [row for row in trials if row.weights is not None and row.question != FAMILY]
-    chosen = learned or [row for row in trials if row.question == FAMILY]
-    return codes_of(chosen, load_family_trees(), EXPERIMENTS[FAMILY].variants["ε 0.01"].groups[0][1])
+    selected = learned or [row for row in trials if row.question == FAMILY]
+    return codes_of(selected, load_family_trees(), N_PERSON_UNITS)
 
 
 def family_activity(description: Description, rows: Sequence[AnyRecord], codes: Sequence[Codes]) -> Activity | None:
@@ -109,19 +108,18 @@ def family_activity(description: Description, rows: Sequence[AnyRecord], codes: 
     patterns = load_patterns(FAMILY)
     example = patterns.example_names.index(QUESTION)
     passed = NumpyTrainer(recipe, layers).forward(patterns.examples(recipe).x[example : example + 1])
-    n_people = recipe.groups[0][0]
     inputs = patterns.inputs[example].astype(float).tolist()
     numbered = [[str(number) for number in range(1, y.shape[1] + 1)] for y in passed.y]
     shown_layers = [
-        ("persons", patterns.input_names[:n_people], inputs[:n_people]),
-        ("relations", patterns.input_names[n_people:], inputs[n_people:]),
-        ("their units", numbered[1], passed.y[1][0].tolist()),
-        ("both together", numbered[2], passed.y[2][0].tolist()),
-        ("before the answer", numbered[3], passed.y[3][0].tolist()),
-        ("answers", patterns.output_names, passed.y[4][0].tolist()),
+        ("inputs: persons", patterns.input_names[:N_PERSONS], inputs[:N_PERSONS]),
+        ("inputs: relations", patterns.input_names[N_PERSONS:], inputs[N_PERSONS:]),
+        ("hidden layer 1", numbered[1], passed.y[1][0].tolist()),
+        ("hidden layer 2", numbered[2], passed.y[2][0].tolist()),
+        ("hidden layer 3", numbered[3], passed.y[3][0].tolist()),
+        ("outputs", patterns.output_names, passed.y[4][0].tolist()),
     ]
     right = [name for name, bit in zip(patterns.output_names, patterns.targets[example], strict=True) if bit]
-    return Activity(RELATIVE, f"{worded(shown.variant)}, seed {shown.seed}", shown_layers, right)
+    return Activity(RELATIVE, f"{shown.variant}, seed {shown.seed}", shown_layers, right)
 
 
 DESCRIPTORS = (

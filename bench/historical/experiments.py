@@ -4,7 +4,7 @@ import dataclasses
 import itertools
 from collections.abc import Mapping
 
-from backprop_bench.data import ARTICLE_SCRATCH, Recipe
+from backprop_bench.data import ARTICLE_SCRATCH, Recipe, Recipe1986
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,10 +22,10 @@ class Experiment:
     patterns
         The task, as :func:`data.load_patterns` takes it; ``None`` for MNIST.
     variants
-        Recipes, by what the records call them. A trial ends after their epochs, which the paper calls sweeps.
+        Recipes, by what the records call them. A trial ends after their epochs.
     seeds
         From which every variant is trained.
-    twin_seeds
+    compared_seeds
         The first so many of them, from which PyTorch trains as well.
     held_out
         Examples that are not trained: of MNIST the last ones, of the other tasks others for every seed.
@@ -46,7 +46,7 @@ class Experiment:
     patterns: str | None
     variants: Mapping[str, Recipe]
     seeds: int
-    twin_seeds: int
+    compared_seeds: int
     held_out: int = 0
     stops: bool = True
     keeps: bool = False
@@ -72,28 +72,39 @@ OF_1986 = Recipe(
 """The recipe of the symmetry network, whose settings are all published: Nature 323, 533-536, Fig. 1."""
 AS_PUBLISHED, AVERAGED = "as published", "mean over the examples"
 
-FAMILY = OF_1986.replace(
+N_PERSONS, N_PERSON_UNITS = 24, 6
+"""Inputs that stand for persons, and the hidden units that only these are connected to."""
+FAMILY = Recipe1986(
     layer_sizes=(36, 12, 12, 6, 24),
-    groups=((24, 6), (12, 6)),
+    output_activation="sigmoid",
+    loss="squared_error",
+    reduction="sum",
+    batch_size=None,
+    optimizer="momentum",
     learning_rate=0.005,
     momentum=0.5,
-    schedule=((20, 0.01, 0.9),),
-    shrinkage=0.002,
-    margin=(0.2, 0.8),
+    initialization="uniform",
+    init_scale=OF_1986.init_scale,
+    dtype="float64",
     epochs=1500,
+    shuffle=False,
+    first_layer_blocks=((N_PERSONS, N_PERSON_UNITS), (12, 6)),
+    schedule=((20, 0.01, 0.9),),
+    multiplicative_decay=0.002,
+    error_dead_zone=(0.2, 0.8),
 )
 """The recipe of the family trees, read literally (the same, Figs 2-4). The range of the initial weights is that of the
 symmetry network, for none is stated."""
 SECOND_RATES = {"ε 0.01": 0.01, "ε 0.001": 0.001}
 """Learning rate from epoch 20 on, by transcription of the text."""
 RANGES = (0.1, 0.3, 1.0, 2.0)
-DECAYS = {"0.2 %": 0.002, "0.02 %": 0.0002, "no decay": 0.0}
-MARGINS: dict[str, dict[str, object]] = {
-    "targets 0 and 1, forgiven beyond 0.2 and 0.8": {"margin": (0.2, 0.8), "target_range": (0.0, 1.0)},
-    "targets 0.2 and 0.8, forgiven beyond": {"margin": (0.2, 0.8), "target_range": (0.2, 0.8)},
-    "nothing forgiven": {"margin": None, "target_range": (0.0, 1.0)},
+DECAYS = {"decay 0.2 %": 0.002, "decay 0.02 %": 0.0002, "no decay": 0.0}
+TARGETS: dict[str, dict[str, object]] = {
+    "targets 0 and 1, error dead zone beyond 0.2 and 0.8": {"error_dead_zone": (0.2, 0.8), "target_range": (0.0, 1.0)},
+    "targets 0.2 and 0.8, error dead zone beyond them": {"error_dead_zone": (0.2, 0.8), "target_range": (0.2, 0.8)},
+    "no error dead zone": {"error_dead_zone": None, "target_range": (0.0, 1.0)},
 }
-PER_SWEEP = 1 - (1 - 0.002) ** (1 / 100)
+PER_EPOCH = 1 - (1 - 0.002) ** (1 / 100)
 """Decay per update that amounts to 0.2 % per epoch of 100 updates."""
 FASTER = "ε 0.05"
 """Five times the published learning rates: beyond any reading of the text."""
@@ -101,54 +112,61 @@ FASTER = "ε 0.05"
 
 def in_text(recipe: Recipe) -> bool:
     """Say whether a recipe is a reading of the text; of the family trees some are not."""
-    if not recipe.groups:
+    full = Recipe1986.of(recipe)
+    if not full.first_layer_blocks:
         return True
-    return recipe.learning_rate < 0.02 and recipe.shrinkage in (0.002, PER_SWEEP) and recipe.margin is not None
+    has_decay = full.multiplicative_decay in (0.002, PER_EPOCH)
+    return full.learning_rate < 0.02 and has_decay and full.error_dead_zone is not None
 
 
 def _family_map() -> dict[str, Recipe]:
     """Return all that the text leaves open, and some of what it does not, with an update after every epoch."""
     rates = {**SECOND_RATES, FASTER: 0.05}
-    found = {}
-    for scale, (said, rate), (decay, shrinkage), (margin, changes), reduction in itertools.product(
-        RANGES, rates.items(), DECAYS.items(), MARGINS.items(), ("sum", "mean")
+    recipes = {}
+    for scale, (label, rate), (decay, share), (targets, changes), reduction in itertools.product(
+        RANGES, rates.items(), DECAYS.items(), TARGETS.items(), ("sum", "mean")
     ):
-        first = 0.025 if said == FASTER else 0.005
+        first = 0.025 if label == FASTER else 0.005
         recipe = FAMILY.replace(
             init_scale=scale,
             learning_rate=first,
             schedule=((20, rate, 0.9),),
-            shrinkage=shrinkage,
+            multiplicative_decay=share,
             reduction=reduction,
             **changes,
         )
-        found[f"U(±{scale:g}), {said}, {decay}, {margin}, {reduction} over examples"] = recipe
-    return found
+        recipes[f"U(±{scale:g}), {label}, {decay}, {targets}, {reduction} over examples"] = recipe
+    return recipes
 
 
 def _family_example_map() -> dict[str, Recipe]:
     """Return the same with an update after every example, where it is affordable."""
-    found = {}
-    decays = {"0.2 % a change": 0.002, "0.2 % a sweep": PER_SWEEP, "no decay": 0.0}
-    for scale, (said, rate), (decay, shrinkage), (margin, changes) in itertools.product(
-        (0.3, 1.0), SECOND_RATES.items(), decays.items(), MARGINS.items()
+    recipes = {}
+    decays = {"decay 0.2 % per update": 0.002, "decay 0.2 % per epoch": PER_EPOCH, "no decay": 0.0}
+    for scale, (label, rate), (decay, share), (targets, changes) in itertools.product(
+        (0.3, 1.0), SECOND_RATES.items(), decays.items(), TARGETS.items()
     ):
         recipe = FAMILY.replace(
-            init_scale=scale, schedule=((20, rate, 0.9),), shrinkage=shrinkage, batch_size=1, shuffle=True, **changes
+            init_scale=scale,
+            schedule=((20, rate, 0.9),),
+            multiplicative_decay=share,
+            batch_size=1,
+            shuffle=True,
+            **changes,
         )
-        found[f"U(±{scale:g}), {said}, {decay}, {margin}, example by example"] = recipe
-    return found
+        recipes[f"U(±{scale:g}), {label}, {decay}, {targets}, one example at a time"] = recipe
+    return recipes
 
 
-def _pdp(layer_sizes: tuple[int, ...], sweeps: int, *, direct: bool = False) -> dict[str, Recipe]:
+def _pdp(layer_sizes: tuple[int, ...], epochs: int, *, skip_connection: bool = False) -> dict[str, Recipe]:
     """Return the recipes of a task of *Parallel Distributed Processing*, chapter 8, without and with momentum."""
     recipe = OF_1986.replace(
         layer_sizes=layer_sizes,
-        direct=direct,
+        skip_connection=skip_connection,
         learning_rate=0.5,
         init_scale=0.5,
         target_range=(0.1, 0.9),
-        epochs=sweeps,
+        epochs=epochs,
     )
     return {"α 0": recipe.replace(optimizer="sgd", momentum=0.0), "α 0.9": recipe}
 
@@ -216,7 +234,7 @@ EXPERIMENTS: dict[str, Experiment] = {
             "symmetry",
             {AS_PUBLISHED: OF_1986},
             seeds=200,
-            twin_seeds=200,
+            compared_seeds=200,
             keeps=True,
         ),
         Experiment(
@@ -226,16 +244,16 @@ EXPERIMENTS: dict[str, Experiment] = {
             "symmetry",
             {AVERAGED: OF_1986.replace(reduction="mean")},
             seeds=50,
-            twin_seeds=2,
+            compared_seeds=2,
         ),
         Experiment(
             "xor",
             "xor",
             "XOR with one hidden unit and input-output skip connections",
             "xor",
-            _pdp((2, 1, 1), 10_000, direct=True),
+            _pdp((2, 1, 1), 10_000, skip_connection=True),
             seeds=100,
-            twin_seeds=100,
+            compared_seeds=100,
             guesses=PDP_GUESSES,
         ),
         Experiment(
@@ -245,7 +263,7 @@ EXPERIMENTS: dict[str, Experiment] = {
             "parity-4",
             _pdp((4, 4, 1), 10_000),
             seeds=50,
-            twin_seeds=10,
+            compared_seeds=10,
             guesses=PDP_GUESSES,
         ),
         Experiment(
@@ -255,7 +273,7 @@ EXPERIMENTS: dict[str, Experiment] = {
             "encoder-8-3-8",
             _pdp((8, 3, 8), 5_000),
             seeds=50,
-            twin_seeds=10,
+            compared_seeds=10,
             guesses=f"learning rate 0.5; {PDP_GUESSES}",
         ),
         Experiment(
@@ -263,9 +281,9 @@ EXPERIMENTS: dict[str, Experiment] = {
             "family-trees",
             "Family trees, read literally",
             "family-trees",
-            {said: FAMILY.replace(schedule=((20, rate, 0.9),)) for said, rate in SECOND_RATES.items()},
+            {label: FAMILY.replace(schedule=((20, rate, 0.9),)) for label, rate in SECOND_RATES.items()},
             seeds=20,
-            twin_seeds=20,
+            compared_seeds=20,
             held_out=4,
             stops=False,
             keeps=True,
@@ -278,7 +296,7 @@ EXPERIMENTS: dict[str, Experiment] = {
             "family-trees",
             _family_map(),
             seeds=3,
-            twin_seeds=1,
+            compared_seeds=1,
             held_out=4,
             stops=False,
         ),
@@ -289,7 +307,7 @@ EXPERIMENTS: dict[str, Experiment] = {
             "family-trees",
             _family_example_map(),
             seeds=2,
-            twin_seeds=0,
+            compared_seeds=0,
             held_out=4,
             stops=False,
         ),
@@ -300,7 +318,7 @@ EXPERIMENTS: dict[str, Experiment] = {
             None,
             {AS_PUBLISHED: NIELSEN},
             seeds=9,
-            twin_seeds=1,
+            compared_seeds=1,
             held_out=10_000,
             stretch=100,
         ),
@@ -311,7 +329,7 @@ EXPERIMENTS: dict[str, Experiment] = {
             None,
             {AS_PUBLISHED: NIELSEN.replace(layer_sizes=(784, 100, 10))},
             seeds=9,
-            twin_seeds=1,
+            compared_seeds=1,
             held_out=10_000,
             stretch=100,
         ),
@@ -325,7 +343,7 @@ EXPERIMENTS: dict[str, Experiment] = {
                 "initial weights by fan-out": ARTICLE_SCRATCH.replace(initialization="fan_out_normal"),
             },
             seeds=5,
-            twin_seeds=1,
+            compared_seeds=1,
             guesses="whether the variance of the initial weights is 1/fan-in, as the text has it, or 1/fan-out, as "
             "printed programs have it",
         ),
@@ -336,7 +354,7 @@ EXPERIMENTS: dict[str, Experiment] = {
             None,
             _with_rates(LECUN),
             seeds=2,
-            twin_seeds=1,
+            compared_seeds=1,
             guesses=LECUN_GUESSES,
         ),
         Experiment(
@@ -346,7 +364,7 @@ EXPERIMENTS: dict[str, Experiment] = {
             None,
             _with_rates(LECUN.replace(layer_sizes=(784, 1000, 10))),
             seeds=2,
-            twin_seeds=1,
+            compared_seeds=1,
             guesses=LECUN_GUESSES,
         ),
         Experiment(
@@ -356,7 +374,7 @@ EXPERIMENTS: dict[str, Experiment] = {
             None,
             {"a guess": HINTON},
             seeds=5,
-            twin_seeds=1,
+            compared_seeds=1,
             guesses=HINTON_GUESSES,
         ),
     )

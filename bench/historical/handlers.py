@@ -1,4 +1,4 @@
-"""What a worker does for the experiments of 1986: handlers of its requests."""
+"""Handlers of requests that train published experiments."""
 
 from typing import Any
 
@@ -12,16 +12,16 @@ from backprop_bench.data import Recipe
 
 @handler()
 def trial(
-    patterns: str, recipe: dict[str, Any], held_out: int, twins: list[str], stops: bool, keeps: bool
+    patterns: str, recipe: dict[str, Any], held_out: int, versions: list[str], stops: bool, keeps: bool
 ) -> TrialOutcome:
     """Train a small task of 1986."""
-    return run_trial(patterns, Recipe.from_dict(recipe), held_out, twins, stops, keeps)
+    return run_trial(patterns, Recipe.from_dict(recipe), held_out, versions, stops, keeps)
 
 
 @handler(needs_session=True)
-def stretches(session: Session, twin: str, epoch: int, batches: int) -> Apart:
-    """Train one epoch, counted from 1, beside a second version that begins anew every so many batches."""
-    make = named_implementation(twin).load()
+def stretches(session: Session, against: str, epoch: int, batches: int) -> Apart:
+    """Train one epoch, counted from 1, beside a version that restarts from the same weights every so many batches."""
+    make = named_implementation(against).load()
     trainer, examples = session.training.trainer, session.train_examples
     apart = train_in_stretches(trainer, make, session.recipe, examples, epoch, batches)
     session.check_threads()

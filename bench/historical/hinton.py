@@ -10,7 +10,6 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from backprop_bench.bench.historical.analysis import RATIO_TOLERANCE, Codes, Solution
-from backprop_bench.bench.historical.labels import worded
 from backprop_bench.bench.report import style
 from backprop_bench.bench.report.drawing import Drawing
 from backprop_bench.bench.report.numbers import count, listing
@@ -62,7 +61,7 @@ def draw_solution(solution: Solution, solutions: Sequence[Solution]) -> Drawing:
         page.band(2.2, lambda band: _draw_solution(band, matrix, largest))
         page.text(
             f"Area: size of the weight, at most {largest:.1f}; orange above 0, blue below. Solved after "
-            f"{solution.sweeps:,} epochs with output bias {_signed(solution.output_bias, 1)}; of "
+            f"{solution.epochs:,} epochs with output bias {_signed(solution.output_bias, 1)}; of "
             f"{count(len(solutions), 'solved run')}, {near} have 1:2:4 within 10 % in both units (shown: the nearest).",
             style.SMALL,
             color=style.GREY,
@@ -97,9 +96,7 @@ def draw_codes(codes: Codes) -> Drawing:
     largest = float(abs(codes.weights).max())
     with style.look():
         page = style.Page()
-        page.heading(
-            title, f"Weights from the 24 persons to their six units; {worded(codes.variant)}, seed {codes.seed}"
-        )
+        page.heading(title, f"Weights from the 24 persons to their six units; {codes.variant}, seed {codes.seed}")
         page.band(4.6, lambda band: _draw_codes(band, codes, largest))
         page.text(
             f"Area: size of the weight, at most {largest:.1f}; orange above 0, blue below; a panel per unit, English "
@@ -108,12 +105,12 @@ def draw_codes(codes: Codes) -> Drawing:
             style.SMALL,
             color=style.GREY,
         )
-        said = "; ".join(
+        correlations = "; ".join(
             f"unit {number + 1}: "
             + ", ".join(f"{name} {_signed(values[number])}" for name, values in codes.correlations.items())
             for number in range(codes.weights.shape[1])
         )
-        return Drawing("family-codes", title, f"{title}. {said}.", page.figure())
+        return Drawing("family-codes", title, f"{title}. {correlations}.", page.figure())
 
 
 def _draw_codes(band: style.Band, codes: Codes, largest: float) -> None:
@@ -126,8 +123,8 @@ def _draw_codes(band: style.Band, codes: Codes, largest: float) -> None:
         hinton(axes, np.stack((unit[:half], unit[half:])), largest)
         axes.set_yticks([])
         axes.set_xticks(range(half), codes.people[:half], rotation=45, ha="right", fontsize=6.5)
-        said = ", ".join(f"{name} {_signed(values[number])}" for name, values in codes.correlations.items())
-        part.write(style.MARGIN + 0.1 + 5.05 * column, 0.0, f"unit {number + 1}: {said}", fontsize=style.SMALL)
+        correlations = ", ".join(f"{name} {_signed(values[number])}" for name, values in codes.correlations.items())
+        part.write(style.MARGIN + 0.1 + 5.05 * column, 0.0, f"unit {number + 1}: {correlations}", fontsize=style.SMALL)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,7 +135,7 @@ class Activity:
     ----------
     question
         Such as "an aunt of Colin".
-    said
+    network
         Which network it is.
     layers
         (title, names of units, activations) by layer, inputs first.
@@ -147,7 +144,7 @@ class Activity:
     """
 
     question: str
-    said: str
+    network: str
     layers: Sequence[tuple[str, Sequence[str], Sequence[float]]]
     right: Sequence[str]
 
@@ -162,7 +159,7 @@ def draw_activity(activity: Activity) -> Drawing:
         title += f"; right is {listing(activity.right)}"
     with style.look():
         page = style.Page()
-        page.heading(title, f"Activation of every unit, {activity.said}; right: {listing(activity.right)}")
+        page.heading(title, f"Activation of every unit, {activity.network}; right: {listing(activity.right)}")
         for layer in reversed(activity.layers):
             page.band(1.15 if max(map(len, layer[1])) > 3 else 0.8, lambda band, layer=layer: _draw_layer(band, *layer))  # type: ignore[misc]
         page.text(
@@ -170,12 +167,14 @@ def draw_activity(activity: Activity) -> Drawing:
             style.SMALL,
             color=style.GREY,
         )
-        said = "; ".join(
+        activations = "; ".join(
             f"{title}: "
             + ", ".join(f"{name} {value:.2f}" for name, value in zip(names, values, strict=True) if value > 0.05)
             for title, names, values in activity.layers
         )
-        return Drawing("family-activity", title, f"{title}. Right: {listing(activity.right)}. {said}.", page.figure())
+        return Drawing(
+            "family-activity", title, f"{title}. Right: {listing(activity.right)}. {activations}.", page.figure()
+        )
 
 
 def _draw_layer(band: style.Band, title: str, names: Sequence[str], values: Sequence[float]) -> None:

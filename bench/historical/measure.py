@@ -1,4 +1,4 @@
-"""The published experiments, trained from many seeds by both twins; nothing is timed."""
+"""Trains the published experiments from many seeds with both versions; nothing is timed."""
 
 import concurrent.futures
 import contextlib
@@ -19,16 +19,16 @@ from backprop_bench.bench.core.records.plan import Entry, Plan, Question, Timing
 from backprop_bench.bench.core.worker.client import Worker, WorkerError, start_again, together
 from backprop_bench.bench.historical.analysis import BEYOND, READING
 from backprop_bench.bench.historical.experiments import EXPERIMENTS, NAMES, Experiment, in_text
-from backprop_bench.bench.historical.trial import TWINS, TrialOutcome
+from backprop_bench.bench.historical.trial import VERSIONS, TrialOutcome
 from backprop_bench.data import Dataset, InputError
 
 TRIAL_LIMIT_S = 3600.0
 """Seconds that a trial may take."""
 
 
-def twin_label(variant: str) -> str:
+def pytorch_label(variant: str) -> str:
     """Return what the records call PyTorch's training of a variant on MNIST."""
-    return f"{TWINS[1]} {variant}"
+    return f"{VERSIONS[1]} {variant}"
 
 
 def plan_reproduction(dataset: Dataset, names: Sequence[str], seeds: int | None = None) -> Plan:
@@ -49,20 +49,20 @@ def plan_reproduction(dataset: Dataset, names: Sequence[str], seeds: int | None 
     for name in names:
         if name not in NAMES:
             raise InputError(f"no experiment is named {name!r}; expected one of {', '.join(NAMES)}")
-    chosen = [experiment for experiment in EXPERIMENTS.values() if not names or experiment.published_as in names]
-    questions = tuple(_question(experiment, dataset, seeds) for experiment in chosen)
+    selected = [experiment for experiment in EXPERIMENTS.values() if not names or experiment.published_as in names]
+    questions = tuple(_question(experiment, dataset, seeds) for experiment in selected)
     return Plan(questions, part_blocks=0, part_seconds=0.0, verification_steps=None)
 
 
 def _question(experiment: Experiment, dataset: Dataset, seeds: int | None) -> Question:
     n_seeds = min(seeds or experiment.seeds, experiment.seeds)
     entries = [
-        Entry(TWINS[0], READING if in_text(recipe) else BEYOND, recipe, alias=name)
+        Entry(VERSIONS[0], READING if in_text(recipe) else BEYOND, recipe, alias=name)
         for name, recipe in experiment.variants.items()
     ]
-    if experiment.patterns is None and experiment.twin_seeds:
+    if experiment.patterns is None and experiment.compared_seeds:
         entries += [
-            dataclasses.replace(entry, implementation=TWINS[1], alias=twin_label(entry.name)) for entry in entries
+            dataclasses.replace(entry, implementation=VERSIONS[1], alias=pytorch_label(entry.name)) for entry in entries
         ]
     is_mnist = experiment.patterns is None
     return Question(
@@ -98,7 +98,7 @@ def _is_over(question: Question, entry: Entry, seed: int, book: Book) -> bool:
 
 
 def _try(question: Question, experiment: Experiment, threads: int, book: Book, progress: Progress) -> None:
-    """Do the trials that are missing, a worker per core, which does one after the other."""
+    """Do the missing trials, with a worker per core."""
     waiting: queue.SimpleQueue[tuple[Entry, int]] = queue.SimpleQueue()
     missing = [
         (entry, seed)
@@ -143,7 +143,7 @@ def _trial(worker: Worker, question: Question, experiment: Experiment, entry: En
         patterns=experiment.patterns,
         recipe=entry.recipe.replace(seed=seed).to_dict(),
         held_out=experiment.held_out,
-        twins=TWINS if seed < experiment.twin_seeds else TWINS[:1],
+        versions=VERSIONS if seed < experiment.compared_seeds else VERSIONS[:1],
         stops=experiment.stops,
         keeps=experiment.keeps,
     )
@@ -152,7 +152,7 @@ def _trial(worker: Worker, question: Question, experiment: Experiment, entry: En
 
 
 def _comparisons(question: Question, experiment: Experiment, threads: int, book: Book) -> list[Job]:
-    """Return the trainings in stretches that are missing, beside a twin that begins anew with each."""
+    """Return the missing training jobs in which PyTorch restarts from the weights of NumPy."""
     if not experiment.stretch:
         return []
     jobs = [
@@ -168,12 +168,12 @@ def _comparisons(question: Question, experiment: Experiment, threads: int, book:
                 entry.recipe.epochs,
                 threads,
             ),
-            twin=TWINS[1],
+            against=VERSIONS[1],
             stretch=experiment.stretch,
         )
         for entry in question.entries
-        for seed in question.seeds[: experiment.twin_seeds]
-        if entry.implementation == TWINS[0]
+        for seed in question.seeds[: experiment.compared_seeds]
+        if entry.implementation == VERSIONS[0]
     ]
     return [job for job in jobs if not _is_compared(question, job, book)]
 
@@ -188,7 +188,7 @@ def _is_compared(question: Question, job: Job, book: Book) -> bool:
 def _train(
     question: Question, experiment: Experiment, dataset: Dataset, threads: int, book: Book, progress: Progress
 ) -> None:
-    """Do the trainings on MNIST that are missing."""
+    """Do the missing training jobs on MNIST."""
     jobs = [
         Job(
             question.name,
@@ -203,7 +203,7 @@ def _train(
         )
         for entry in question.entries
         for seed in question.seeds
-        if entry.implementation == TWINS[0] or seed < experiment.twin_seeds
+        if entry.implementation == VERSIONS[0] or seed < experiment.compared_seeds
         if not _is_over(question, entry, seed, book)
     ]
 

@@ -1,4 +1,4 @@
-"""Trials: a small task of 1986 from one seed, by both twins sweep by sweep, until it is solved."""
+"""Trials: a small task of 1986 from one seed, by both versions epoch by epoch, until it is solved."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -18,27 +18,28 @@ from backprop_bench.data import (
     Parameters,
     Patterns,
     Recipe,
+    Recipe1986,
     Trainer,
     batch_order,
     initial_parameters,
     load_patterns,
 )
 
-TWINS = ("scratch-numpy", "torch-eager")
-"""Who trains: the first one always, the second one as its twin."""
+VERSIONS = ("scratch-numpy", "torch-eager")
+"""The NumPy version, which always trains, and the PyTorch version, which is compared with it."""
 CLOSE = (0.2, 0.8)
 """An output that is to be off or on is close to its target below or above these, as the paper has it for the trees."""
 HALF = 0.5
 POINTS_PER_DECADE = 12
-"""Of the learning curve, in sweeps."""
+"""Of the learning curve, over the epochs."""
 
 Bools = npt.NDArray[np.bool_]
 
 
-def checkpoints(sweeps: int) -> list[int]:
-    """Return the sweeps, counted from 1, at which the learning curve has a point: equally far on a log axis."""
-    n_points = 1 + int(POINTS_PER_DECADE * np.log10(max(1, sweeps)))
-    return sorted({*np.geomspace(1, sweeps, max(2, n_points)).round().astype(int).tolist(), sweeps})
+def checkpoints(epochs: int) -> list[int]:
+    """Return the epochs, counted from 1, at which the learning curve has a point: equally far on a log axis."""
+    n_points = 1 + int(POINTS_PER_DECADE * np.log10(max(1, epochs)))
+    return sorted({*np.geomspace(1, epochs, max(2, n_points)).round().astype(int).tolist(), epochs})
 
 
 def split(patterns: Patterns, n_held_out: int, seed: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
@@ -87,14 +88,14 @@ class TrialOutcome(Reply, frozen=True, kw_only=True):
 
 @dataclasses.dataclass
 class _Running:
-    """A twin at work, and the sweeps after which its trained examples were first all right, and all close."""
+    """A version in training, and the epochs after which its trained examples were first all right, and all close."""
 
     trainer: Trainer
     solved: int | None = None
     close: int | None = None
 
-    def sweep(self, examples: Examples, targets: npt.NDArray[np.uint8], recipe: Recipe, number: int) -> float:
-        """Train once over the examples [N]; the sweeps are counted from 1."""
+    def train_epoch(self, examples: Examples, targets: npt.NDArray[np.uint8], recipe: Recipe, number: int) -> float:
+        """Train once over the examples [N]; epochs are counted from 1."""
         loss = self.trainer.train_epoch(examples.x, examples.t, batch_order(recipe, len(examples.x), number - 1))
         if self.solved is None or self.close is None:
             outputs = self.trainer.predict(examples.x)
@@ -106,9 +107,9 @@ class _Running:
 
 
 def run_trial(
-    name: str, recipe: Recipe, n_held_out: int, twins: Sequence[str], stops: bool, keeps: bool
+    name: str, recipe: Recipe, n_held_out: int, versions: Sequence[str], stops: bool, keeps: bool
 ) -> TrialOutcome:
-    """Train a task from the seed of the recipe, for as many sweeps as that has epochs.
+    """Train a task from the seed of the recipe, for as many epochs as that has.
 
     Parameters
     ----------
@@ -116,8 +117,8 @@ def run_trial(
         Of the patterns, as :func:`data.load_patterns` takes it.
     n_held_out
         Examples that are not trained.
-    twins
-        Implementations that train, sweep by sweep side by side.
+    versions
+        Implementations that train side by side, epoch by epoch.
     stops
         Whether training ends as soon as all trained examples are right for all of them.
     keeps
@@ -129,14 +130,14 @@ def run_trial(
     examples = Examples(every.x[trained], every.t[trained], every.y[trained])
     targets = patterns.targets[trained]
     parameters = initial_parameters(recipe)
-    running = {twin: _Running(named_implementation(twin).load()(recipe, parameters)) for twin in twins}
+    running = {name: _Running(named_implementation(name).load()(recipe, parameters)) for name in versions}
     first, *others = running.values()
     curve: list[Any] = []
     apart: list[float] = []
     shown = set(checkpoints(recipe.epochs))
     for number in range(1, recipe.epochs + 1):
-        loss, *_ = [twin.sweep(examples, targets, recipe, number) for twin in running.values()]
-        is_over = stops and all(twin.solved is not None for twin in running.values())
+        loss, *_ = [version.train_epoch(examples, targets, recipe, number) for version in running.values()]
+        is_over = stops and all(version.solved is not None for version in running.values())
         if number in shown or is_over:
             apart += [distance(other.trainer.parameters(), first.trainer.parameters()) for other in others]
             outputs = first.trainer.predict(every.x)
@@ -150,8 +151,8 @@ def run_trial(
             break
     kept = keeps or _learned(curve)
     return TrialOutcome(
-        solved={name: twin.solved for name, twin in running.items()},
-        close={name: twin.close for name, twin in running.items()},
+        solved={name: version.solved for name, version in running.items()},
+        close={name: version.close for name, version in running.items()},
         curve=tuple(curve),
         distance=max(apart) if apart else None,
         weights=tuple(_plain(array) for _, array in name_arrays(first.trainer.parameters())) if kept else None,
@@ -159,11 +160,11 @@ def run_trial(
 
 
 def train_in_stretches(
-    trainer: Trainer, make_twin: type[Trainer], recipe: Recipe, examples: Examples, epoch: int, batches: int
+    trainer: Trainer, make_other: type[Trainer], recipe: Recipe, examples: Examples, epoch: int, batches: int
 ) -> float:
-    """Train an epoch, counted from 1, beside a twin that begins anew every so many batches from the weights got to.
+    """Train an epoch, counted from 1, beside another version that restarts from the same weights every so many batches.
 
-    So a recipe that drives neighbours apart has no time to do so, and every step of the training is compared.
+    So a recipe that amplifies rounding error has no time to do so, and every step of the training is compared.
 
     Returns
     -------
@@ -173,19 +174,21 @@ def train_in_stretches(
     Raises
     ------
     InputError
-        For a recipe whose changes depend on more than weights and gradient, which a twin that begins anew lacks.
+        For a recipe whose updates depend on more than weights and gradient, which are lost by a restart.
     """
-    if recipe.optimizer != "sgd" or recipe.schedule:
-        raise InputError("a twin can begin anew on the way with plain gradient descent only; expected optimizer sgd")
+    if recipe.optimizer != "sgd" or Recipe1986.of(recipe).schedule:
+        raise InputError(
+            "only plain gradient descent can be restarted within an epoch; expected optimizer sgd without a schedule"
+        )
     order = batch_order(recipe, len(examples.x), epoch - 1)
     size = batches * (recipe.batch_size or len(order))
     apart: list[float] = []
     for begin in range(0, len(order), size):
-        twin = make_twin(recipe, trainer.parameters())
-        found, expected = (
-            one.train_epoch(examples.x, examples.t, order[begin : begin + size]) for one in (twin, trainer)
+        other = make_other(recipe, trainer.parameters())
+        actual, expected = (
+            one.train_epoch(examples.x, examples.t, order[begin : begin + size]) for one in (other, trainer)
         )
-        apart += [distance(twin.parameters(), trainer.parameters()), abs(found - expected) / abs(expected)]
+        apart += [distance(other.parameters(), trainer.parameters()), abs(actual - expected) / abs(expected)]
     return float(np.max(apart))
 
 

@@ -21,26 +21,26 @@ from backprop_bench.bench.historical.analysis import (
     IDENTICAL,
     MIRROR_TOLERANCE,
     RATIO_TOLERANCE,
+    EpochsToSolve,
     Errors,
     Reading,
     Solution,
-    Sweeps,
+    epochs_to_solve_of,
     errors_of,
     new_run_interval,
     readings_of,
     share_interval,
     solutions_of,
-    sweeps_of,
 )
 
-Unit = Literal["share", "sweeps", "error", "accuracy", "distance"]
+Unit = Literal["share", "epochs", "error", "accuracy", "distance"]
 
-SYMMETRY_SWEEPS = 1425
+SYMMETRY_EPOCHS = 1425
 REPLICATED_MEDIAN = (1500, 4000)
 """Range of the medians of two public replications, with room on either side."""
 REPLICATED_SHARE = 0.85
 TIMES_OF_1986 = {"xor": 558, "parity-4": 2825}
-"""Published epochs (the paper says sweeps) of one run each."""
+"""Published epochs (the paper calls them sweeps) of one run each."""
 BEST_ERRORS = {"nielsen-30": 0.0458, "nielsen-100": 0.0341}
 """Test error after the best epoch of the best of three runs."""
 OF_RUNS = 3
@@ -53,7 +53,7 @@ NIELSEN_ACCURACIES = {1: 0.9129, 2: 0.9295, 3: 0.9348, 28: 0.9528, 29: 0.9542, 3
 LAST_ERRORS = {"rashid": 0.0253, "hinton": 0.0153}
 BANDS = {"lecun-300": 0.047, "lecun-1000": 0.045}
 """Published errors whose learning rate is not."""
-TWIN = "torch-eager"
+PYTORCH = "torch-eager"
 PERCENTILES = (0.025, 0.975)
 
 
@@ -90,7 +90,7 @@ class Reproduction:
     """Outcome of a run of ``reproduce``."""
 
     verdicts: tuple[Verdict, ...]
-    sweeps: tuple[Sweeps, ...]
+    epochs_to_solve: tuple[EpochsToSolve, ...]
     solutions: tuple[Solution, ...]
     readings: tuple[Reading, ...]
     errors: tuple[Errors, ...]
@@ -106,7 +106,7 @@ def summarize_reproduction(description: Description, rows: Sequence[AnyRecord], 
     n_held_out
         Questions about families that are not trained, in every trial.
     """
-    sweeps: list[Sweeps] = []
+    epochs_to_solve: list[EpochsToSolve] = []
     solutions: list[Solution] = []
     readings: list[Reading] = []
     errors: list[Errors] = []
@@ -115,60 +115,60 @@ def summarize_reproduction(description: Description, rows: Sequence[AnyRecord], 
         name = question.name
         own = [row for row in rows if row.question == name]
         trials = of_kind(own, Trial)
-        times, trained = sweeps_of(question, trials), errors_of(question, own, TWIN)
+        times, trained = epochs_to_solve_of(question, trials), errors_of(question, own, PYTORCH)
         if name == "symmetry":
             solutions += solutions_of(trials)
             verdicts += [*_symmetry(times, solutions)]
         elif name == "symmetry-averaged":
-            verdicts += [_averaged(found) for found in times]
+            verdicts += [_averaged(learned) for learned in times]
         elif name.startswith("family-trees"):
-            found = readings_of(question, trials, n_held_out)
-            readings += found
-            verdicts += _family(name, found)
+            learned = readings_of(question, trials, n_held_out)
+            readings += learned
+            verdicts += _family(name, learned)
         elif times:
-            verdicts += [_time(found) for found in times]
-        sweeps += times
+            verdicts += [_time(learned) for learned in times]
+        epochs_to_solve += times
         errors += trained
         verdicts += _errors(name, trained)
-        verdicts += _twins(name, times, trained)
+        verdicts += _versions(name, times, trained)
     failures = tuple(of_kind(rows, Failure))
     titles = {question.name: question.title for question in description.plan.questions}
     return Reproduction(
-        tuple(verdicts), tuple(sweeps), tuple(solutions), tuple(readings), tuple(errors), titles, failures
+        tuple(verdicts), tuple(epochs_to_solve), tuple(solutions), tuple(readings), tuple(errors), titles, failures
     )
 
 
-def _symmetry(times: Sequence[Sweeps], solutions: Sequence[Solution]) -> list[Verdict]:
+def _symmetry(times: Sequence[EpochsToSolve], solutions: Sequence[Solution]) -> list[Verdict]:
     verdicts = []
-    for found in times:
-        n = len(found.solved)
-        low, median, high = (found.quantile(q) for q in (0.25, 0.5, 0.75))
+    for item in times:
+        n = len(item.solved)
+        low, median, high = (item.quantile(q) for q in (0.25, 0.5, 0.75))
         least, most = REPLICATED_MEDIAN
-        share, before = found.share, found.share_before(SYMMETRY_SWEEPS)
+        share, before = item.share, item.share_before(SYMMETRY_EPOCHS)
         verdicts += [
             Verdict(
-                found.question,
-                f"solved within {found.limit:,} epochs",
+                item.question,
+                f"solved within {item.limit:,} epochs",
                 f"at least {100 * REPLICATED_SHARE:g} % in replications",
                 share,
                 "share",
                 share.estimate >= REPLICATED_SHARE,
             ),
             Verdict(
-                found.question,
+                item.question,
                 f"epochs until solved: median and quartiles{_of_few(n)}",
                 f"{least:,} to {most:,} in replications",
                 Interval(median, low, high, n),
-                "sweeps",
+                "epochs",
                 least <= median <= most if n >= ENOUGH_TRIALS else None,
             ),
             Verdict(
-                found.question,
+                item.question,
                 f"epochs of the published run, within the quartiles{_of_few(n)}",
-                f"{SYMMETRY_SWEEPS:,}; by then {100 * before:.3g} % of ours are solved",
+                f"{SYMMETRY_EPOCHS:,}; by then {100 * before:.3g} % of ours are solved",
                 Interval(median, low, high, n),
-                "sweeps",
-                low <= SYMMETRY_SWEEPS <= high if n >= ENOUGH_TRIALS else None,
+                "epochs",
+                low <= SYMMETRY_EPOCHS <= high if n >= ENOUGH_TRIALS else None,
             ),
         ]
     checks = {
@@ -194,26 +194,26 @@ def _of_few(n: int) -> str:
     return "" if n >= ENOUGH_TRIALS else f", no verdict with fewer than {ENOUGH_TRIALS}"
 
 
-def _averaged(found: Sweeps) -> Verdict:
-    n = sum(sweeps <= SYMMETRY_SWEEPS for sweeps in found.solved)
-    share = share_interval(n, len(found.solved))
-    what = f"solved within {SYMMETRY_SWEEPS:,} epochs where the gradient is averaged"
-    return Verdict(found.question, what, "0 of 500 in a replication", share, "share", n == 0)
+def _averaged(item: EpochsToSolve) -> Verdict:
+    n = sum(epochs <= SYMMETRY_EPOCHS for epochs in item.solved)
+    share = share_interval(n, len(item.solved))
+    what = f"solved within {SYMMETRY_EPOCHS:,} epochs where the gradient is averaged"
+    return Verdict(item.question, what, "0 of 500 in a replication", share, "share", n == 0)
 
 
-def _time(found: Sweeps) -> Verdict:
-    n = len(found.solved)
-    low, median, high = (found.quantile(q) for q in (PERCENTILES[0], 0.5, PERCENTILES[1]))
-    published = TIMES_OF_1986.get(found.question)
+def _time(item: EpochsToSolve) -> Verdict:
+    n = len(item.solved)
+    low, median, high = (item.quantile(q) for q in (PERCENTILES[0], 0.5, PERCENTILES[1]))
+    published = TIMES_OF_1986.get(item.question)
     if published is None:
-        said, inside = "no number", None
+        published_text, inside = "no number", None
     else:
-        before = 100 * found.share_before(published)
-        said = f"{published:,}; by then {before:.3g} % of ours are solved"
+        before = 100 * item.share_before(published)
+        published_text = f"{published:,}; by then {before:.3g} % of ours are solved"
         inside = low <= published <= high if n >= ENOUGH_TRIALS else None
     of_few = "" if published is None else _of_few(n)
-    what = f"epochs until all outputs are right, {found.variant}: median and central 95 % of runs{of_few}"
-    return Verdict(found.question, what, said, Interval(median, low, high, n), "sweeps", inside)
+    what = f"epochs until all outputs are right, {item.variant}: median and central 95 % of runs{of_few}"
+    return Verdict(item.question, what, published_text, Interval(median, low, high, n), "epochs", inside)
 
 
 def _family(name: str, readings: Sequence[Reading]) -> list[Verdict]:
@@ -221,22 +221,27 @@ def _family(name: str, readings: Sequence[Reading]) -> list[Verdict]:
         what = "trained questions answered after 1,500 epochs"
         return [
             Verdict(
-                name, f"{what}, {found.variant}", "all 100", _known(found.trained, found.seeds), "share", found.learns
+                name,
+                f"{what}, {reading.variant}",
+                "all 100",
+                _known(reading.trained, reading.seeds),
+                "share",
+                reading.learns,
             )
-            for found in readings
+            for reading in readings
         ]
     verdicts = []
-    in_text = [found for found in readings if found.in_text]
+    in_text = [reading for reading in readings if reading.in_text]
     if in_text:
-        learning = [found for found in in_text if found.learns]
+        learning = [reading for reading in in_text if reading.learns]
         what = f"share of {len(in_text)} readings of the text that learn at least 95 % of the trained questions"
         share = _known(len(learning) / len(in_text), len(in_text))
         verdicts.append(Verdict(name, what, "at least one", share, "share", bool(learning)))
-    for found in sorted(readings, key=lambda found: -found.trained)[:1]:
-        where = "a reading of the text" if found.in_text else "not in the text"
-        what = f"trained questions answered by the best reading ({where}): {found.variant}"
-        verdicts.append(Verdict(name, what, "all 100", _known(found.trained, found.seeds), "share", None))
-        share = share_interval(round(found.held_out * found.n_held_out), found.n_held_out)
+    for reading in sorted(readings, key=lambda reading: -reading.trained)[:1]:
+        where = "a reading of the text" if reading.in_text else "not in the text"
+        what = f"trained questions answered by the best reading ({where}): {reading.variant}"
+        verdicts.append(Verdict(name, what, "all 100", _known(reading.trained, reading.seeds), "share", None))
+        share = share_interval(round(reading.held_out * reading.n_held_out), reading.n_held_out)
         what = "held-out questions answered by the same"
         verdicts.append(Verdict(name, what, "all 4 of one run, 3 of another", share, "share", None))
     return verdicts
@@ -250,16 +255,16 @@ def _errors(name: str, trained: Sequence[Errors]) -> list[Verdict]:
     if not trained:
         return []
     if name in BANDS:
-        values = [value for found in trained for value in found.last]
+        values = [value for item in trained for value in item.last]
         published, n = BANDS[name], len(values)
         what = "test error, range over learning rates and seeds"
         measured = Interval(statistics.median(values), min(values), max(values), n)
         return [Verdict(name, what, f"{100 * published:g} %", measured, "error", measured.contains(published))]
     verdicts = []
-    for found in trained:
-        n = len(found.by_epoch)
+    for item in trained:
+        n = len(item.by_epoch)
         if name in BEST_ERRORS:
-            best = found.best_of(OF_RUNS) or found.best
+            best = item.best_of(OF_RUNS) or item.best
             measured = Interval(statistics.fmean(best), min(best), max(best), n)
             what = f"test error of the best epoch of the best of {OF_RUNS} runs: mean and range of all choices"
             published = BEST_ERRORS[name]
@@ -267,38 +272,38 @@ def _errors(name: str, trained: Sequence[Errors]) -> list[Verdict]:
             verdicts.append(Verdict(name, what, f"{100 * published:g} %", measured, "error", inside))
         if name == "nielsen-30":
             for epoch, accuracy in NIELSEN_ACCURACIES.items():
-                if epoch < found.by_epoch.shape[1]:
-                    of_run = new_run_interval([float(1 - error) for error in found.by_epoch[:, epoch]])
-                    what, said = f"accuracy after epoch {epoch}: prediction interval", f"{100 * accuracy:g} %"
-                    verdicts.append(Verdict(name, what, said, of_run, "accuracy", of_run.contains(accuracy)))
+                if epoch < item.by_epoch.shape[1]:
+                    of_run = new_run_interval([float(1 - error) for error in item.by_epoch[:, epoch]])
+                    what, published_text = f"accuracy after epoch {epoch}: prediction interval", f"{100 * accuracy:g} %"
+                    verdicts.append(Verdict(name, what, published_text, of_run, "accuracy", of_run.contains(accuracy)))
         if name in LAST_ERRORS:
-            of_run = new_run_interval(found.last)
-            of = "" if len(trained) == 1 else f", {found.variant}"
+            of_run = new_run_interval(item.last)
+            of = "" if len(trained) == 1 else f", {item.variant}"
             what = f"test error after the last epoch{of}: prediction interval"
-            said = f"{100 * LAST_ERRORS[name]:g} %"
+            published_text = f"{100 * LAST_ERRORS[name]:g} %"
             inside = of_run.contains(LAST_ERRORS[name]) if n >= ENOUGH_RUNS else None
-            verdicts.append(Verdict(name, what, said, of_run, "error", inside))
+            verdicts.append(Verdict(name, what, published_text, of_run, "error", inside))
     return verdicts
 
 
-def _twins(name: str, times: Sequence[Sweeps], trained: Sequence[Errors]) -> list[Verdict]:
+def _versions(name: str, times: Sequence[EpochsToSolve], trained: Sequence[Errors]) -> list[Verdict]:
     """Say whether the NumPy and the PyTorch version agree in float64: weights, or losses and accuracies on MNIST."""
-    said = f"tolerance {IDENTICAL:g}"
+    tolerance = f"tolerance {IDENTICAL:g}"
     verdicts = []
     for in_text in (True, False):
-        found = [item for item in times if item.n_twins and item.in_text == in_text]
-        if found:
-            apart = max(item.distance for item in found)
-            n, near, equal = (sum(numbers) for numbers in zip(*map(_pairs, found), strict=True))
+        compared = [item for item in times if item.n_pairs and item.in_text == in_text]
+        if compared:
+            apart = max(item.distance for item in compared)
+            n, near, equal = (sum(numbers) for numbers in zip(*map(_pairs, compared), strict=True))
             where = "" if in_text else " with recipes that are not in the text"
             what = f"weights of both versions{where}; {near:,} of {n:,} pairs agree, {equal:,} end after the same epoch"
             inside = near == equal == n if in_text else None
-            verdicts.append(Verdict(name, what, said, _known(apart, n), "distance", inside))
-    on_mnist = [item for item in trained if item.twin_seeds]
+            verdicts.append(Verdict(name, what, tolerance, _known(apart, n), "distance", inside))
+    on_mnist = [item for item in trained if item.compared_seeds]
     if on_mnist:
         apart = max(item.loss_distance for item in on_mnist)
         accuracy = max(item.accuracy_distance for item in on_mnist)
-        n = sum(item.twin_seeds for item in on_mnist)
+        n = sum(item.compared_seeds for item in on_mnist)
         inside = apart <= IDENTICAL and accuracy == 0
         stretches = [_stretches(item) for item in on_mnist if item.stretch is not None]
         epochs = min((item.near_epochs, item.by_epoch.shape[1] - 1) for item in on_mnist)
@@ -306,22 +311,22 @@ def _twins(name: str, times: Sequence[Sweeps], trained: Sequence[Errors]) -> lis
             f"losses of both versions; within the tolerance for at least {epochs[0]} of {epochs[1]} epochs; accuracies "
             f"differ by at most {100 * accuracy:.2g} points"
         )
-        verdicts.append(Verdict(name, what, said, _known(apart, n), "distance", None if stretches else inside))
+        verdicts.append(Verdict(name, what, tolerance, _known(apart, n), "distance", None if stretches else inside))
         verdicts += stretches
     return verdicts
 
 
-def _stretches(found: Errors) -> Verdict:
+def _stretches(item: Errors) -> Verdict:
     """Say whether both versions agree from the same weights, where the recipe amplifies rounding error."""
     what = (
-        f"weights and losses of both versions, PyTorch restarted from the same weights every {found.stretch} batches "
-        f"of {found.by_epoch.shape[1] - 1} epochs"
+        f"weights and losses of both versions, PyTorch restarted from the same weights every {item.stretch} batches "
+        f"of {item.by_epoch.shape[1] - 1} epochs"
     )
-    apart = found.stretch_distance if found.stretch_distance is not None else math.nan
-    said = f"tolerance {IDENTICAL:g}"
-    return Verdict(found.question, what, said, _known(apart, found.twin_seeds), "distance", apart <= IDENTICAL)
+    apart = item.stretch_distance if item.stretch_distance is not None else math.nan
+    tolerance = f"tolerance {IDENTICAL:g}"
+    return Verdict(item.question, what, tolerance, _known(apart, item.compared_seeds), "distance", apart <= IDENTICAL)
 
 
-def _pairs(found: Sweeps) -> tuple[int, int, int]:
+def _pairs(item: EpochsToSolve) -> tuple[int, int, int]:
     """Return how many pairs of runs there are, agree, and end after the same epoch."""
-    return found.n_twins, found.n_near, found.twins_equal
+    return item.n_pairs, item.n_near, item.n_same_epoch

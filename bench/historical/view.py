@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
-from backprop_bench.bench.historical.analysis import Codes, Errors, Reading, Sweeps
+from backprop_bench.bench.historical.analysis import Codes, EpochsToSolve, Errors, Reading
 from backprop_bench.bench.historical.hinton import (
     Activity,
     best_codes,
@@ -17,13 +17,12 @@ from backprop_bench.bench.historical.hinton import (
     draw_codes,
     draw_solution,
 )
-from backprop_bench.bench.historical.labels import worded
 from backprop_bench.bench.historical.verdicts import (
     BANDS,
     BEST_ERRORS,
     LAST_ERRORS,
     NIELSEN_ACCURACIES,
-    SYMMETRY_SWEEPS,
+    SYMMETRY_EPOCHS,
     TIMES_OF_1986,
     Reproduction,
     Verdict,
@@ -33,7 +32,7 @@ from backprop_bench.bench.report.chart import Bar, Chart
 from backprop_bench.bench.report.drawing import Drawing
 from backprop_bench.bench.report.numbers import ABSENT, count, has_bounds, percent
 from backprop_bench.bench.report.table import Table, make_table
-from backprop_bench.data import Recipe
+from backprop_bench.data import Recipe, Recipe1986
 
 VERDICTS = {True: "replicated", False: "not replicated", None: ABSENT}
 AGREEMENTS = {True: "agree", False: "differ", None: ABSENT}
@@ -42,41 +41,42 @@ NEVER = "never"
 ON, OFF = style.SHADES["from scratch"][0], style.SHADES["PyTorch"][0]
 
 
-def published_sentences(found: Reproduction) -> list[str]:
+def published_sentences(outcome: Reproduction) -> list[str]:
     """Return how many published results are replicated, and each that is not."""
-    judged = [verdict for verdict in found.verdicts if verdict.inside is not None]
-    twins = [verdict.inside for verdict in judged if verdict.unit == "distance"]
-    figures = [verdict.inside for verdict in judged if verdict.unit != "distance"]
-    replicated = f"{sum(map(bool, figures))} of {count(len(figures), 'published result')} are replicated"
-    said = [f"{replicated}: they lie in the range that their settings give."]
-    if twins:
-        said.append(
-            f"The NumPy and the PyTorch version agree in {sum(map(bool, twins))} of {count(len(twins), 'comparison')}."
+    judged = [verdict for verdict in outcome.verdicts if verdict.inside is not None]
+    agreements = [verdict.inside for verdict in judged if verdict.unit == "distance"]
+    results = [verdict.inside for verdict in judged if verdict.unit != "distance"]
+    replicated = f"{sum(map(bool, results))} of {count(len(results), 'published result')} are replicated"
+    sentences = [f"{replicated}: they lie in the range that their settings give."]
+    if agreements:
+        sentences.append(
+            f"The NumPy and the PyTorch version agree in {sum(map(bool, agreements))} of "
+            f"{count(len(agreements), 'comparison')}."
         )
-    said += [
+    sentences += [
         f"{'Different' if verdict.unit == 'distance' else 'Not replicated'}: "
-        f"{worded(found.titles[verdict.experiment])} — {worded(verdict.what)}: published {verdict.published}, "
+        f"{outcome.titles[verdict.experiment]} — {verdict.what}: published {verdict.published}, "
         f"measured {measured(verdict)}."
         for verdict in judged
         if not verdict.inside
     ]
-    return said
+    return sentences
 
 
-def published_charts(found: Reproduction) -> list[Chart]:
+def published_charts(outcome: Reproduction) -> list[Chart]:
     """Return the epochs of the small tasks, and the errors on MNIST, for a terminal."""
     times = [
         Bar(
-            f"{item.question}, {worded(item.variant)}",
+            f"{item.question}, {item.variant}",
             item.quantile(0.5),
-            f"{sweeps(item.quantile(0.5))}, n {len(item.solved)}",
+            f"{write_epochs(item.quantile(0.5))}, n {len(item.solved)}",
         )
-        for item in found.sweeps
+        for item in outcome.epochs_to_solve
         if any(map(math.isfinite, item.solved))
     ]
     errors = [
-        Bar(f"{item.question}, {worded(item.variant)}", mean, f"{percent(mean, 2)}, n {len(item.last)}")
-        for item in found.errors
+        Bar(f"{item.question}, {item.variant}", mean, f"{percent(mean, 2)}, n {len(item.last)}")
+        for item in outcome.errors
         for mean in [statistics.fmean(item.last)]
     ]
     return [
@@ -92,33 +92,33 @@ def measured(verdict: Verdict) -> str:
         "share": percent,
         "error": lambda x: percent(x, 2),
         "accuracy": lambda x: percent(x, 2),
-        "sweeps": sweeps,
+        "epochs": write_epochs,
         "distance": lambda x: f"{x:.2g}",
     }
     write = writers[verdict.unit]
     text = write(value.estimate)
-    if has_bounds(value) or (verdict.unit == "sweeps" and not math.isnan(value.low)):
+    if has_bounds(value) or (verdict.unit == "epochs" and not math.isnan(value.low)):
         text += f" ({write(value.low)} to {write(value.high)})"
     return text
 
 
-def sweeps(value: float) -> str:
+def write_epochs(value: float) -> str:
     """Return a number of epochs; "never" for what is infinite."""
     return f"{value:,.0f}" if math.isfinite(value) else NEVER
 
 
-def published_table(found: Reproduction) -> Table:
+def published_table(outcome: Reproduction) -> Table:
     """Return a row per published result."""
     rows = [
         [
             verdict.experiment,
-            worded(verdict.what),
+            verdict.what,
             verdict.published,
             measured(verdict),
             f"{verdict.measured.n:,}",
             (AGREEMENTS if verdict.unit == "distance" else VERDICTS)[verdict.inside],
         ]
-        for verdict in found.verdicts
+        for verdict in outcome.verdicts
     ]
     note = (
         "Shares have Wilson's 95 % CI. n: training runs, readings or pairs of runs behind the result. The 95 % "
@@ -134,7 +134,7 @@ def readings_table(readings: Sequence[Reading], at_most: int) -> Table:
     ranked = sorted(readings, key=lambda reading: (-reading.trained, reading.variant))[:at_most]
     rows = [
         [
-            worded(reading.variant),
+            reading.variant,
             "yes" if reading.in_text else "no",
             percent(reading.trained),
             percent(reading.trained_close),
@@ -152,34 +152,35 @@ def readings_table(readings: Sequence[Reading], at_most: int) -> Table:
     return make_table("The best readings of the family trees", columns, rows, note)
 
 
-def drawings(found: Reproduction, codes: Sequence[Codes], activity: Activity | None) -> list[Drawing]:
+def drawings(outcome: Reproduction, codes: Sequence[Codes], activity: Activity | None) -> list[Drawing]:
     """Return the figures for which there are records."""
     drawn = []
     if any(
-        item.question in TIMES_OF_1986 or item.question.startswith(("symmetry", "encoder")) for item in found.sweeps
+        item.question in TIMES_OF_1986 or item.question.startswith(("symmetry", "encoder"))
+        for item in outcome.epochs_to_solve
     ):
-        drawn.append(draw_sweeps(found))
-    if found.solutions:
-        drawn.append(draw_solution(best_solution(found.solutions), found.solutions))
-    if any(reading.question == "family-trees-map" for reading in found.readings):
-        drawn.append(draw_readings([item for item in found.readings if item.question == "family-trees-map"]))
+        drawn.append(draw_epochs_to_solve(outcome))
+    if outcome.solutions:
+        drawn.append(draw_solution(best_solution(outcome.solutions), outcome.solutions))
+    if any(reading.question == "family-trees-map" for reading in outcome.readings):
+        drawn.append(draw_readings([item for item in outcome.readings if item.question == "family-trees-map"]))
     if codes:
         drawn.append(draw_codes(best_codes(codes)))
     if activity is not None:
         drawn.append(draw_activity(activity))
-    if found.errors:
-        drawn.append(draw_errors(found.errors))
-    if found.errors or found.readings:
-        drawn.append(draw_curves(found))
+    if outcome.errors:
+        drawn.append(draw_errors(outcome.errors))
+    if outcome.errors or outcome.readings:
+        drawn.append(draw_curves(outcome))
     return drawn
 
 
 CURVES, CURVE_HEIGHT = 6.2, 1.9
 
 
-def draw_curves(found: Reproduction) -> Drawing:
+def draw_curves(outcome: Reproduction) -> Drawing:
     """Draw learning curves: questions that the family-tree networks answer, and errors on MNIST, by epoch."""
-    shown = _shown_readings(found.readings)
+    shown = _shown_readings(outcome.readings)
     title = (
         f"Family trees: literal reading answers {percent(shown[0].trained)} of trained questions, "
         f"best {percent(shown[-1].trained)}"
@@ -189,10 +190,10 @@ def draw_curves(found: Reproduction) -> Drawing:
     with style.look():
         page = style.Page()
         page.heading(title, "Family trees: share of questions answered, by epoch. MNIST: test error, by epoch")
-        if found.readings:
-            page.band(CURVE_HEIGHT, lambda band: _draw_answered(band, found.readings))
-        for name in dict.fromkeys(item.question for item in found.errors if item.by_epoch.shape[1] > 2):
-            items = [item for item in found.errors if item.question == name]
+        if outcome.readings:
+            page.band(CURVE_HEIGHT, lambda band: _draw_answered(band, outcome.readings))
+        for name in dict.fromkeys(item.question for item in outcome.errors if item.by_epoch.shape[1] > 2):
+            items = [item for item in outcome.errors if item.question == name]
             page.band(CURVE_HEIGHT, lambda band, items=items: _draw_epochs(band, items))  # type: ignore[misc]
         page.text(
             "Family trees: means over seeds, of the literal reading and of the best one. MNIST: a line per seed; "
@@ -200,17 +201,17 @@ def draw_curves(found: Reproduction) -> Drawing:
             style.SMALL,
             color=style.GREY,
         )
-        return Drawing("published-curves", title, f"{title}. {_said_curves(found)}", page.figure())
+        return Drawing("published-curves", title, f"{title}. {_curves_alt(outcome)}", page.figure())
 
 
-def _said_curves(found: Reproduction) -> str:
+def _curves_alt(outcome: Reproduction) -> str:
     readings = [
-        f"{worded(item.variant)}: {percent(item.trained)} of the trained questions"
-        for item in _shown_readings(found.readings)
+        f"{item.variant}: {percent(item.trained)} of the trained questions"
+        for item in _shown_readings(outcome.readings)
     ]
     errors = [
-        f"{item.question}, {worded(item.variant)}: {percent(min(item.last), 2)} to {percent(max(item.last), 2)}"
-        for item in found.errors
+        f"{item.question}, {item.variant}: {percent(min(item.last), 2)} to {percent(max(item.last), 2)}"
+        for item in outcome.errors
     ]
     return f"After the last epoch, {'; '.join([*readings, *errors])}."
 
@@ -225,10 +226,10 @@ def _draw_answered(band: style.Band, readings: Sequence[Reading]) -> None:
     axes = band.axes(style.MARGIN + 0.75, CURVES, ABOVE, BELOW)
     band.write(style.MARGIN, 0.0, "family trees", weight="bold")
     for item, colour in zip(_shown_readings(readings), (OFF, ON), strict=False):
-        sweeps_done, _, trained, held_out = zip(*item.curve, strict=True)
+        epochs, _, trained, held_out = zip(*item.curve, strict=True)
         what = "literal" if item.question == "family-trees" else "best"
-        axes.plot(sweeps_done, trained, color=colour, label=f"{what}: trained")
-        axes.plot(sweeps_done, held_out, color=colour, linestyle="--", label=f"{what}: held out")
+        axes.plot(epochs, trained, color=colour, label=f"{what}: trained")
+        axes.plot(epochs, held_out, color=colour, linestyle="--", label=f"{what}: held out")
     axes.set_xscale("log")
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
@@ -243,7 +244,7 @@ def _draw_epochs(band: style.Band, items: Sequence[Errors]) -> None:
     band.write(style.MARGIN, 0.0, items[0].question, weight="bold")
     for item, colour in zip(items, (ON, OFF, style.GREY), strict=False):
         for number, errors in enumerate(item.by_epoch):
-            label = f"{worded(item.variant)} ({count(len(item.by_epoch), 'seed')})" if number == 0 else None
+            label = f"{item.variant} ({count(len(item.by_epoch), 'seed')})" if number == 0 else None
             axes.plot(range(1, len(errors)), errors[1:], color=colour, linewidth=0.9, alpha=0.7, label=label)
     if items[0].question == "nielsen-30":
         places, accuracies = zip(*NIELSEN_ACCURACIES.items(), strict=True)
@@ -262,17 +263,17 @@ def _draw_epochs(band: style.Band, items: Sequence[Errors]) -> None:
 ROW, ABOVE, BELOW, NAMES, AXIS = 0.36, 0.25, 0.55, 2.6, 6.6
 
 
-def draw_sweeps(found: Reproduction) -> Drawing:
+def draw_epochs_to_solve(outcome: Reproduction) -> Drawing:
     """Draw the share of the runs that are solved, by epoch, a curve per variant and a panel per task."""
-    shown = [item for item in found.sweeps if not item.question.startswith("family")]
+    shown = [item for item in outcome.epochs_to_solve if not item.question.startswith("family")]
     symmetry = next((item for item in shown if item.question == "symmetry"), None)
     title = (
-        f"Symmetry: median of {sweeps(symmetry.quantile(0.5))} epochs until solved; the paper reports "
-        f"{SYMMETRY_SWEEPS:,}"
+        f"Symmetry: median of {write_epochs(symmetry.quantile(0.5))} epochs until solved; the paper reports "
+        f"{SYMMETRY_EPOCHS:,}"
         if symmetry
         else "Epochs until the small tasks are solved"
     )
-    groups: dict[str, list[Sweeps]] = {}
+    groups: dict[str, list[EpochsToSolve]] = {}
     for item in shown:
         groups.setdefault(item.question.removesuffix("-averaged"), []).append(item)
     with style.look():
@@ -289,12 +290,12 @@ def draw_sweeps(found: Reproduction) -> Drawing:
             style.SMALL,
             color=style.GREY,
         )
-        return Drawing("sweeps", title, f"{title}. {_said_sweeps(shown)}", page.figure())
+        return Drawing("epochs-to-solve", title, f"{title}. {_times_alt(shown)}", page.figure())
 
 
-def _said_sweeps(shown: Sequence[Sweeps]) -> str:
+def _times_alt(shown: Sequence[EpochsToSolve]) -> str:
     each = [
-        f"{item.question}, {worded(item.variant)}: median {sweeps(item.quantile(0.5))}, solved "
+        f"{item.question}, {item.variant}: median {write_epochs(item.quantile(0.5))}, solved "
         f"{percent(item.share.estimate)} of "
         f"{len(item.solved)}"
         for item in shown
@@ -302,7 +303,7 @@ def _said_sweeps(shown: Sequence[Sweeps]) -> str:
     return "; ".join(each) + "."
 
 
-def _draw_times(band: style.Band, task: str, items: Sequence[Sweeps]) -> None:
+def _draw_times(band: style.Band, task: str, items: Sequence[EpochsToSolve]) -> None:
     axes = band.axes(style.MARGIN + 0.75, 6.6, ABOVE, BELOW)
     band.write(style.MARGIN, 0.0, task, weight="bold")
     colours = (ON, OFF, style.GREY)
@@ -311,9 +312,9 @@ def _draw_times(band: style.Band, task: str, items: Sequence[Sweeps]) -> None:
         shares = [number / len(item.solved) for number in range(len(solved) + 1)]
         places = [*solved, item.limit]
         axes.step(
-            [1, *places], [0, *shares[1:], shares[-1]], where="post", color=colour, linestyle=dash, label=_key(item)
+            [1, *places], [0, *shares[1:], shares[-1]], where="post", color=colour, linestyle=dash, label=_legend(item)
         )
-    published = SYMMETRY_SWEEPS if task == "symmetry" else TIMES_OF_1986.get(task)
+    published = SYMMETRY_EPOCHS if task == "symmetry" else TIMES_OF_1986.get(task)
     if published:
         axes.axvline(published, color=style.INK, linestyle=":", label=f"published: {published:,}")
     axes.set_xscale("log")
@@ -326,8 +327,8 @@ def _draw_times(band: style.Band, task: str, items: Sequence[Sweeps]) -> None:
     axes.legend(loc="upper left", bbox_to_anchor=(1.02, 1.03), frameon=False, fontsize=style.SMALL, borderaxespad=0)
 
 
-def _key(item: Sweeps) -> str:
-    return f"{worded(item.variant)} ({count(len(item.solved), 'seed')})"
+def _legend(item: EpochsToSolve) -> str:
+    return f"{item.variant} ({count(len(item.solved), 'seed')})"
 
 
 def draw_readings(readings: Sequence[Reading]) -> Drawing:
@@ -355,26 +356,27 @@ def draw_readings(readings: Sequence[Reading]) -> Drawing:
             style.SMALL,
             color=style.GREY,
         )
-        return Drawing("family-map", title, f"{title}. {question}. {_said_map(readings)}", page.figure())
+        return Drawing("family-map", title, f"{title}. {question}. {_map_alt(readings)}", page.figure())
 
 
-def _said_map(readings: Sequence[Reading]) -> str:
+def _map_alt(readings: Sequence[Reading]) -> str:
     ranked = sorted(readings, key=lambda reading: -reading.trained)[:5]
-    return "Best: " + "; ".join(f"{worded(item.variant)}: {percent(item.trained)}" for item in ranked) + "."
+    return "Best: " + "; ".join(f"{item.variant}: {percent(item.trained)}" for item in ranked) + "."
 
 
-def _margin_letter(recipe: Recipe) -> str:
-    if recipe.margin is None:
+def _dead_zone_letter(recipe: Recipe) -> str:
+    if Recipe1986.of(recipe).error_dead_zone is None:
         return "C"
     return "A" if recipe.target_range == (0.0, 1.0) else "B"
 
 
 def _draw_map(band: style.Band, readings: Sequence[Reading], reduction: str) -> None:
     def row_of(reading: Reading) -> tuple[float, str]:
-        return reading.recipe.init_scale, _margin_letter(reading.recipe)
+        return reading.recipe.init_scale, _dead_zone_letter(reading.recipe)
 
     def column_of(reading: Reading) -> tuple[float, float]:
-        return -reading.recipe.shrinkage, reading.recipe.schedule[0][1]
+        full = Recipe1986.of(reading.recipe)
+        return -full.multiplicative_decay, full.schedule[0][1]
 
     rows, columns = sorted(set(map(row_of, readings))), sorted(set(map(column_of, readings)))
     values = np.full((len(rows), len(columns)), np.nan)
@@ -423,12 +425,12 @@ def draw_errors(errors: Sequence[Errors]) -> Drawing:
             style.SMALL,
             color=style.GREY,
         )
-        said = "; ".join(
+        ranges = "; ".join(
             f"{name}: published {percent(published[name], 2)}, {percent(low, 2)} to {percent(high, 2)}"
             for name, items in groups.items()
             for low, high in [_range(items)]
         )
-        return Drawing("mnist-errors", title, f"{title}. {said}.", page.figure())
+        return Drawing("mnist-errors", title, f"{title}. {ranges}.", page.figure())
 
 
 def _shown_errors(items: Sequence[Errors]) -> list[float]:

@@ -195,8 +195,8 @@ RUNNING_MEANS = (
         (
             Edit(
                 _OPTIMIZERS,
-                "self.smoothing * s + (1 - self.smoothing) * g * g",
-                "(1 - self.smoothing) * s + self.smoothing * g * g",
+                "self.rmsprop_alpha * s + (1 - self.rmsprop_alpha) * g * g",
+                "(1 - self.rmsprop_alpha) * s + self.rmsprop_alpha * g * g",
             ),
         ),
         ("rmsprop",),
@@ -204,7 +204,7 @@ RUNNING_MEANS = (
     ),
     Mutation(
         "RMSprop adds squares up instead of taking their running mean",
-        (Edit(_OPTIMIZERS, "self.smoothing * s + (1 - self.smoothing) * g * g", "s + g * g"),),
+        (Edit(_OPTIMIZERS, "self.rmsprop_alpha * s + (1 - self.rmsprop_alpha) * g * g", "s + g * g"),),
         ("rmsprop",),
         "is it AdaGrad?",
     ),

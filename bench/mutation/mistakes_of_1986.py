@@ -10,13 +10,13 @@ _TRAINER, _OPTIMIZERS, _LOSSES = (
 _SHRINK = """
 self.inner.step(gradients)
 for w in self.weights:
-    w *= 1 - self.shrinkage
+    w *= 1 - self.decay
 """
 _FORGIVEN = "np.where(t > middle, y > high, y < low)"
 _RATES = "self.optimizer.set_rates(*self.recipe.rates(self.epoch))"
 _SHRINK_FIRST = """
 for w in self.weights:
-    w *= 1 - self.shrinkage
+    w *= 1 - self.decay
 self.inner.step(gradients)
 """
 
@@ -96,7 +96,7 @@ CHANGES = (
             Edit(
                 _OPTIMIZERS,
                 _SHRINK,
-                "self.inner.step([g + self.shrinkage * w for w, g in zip(self.weights, gradients, strict=True)])",
+                "self.inner.step([g + self.decay * w for w, g in zip(self.weights, gradients, strict=True)])",
             ),
         ),
         ("shrinkage",),
@@ -104,7 +104,7 @@ CHANGES = (
     ),
     Mutation(
         "biases do not shrink",
-        (Edit(_OPTIMIZERS, "w *= 1 - self.shrinkage", "w *= 1 - self.shrinkage * (w.ndim == 2)"),),
+        (Edit(_OPTIMIZERS, "w *= 1 - self.decay", "w *= 1 - self.decay * (w.ndim == 2)"),),
         ("shrinkage",),
         "do the biases decay as all weights do?",
     ),
@@ -125,7 +125,7 @@ MARGINS = (
     ),
     Mutation(
         "the edge of the margin becomes the target",
-        (Edit(_LOSSES, "np.where(forgiven, 0, y - t)", "np.where(forgiven, 0, y - np.where(t > middle, high, low))"),),
+        (Edit(_LOSSES, "np.where(in_zone, 0, y - t)", "np.where(in_zone, 0, y - np.where(t > middle, high, low))"),),
         ("margin",),
         "is the error of an output short of the margin that from its target?",
     ),

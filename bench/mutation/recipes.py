@@ -22,7 +22,7 @@ _SOFTMAX = Recipe(
 )
 _SQUARED = _SOFTMAX.replace(output_activation="sigmoid", loss="squared_error", reduction="sum")
 _MOMENTUM = _SOFTMAX.replace(optimizer="momentum", learning_rate=0.1, momentum=0.7)
-_RMSPROP = _SOFTMAX.replace(optimizer="rmsprop", learning_rate=0.01, smoothing=0.9)
+_RMSPROP = _SOFTMAX.replace(optimizer="rmsprop", learning_rate=0.01, rmsprop_alpha=0.9)
 _ADAM = _SOFTMAX.replace(optimizer="adam", learning_rate=0.01, beta2=0.99)
 
 RECIPES: dict[str, Recipe] = {
@@ -48,11 +48,11 @@ RECIPES: dict[str, Recipe] = {
     "decay": _SOFTMAX.replace(weight_decay=0.05),
     "momentum and decay": _MOMENTUM.replace(weight_decay=0.05),
     "adam and decay": _ADAM.replace(weight_decay=0.05),
-    "groups": _SQUARED.replace(groups=((7, 4), (5, 5))),
-    "direct": _SQUARED.replace(layer_sizes=(12, 9, 5), direct=True),
+    "groups": _SQUARED.replace(first_layer_blocks=((7, 4), (5, 5))),
+    "direct": _SQUARED.replace(layer_sizes=(12, 9, 5), skip_connection=True),
     "momentum and schedule": _MOMENTUM.replace(schedule=((1, 0.2, 0.9),)),
-    "shrinkage": _MOMENTUM.replace(shrinkage=0.02),
-    "margin": _SQUARED.replace(margin=(0.4, 0.6)),
+    "shrinkage": _MOMENTUM.replace(multiplicative_decay=0.02),
+    "margin": _SQUARED.replace(error_dead_zone=(0.4, 0.6)),
 }
 """Each fills a batch with 8 of 21 examples (``square batches``: 7), shuffled; most have layers of 12, 9, 9 and 5
 units."""

@@ -63,17 +63,17 @@ def train(
     cores = chosen_cores(None, threads)
     changes = changes_from(fields)
     loaded = load_dataset(dataset)
-    chosen = named_recipe(recipe)
-    chosen = (chosen if "layer_sizes" in changes else fit_recipe(chosen, loaded)).replace(**changes)
-    check_fit(chosen, loaded)
+    selected = named_recipe(recipe)
+    selected = (selected if "layer_sizes" in changes else fit_recipe(selected, loaded)).replace(**changes)
+    check_fit(selected, loaded)
     if json_file is not None:
         _check_writable(json_file)
     loaded = (loaded.hold_out(hold_out) if hold_out else loaded).subset(examples)
-    entry = Entry(implementation, recipe, chosen)
+    entry = Entry(implementation, recipe, selected)
     try:
-        with SharedExamples(chosen, loaded) as shared, Worker(threads, descriptors=[shared.descriptor]) as worker:
+        with SharedExamples(selected, loaded) as shared, Worker(threads, descriptors=[shared.descriptor]) as worker:
             worker.ask("open", Opened, **open_request(entry, shared, worker, threads, list(cores)))
-            epochs = _train(worker, chosen, _print_line if output.is_text else None)
+            epochs = _train(worker, selected, _print_line if output.is_text else None)
     except Refusal as refusal:
         raise InputError(str(refusal)) from None
     except WorkerError as failure:
@@ -83,13 +83,17 @@ def train(
         table = make_table(f"{implementation}, {recipe}", list(COLUMNS), list(map(_cells, epochs)))
         output.show(Findings([Finding("training", tables=[table])]))
     if json_file is not None:
-        outcome: dict[str, object] = {"implementation": implementation, "recipe": chosen.to_dict(), "dataset": dataset}
+        outcome: dict[str, object] = {
+            "implementation": implementation,
+            "recipe": selected.to_dict(),
+            "dataset": dataset,
+        }
         outcome |= {"examples": examples, "hold_out": hold_out, "epochs": msgspec.to_builtins(epochs)}
         write_whole(json_file, (json.dumps(outcome, indent=2) + "\n").encode())
 
 
 def _check_writable(path: Path) -> None:
-    """Find out before hours of training that the outcome has no place to go."""
+    """Raise `InputError` where the outcome cannot be written, before hours of training."""
     if path.is_dir():
         raise InputError(f"{path} is a folder; expected the name of a file")
     try:
@@ -99,7 +103,7 @@ def _check_writable(path: Path) -> None:
 
 
 class TrainingRow(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What is said of an epoch; of the initial weights there is only the accuracy."""
+    """What is printed of an epoch; of the initial weights there is only the accuracy."""
 
     epoch: int
     accuracy: float
@@ -109,21 +113,21 @@ class TrainingRow(msgspec.Struct, frozen=True, omit_defaults=True):
     cpu_s: float | msgspec.UnsetType = msgspec.UNSET
 
 
-def _train(worker: Worker, recipe: Recipe, say: Callable[[Sequence[str]], None] | None) -> list[TrainingRow]:
-    """Train and return the rows, saying each as soon as it is there."""
+def _train(worker: Worker, recipe: Recipe, print_row: Callable[[Sequence[str]], None] | None) -> list[TrainingRow]:
+    """Train and return the rows; print each when its epoch ends."""
     bars = Bars()
     worker.ask("begin", Begun, seed=recipe.seed)
     rows = [TrainingRow(0, worker.ask("evaluate", Evaluated).accuracy)]
-    if say is not None:
-        say(list(COLUMNS))
-        say(_cells(rows[0]))
+    if print_row is not None:
+        print_row(list(COLUMNS))
+        print_row(_cells(rows[0]))
     with bars.stage("training", recipe.epochs):
         for epoch in range(1, recipe.epochs + 1):
             trained = worker.ask("train", TrainedEpoch, epoch=epoch)
             accuracy = worker.ask("evaluate", Evaluated).accuracy
             rows.append(TrainingRow(epoch, accuracy, trained.loss, trained.wall_s, trained.cpu_s))
-            if say is not None:
-                say(_cells(rows[-1]))
+            if print_row is not None:
+                print_row(_cells(rows[-1]))
             bars.advance(f"epoch {epoch} of {recipe.epochs}")
             if trained.loss is None:
                 click.echo("The training has diverged: its loss is no longer a number.", err=True)

@@ -28,6 +28,7 @@ from backprop_bench.data import (
     Layer,
     Parameters,
     Recipe,
+    Recipe1986,
     Trainer,
     UnsupportedRecipe,
     batch_order,
@@ -230,7 +231,7 @@ def _move(parameters: Parameters, place: int, index: int, by: float) -> Paramete
 
 def _crosses_kink(recipe: Recipe, parameters: Parameters, place: int, index: int, batch: Examples) -> bool:
     """Say whether some rectified unit, or output with a margin, changes sides between the outermost steps."""
-    if recipe.hidden_activation != "relu" and recipe.margin is None:
+    if recipe.hidden_activation != "relu" and Recipe1986.of(recipe).error_dead_zone is None:
         return False
     sides = []
     for steps in (-2, 0, 2):

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from backprop_bench.bench.core.stats.tolerances import is_forgiven
-from backprop_bench.data import Floats, Layer, Parameters, Recipe, connections
+from backprop_bench.data import Floats, Layer, Parameters, Recipe, Recipe1986, connections
 
 Float64s = npt.NDArray[np.float64]
 
@@ -113,8 +113,8 @@ def _forward(
     """Total inputs of all layers, their activations after the inputs of the network, and what each is fed with."""
     zs, ys, feds = [], [_exact(x)], []
     for number, layer in enumerate(parameters, start=1):
-        is_direct = recipe.direct and number == len(parameters)
-        feds.append(_beside(ys[-1], ys[0]) if is_direct else ys[-1])
+        skips = Recipe1986.of(recipe).skip_connection and number == len(parameters)
+        feds.append(_beside(ys[-1], ys[0]) if skips else ys[-1])
         z = _product(feds[-1], _exact(layer.weight), u, terms=layer.weight.shape[0] + 2)
         if layer.bias is not None:
             bias = layer.bias.astype(np.float64)
@@ -162,8 +162,8 @@ def _slope(kind: str, y: _Known, u: float) -> _Known:
 def _output_derivatives(recipe: Recipe, y: _Known, t: Float64s, u: float) -> tuple[_Known, _Known]:
     """dE/dy and dE/dz of the output units; after a cross-entropy, both stand for dE/dz."""
     dy = _Known(y.value - t, y.error + u * abs(y.value - t))
-    if recipe.margin is not None:  # where y is within its error of the margin, either is right
-        edge = np.where(t > sum(recipe.target_range) / 2, recipe.margin[1], recipe.margin[0])
+    if (zone := Recipe1986.of(recipe).error_dead_zone) is not None:  # within its error of the edge, either is right
+        edge = np.where(t > sum(recipe.target_range) / 2, zone[1], zone[0])
         forgiven = is_forgiven(recipe, y.value, t)
         error = np.where(forgiven, 0.0, dy.error) + np.where(abs(y.value - edge) <= y.error, abs(dy.value), 0.0)
         dy = _Known(np.where(forgiven, 0.0, dy.value), error)

@@ -386,7 +386,7 @@ def test_the_doctor_tells_what_is_overridden_from_what_reaches_the_workers(monke
 
 
 def test_the_cache_folder_is_the_one_that_the_variable_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(doctor.CACHE_VARIABLE, str(tmp_path / "not yet there"))
+    monkeypatch.setenv("BACKPROP_BENCH_CACHE", str(tmp_path / "not yet there"))
     assert verdict("cache folder", situation())[0] == "ok"
     monkeypatch.setattr(os, "access", lambda *_: False)
     level, message = verdict("cache folder", situation())

@@ -21,15 +21,14 @@ from backprop_bench.bench.historical.analysis import (
     BEYOND,
     MIRROR_TOLERANCE,
     READING,
+    EpochsToSolve,
     Errors,
     Solution,
-    Sweeps,
     new_run_interval,
     properties_of,
     share_interval,
 )
 from backprop_bench.bench.historical.experiments import EXPERIMENTS, FAMILY, NAMES, NIELSEN, OF_1986, in_text
-from backprop_bench.bench.historical.labels import worded
 from backprop_bench.bench.historical.trial import (
     CLOSE,
     checkpoints,
@@ -51,6 +50,7 @@ from backprop_bench.data import (
     Layer,
     Parameters,
     Recipe,
+    Recipe1986,
     batch_order,
     initial_parameters,
     load_dataset,
@@ -62,12 +62,12 @@ from backprop_bench.scratch.numpy_trainer import NumpyTrainer
 from tests.bench.plain import Row, read_rows, rows_of, summarize_reproduction, typed
 from tests.tiny import write_tiny_dataset
 
-TWINS = ("scratch-numpy", "torch-eager")
+VERSIONS = ("scratch-numpy", "torch-eager")
 SOLVED_SEED = 1
 
 
-def test_a_symmetry_network_is_solved_by_both_twins_after_the_same_sweeps_and_looks_as_in_the_paper() -> None:
-    row = run_trial("symmetry", OF_1986.replace(seed=SOLVED_SEED), 0, TWINS, stops=True, keeps=True)
+def test_a_symmetry_network_is_solved_by_both_versions_after_the_same_epoch_and_looks_as_in_the_paper() -> None:
+    row = run_trial("symmetry", OF_1986.replace(seed=SOLVED_SEED), 0, VERSIONS, stops=True, keeps=True)
     assert row.solved["scratch-numpy"] == row.solved["torch-eager"] is not None
     assert row.distance is not None
     assert row.distance < 1e-9
@@ -81,10 +81,10 @@ def test_a_symmetry_network_is_solved_by_both_twins_after_the_same_sweeps_and_lo
 
 
 def test_the_mean_over_the_examples_learns_no_symmetry_in_the_time_of_the_sum() -> None:
-    sweeps = run_trial("symmetry", OF_1986.replace(seed=SOLVED_SEED), 0, TWINS[:1], stops=True, keeps=False)
-    most = sweeps.solved["scratch-numpy"]
+    solved = run_trial("symmetry", OF_1986.replace(seed=SOLVED_SEED), 0, VERSIONS[:1], stops=True, keeps=False)
+    most = solved.solved["scratch-numpy"]
     averaged = OF_1986.replace(seed=SOLVED_SEED, reduction="mean", epochs=most)
-    row = run_trial("symmetry", averaged, 0, TWINS[:1], stops=True, keeps=False)
+    row = run_trial("symmetry", averaged, 0, VERSIONS[:1], stops=True, keeps=False)
     assert row.solved == {"scratch-numpy": None}
     assert row.weights is None
 
@@ -92,10 +92,10 @@ def test_the_mean_over_the_examples_learns_no_symmetry_in_the_time_of_the_sum() 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [121, 124])
 def test_mirror_weights_that_are_not_opposite_yet_when_it_is_solved_are_so_soon_after(seed: int) -> None:
-    row = run_trial("symmetry", OF_1986.replace(seed=seed), 0, TWINS[:1], stops=True, keeps=True)
+    row = run_trial("symmetry", OF_1986.replace(seed=seed), 0, VERSIONS[:1], stops=True, keeps=True)
     assert mirror_error(row.weights) > MIRROR_TOLERANCE
     longer = OF_1986.replace(seed=seed, epochs=(row.solved["scratch-numpy"] or 0) + 100)
-    later = run_trial("symmetry", longer, 0, TWINS[:1], stops=False, keeps=True)
+    later = run_trial("symmetry", longer, 0, VERSIONS[:1], stops=False, keeps=True)
     assert mirror_error(later.weights) < MIRROR_TOLERANCE / 10
 
 
@@ -105,16 +105,16 @@ def mirror_error(weights: Any) -> float:
 
 
 @pytest.mark.slow
-def test_xor_is_solved_through_one_hidden_unit_and_direct_connections() -> None:
+def test_xor_is_solved_through_one_hidden_unit_and_skip_connections() -> None:
     recipe = next(iter(EXPERIMENTS["xor"].variants.values()))
-    rows = [run_trial("xor", recipe.replace(seed=seed), 0, TWINS, stops=True, keeps=False) for seed in range(1)]
+    rows = [run_trial("xor", recipe.replace(seed=seed), 0, VERSIONS, stops=True, keeps=False) for seed in range(1)]
     assert all(row.solved["scratch-numpy"] == row.solved["torch-eager"] for row in rows)
     assert any(row.solved["scratch-numpy"] for row in rows)
     assert max(row.distance or 0.0 for row in rows) < 1e-9
 
 
-def test_the_twins_go_the_same_way_through_the_family_trees() -> None:
-    row = run_trial("family-trees", FAMILY.replace(epochs=60), 4, TWINS, stops=False, keeps=True)
+def test_both_versions_train_the_family_trees_alike() -> None:
+    row = run_trial("family-trees", FAMILY.replace(epochs=60), 4, VERSIONS, stops=False, keeps=True)
     assert row.distance is not None
     assert row.distance < 1e-9
     first = np.array((row.weights or ())[0])
@@ -125,10 +125,10 @@ def test_the_twins_go_the_same_way_through_the_family_trees() -> None:
     assert len(row.curve[-1]) == 6
 
 
-def test_where_the_twins_part_the_recipe_drives_neighbours_apart_too() -> None:
+def test_where_the_versions_diverge_the_recipe_amplifies_the_last_bit_too() -> None:
     recipe = (
         EXPERIMENTS["family-trees-map"]
-        .variants["U(±0.3), ε 0.05, 0.02 %, nothing forgiven, sum over examples"]
+        .variants["U(±0.3), ε 0.05, decay 0.02 %, no error dead zone, sum over examples"]
         .replace(epochs=1400)
     )
     patterns = load_patterns("family-trees")
@@ -136,46 +136,46 @@ def test_where_the_twins_part_the_recipe_drives_neighbours_apart_too() -> None:
     x, t, order = examples.x[trained], examples.t[trained], np.arange(100)
     start = initial_parameters(recipe)
     moved = tuple(Layer(np.nextafter(layer.weight, 9), layer.bias) for layer in start)
-    found, neighbour = NumpyTrainer(recipe, start), NumpyTrainer(recipe, moved)
+    trained_network, neighbour = NumpyTrainer(recipe, start), NumpyTrainer(recipe, moved)
     apart = []
     for _ in range(recipe.epochs):
-        for trainer in (found, neighbour):
+        for trainer in (trained_network, neighbour):
             trainer.train_epoch(x, t, order)
-        apart.append(distance(neighbour.parameters(), found.parameters()))
+        apart.append(distance(neighbour.parameters(), trained_network.parameters()))
     assert apart[200] < 1e-12, "it begins with rounding"
-    assert apart[-1] > 1e-9, "and is driven apart, without a twin"
+    assert apart[-1] > 1e-9, "and diverges, within one version"
 
 
 @pytest.mark.slow
-def test_nielsens_rate_drives_neighbours_apart_in_the_first_epoch() -> None:
+def test_nielsens_rate_amplifies_the_last_bit_in_the_first_epoch() -> None:
     recipe = NIELSEN.replace(layer_sizes=(784, 100, 10))
     examples = training_examples(recipe, load_dataset("mnist").subset(50_000))
     order, start = batch_order(recipe, 50_000, 0), initial_parameters(recipe)
     moved = tuple(Layer(np.nextafter(layer.weight, 9), layer.bias) for layer in start)
-    found, neighbour = NumpyTrainer(recipe, start), NumpyTrainer(recipe, moved)
-    losses = [trainer.train_epoch(examples.x, examples.t, order) for trainer in (found, neighbour)]
-    assert abs(losses[0] - losses[1]) / losses[0] > 1e-9, "without a twin"
+    trained_network, neighbour = NumpyTrainer(recipe, start), NumpyTrainer(recipe, moved)
+    losses = [trainer.train_epoch(examples.x, examples.t, order) for trainer in (trained_network, neighbour)]
+    assert abs(losses[0] - losses[1]) / losses[0] > 1e-9, "within one version"
 
 
 class OtherRate(NumpyTrainer):
-    """A twin whose learning rate is off by a millionth."""
+    """A version whose learning rate is off by a millionth."""
 
     def __init__(self, recipe: Recipe, parameters: Parameters) -> None:
         super().__init__(recipe.replace(learning_rate=recipe.learning_rate * (1 + 1e-6)), parameters)
 
 
 @pytest.mark.slow
-def test_from_the_same_weights_the_twins_go_the_same_way_for_a_stretch_where_neighbours_are_driven_apart() -> None:
+def test_restarted_from_the_same_weights_both_versions_agree_where_the_recipe_amplifies_rounding_error() -> None:
     recipe = NIELSEN.replace(layer_sizes=(784, 100, 10))
     examples = training_examples(recipe, load_dataset("mnist").subset(5_000))
-    for twin, equal in ((named_implementation("torch-eager").load(), True), (OtherRate, False)):
+    for other, equal in ((named_implementation("torch-eager").load(), True), (OtherRate, False)):
         trainer, alone = (NumpyTrainer(recipe, initial_parameters(recipe)) for _ in range(2))
-        apart = train_in_stretches(trainer, twin, recipe, examples, epoch=1, batches=100)
+        apart = train_in_stretches(trainer, other, recipe, examples, epoch=1, batches=100)
         assert (apart < 1e-9) is equal
         alone.train_epoch(examples.x, examples.t, batch_order(recipe, 5_000, 0))
-        assert distance(alone.parameters(), trainer.parameters()) == 0, "the trainer itself goes on as without a twin"
-    with pytest.raises(InputError, match="plain gradient descent only"):
-        train_in_stretches(trainer, twin, recipe.replace(optimizer="momentum"), examples, epoch=1, batches=100)
+        assert distance(alone.parameters(), trainer.parameters()) == 0, "the trainer itself goes on as if alone"
+    with pytest.raises(InputError, match="only plain gradient descent"):
+        train_in_stretches(trainer, other, recipe.replace(optimizer="momentum"), examples, epoch=1, batches=100)
 
 
 def test_examples_are_held_out_by_seed_and_never_trained() -> None:
@@ -194,11 +194,11 @@ def test_right_is_what_has_every_output_on_its_side() -> None:
     assert is_right(outputs, targets, *CLOSE).tolist() == [True, False, False]
 
 
-def test_the_curve_has_its_last_sweep_and_none_twice() -> None:
-    for sweeps in (1, 2, 100, 30_000):
-        points = checkpoints(sweeps)
+def test_the_curve_has_its_last_epoch_and_none_twice() -> None:
+    for epochs in (1, 2, 100, 30_000):
+        points = checkpoints(epochs)
         assert points[0] == 1
-        assert points[-1] == sweeps
+        assert points[-1] == epochs
         assert points == sorted(set(points))
 
 
@@ -219,16 +219,16 @@ def test_structure_of_a_solution_is_measured() -> None:
     assert not dataclasses.replace(exact, output_bias=-1.0).has_signs
 
 
-def times(*solved: float) -> Sweeps:
-    return Sweeps("symmetry", "v", solved, solved, 100, 0, 0, math.nan, 0, in_text=True)
+def times(*solved: float) -> EpochsToSolve:
+    return EpochsToSolve("symmetry", "v", solved, solved, 100, 0, 0, math.nan, 0, in_text=True)
 
 
-def test_sweeps_that_never_come_count_as_infinite() -> None:
-    found = times(10, 20, 30, math.inf)
-    assert found.share.estimate == 0.75
-    assert found.quantile(0.5) == 20
-    assert found.quantile(0.9) == math.inf
-    assert found.share_before(20) == 0.5
+def test_a_task_that_is_never_solved_counts_as_infinite() -> None:
+    result = times(10, 20, 30, math.inf)
+    assert result.share.estimate == 0.75
+    assert result.quantile(0.5) == 20
+    assert result.quantile(0.9) == math.inf
+    assert result.share_before(20) == 0.5
 
 
 def test_where_one_more_run_would_be_holds_one_more_run_19_times_in_20() -> None:
@@ -242,27 +242,27 @@ def test_where_one_more_run_would_be_holds_one_more_run_19_times_in_20() -> None
 
 
 def test_a_share_has_wilsons_interval() -> None:
-    found = share_interval(0, 50)
-    assert found.estimate == 0
-    assert found.low == pytest.approx(0, abs=1e-12)
-    assert found.high == pytest.approx(0.0713, abs=1e-3)
+    share = share_interval(0, 50)
+    assert share.estimate == 0
+    assert share.low == pytest.approx(0, abs=1e-12)
+    assert share.high == pytest.approx(0.0713, abs=1e-3)
     assert math.isnan(share_interval(0, 0).estimate)
 
 
 def test_generations_and_branches_are_those_of_both_trees() -> None:
-    found = properties_of(load_family_trees())
+    properties = properties_of(load_family_trees())
     people = [person for tree in load_family_trees() for person in tree.people]
-    generation = dict(zip(people, found["generation"], strict=True))
+    generation = dict(zip(people, properties["generation"], strict=True))
     assert (generation["Christopher"], generation["Margaret"], generation["Colin"]) == (1, 2, 3)
     assert (generation["Francesca"], generation["Tomaso"], generation["Sophia"]) == (1, 2, 3)
-    branch = dict(zip(people, found["branch"], strict=True))
+    branch = dict(zip(people, properties["branch"], strict=True))
     assert (branch["Arthur"], branch["Charles"], branch["Charlotte"]) == (-1, 1, 0)
     assert (branch["Emilio"], branch["Tomaso"]) == (-1, 1)
-    assert sum(found["nationality"]) == 12
+    assert sum(properties["nationality"]) == 12
 
 
 def test_the_best_of_three_runs_is_taken_of_every_choice_of_them() -> None:
-    found = Errors(
+    errors = Errors(
         "nielsen-30",
         "v",
         np.array([[0.9, 0.05, 0.06], [0.9, 0.04, 0.07], [0.9, 0.08, 0.03], [0.9, 0.1, 0.2]]),
@@ -271,18 +271,21 @@ def test_the_best_of_three_runs_is_taken_of_every_choice_of_them() -> None:
         0,
         0,
     )
-    assert found.best == [0.05, 0.04, 0.03, 0.1]
-    assert found.last == [0.06, 0.07, 0.03, 0.2]
-    assert sorted(found.best_of(3)) == [0.03, 0.03, 0.03, 0.04]
+    assert errors.best == [0.05, 0.04, 0.03, 0.1]
+    assert errors.last == [0.06, 0.07, 0.03, 0.2]
+    assert sorted(errors.best_of(3)) == [0.03, 0.03, 0.03, 0.04]
 
 
 def test_settings_are_those_of_the_facts() -> None:
     assert (FAMILY.learning_rate, FAMILY.momentum, FAMILY.schedule) == (0.005, 0.5, ((20, 0.01, 0.9),))
-    assert (FAMILY.shrinkage, FAMILY.margin, FAMILY.epochs, FAMILY.reduction) == (0.002, (0.2, 0.8), 1500, "sum")
+    assert (FAMILY.multiplicative_decay, FAMILY.error_dead_zone) == (0.002, (0.2, 0.8))
+    assert (FAMILY.epochs, FAMILY.reduction) == (1500, "sum")
     assert (OF_1986.learning_rate, OF_1986.momentum, OF_1986.init_scale) == (0.1, 0.9, 0.3)
     assert (NIELSEN.learning_rate, NIELSEN.batch_size, NIELSEN.epochs) == (3.0, 10, 30)
     readings = [recipe for recipe in EXPERIMENTS["family-trees-map"].variants.values() if in_text(recipe)]
-    assert all(recipe.shrinkage == 0.002 and recipe.margin for recipe in readings)
+    assert all(isinstance(recipe, Recipe1986) for recipe in readings)
+    assert {recipe.to_dict()["multiplicative_decay"] for recipe in readings} == {0.002}
+    assert all(recipe.to_dict()["error_dead_zone"] for recipe in readings)
     assert len(readings) == 4 * 2 * 2 * 2
     assert all(in_text(recipe) for recipe in EXPERIMENTS["family-trees"].variants.values())
 
@@ -292,7 +295,7 @@ def test_every_recipe_of_an_experiment_fits_its_patterns() -> None:
         for recipe in experiment.variants.values():
             if experiment.patterns is not None:
                 load_patterns(experiment.patterns).examples(recipe)
-        assert experiment.twin_seeds <= experiment.seeds
+        assert experiment.compared_seeds <= experiment.seeds
 
 
 def trial(question: str, seed: int, solved: int | None, label: str = "v", **fields: Any) -> Row:
@@ -318,8 +321,8 @@ def made_up_description(*questions: tuple[str, str]) -> Row:
 
 
 def verdict_of(description: Row, rows: list[Row], what: str) -> Any:
-    found = summarize_reproduction(description, rows, 4)
-    return next(verdict for verdict in found.verdicts if what in verdict.what)
+    outcome = summarize_reproduction(description, rows, 4)
+    return next(verdict for verdict in outcome.verdicts if what in verdict.what)
 
 
 @pytest.mark.parametrize(("n_trials", "inside"), [(3, None), (19, None), (20, True)])
@@ -331,8 +334,8 @@ def test_of_few_trials_there_is_no_verdict_and_the_row_says_so(n_trials: int, in
     assert "558; by then" in verdict.published
     rows = [trial("symmetry", seed, 1400 + 10 * seed) for seed in range(n_trials)]
     for what in ("epochs until solved", "within the quartiles"):
-        found = verdict_of(made_up_description(("symmetry", READING)), rows, what)
-        assert (found.inside is None) is (inside is None)
+        verdict = verdict_of(made_up_description(("symmetry", READING)), rows, what)
+        assert (verdict.inside is None) is (inside is None)
 
 
 @pytest.mark.parametrize(("n_runs", "inside"), [(3, None), (5, None), (6, True)])
@@ -344,14 +347,14 @@ def test_of_the_best_of_three_runs_there_is_no_verdict_where_two_choices_always_
 
 
 @pytest.mark.parametrize(("solved", "inside"), [(range(1000, 2000, 50), True), (range(30, 50), False)])
-def test_a_verdict_follows_from_the_sweeps(solved: range, inside: bool) -> None:
-    rows = [trial("symmetry", seed, sweeps) for seed, sweeps in enumerate(solved)]
-    found = verdict_of(made_up_description(("symmetry", READING)), rows, "within the quartiles")
-    assert found.inside is inside
+def test_a_verdict_follows_from_the_epochs(solved: range, inside: bool) -> None:
+    rows = [trial("symmetry", seed, epochs) for seed, epochs in enumerate(solved)]
+    verdict = verdict_of(made_up_description(("symmetry", READING)), rows, "within the quartiles")
+    assert verdict.inside is inside
 
 
 @pytest.mark.parametrize(("distance", "torch", "inside"), [(1e-12, 7, True), (1e-6, 7, False), (1e-12, 8, False)])
-def test_the_twins_are_the_same_where_weights_and_sweeps_are(distance: float, torch: int, inside: bool) -> None:
+def test_both_versions_agree_where_weights_and_epochs_do(distance: float, torch: int, inside: bool) -> None:
     rows = [{**trial("xor", 0, 7), "solved": {"scratch-numpy": 7, "torch-eager": torch}, "distance": distance}]
     assert verdict_of(made_up_description(("xor", READING)), rows, "weights of both versions").inside is inside
 
@@ -360,10 +363,10 @@ def test_the_twins_are_the_same_where_weights_and_sweeps_are(distance: float, to
 def test_only_a_reading_of_the_text_can_be_one_that_learns(kind: str, inside: bool | None) -> None:
     curve = [[1500, 0.1, 0.97, 0.9, 0.75, 0.5]]
     rows = [trial("family-trees-map", seed, None, curve=curve) for seed in range(2)]
-    found = summarize_reproduction(made_up_description(("family-trees-map", kind)), rows, 4)
-    texts = [verdict for verdict in found.verdicts if "readings of the text that learn" in verdict.what]
+    outcome = summarize_reproduction(made_up_description(("family-trees-map", kind)), rows, 4)
+    texts = [verdict for verdict in outcome.verdicts if "readings of the text that learn" in verdict.what]
     assert [verdict.inside for verdict in texts] == ([inside] if inside else [])
-    held_out = next(verdict for verdict in found.verdicts if "held-out" in verdict.what)
+    held_out = next(verdict for verdict in outcome.verdicts if "held-out" in verdict.what)
     assert (held_out.measured.estimate, held_out.measured.n) == (0.75, 8)
 
 
@@ -391,23 +394,25 @@ def test_an_error_is_inside_where_one_more_run_would_be(accuracy: float, inside:
 
 
 @pytest.mark.parametrize(("distances", "inside"), [((1e-15, 1e-12), True), ((1e-15, 1e-8), False), ((0, None), False)])
-def test_where_twins_are_compared_in_stretches_these_decide(distances: tuple[float | None, ...], inside: bool) -> None:
+def test_where_versions_are_compared_in_stretches_these_decide(
+    distances: tuple[float | None, ...], inside: bool
+) -> None:
     rows = [*epochs("nielsen-30", "v", 0, [0.1, 0.9]), *epochs("nielsen-30", "torch-eager v", 0, [0.1, 0.8], loss=0.2)]
     row = {"kind": "stretch", "session": 0, "question": "nielsen-30", "implementation": "v", "seed": 0, "batches": 100}
     rows += [{**row, "epoch": epoch, "distance": apart} for epoch, apart in enumerate(distances, start=1)]
     description = made_up_description(("nielsen-30", READING))
     assert verdict_of(description, rows, "losses of both versions").inside is None
-    found = verdict_of(description, rows, "from the same weights every 100 batches")
-    assert found.inside is inside
-    assert (found.measured.estimate == math.inf) is (None in distances)
+    verdict = verdict_of(description, rows, "from the same weights every 100 batches")
+    assert verdict.inside is inside
+    assert (verdict.measured.estimate == math.inf) is (None in distances)
 
 
 SMALL = {
     "symmetry": dataclasses.replace(
-        EXPERIMENTS["symmetry"], seeds=2, twin_seeds=1, variants={"as published": OF_1986.replace(epochs=600)}
+        EXPERIMENTS["symmetry"], seeds=2, compared_seeds=1, variants={"as published": OF_1986.replace(epochs=600)}
     ),
     "family-trees": dataclasses.replace(
-        EXPERIMENTS["family-trees"], seeds=1, twin_seeds=1, variants={"ε 0.01": FAMILY.replace(epochs=20)}
+        EXPERIMENTS["family-trees"], seeds=1, compared_seeds=1, variants={"ε 0.01": FAMILY.replace(epochs=20)}
     ),
     "family-trees-map": dataclasses.replace(
         EXPERIMENTS["family-trees-map"],
@@ -444,7 +449,7 @@ def test_the_command_goes_from_trials_to_verdicts_and_figures_and_goes_on_where_
     assert result.exit_code == 0, result.output
     folder = (tmp_path / "results" / "latest-reproduction").resolve()
     assert {path.stem for path in (folder / "figures").glob("*.png")} >= {
-        "sweeps",
+        "epochs-to-solve",
         "family-map",
         "family-codes",
         "family-activity",
@@ -479,14 +484,14 @@ def test_an_unknown_experiment_is_named_with_those_that_there_are(tmp_path: Path
 def test_what_is_compared_in_stretches_is_known_seed_by_seed_and_a_failure_of_it_is_none_of_the_training(
     small: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(SMALL, "nielsen-30", dataclasses.replace(SMALL["nielsen-30"], twin_seeds=3))
+    monkeypatch.setitem(SMALL, "nielsen-30", dataclasses.replace(SMALL["nielsen-30"], compared_seeds=3))
     (question,) = reproduce.plan_reproduction(load_dataset(small), ["nielsen-30"]).questions
     entry = question.entries[0]
     with Recorder(tmp_path) as recorder:
         book = Book(recorder, [])
         row = {"kind": "stretch", "question": question.name, "implementation": entry.label, "seed": 0, "batches": 10}
         book.add(*typed([{**row, "epoch": epoch, "distance": 0.0} for epoch in (1, 2)]))
-        book.add_failure(question, entry, "comparison", 1, "the twin broke")
+        book.add_failure(question, entry, "comparison", 1, "the other version broke")
         missing = reproduce._comparisons(question, SMALL["nielsen-30"], 1, book)
         assert [job.seed for job in missing] == [2]
         assert not reproduce._is_over(question, entry, 1, book), "it is still to be trained"
@@ -501,27 +506,13 @@ def test_a_published_name_covers_its_variations(small: str) -> None:
 
 def test_sentences_and_table_say_what_is_not_replicated() -> None:
     rows = [trial("symmetry", seed, 40) for seed in range(20)]
-    found = summarize_reproduction(made_up_description(("symmetry", READING)), rows, 4)
-    said = " ".join(published_sentences(found)).replace("\N{NO-BREAK SPACE}", " ")
-    assert "Not replicated: Made up: symmetry — epochs until solved: median and quartiles" in said
-    outside = [row for row in published_table(found).rows if row[-1] == "not replicated"]
+    outcome = summarize_reproduction(made_up_description(("symmetry", READING)), rows, 4)
+    sentences = " ".join(published_sentences(outcome)).replace("\N{NO-BREAK SPACE}", " ")
+    assert "Not replicated: Made up: symmetry — epochs until solved: median and quartiles" in sentences
+    outside = [row for row in published_table(outcome).rows if row[-1] == "not replicated"]
     assert "40" in outside[0][3]
-    assert measured(found.verdicts[0]).startswith("100")
-    assert [drawing.name for drawing in drawings(found, [], None)] == ["sweeps"]
-    times, errors = published_charts(found)
+    assert measured(outcome.verdicts[0]).startswith("100")
+    assert [drawing.name for drawing in drawings(outcome, [], None)] == ["epochs-to-solve"]
+    times, errors = published_charts(outcome)
     assert [(bar.name, bar.value, bar.text) for bar in times.bars] == [("symmetry, v", 40, "40, n 20")]
     assert errors.bars == ()
-
-
-@pytest.mark.parametrize(
-    ("label", "shown"),
-    [
-        ("Family trees with a change after every example", "Family trees with an update after every example"),
-        ("U(±1), ε 0.01, 0.2 % a change, nothing forgiven", "U(±1), ε 0.01, 0.2 % per update, no error dead zone"),
-        ("0.2 % a sweep, example by example", "0.2 % per epoch, one example at a time"),
-        ("mean over the examples", "mean over the examples"),
-        ("initial weights by fan-in", "initial weights by fan-in"),
-    ],
-)
-def test_labels_of_the_records_are_shown_in_the_words_of_the_field(label: str, shown: str) -> None:
-    assert worded(label) == shown

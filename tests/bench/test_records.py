@@ -14,8 +14,8 @@ import pytest
 from backprop_bench.bench.core.records.kinds import Block, Failure
 from backprop_bench.bench.core.records.reader import of_kind, read_description, read_records
 from backprop_bench.bench.core.records.writer import Recorder
-from backprop_bench.data import InputError
-from tests.bench.plain import read_rows, typed, write_description
+from backprop_bench.data import InputError, Recipe
+from tests.bench.plain import SOMEWHERE, TIMED, read_rows, typed, write_description
 from tests.bench.recorded import recorded_run
 
 FIELDS = {"question": "q", "implementation": "i", "phase": "timing", "number": 0, "message": "m"}
@@ -113,7 +113,7 @@ import resource, signal
 from pathlib import Path
 from backprop_bench.bench.core.records.kinds import Failure
 from backprop_bench.bench.core.records.writer import Recorder
-from backprop_bench.data import InputError
+from backprop_bench.data import InputError, Recipe
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 with Recorder(Path({str(tmp_path)!r})) as recorder:
@@ -157,12 +157,43 @@ WHOLE = {"part_blocks": 0, "part_seconds": 0.0, "verification_steps": None}
 
 
 @pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"learning_rate": 0.1},
+        {"skip_connection": True},
+        {"schedule": ((2, 0.1, 0.0),), "multiplicative_decay": 0.1},
+    ],
+    ids=str,
+)
+def test_a_recipe_is_read_with_its_class_and_all_its_fields(tmp_path: Path, changes: dict[str, Any]) -> None:
+    recipe = Recipe().replace(**changes)
+    write_description(tmp_path, {"plan": _plan(recipe.to_dict())})
+    (question,) = read_description(tmp_path).plan.questions
+    assert question.entries[0].recipe == recipe
+    assert type(question.entries[0].recipe) is type(recipe)
+
+
+def _plan(recipe: object) -> dict[str, Any]:
+    entry = {"implementation": "scratch-numpy", "recipe_name": "r", "recipe": recipe}
+    question = {"name": "q", "title": "", "examples": 1, "test_examples": 1, "epochs": 1, "seeds": [0]}
+    return {**WHOLE, "questions": [{**question, "entries": [entry], "timing": TIMED}]}
+
+
+def _planned(recipe: object) -> str:
+    return json.dumps({**SOMEWHERE, "plan": _plan(recipe)})
+
+
+@pytest.mark.parametrize(
     ("content", "said"),
     [
         ("[]", "expected `object`, got `array`"),
         ("nonsense", "expected a JSON object"),
         ('{"plan": {}}', "missing required field"),
         ('{"plan": {"questions": 3}}', "plan.questions"),
+        (_planned(3), "recipe: expected `object`, got `int`"),
+        (_planned({"learning_rat": 0.1}), "recipe has no field 'learning_rat'"),
+        (_planned({"skip_connection": 1}), "skip_connection is 1, expected True or False"),
     ],
 )
 def test_a_description_of_another_version_is_named_with_what_is_wrong(tmp_path: Path, content: str, said: str) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 import backprop_bench.data.cache
 import backprop_bench.data.load
-from backprop_bench.data import Dataset, load_dataset
+from backprop_bench.data import Dataset, InputError, load_dataset
 
 
 @pytest.fixture
@@ -259,6 +259,34 @@ def test_a_start_from_the_cache_imports_no_more_than_it_needs(cache: Path) -> No
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "60000 []\n"
+
+
+def test_a_relative_cache_folder_is_below_the_current_folder(
+    csv: Path, tmp_path: Path, decoded: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BACKPROP_BENCH_CACHE", "here/cache")
+    monkeypatch.chdir(tmp_path)
+    expected = load_dataset(csv)
+    assert the_file(tmp_path / "here" / "cache").suffix == ".arrays"
+    assert_same(load_dataset(csv), expected)
+    assert decoded == [csv]
+    assert backprop_bench.data.cache.cache_folder() == tmp_path / "here" / "cache"
+
+
+def test_a_cache_folder_may_be_in_the_home_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("BACKPROP_BENCH_CACHE", "~/cache")
+    assert backprop_bench.data.cache.cache_folder() == tmp_path / "cache"
+
+
+def test_a_cache_folder_of_an_unknown_user_is_refused_in_one_sentence(
+    csv: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BACKPROP_BENCH_CACHE", "~no-such-user/cache")
+    with pytest.raises(
+        InputError, match="BACKPROP_BENCH_CACHE is ~no-such-user/cache, whose user is unknown; expected"
+    ):
+        load_dataset(csv)
 
 
 def test_without_a_setting_the_cache_is_in_the_users_cache_folder(

@@ -14,8 +14,8 @@ SHAPES = {
 
 def recipe_for(patterns: Patterns, **fields: object) -> Recipe:
     sizes = [patterns.n_inputs, 3, patterns.n_outputs]
-    given = {"layer_sizes": sizes, "output_activation": "sigmoid", "loss": "squared_error", **fields}
-    return Recipe.from_dict(given)
+    fields = {"layer_sizes": sizes, "output_activation": "sigmoid", "loss": "squared_error", **fields}
+    return Recipe.from_dict(fields)
 
 
 def answers(patterns: Patterns) -> dict[str, int]:

@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backprop_bench.data import CHOICES, RECIPES, InputError, InvalidRecipe, Recipe, UnsupportedRecipe, named_recipe
+from backprop_bench.data import (
+    CHOICES,
+    RECIPES,
+    InputError,
+    InvalidRecipe,
+    Recipe,
+    Recipe1986,
+    UnsupportedRecipe,
+    named_recipe,
+)
 
 POSITIVE = st.floats(1e-6, 1e6)
 DECAY = st.floats(0, 1, exclude_max=True)
@@ -29,7 +38,7 @@ def recipes(draw: st.DrawFn) -> Recipe:
         for name in ("hidden_activation", "reduction", "initialization", "dtype")
     }
     fields |= {name: draw(POSITIVE) for name in ("learning_rate", "epsilon", "init_scale")}
-    fields |= {name: draw(DECAY) for name in ("smoothing", "beta1", "beta2")}
+    fields |= {name: draw(DECAY) for name in ("rmsprop_alpha", "beta1", "beta2")}
     fields |= {name: draw(st.booleans()) for name in ("bias", "shuffle")}
     return Recipe(
         **fields,
@@ -75,7 +84,7 @@ BAD_VALUES: dict[str, list[Any]] = {
     "optimizer": ["lbfgs", None, 1],
     "learning_rate": [*NUMBERS, 0, -0.1],
     "momentum": DECAYS,
-    "smoothing": DECAYS,
+    "rmsprop_alpha": DECAYS,
     "beta1": DECAYS,
     "beta2": DECAYS,
     "epsilon": [*NUMBERS, 0, -1e-8],
@@ -88,16 +97,16 @@ BAD_VALUES: dict[str, list[Any]] = {
     "seed": [*COUNTS, None],
     "input_range": RANGES,
     "target_range": RANGES,
-    "direct": BOOLEANS,
-    "groups": [None, 3, (3,), ((784,),), ((784, 127),), ((784, 128.0),), ((0, 128), (784, 0)), "784:128"],
+    "skip_connection": BOOLEANS,
+    "first_layer_blocks": [None, 3, (3,), ((784,),), ((784, 127),), ((784, 128.0),), ((0, 128), (784, 0)), "784:128"],
     "schedule": [None, 0.1, ((1, 0.1),), ((0, 0.1, 0.0),), ((1, 0.0, 0.0),), ((1, 0.1, 1.0),), ((1, 0.1, 0.5),)],
-    "shrinkage": DECAYS,
-    "margin": [*RANGES[1:], (0.2, 0.8)],
+    "multiplicative_decay": DECAYS,
+    "error_dead_zone": [*RANGES[1:], (0.2, 0.8)],
 }
 
 
 def test_every_field_has_bad_values_below() -> None:
-    assert set(BAD_VALUES) == set(Recipe().to_dict())
+    assert set(BAD_VALUES) == set(Recipe1986().to_dict())
 
 
 @pytest.mark.parametrize(

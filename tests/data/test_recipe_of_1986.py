@@ -6,29 +6,40 @@ import numpy as np
 import pytest
 
 from backprop_bench.bench.core.implementations import IMPLEMENTATIONS
-from backprop_bench.data import InvalidRecipe, Recipe, UnsupportedRecipe, connections, initial_parameters
+from backprop_bench.data import (
+    InvalidRecipe,
+    Recipe,
+    Recipe1986,
+    UnsupportedRecipe,
+    check_plain,
+    connections,
+    initial_parameters,
+)
 
 NETWORK = Recipe(
     layer_sizes=(3, 4, 2), output_activation="sigmoid", loss="squared_error", optimizer="momentum", momentum=0.5
 )
 FIELDS: dict[str, Any] = {
-    "direct": True,
-    "groups": ((1, 2), (2, 2)),
+    "skip_connection": True,
+    "first_layer_blocks": ((1, 2), (2, 2)),
     "schedule": ((2, 0.1, 0.9),),
-    "shrinkage": 0.1,
-    "margin": (0.2, 0.8),
+    "multiplicative_decay": 0.1,
+    "error_dead_zone": (0.2, 0.8),
 }
 
 
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"groups": ((1, 2), (1, 2))}, "groups is .*, expected pairs of numbers .* that add up to 3 and 4"),
-        ({"groups": ((3, 4, 0),)}, "groups is"),
-        ({"groups": ((3.0, 4),)}, "groups is"),
-        ({"groups": ((0, 2), (3, 2))}, "groups is"),
-        ({"groups": 3}, "groups is"),
-        ({"layer_sizes": (3, 4), "groups": ((3, 4),)}, "groups is .* before a hidden layer"),
+        (
+            {"first_layer_blocks": ((1, 2), (1, 2))},
+            "first_layer_blocks is .*, expected pairs of numbers .* that add up to 3 and 4",
+        ),
+        ({"first_layer_blocks": ((3, 4, 0),)}, "first_layer_blocks is"),
+        ({"first_layer_blocks": ((3.0, 4),)}, "first_layer_blocks is"),
+        ({"first_layer_blocks": ((0, 2), (3, 2))}, "first_layer_blocks is"),
+        ({"first_layer_blocks": 3}, "first_layer_blocks is"),
+        ({"layer_sizes": (3, 4), "first_layer_blocks": ((3, 4),)}, "first_layer_blocks is .* before a hidden layer"),
         ({"schedule": ((0, 0.1, 0.5),)}, "schedule is .*, expected .* the first of them 1 or above"),
         ({"schedule": ((2, 0.1, 0.5), (2, 0.1, 0.5))}, "schedule is .* in the order of the epochs"),
         ({"schedule": ((2, 0.0, 0.5),)}, "schedule is"),
@@ -36,11 +47,17 @@ FIELDS: dict[str, Any] = {
         ({"schedule": ((2, 0.1),)}, "schedule is"),
         ({"schedule": 0.1}, "schedule is"),
         ({"optimizer": "sgd", "momentum": 0.0, "schedule": ((2, 0.1, 0.5),)}, "expected momenta of 0 where"),
-        ({"shrinkage": 1.0}, "shrinkage is 1.0"),
-        ({"margin": (0.8, 0.2)}, "margin is .*, expected two finite numbers"),
-        ({"margin": (0.2, 0.8), "loss": "cross_entropy"}, "margin is .*, expected None with loss 'cross_entropy'"),
-        ({"layer_sizes": (3, 2), "direct": True}, "direct is True, expected False without a hidden layer"),
-        ({"direct": 1}, "direct is 1, expected True or False"),
+        ({"multiplicative_decay": 1.0}, "multiplicative_decay is 1.0"),
+        ({"error_dead_zone": (0.8, 0.2)}, "error_dead_zone is .*, expected two finite numbers"),
+        (
+            {"error_dead_zone": (0.2, 0.8), "loss": "cross_entropy"},
+            "error_dead_zone is .*, expected None with loss 'cross_entropy'",
+        ),
+        (
+            {"layer_sizes": (3, 2), "skip_connection": True},
+            "skip_connection is True, expected False without a hidden layer",
+        ),
+        ({"skip_connection": 1}, "skip_connection is 1, expected True or False"),
     ],
 )
 def test_what_is_impossible_is_refused_by_field(changes: dict[str, Any], words: str) -> None:
@@ -48,10 +65,38 @@ def test_what_is_impossible_is_refused_by_field(changes: dict[str, Any], words: 
         NETWORK.replace(**changes)
 
 
+@pytest.mark.parametrize("field", FIELDS)
+def test_a_field_of_1986_makes_the_subclass_and_its_default_a_plain_recipe(field: str) -> None:
+    extended = NETWORK.replace(**{field: FIELDS[field]})
+    assert isinstance(extended, Recipe1986)
+    assert extended.additions == {field: FIELDS[field]}
+    plain = extended.replace(**{field: getattr(Recipe1986(), field)})
+    assert type(plain) is Recipe
+    assert plain == NETWORK
+    assert field not in plain.to_dict()
+
+
+def test_a_plain_recipe_has_no_additions() -> None:
+    full = Recipe1986.of(NETWORK)
+    assert full.additions == {}
+    assert full.weight_shapes == NETWORK.weight_shapes
+    assert full.n_parameters == NETWORK.n_parameters
+    assert full.rates(3) == NETWORK.rates(3)
+    assert Recipe.from_dict(full.to_dict()) == NETWORK
+
+
+@pytest.mark.parametrize("field", FIELDS)
+def test_who_supports_plain_recipes_only_names_the_field(field: str) -> None:
+    check_plain("mine", NETWORK)
+    check_plain("mine", Recipe1986.of(NETWORK))
+    with pytest.raises(UnsupportedRecipe, match=f"^mine cannot do this recipe: {field}: "):
+        check_plain("mine", NETWORK.replace(**{field: FIELDS[field]}))
+
+
 def test_nested_rows_survive_plain_values() -> None:
     recipe = NETWORK.replace(**FIELDS)
     assert Recipe.from_dict(recipe.to_dict()) == recipe
-    assert recipe.to_dict()["groups"] == [[1, 2], [2, 2]]
+    assert recipe.to_dict()["first_layer_blocks"] == [[1, 2], [2, 2]]
 
 
 def test_rates_change_from_their_epoch_on() -> None:
@@ -63,21 +108,21 @@ def test_rates_change_from_their_epoch_on() -> None:
     ]
 
 
-def test_groups_have_no_weights_between_them_and_leave_the_others_as_they_were_drawn() -> None:
-    grouped = NETWORK.replace(groups=FIELDS["groups"])
-    connected = connections(grouped)
+def test_weights_outside_the_blocks_are_0_and_the_others_are_as_they_were_drawn() -> None:
+    in_blocks = NETWORK.replace(first_layer_blocks=FIELDS["first_layer_blocks"])
+    connected = connections(in_blocks)
     assert connected is not None
     assert connected.tolist() == [[1, 1, 0, 0], [0, 0, 1, 1], [0, 0, 1, 1]]
-    plain, found = initial_parameters(NETWORK)[0].weight, initial_parameters(grouped)[0].weight
-    assert np.array_equal(found, plain * connected)
-    assert (found[connected == 1] != 0).all()
-    assert grouped.n_parameters == NETWORK.n_parameters - 6
+    plain, masked = initial_parameters(NETWORK)[0].weight, initial_parameters(in_blocks)[0].weight
+    assert np.array_equal(masked, plain * connected)
+    assert (masked[connected == 1] != 0).all()
+    assert in_blocks.n_parameters == NETWORK.n_parameters - 6
 
 
-def test_direct_connections_are_more_rows_of_the_last_layer() -> None:
-    direct = NETWORK.replace(direct=True)
-    assert [layer.weight.shape for layer in initial_parameters(direct)] == [(3, 4), (7, 2)]
-    assert direct.n_parameters == NETWORK.n_parameters + 6
+def test_skip_connections_are_more_rows_of_the_last_layer() -> None:
+    skipping = NETWORK.replace(skip_connection=True)
+    assert [layer.weight.shape for layer in initial_parameters(skipping)] == [(3, 4), (7, 2)]
+    assert skipping.n_parameters == NETWORK.n_parameters + 6
 
 
 @pytest.mark.slow
@@ -92,8 +137,8 @@ def test_who_cannot_do_it_says_so_by_field(name: str, field: str) -> None:
     if name == "sklearn":
         base = base.replace(layer_sizes=(3, 4, 3), output_activation="softmax", loss="cross_entropy")
     value = ((2, 0.1, 0.0),) if field == "schedule" else FIELDS[field]
-    if name == "sklearn" and field == "margin":
-        pytest.skip("it does no squared error, which a margin needs")
+    if name == "sklearn" and field == "error_dead_zone":
+        pytest.skip("it does no squared error, which a dead zone needs")
     recipe = base.replace(**{field: value})
     make = known.load()
     if name in ("scratch-numpy", "torch-eager", "torch-fused", "torch-loader"):

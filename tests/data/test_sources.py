@@ -158,6 +158,21 @@ def test_what_is_downloaded_is_kept_and_not_asked_for_again(server: Server, cach
     assert np.array_equal(first.x_train, second.x_train)
 
 
+def test_a_download_is_kept_in_a_relative_cache_folder_too(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BACKPROP_BENCH_CACHE", "cache")
+    monkeypatch.chdir(tmp_path)
+    first = load_dataset(NAME)
+    assert np.array_equal(load_dataset(NAME).x_train, first.x_train)
+    assert len(server.asked) == 4
+    assert (tmp_path / "cache" / NAME / f"{IMAGES}.gz").exists()
+
+
+def test_fashion_mnist_is_downloaded_over_https() -> None:
+    assert backprop_bench.data.sources.FASHION_MNIST_URL.startswith("https://")
+
+
 def test_a_download_that_was_damaged_later_is_replaced(server: Server, cache: Path) -> None:
     expected = load_dataset(NAME)
     (cache / NAME / f"{IMAGES}.gz").write_bytes(b"junk")

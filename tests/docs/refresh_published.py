@@ -21,21 +21,21 @@ PAGE, REFERENCE = ROOT / "docs" / "published.md", ROOT / "results" / "reference"
 def reference() -> tuple[Reproduction, list[Drawing]]:
     """Return the results of the committed run, and its figures."""
     description, rows = read_description(REFERENCE), read_records(REFERENCE)
-    found, codes = summarize(description, rows), family_codes(rows)
-    return found, drawings(found, codes, family_activity(description, rows, codes))
+    outcome, codes = summarize(description, rows), family_codes(rows)
+    return outcome, drawings(outcome, codes, family_activity(description, rows, codes))
 
 
-def blocks(found: Reproduction) -> dict[str, str]:
+def blocks(outcome: Reproduction) -> dict[str, str]:
     """Return the text of each block of the page."""
-    sentences = "".join(f"* {sentence}\n" for sentence in published_sentences(found))
+    sentences = "".join(f"* {sentence}\n" for sentence in published_sentences(outcome))
     guesses = "".join(
         f"* {experiment.published_as}: {experiment.guesses}.\n"
         for experiment in EXPERIMENTS.values()
         if experiment.guesses
     )
     texts = {
-        "published": f"{sentences}\n{to_markdown(published_table(found))}\n",
-        "readings": f"{to_markdown(readings_table(found.readings, SHOWN_READINGS))}\n",
+        "published": f"{sentences}\n{to_markdown(published_table(outcome))}\n",
+        "readings": f"{to_markdown(readings_table(outcome.readings, SHOWN_READINGS))}\n",
         "guesses": guesses,
     }
     return {name: text.replace("\N{NO-BREAK SPACE}", " ") for name, text in texts.items()}
@@ -43,9 +43,9 @@ def blocks(found: Reproduction) -> dict[str, str]:
 
 def refresh() -> None:
     """Put the blocks into the page and draw the figures."""
-    found, drawn = reference()
+    outcome, drawn = reference()
     page = PAGE.read_text(encoding="utf-8")
-    for name, text in blocks(found).items():
+    for name, text in blocks(outcome).items():
         page = pattern(name).sub(lambda _, text=text: text, page)  # type: ignore[misc]
     PAGE.write_text(page, encoding="utf-8")
     for drawing in drawn:

@@ -12,9 +12,9 @@ from tests.docs.refresh_why import pattern
 def test_the_numbers_in_the_page_are_those_of_the_committed_run() -> None:
     page = PAGE.read_text(encoding="utf-8")
     for name, text in blocks(reference()[0]).items():
-        found = pattern(name).search(page)
-        assert found is not None, name
-        assert found.group() == text, "python -m tests.docs.refresh_published"
+        block = pattern(name).search(page)
+        assert block is not None, name
+        assert block.group() == text, "python -m tests.docs.refresh_published"
 
 
 @pytest.mark.slow

@@ -66,7 +66,7 @@ def test_a_correct_example_is_equal_in_both_precisions(name: str) -> None:
         {"bias": False},
         {"optimizer": "adam"},
         {"weight_decay": 0.1},
-        {"shrinkage": 0.1},
+        {"multiplicative_decay": 0.1},
     ],
     ids=lambda changes: next(iter(changes)),
 )

@@ -48,7 +48,7 @@ class Job:
         Of every training.
     rates
         Learning rates that are tried one after the other; none where the recipe's is trained with.
-    twin, stretch
+    against, stretch
         Who trains beside it, and after how many batches it begins anew from the same weights; nobody where it is empty.
     """
 
@@ -62,18 +62,18 @@ class Job:
     epochs: int
     threads: int
     rates: tuple[float, ...] = ()
-    twin: str = ""
+    against: str = ""
     stretch: int = 0
 
     @property
     def kind(self) -> type[JobRecord]:
         """Kind of its records."""
-        return Search if self.rates else Stretch if self.twin else Epoch
+        return Search if self.rates else Stretch if self.against else Epoch
 
     @property
     def phase(self) -> FailurePhase:
         """What its failures call it."""
-        return "tuning" if self.rates else "comparison" if self.twin else "training"
+        return "tuning" if self.rates else "comparison" if self.against else "training"
 
     @property
     def place(self) -> Place:
@@ -86,7 +86,7 @@ class Job:
 
     def is_done(self, records: Iterable[JobRecord]) -> bool:
         """Say whether these records are all of its parts."""
-        return {*(self.rates or range(bool(self.twin), self.epochs + 1))} <= set(map(self.part, records))
+        return {*(self.rates or range(bool(self.against), self.epochs + 1))} <= set(map(self.part, records))
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values."""
@@ -148,7 +148,7 @@ def _do(job: Job, worker: Worker) -> list[JobRecord]:
     if job.rates:
         return [_search(job, rate, worker) for rate in job.rates]
     worker.ask("begin", Begun, seed=job.seed)
-    if job.twin:
+    if job.against:
         return [_compare(job, epoch, worker) for epoch in range(1, job.epochs + 1)]
     return [_train(job, epoch, worker) for epoch in range(job.epochs + 1)]
 
@@ -182,7 +182,7 @@ def _train(job: Job, epoch: int, worker: Worker) -> Epoch:
 
 
 def _compare(job: Job, epoch: int, worker: Worker) -> Stretch:
-    apart = worker.ask(STRETCHES, Apart, twin=job.twin, epoch=epoch, batches=job.stretch)
+    apart = worker.ask(STRETCHES, Apart, against=job.against, epoch=epoch, batches=job.stretch)
     return Stretch(
         session=0,
         question=job.question,

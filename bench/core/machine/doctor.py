@@ -15,7 +15,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
-import platformdirs
 import psutil
 
 from backprop_bench.bench.core.machine.environment import (
@@ -27,11 +26,11 @@ from backprop_bench.bench.core.machine.environment import (
     thread_pools,
 )
 from backprop_bench.bench.core.machine.interference import parse_pressure_total, parse_steal_ticks
+from backprop_bench.data.cache import CACHE_VARIABLE, cache_folder
 
 Level = Literal["ok", "note", "warning"]
 Verdict = tuple[Level, str]
 
-CACHE_VARIABLE = "BACKPROP_BENCH_CACHE"
 MIB = 2**20
 
 # Set in the shell, these choose other kernels and reach the workers unchanged.
@@ -333,7 +332,7 @@ def _check_disk(situation: Situation) -> Verdict:
 
 
 def _check_cache(_situation: Situation) -> Verdict:
-    folder = Path(os.environ.get(CACHE_VARIABLE) or platformdirs.user_cache_dir("backprop-bench"))
+    folder = cache_folder()
     if os.access(_existing(folder), os.W_OK | os.X_OK):
         return "ok", "The cache folder is writable."
     return "warning", f"The cache folder {folder} is not writable: set {CACHE_VARIABLE} to another one."

@@ -1,11 +1,16 @@
 """What a run is to do, as its description has it: questions, the implementations in each, seeds, epochs, timing."""
 
 import dataclasses
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from backprop_bench.data import Recipe
+
+if TYPE_CHECKING:
+    AnyRecipe = Recipe
+else:  # what msgspec decodes: of a `Recipe` it would ignore the fields of a subclass
+    AnyRecipe = dict[str, Any]
 
 SECOND_COPY = " (A/A)"
 """What the label of a second copy ends in."""
@@ -62,13 +67,18 @@ class Entry:
 
     implementation: str
     recipe_name: str
-    recipe: Recipe
+    recipe: AnyRecipe
     second_copy: bool = False
     injected: float = 0.0
     overhead: bool = False
     alias: str | None = None
     core_type: str | None = None
     threads: int | None = None
+
+    def __post_init__(self) -> None:
+        """Build the recipe of the plain values that are in the file."""
+        if not isinstance(self.recipe, Recipe):
+            object.__setattr__(self, "recipe", Recipe.from_dict(self.recipe))
 
     @property
     def name(self) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from backprop_bench.data import Floats, Parameters, Recipe
+from backprop_bench.data import Floats, Parameters, Recipe, Recipe1986
 
 
 @dataclasses.dataclass(frozen=True)
@@ -133,10 +133,10 @@ def relative_bounds(expected: NamedArrays, tolerance: float) -> list[float]:
 
 
 def is_forgiven(recipe: Recipe, y: Floats, t: Floats) -> npt.NDArray[np.bool_]:
-    """Say of which outputs [B, C] the recipe's margin forgives the error."""
-    if recipe.margin is None:
+    """Say of which outputs [B, C] the recipe's error dead zone makes the error 0."""
+    if not isinstance(recipe, Recipe1986) or recipe.error_dead_zone is None:
         return np.zeros(y.shape, np.bool_)
-    low, high = recipe.margin
+    low, high = recipe.error_dead_zone
     is_on = t > sum(recipe.target_range) / 2
     forgiven: npt.NDArray[np.bool_] = (is_on & (y > high)) | (~is_on & (y < low))
     return forgiven
