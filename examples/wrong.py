@@ -2,7 +2,7 @@
 
 `backprop-bench parity examples/wrong.py:Wrong` says:
 
-    Not equal in float64: the first quantity that differs is dE/dW, gradient of layer 1. Its largest error is 3 × …
+    Not equal in float64: the first quantity that differs is dE/dW, gradient of layer 1.
     What differs: gradient in layer 1; first update in layer 1; loss.
     A known mistake computes exactly this: the derivative of the hidden activation is missing.
     Question: did you forget to multiply by the derivative of the hidden activation?

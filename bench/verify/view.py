@@ -91,8 +91,8 @@ def conclusion(dtype: str, outcome: Inspection) -> str:
         return f"Not verified in {dtype}, {what}: {first.where}.{hidden}"
     since = _since(outcome) if first.name in AFTER and outcome.first_step is not None else ""
     return (
-        f"Not equal in {dtype}: the first quantity that differs is {what}. Its largest error is "
-        f"{scientific(first.difference)} × its largest value, at {first.where}.{since}{hidden}"
+        f"Not equal in {dtype}: the first quantity that differs is {what}. The error at {first.where} is "
+        f"{scientific(first.difference)} × the largest value of the array.{since}{hidden}"
     )
 
 
