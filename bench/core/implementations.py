@@ -55,8 +55,8 @@ class Implementation:
         Packages without which it is unavailable.
     slow
         Whether an example takes milliseconds: verification then takes fewer examples and steps.
-    extra_stage
-        Whether it is a further stage of optimization, or a peer: it is compared only when asked for by name.
+    stage
+        Whether it is a stage of the ladder between a readable implementation and a fast one.
     compiler
         Whether it needs a C++ compiler.
     gpu
@@ -75,7 +75,7 @@ class Implementation:
     description: str
     requires: tuple[str, ...] = ()
     slow: bool = False
-    extra_stage: bool = False
+    stage: bool = False
     compiler: bool = False
     gpu: bool = False
     package: str = ""
@@ -84,7 +84,7 @@ class Implementation:
     @property
     def only_by_name(self) -> bool:
         """Whether it is compared only when asked for by name."""
-        return self.slow or self.extra_stage
+        return self.slow or self.stage
 
     def unavailable(self) -> str | None:
         """Return why it cannot be used here, or ``None`` where it can."""
@@ -225,7 +225,7 @@ _ALL = (
         class_name="InplaceTrainer",
         reference="torch-eager",
         description="NumPy without temporaries; gradient and weight update in one call of BLAS",
-        extra_stage=True,
+        stage=True,
     ),
     Implementation(
         name="scratch-compiled",
@@ -235,7 +235,7 @@ _ALL = (
         reference="torch-eager",
         description="loops compiled by Numba that leave out the zeros of the input",
         requires=("numba",),
-        extra_stage=True,
+        stage=True,
     ),
     Implementation(
         name="torch-eager",
@@ -263,7 +263,7 @@ _ALL = (
         reference="scratch-numpy",
         description="torch-eager with the fused step of its optimizer",
         requires=("torch",),
-        extra_stage=True,
+        stage=True,
     ),
     Implementation(
         name="torch-manual",
@@ -273,7 +273,7 @@ _ALL = (
         reference="scratch-numpy",
         description="PyTorch's operations with a hand-written gradient, without autograd",
         requires=("torch",),
-        extra_stage=True,
+        stage=True,
     ),
     Implementation(
         name="torch-compile",
@@ -284,7 +284,7 @@ _ALL = (
         description="the whole training step compiled by torch.compile",
         requires=("torch",),
         compiler=True,
-        extra_stage=True,
+        stage=True,
     ),
     Implementation(
         name="torch-cuda-graph",
@@ -294,7 +294,7 @@ _ALL = (
         reference="scratch-numpy",
         description="torch-manual on a GPU, its whole step captured once and replayed",
         requires=("torch",),
-        extra_stage=True,
+        stage=True,
         gpu=True,
     ),
     Implementation(
@@ -305,7 +305,7 @@ _ALL = (
         reference="scratch-numpy",
         description="scikit-learn's MLPClassifier",
         requires=("sklearn",),
-        extra_stage=True,
+        stage=True,
     ),
     Implementation(
         name="jax",
@@ -315,7 +315,7 @@ _ALL = (
         reference="scratch-numpy",
         description="JAX: one jitted loop over the batches",
         requires=("jax",),
-        extra_stage=True,
+        stage=True,
     ),
 )
 
@@ -335,7 +335,7 @@ FLOORS: dict[str, Implementation] = {
         ("torch-products", "torch_products", "TorchFloor"),
     )
 }
-"""The matrix products of a step alone, as a baseline of the implementations; they train nothing."""
+"""Dense-GEMM baselines: the matrix products of a step, timed beside the implementations. They train nothing."""
 
 _LINKS = (
     Implementation(
@@ -346,7 +346,7 @@ _LINKS = (
         reference="torch-eager",
         description="scratch-numpy with PyTorch's matrix products",
         requires=("torch",),
-        extra_stage=True,
+        stage=True,
     ),
     Implementation(
         name="link-operations",
@@ -356,7 +356,7 @@ _LINKS = (
         reference="scratch-numpy",
         description="the operations of scratch-numpy in PyTorch's tensors",
         requires=("torch",),
-        extra_stage=True,
+        stage=True,
     ),
     Implementation(
         name="link-functions",
@@ -364,9 +364,9 @@ _LINKS = (
         module="backprop_bench.torch_impl.bridge",
         class_name="FunctionsTrainer",
         reference="scratch-numpy",
-        description="PyTorch's functions, hand-written gradient and weight update",
+        description="PyTorch's functions; gradient and weight update hand-written",
         requires=("torch",),
-        extra_stage=True,
+        stage=True,
     ),
     Implementation(
         name="link-optimizer",
@@ -374,9 +374,9 @@ _LINKS = (
         module="backprop_bench.torch_impl.bridge",
         class_name="OptimizerTrainer",
         reference="scratch-numpy",
-        description="PyTorch's functions and optimizers, hand-written gradient",
+        description="PyTorch's functions and optimizers; gradient hand-written",
         requires=("torch",),
-        extra_stage=True,
+        stage=True,
     ),
     Implementation(
         name="link-autograd",
@@ -386,7 +386,7 @@ _LINKS = (
         reference="scratch-numpy",
         description="torch-eager without nn.Module",
         requires=("torch",),
-        extra_stage=True,
+        stage=True,
     ),
 )
 
@@ -479,7 +479,7 @@ def _registered(name: str, value: str, package: str) -> Implementation:
         reference="scratch-numpy",
         description=f"registered by {package or 'a package'}",
         requires=(module.partition(".")[0],),
-        extra_stage=True,
+        stage=True,
         package=package,
         fault=fault,
     )
