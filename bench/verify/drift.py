@@ -40,7 +40,7 @@ def _draw_page(record: Mapping[str, Any]) -> Drawing:
 def _title(record: Mapping[str, Any]) -> str:
     steps = record["drift"]["float64"][-1][0]
     parts = [f"{scientific(points[-1][1])} in {dtype}" for dtype, points in record["drift"].items()]
-    return f"After {steps:,} steps the weights differ by {' and '.join(parts)}"
+    return f"After {steps:,} updates, weights differ by {', '.join(parts)}"
 
 
 def _describe(recipe: Mapping[str, Any]) -> str:
@@ -50,8 +50,8 @@ def _describe(recipe: Mapping[str, Any]) -> str:
 
 def _note(record: Mapping[str, Any]) -> str:
     return (
-        f"One run per dtype, seed {record['recipe']['seed']}. Difference: the largest of any weight or bias, "
-        f"relative to the largest of its array. A difference of 0 is drawn at {DRAWN_ZERO:g}."
+        "Largest difference of any weight or bias, relative to the largest value of its array; one run per dtype, "
+        f"seed {record['recipe']['seed']}. A difference of 0 is drawn at {DRAWN_ZERO:g}."
     )
 
 
@@ -65,7 +65,7 @@ def _draw(band: style.Band, drift: Mapping[str, Any]) -> None:
     axes.set_yscale("log")
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0e}"))
-    axes.set_xlabel("steps (weight updates), log axis")
+    axes.set_xlabel("weight updates, log axis")
     axes.set_ylabel("largest relative difference, log axis")
     axes.tick_params(labelsize=style.SMALL)
     axes.legend(loc="upper left", bbox_to_anchor=(1.02, 1.0), frameon=False, fontsize=style.NORMAL, borderaxespad=0)

@@ -113,8 +113,8 @@ def _forward(
     """Return the pre-activations of all layers, inputs and activations, and the inputs of each layer."""
     zs, ys, feds = [], [_exact(x)], []
     for number, layer in enumerate(parameters, start=1):
-        is_direct = recipe.direct and number == len(parameters)
-        feds.append(_beside(ys[-1], ys[0]) if is_direct else ys[-1])
+        has_skip = recipe.direct and number == len(parameters)
+        feds.append(_beside(ys[-1], ys[0]) if has_skip else ys[-1])
         z = _product(feds[-1], _exact(layer.weight), u, terms=layer.weight.shape[0] + 2)
         if layer.bias is not None:
             bias = layer.bias.astype(np.float64)
