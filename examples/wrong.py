@@ -2,10 +2,10 @@
 
 `backprop-bench parity examples/wrong.py:Wrong` says:
 
-    Not equal in float64: the first quantity that differs is dE/dW, gradient of layer 1, by 3 × its largest value, …
-    What differs: gradient in layer 1; first change in layer 1; loss.
-    A known mistake does the very same: the slope of the hidden units is missing.
-    So: did you forget to multiply by the slope of the hidden units?
+    Not equal in float64: the first quantity that differs is dE/dW, gradient of layer 1.
+    What differs: gradient in layer 1; first update in layer 1; loss.
+    A known mistake computes exactly this: the derivative of the hidden activation is missing.
+    Question: did you forget to multiply by the derivative of the hidden activation?
 """
 
 import numpy as np

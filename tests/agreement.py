@@ -1,4 +1,4 @@
-"""That two implementations compute the same, by the comparisons of the parity proof."""
+"""That two implementations compute the same, by the comparisons of the verification."""
 
 from hypothesis import currently_in_test_context, reject
 
@@ -6,15 +6,15 @@ from backprop_bench.bench.verify.checks import compare_gradients, compare_output
 from backprop_bench.data import Examples, Recipe, Trainer
 
 
-def assert_same(recipe: Recipe, found: type[Trainer], expected: type[Trainer], examples: Examples, steps: int) -> None:
+def assert_same(recipe: Recipe, actual: type[Trainer], expected: type[Trainer], examples: Examples, steps: int) -> None:
     """Assert that outputs, gradients, and weights after so many steps agree.
 
-    A recipe that diverges has nothing to compare: an example of Hypothesis is then passed over.
+    Nothing can be compared where a recipe diverges: an example of Hypothesis is then rejected.
     """
     for agreement in (
-        compare_outputs(recipe, found, expected, examples),
-        compare_gradients(recipe, found, expected, examples),
-        compare_training(recipe, found, expected, examples, steps),
+        compare_outputs(recipe, actual, expected, examples),
+        compare_gradients(recipe, actual, expected, examples),
+        compare_training(recipe, actual, expected, examples, steps),
     ):
         if "diverges" in agreement.where and currently_in_test_context():
             reject()

@@ -1,4 +1,4 @@
-"""The implementations by name: where each one is, what it needs, and against which twin it is proved."""
+"""The implementations by name: the module of each, what it needs, and its reference implementation."""
 
 import configparser
 import dataclasses
@@ -24,7 +24,7 @@ GROUP = "backprop_bench.implementations"
 """Group of entry points under which a package registers implementations; documented in docs/your-own.md."""
 UNREADABLE = "its entry points cannot be read: "
 _OWN = "backprop_bench_own_"
-"""What the name of a module begins with that is made of a file of yours."""
+"""Prefix of the name of a module that is made from a file of yours."""
 _BESIDE: list[str] = []
 """The folder of the file of yours that was imported last, which is on the path of imports."""
 METHODS = ("train_epoch", "gradients", "predict", "parameters")
@@ -32,7 +32,7 @@ METHODS = ("train_epoch", "gradients", "predict", "parameters")
 
 
 class LoadError(InputError):
-    """An implementation of yours is not there as it should be: whatever else is compared goes on without it."""
+    """An implementation of yours cannot be loaded; comparisons go on without it."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,16 +47,16 @@ class Implementation:
         On which side of the comparison it stands.
     module, class_name
         Where its trainer is, a module or the path of a file; imported only when it is used.
-    twin
-        Name of the implementation on the other side that it is proved against.
+    reference
+        Name of its reference implementation: the one on the other side that it is verified against.
     description
         What it is, in a few words.
     requires
         Packages without which it is unavailable.
     slow
-        Whether it takes milliseconds per example: the parity proof takes fewer examples and steps of it.
-    rung
-        Whether it is a step on the way from a readable implementation to a fast one.
+        Whether an example takes milliseconds: verification then takes fewer examples and steps.
+    stage
+        Whether it is a stage of the ladder between a readable implementation and a fast one.
     compiler
         Whether it needs a C++ compiler.
     gpu
@@ -71,11 +71,11 @@ class Implementation:
     side: Side
     module: str
     class_name: str
-    twin: str
+    reference: str
     description: str
     requires: tuple[str, ...] = ()
     slow: bool = False
-    rung: bool = False
+    stage: bool = False
     compiler: bool = False
     gpu: bool = False
     package: str = ""
@@ -83,8 +83,8 @@ class Implementation:
 
     @property
     def only_by_name(self) -> bool:
-        """Whether it is compared only where it is asked for by name."""
-        return self.slow or self.rung
+        """Whether it is compared only when asked for by name."""
+        return self.slow or self.stage
 
     def unavailable(self) -> str | None:
         """Return why it cannot be used here, or ``None`` where it can."""
@@ -149,7 +149,7 @@ def _load_yours(module_or_file: str, class_name: str) -> type[Trainer]:
 
 
 def _import_yours(module_or_file: str) -> types.ModuleType:
-    """Import what others have written, which may do anything."""
+    """Import code of others, which may do anything."""
     try:
         if module_or_file.endswith(".py"):
             return _import_file(module_or_file)
@@ -158,13 +158,13 @@ def _import_yours(module_or_file: str) -> types.ModuleType:
         why = f"it needs {error.name}, which is not installed" if error.name else str(error)
     except SystemExit:
         why = "it ends the program instead of only defining things"
-    except Exception as error:  # noqa: BLE001 (whatever it raises is a finding)
+    except Exception as error:  # noqa: BLE001 (any exception is reported)
         why = f"it raised {describe_error(error)}"
     raise LoadError(f"{module_or_file} cannot be imported: {why}")
 
 
 def describe_error(error: Exception) -> str:
-    """Return what was raised on one line, and in which line of a file of yours, where it went through one."""
+    """Return the exception on one line, with the line number in a file of yours where there is one."""
     own = {module.__file__ for name, module in list(sys.modules.items()) if name.startswith(_OWN)}
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename in own]
     place = f" in line {lines[-1]}" if lines else ""
@@ -206,7 +206,7 @@ _ALL = (
         side="from scratch",
         module="backprop_bench.scratch.python_trainer",
         class_name="PythonTrainer",
-        twin="torch-eager",
+        reference="torch-eager",
         description="lists and the math module, one example at a time; reads like the derivation",
         slow=True,
     ),
@@ -215,7 +215,7 @@ _ALL = (
         side="from scratch",
         module="backprop_bench.scratch.numpy_trainer",
         class_name="NumpyTrainer",
-        twin="torch-eager",
+        reference="torch-eager",
         description="readable NumPy, each line with the number of its equation",
     ),
     Implementation(
@@ -223,26 +223,26 @@ _ALL = (
         side="from scratch",
         module="backprop_bench.scratch.inplace_trainer",
         class_name="InplaceTrainer",
-        twin="torch-eager",
-        description="NumPy without temporaries; gradient and weight change in one call of BLAS",
-        rung=True,
+        reference="torch-eager",
+        description="NumPy without temporaries; gradient and weight update in one call of BLAS",
+        stage=True,
     ),
     Implementation(
         name="scratch-compiled",
         side="from scratch",
         module="backprop_bench.scratch.compiled_trainer",
         class_name="CompiledTrainer",
-        twin="torch-eager",
+        reference="torch-eager",
         description="loops compiled by Numba that leave out the zeros of the input",
         requires=("numba",),
-        rung=True,
+        stage=True,
     ),
     Implementation(
         name="torch-eager",
         side="PyTorch",
         module="backprop_bench.torch_impl.trainers",
         class_name="EagerTrainer",
-        twin="scratch-numpy",
+        reference="scratch-numpy",
         description="nn.Module, autograd, torch.optim; batches by index",
         requires=("torch",),
     ),
@@ -251,7 +251,7 @@ _ALL = (
         side="PyTorch",
         module="backprop_bench.torch_impl.trainers",
         class_name="LoaderTrainer",
-        twin="scratch-numpy",
+        reference="scratch-numpy",
         description="the same through a DataLoader, as a newcomer writes it",
         requires=("torch",),
     ),
@@ -260,41 +260,41 @@ _ALL = (
         side="PyTorch",
         module="backprop_bench.torch_impl.trainers",
         class_name="FusedTrainer",
-        twin="scratch-numpy",
+        reference="scratch-numpy",
         description="torch-eager with the fused step of its optimizer",
         requires=("torch",),
-        rung=True,
+        stage=True,
     ),
     Implementation(
         name="torch-manual",
         side="PyTorch",
         module="backprop_bench.torch_impl.manual",
         class_name="ManualTrainer",
-        twin="scratch-numpy",
-        description="PyTorch's operations with the gradient by hand, without autograd",
+        reference="scratch-numpy",
+        description="PyTorch's operations with a hand-written gradient, without autograd",
         requires=("torch",),
-        rung=True,
+        stage=True,
     ),
     Implementation(
         name="torch-compile",
         side="PyTorch",
         module="backprop_bench.torch_impl.compiled",
         class_name="CompileTrainer",
-        twin="scratch-numpy",
+        reference="scratch-numpy",
         description="the whole training step compiled by torch.compile",
         requires=("torch",),
         compiler=True,
-        rung=True,
+        stage=True,
     ),
     Implementation(
         name="torch-cuda-graph",
         side="PyTorch",
         module="backprop_bench.torch_impl.cuda_graph",
         class_name="CudaGraphTrainer",
-        twin="scratch-numpy",
+        reference="scratch-numpy",
         description="torch-manual on a GPU, its whole step captured once and replayed",
         requires=("torch",),
-        rung=True,
+        stage=True,
         gpu=True,
     ),
     Implementation(
@@ -302,20 +302,20 @@ _ALL = (
         side="peer",
         module="backprop_bench.peers.sklearn_trainer",
         class_name="SklearnTrainer",
-        twin="scratch-numpy",
+        reference="scratch-numpy",
         description="scikit-learn's MLPClassifier",
         requires=("sklearn",),
-        rung=True,
+        stage=True,
     ),
     Implementation(
         name="jax",
         side="peer",
         module="backprop_bench.peers.jax_trainer",
         class_name="JaxTrainer",
-        twin="scratch-numpy",
+        reference="scratch-numpy",
         description="JAX: one jitted loop over the batches",
         requires=("jax",),
-        rung=True,
+        stage=True,
     ),
 )
 
@@ -335,7 +335,7 @@ FLOORS: dict[str, Implementation] = {
         ("torch-products", "torch_products", "TorchFloor"),
     )
 }
-"""What is timed beside implementations to see how far from the possible they are; they train nothing."""
+"""Dense-GEMM baselines: the matrix products of a step, timed beside the implementations. They train nothing."""
 
 _LINKS = (
     Implementation(
@@ -343,50 +343,50 @@ _LINKS = (
         side="from scratch",
         module="backprop_bench.bench.explain.products_trainer",
         class_name="ProductsTrainer",
-        twin="torch-eager",
+        reference="torch-eager",
         description="scratch-numpy with PyTorch's matrix products",
         requires=("torch",),
-        rung=True,
+        stage=True,
     ),
     Implementation(
         name="link-operations",
         side="PyTorch",
         module="backprop_bench.torch_impl.bridge",
         class_name="OperationsTrainer",
-        twin="scratch-numpy",
+        reference="scratch-numpy",
         description="the operations of scratch-numpy in PyTorch's tensors",
         requires=("torch",),
-        rung=True,
+        stage=True,
     ),
     Implementation(
         name="link-functions",
         side="PyTorch",
         module="backprop_bench.torch_impl.bridge",
         class_name="FunctionsTrainer",
-        twin="scratch-numpy",
-        description="PyTorch's functions, gradient and weight change by hand",
+        reference="scratch-numpy",
+        description="PyTorch's functions; gradient and weight update hand-written",
         requires=("torch",),
-        rung=True,
+        stage=True,
     ),
     Implementation(
         name="link-optimizer",
         side="PyTorch",
         module="backprop_bench.torch_impl.bridge",
         class_name="OptimizerTrainer",
-        twin="scratch-numpy",
-        description="PyTorch's functions and optimizers, gradient by hand",
+        reference="scratch-numpy",
+        description="PyTorch's functions and optimizers; gradient hand-written",
         requires=("torch",),
-        rung=True,
+        stage=True,
     ),
     Implementation(
         name="link-autograd",
         side="PyTorch",
         module="backprop_bench.torch_impl.bridge",
         class_name="AutogradTrainer",
-        twin="scratch-numpy",
+        reference="scratch-numpy",
         description="torch-eager without nn.Module",
         requires=("torch",),
-        rung=True,
+        stage=True,
     ),
 )
 
@@ -398,12 +398,12 @@ PARTS: dict[str, Implementation] = {
     for name, module, class_name, description in (
         ("numpy-elementwise", "parts", "NumpyElementwise", "a step without products, nothing allocated"),
         ("numpy-allocating", "parts", "NumpyAllocating", "products and the rest, every result allocated"),
-        ("numpy-update", "parts", "NumpyUpdate", "the weight change of a step alone"),
+        ("numpy-update", "parts", "NumpyUpdate", "the weight update of a step alone"),
         ("numpy-fetch", "parts", "NumpyFetch", "fetching the batches alone"),
         ("numpy-reading", "parts", "NumpyReading", "reading the inputs of the batches alone"),
         ("torch-elementwise", "torch_parts", "TorchElementwise", "a step without products, nothing allocated"),
         ("torch-allocating", "torch_parts", "TorchAllocating", "products and the rest, every result allocated"),
-        ("torch-update", "torch_parts", "TorchUpdate", "the weight change of a step alone"),
+        ("torch-update", "torch_parts", "TorchUpdate", "the weight update of a step alone"),
         ("torch-fetch", "torch_parts", "TorchFetch", "fetching the batches alone"),
     )
 }
@@ -411,24 +411,24 @@ PARTS: dict[str, Implementation] = {
 
 
 def trains_nothing(name: str) -> bool:
-    """Say whether a name stands for something that is timed beside implementations, and of which nothing is proved."""
+    """Say whether a name stands for a baseline or a part of a step, which is timed but not verified."""
     return name in FLOORS or name in PARTS
 
 
 def registered() -> dict[str, Implementation]:
-    """Return by name what installed packages register; nothing of theirs is imported for it.
+    """Return by name what installed packages register, without importing them.
 
-    One that is registered wrongly is there with its fault: by its name, or by that of the package where it has none.
+    A wrong registration is there with its fault, under its name, or under the name of the package if it has none.
     """
-    found: dict[str, Implementation] = {}
+    others: dict[str, Implementation] = {}
     for package, points in _packages_that_register():
         for name, value in points:
             known = _registered(name, value, package)
-            if name in found:
-                fault = f"is registered twice, by {found[name].package} and by {package}"
+            if name in others:
+                fault = f"is registered twice, by {others[name].package} and by {package}"
                 known = dataclasses.replace(known, fault=fault)
-            found[name] = known
-    return found
+            others[name] = known
+    return others
 
 
 def _packages_that_register() -> Iterator[tuple[str, list[tuple[str, str]]]]:
@@ -440,7 +440,7 @@ def _packages_that_register() -> Iterator[tuple[str, list[tuple[str, str]]]]:
     for distribution in importlib.metadata.distributions():
         package = f"{distribution.metadata['Name']} {distribution.metadata['Version']}"
         name = re.sub(r"[-_.]+", "-", str(distribution.metadata["Name"])).lower()
-        if name in seen:  # what is found first is what is imported
+        if name in seen:  # the first one on the path is imported
             continue
         seen.add(name)
         text = _entry_points_of(distribution)
@@ -476,10 +476,10 @@ def _registered(name: str, value: str, package: str) -> Implementation:
         side="yours",
         module=module,
         class_name=class_name,
-        twin="scratch-numpy",
+        reference="scratch-numpy",
         description=f"registered by {package or 'a package'}",
         requires=(module.partition(".")[0],),
-        rung=True,
+        stage=True,
         package=package,
         fault=fault,
     )

@@ -1,13 +1,13 @@
-"""``python -m backprop_bench.bench.mutation``: try the parity proof on every mutation and write docs/mutations.md."""
+"""``python -m backprop_bench.bench.mutation``: verify every mutation and write docs/mutations.md."""
 
 import sys
 from pathlib import Path
 
 from backprop_bench.bench.mutation.mutations import CATALOGUE, MISTAKES
-from backprop_bench.bench.mutation.prove import Verdict, judge, sign
 from backprop_bench.bench.mutation.recipes import RECIPES
 from backprop_bench.bench.mutation.signature import describe
 from backprop_bench.bench.mutation.table import format_page
+from backprop_bench.bench.mutation.verdicts import Verdict, judge, sign
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "mutations.md"
 
@@ -30,8 +30,8 @@ def main() -> int:
 
 
 def _complain(verdict: Verdict) -> str:
-    found = f"caught by {', '.join(verdict.caught_by)}" if verdict.caught_by else "not caught"
-    return f"{verdict.mutation.kind}, {found}: {verdict.mutation.name} ({verdict.recipe_name})"
+    caught = f"caught by {', '.join(verdict.caught_by)}" if verdict.caught_by else "not caught"
+    return f"{verdict.mutation.kind}, {caught}: {verdict.mutation.name} ({verdict.recipe_name})"
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""`Edit`: a change of the source that applies exactly or not at all; `Mutation`: edits with a name."""
+"""`Edit`: a change of the source that applies exactly or not at all. `Mutation`: edits with a name."""
 
 import ast
 import copy
@@ -10,7 +10,7 @@ Kind = Literal["mistake", "harmless", "unseen"]
 
 
 class StaleEditError(Exception):
-    """An edit does not find what it is to change: the source was rewritten, and the edit must be too."""
+    """An edit does not find the code that it replaces: the source has changed, and the edit must change, too."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,21 +37,21 @@ class Edit:
 
 @dataclasses.dataclass(frozen=True)
 class Mutation:
-    """A change of the network by hand.
+    """A change of the NumPy version.
 
     Attributes
     ----------
     name
-        What is different, in a sentence.
+        What is different, in one sentence.
     edits
         The change of the source.
     recipes
-        Names of the recipes under which it is tried, see :mod:`backprop_bench.bench.mutation.recipes`.
+        Names of the recipes that it is tried on, see :mod:`backprop_bench.bench.mutation.recipes`.
     hint
-        What to ask somebody whose network differs in this way; for what is unseen, why it is; empty where harmless.
+        The question to somebody whose network differs in this way. Of ``unseen``, the reason; of ``harmless``, empty.
     kind
-        ``mistake``: the proof must catch it. ``harmless``: it computes the same but for rounding and must not be
-        caught. ``unseen``: wrong, and known to be out of the proof's sight.
+        ``mistake``: verification must catch it. ``harmless``: it only rounds differently and must not be caught.
+        ``unseen``: it is wrong, and verification is known to miss it.
     """
 
     name: str
@@ -62,7 +62,7 @@ class Mutation:
 
     @property
     def changes_data(self) -> bool:
-        """Whether it changes how the examples are prepared rather than the network."""
+        """Whether it changes the data preparation rather than the network."""
         return any(edit.module.startswith("backprop_bench.data.") for edit in self.edits)
 
 

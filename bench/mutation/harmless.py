@@ -1,4 +1,4 @@
-"""Changes that compute the same but for rounding; and mistakes that are known to be out of the proof's sight."""
+"""Changes that only round differently, and mistakes that verification is known to miss."""
 
 from backprop_bench.bench.mutation.edit import Edit, Mutation
 
@@ -30,17 +30,17 @@ HARMLESS = (
         _BOTH,
         (_ACTIVATIONS, "1 / (1 + np.exp(-z))", "0.5 * (1 + np.tanh(0.5 * z))"),
     ),
-    _harmless("the slope of the sigmoid is y − y²", _SQUARED, (_ACTIVATIONS, "y * (1 - y)", "y - np.square(y)")),
-    _harmless("the slope of tanh is (1 − y)(1 + y)", ("tanh",), (_ACTIVATIONS, "1 - y * y", "(1 - y) * (1 + y)")),
-    _harmless("the slope of tanh has y to the power of 2", ("tanh",), (_ACTIVATIONS, "y * y", "y**2")),
+    _harmless("the derivative of the sigmoid is y − y²", _SQUARED, (_ACTIVATIONS, "y * (1 - y)", "y - np.square(y)")),
+    _harmless("the derivative of tanh is (1 − y)(1 + y)", ("tanh",), (_ACTIVATIONS, "1 - y * y", "(1 - y) * (1 + y)")),
+    _harmless("the derivative of tanh has y to the power of 2", ("tanh",), (_ACTIVATIONS, "y * y", "y**2")),
     _harmless(
-        "the rectifier chooses by a condition",
+        "relu is a condition",
         ("relu", "relu, biases from 0"),
         (_ACTIVATIONS, "np.maximum(z, 0)", "np.where(z > 0, z, 0)"),
     ),
-    _harmless("the slope of the rectifier is a sign", ("relu",), (_ACTIVATIONS, "y > 0", "np.sign(y)")),
+    _harmless("the derivative of relu is a sign", ("relu",), (_ACTIVATIONS, "y > 0", "np.sign(y)")),
     _harmless(
-        "softmax does not take off the largest z", _BOTH, (_ACTIVATIONS, "z - z.max(axis=1, keepdims=True)", "z + 0.0")
+        "softmax does not subtract the largest z", _BOTH, (_ACTIVATIONS, "z - z.max(axis=1, keepdims=True)", "z + 0.0")
     ),
     _harmless(
         "softmax is the exponential of its logarithm",
@@ -48,7 +48,7 @@ HARMLESS = (
         (_ACTIVATIONS, "e / e.sum(axis=1, keepdims=True)", "np.exp(np.log(e) - np.log(e.sum(axis=1, keepdims=True)))"),
     ),
     _harmless(
-        "the slope is multiplied by np.multiply, in the other order",
+        "the derivative is multiplied by np.multiply, in the other order",
         _SQUARED,
         (
             _TRAINER,
@@ -57,12 +57,12 @@ HARMLESS = (
         ),
     ),
     _harmless(
-        "the total input is summed by einsum",
+        "the pre-activation is summed by einsum",
         _BOTH,
         (_TRAINER, _FORWARD, "total = np.einsum('bi,ij->bj', y[-1], layer.weight)"),
     ),
     _harmless(
-        "the total input is summed from the last unit to the first",
+        "the pre-activation is summed from the last unit to the first",
         _BOTH,
         (_TRAINER, _FORWARD, "total = fed[-1][:, ::-1] @ layer.weight[::-1]"),
     ),
@@ -92,7 +92,7 @@ HARMLESS = (
     ),
     _harmless("the mean is a product with 1/B", _BOTH, (_TRAINER, "dz / len(t)", "dz * (1 / len(t))")),
     _harmless(
-        "the examples of a batch are visited in the order of the file",
+        "the examples of a batch are summed in the order of the file",
         _BOTH,
         (_TRAINER, "order[start : start + batch_size]", "np.sort(order[start : start + batch_size])"),
     ),
@@ -120,7 +120,7 @@ HARMLESS = (
         ),
     ),
     _harmless(
-        "the velocity of momentum leaves the learning rate out, as in PyTorch",
+        "the velocity of momentum does not contain the learning rate, as in PyTorch",
         ("momentum",),
         (_OPTIMIZERS, _MOMENTUM, "change[...] = self.momentum * change + g\nw -= self.learning_rate * change"),
     ),
@@ -135,12 +135,12 @@ HARMLESS = (
         ),
     ),
     _harmless(
-        "the first mean of Adam moves towards the gradient",
+        "the first moment of Adam moves towards the gradient",
         ("adam",),
         (_OPTIMIZERS, "self.beta1 * m + (1 - self.beta1) * g", "m + (1 - self.beta1) * (g - m)"),
     ),
     _harmless(
-        "weight decay bypasses plain gradient descent, which is the same there",
+        "weight decay bypasses plain gradient descent, which is the same",
         ("decay",),
         (
             _OPTIMIZERS,
@@ -156,7 +156,7 @@ self.inner.step(gradients)
 
 UNSEEN = (
     Mutation(
-        "the weight changes of a float32 recipe with 784 inputs are rounded to half precision",
+        "the weight updates of a float32 recipe with 784 inputs are rounded to half precision",
         (
             Edit(
                 _OPTIMIZERS,
@@ -165,7 +165,7 @@ UNSEEN = (
             ),
         ),
         ("wide, float32",),
-        "what rounding may do to sums of 784 products is allowed for and is more; with 12 inputs it is caught",
+        "the tolerance for sums of 784 products is larger than this error; with 12 inputs it is caught",
         "unseen",
     ),
 )

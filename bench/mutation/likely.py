@@ -1,4 +1,4 @@
-"""Which known mistake computes what an implementation computes: the mutations, tried on its own recipe and examples."""
+"""Known mistakes that compute the same as an implementation: mutations, tried on its own recipe and examples."""
 
 import functools
 import re
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from backprop_bench.bench.mutation.edit import Mutation
-from backprop_bench.bench.mutation.mistakes_in_training import CONDUCT
+from backprop_bench.bench.mutation.mistakes_in_training import PROTOCOL
 from backprop_bench.bench.mutation.mutant import make_trainer
 from backprop_bench.bench.mutation.mutations import MISTAKES
 from backprop_bench.bench.mutation.signature import (
@@ -19,19 +19,19 @@ from backprop_bench.bench.mutation.signature import (
     describe,
     quantities_of,
 )
-from backprop_bench.bench.verify.protocol import check_conduct
+from backprop_bench.bench.verify.protocol import check_protocol
 from backprop_bench.bench.verify.replies import Reading
 from backprop_bench.data import Examples, Floats, Recipe, Trainer
 
-MOST = 3
-"""Questions that are asked where no mistake computes the same."""
-LEAST_EXAMPLES = 21
-ROOM = 1.0
-"""Powers of ten by which a mistake that is asked about may be less alike than the most alike."""
+MAX_QUESTIONS = 3
+"""Questions where no known mistake computes the same."""
+MIN_EXAMPLES = 21
+SIMILARITY_RANGE = 1.0
+"""Powers of ten by which a mistake may be less similar than the most similar one, and still be asked about."""
 
 
-def read_difference(recipe: Recipe, found: type[Trainer], expected: type[Trainer], examples: Examples) -> Reading:
-    """Look for the mistake that makes a trainer differ from what is expected, on two batches and a shorter one."""
+def read_difference(recipe: Recipe, actual: type[Trainer], expected: type[Trainer], examples: Examples) -> Reading:
+    """Look for the mistake that makes a trainer differ from the expected one, on two batches and a shorter one."""
     examples = _few(recipe, examples)
 
     def differs(a: Quantities, b: Quantities) -> str:
@@ -41,15 +41,15 @@ def read_difference(recipe: Recipe, found: type[Trainer], expected: type[Trainer
     with np.errstate(all="ignore"):  # a mistake may well overflow
         right = quantities_of(recipe, expected, examples)
         try:
-            here = quantities_of(recipe, found, examples)
-        except Exception:  # noqa: BLE001 (whoever asks has seen it raise, and says so)
+            here = quantities_of(recipe, actual, examples)
+        except Exception:  # noqa: BLE001 (the caller reports the exception)
             return Reading()
         difference = differs(here, right)
         if not difference:
             return Reading(epochs=EPOCHS)
         same: list[Mutation] = []
         alike: list[tuple[float, Mutation]] = []
-        numeric = [mutation for mutation in MISTAKES if mutation not in CONDUCT]  # the conduct is looked at before
+        numeric = [mutation for mutation in MISTAKES if mutation not in PROTOCOL]  # the protocol check comes before
         has_right_gradient = are_all_same(recipe, _gradient_of(here), _gradient_of(right))
         for mutation, computed in _try_all(numeric, lambda mutant: quantities_of(recipe, mutant, examples)):
             there = _with_gradient_of(right, computed) if has_right_gradient else computed
@@ -65,35 +65,35 @@ def read_difference(recipe: Recipe, found: type[Trainer], expected: type[Trainer
             epochs=EPOCHS,
         )
     nearest = sorted(alike, key=lambda pair: pair[0])
-    near = [mutation for distance, mutation in nearest if distance <= nearest[0][0] + ROOM]
-    return Reading(differs=difference, questions=_questions(near)[:MOST], epochs=EPOCHS)
+    near = [mutation for distance, mutation in nearest if distance <= nearest[0][0] + SIMILARITY_RANGE]
+    return Reading(differs=difference, questions=_questions(near)[:MAX_QUESTIONS], epochs=EPOCHS)
 
 
-def read_conduct(recipe: Recipe, batch: Examples, fault: str) -> Reading:
-    """Look for the mistakes of which `check_conduct` says the same, or else with which the same method raises."""
+def read_protocol_error(recipe: Recipe, batch: Examples, fault: str) -> Reading:
+    """Look for mistakes with the same result of `check_protocol`, otherwise with an exception in the same method."""
 
-    def conduct(mutant: type[Trainer]) -> str:
-        return check_conduct(recipe, mutant, Examples(batch.x.copy(), batch.t.copy(), batch.y)).where
+    def message_of(mutant: type[Trainer]) -> str:
+        return check_protocol(recipe, mutant, Examples(batch.x.copy(), batch.t.copy(), batch.y)).where
 
     fault = re.sub(r"^(\w+ raised \w+) in line \d+:", r"\1:", fault)  # the mutants are of another file
     with np.errstate(all="ignore"):
-        faults = list(_try_all(MISTAKES, conduct))
+        faults = list(_try_all(MISTAKES, message_of))
     same = [mutation for mutation, there in faults if there == fault]
     if same:
         return Reading(mistakes=tuple(mutation.name for mutation in same), questions=_questions(same))
     raised, colon, _ = fault.partition(": ")
     alike = [mutation for mutation, there in faults if colon and there.startswith(raised + colon)]
-    return Reading(questions=_questions(alike)[:MOST])
+    return Reading(questions=_questions(alike)[:MAX_QUESTIONS])
 
 
 def _few(recipe: Recipe, examples: Examples) -> Examples:
     size = recipe.batch_size or 1
-    some = slice(max(LEAST_EXAMPLES, 2 * size + (size + 1) // 2))
+    some = slice(max(MIN_EXAMPLES, 2 * size + (size + 1) // 2))
     return Examples(examples.x[some], examples.t[some], examples.y[some])
 
 
 def _try_all(mutations: Iterable[Mutation], run: Callable[[type[Trainer]], Any]) -> Iterator[tuple[Mutation, Any]]:
-    """Yield what comes out of every mutant of the network; what does not fit the recipe raises, and is passed over."""
+    """Yield the result of every mutant of the network; skip those that raise because they do not fit the recipe."""
     for mutation in mutations:
         if not mutation.changes_data:
             try:
@@ -112,7 +112,7 @@ def _gradient_of(quantities: Quantities) -> Quantities:
 
 
 def _with_gradient_of(right: Quantities, there: Quantities) -> Quantities:
-    """Return what a mistake makes of a training by code of its own, where ``gradients`` is right."""
+    """Return the quantities of a mistake that is in training only: its gradients are the right ones."""
     return [b if b[0] == "gradient" else a for a, b in zip(there, right, strict=True)]
 
 
@@ -125,9 +125,9 @@ def _questions(mutations: list[Mutation]) -> tuple[str, ...]:
 
 
 def _distance(there: Quantities, here: Quantities, right: Quantities) -> float:
-    """Return how unlike the sizes of two differences from the right quantities are, in powers of ten in the mean."""
+    """Return the mean ratio of the sizes of two differences from the right quantities, in powers of ten."""
     a, b = (np.log10([_size(x, y) for (_, _, x), (_, _, y) in zip(some, right, strict=True)]) for some in (there, here))
-    apart = abs(a - b)[np.isfinite(a - b)]  # what is no number is alike to nothing
+    apart = abs(a - b)[np.isfinite(a - b)]  # leaves out quantities that are no number
     return float(apart.mean()) if apart.size else np.inf
 
 

@@ -1,4 +1,4 @@
-"""Mistakes in one step: activations, loss, and what is sent back."""
+"""Mistakes in one step: activations, loss and back-propagation."""
 
 from backprop_bench.bench.mutation.edit import Edit, Mutation
 
@@ -7,89 +7,89 @@ _ACTIVATIONS, _LOSSES, _TRAINER = (
     "backprop_bench.scratch.losses",
     "backprop_bench.scratch.numpy_trainer",
 )
-_SLOPE = "dz = dy * self.derivative(forward.y[layer])"
+_DERIVATIVE = "dz = dy * self.derivative(forward.y[layer])"
 _ACTIVATED_AGAIN = "self.activations[layer - 1](forward.y[layer])"
 _OUTPUT, _NORMALISED = "[ACTIVATIONS[recipe.output_activation]]", "e / e.sum(axis=1, keepdims=True)"
 _BACK = "dy = dz @ self.layers[layer].weight.T"
 
-SLOPES = (
+DERIVATIVES = (
     Mutation(
-        "the slope of the hidden units is missing",
-        (Edit(_TRAINER, _SLOPE, "dz = dy"),),
+        "the derivative of the hidden activation is missing",
+        (Edit(_TRAINER, _DERIVATIVE, "dz = dy"),),
         ("squared error", "squared error, float32"),
-        "did you forget to multiply by the slope of the hidden units?",
+        "did you forget to multiply by the derivative of the hidden activation?",
     ),
     Mutation(
-        "the slope of the units of the first hidden layer is missing, those of the others are there",
-        (Edit(_TRAINER, _SLOPE, f"{_SLOPE} if layer > 1 or len(self.layers) == 2 else dy"),),
+        "the derivative of the activation is missing in the first hidden layer only",
+        (Edit(_TRAINER, _DERIVATIVE, f"{_DERIVATIVE} if layer > 1 or len(self.layers) == 2 else dy"),),
         ("squared error",),
-        "did you forget to multiply by the slope of the units of the first hidden layer?",
+        "did you forget to multiply by the derivative of the activation in the first hidden layer?",
     ),
     Mutation(
-        "the slope of the units of the last hidden layer is missing, those of the others are there",
-        (Edit(_TRAINER, _SLOPE, f"{_SLOPE} if layer < len(self.layers) - 1 or layer == 1 else dy"),),
+        "the derivative of the activation is missing in the last hidden layer only",
+        (Edit(_TRAINER, _DERIVATIVE, f"{_DERIVATIVE} if layer < len(self.layers) - 1 or layer == 1 else dy"),),
         ("squared error",),
-        "did you forget to multiply by the slope of the units of the last hidden layer?",
+        "did you forget to multiply by the derivative of the activation in the last hidden layer?",
     ),
     Mutation(
-        "the slope of the output units is missing",
+        "the derivative of the output activation is missing",
         (Edit(_LOSSES, "return dy, dy * derivative(y)", "return dy, dy"),),
         ("squared error",),
-        "did you forget to multiply by the slope of the output units?",
+        "did you forget to multiply by the derivative of the output activation?",
     ),
     Mutation(
-        "the slope is taken of z instead of y",
+        "the derivative of the hidden activation takes z instead of y",
         (Edit(_TRAINER, "self.derivative(forward.y[layer])", "self.derivative(forward.z[layer - 1])"),),
         ("softmax",),
-        "does your slope want the activation y, and did you hand it the total input z?",
+        "does your derivative expect the activation y, and do you pass the pre-activation z?",
     ),
     Mutation(
-        "the slope is taken of the activation as if it were the total input",
+        "the derivative of the hidden activation takes y as if it were z",
         (Edit(_TRAINER, "self.derivative(forward.y[layer])", f"self.derivative({_ACTIVATED_AGAIN})"),),
         ("squared error",),
-        "does your slope apply the activation function itself, and did you hand it the activation y instead of z?",
+        "does your derivative apply the activation function itself, and do you pass y instead of z?",
     ),
     Mutation(
-        "the slope of the outputs is taken of the activation as if it were the total input",
+        "the derivative of the output activation takes y as if it were z",
         (Edit(_LOSSES, "return dy, dy * derivative(y)", "return dy, dy * derivative(1 / (1 + np.exp(-y)))"),),
         ("squared error",),
-        "does your slope of the output units apply the sigmoid itself, and did you hand it the output y instead of z?",
+        "does your derivative of the output activation apply the sigmoid itself, and do you pass y instead of z?",
     ),
     Mutation(
-        "the slope is that of the layer before",
+        "the derivative is that of the previous layer",
         (Edit(_TRAINER, "self.derivative(forward.y[layer])", "self.derivative(forward.y[layer - 1])"),),
         ("square layers",),
-        "is the index of your activations off by one on the way back?",
+        "is the index of your activations off by one in the backward pass?",
     ),
     Mutation(
-        "the slope of tanh is 1 − y instead of 1 − y²",
+        "the derivative of tanh is 1 − y instead of 1 − y²",
         (Edit(_ACTIVATIONS, "1 - y * y", "1 - y"),),
         ("tanh",),
-        "did you forget the square in the slope of tanh?",
+        "did you forget the square in the derivative of tanh?",
     ),
     Mutation(
-        "the slope of the rectifier is 1 everywhere",
+        "the derivative of relu is 1 everywhere",
         (Edit(_ACTIVATIONS, "y > 0", "y >= 0"),),
         ("relu",),
-        "do you compare the activation, which is never below 0, by >= 0?",
+        "do you test the activation with >= 0, although it is never below 0?",
     ),
     Mutation(
-        "the slope of the rectifier at z = 0 is 1 instead of 0",
+        "the derivative of relu at z = 0 is 1 instead of 0",
         (
             Edit(
                 _TRAINER,
-                _SLOPE,
-                f"{_SLOPE} if self.recipe.hidden_activation != 'relu' else dy * (forward.z[layer - 1] >= 0)",
+                _DERIVATIVE,
+                f"{_DERIVATIVE} if self.recipe.hidden_activation != 'relu' else dy * (forward.z[layer - 1] >= 0)",
             ),
         ),
         ("relu, biases from 0",),
-        "is your slope of the rectifier 1 at z = 0, where PyTorch has 0?",
+        "is your derivative of relu 1 at z = 0, where PyTorch has 0?",
     ),
     Mutation(
-        "the rectifier leaks",
+        "relu is leaky",
         (Edit(_ACTIVATIONS, "np.maximum(z, 0)", "np.maximum(z, 0.01 * z)"),),
         ("relu",),
-        "do you use a leaky rectifier?",
+        "do you use a leaky relu?",
     ),
 )
 
@@ -110,10 +110,10 @@ OUTPUTS = (
         "softmax is applied twice in predict",
         (Edit(_TRAINER, "return self.forward(x).y[-1]", "return self.activations[-1](self.forward(x).y[-1])"),),
         ("softmax",),
-        "does predict apply softmax to outputs that have been through it?",
+        "does predict apply softmax to outputs of softmax?",
     ),
     Mutation(
-        "predict returns the total inputs z instead of the activations y",
+        "predict returns the pre-activations z instead of the activations y",
         (Edit(_TRAINER, "return self.forward(x).y[-1]", "return self.forward(x).z[-1]"),),
         ("softmax", "squared error"),
         "does predict return the logits?",
@@ -125,22 +125,22 @@ OUTPUTS = (
         "does predict return the logarithms of the outputs?",
     ),
     Mutation(
-        "the outputs are sigmoid units instead of softmax",
+        "the output activation is the sigmoid instead of softmax",
         (Edit(_TRAINER, _OUTPUT, _OUTPUT.replace("recipe.output_activation", "'sigmoid'")),),
         ("softmax", "linear outputs"),
-        "are your outputs sigmoid units where the recipe has others?",
+        "is your output activation the sigmoid, although the recipe has another one?",
     ),
     Mutation(
-        "the outputs are the total inputs z",
+        "the output activation is missing",
         (Edit(_TRAINER, _OUTPUT, _OUTPUT.replace("recipe.output_activation", "'identity'")),),
         ("softmax", "squared error"),
-        "did you forget the activation function of the output units?",
+        "did you forget the output activation?",
     ),
     Mutation(
-        "softmax is applied to the sigmoid of the total inputs",
+        "softmax is applied to the sigmoid of the pre-activations",
         (Edit(_ACTIVATIONS, "e = np.exp(z - z.max(axis=1, keepdims=True))", "e = np.exp(1 / (1 + np.exp(-z)))"),),
         ("softmax",),
-        "do your outputs pass through the sigmoid before softmax?",
+        "do you apply the sigmoid before softmax?",
     ),
     Mutation(
         "softmax divides by the sum over the examples",
@@ -158,16 +158,16 @@ OUTPUTS = (
         "the biases of the hidden layers are not added",
         (Edit(_TRAINER, "layer.bias is not None", "layer.bias is not None and layer is self.layers[-1]"),),
         ("softmax",),
-        "did you add the bias in every layer?",
+        "do you add the bias in every layer?",
     ),
     Mutation(
         "the bias of the output layer is not added",
         (Edit(_TRAINER, "layer.bias is not None", "layer.bias is not None and layer is not self.layers[-1]"),),
         ("softmax",),
-        "did you add the bias in the output layer?",
+        "do you add the bias in the output layer?",
     ),
     Mutation(
-        "the initial weights are taken transposed",
+        "the initial weights are transposed",
         (
             Edit(
                 _TRAINER,
@@ -188,7 +188,7 @@ LOSSES = (
             Edit(_LOSSES, "return None, y - t", "return None, t - y"),
         ),
         ("softmax", "squared error"),
-        "is your gradient that of y − t rather than of t − y?",
+        "does your gradient begin with y − t rather than t − y?",
     ),
     Mutation(
         "the gradient of the squared error lacks the ½",
@@ -206,7 +206,7 @@ LOSSES = (
         "the reported squared error is the mean over the outputs",
         (Edit(_LOSSES, "0.5 * np.square(errors(y, t)).sum()", "0.5 * np.square(errors(y, t)).mean(axis=1).sum()"),),
         ("squared error",),
-        "do you report the mean over the outputs rather than their sum, as nn.MSELoss does?",
+        "do you report the mean over the outputs, as nn.MSELoss does, rather than their sum?",
     ),
     Mutation(
         "the gradient is that of binary cross-entropies of the softmax outputs",
@@ -224,19 +224,19 @@ LOSSES = (
         "the reported loss is that of binary cross-entropies, the gradient that of softmax",
         (Edit(_LOSSES, "t * log_y", "t * log_y + (1 - t) * np.log1p(-np.exp(log_y))"),),
         ("softmax",),
-        "is the loss that you report the one that you differentiate?",
+        "do you report the loss that you differentiate?",
     ),
     Mutation(
-        "the slope y(1 − y) is not cancelled from the gradient of the cross-entropy",
+        "the derivative y(1 − y) is not cancelled from the gradient of the cross-entropy",
         (Edit(_LOSSES, "return None, y - t", "return None, (y - t) * y * (1 - y)"),),
         ("softmax", "sigmoid cross-entropy"),
-        "did you multiply the gradient of the cross-entropy by the slope, which it already contains?",
+        "did you multiply the gradient of the cross-entropy by y(1 − y), which it already contains?",
     ),
     Mutation(
         "the cross-entropy is taken with logarithms to base 2",
         (Edit(_LOSSES, "t * log_y", "t * log_y / np.log(2)"),),
         ("softmax",),
-        "is your logarithm the natural one?",
+        "do you use the natural logarithm?",
     ),
     Mutation(
         "the reported loss of sigmoid outputs lacks (1 − t) ln(1 − y)",
@@ -257,13 +257,13 @@ REDUCTIONS = (
         "the gradient is the sum over the batch instead of the mean",
         (Edit(_TRAINER, "self.recipe.reduction == 'mean'", "False"),),
         ("softmax",),
-        "did you sum over the examples where the recipe takes their mean?",
+        "did you sum over the examples, although the recipe takes their mean?",
     ),
     Mutation(
         "the gradient is the mean over the batch instead of the sum",
         (Edit(_TRAINER, "self.recipe.reduction == 'mean'", "True"),),
         ("squared error",),
-        "did you take the mean over the examples where the recipe sums?",
+        "did you take the mean over the examples, although the recipe sums?",
     ),
     Mutation(
         "the gradient is the mean over batch and outputs",
@@ -275,7 +275,7 @@ REDUCTIONS = (
         "a short batch is divided by the size of a full one",
         (Edit(_TRAINER, "dz / len(t)", "dz / self.recipe.batch_size"),),
         ("softmax", "softmax, float32"),
-        "do you divide the last batch by batch_size although it is shorter?",
+        "do you divide the last batch by batch_size, although it is shorter?",
     ),
     Mutation(
         "the gradient of the biases is the mean over the batch instead of the sum",
@@ -302,22 +302,22 @@ PATHS = (
         "the gradient of the weights is transposed",
         (Edit(_TRAINER, "y.T @ dz", "dz.T @ y"),),
         ("square layers",),
-        "is your gradient [fan_out, fan_in] where the weights are [fan_in, fan_out]?",
+        "is your gradient [fan_out, fan_in], although the weights are [fan_in, fan_out]?",
     ),
     Mutation(
-        "the error is sent back through weights that are not transposed",
+        "the error is propagated back through weights that are not transposed",
         (Edit(_TRAINER, _BACK, "dy = dz @ self.layers[layer].weight"),),
         ("square layers",),
-        "did you forget to transpose the weights on the way back?",
+        "did you forget to transpose the weights in the backward pass?",
     ),
     Mutation(
-        "the error is sent back through the weights of the layer before",
+        "the error is propagated back through the weights of the previous layer",
         (Edit(_TRAINER, _BACK, "dy = dz @ self.layers[layer - 1].weight.T"),),
         ("square layers",),
-        "is the index of your weights off by one on the way back?",
+        "is the index of your weights off by one in the backward pass?",
     ),
     Mutation(
-        "the error is sent back through weights that are already changed",
+        "the error is propagated back through weights that are already updated",
         (
             Edit(
                 _TRAINER,
@@ -327,14 +327,14 @@ PATHS = (
             ),
         ),
         ("squared error",),
-        "do you change the weights of a layer before its error is sent back?",
+        "do you update the weights of a layer before you propagate its error back?",
     ),
     Mutation(
-        "the gradient of the weights takes the activations behind them instead of those before",
+        "the gradient of the weights takes the outputs of their layer instead of its inputs",
         (Edit(_TRAINER, "map(self._gradient, forward.fed, dzs)", "map(self._gradient, forward.y[1:], dzs)"),),
         ("square layers",),
-        "does the gradient of a weight take the activation at its input side?",
+        "do you compute the gradient of a weight from the input of its layer?",
     ),
 )
 
-MISTAKES_IN_GRADIENTS = SLOPES + OUTPUTS + LOSSES + REDUCTIONS + PATHS
+MISTAKES_IN_GRADIENTS = DERIVATIVES + OUTPUTS + LOSSES + REDUCTIONS + PATHS

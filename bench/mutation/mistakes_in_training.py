@@ -1,4 +1,4 @@
-"""Mistakes that show over several steps: optimizers, batches, precision, preparation of the examples, conduct."""
+"""Mistakes that show over several steps: optimizers, batches, precision, data preparation, protocol."""
 
 from backprop_bench.bench.mutation.edit import Edit, Mutation
 
@@ -25,22 +25,22 @@ _FORWARD = "total = fed[-1] @ layer.weight"
 
 DESCENT = (
     Mutation(
-        "the weights go up the gradient",
+        "the weights ascend the gradient",
         (Edit(_OPTIMIZERS, "w -= self.learning_rate * g", "w += self.learning_rate * g"),),
         ("softmax",),
-        "is the sign of your weight change right?",
+        "is the sign of your weight update right?",
     ),
     Mutation(
-        "the learning rate decays within the batch loop",
+        "the learning rate decays in the batch loop",
         (Edit(_OPTIMIZERS, _SGD_STEP, _SGD_STEP + "self.learning_rate *= 0.99"),),
         ("softmax",),
-        "does your learning rate decay after every batch rather than every epoch?",
+        "does your learning rate decay after every batch rather than after every epoch?",
     ),
     Mutation(
-        "the learning rate decays from epoch to epoch",
+        "the learning rate decays after every epoch",
         (Edit(_TRAINER, _RETURN, f"self.optimizer.learning_rate *= 0.9\n{_RETURN}"),),
         ("softmax",),
-        "does your learning rate change from epoch to epoch, which the recipe does not ask for?",
+        "does your learning rate change from epoch to epoch, although the recipe keeps it?",
     ),
     Mutation(
         "the schedule is ignored",
@@ -49,13 +49,13 @@ DESCENT = (
         "do you follow the schedule of the recipe?",
     ),
     Mutation(
-        "the schedule begins an epoch late",
+        "the schedule starts one epoch late",
         (Edit(_TRAINER, "self.recipe.rates(self.epoch)", "self.recipe.rates(self.epoch - 1)"),),
         ("schedule",),
         "do you count the epochs of the schedule from 0?",
     ),
     Mutation(
-        "gradients add up over the batches",
+        "gradients accumulate over the batches",
         (
             Edit(
                 _OPTIMIZERS,
@@ -77,16 +77,16 @@ for w, g, total in zip(self.weights, gradients, self.sums, strict=True):
             ),
         ),
         ("softmax",),
-        "did you forget to set the gradients back to 0 after a batch?",
+        "did you forget to reset the gradients to 0 after a batch?",
     ),
     Mutation(
-        "the biases never change",
+        "the biases are never updated",
         (Edit(_TRAINER, _ARRAYS, _ARRAYS.replace("[array for", "[array if array.ndim == 2 else 0 * array for")),),
         ("softmax",),
-        "do you change the biases at all?",
+        "do you update the biases?",
     ),
     Mutation(
-        "the biases of the hidden layers never change",
+        "the biases of the hidden layers are never updated",
         (
             Edit(
                 _TRAINER,
@@ -98,10 +98,10 @@ for w, g, total in zip(self.weights, gradients, self.sums, strict=True):
             ),
         ),
         ("softmax",),
-        "do you change the biases of the hidden layers?",
+        "do you update the biases of the hidden layers?",
     ),
     Mutation(
-        "the bias of the output layer never changes",
+        "the bias of the output layer is never updated",
         (
             Edit(
                 _TRAINER,
@@ -113,13 +113,13 @@ for w, g, total in zip(self.weights, gradients, self.sums, strict=True):
             ),
         ),
         ("softmax",),
-        "do you change the bias of the output layer?",
+        "do you update the bias of the output layer?",
     ),
 )
 
 MOMENTUM = (
     Mutation(
-        "momentum keeps the gradient before instead of a velocity",
+        "momentum keeps the previous gradient instead of a velocity",
         (
             Edit(
                 _OPTIMIZERS,
@@ -128,7 +128,7 @@ MOMENTUM = (
             ),
         ),
         ("momentum",),
-        "does your momentum remember the last gradient only, rather than the last change?",
+        "does your momentum keep the last gradient rather than the last update?",
     ),
     Mutation(
         "the velocity is not stored",
@@ -143,7 +143,7 @@ MOMENTUM = (
         "do you keep the velocity from step to step?",
     ),
     Mutation(
-        "the velocity is forgotten after every epoch",
+        "the velocity is reset after every epoch",
         (
             Edit(
                 _TRAINER,
@@ -155,7 +155,7 @@ MOMENTUM = (
             ),
         ),
         ("momentum", "adam"),
-        "do you make a new optimizer in every epoch?",
+        "do you create a new optimizer in every epoch?",
     ),
     Mutation(
         "momentum has the wrong sign",
@@ -173,13 +173,13 @@ MOMENTUM = (
             ),
         ),
         ("momentum",),
-        "do you weigh the new gradient by 1 − α?",
+        "do you multiply the new gradient by 1 − α?",
     ),
     Mutation(
-        "momentum is Nesterov's",
+        "momentum is Nesterov momentum",
         (Edit(_OPTIMIZERS, "w += change", "w += self.momentum * change - self.learning_rate * g"),),
         ("momentum",),
-        "do you look ahead along the velocity, as Nesterov does?",
+        "do you use Nesterov momentum?",
     ),
 )
 
@@ -191,7 +191,7 @@ RUNNING_MEANS = (
         "is your ε inside the root?",
     ),
     Mutation(
-        "the smoothing of RMSprop is swapped",
+        "α and 1 − α of RMSprop are swapped",
         (
             Edit(
                 _OPTIMIZERS,
@@ -200,19 +200,19 @@ RUNNING_MEANS = (
             ),
         ),
         ("rmsprop",),
-        "is your smoothing the share of the new square rather than of the old mean?",
+        "does your α multiply the new square rather than the old mean?",
     ),
     Mutation(
-        "RMSprop adds squares up instead of taking their running mean",
+        "RMSprop sums the squares instead of taking their running mean",
         (Edit(_OPTIMIZERS, "self.rmsprop_alpha * s + (1 - self.rmsprop_alpha) * g * g", "s + g * g"),),
         ("rmsprop",),
-        "is it AdaGrad?",
+        "is your RMSprop AdaGrad?",
     ),
     Mutation(
-        "RMSprop divides by the mean of squares instead of its root",
+        "RMSprop divides by the mean of the squares instead of its root",
         (Edit(_OPTIMIZERS, "np.sqrt(s) + self.epsilon", "s + self.epsilon"),),
         ("rmsprop",),
-        "did you forget the root?",
+        "did you forget the root in RMSprop?",
     ),
     Mutation(
         "Adam has ε inside the root",
@@ -227,7 +227,7 @@ RUNNING_MEANS = (
         "is your ε inside the root?",
     ),
     Mutation(
-        "Adam adds ε before the second mean is corrected",
+        "Adam adds ε before it corrects the second moment",
         (
             Edit(
                 _OPTIMIZERS,
@@ -236,10 +236,10 @@ RUNNING_MEANS = (
             ),
         ),
         ("adam",),
-        "is your ε that of the paper's reordered form, which differs from the algorithm?",
+        "do you add ε before the bias correction of the second moment?",
     ),
     Mutation(
-        "Adam does not correct its means for their start at 0",
+        "Adam has no bias correction",
         (
             Edit(_OPTIMIZERS, "1 - self.beta1**self.steps", "1.0"),
             Edit(_OPTIMIZERS, "1 - self.beta2**self.steps", "1.0"),
@@ -248,22 +248,22 @@ RUNNING_MEANS = (
         "did you forget the bias correction of Adam?",
     ),
     Mutation(
-        "Adam corrects the first mean only",
+        "Adam corrects the first moment only",
         (Edit(_OPTIMIZERS, "1 - self.beta2**self.steps", "1.0"),),
         ("adam",),
-        "did you forget the bias correction of the second mean?",
+        "did you forget the bias correction of the second moment?",
     ),
     Mutation(
         "the steps of Adam are counted from 0",
         (Edit(_OPTIMIZERS, "self.steps = 0", "self.steps = -1"),),
         ("adam",),
-        "is the first step of your Adam number 0, so that its correction divides by 0?",
+        "does your Adam count steps from 0, so that its bias correction divides by 0?",
     ),
     Mutation(
         "the steps of Adam are counted from 2",
         (Edit(_OPTIMIZERS, "self.steps = 0", "self.steps = 1"),),
         ("adam",),
-        "is the first step of your Adam number 2?",
+        "does your Adam count steps from 2?",
     ),
     Mutation(
         "β₁ and β₂ of Adam are swapped",
@@ -278,28 +278,28 @@ RUNNING_MEANS = (
         "did you swap β₁ and β₂?",
     ),
     Mutation(
-        "the second mean of Adam is that of the squared first mean",
+        "the second moment of Adam squares the first moment",
         (Edit(_OPTIMIZERS, "(1 - self.beta2) * g * g", "(1 - self.beta2) * m * m"),),
         ("adam",),
-        "does your second mean square the gradient?",
+        "does your second moment square the gradient?",
     ),
 )
 
 DECAY = (
     Mutation(
-        "weight decay is left out",
+        "weight decay is missing",
         (Edit(_OPTIMIZERS, _DECAY_STEP, "self.inner.step(gradients)"),),
         ("decay", "momentum and decay"),
         "did you forget the weight decay?",
     ),
     Mutation(
-        "weight decay leaves the biases out",
+        "weight decay skips the biases",
         (Edit(_OPTIMIZERS, "g + self.weight_decay * w", "g + self.weight_decay * w if w.ndim == 2 else g"),),
         ("decay", "adam and decay"),
         "do your biases decay, as those of torch.optim do?",
     ),
     Mutation(
-        "weight decay leaves the weights out",
+        "weight decay skips the weights",
         (Edit(_OPTIMIZERS, "g + self.weight_decay * w", "g + self.weight_decay * w if w.ndim == 1 else g"),),
         ("decay",),
         "do your weights decay?",
@@ -311,7 +311,7 @@ DECAY = (
         "is the sign of your weight decay right?",
     ),
     Mutation(
-        "weight decay is the slope of λ w² instead of ½ λ w²",
+        "weight decay is the derivative of λ w² instead of ½ λ w²",
         (Edit(_OPTIMIZERS, "g + self.weight_decay * w", "g + 2 * self.weight_decay * w"),),
         ("decay",),
         "is your penalty λ w² rather than ½ λ w²?",
@@ -352,22 +352,22 @@ self.inner.step(gradients)
 
 BATCHES = (
     Mutation(
-        "the weights change after every example",
+        "the weights are updated after every example",
         (Edit(_TRAINER, _BATCH_SIZE, "1"),),
         ("softmax",),
-        "do you change the weights after every example rather than after every batch?",
+        "do you update the weights after every example rather than after every batch?",
     ),
     Mutation(
-        "the weights change once in an epoch",
+        "the weights are updated once per epoch",
         (Edit(_TRAINER, _BATCH_SIZE, "len(order)"),),
         ("softmax",),
-        "do you change the weights after all examples rather than after every batch?",
+        "do you update the weights after all examples rather than after every batch?",
     ),
     Mutation(
         "the order is ignored",
         (Edit(_TRAINER, _BATCH, "np.arange(len(order))[start : start + batch_size]"),),
         ("softmax",),
-        "do you visit the examples in the order that you were handed?",
+        "do you train the examples in the order that train_epoch gets?",
     ),
     Mutation(
         "the targets are not shuffled with the inputs",
@@ -382,7 +382,7 @@ BATCHES = (
         "is the end of your batches off by one?",
     ),
     Mutation(
-        "every batch begins one example late",
+        "every batch starts one example late",
         (Edit(_TRAINER, _BATCH, "order[start + 1 : start + batch_size + 1]"),),
         ("softmax",),
         "is the start of your batches off by one?",
@@ -397,7 +397,7 @@ BATCHES = (
             ),
         ),
         ("softmax",),
-        "do you drop the last batch where it is short?",
+        "do you drop a short last batch?",
     ),
     Mutation(
         "the loss is averaged over the batches instead of the examples",
@@ -406,7 +406,7 @@ BATCHES = (
             Edit(_TRAINER, _RETURN, "return loss / -(-len(order) // batch_size)"),
         ),
         ("softmax", "softmax, float32"),
-        "do you average the losses of the batches although the last one is shorter?",
+        "do you average the losses of the batches, although the last one is shorter?",
     ),
     Mutation(
         "the loss of an epoch is that of its last batch",
@@ -418,7 +418,7 @@ BATCHES = (
         "do you report the loss of the last batch only?",
     ),
     Mutation(
-        "the loss of a batch is taken after the weights have changed",
+        "the loss of a batch is computed after its weight update",
         (
             Edit(
                 _TRAINER,
@@ -427,7 +427,7 @@ BATCHES = (
             ),
         ),
         ("softmax",),
-        "do you take the loss of a batch after its weight change?",
+        "do you compute the loss of a batch after its weight update?",
     ),
     Mutation(
         "the loss is summed over the examples instead of averaged",
@@ -450,7 +450,7 @@ BATCHES = (
             ),
         ),
         ("softmax",),
-        "do your outputs come from the weights as they are now?",
+        "does predict use the current weights?",
     ),
 )
 
@@ -465,13 +465,13 @@ PRECISION = (
             ),
         ),
         ("softmax",),
-        "are some of your arrays float32 where the recipe has float64?",
+        "are some of your arrays float32, although the recipe has float64?",
     ),
     Mutation(
         "the gradient of a float64 recipe is computed in float32",
         (Edit(_TRAINER, "y.T @ dz", "(y.T.astype(np.float32) @ dz.astype(np.float32)).astype(np.float64)"),),
         ("softmax",),
-        "are some of your gradients float32 where the recipe has float64?",
+        "are some of your gradients float32, although the recipe has float64?",
     ),
     Mutation(
         "the velocity of a float64 recipe is kept in float32",
@@ -483,7 +483,7 @@ PRECISION = (
             ),
         ),
         ("momentum",),
-        "is the state of your optimizer float32 where the recipe has float64?",
+        "is the state of your optimizer float32, although the recipe has float64?",
     ),
     Mutation(
         "the forward pass of a float32 recipe is rounded to half precision",
@@ -495,10 +495,10 @@ PRECISION = (
         "the gradient of a float32 recipe is rounded to half precision",
         (Edit(_TRAINER, "y.T @ dz", "(y.T @ dz).astype(np.float16).astype(y.dtype)"),),
         ("squared error, float32",),
-        "does your gradient pass through half precision?",
+        "is your gradient rounded to half precision?",
     ),
     Mutation(
-        "the weight changes of a float32 recipe are rounded to half precision",
+        "the weight updates of a float32 recipe are rounded to half precision",
         (
             Edit(
                 _OPTIMIZERS,
@@ -507,7 +507,7 @@ PRECISION = (
             ),
         ),
         ("softmax, float32",),
-        "do your weight changes pass through half precision?",
+        "are your weight updates rounded to half precision?",
     ),
     Mutation(
         "the weights of a float32 recipe are kept in half precision",
@@ -534,13 +534,13 @@ PREPARATION = (
         "the target range is ignored",
         (Edit(_DATASET, "_map_range(t, 1.0, recipe.target_range, recipe.dtype)", "t.astype(recipe.dtype)"),),
         ("ranges",),
-        "are your targets 0 and 1 where the recipe has another range?",
+        "are your targets 0 and 1, although the recipe has another range?",
     ),
     Mutation(
         "the input range is ignored",
         (Edit(_DATASET, "_map_range(x, x_max, recipe.input_range, recipe.dtype)", "x.astype(recipe.dtype) / x_max"),),
         ("ranges",),
-        "do your inputs begin at 0 where the recipe has another range?",
+        "do your inputs start at 0, although the recipe has another range?",
     ),
     Mutation(
         "pixels are divided by 256 instead of 255",
@@ -562,9 +562,9 @@ PREPARATION = (
     ),
 )
 
-CONDUCT = (
+PROTOCOL = (
     Mutation(
-        "the initial weights are not those that it was handed",
+        "the network starts from other weights than the initial ones",
         (
             Edit(
                 _TRAINER,
@@ -573,13 +573,13 @@ CONDUCT = (
             ),
         ),
         ("softmax",),
-        "do you start from the weights that you were handed?",
+        "do you start from the initial weights that you get?",
     ),
     Mutation(
         "the initial weights are not copied but trained in place",
         (Edit(_TRAINER, "self.layers = copy_parameters(parameters)", "self.layers = parameters"),),
         ("softmax",),
-        "do you train the arrays that you were handed rather than copies of them?",
+        "do you train the initial weights in place rather than copies?",
     ),
     Mutation(
         "parameters returns the weights themselves instead of copies",
@@ -588,7 +588,7 @@ CONDUCT = (
         "does parameters return copies?",
     ),
     Mutation(
-        "gradients changes the weights",
+        "gradients updates the weights",
         (
             Edit(
                 _TRAINER,
@@ -597,14 +597,14 @@ CONDUCT = (
             ),
         ),
         ("softmax",),
-        "does gradients leave the weights alone?",
+        "does gradients leave the weights unchanged?",
     ),
     Mutation(
-        "train_epoch changes the inputs that it was handed",
+        "train_epoch changes its inputs",
         (Edit(_TRAINER, "loss = 0.0", "loss = 0.0\nx[...] = np.maximum(x, 0.1)"),),
         ("softmax",),
-        "does train_epoch leave the examples alone?",
+        "does train_epoch leave the examples unchanged?",
     ),
 )
 
-MISTAKES_IN_TRAINING = DESCENT + MOMENTUM + RUNNING_MEANS + DECAY + BATCHES + PRECISION + PREPARATION + CONDUCT
+MISTAKES_IN_TRAINING = DESCENT + MOMENTUM + RUNNING_MEANS + DECAY + BATCHES + PRECISION + PREPARATION + PROTOCOL

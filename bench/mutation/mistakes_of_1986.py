@@ -1,4 +1,7 @@
-"""Mistakes in what only the networks of 1986 need: groups, direct connections, schedule, shrinkage, margin."""
+"""Mistakes in what only the networks of 1986 need.
+
+That is a block-diagonal first layer, skip connections, a schedule, multiplicative decay and an error dead zone.
+"""
 
 from backprop_bench.bench.mutation.edit import Edit, Mutation
 
@@ -7,14 +10,14 @@ _TRAINER, _OPTIMIZERS, _LOSSES = (
     "backprop_bench.scratch.optimizers",
     "backprop_bench.scratch.losses",
 )
-_SHRINK = """
+_DECAY = """
 self.inner.step(gradients)
 for w in self.weights:
     w *= 1 - self.decay
 """
-_FORGIVEN = "np.where(t > middle, y > high, y < low)"
+_DEAD_ZONE = "np.where(t > middle, y > high, y < low)"
 _RATES = "self.optimizer.set_rates(*self.recipe.rates(self.epoch))"
-_SHRINK_FIRST = """
+_DECAY_FIRST = """
 for w in self.weights:
     w *= 1 - self.decay
 self.inner.step(gradients)
@@ -22,37 +25,37 @@ self.inner.step(gradients)
 
 CONNECTIONS = (
     Mutation(
-        "weights between the groups are changed",
+        "weights between the blocks are updated",
         (Edit(_TRAINER, "gradients[0].weight[...] *= self.connected", "pass"),),
-        ("groups",),
-        "do you keep the weights at 0 that lead from one group of inputs to the hidden units of another?",
+        ("block-diagonal first layer",),
+        "do the weights outside the blocks of the first layer stay 0?",
     ),
     Mutation(
-        "every input leads to the hidden units of every group",
+        "every input is connected to the hidden units of every block",
         (
             Edit(_TRAINER, "self.layers[0].weight[...] *= self.connected", "pass"),
             Edit(_TRAINER, "gradients[0].weight[...] *= self.connected", "pass"),
         ),
-        ("groups",),
-        "does every group of inputs have hidden units of its own?",
+        ("block-diagonal first layer",),
+        "is your first layer block-diagonal?",
     ),
     Mutation(
-        "direct connections come before those of the hidden units",
+        "skip connections come before those of the hidden units",
         (
             Edit(_TRAINER, "np.hstack((y[-1], x))", "np.hstack((x, y[-1]))"),
             Edit(_TRAINER, "dy[:, : forward.y[layer].shape[1]]", "dy[:, -forward.y[layer].shape[1] :]"),
         ),
-        ("direct",),
-        "are the weights of the direct connections the last rows of the output layer?",
+        ("skip connections",),
+        "are the weights of the skip connections the last rows of the output layer?",
     ),
     Mutation(
-        "the errors of the inputs are taken for those of the hidden units",
+        "the errors of the inputs are used for the hidden units",
         (Edit(_TRAINER, "dy[:, : forward.y[layer].shape[1]]", "dy[:, -forward.y[layer].shape[1] :]"),),
-        ("direct",),
-        "which columns of the errors that come back through the output layer are those of the hidden units?",
+        ("skip connections",),
+        "do you select the columns of the hidden units from the errors of the output layer?",
     ),
     Mutation(
-        "direct connections are not learned",
+        "skip connections are not learned",
         (
             Edit(
                 _TRAINER,
@@ -60,20 +63,20 @@ CONNECTIONS = (
                 "np.where(np.arange(y.shape[1])[:, None] < self.layers[0].weight.shape[1], y.T @ dz, 0)",
             ),
         ),
-        ("direct",),
-        "do you change the weights of the direct connections?",
+        ("skip connections",),
+        "do you update the weights of the skip connections?",
     ),
 )
 
-CHANGES = (
+UPDATES = (
     Mutation(
-        "the schedule leaves the momentum as it is",
+        "the schedule does not change the momentum",
         (Edit(_TRAINER, _RATES, "self.optimizer.set_rates(self.recipe.rates(self.epoch)[0], self.recipe.momentum)"),),
         ("momentum and schedule",),
         "does the momentum change with the learning rate?",
     ),
     Mutation(
-        "the schedule leaves the learning rate as it is",
+        "the schedule does not change the learning rate",
         (
             Edit(
                 _TRAINER,
@@ -85,50 +88,50 @@ CHANGES = (
         "does the learning rate change with the momentum?",
     ),
     Mutation(
-        "weights shrink before they are changed",
-        (Edit(_OPTIMIZERS, _SHRINK, _SHRINK_FIRST),),
-        ("shrinkage",),
-        "does the decay come after the change of the weights, so that the change shrinks too?",
+        "multiplicative decay comes before the weight update",
+        (Edit(_OPTIMIZERS, _DECAY, _DECAY_FIRST),),
+        ("multiplicative decay",),
+        "does the decay come after the weight update, so that it includes the update?",
     ),
     Mutation(
-        "what is added to the gradient stands for the shrinkage",
+        "multiplicative decay is replaced by weight decay in the gradient",
         (
             Edit(
                 _OPTIMIZERS,
-                _SHRINK,
+                _DECAY,
                 "self.inner.step([g + self.decay * w for w, g in zip(self.weights, gradients, strict=True)])",
             ),
         ),
-        ("shrinkage",),
-        "is your decay a share of the weight after each change, rather than a part of the gradient?",
+        ("multiplicative decay",),
+        "does your decay multiply the weights after each update, rather than add to the gradient?",
     ),
     Mutation(
-        "biases do not shrink",
+        "multiplicative decay skips the biases",
         (Edit(_OPTIMIZERS, "w *= 1 - self.decay", "w *= 1 - self.decay * (w.ndim == 2)"),),
-        ("shrinkage",),
+        ("multiplicative decay",),
         "do the biases decay as all weights do?",
     ),
 )
 
-MARGINS = (
+DEAD_ZONES = (
     Mutation(
-        "nothing is forgiven",
-        (Edit(_LOSSES, _FORGIVEN, "np.zeros(t.shape, bool)"),),
-        ("margin",),
-        "are errors of outputs beyond the margin 0?",
+        "there is no error dead zone",
+        (Edit(_LOSSES, _DEAD_ZONE, "np.zeros(t.shape, bool)"),),
+        ("error dead zone",),
+        "is the error of an output in the dead zone 0?",
     ),
     Mutation(
-        "errors are forgiven on the wrong side",
-        (Edit(_LOSSES, _FORGIVEN, "np.where(t > middle, y < low, y > high)"),),
-        ("margin",),
-        "is an output that is to be on forgiven above the margin, and one that is to be off below?",
+        "the error dead zone is on the wrong side",
+        (Edit(_LOSSES, _DEAD_ZONE, "np.where(t > middle, y < low, y > high)"),),
+        ("error dead zone",),
+        "is the dead zone above the upper edge for a high target, and below the lower edge for a low one?",
     ),
     Mutation(
-        "the edge of the margin becomes the target",
+        "the edge of the error dead zone becomes the target",
         (Edit(_LOSSES, "np.where(in_zone, 0, y - t)", "np.where(in_zone, 0, y - np.where(t > middle, high, low))"),),
-        ("margin",),
-        "is the error of an output short of the margin that from its target?",
+        ("error dead zone",),
+        "is the error of an output outside the dead zone its distance to the target?",
     ),
 )
 
-MISTAKES_OF_1986 = CONNECTIONS + CHANGES + MARGINS
+MISTAKES_OF_1986 = CONNECTIONS + UPDATES + DEAD_ZONES

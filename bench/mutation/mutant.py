@@ -1,4 +1,4 @@
-"""Makes mutants: the network by hand, or the preparation of its examples, imported from changed source."""
+"""Builds mutants: the NumPy version, or the preparation of its examples, imported from changed source."""
 
 import ast
 import functools
@@ -19,14 +19,14 @@ NETWORK = (
     "backprop_bench.scratch.optimizers",
     "backprop_bench.scratch.numpy_trainer",
 )
-"""The modules of the network by hand, each after those that it imports."""
+"""The modules of the NumPy version, each after those that it imports."""
 PREPARATION = ("backprop_bench.data.dataset",)
 
 Prepare = Callable[[Recipe, Dataset], Examples]
 
 
 def make_trainer(edits: Sequence[Edit]) -> type[Trainer]:
-    """Return `NumpyTrainer` from the source with these edits; the real one is left alone."""
+    """Return `NumpyTrainer` from the source with these edits; the real one stays unchanged."""
     trainer: type[Trainer] = _import_edited(NETWORK, edits)["backprop_bench.scratch.numpy_trainer"].NumpyTrainer
     return trainer
 
@@ -38,7 +38,7 @@ def make_preparation(edits: Sequence[Edit]) -> Prepare:
 
 
 def _import_edited(names: Sequence[str], edits: Sequence[Edit]) -> dict[str, types.ModuleType]:
-    """Import modules from edited source, seeing each other but seen by nobody else."""
+    """Import modules from edited source; they import each other, and no other module imports them."""
     unknown = {edit.module for edit in edits} - set(names)
     if unknown:
         raise StaleEditError(f"nothing is imported from an edited {unknown.pop()}, only from {', '.join(names)}")
@@ -67,10 +67,10 @@ def _compiled(name: str, edits: tuple[Edit, ...]) -> types.CodeType:
 
 
 def prepared_by(trainer: type[Trainer], prepare: Prepare) -> type[Trainer]:
-    """Return the trainer as one that is handed examples as they are stored, uint8, and prepares them itself.
+    """Return the trainer as one that gets examples as stored, uint8, and prepares them itself.
 
-    The comparisons of the parity proof hand both sides the same examples. So for a mistake in the preparation they hand
-    out unprepared ones, which each side prepares in its own way.
+    Verification gives both sides the same examples. To detect a mistake in their preparation, it gives both the stored
+    ones, and each side prepares them with its own code.
     """
 
     class Prepared:

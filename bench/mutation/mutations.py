@@ -1,4 +1,4 @@
-"""The catalogue: every change that the parity proof is tried on."""
+"""The catalogue: every change that verification is tried on."""
 
 from backprop_bench.bench.mutation.edit import Mutation
 from backprop_bench.bench.mutation.harmless import HARMLESS, UNSEEN

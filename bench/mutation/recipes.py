@@ -1,4 +1,4 @@
-"""Small recipes that between them bring every line of the network by hand into play, and the examples for them."""
+"""Small recipes that together reach every line of the NumPy version, and examples for them."""
 
 import functools
 
@@ -7,9 +7,9 @@ import numpy as np
 from backprop_bench.data import Dataset, Examples, Recipe, batch_order, training_examples
 
 N_EXAMPLES = 21
-"""Batches of 8 leave a shorter last one."""
+"""With batches of 8, the last one is shorter."""
 EXAMPLE_OF_ZEROS = 4
-"""One of the first batch in the order of seed 0."""
+"""An example in the first batch in the order of seed 0."""
 
 _SOFTMAX = Recipe(
     layer_sizes=(12, 9, 9, 5),
@@ -48,11 +48,11 @@ RECIPES: dict[str, Recipe] = {
     "decay": _SOFTMAX.replace(weight_decay=0.05),
     "momentum and decay": _MOMENTUM.replace(weight_decay=0.05),
     "adam and decay": _ADAM.replace(weight_decay=0.05),
-    "groups": _SQUARED.replace(first_layer_blocks=((7, 4), (5, 5))),
-    "direct": _SQUARED.replace(layer_sizes=(12, 9, 5), skip_connection=True),
+    "block-diagonal first layer": _SQUARED.replace(first_layer_blocks=((7, 4), (5, 5))),
+    "skip connections": _SQUARED.replace(layer_sizes=(12, 9, 5), skip_connection=True),
     "momentum and schedule": _MOMENTUM.replace(schedule=((1, 0.2, 0.9),)),
-    "shrinkage": _MOMENTUM.replace(multiplicative_decay=0.02),
-    "margin": _SQUARED.replace(error_dead_zone=(0.4, 0.6)),
+    "multiplicative decay": _MOMENTUM.replace(multiplicative_decay=0.02),
+    "error dead zone": _SQUARED.replace(error_dead_zone=(0.4, 0.6)),
 }
 """Each fills a batch with 8 of 21 examples (``square batches``: 7), shuffled; most have layers of 12, 9, 9 and 5
 units."""
@@ -60,7 +60,7 @@ units."""
 
 @functools.cache
 def stored_examples(n_inputs: int, n_classes: int) -> Dataset:
-    """Return examples as files of pixels have them: many zeros, one of zeros only, pixels of 255, every class."""
+    """Return examples like files of pixels: many zeros, one example of zeros only, pixels of 255, every class."""
     rng = np.random.default_rng([n_inputs, n_classes])
     x = rng.integers(0, 256, (N_EXAMPLES, n_inputs)) * (rng.random((N_EXAMPLES, n_inputs)) < 0.6)
     x[EXAMPLE_OF_ZEROS], x[:, 0] = 0, 255
@@ -71,7 +71,7 @@ def stored_examples(n_inputs: int, n_classes: int) -> Dataset:
 
 
 def examples_of(recipe: Recipe, *, prepared: bool = True) -> Examples:
-    """Return the examples of a recipe, as a trainer is handed them or as they are stored."""
+    """Return the examples of a recipe, prepared for a trainer or as stored."""
     dataset = stored_examples(recipe.layer_sizes[0], recipe.layer_sizes[-1])
     return (
         training_examples(recipe, dataset) if prepared else Examples(dataset.x_train, dataset.t_train, dataset.y_train)

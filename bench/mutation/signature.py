@@ -1,4 +1,4 @@
-"""The signature of a mistake: which quantities differ from the reference, and by which factor where it is constant."""
+"""The signature of a mistake: the quantities that differ from the reference, each with its factor if constant."""
 
 import dataclasses
 import math
@@ -9,13 +9,13 @@ from backprop_bench.bench.core.stats.tolerances import NamedArrays, name_arrays
 from backprop_bench.data import Examples, Floats, Parameters, Recipe, Trainer, batch_order, initial_parameters
 
 EPOCHS = 3
-"""Epochs of which the loss is looked at, and after which the weights are."""
-FOLLOWS_FROM = {"later change": ("first change",), "later outputs": ("outputs", "first change", "later change")}
-"""What is not worth saying where one of these differs already, for it cannot but differ, too."""
+"""Epochs of the losses, and before the later weight updates."""
+FOLLOWS_FROM = {"later updates": ("first update",), "later outputs": ("outputs", "first update", "later updates")}
+"""Quantities that are left out where one of these differs, because they then differ, too."""
 DIFFERENT = {"float64": 1e-10, "float32": 1e-4}
-"""Difference from which quantities count as different, relative to the largest value of the array."""
+"""Difference above which quantities count as different, relative to the largest value of the array."""
 CONSTANT = {"float64": 1e-6, "float32": 1e-2}
-"""Spread below which the ratio of two arrays counts as constant, relative to it; smaller values are not looked at."""
+"""Relative spread below which the ratio of two arrays counts as constant; smaller values are left out."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,12 +25,12 @@ class Deviation:
     Attributes
     ----------
     quantity
-        ``outputs``, ``gradient``, ``first change`` (of the weights, by the first batch), ``later change`` and
+        ``outputs``, ``gradient``, ``first update`` (of the weights, by the first batch), ``later updates`` and
         ``later outputs`` (after some epochs) or ``loss`` (by epoch).
     array
-        Which array of the layers, empty for outputs and loss.
+        The array of the layers, empty for outputs and loss.
     factor
-        The ratio found / expected where it is the same everywhere: ``2``, ``1/B``, …; ``None`` elsewhere.
+        The ratio actual / expected where it is constant: ``2``, ``1/B``, …; otherwise ``None``.
     """
 
     quantity: str
@@ -43,33 +43,33 @@ Quantities = list[tuple[str, str, Floats]]
 """Quantity, array of the layers, and value, as in :class:`Deviation`."""
 
 
-def signature_of(recipe: Recipe, found: type[Trainer], expected: type[Trainer], examples: Examples) -> Signature:
-    """Return how a trainer differs from the reference: outputs, gradient, changes of the weights, loss.
+def signature_of(recipe: Recipe, actual: type[Trainer], expected: type[Trainer], examples: Examples) -> Signature:
+    """Return how a trainer differs from the reference: outputs, gradient, weight updates, loss.
 
     Parameters
     ----------
-    found, expected
-        What is looked at, and what it is held against; any two trainers, not mutants only.
+    actual, expected
+        The trainer to check, and the reference; any two trainers, not only mutants.
     examples
         The examples, in the recipe's dtype.
     """
-    a, b = (quantities_of(recipe, trainer, examples) for trainer in (found, expected))
+    a, b = (quantities_of(recipe, trainer, examples) for trainer in (actual, expected))
     return compare_quantities(recipe, a, b, len(examples.x))
 
 
-def compare_quantities(recipe: Recipe, found: Quantities, expected: Quantities, n_examples: int) -> Signature:
+def compare_quantities(recipe: Recipe, actual: Quantities, expected: Quantities, n_examples: int) -> Signature:
     """Return how two results of :func:`quantities_of` with so many examples differ."""
     known = _known_factors(recipe, n_examples)
     return tuple(
         Deviation(quantity, name, _factor(known, a, b, CONSTANT[recipe.dtype]))
-        for (quantity, name, a), (_, _, b) in zip(found, expected, strict=True)
+        for (quantity, name, a), (_, _, b) in zip(actual, expected, strict=True)
         if not _are_same(recipe, a, b)
     )
 
 
-def are_all_same(recipe: Recipe, found: Quantities, expected: Quantities) -> bool:
-    """Say whether nothing differs in two results of :func:`quantities_of`."""
-    return all(_are_same(recipe, a, b) for (_, _, a), (_, _, b) in zip(found, expected, strict=True))
+def are_all_same(recipe: Recipe, actual: Quantities, expected: Quantities) -> bool:
+    """Return whether two results of :func:`quantities_of` do not differ."""
+    return all(_are_same(recipe, a, b) for (_, _, a), (_, _, b) in zip(actual, expected, strict=True))
 
 
 def _are_same(recipe: Recipe, a: Floats, b: Floats) -> bool:
@@ -77,8 +77,8 @@ def _are_same(recipe: Recipe, a: Floats, b: Floats) -> bool:
 
 
 def quantities_of(recipe: Recipe, trainer: type[Trainer], examples: Examples) -> Quantities:
-    """Return outputs and gradient of the first batch, what training makes of weights and outputs, and the losses."""
-    x, t = examples.x.copy(), examples.t.copy()  # a trainer that changes them must not change those of its reference
+    """Return outputs and gradient of the first batch, weight updates and outputs after training, and losses."""
+    x, t = examples.x.copy(), examples.t.copy()  # a trainer may change them
     orders = [batch_order(recipe, len(x), epoch) for epoch in range(EPOCHS)]
     first = orders[0][: recipe.batch_size]
 
@@ -92,14 +92,14 @@ def quantities_of(recipe: Recipe, trainer: type[Trainer], examples: Examples) ->
     return [
         ("outputs", "", start().predict(x[first])),
         *(("gradient", name, array) for name, array in name_arrays(start().gradients(x[first], t[first]))),
-        *(("first change", name, array) for name, array in _changes(begin, first_step)),
-        *(("later change", name, array) for name, array in _changes(begin, end)),
+        *(("first update", name, array) for name, array in _updates(begin, first_step)),
+        *(("later updates", name, array) for name, array in _updates(begin, end)),
         ("later outputs", "", trained.predict(x[first])),
         ("loss", "", np.array(losses)),
     ]
 
 
-def _changes(before: Parameters, after: Parameters) -> NamedArrays:
+def _updates(before: Parameters, after: Parameters) -> NamedArrays:
     return [(name, b - a) for (name, a), (_, b) in zip(name_arrays(before), name_arrays(after), strict=True)]
 
 
@@ -116,7 +116,7 @@ def _factor(known: dict[str, float], a: Floats, b: Floats, constant: float) -> s
 
 
 def _known_factors(recipe: Recipe, n_examples: int) -> dict[str, float]:
-    """Return what has a name: B examples in a batch, N examples, C outputs, α the momentum."""
+    """Return the factors with a name: B examples in a batch, N examples, C outputs, momentum α."""
     batch, outputs = recipe.batch_size or n_examples, recipe.layer_sizes[-1]
     return {
         "0": 0.0,
@@ -150,7 +150,7 @@ def describe(recipe: Recipe, signature: Signature) -> str:
 
 
 def _describe_arrays(recipe: Recipe, names: list[str]) -> str:
-    """Return " of the biases", " in layers 1 and 2", …; nothing for what has no layers, or where all differ."""
+    """Return " of the biases", " in layers 1 and 2", …; nothing without layers, or where all differ."""
     places = [name.split() for name in names if name]
     layers = sorted({number for _, number, _ in places})
     kinds = sorted({kind for _, _, kind in places}, reverse=True)

@@ -1,1 +1,1 @@
-"""Is it right: checks of an implementation against its reference."""
+"""Verification of an implementation against its reference implementation."""

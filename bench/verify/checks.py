@@ -1,4 +1,4 @@
-"""The parity proof: an implementation computes what its twin on the other side computes. Nothing is timed before it."""
+"""Verification: an implementation computes the same as its reference implementation. It comes before all timing."""
 
 from collections.abc import Callable, Iterator
 
@@ -11,14 +11,14 @@ from backprop_bench.bench.core.stats.tolerances import (
     Parity,
     compare_arrays,
     compare_each,
-    is_forgiven,
+    in_dead_zone,
     loss_from_outputs,
     name_arrays,
-    relative_bounds,
+    relative_tolerances,
     worst,
 )
 from backprop_bench.bench.core.worker.forks import load_once
-from backprop_bench.bench.verify.protocol import check_conduct
+from backprop_bench.bench.verify.protocol import check_protocol
 from backprop_bench.bench.verify.rounding import FUNCTION_ERROR, error_bounds, gamma, unit_roundoff
 from backprop_bench.data import (
     Dataset,
@@ -49,84 +49,84 @@ LOSS_TOLERANCE = 1e-10
 CENTRAL_DIFFERENCE_TOLERANCE = 1e-7
 """Relative difference allowed between a float64 gradient and central differences."""
 STEPS = 1000
-"""Weight changes after which float64 weights are compared; float32 ones after a tenth of it."""
+"""Weight updates after which float64 weights are compared; float32 weights after a tenth of them."""
 SLOW_STEPS, SLOW_BATCH = 20, 8
-"""Weight changes, and examples of the first batch, where an implementation takes milliseconds per example."""
+"""Weight updates, and examples of the first batch, for an implementation that takes milliseconds per example."""
 FINAL_OUTPUTS = 20
 """Examples whose outputs are compared again after these steps."""
 SAMPLED_WEIGHTS = 12
-"""Weights per array that central differences are taken of: half the steepest, half at random."""
+"""Weights per array for central differences: half with the largest derivatives, half at random."""
 CENTRAL_DIFFERENCE_STEP = 1e-3
-"""Step h: near the fifth root of float64's spacing, where the formula cuts off about as much as it rounds."""
+"""Step h: near the fifth root of float64's spacing, where truncation and rounding errors are about equal."""
 PERTURBED_RUNS = 2
-"""Runs that are moved at random to see how far rounding may drive training."""
+"""Randomly perturbed runs that show how far rounding may drive training apart."""
 PERTURBATION_MARGIN = 4.0
-"""Twice, for there are two implementations, and twice for the luck of the signs."""
+"""A factor of two for the two implementations, and one for the random signs."""
 
 
-def prove(implementation: Implementation, recipe: Recipe, dataset: Dataset, steps: int = STEPS) -> list[Parity]:
-    """Prove an implementation equal to its twin on a recipe, in float64 and in the recipe's own precision.
+def verify(implementation: Implementation, recipe: Recipe, dataset: Dataset, steps: int = STEPS) -> list[Parity]:
+    """Verify an implementation against its reference implementation, in float64 and in the recipe's own dtype.
 
-    An exception of the implementation is a failed check, not an error of the proof.
+    An exception of the implementation is a failed check, not an error of the verification.
 
     Parameters
     ----------
     steps
-        Weight changes after which float64 weights are compared.
+        Weight updates after which float64 weights are compared.
 
     Raises
     ------
     UnsupportedRecipe
-        When the implementation refuses the recipe itself.
+        When the implementation refuses the recipe.
     """
     trainer = load_once(implementation)
     trainer(recipe, initial_parameters(recipe))
-    proofs: list[Parity] = []
+    checks: list[Parity] = []
     for dtype in dict.fromkeys(("float64", recipe.dtype)):
         here = SLOW_STEPS if implementation.slow else steps_in(dtype, steps)
-        proofs += _prove_in(implementation, trainer, recipe.replace(dtype=dtype), dataset, here)
-    return proofs
+        checks += _verify_in(implementation, trainer, recipe.replace(dtype=dtype), dataset, here)
+    return checks
 
 
-def _prove_in(
+def _verify_in(
     implementation: Implementation, trainer: type[Trainer], recipe: Recipe, dataset: Dataset, steps: int
 ) -> Iterator[Parity]:
     try:
         trainer(recipe, initial_parameters(recipe))
     except UnsupportedRecipe:
-        return  # float64 for the sake of the proof only, where the recipe itself is float32
-    twin = named_implementation(implementation.twin)
-    examples = training_examples(recipe, dataset.subset(n_proof_examples(recipe)))
-    against = twin.load()
+        return  # the recipe is float32, and this implementation cannot be verified in float64
+    reference = named_implementation(implementation.reference)
+    examples = training_examples(recipe, dataset.subset(n_verification_examples(recipe)))
+    expected = reference.load()
     first = first_batch(recipe, examples, SLOW_BATCH if implementation.slow else None)
-    conduct = _attempt(lambda: check_conduct(recipe, trainer, first))
-    if not conduct.passed:  # what misbehaves is not worth comparing
-        yield Parity(implementation.name, "the protocol", "conduct", recipe.dtype, False, None, 0.0, conduct.where)
+    protocol = _attempt(lambda: check_protocol(recipe, trainer, first))
+    if not protocol.passed:  # numbers of a trainer that breaks the protocol mean nothing
+        yield Parity(implementation.name, "the protocol", "protocol", recipe.dtype, False, None, 0.0, protocol.where)
         return
     checks: list[tuple[str, str, Callable[[], Agreement]]] = [
-        ("outputs", twin.name, lambda: compare_outputs(recipe, trainer, against, first)),
-        ("gradients", twin.name, lambda: compare_gradients(recipe, trainer, against, first)),
-        (f"{steps} steps", twin.name, lambda: compare_training(recipe, trainer, against, examples, steps)),
+        ("outputs", reference.name, lambda: compare_outputs(recipe, trainer, expected, first)),
+        ("gradients", reference.name, lambda: compare_gradients(recipe, trainer, expected, first)),
+        (f"{steps} steps", reference.name, lambda: compare_training(recipe, trainer, expected, examples, steps)),
     ]
     if recipe.dtype == "float64":
         check = lambda: compare_central_differences(recipe, trainer, first)  # noqa: E731 (as the others)
         checks.append(("gradients", "central differences", check))
-    for name, reference, run in checks:
-        found = _attempt(run)
+    for name, compared_with, run in checks:
+        result = _attempt(run)
         yield Parity(
             implementation.name,
-            reference,
+            compared_with,
             name,
             recipe.dtype,
-            found.passed,
-            found.difference,
-            found.tolerance,
-            found.where,
+            result.passed,
+            result.difference,
+            result.tolerance,
+            result.where,
         )
 
 
 def steps_in(dtype: str, steps: int = STEPS) -> int:
-    """Return the weight changes after which weights of this type are compared."""
+    """Return the number of weight updates after which weights of this dtype are compared."""
     return steps if dtype == "float64" else max(1, steps // 10)
 
 
@@ -135,12 +135,12 @@ def _attempt(run: Callable[[], Agreement]) -> Agreement:
         return run()
     except InputError:
         raise
-    except Exception as error:  # noqa: BLE001 (whatever a user's implementation raises is a finding)
+    except Exception as error:  # noqa: BLE001 (any exception of an implementation is a failed check)
         return Agreement(None, 0.0, f"raised {describe_error(error)}")
 
 
-def n_proof_examples(recipe: Recipe) -> int:
-    """Return how many examples make ten batches and a shorter last one, so that its wrong treatment shows."""
+def n_verification_examples(recipe: Recipe) -> int:
+    """Return the number of examples in ten batches and a shorter last one, which some mistakes need to show."""
     batch_size = recipe.batch_size or 100
     return 10 * batch_size + (batch_size + 1) // 2
 
@@ -151,52 +151,52 @@ def first_batch(recipe: Recipe, examples: Examples, at_most: int | None = None) 
     return Examples(examples.x[first], examples.t[first], examples.y[first])
 
 
-def compare_outputs(recipe: Recipe, found: type[Trainer], expected: type[Trainer], batch: Examples) -> Agreement:
+def compare_outputs(recipe: Recipe, actual: type[Trainer], expected: type[Trainer], batch: Examples) -> Agreement:
     """Compare the output activations for a batch from the initial weights."""
     parameters = initial_parameters(recipe)
     x, t = batch.x, batch.t
-    a, b = ([("outputs", trainer(recipe, parameters).predict(x))] for trainer in (found, expected))
+    a, b = ([("outputs", trainer(recipe, parameters).predict(x))] for trainer in (actual, expected))
     if recipe.dtype == "float64":
-        return compare_arrays(a, b, relative_bounds(b, OUTPUT_TOLERANCE))
+        return compare_arrays(a, b, relative_tolerances(b, OUTPUT_TOLERANCE))
     return compare_arrays(a, b, [2 * error_bounds(recipe, parameters, x, t).outputs])
 
 
-def compare_gradients(recipe: Recipe, found: type[Trainer], expected: type[Trainer], batch: Examples) -> Agreement:
+def compare_gradients(recipe: Recipe, actual: type[Trainer], expected: type[Trainer], batch: Examples) -> Agreement:
     """Compare dE/dw of a batch from the initial weights."""
     parameters = initial_parameters(recipe)
     x, t = batch.x, batch.t
-    a, b = (name_arrays(trainer(recipe, parameters).gradients(x, t)) for trainer in (found, expected))
+    a, b = (name_arrays(trainer(recipe, parameters).gradients(x, t)) for trainer in (actual, expected))
     if recipe.dtype == "float64":
-        return compare_arrays(a, b, relative_bounds(b, GRADIENT_TOLERANCE))
+        return compare_arrays(a, b, relative_tolerances(b, GRADIENT_TOLERANCE))
     bounds = name_arrays(error_bounds(recipe, parameters, x, t).gradients)
     return compare_arrays(a, b, [2 * bound for _, bound in bounds])
 
 
-def compare_central_differences(recipe: Recipe, found: type[Trainer], batch: Examples) -> Agreement:
+def compare_central_differences(recipe: Recipe, actual: type[Trainer], batch: Examples) -> Agreement:
     """Compare dE/dw of a batch with central differences of E, taken from the implementation's outputs.
 
-    (8 [E(w + h) − E(w − h)] − [E(w + 2h) − E(w − 2h)]) / 12h is exact up to h⁴. Beside the relative tolerance, what
-    rounding makes of E is allowed for. Of every array some weights are tried, half of them the steepest, half drawn
-    at random; of rectified units only such whose steps leave every unit on its side of the kink, for across it E has
-    no slope; and likewise every output on its side of the recipe's margin.
+    (8 [E(w + h) − E(w − h)] − [E(w + 2h) − E(w − 2h)]) / 12h is exact up to h⁴. The tolerance also covers the rounding
+    of E. A sample of every array is tried: half the weights with the largest derivatives, half at random. A step that
+    moves a relu unit across its kink, or an output across the edge of the dead zone, is left out: E has no derivative
+    there.
     """
     parameters = initial_parameters(recipe)
     x, t = batch.x, batch.t
     rng = np.random.default_rng(recipe.seed)
-    loss = loss_from_outputs(recipe, found(recipe, parameters).predict(x), t)
+    loss = loss_from_outputs(recipe, actual(recipe, parameters).predict(x), t)
     rounding = 4 * unit_roundoff(recipe.dtype) * loss / CENTRAL_DIFFERENCE_STEP
-    gradients = name_arrays(found(recipe, parameters).gradients(x, t))
+    gradients = name_arrays(actual(recipe, parameters).gradients(x, t))
     agreements = []
     for place, (name, gradient) in enumerate(gradients):
-        chosen = [
+        sampled = [
             index for index in _sample(gradient, rng) if not _crosses_kink(recipe, parameters, place, index, batch)
         ]
-        if not chosen:
+        if not sampled:
             continue
-        slopes = [_central_difference(recipe, found, parameters, place, index, x, t) for index in chosen]
-        bound = CENTRAL_DIFFERENCE_TOLERANCE * float(abs(gradient).max()) + rounding
-        sampled = [(f"{name}, {len(chosen)} sampled", gradient.ravel()[chosen])]
-        agreements.append(compare_arrays(sampled, [(sampled[0][0], np.array(slopes))], [bound]))
+        differences = [_central_difference(recipe, actual, parameters, place, index, x, t) for index in sampled]
+        tolerance = CENTRAL_DIFFERENCE_TOLERANCE * float(abs(gradient).max()) + rounding
+        compared = [(f"{name}, {len(sampled)} sampled", gradient.ravel()[sampled])]
+        agreements.append(compare_arrays(compared, [(compared[0][0], np.array(differences))], [tolerance]))
     if not agreements:
         return Agreement(None, 0.0, "every sampled weight moves a unit across its kink; nothing to compare")
     return worst(agreements)
@@ -210,70 +210,70 @@ def _sample(gradient: Floats, rng: np.random.Generator) -> list[int]:
 
 
 def _central_difference(
-    recipe: Recipe, found: type[Trainer], parameters: Parameters, place: int, index: int, x: Floats, t: Floats
+    recipe: Recipe, actual: type[Trainer], parameters: Parameters, place: int, index: int, x: Floats, t: Floats
 ) -> float:
-    """Return the slope of the loss along one weight: element ``index`` of the array numbered ``place``."""
+    """Return dE/dw of one weight by central differences: element ``index`` of array number ``place``."""
 
     def loss(steps: int) -> float:
         moved = _move(parameters, place, index, steps * h)
-        return loss_from_outputs(recipe, found(recipe, moved).predict(x), t)
+        return loss_from_outputs(recipe, actual(recipe, moved).predict(x), t)
 
     h = CENTRAL_DIFFERENCE_STEP
     return (8 * (loss(1) - loss(-1)) - (loss(2) - loss(-2))) / (12 * h)
 
 
 def _move(parameters: Parameters, place: int, index: int, by: float) -> Parameters:
-    """Return copies with one weight moved: element ``index`` of the array numbered ``place``."""
+    """Return copies with one weight moved: element ``index`` of array number ``place``."""
     moved = copy_parameters(parameters)
     name_arrays(moved)[place][1].flat[index] += by
     return moved
 
 
 def _crosses_kink(recipe: Recipe, parameters: Parameters, place: int, index: int, batch: Examples) -> bool:
-    """Say whether some rectified unit, or output with a margin, changes sides between the outermost steps."""
+    """Return whether a relu unit or an output of the dead zone changes sides between the outermost steps."""
     if recipe.hidden_activation != "relu" and Recipe1986.of(recipe).error_dead_zone is None:
         return False
     sides = []
     for steps in (-2, 0, 2):
         moved = _move(parameters, place, index, steps * CENTRAL_DIFFERENCE_STEP)
-        passed = NumpyTrainer(recipe, moved).forward(batch.x)
-        rectified = passed.z[:-1] if recipe.hidden_activation == "relu" else []
-        sides.append([*(z > 0 for z in rectified), is_forgiven(recipe, passed.y[-1], batch.t)])
+        forward = NumpyTrainer(recipe, moved).forward(batch.x)
+        relu = forward.z[:-1] if recipe.hidden_activation == "relu" else []
+        sides.append([*(z > 0 for z in relu), in_dead_zone(recipe, forward.y[-1], batch.t)])
     return any((a != b).any() for end in (sides[0], sides[2]) for a, b in zip(end, sides[1], strict=True))
 
 
 def compare_training(
-    recipe: Recipe, found: type[Trainer], expected: type[Trainer], examples: Examples, steps: int
+    recipe: Recipe, actual: type[Trainer], expected: type[Trainer], examples: Examples, steps: int
 ) -> Agreement:
-    """Compare the weights after some steps and the loss of every epoch; the worst of :func:`compare_runs`."""
-    return worst(compare_runs(recipe, found, expected, examples, steps))
+    """Compare the weights after some steps and the loss of every epoch: the worst of :func:`compare_runs`."""
+    return worst(compare_runs(recipe, actual, expected, examples, steps))
 
 
 def compare_runs(
-    recipe: Recipe, found: type[Trainer], expected: type[Trainer], examples: Examples, steps: int
+    recipe: Recipe, actual: type[Trainer], expected: type[Trainer], examples: Examples, steps: int
 ) -> list[Agreement]:
-    """Compare every array of weights after some steps, then outputs from these weights, and last the losses.
+    """Compare every array of weights after some steps, then the outputs from these weights, then the losses.
 
-    A float64 recipe that itself drives neighbouring runs further apart than the tolerance, as training does when it is
-    about to diverge, is judged by how far it drives them apart, as a float32 recipe always is.
+    Training close to divergence drives neighbouring runs apart, in float64 too. Where they exceed the float64
+    tolerance, it is the spread of perturbed runs instead, as always in float32.
     """
     parameters = initial_parameters(recipe)
-    a, b = (train_steps(trainer(recipe, parameters), recipe, examples, steps) for trainer in (found, expected))
+    a, b = (train_steps(trainer(recipe, parameters), recipe, examples, steps) for trainer in (actual, expected))
     if recipe.dtype == "float64":
-        bounds = relative_bounds(b[:-1], WEIGHT_TOLERANCE) + relative_bounds(b[-1:], LOSS_TOLERANCE)
-        agreements = compare_each(a, b, bounds)
+        tolerances = relative_tolerances(b[:-1], WEIGHT_TOLERANCE) + relative_tolerances(b[-1:], LOSS_TOLERANCE)
+        agreements = compare_each(a, b, tolerances)
         if all(agreement.passed or agreement.difference is None for agreement in agreements):
             return agreements
     else:
-        bounds = [0.0] * len(b)
-    wider = training_error_bounds(recipe, examples, steps)
+        tolerances = [0.0] * len(b)
+    wider = training_tolerances(recipe, examples, steps)
     if not np.isfinite(wider).all():
-        return [Agreement(None, 0.0, f"nothing can be compared: the recipe diverges within {steps} steps")]
-    return compare_each(a, b, list(map(max, bounds, wider)))
+        return [Agreement(None, 0.0, f"the recipe diverges within {steps} steps, so nothing can be compared")]
+    return compare_each(a, b, list(map(max, tolerances, wider)))
 
 
 def train_steps(running: Trainer, recipe: Recipe, examples: Examples, steps: int) -> NamedArrays:
-    """Train until the weights have changed this often.
+    """Train for this many weight updates.
 
     Returns
     -------
@@ -296,7 +296,7 @@ def train_steps(running: Trainer, recipe: Recipe, examples: Examples, steps: int
 
 
 class _Perturbed(NumpyTrainer):
-    """The reference in float64, moved at every step by as much as rounding to the recipe's dtype may move it."""
+    """The reference in float64, perturbed at every step by the error bound of the recipe's dtype."""
 
     def __init__(self, recipe: Recipe, parameters: Parameters, seed: int) -> None:
         super().__init__(recipe.replace(dtype="float64"), parameters)
@@ -319,12 +319,12 @@ class _Perturbed(NumpyTrainer):
         return np.where(self.rng.random(like.shape) < 0.5, -1.0, 1.0)
 
 
-def training_error_bounds(recipe: Recipe, examples: Examples, steps: int) -> list[float]:
-    """Bound how far rounding may drive two runs apart over many steps: every array that `train_steps` returns.
+def training_tolerances(recipe: Recipe, examples: Examples, steps: int) -> list[float]:
+    """Return how far rounding may drive two runs apart over many steps, for every array that `train_steps` returns.
 
-    What rounding does in one step is bounded by analysis; what training makes of it, step after step, depends on the
-    recipe. So the reference is trained in float64 as it is and again with every gradient and every weight moved, up
-    or down at random, by its whole one-step bound, and the largest distance between such runs is taken, with a margin.
+    Analysis bounds the rounding error of one step. How training amplifies it depends on the recipe. So the reference is
+    trained in float64 once unperturbed, and again with every gradient and weight moved up or down at random by its
+    one-step bound. The tolerance is the largest distance between these runs, times `PERTURBATION_MARGIN`.
     """
     exact, start = recipe.replace(dtype="float64"), _as_float64(initial_parameters(recipe))
     wide = Examples(examples.x.astype(np.float64), examples.t.astype(np.float64), examples.y)
@@ -335,13 +335,13 @@ def training_error_bounds(recipe: Recipe, examples: Examples, steps: int) -> lis
         moved = train_steps(_Perturbed(recipe, start, seed), recipe, wide, steps)
         here = [float(abs(a - b).max()) for (_, a), (_, b) in zip(moved, straight, strict=True)]
         spreads = np.maximum(spreads, here).tolist()  # unlike max, keeps a NaN
-    bounds = [PERTURBATION_MARGIN * spread for spread in spreads]
+    tolerances = [PERTURBATION_MARGIN * spread for spread in spreads]
     terms = (recipe.batch_size or len(examples.x)) * recipe.layer_sizes[-1] + FUNCTION_ERROR
     u = unit_roundoff(recipe.dtype)
-    bounds[-1] += 2 * gamma(terms, u) * float(abs(straight[-1][1]).max())
+    tolerances[-1] += 2 * gamma(terms, u) * float(abs(straight[-1][1]).max())
     final = error_bounds(recipe, reference.parameters(), wide.x[:FINAL_OUTPUTS], wide.t[:FINAL_OUTPUTS])
-    bounds[-2] += 2 * float(final.outputs.max())
-    return bounds
+    tolerances[-2] += 2 * float(final.outputs.max())
+    return tolerances
 
 
 def _as_float64(parameters: Parameters) -> Parameters:

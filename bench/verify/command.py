@@ -1,4 +1,4 @@
-"""``backprop-bench parity``: the proof as a person would want to read it."""
+"""``backprop-bench parity``: verification, quantity by quantity."""
 
 import datetime
 import json
@@ -27,7 +27,7 @@ from backprop_bench.data import Dataset, InputError, Recipe, check_fit, fit_reci
 
 DRIFT_STEPS = 3000
 DRIFT = "drift.json"
-"""File that ``--drift`` leaves."""
+"""File that ``--drift`` writes."""
 INSPECT, MEASURE_DRIFT = "verify.handlers:inspect", "verify.handlers:drift"
 DIAGNOSE = "mutation.handlers:diagnose"
 """Handlers of the requests of a worker."""
@@ -35,11 +35,11 @@ DIAGNOSE = "mutation.handlers:diagnose"
 
 @click.command()
 @click.argument("implementation", default="scratch-numpy")
-@click.option("--against", help="The implementation to compare with; the twin on the other side unless given.")
+@click.option("--against", help="Implementation to compare with.  [default: its reference implementation]")
 @recipe_options
 @click.option("--dataset", default="mnist", show_default=True, help="Name or path of the dataset.")
-@click.option("--steps", type=click.IntRange(min=1), help="Compare the weights after this many changes.")
-@click.option("--drift", type=click.Path(path_type=Path, file_okay=False), help="Draw the drift into this folder.")
+@click.option("--steps", type=click.IntRange(min=1), help="Compare the weights after this many updates.")
+@click.option("--drift", type=click.Path(path_type=Path, file_okay=False), help="Draw the divergence into this folder.")
 @output_options
 def parity(
     implementation: str,
@@ -53,8 +53,8 @@ def parity(
 ) -> None:
     """Compare IMPLEMENTATION with another one, quantity by quantity, from the same weights and batches.
 
-    Shown for float64 and for the recipe's own dtype. Where they are not equal, it says what differs first, and which
-    known mistake does that; exit code 1.
+    It compares in float64 and in the recipe's own dtype. Where both are not equal, it names the first quantity that
+    differs and the likely mistake, and ends with exit code 1.
 
     \b
     Examples:
@@ -63,21 +63,21 @@ def parity(
       backprop-bench parity path/to/mine.py:Mine --steps 500 --layer-sizes 784-30-20-10
       backprop-bench parity --drift results/drift
     """  # noqa: D301 (click reads the backspace)
-    twin = against or named_implementation(implementation).twin
-    for name in (implementation, twin):
+    other = against or named_implementation(implementation).reference
+    for name in (implementation, other):
         check_available(name)
     changes, loaded = changes_from(fields), load_dataset(dataset)
-    chosen = named_recipe(recipe)
-    chosen = (chosen if "layer_sizes" in changes else fit_recipe(chosen, loaded)).replace(**changes)
-    check_fit(chosen, loaded)
-    request = {"implementation": implementation, "against": twin, "dataset": dataset}
+    base = named_recipe(recipe)
+    changed = (base if "layer_sizes" in changes else fit_recipe(base, loaded)).replace(**changes)
+    check_fit(changed, loaded)
+    request = {"implementation": implementation, "against": other, "dataset": dataset}
     try:
         with Worker(threads=1) as worker:
-            findings = _compare(worker, request, chosen, steps)
+            findings = _compare(worker, request, changed, steps)
             output.show(findings)
             if drift is not None:
                 run = _run(loaded)
-                figure = _draw_drift(worker, request, chosen, steps or DRIFT_STEPS, drift, run)
+                figure = _draw_drift(worker, request, changed, steps or DRIFT_STEPS, drift, run)
                 output.note(f"Drift: {figure}")
     except Refusal as refusal:
         raise InputError(str(refusal)) from None
@@ -92,7 +92,7 @@ def _dtypes(recipe: Recipe) -> list[str]:
 
 
 def _compare(worker: Worker, request: dict[str, str], recipe: Recipe, steps: int | None) -> Findings:
-    """Return the grid of every precision, and whether all is equal."""
+    """Return the conclusions, the grid of every dtype, and whether both are equal in all of them."""
     bars = Bars()
     outcomes: dict[str, Inspection] = {}
     readings: dict[str, Reading] = {}
@@ -116,14 +116,16 @@ def _compare(worker: Worker, request: dict[str, str], recipe: Recipe, steps: int
         for dtype, outcome in outcomes.items()
         if outcome.quantities
     ]
-    said = [f"Not compared in {dtype}: {why}." for dtype, why in refusals.items()]
+    sentences: list[str] = []
     for dtype, outcome in outcomes.items():
-        said += [conclusion(dtype, outcome), *(reading(readings[dtype]) if dtype in readings else [])]
-    return Findings([Finding("parity", said, grids)], failed=not all(outcome.equal for outcome in outcomes.values()))
+        sentences += [conclusion(dtype, outcome), *(reading(readings[dtype]) if dtype in readings else [])]
+    sentences += [f"Not compared in {dtype}: {why}." for dtype, why in refusals.items()]
+    failed = not all(outcome.equal for outcome in outcomes.values())
+    return Findings([Finding("parity", sentences, grids)], failed=failed)
 
 
 def _run(dataset: Dataset) -> dict[str, object]:
-    """Return what the description of a run says of where and with what it is made."""
+    """Return the environment of a run, for its description."""
     return {
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "threads": 1,
@@ -135,9 +137,9 @@ def _run(dataset: Dataset) -> dict[str, object]:
 def _draw_drift(
     worker: Worker, request: dict[str, str], recipe: Recipe, steps: int, folder: Path, run: dict[str, object]
 ) -> Path:
-    """Train both in either precision, draw how far they come apart, and return the figure."""
+    """Train both in either dtype, draw how far they diverge, and return the figure."""
     curves, bars = {}, Bars()
-    with bars.stage("drifting", 2):
+    with bars.stage("training", 2):
         for dtype in ("float64", "float32"):
             here = recipe.replace(dtype=dtype).to_dict()
             curves[dtype] = worker.ask(MEASURE_DRIFT, Drift, **request, recipe=here, steps=steps).points
@@ -152,7 +154,7 @@ def _draw_drift(
 
 
 def drift_findings(run: RecordedRun) -> Findings:
-    """Return the figure of what ``parity --drift`` has left in a folder."""
+    """Return the figure of the file that ``parity --drift`` wrote to a folder."""
     record = json.loads((run.folder / DRIFT).read_text("utf-8"))
     return Findings([Finding("drift", draw=lambda: [draw_drift(record)])])
 

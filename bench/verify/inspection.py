@@ -1,4 +1,4 @@
-"""Two implementations held against each other, quantity by quantity, in the order in which they are computed."""
+"""Two implementations compared quantity by quantity, in the order of computation."""
 
 import bisect
 import dataclasses
@@ -14,7 +14,7 @@ from backprop_bench.bench.core.stats.tolerances import (
     NamedArrays,
     compare_each,
     name_arrays,
-    relative_bounds,
+    relative_tolerances,
 )
 from backprop_bench.bench.verify.checks import GRADIENT_TOLERANCE, compare_runs, first_batch
 from backprop_bench.bench.verify.rounding import ErrorBounds, error_bounds
@@ -31,7 +31,7 @@ from backprop_bench.data import (
 )
 
 DRIFT_POINTS = 24
-"""Numbers of steps, evenly spaced on a logarithmic axis, after which the drift is measured."""
+"""Numbers of steps, evenly spaced on a logarithmic axis, after which divergence is measured."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,17 +44,17 @@ class Quantity:
         ``z``, ``y``, ``outputs`` (of `predict`), ``dE/dy``, ``dE/dz``, ``dE/dW``, ``dE/db``; after training ``W``,
         ``b``, ``outputs after`` and ``loss`` (of every epoch).
     layer
-        Layer of weights that it belongs to, from 1; the last one for outputs and loss.
+        Its layer of weights, from 1; the last one for outputs and loss.
     exact
         Whether it is the same to the last bit.
     digits
-        Decimal digits to which it agrees, of the largest value; ``None`` where there is nothing to compare.
+        Decimal digits on which both agree, relative to the largest value; ``None`` where nothing can be compared.
     difference
-        Largest difference, relative to the largest value; ``None`` likewise.
+        Largest error, relative to the largest value; ``None`` likewise.
     passed
-        Whether every element is within what rounding allows.
+        Whether every element is within its tolerance.
     where
-        Place of the largest difference, or what is wrong.
+        Place of the largest error, or what is wrong.
     """
 
     name: str
@@ -67,26 +67,26 @@ class Quantity:
 
 
 def inspect(
-    recipe: Recipe, found: type[Trainer], expected: type[Trainer], examples: Examples, steps: int
+    recipe: Recipe, actual: type[Trainer], expected: type[Trainer], examples: Examples, steps: int
 ) -> list[Quantity]:
     """Compare every quantity that both implementations show.
 
-    Intermediate quantities are those of the first batch from the initial weights; weights are those after ``steps``
-    changes, outputs after training are from these, and losses are those on the way.
+    Intermediate quantities are those of the first batch from the initial weights. Weights and the outputs after
+    training are those after ``steps`` updates; losses are those of every epoch until then.
     """
     batch, parameters = first_batch(recipe, examples), initial_parameters(recipe)
     bounds = error_bounds(recipe, parameters, batch.x, batch.t)
-    trainers = [trainer(recipe, parameters) for trainer in (found, expected)]
+    trainers = [trainer(recipe, parameters) for trainer in (actual, expected)]
     a, b = (list(_quantities(trainer, batch, shows_all(*trainers))) for trainer in trainers)
     quantities = [
         _compare(name, layer, x, y, _allowed(recipe, bounds, name, layer, y))
         for (name, layer, x), (_, _, y) in zip(a, b, strict=True)
     ]
-    return quantities + _compare_trained(recipe, found, expected, examples, steps)
+    return quantities + _compare_trained(recipe, actual, expected, examples, steps)
 
 
 def shows_all(*trainers: Trainer) -> bool:
-    """Say whether all of these show their intermediate quantities."""
+    """Return whether all of these show their intermediate quantities."""
     return all(isinstance(trainer, Traces) for trainer in trainers)
 
 
@@ -119,7 +119,7 @@ def _gradient(gradients: Parameters, layer: int) -> Iterator[tuple[str, int, Flo
 
 def _allowed(recipe: Recipe, bounds: ErrorBounds, name: str, layer: int, expected: Floats) -> Floats | float:
     if recipe.dtype == "float64":
-        return relative_bounds([(name, expected)], GRADIENT_TOLERANCE)[0]
+        return relative_tolerances([(name, expected)], GRADIENT_TOLERANCE)[0]
     limits: dict[str, Sequence[Any]] = {"z": bounds.z, "y": bounds.y, "dE/dy": bounds.dy, "dE/dz": bounds.dz}
     limits["outputs"] = bounds.y
     limits["dE/dW"] = [gradient.weight for gradient in bounds.gradients]
@@ -145,13 +145,13 @@ def _quantity(name: str, layer: int, passed: bool, largest: Agreement) -> Quanti
 
 
 def _compare_trained(
-    recipe: Recipe, found: type[Trainer], expected: type[Trainer], examples: Examples, steps: int
+    recipe: Recipe, actual: type[Trainer], expected: type[Trainer], examples: Examples, steps: int
 ) -> list[Quantity]:
     names = [
         (name, layer) for layer in range(1, len(recipe.layer_sizes)) for name in (("W", "b") if recipe.bias else ("W",))
     ]
     names += [("outputs after", len(recipe.layer_sizes) - 1), ("loss", len(recipe.layer_sizes) - 1)]
-    agreements = compare_runs(recipe, found, expected, examples, steps)
+    agreements = compare_runs(recipe, actual, expected, examples, steps)
     return [
         _quantity(name, layer, agreement.passed, agreement)
         for (name, layer), agreement in zip(names, agreements, strict=False)
@@ -159,17 +159,16 @@ def _compare_trained(
 
 
 def first_step_apart(
-    recipe: Recipe, found: type[Trainer], expected: type[Trainer], examples: Examples, steps: int
+    recipe: Recipe, actual: type[Trainer], expected: type[Trainer], examples: Examples, steps: int
 ) -> tuple[int, tuple[str, ...]]:
-    """Return the first of these steps after which weights differ, as they do after the last, and the arrays that do.
+    """Return the first step after which weights differ, and the arrays that differ then; they must after ``steps``.
 
-    Both are trained anew for 1, 2, 4, … steps until they differ, and then for numbers in between, so that their epochs
-    are whole ones.
+    Both are trained anew for 1, 2, 4, … steps until they differ, then for numbers in between.
     """
 
     @functools.cache
     def apart(step: int) -> tuple[str, ...]:
-        agreements = compare_runs(recipe, found, expected, examples, step)
+        agreements = compare_runs(recipe, actual, expected, examples, step)
         weights = agreements[:-2] or agreements
         return tuple(agreement.where.partition("[")[0] for agreement in weights if not agreement.passed)
 
@@ -181,16 +180,16 @@ def first_step_apart(
 
 
 def drift(
-    recipe: Recipe, found: type[Trainer], expected: type[Trainer], examples: Examples, steps: int
+    recipe: Recipe, actual: type[Trainer], expected: type[Trainer], examples: Examples, steps: int
 ) -> list[tuple[int, float]]:
-    """Train both from the same weights and measure how far they are apart on the way.
+    """Train both from the same weights and measure how far they diverge.
 
     Returns
     -------
     list
-        Numbers of steps, and the largest difference of a weight then, relative to the largest weight of its array.
+        Numbers of steps, and the largest difference of a weight, relative to the largest weight of its array.
     """
-    trainers = [trainer(recipe, initial_parameters(recipe)) for trainer in (found, expected)]
+    trainers = [trainer(recipe, initial_parameters(recipe)) for trainer in (actual, expected)]
     size = recipe.batch_size or len(examples.x)
     epochs = -(-steps * size // len(examples.x))
     order = np.concatenate([batch_order(recipe, len(examples.x), epoch) for epoch in range(epochs)])

@@ -1,4 +1,4 @@
-"""Whether an implementation keeps to the protocol: what it returns, and what it leaves alone."""
+"""The protocol check: what an implementation returns, and what it must not change."""
 
 import numbers
 from collections.abc import Callable, Iterator, Sequence
@@ -20,39 +20,39 @@ from backprop_bench.data import (
     initial_parameters,
 )
 
-ANOTHER = 1e-3
-"""Difference, relative to the largest value, from which weights are others: less is a matter of precision."""
+NOT_INITIAL = 1e-3
+"""Difference, relative to the largest value, above which weights are not the initial ones, whatever the dtype."""
 
 
-def check_conduct(recipe: Recipe, found: type[Trainer], batch: Examples) -> Agreement:
-    """Use every method of a trainer on a batch and look at what it did.
+def check_protocol(recipe: Recipe, actual: type[Trainer], batch: Examples) -> Agreement:
+    """Call every method of a trainer on a batch and check the results and side effects.
 
     Returns
     -------
     Agreement
-        Without a difference, and ``where`` saying what is wrong, unless nothing is.
+        Passed, or without a difference and with what is wrong in ``where``.
     """
     try:
-        for fault in _faults(recipe, found, batch):
+        for fault in _faults(recipe, actual, batch):
             return Agreement(None, 0.0, fault)
     except _Forked as forked:
         return Agreement(None, 0.0, str(forked))
     except _Raised as raised:
         method, error = raised.args
         return Agreement(None, 0.0, f"{method} raised {describe_error(error)}")
-    return Agreement(0.0, 0.0, "keeps to the protocol")
+    return Agreement(0.0, 0.0, "follows the protocol")
 
 
-class _Raised(Exception):  # noqa: N818 (it is a finding)
-    """A method raised: its name, and what it raised."""
+class _Raised(Exception):  # noqa: N818 (it is a result)
+    """A method raised an exception: its name, and the exception."""
 
 
-class _Forked(Exception):  # noqa: N818 (it is a finding)
+class _Forked(Exception):  # noqa: N818 (it is a result)
     """A method forked; the message says which."""
 
 
 def _call(method: str, call: Callable[..., Any], *arguments: Any) -> Any:
-    """Call a method; raises `_Raised` for what it raises, but for a refusal, and `_Forked`."""
+    """Call a method; raise `_Raised` for its exceptions except refusals, and `_Forked` where it forks."""
     try:
         return call_once(call, *arguments)
     except InputError:
@@ -63,23 +63,23 @@ def _call(method: str, call: Callable[..., Any], *arguments: Any) -> Any:
         raise _Raised(method, error) from error
 
 
-def _faults(recipe: Recipe, found: type[Trainer], batch: Examples) -> Iterator[str]:
-    """Yield what is wrong, in the order in which it would confuse whatever comes after it."""
-    given = initial_parameters(recipe)
-    trainer = _call("__init__", found, recipe, given)
+def _faults(recipe: Recipe, actual: type[Trainer], batch: Examples) -> Iterator[str]:
+    """Yield what is wrong; an error that would distort later checks comes before them."""
+    initial = initial_parameters(recipe)
+    trainer = _call("__init__", actual, recipe, initial)
     order = batch_order(recipe, len(batch.x), 0)
     calls: dict[str, Callable[[], Any]] = {
         "parameters": lambda: _call("parameters", trainer.parameters),
         "predict": lambda: _call("predict", trainer.predict, batch.x),
         "gradients": lambda: _call("gradients", trainer.gradients, batch.x, batch.t),
     }
-    inputs = [("x", batch.x), ("t", batch.t), ("order", order), *_prefix("the initial ", name_arrays(given))]
+    inputs = [("x", batch.x), ("t", batch.t), ("order", order), *_prefix("the initial ", name_arrays(initial))]
     for name, call in calls.items():
         kept = _Kept([*inputs, *_own_weights(trainer, name)])
         first, second = call(), call()
         yield from _shape_faults(recipe, name, first, len(batch.x))
         if name == "parameters":
-            yield from _start_faults(first, initial_parameters(recipe))
+            yield from _initial_faults(first, initial_parameters(recipe))
         yield from kept.changes(name, _own_weights(trainer, name))
         yield from _sharing_faults(name, first, second, inputs)
     kept = _Kept(inputs)
@@ -96,13 +96,13 @@ _AnyArrays = Sequence[tuple[str, np.ndarray[Any, Any]]]
 
 
 class _Kept:
-    """Copies of arrays, to see afterwards whether somebody changed them."""
+    """Copies of arrays, to detect later changes."""
 
     def __init__(self, arrays: _AnyArrays) -> None:
         self.arrays = [(name, array, array.copy()) for name, array in arrays]
 
     def changes(self, method: str, again: NamedArrays) -> Iterator[str]:
-        """Yield what has changed; ``again`` are arrays that were copied by name and have been fetched anew."""
+        """Yield what has changed; ``again`` are arrays that have been fetched anew by name."""
         fetched = dict(again)
         for name, array, copy in self.arrays:
             if not np.array_equal(fetched.get(name, array), copy, equal_nan=True):
@@ -114,7 +114,7 @@ def _prefix(prefix: str, arrays: NamedArrays) -> NamedArrays:
 
 
 def _own_weights(trainer: Trainer, method: str) -> NamedArrays:
-    """Return the trainer's weights, once it has been seen that it gives them as it should."""
+    """Return the trainer's weights, once `parameters` itself is checked."""
     if method == "parameters":
         return []
     return _prefix("its own ", name_arrays(_call("parameters", trainer.parameters)))
@@ -144,10 +144,10 @@ def _shape_faults(recipe: Recipe, method: str, returned: Any, n_examples: int, *
             )
 
 
-def _start_faults(returned: Parameters, given: Parameters) -> Iterator[str]:
-    for (name, array), (_, expected) in zip(name_arrays(returned), name_arrays(given), strict=True):
-        if abs(array - expected).max() > ANOTHER * abs(expected).max():
-            yield f"parameters returns another {name} than the one to start from, before any training"
+def _initial_faults(returned: Parameters, initial: Parameters) -> Iterator[str]:
+    for (name, array), (_, expected) in zip(name_arrays(returned), name_arrays(initial), strict=True):
+        if abs(array - expected).max() > NOT_INITIAL * abs(expected).max():
+            yield f"parameters returns another {name} than the initial one, before any training"
 
 
 def _array_faults(
@@ -164,13 +164,13 @@ def _array_faults(
 
 
 def _sharing_faults(method: str, first: Any, second: Any, inputs: _AnyArrays) -> Iterator[str]:
-    """Arrays that two calls share, or that lead into what was handed in: a later change of one changes the other."""
+    """Yield arrays that two calls share, or that share memory with an input."""
     for (name, a), (_, b) in zip(_returned(first), _returned(second), strict=True):
         if np.shares_memory(a, b):
             yield f"{method} returns the same array twice for {name}, expected a new one each time"
-        for given, array in inputs:
+        for input_name, array in inputs:
             if np.shares_memory(a, array):
-                yield f"{method} returns {given} itself for {name}, expected a copy"
+                yield f"{method} returns {input_name} itself for {name}, expected a copy"
 
 
 def _returned(value: Parameters | np.ndarray[Any, Any]) -> NamedArrays:

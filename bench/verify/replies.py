@@ -16,7 +16,7 @@ class Inspection(Reply, frozen=True, kw_only=True):
 
     Attributes
     ----------
-    conduct
+    protocol
         What breaks the protocol; ``None`` where nothing does. Then nothing is compared.
     steps
         Weight updates after which weights are compared.
@@ -27,7 +27,7 @@ class Inspection(Reply, frozen=True, kw_only=True):
     """
 
     equal: bool
-    conduct: str | None = None
+    protocol: str | None = None
     steps: int = 0
     steps_per_epoch: int = 0
     quantities: tuple[Quantity, ...] = ()
@@ -36,16 +36,16 @@ class Inspection(Reply, frozen=True, kw_only=True):
 
 
 class Reading(Reply, frozen=True, kw_only=True):
-    """What is known of a difference.
+    """The likely cause of a difference.
 
     Attributes
     ----------
     differs
-        What of outputs, gradient, weight updates and loss differs, and by which factor; empty for nothing.
+        Which of outputs, gradient, weight updates and loss differ, and by which factor; empty for none.
     mistakes
-        Known mistakes that compute the very same, within rounding.
+        Known mistakes that compute the same within rounding error.
     questions
-        What to ask: of these mistakes, or else of those that make the same quantities differ, the most alike first.
+        The questions of these mistakes; otherwise of those that affect the same quantities, the most similar first.
     epochs
         Epochs of a few batches in which differences were looked for; 0 where none were.
     """

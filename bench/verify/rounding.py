@@ -4,9 +4,9 @@ Every computed sum of n products differs from the exact one by at most γ_n = n 
 absolute values, in whatever order it is added up (Higham, *Accuracy and Stability of Numerical Algorithms*, 2002,
 section 3.1); u is half the spacing of numbers at 1. Of long sums all roundings would have to point the same way for
 that; as they do not, λ √n u is taken where it is smaller (Higham & Mary, *A New Approach to Probabilistic Rounding
-Error Analysis*, SIAM J. Sci. Comput. 41, 2019). Errors are carried on through each layer by the absolute values of its
-weights and the slope of its activation. What comes out bounds the distance of any correct implementation from the exact
-gradient, so two of them are at most twice as far from each other.
+Error Analysis*, SIAM J. Sci. Comput. 41, 2019). Errors propagate through each layer by the absolute values of its
+weights and the derivative of its activation. The result bounds the distance of any correct implementation from the
+exact gradient, so two of them are at most twice as far from each other.
 """
 
 import dataclasses
@@ -15,7 +15,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from backprop_bench.bench.core.stats.tolerances import is_forgiven
+from backprop_bench.bench.core.stats.tolerances import in_dead_zone
 from backprop_bench.data import Floats, Layer, Parameters, Recipe, Recipe1986, connections
 
 Float64s = npt.NDArray[np.float64]
@@ -40,7 +40,7 @@ def gamma(n: int, u: float) -> float:
 
 @dataclasses.dataclass(frozen=True)
 class _Known:
-    """A quantity with a bound of its error, both float64 and of one shape."""
+    """A quantity and the bound of its error, both float64 and of one shape."""
 
     value: Float64s
     error: Float64s
@@ -78,7 +78,7 @@ def error_bounds(recipe: Recipe, parameters: Parameters, x: Floats, t: Floats) -
     dys, dzs = [dy], [dz]
     for layer in range(len(parameters) - 1, 0, -1):
         dy = _product(dz, _exact(parameters[layer].weight[: recipe.layer_sizes[layer]].T), u)
-        dz = _times(dy, _slope(recipe.hidden_activation, ys[layer], u), u)
+        dz = _times(dy, _derivative(recipe.hidden_activation, ys[layer], u), u)
         dys.insert(0, dy)
         dzs.insert(0, dz)
     gradients = tuple(_gradient_bound(recipe, fed, dz, u) for fed, dz in zip(feds, dzs, strict=True))
@@ -110,11 +110,11 @@ def _times(a: _Known, b: _Known, u: float) -> _Known:
 def _forward(
     recipe: Recipe, parameters: Parameters, x: Float64s, u: float
 ) -> tuple[list[_Known], list[_Known], list[_Known]]:
-    """Total inputs of all layers, their activations after the inputs of the network, and what each is fed with."""
+    """Return the pre-activations of all layers, inputs and activations, and the inputs of each layer."""
     zs, ys, feds = [], [_exact(x)], []
     for number, layer in enumerate(parameters, start=1):
-        skips = Recipe1986.of(recipe).skip_connection and number == len(parameters)
-        feds.append(_beside(ys[-1], ys[0]) if skips else ys[-1])
+        has_skip = Recipe1986.of(recipe).skip_connection and number == len(parameters)
+        feds.append(_beside(ys[-1], ys[0]) if has_skip else ys[-1])
         z = _product(feds[-1], _exact(layer.weight), u, terms=layer.weight.shape[0] + 2)
         if layer.bias is not None:
             bias = layer.bias.astype(np.float64)
@@ -147,14 +147,14 @@ def _activate(kind: str, z: _Known, u: float) -> _Known:
     return z
 
 
-def _slope(kind: str, y: _Known, u: float) -> _Known:
+def _derivative(kind: str, y: _Known, u: float) -> _Known:
     """Return the derivative of the activation, from the activation."""
     if kind == "sigmoid":
-        slope = y.value * (1 - y.value)
-        return _Known(slope, abs(1 - 2 * y.value) * y.error + 3 * u * slope)
+        derivative = y.value * (1 - y.value)
+        return _Known(derivative, abs(1 - 2 * y.value) * y.error + 3 * u * derivative)
     if kind == "tanh":
         return _Known(1 - y.value**2, 2 * abs(y.value) * y.error + 2 * u)
-    if kind == "relu":  # where z is within its error of the kink, either slope is right
+    if kind == "relu":  # where z is within its error of the kink, either derivative is right
         return _Known((y.value > 0).astype(np.float64), (y.value <= y.error).astype(np.float64) * (y.error > 0))
     return _Known(np.ones_like(y.value), np.zeros_like(y.value))
 
@@ -164,13 +164,13 @@ def _output_derivatives(recipe: Recipe, y: _Known, t: Float64s, u: float) -> tup
     dy = _Known(y.value - t, y.error + u * abs(y.value - t))
     if (zone := Recipe1986.of(recipe).error_dead_zone) is not None:  # within its error of the edge, either is right
         edge = np.where(t > sum(recipe.target_range) / 2, zone[1], zone[0])
-        forgiven = is_forgiven(recipe, y.value, t)
-        error = np.where(forgiven, 0.0, dy.error) + np.where(abs(y.value - edge) <= y.error, abs(dy.value), 0.0)
-        dy = _Known(np.where(forgiven, 0.0, dy.value), error)
+        ignored = in_dead_zone(recipe, y.value, t)
+        error = np.where(ignored, 0.0, dy.error) + np.where(abs(y.value - edge) <= y.error, abs(dy.value), 0.0)
+        dy = _Known(np.where(ignored, 0.0, dy.value), error)
     if recipe.reduction == "mean":
         dy = _Known(dy.value / len(t), dy.error / len(t) + 2 * u * abs(dy.value) / len(t))
     if recipe.loss == "squared_error":
-        return dy, _times(dy, _slope(recipe.output_activation, y, u), u)
+        return dy, _times(dy, _derivative(recipe.output_activation, y, u), u)
     return dy, dy
 
 

@@ -1,4 +1,4 @@
-"""The parity of two implementations as a grid: quantities down, layers across."""
+"""The comparison of two implementations as a grid (quantities down, layers across), and in sentences."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,7 +8,7 @@ from backprop_bench.bench.verify.inspection import Quantity
 from backprop_bench.bench.verify.replies import Inspection, Reading
 
 QUANTITIES = {
-    "z": "z, total input",
+    "z": "z, pre-activation",
     "y": "y, activation",
     "outputs": "outputs",
     "dE/dy": "dE/dy",
@@ -21,20 +21,20 @@ QUANTITIES = {
     "loss": "loss by epoch",
 }
 AFTER = ("W", "b", "outputs after", "loss")
-"""Quantities that are compared when both have been trained."""
+"""Quantities that are compared after training."""
 OF_THE_NETWORK = ("outputs", "outputs after", "loss")
 """Quantities that belong to no layer."""
 
 
 def parity_grid(title: str, quantities: Sequence[Quantity], steps: int) -> Table:
-    """Return one row per quantity, one column per layer, and the largest difference of the row with its place.
+    """Return one row per quantity, one column per layer, and the largest error of the row with its place.
 
     Parameters
     ----------
     quantities
         In the order in which they are computed.
     steps
-        Weight changes after which the weights were compared.
+        Weight updates after which the weights were compared.
     """
     layers = range(1, max(quantity.layer for quantity in quantities) + 1)
     rows = []
@@ -44,8 +44,8 @@ def parity_grid(title: str, quantities: Sequence[Quantity], steps: int) -> Table
             continue
         cells = [_cell(here[layer]) if layer in here else "" for layer in layers]
         rows.append([QUANTITIES[name] + _after(name, steps), *cells, *_largest(here)])
-    columns = ["<quantity", *(f"<layer {layer}" for layer in layers), "largest difference", "<where"]
-    note = "Digits: decimal digits to which the two agree, of the largest value of the array."
+    columns = ["<quantity", *(f"<layer {layer}" for layer in layers), "largest error", "<where"]
+    note = "Digits: decimal digits of agreement. Errors and digits are relative to the largest value of the array."
     return make_table(title, columns, rows, note)
 
 
@@ -58,7 +58,7 @@ def _cell(quantity: Quantity) -> str:
 
 
 def _largest(here: Mapping[int, Quantity]) -> list[str]:
-    """Return the largest difference of a row and where it is, what cannot be compared first."""
+    """Return the largest error of a row and its place; what cannot be compared comes first."""
     incomparable = [quantity for quantity in here.values() if quantity.difference is None]
     if incomparable:
         return ["", incomparable[0].where]
@@ -77,27 +77,28 @@ def _layer(quantity: Quantity) -> str:
 
 
 def conclusion(dtype: str, outcome: Inspection) -> str:
-    """Return in one sentence whether two implementations are equal, and if not, where it begins."""
-    if outcome.conduct is not None:
-        return f"Not equal in {dtype}: {outcome.conduct}."
-    hidden = "" if outcome.traced else " Not both show their intermediate quantities, so these are not compared."
+    """Return whether two implementations are equal, and otherwise the first quantity that differs."""
+    if outcome.protocol is not None:
+        return f"Not equal in {dtype}: {outcome.protocol}."
+    untraced = " Intermediate quantities are not compared: not both implementations have the method trace."
+    hidden = "" if outcome.traced else untraced
     if outcome.equal:
-        return f"Equal in {dtype}: every difference is within what rounding allows.{hidden}"
+        return f"Equal in {dtype}: every error is within its tolerance.{hidden}"
     first = next(quantity for quantity in outcome.quantities if not quantity.passed)
     of = f" of {_layer(first)}" if _layer(first) else ""
     what = QUANTITIES[first.name] + of + _after(first.name, outcome.steps)
     if first.difference is None:
-        return f"Not proved in {dtype}: {what}: {first.where}.{hidden}"
+        return f"Not verified in {dtype}, {what}: {first.where}.{hidden}"
     since = _since(outcome) if first.name in AFTER and outcome.first_step is not None else ""
     return (
-        f"Not equal in {dtype}: the first quantity that differs is {what}, by {scientific(first.difference)} × its "
-        f"largest value, at {first.where}.{since}{hidden}"
+        f"Not equal in {dtype}: the first quantity that differs is {what}. The error at {first.where} is "
+        f"{scientific(first.difference)} × the largest value of the array.{since}{hidden}"
     )
 
 
 def _since(outcome: Inspection) -> str:
-    """Return the first step after which weights differ, which batch that is, and which weights these are."""
-    assert outcome.first_step is not None  # who asks has looked
+    """Return the first step after which weights differ, its batch, and the first weights that differ."""
+    assert outcome.first_step is not None  # the caller checks it
     step, arrays = outcome.first_step
     epoch, batch = divmod(step - 1, outcome.steps_per_epoch)
     of_all = sum(quantity.name in ("W", "b") for quantity in outcome.quantities)
@@ -106,21 +107,21 @@ def _since(outcome: Inspection) -> str:
     return f" The weights differ from step {step} on, {place}: at first {which}."
 
 
-def reading(found: Reading) -> list[str]:
-    """Return what is known of the difference: what differs in all, and which known mistakes look like that."""
+def reading(diagnosis: Reading) -> list[str]:
+    """Return all that differs, and the known mistakes that cause it or a similar difference."""
     sentences = []
-    if found.differs:
-        sentences.append(f"What differs: {found.differs}.")
-    if found.mistakes:
-        sentences.append(f"A known mistake does the very same: {'; or '.join(found.mistakes)}.")
-        sentences.append(f"So: {' Or: '.join(found.questions)}")
-    elif found.questions:
-        sentences.append(f"Known mistakes that look like this ask: {' Or: '.join(found.questions)}")
-    elif found.differs:
-        sentences.append("No known mistake makes just this differ.")
-    elif found.epochs:
+    if diagnosis.differs:
+        sentences.append(f"What differs: {diagnosis.differs}.")
+    if diagnosis.mistakes:
+        sentences.append(f"A known mistake computes exactly this: {'; or '.join(diagnosis.mistakes)}.")
+        sentences.append(f"Question: {' Or: '.join(diagnosis.questions)}")
+    elif diagnosis.questions:
+        sentences.append(f"Similar known mistakes raise the question: {' Or: '.join(diagnosis.questions)}")
+    elif diagnosis.differs:
+        sentences.append("No known mistake affects exactly these quantities.")
+    elif diagnosis.epochs:
         sentences.append(
-            f"Known mistakes are looked for in {found.epochs} epochs of a few batches, where nothing differs yet: "
-            "this one begins later, or is small."
+            f"Known mistakes are tried for {diagnosis.epochs} epochs of a few batches, and nothing differs there. "
+            "This mistake starts later, or is small."
         )
     return sentences

@@ -29,7 +29,7 @@ class Slow(NumpyTrainer):
 
 
 class Wrong(NumpyTrainer):
-    """Forgets the slope of the hidden units in the first layer."""
+    """Has a wrong gradient in the first layer."""
 
     def gradients(self, x: Floats, t: Floats) -> Parameters:
         first, *rest = super().gradients(x, t)
@@ -46,7 +46,7 @@ class Refusing(NumpyTrainer):
 
 
 class _LongTraining(NumpyTrainer):
-    """Behaves in the parity proof, whose epochs are short, and shows itself in training."""
+    """Behaves in verification, whose epochs are short, and misbehaves in training."""
 
     def misbehave(self) -> float:
         raise NotImplementedError
@@ -97,7 +97,7 @@ class ForkingForHelp(NumpyTrainer):
 
 
 class Diverging(NumpyTrainer):
-    """Loses its weights in training, but not in the parity proof, whose epochs are short."""
+    """Loses its weights in training, but not in verification, whose epochs are short."""
 
     def train_epoch(self, x: Floats, t: Floats, order: Order) -> float:
         if len(order) > 200 and self.recipe.seed == 0:
@@ -181,7 +181,7 @@ class BrokenParts(NumpyTrainer):
 
 
 class _LongTrained(NumpyTrainer):
-    """Behaves until it has trained for long, which it does not in the parity proof."""
+    """Behaves until it has trained for long, which it never does in verification."""
 
     trained = False
 

@@ -18,7 +18,7 @@ from backprop_bench.bench.core.implementations import PARTS as FLOOR_PARTS
 from backprop_bench.bench.explain.chain import CHAIN, LOADED, PARTS, SMALLEST, START, STEP_OF, TWICE, Bridge
 from backprop_bench.bench.explain.chain_plan import bridge_question
 from backprop_bench.bench.explain.chain_view import bridge_sentences, bridge_tables, draw_bridge
-from backprop_bench.bench.verify.checks import prove
+from backprop_bench.bench.verify.checks import verify
 from backprop_bench.data import (
     SHARED,
     Dataset,
@@ -231,8 +231,8 @@ def test_every_link_is_proved_on_both_recipes(tiny: Dataset) -> None:
     entries = [entry for entry in bridge_question(tiny, None, 2, 3).entries if entry.implementation in LINKS]
     assert {entry.implementation for entry in entries} == set(LINKS)
     for entry in entries:
-        for proof in prove(named_implementation(entry.implementation), entry.recipe, tiny, steps=10):
-            assert proof.passed, (entry.label, proof)
+        for check in verify(named_implementation(entry.implementation), entry.recipe, tiny, steps=10):
+            assert check.passed, (entry.label, check)
 
 
 def test_what_trains_nothing_is_known() -> None:

@@ -370,8 +370,8 @@ def test_parity_of_an_implementation_without_float32_is_shown_in_float64(run: Ru
     result = run("parity", "scratch-python", *words)
     assert result.exit_code == 0, result.output
     found = json.loads(result.stdout)
-    assert "Not compared in float32" in found["sentences"][0]
-    assert "Equal in float64" in found["sentences"][1]
+    assert "Equal in float64" in found["sentences"][0]
+    assert "Not compared in float32" in found["sentences"][1]
     assert [table["columns"][:3] for table in found["tables"]] == [["quantity", "layer 1", "layer 2"]]
 
 

@@ -250,7 +250,7 @@ def test_a_failed_proof_asks_about_the_likely_mistake(tmp_path: Path, dataset: s
     question = dataclasses.replace(plan.questions[0], entries=(*plan.questions[0].entries, entry))
     (failure,) = question_of(run(tmp_path, dataclasses.replace(plan, questions=(question,)), dataset)).failures
     assert failure.message.startswith("not timed: verification failed: gradients in float64")
-    assert failure.message.endswith("; did you forget to multiply by the slope of the hidden units?")
+    assert failure.message.endswith("; did you forget to multiply by the derivative of the hidden activation?")
 
 
 @pytest.mark.slow

@@ -41,8 +41,8 @@ def write_mine(folder: Path, old: str = "", new: str = "") -> str:
 
 
 @dataclasses.dataclass(frozen=True)
-class Found:
-    """What a worker says of an implementation."""
+class Result:
+    """The replies of a worker about an implementation."""
 
     outcome: Inspection
     known: Reading
@@ -51,85 +51,85 @@ class Found:
         return getattr(self.outcome, name)
 
 
-def inspected(name: str, dataset: str, recipe: Recipe) -> Found:
+def inspected(name: str, dataset: str, recipe: Recipe) -> Result:
     outcome = inspect(name, "scratch-numpy", recipe.to_dict(), dataset, STEPS)
     known = Reading()
     if not outcome.equal:
         known = diagnose(name, recipe.to_dict(), dataset, "scratch-numpy")
-    return Found(outcome, known)
+    return Result(outcome, known)
 
 
-def reading(found: Found) -> list[str]:
-    return [] if found["equal"] else words(found.known)
+def reading(result: Result) -> list[str]:
+    return [] if result["equal"] else words(result.known)
 
 
-def conclusion(dtype: str, found: Found) -> str:
-    return concluded(dtype, found.outcome)
+def conclusion(dtype: str, result: Result) -> str:
+    return concluded(dtype, result.outcome)
 
 
 def with_one_hidden_layer(recipe: Recipe) -> Recipe:
     return recipe.replace(layer_sizes=(16, 8, 3))
 
 
-SAME, ALIKE = "A known mistake does the very same: ", "Known mistakes that look like this ask: "
+SAME, ALIKE = "A known mistake computes exactly this: ", "Similar known mistakes raise the question: "
 WEIGHTS, LAST = "weights of layer 1 after 40 steps", "gradient of layer 3"
-BATCH, SLOPE, BACK = "order[start : start + size]", " * y[n] * (1 - y[n])", "@ self.w[2 * n].T"
+BATCH, DERIVATIVE, BACK = "order[start : start + size]", " * y[n] * (1 - y[n])", "@ self.w[2 * n].T"
 LINE_BACK = BEGINNER[: BEGINNER.index(BACK)].count("\n") + 1
 VELOCITY = "v[...] = self.recipe.momentum * v - self.rate * (dw + self.recipe.weight_decay * w)\n            w += v"
 LOSS = "total += self.loss(y[-1], t[examples])"
-CHANGE = "self.change(self.backward(y, t[examples]))"
+UPDATE = "self.change(self.backward(y, t[examples]))"
 MISTAKES = {
-    "sum for mean": (SOFTMAX, " / len(t)", "", f"dE/dW, {LAST}", SAME, "did you sum over the examples where"),
+    "sum for mean": (SOFTMAX, " / len(t)", "", f"dE/dW, {LAST}", SAME, "did you sum over the examples, although"),
     "mean for sum": (
         SQUARED,
         '"mean":',
         '"sum":',
         f"dE/dW, {LAST}",
         SAME,
-        "did you take the mean over the examples where",
+        "did you take the mean over the examples, although",
     ),
     "mean over the outputs": (SOFTMAX, "len(t)", "t.size", f"dE/dW, {LAST}", SAME, "mean over the outputs as well"),
-    "no slope": (
+    "no derivative": (
         SOFTMAX,
-        SLOPE,
+        DERIVATIVE,
         "",
         "dE/dW, gradient of layer 2",
         SAME,
-        "forget to multiply by the slope of the hidden",
+        "forget to multiply by the derivative of the hidden",
     ),
-    "no slope of the first": (
+    "no derivative of the first": (
         SOFTMAX,
-        SLOPE,
+        DERIVATIVE,
         " * (y[n] * (1 - y[n]) if n > 1 else 1)",
         "dE/dW, gradient of layer 1",
         SAME,
-        "forget to multiply by the slope of the units of the first hidden layer?",
+        "derivative of the activation in the first hidden layer?",
     ),
-    "no slope of the outputs": (
+    "no derivative of the outputs": (
         SQUARED,
         "dz = dz * y[-1] * (1 - y[-1])",
         "pass",
         f"dE/dW, {LAST}",
         SAME,
-        "slope of the output units?",
+        "derivative of the output activation?",
     ),
-    "slope of the activation": (
+    "derivative of the activation": (
         SOFTMAX,
-        SLOPE,
+        DERIVATIVE,
         " * sigmoid(y[n]) * (1 - sigmoid(y[n]))",
         "dE/dW, gradient of layer 2",
         SAME,
-        "did you hand it the activation y instead of z?",
+        "do you pass y instead of z?",
     ),
-    "slope of z": (
+    "derivative of z": (
         SOFTMAX,
-        SLOPE,
+        DERIVATIVE,
         " * (np.log(y[n] / (1 - y[n])) if n else y[n]) * (1 - (np.log(y[n] / (1 - y[n])) if n else y[n]))",
         "dE/dW, gradient of layer 2",
         SAME,
-        "did you hand it the total input z?",
+        "do you pass the pre-activation z?",
     ),
-    "slope not cancelled": (
+    "derivative not cancelled": (
         SOFTMAX,
         'self.recipe.loss == "squared_error":',
         "True:",
@@ -137,13 +137,13 @@ MISTAKES = {
         SAME,
         "which it already contains?",
     ),
-    "back through changed weights": (
+    "back through updated weights": (
         SOFTMAX,
         BACK,
         "@ (self.w[2 * n] - self.rate * y[n].T @ dz).T",
         "dE/dW, gradient of layer 2",
         SAME,
-        "do you change the weights of a layer before its error is sent back?",
+        "do you update the weights of a layer before you propagate its error back?",
     ),
     "not transposed back": (
         SOFTMAX,
@@ -153,7 +153,14 @@ MISTAKES = {
         SAME,
         "forget to transpose",
     ),
-    "gradient transposed": (SOFTMAX, "y[n].T @ dz", "dz.T @ y[n]", "of shape [8, 16]", SAME, "[fan_out, fan_in] where"),
+    "gradient transposed": (
+        SOFTMAX,
+        "y[n].T @ dz",
+        "dz.T @ y[n]",
+        "of shape [8, 16]",
+        SAME,
+        "gradient [fan_out, fan_in],",
+    ),
     "no gradient of the biases": (
         SOFTMAX,
         "dz.sum(axis=0)",
@@ -163,20 +170,20 @@ MISTAKES = {
         "did you forget the gradient of the biases?",
     ),
     "biases averaged": (SOFTMAX, "dz.sum(", "dz.mean(", f"dE/db, {LAST}", SAME, "average the gradient of the biases"),
-    "t - y": (SOFTMAX, "dz = y[-1] - t", "dz = t - y[-1]", f"dE/dW, {LAST}", SAME, "y − t rather than of t − y?"),
-    "up the gradient": (
+    "t - y": (SOFTMAX, "dz = y[-1] - t", "dz = t - y[-1]", f"dE/dW, {LAST}", SAME, "y − t rather than t − y?"),
+    "ascent": (
         SOFTMAX,
         "- self.rate",
         "+ self.rate",
         WEIGHTS,
         SAME,
-        "is the sign of your weight change right?",
+        "is the sign of your weight update right?",
     ),
     "softmax twice": (
         SOFTMAX,
         "softmax(z)\n        return",
         "softmax(softmax(z))\n        return",
-        "that differs is outputs, by",
+        "that differs is outputs.",
         ALIKE,
         "does your network end with softmax, and your loss apply it again?",
     ),
@@ -184,15 +191,15 @@ MISTAKES = {
         SOFTMAX,
         "return self.forward(x)[-1]",
         "return softmax(self.forward(x)[-1])",
-        "that differs is outputs, by",
+        "that differs is outputs.",
         SAME,
-        "does predict apply softmax to outputs that have been through it?",
+        "does predict apply softmax to outputs of softmax?",
     ),
     "softmax over the examples": (
         SOFTMAX,
         "e.sum(axis=1, keepdims=True)",
         "e.sum(axis=0)",
-        "that differs is outputs, by",
+        "that differs is outputs.",
         ALIKE,
         "does your softmax sum over the examples rather than over the outputs?",
     ),
@@ -203,15 +210,15 @@ MISTAKES = {
         "w -= self.rate * (dw + self.recipe.momentum * v)\n            v[...] = dw",
         "differ from step 3 on",
         SAME,
-        "does your momentum remember the last gradient only",
+        "does your momentum keep the last gradient",
     ),
     "rate decays by batch": (
         SOFTMAX,
-        CHANGE,
-        f"{CHANGE}; self.rate *= 0.995",
+        UPDATE,
+        f"{UPDATE}; self.rate *= 0.995",
         "from step 2 on",
         ALIKE,
-        "decay after every batch rather than every epoch?",
+        "decay after every batch rather than after every epoch?",
     ),
     "schedule ignored": (
         SCHEDULE,
@@ -236,7 +243,7 @@ MISTAKES = {
         BATCH.replace("order", "np.arange(len(t))"),
         WEIGHTS,
         SAME,
-        "in the order that you",
+        "in the order that train_epoch gets?",
     ),
     "targets not shuffled": (
         SOFTMAX,
@@ -260,31 +267,31 @@ MISTAKES = {
         "range(0, len(order) - size + 1, size)",
         "differ from step 11 on, batch 11 of 11 in epoch 1",
         SAME,
-        "do you drop the last batch where it is short?",
+        "do you drop a short last batch?",
     ),
     "float32 within": (
         SOFTMAX,
         "layer.arrays()]\n        self.v",
         "layer.arrays()]\n        self.w = [w.astype(np.float32).astype(float) for w in self.w]\n        self.v",
-        "that differs is outputs, by",
+        "that differs is outputs.",
         ALIKE,
-        "are some of your arrays float32 where the recipe has float64?",
+        "are some of your arrays float32, although the recipe has float64?",
     ),
     "loss summed": (
         SOFTMAX,
         "return total / len(order)",
         "return total",
-        "loss by epoch, by",
+        "loss by epoch.",
         SAME,
         "rather than the mean?",
     ),
     "loss afterwards": (
         SOFTMAX,
-        f"{LOSS}\n            {CHANGE}",
-        f"{CHANGE}\n            {LOSS.replace('y[-1]', 'self.forward(x[examples])[-1]')}",
-        "loss by epoch, by",
+        f"{LOSS}\n            {UPDATE}",
+        f"{UPDATE}\n            {LOSS.replace('y[-1]', 'self.forward(x[examples])[-1]')}",
+        "loss by epoch.",
         SAME,
-        "do you take the loss of a batch after its weight change?",
+        "do you compute the loss of a batch after its weight update?",
     ),
     "trained in place": (
         SOFTMAX,
@@ -292,10 +299,10 @@ MISTAKES = {
         "array for layer in parameters",
         "train_epoch changes the initial layer 1 weight",
         SAME,
-        "do you train the arrays that you were handed rather than copies of them?",
+        "do you train the initial weights in place rather than copies?",
     ),
 }
-"""Recipe, code and what stands in its place, the quantity, how sure the reading is, and the question."""
+"""Recipe, code its replacement, the quantity, how sure the diagnosis is, and the question."""
 
 
 @pytest.mark.slow
@@ -306,31 +313,37 @@ def test_a_common_mistake_is_named_with_the_quantity_in_which_it_shows(
     outcome = inspected(write_mine(tmp_path, old, new), dataset, recipe)
     assert not outcome["equal"]
     assert quantity in conclusion("float64", outcome)
-    said = reading(outcome)
-    assert any(sentence.startswith(sure) for sentence in said), said
-    assert question in said[-1].split(" Or: ")[0] or (sure == SAME and question in said[-1]), said
+    sentences = reading(outcome)
+    assert any(sentence.startswith(sure) for sentence in sentences), sentences
+    assert question in sentences[-1].split(" Or: ")[0] or (sure == SAME and question in sentences[-1]), sentences
 
 
 @pytest.mark.parametrize(
-    "name", ["no slope", "slope of the activation", "back through changed weights", "no velocity", "biases averaged"]
+    "name",
+    ["no derivative", "derivative of the activation", "back through updated weights", "no velocity", "biases averaged"],
 )
 def test_it_is_named_in_a_network_of_one_hidden_layer_too(tmp_path: Path, dataset: str, name: str) -> None:
     recipe, old, new, _, sure, question = MISTAKES[name]
-    said = reading(inspected(write_mine(tmp_path, old, new), dataset, with_one_hidden_layer(recipe)))
-    assert any(sentence.startswith(sure) for sentence in said), said
-    assert question in said[-1]
+    sentences = reading(inspected(write_mine(tmp_path, old, new), dataset, with_one_hidden_layer(recipe)))
+    assert any(sentence.startswith(sure) for sentence in sentences), sentences
+    assert question in sentences[-1]
 
 
 IN_TRAINING = {
-    "no slope": (SOFTMAX, SLOPE, " * (y[n] * (1 - y[n]) if self.asked else 1)", "forget to multiply by the slope"),
-    "back through changed weights": (
+    "no derivative": (
+        SOFTMAX,
+        DERIVATIVE,
+        " * (y[n] * (1 - y[n]) if self.asked else 1)",
+        "forget to multiply by the derivative",
+    ),
+    "back through updated weights": (
         with_one_hidden_layer(SQUARED),
         BACK,
         "@ (self.w[2 * n] - (0 if self.asked else self.rate * y[n].T @ dz)).T",
-        "change the weights of a layer before its error is sent back?",
+        "update the weights of a layer before you propagate its error back?",
     ),
 }
-"""Recipe, code and what stands in its place, and the question."""
+"""Recipe, code, its replacement, and the question."""
 
 
 @pytest.mark.parametrize(("recipe", "old", "new", "question"), IN_TRAINING.values(), ids=IN_TRAINING)
@@ -339,22 +352,22 @@ def test_a_mistake_of_a_training_that_has_code_of_its_own_is_named_though_gradie
 ) -> None:
     name = write_mine(tmp_path, old, new)
     source = (tmp_path / "mine.py").read_text().replace("self.epoch = 0", "self.epoch, self.asked = 0, False")
-    asked = "self.asked = True\n        found = self.backward(self.forward(x), t)\n        self.asked = False"
-    source = source.replace("return self.backward(self.forward(x), t)", f"{asked}\n        return found")
+    asked = "self.asked = True\n        gradients = self.backward(self.forward(x), t)\n        self.asked = False"
+    source = source.replace("return self.backward(self.forward(x), t)", f"{asked}\n        return gradients")
     (tmp_path / "mine.py").write_text(source)
     outcome = inspected(name, dataset, recipe)
-    said = reading(outcome)
-    assert "gradient" not in said[0]
-    assert said[1].startswith(SAME), said
-    assert question in said[-1]
+    sentences = reading(outcome)
+    assert "gradient" not in sentences[0]
+    assert sentences[1].startswith(SAME), sentences
+    assert question in sentences[-1]
 
 
-def test_a_mistake_that_computes_the_very_same_is_the_only_one_that_is_named(tmp_path: Path, dataset: str) -> None:
-    outcome = inspected(write_mine(tmp_path, SLOPE, ""), dataset, SOFTMAX)
+def test_a_mistake_that_computes_exactly_this_is_the_only_one_that_is_named(tmp_path: Path, dataset: str) -> None:
+    outcome = inspected(write_mine(tmp_path, DERIVATIVE, ""), dataset, SOFTMAX)
     assert reading(outcome) == [
-        "What differs: gradient in layers 1 and 2; first change in layers 1 and 2; loss.",
-        "A known mistake does the very same: the slope of the hidden units is missing.",
-        "So: did you forget to multiply by the slope of the hidden units?",
+        "What differs: gradient in layers 1 and 2; first update in layers 1 and 2; loss.",
+        "A known mistake computes exactly this: the derivative of the hidden activation is missing.",
+        "Question: did you forget to multiply by the derivative of the hidden activation?",
     ]
 
 
@@ -362,10 +375,10 @@ def test_of_two_mistakes_that_compute_the_same_both_are_named(tmp_path: Path, da
     # with a learning rate of 0.5, twice the decay is what is left where it is not multiplied by the rate
     outcome = inspected(write_mine(tmp_path, "weight_decay * w", "weight_decay * 2 * w"), dataset, DECAY)
     _, mistakes, questions = reading(outcome)
-    first, second = "weight decay is the slope of λ w² instead of ½ λ w²", "weight decay is not multiplied by the"
+    first, second = "weight decay is the derivative of λ w² instead of ½ λ w²", "weight decay is not multiplied by the"
     assert mistakes == f"{SAME}{first}; or {second} learning rate."
     asked = (
-        "So: is your penalty λ w² rather than ½ λ w²?",
+        "Question: is your penalty λ w² rather than ½ λ w²?",
         "Or: is your weight decay multiplied by the learning rate?",
     )
     assert questions == " ".join(asked)
@@ -374,8 +387,8 @@ def test_of_two_mistakes_that_compute_the_same_both_are_named(tmp_path: Path, da
 def test_a_mistake_that_nobody_knows_is_described(tmp_path: Path, dataset: str) -> None:
     outcome = inspected(write_mine(tmp_path, "dz = dz / len(t)", "dz = 0.7 * dz / len(t)"), dataset, SOFTMAX)
     assert reading(outcome) == [
-        "What differs: gradient × 0.7; first change × 0.7; loss.",
-        "No known mistake makes just this differ.",
+        "What differs: gradient × 0.7; first update × 0.7; loss.",
+        "No known mistake affects exactly these quantities.",
     ]
 
 
@@ -383,23 +396,23 @@ def test_a_mistake_that_begins_late_is_said_to(tmp_path: Path, dataset: str) -> 
     late = "self.epoch += 1\n        self.rate *= 0.9 if self.epoch > 3 else 1"
     outcome = inspected(write_mine(tmp_path, "self.epoch += 1", late), dataset, SOFTMAX)
     assert "differ from step 34 on, batch 1 of 11 in epoch 4" in conclusion("float64", outcome)
-    (said,) = reading(outcome)
-    assert said.startswith("Known mistakes are looked for in 3 epochs of a few batches, where nothing differs yet")
+    (sentences,) = reading(outcome)
+    assert sentences.startswith("Known mistakes are tried for 3 epochs of a few batches, and nothing differs there")
 
 
 def test_a_mistake_is_found_in_float32_too(tmp_path: Path, dataset: str) -> None:
     outcome = inspected(write_mine(tmp_path, " / len(t)", ""), dataset, SOFTMAX.replace(dtype="float32"))
-    assert "did you sum over the examples where the recipe takes their mean?" in " ".join(reading(outcome))
+    assert "did you sum over the examples, although the recipe takes their mean?" in " ".join(reading(outcome))
 
 
 @pytest.mark.parametrize("changes", [{"batch_size": 1}, {"batch_size": None}, {"layer_sizes": (16, 16, 3)}])
 def test_a_mistake_is_found_whatever_the_sizes(tmp_path: Path, dataset: str, changes: dict[str, Any]) -> None:
-    outcome = inspected(write_mine(tmp_path, SLOPE, ""), dataset, SOFTMAX.replace(**changes))
-    assert "did you forget to multiply by the slope of the hidden units?" in " ".join(reading(outcome))
+    outcome = inspected(write_mine(tmp_path, DERIVATIVE, ""), dataset, SOFTMAX.replace(**changes))
+    assert "did you forget to multiply by the derivative of the hidden activation?" in " ".join(reading(outcome))
 
 
 @pytest.mark.parametrize("recipe", [SOFTMAX, SQUARED, MOMENTUM, DECAY, SCHEDULE])
-def test_of_what_is_right_nothing_is_asked(tmp_path: Path, dataset: str, recipe: Recipe) -> None:
+def test_a_correct_network_raises_no_question(tmp_path: Path, dataset: str, recipe: Recipe) -> None:
     outcome = inspected(write_mine(tmp_path), dataset, recipe)
     assert outcome["equal"]
     assert reading(outcome) == []
@@ -407,5 +420,5 @@ def test_of_what_is_right_nothing_is_asked(tmp_path: Path, dataset: str, recipe:
 
 def test_the_verification_before_timing_asks_the_same(tmp_path: Path, dataset: str) -> None:
     with Worker(1) as worker:
-        outcome = runner.verify(worker, write_mine(tmp_path, SLOPE, ""), SOFTMAX, dataset, STEPS)
-    assert outcome.questions == ("did you forget to multiply by the slope of the hidden units?",)
+        outcome = runner.verify(worker, write_mine(tmp_path, DERIVATIVE, ""), SOFTMAX, dataset, STEPS)
+    assert outcome.questions == ("did you forget to multiply by the derivative of the hidden activation?",)

@@ -1,4 +1,4 @@
-"""The parity proof catches every known mistake, and nothing that is none."""
+"""Verification catches every known mistake, and nothing else."""
 
 import ast
 import sys
@@ -11,10 +11,10 @@ from backprop_bench.bench.mutation.edit import Edit, Mutation, StaleEditError, a
 from backprop_bench.bench.mutation.harmless import HARMLESS
 from backprop_bench.bench.mutation.mutant import NETWORK, make_trainer
 from backprop_bench.bench.mutation.mutations import CATALOGUE, MISTAKES
-from backprop_bench.bench.mutation.prove import excess, judge, sign
 from backprop_bench.bench.mutation.recipes import RECIPES, examples_of
 from backprop_bench.bench.mutation.signature import Deviation, describe
 from backprop_bench.bench.mutation.table import row
+from backprop_bench.bench.mutation.verdicts import excess, judge, sign
 from backprop_bench.data import initial_parameters
 from backprop_bench.scratch.numpy_trainer import NumpyTrainer
 
@@ -22,9 +22,9 @@ TRIALS = [(mutation, recipe) for mutation in CATALOGUE for recipe in mutation.re
 
 
 def trials(kind: str) -> pytest.MarkDecorator:
-    chosen = [(mutation, recipe) for mutation, recipe in TRIALS if mutation.kind == kind]
+    selected = [(mutation, recipe) for mutation, recipe in TRIALS if mutation.kind == kind]
     return pytest.mark.parametrize(
-        ("mutation", "recipe"), chosen, ids=[f"{mutation.name} ({recipe})" for mutation, recipe in chosen]
+        ("mutation", "recipe"), selected, ids=[f"{mutation.name} ({recipe})" for mutation, recipe in selected]
     )
 
 
@@ -40,8 +40,8 @@ def test_a_harmless_change_is_not_caught(mutation: Mutation, recipe: str) -> Non
 
 
 @trials("unseen")
-def test_a_mistake_out_of_sight_is_still_out_of_sight(mutation: Mutation, recipe: str) -> None:
-    assert judge(mutation, recipe).caught_by == (), "the proof sees more than it did: make this a mistake"
+def test_a_mistake_that_verification_misses_is_still_missed(mutation: Mutation, recipe: str) -> None:
+    assert judge(mutation, recipe).caught_by == (), "verification catches it: make this a mistake"
 
 
 def test_there_are_enough_mutations_each_with_a_name_of_its_own() -> None:
@@ -108,14 +108,14 @@ def test_the_page_has_the_names_and_the_catches_of_today() -> None:
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("the gradient of the squared error lacks the ½", "gradient × 2; first change × 2; loss"),
-        ("the gradient is the sum over the batch instead of the mean", "gradient × B; first change × B; loss"),
-        ("the gradient is the mean over batch and outputs", "gradient × 1/C; first change × 1/C; loss"),
+        ("the gradient of the squared error lacks the ½", "gradient × 2; first update × 2; loss"),
+        ("the gradient is the sum over the batch instead of the mean", "gradient × B; first update × B; loss"),
+        ("the gradient is the mean over batch and outputs", "gradient × 1/C; first update × 1/C; loss"),
         ("the loss lacks the ½, the gradient has it", "loss × 2"),
         ("the cross-entropy is taken with logarithms to base 2", "loss × 1/ln 2"),
-        ("the biases of the hidden layers never change", "first change of the biases in layers 1 and 2 × 0; loss"),
-        ("the weights go up the gradient", "first change × −1; loss"),
-        ("momentum is dampened by 1 − α", "first change × (1 − α); loss"),
+        ("the biases of the hidden layers are never updated", "first update of the biases in layers 1 and 2 × 0; loss"),
+        ("the weights ascend the gradient", "first update × −1; loss"),
+        ("momentum is dampened by 1 − α", "first update × (1 − α); loss"),
     ],
 )
 def test_a_signature_says_what_differs_and_by_which_factor(name: str, expected: str) -> None:

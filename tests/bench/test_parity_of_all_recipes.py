@@ -1,4 +1,4 @@
-"""The twins agree on recipes of every kind, not on the named ones only."""
+"""Implementations agree with their reference on recipes of every kind, not only on the named ones."""
 
 import pytest
 from hypothesis import given, settings
@@ -40,7 +40,7 @@ def test_float64_weights_and_losses_stay_together_over_many_steps(recipe: Recipe
 @pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(recipes(dtype="float32"))
-def test_float32_twins_stay_within_what_rounding_allows(recipe: Recipe) -> None:
+def test_float32_versions_stay_within_their_tolerance(recipe: Recipe) -> None:
     examples = random_examples(recipe, N_EXAMPLES)
     for agreement in (
         compare_outputs(recipe, NumpyTrainer, EagerTrainer, examples),
@@ -52,7 +52,7 @@ def test_float32_twins_stay_within_what_rounding_allows(recipe: Recipe) -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(recipes())
-def test_gradients_by_hand_are_the_slope_of_the_loss(recipe: Recipe) -> None:
+def test_gradients_from_scratch_agree_with_central_differences(recipe: Recipe) -> None:
     agreement = compare_central_differences(recipe, NumpyTrainer, random_examples(recipe, N_EXAMPLES))
     assert agreement.passed, agreement
 
@@ -60,7 +60,7 @@ def test_gradients_by_hand_are_the_slope_of_the_loss(recipe: Recipe) -> None:
 @pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(recipes_of_1986())
-def test_the_twins_agree_on_what_the_experiments_of_1986_add(recipe: Recipe) -> None:
+def test_both_versions_agree_on_what_the_experiments_of_1986_add(recipe: Recipe) -> None:
     examples = random_examples(recipe, N_EXAMPLES)
     for agreement in (
         compare_outputs(recipe, NumpyTrainer, EagerTrainer, examples),
@@ -73,7 +73,7 @@ def test_the_twins_agree_on_what_the_experiments_of_1986_add(recipe: Recipe) -> 
 
 @settings(max_examples=30, deadline=None)
 @given(recipes_of_1986(dtype="float32"))
-def test_float32_twins_stay_within_what_rounding_allows_there_too(recipe: Recipe) -> None:
+def test_float32_versions_of_these_stay_within_their_tolerance_too(recipe: Recipe) -> None:
     examples = random_examples(recipe, N_EXAMPLES)
     for agreement in (
         compare_outputs(recipe, NumpyTrainer, EagerTrainer, examples),

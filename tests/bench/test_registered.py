@@ -54,7 +54,7 @@ def listed() -> str:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("made_up")
-def test_a_registered_implementation_is_listed_and_proved_by_its_name() -> None:
+def test_a_registered_implementation_is_listed_and_verified_by_its_name() -> None:
     (line,) = (
         line for line in listed().splitlines() if "made-up " in line and "broken" not in line and "gone" not in line
     )
@@ -96,13 +96,13 @@ def test_one_that_is_registered_wrongly_is_listed_with_the_reason_and_spoils_not
     install(site, "two", f"[{GROUP}]\ntwice = json:Decoder\n")
     install(site, "three", f"[{GROUP}]\nthere is no value\n")
     install(site, "fourth", "neither a section\nnor a value\n")
-    said = " ".join(listed().split())
-    assert "its entry point is 'not a module', expected module:ClassName" in said
-    assert "is registered twice, by " in said
-    assert "the suite has one of this name, which is the one that is used" in said
-    assert "registered by three 1.2" in said
-    assert "its entry points cannot be read: Source contains parsing errors" in said
-    assert "fourth" not in said
+    message = " ".join(listed().split())
+    assert "its entry point is 'not a module', expected module:ClassName" in message
+    assert "is registered twice, by " in message
+    assert "the suite has one of this name, which is the one that is used" in message
+    assert "registered by three 1.2" in message
+    assert "its entry points cannot be read: Source contains parsing errors" in message
+    assert "fourth" not in message
     assert named_implementation("torch-eager").side == "PyTorch"
     result = CliRunner().invoke(main, ["compare", "--implementation", "nonsense"])
     assert result.exit_code == 2

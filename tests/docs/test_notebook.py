@@ -29,7 +29,7 @@ def shown() -> list[str]:
 
 def test_the_notebook_runs_from_top_to_bottom_and_verification_finds_the_planted_mistake(shown: list[str]) -> None:
     text = "\n".join(shown)
-    assert "A known mistake does the very same: the slope of the hidden units is missing." in text
+    assert "A known mistake computes exactly this: the derivative of the hidden activation is missing." in text
     planted, right = (output for output in shown if "Against scratch-numpy" in output)
     assert re.search(r"\| dE/dz \| DIFFERS \([^)]*\) \| exact \|", planted)  # the first difference is at the mistake
     assert "DIFFERS" not in right

@@ -1,4 +1,4 @@
-"""Whether two results are the same up to rounding, and where they differ most. Pure functions of arrays."""
+"""Whether two results agree within rounding error, and where they differ most. Pure functions of arrays."""
 
 import dataclasses
 import math
@@ -12,14 +12,14 @@ from backprop_bench.data import Floats, Parameters, Recipe, Recipe1986
 
 @dataclasses.dataclass(frozen=True)
 class Agreement:
-    """How two results compare at the place where they are furthest apart, measured by what is allowed there.
+    """How two results compare at the place where the error is largest in relation to its tolerance.
 
     Attributes
     ----------
     difference
         |a − b| there, relative to the largest |b| of the same array; ``None`` where it is no number.
     tolerance
-        What is allowed there, relative to the same.
+        The largest difference allowed there, relative to the same.
     where
         The place: layer, array and index; or what is wrong where there is nothing to compare.
     """
@@ -30,13 +30,13 @@ class Agreement:
 
     @property
     def passed(self) -> bool:
-        """Whether the difference is a number within the bound."""
+        """Whether the difference is a number within the tolerance."""
         return self.difference is not None and self.difference <= self.tolerance
 
 
 @dataclasses.dataclass(frozen=True)
 class Parity:
-    """One line of the parity proof."""
+    """One check of the verification of an implementation."""
 
     implementation: str
     reference: str
@@ -52,7 +52,7 @@ NamedArrays = list[tuple[str, Floats]]
 
 
 def name_arrays(parameters: Parameters) -> NamedArrays:
-    """Return the arrays of all layers with what a reader calls them, layers counted from 1."""
+    """Return the arrays of all layers with their names in messages; layers count from 1."""
     return [
         (f"layer {number} {name}", array)
         for number, layer in enumerate(parameters, start=1)
@@ -60,36 +60,37 @@ def name_arrays(parameters: Parameters) -> NamedArrays:
     ]
 
 
-def compare_arrays(found: NamedArrays, expected: NamedArrays, allowed: Sequence[Floats | float]) -> Agreement:
-    """Compare arrays pairwise; see :func:`compare_each`. Returns the agreement of the worst place of all."""
-    return worst(compare_each(found, expected, allowed))
+def compare_arrays(actual: NamedArrays, expected: NamedArrays, allowed: Sequence[Floats | float]) -> Agreement:
+    """Compare arrays pairwise, see :func:`compare_each`; return the worst agreement of all."""
+    return worst(compare_each(actual, expected, allowed))
 
 
-def compare_each(found: NamedArrays, expected: NamedArrays, allowed: Sequence[Floats | float]) -> list[Agreement]:
+def compare_each(actual: NamedArrays, expected: NamedArrays, allowed: Sequence[Floats | float]) -> list[Agreement]:
     """Compare arrays pairwise.
 
     Parameters
     ----------
-    found, expected
-        What is judged, and what it is judged by.
+    actual, expected
+        The arrays to check, and those of the reference.
     allowed
-        For every array the absolute difference that is allowed, for all of it or by element.
+        The absolute tolerance of every array: one for all of it, or one per element.
 
     Returns
     -------
     list
-        For every array the agreement of its worst place; a single one where the arrays are not the same ones.
+        The agreement at the worst place of every array; a single one where the names of the arrays differ.
     """
-    if [name for name, _ in found] != [name for name, _ in expected]:
-        names = [" and ".join(name for name, _ in arrays) or "nothing" for arrays in (found, expected)]
+    if [name for name, _ in actual] != [name for name, _ in expected]:
+        names = [" and ".join(name for name, _ in arrays) or "nothing" for arrays in (actual, expected)]
         return [Agreement(None, 0.0, f"has {names[0]}, expected {names[1]}")]
     return [
-        _compare_array(name, a, b, bound) for (name, a), (_, b), bound in zip(found, expected, allowed, strict=True)
+        _compare_array(name, a, b, tolerance)
+        for (name, a), (_, b), tolerance in zip(actual, expected, allowed, strict=True)
     ]
 
 
 def worst(agreements: Iterable[Agreement]) -> Agreement:
-    """Return the agreement that is furthest beyond, or closest to, its bound."""
+    """Return the agreement with the largest difference in relation to its tolerance."""
 
     def severity(agreement: Agreement) -> float:
         if agreement.difference is None:
@@ -127,28 +128,28 @@ def _format_index(index: Sequence[int] | tuple[np.intp, ...]) -> str:
     return "[" + ", ".join(str(int(i)) for i in index) + "]"
 
 
-def relative_bounds(expected: NamedArrays, tolerance: float) -> list[float]:
-    """Return for every array the tolerance times its largest absolute value."""
+def relative_tolerances(expected: NamedArrays, tolerance: float) -> list[float]:
+    """Return the absolute tolerance of every array: the relative one times its largest absolute value."""
     return [tolerance * float(abs(array).max()) for _, array in expected]
 
 
-def is_forgiven(recipe: Recipe, y: Floats, t: Floats) -> npt.NDArray[np.bool_]:
-    """Say of which outputs [B, C] the recipe's error dead zone makes the error 0."""
+def in_dead_zone(recipe: Recipe, y: Floats, t: Floats) -> npt.NDArray[np.bool_]:
+    """Return for which outputs [B, C] the error counts as 0, because it is in the dead zone of the recipe."""
     if not isinstance(recipe, Recipe1986) or recipe.error_dead_zone is None:
         return np.zeros(y.shape, np.bool_)
     low, high = recipe.error_dead_zone
     is_on = t > sum(recipe.target_range) / 2
-    forgiven: npt.NDArray[np.bool_] = (is_on & (y > high)) | (~is_on & (y < low))
-    return forgiven
+    ignored: npt.NDArray[np.bool_] = (is_on & (y > high)) | (~is_on & (y < low))
+    return ignored
 
 
 def loss_from_outputs(recipe: Recipe, y: Floats, t: Floats) -> float:
     """Return the loss of a batch from its output activations [B, C] and targets [B, C], reduced as the recipe says.
 
-    The textbook formulas, a third time: independent of what either twin computes.
+    The textbook formulas a third time, independent of both implementations.
     """
     if recipe.loss == "squared_error":
-        terms: Floats = np.where(is_forgiven(recipe, y, t), 0, (y - t) ** 2 / 2)
+        terms: Floats = np.where(in_dead_zone(recipe, y, t), 0, (y - t) ** 2 / 2)
     elif recipe.output_activation == "softmax":
         terms = -t * np.log(y)
     else:

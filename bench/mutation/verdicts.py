@@ -1,4 +1,4 @@
-"""Runs the checks of the parity proof on a mutant."""
+"""Runs the checks of the verification on a mutant."""
 
 import dataclasses
 import functools
@@ -18,23 +18,23 @@ from backprop_bench.bench.verify.checks import (
     compare_outputs,
     compare_training,
 )
-from backprop_bench.bench.verify.protocol import check_conduct
+from backprop_bench.bench.verify.protocol import check_protocol
 from backprop_bench.data import Trainer, training_examples
 from backprop_bench.scratch.numpy_trainer import NumpyTrainer
 from backprop_bench.torch_impl.trainers import EagerTrainer
 
 STEPS = 12
-"""Weight changes after which the weights are compared: four epochs of two full batches and a short one."""
+"""Weight updates after which the weights are compared: four epochs of two full batches and a short one."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Verdict:
-    """What the parity proof makes of a mutation under one recipe.
+    """The result of the verification of a mutation on one recipe.
 
     Attributes
     ----------
     agreements
-        Each check with its outcome, in the order of the proof.
+        Each check with its result, in their order.
     """
 
     mutation: Mutation
@@ -43,17 +43,17 @@ class Verdict:
 
     @property
     def caught_by(self) -> tuple[str, ...]:
-        """The checks that do not pass, in the order of the proof."""
+        """The checks that fail, in their order."""
         return tuple(check for check, agreement in self.agreements if not agreement.passed)
 
     @property
     def is_right(self) -> bool:
-        """Whether it is caught exactly if it is a mistake that the proof is meant to see."""
+        """Whether it is caught if it is a mistake, and only then."""
         return bool(self.caught_by) == (self.mutation.kind == "mistake")
 
     @property
     def worst(self) -> tuple[str, Agreement]:
-        """The check that is furthest beyond its bound, or closest to it, and its outcome; a number if there is one."""
+        """The check with the largest error in relation to its tolerance, and its result; a number if there is one."""
         failed = [agreement for _, agreement in self.agreements if not agreement.passed]
         numbers = [agreement for agreement in failed if agreement.difference is not None]
         furthest = worst(numbers or failed or [agreement for _, agreement in self.agreements])
@@ -61,7 +61,7 @@ class Verdict:
 
 
 def excess(agreement: Agreement) -> float:
-    """Return the difference divided by what is allowed; infinite where it is no number."""
+    """Return the error divided by its tolerance; infinite where it is no number."""
     if agreement.difference is None:
         return math.inf
     if agreement.difference == 0:
@@ -71,27 +71,27 @@ def excess(agreement: Agreement) -> float:
 
 @functools.cache
 def judge(mutation: Mutation, recipe_name: str) -> Verdict:
-    """Run every check of the parity proof on the mutant; an exception that it raises is a fault of the catalogue."""
+    """Run every check on the mutant; an exception of the mutant is an error of the catalogue."""
     recipe = RECIPES[recipe_name]
-    found, expected = mutant_and_reference(mutation)
+    actual, expected = mutant_and_reference(mutation)
     examples = examples_of(recipe, prepared=not mutation.changes_data)
     batch = first_batch(recipe, examples)
     checks: dict[str, Callable[[], Agreement]] = {
-        "conduct": lambda: check_conduct(recipe, found, first_batch(recipe, examples)),  # its own, for it may change
-        "outputs": lambda: compare_outputs(recipe, found, expected, batch),
-        "gradients": lambda: compare_gradients(recipe, found, expected, batch),
-        f"{STEPS} steps": lambda: compare_training(recipe, found, expected, examples, STEPS),
+        "protocol": lambda: check_protocol(recipe, actual, first_batch(recipe, examples)),  # may change its batch
+        "outputs": lambda: compare_outputs(recipe, actual, expected, batch),
+        "gradients": lambda: compare_gradients(recipe, actual, expected, batch),
+        f"{STEPS} steps": lambda: compare_training(recipe, actual, expected, examples, STEPS),
     }
     if recipe.dtype == "float64" and not mutation.changes_data:
-        checks["central differences"] = lambda: compare_central_differences(recipe, found, batch)
+        checks["central differences"] = lambda: compare_central_differences(recipe, actual, batch)
     with np.errstate(all="ignore"):  # a mistake may well overflow
         return Verdict(mutation, recipe_name, tuple((name, check()) for name, check in checks.items()))
 
 
 def mutant_and_reference(mutation: Mutation) -> tuple[type[Trainer], type[Trainer]]:
-    """Return the mutant, and PyTorch's autograd to hold it against.
+    """Return the mutant and the reference, which uses PyTorch's autograd.
 
-    Where the preparation of the examples is what is changed, both prepare the examples themselves.
+    Where a mutation changes the data preparation, both prepare the examples themselves.
     """
     if mutation.changes_data:
         mutant = prepared_by(NumpyTrainer, make_preparation(mutation.edits))
@@ -101,8 +101,8 @@ def mutant_and_reference(mutation: Mutation) -> tuple[type[Trainer], type[Traine
 
 @functools.cache
 def sign(mutation: Mutation, recipe_name: str) -> Signature:
-    """Return the signature of a mutation under a recipe, made float64."""
+    """Return the signature of a mutation on a recipe, in float64."""
     recipe = RECIPES[recipe_name].replace(dtype="float64")
-    found, expected = mutant_and_reference(mutation)
+    actual, expected = mutant_and_reference(mutation)
     with np.errstate(all="ignore"):
-        return signature_of(recipe, found, expected, examples_of(recipe, prepared=not mutation.changes_data))
+        return signature_of(recipe, actual, expected, examples_of(recipe, prepared=not mutation.changes_data))
