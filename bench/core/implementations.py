@@ -18,7 +18,7 @@ from typing import Literal
 
 from backprop_bench.data import InputError, Trainer
 
-Side = Literal["from scratch", "PyTorch", "peer", "yours", "floor"]
+Side = Literal["from scratch", "PyTorch", "peer", "yours", "baseline"]
 
 GROUP = "backprop_bench.implementations"
 """Group of entry points under which a package registers implementations; documented in docs/your-own.md."""
@@ -55,8 +55,8 @@ class Implementation:
         Packages without which it is unavailable.
     slow
         Whether it takes milliseconds per example: the parity proof takes fewer examples and steps of it.
-    rung
-        Whether it is a step on the way from a readable implementation to a fast one.
+    stage
+        Whether it is a stage of the ladder between a readable implementation and a fast one.
     compiler
         Whether it needs a C++ compiler.
     gpu
@@ -75,7 +75,7 @@ class Implementation:
     description: str
     requires: tuple[str, ...] = ()
     slow: bool = False
-    rung: bool = False
+    stage: bool = False
     compiler: bool = False
     gpu: bool = False
     package: str = ""
@@ -84,7 +84,7 @@ class Implementation:
     @property
     def only_by_name(self) -> bool:
         """Whether it is compared only where it is asked for by name."""
-        return self.slow or self.rung
+        return self.slow or self.stage
 
     def unavailable(self) -> str | None:
         """Return why it cannot be used here, or ``None`` where it can."""
@@ -224,8 +224,8 @@ _ALL = (
         module="backprop_bench.scratch.inplace_trainer",
         class_name="InplaceTrainer",
         twin="torch-eager",
-        description="NumPy without temporaries; gradient and weight change in one call of BLAS",
-        rung=True,
+        description="NumPy without temporaries; gradient and weight update in one call of BLAS",
+        stage=True,
     ),
     Implementation(
         name="scratch-compiled",
@@ -235,7 +235,7 @@ _ALL = (
         twin="torch-eager",
         description="loops compiled by Numba that leave out the zeros of the input",
         requires=("numba",),
-        rung=True,
+        stage=True,
     ),
     Implementation(
         name="torch-eager",
@@ -263,7 +263,7 @@ _ALL = (
         twin="scratch-numpy",
         description="torch-eager with the fused step of its optimizer",
         requires=("torch",),
-        rung=True,
+        stage=True,
     ),
     Implementation(
         name="torch-manual",
@@ -271,9 +271,9 @@ _ALL = (
         module="backprop_bench.torch_impl.manual",
         class_name="ManualTrainer",
         twin="scratch-numpy",
-        description="PyTorch's operations with the gradient by hand, without autograd",
+        description="PyTorch's operations with a hand-written gradient, without autograd",
         requires=("torch",),
-        rung=True,
+        stage=True,
     ),
     Implementation(
         name="torch-compile",
@@ -284,7 +284,7 @@ _ALL = (
         description="the whole training step compiled by torch.compile",
         requires=("torch",),
         compiler=True,
-        rung=True,
+        stage=True,
     ),
     Implementation(
         name="torch-cuda-graph",
@@ -294,7 +294,7 @@ _ALL = (
         twin="scratch-numpy",
         description="torch-manual on a GPU, its whole step captured once and replayed",
         requires=("torch",),
-        rung=True,
+        stage=True,
         gpu=True,
     ),
     Implementation(
@@ -305,7 +305,7 @@ _ALL = (
         twin="scratch-numpy",
         description="scikit-learn's MLPClassifier",
         requires=("sklearn",),
-        rung=True,
+        stage=True,
     ),
     Implementation(
         name="jax",
@@ -315,104 +315,106 @@ _ALL = (
         twin="scratch-numpy",
         description="JAX: one jitted loop over the batches",
         requires=("jax",),
-        rung=True,
+        stage=True,
     ),
 )
 
 IMPLEMENTATIONS: dict[str, Implementation] = {implementation.name: implementation for implementation in _ALL}
 
-FLOORS: dict[str, Implementation] = {
+BASELINES: dict[str, Implementation] = {
     name: Implementation(
         name,
-        "floor",
+        "baseline",
         f"backprop_bench.bench.core.baselines.{module}",
         class_name,
         name,
         "the matrix products of a step alone",
     )
     for name, module, class_name in (
-        ("numpy-products", "products", "NumpyFloor"),
-        ("torch-products", "torch_products", "TorchFloor"),
+        ("numpy-products", "products", "NumpyProducts"),
+        ("torch-products", "torch_products", "TorchProducts"),
     )
 }
-"""What is timed beside implementations to see how far from the possible they are; they train nothing."""
+"""Dense-GEMM baselines: the matrix products of a step, timed beside the implementations. They train nothing."""
 
-_LINKS = (
+_CHAIN = (
     Implementation(
-        name="link-products",
+        name="chain-products",
         side="from scratch",
         module="backprop_bench.bench.explain.products_trainer",
         class_name="ProductsTrainer",
         twin="torch-eager",
         description="scratch-numpy with PyTorch's matrix products",
         requires=("torch",),
-        rung=True,
+        stage=True,
     ),
     Implementation(
-        name="link-operations",
+        name="chain-operations",
         side="PyTorch",
-        module="backprop_bench.torch_impl.bridge",
+        module="backprop_bench.torch_impl.chain",
         class_name="OperationsTrainer",
         twin="scratch-numpy",
         description="the operations of scratch-numpy in PyTorch's tensors",
         requires=("torch",),
-        rung=True,
+        stage=True,
     ),
     Implementation(
-        name="link-functions",
+        name="chain-functions",
         side="PyTorch",
-        module="backprop_bench.torch_impl.bridge",
+        module="backprop_bench.torch_impl.chain",
         class_name="FunctionsTrainer",
         twin="scratch-numpy",
-        description="PyTorch's functions, gradient and weight change by hand",
+        description="PyTorch's functions; gradient and weight update hand-written",
         requires=("torch",),
-        rung=True,
+        stage=True,
     ),
     Implementation(
-        name="link-optimizer",
+        name="chain-optimizer",
         side="PyTorch",
-        module="backprop_bench.torch_impl.bridge",
+        module="backprop_bench.torch_impl.chain",
         class_name="OptimizerTrainer",
         twin="scratch-numpy",
-        description="PyTorch's functions and optimizers, gradient by hand",
+        description="PyTorch's functions and optimizers; gradient hand-written",
         requires=("torch",),
-        rung=True,
+        stage=True,
     ),
     Implementation(
-        name="link-autograd",
+        name="chain-autograd",
         side="PyTorch",
-        module="backprop_bench.torch_impl.bridge",
+        module="backprop_bench.torch_impl.chain",
         class_name="AutogradTrainer",
         twin="scratch-numpy",
         description="torch-eager without nn.Module",
         requires=("torch",),
-        rung=True,
+        stage=True,
     ),
 )
 
-LINKS: dict[str, Implementation] = {implementation.name: implementation for implementation in _LINKS}
-"""Trainers between `scratch-numpy` and `torch-eager`, each with one thing more of PyTorch than the one before it."""
+CHAIN: dict[str, Implementation] = {implementation.name: implementation for implementation in _CHAIN}
+"""The ablation chain from `scratch-numpy` to `torch-eager`: each step takes one thing more from PyTorch."""
 
 PARTS: dict[str, Implementation] = {
-    name: Implementation(name, "floor", f"backprop_bench.bench.core.baselines.{module}", class_name, name, description)
+    name: Implementation(
+        name, "baseline", f"backprop_bench.bench.core.baselines.{module}", class_name, name, description
+    )
     for name, module, class_name, description in (
         ("numpy-elementwise", "parts", "NumpyElementwise", "a step without products, nothing allocated"),
         ("numpy-allocating", "parts", "NumpyAllocating", "products and the rest, every result allocated"),
-        ("numpy-update", "parts", "NumpyUpdate", "the weight change of a step alone"),
+        ("numpy-update", "parts", "NumpyUpdate", "the weight update of a step alone"),
         ("numpy-fetch", "parts", "NumpyFetch", "fetching the batches alone"),
         ("numpy-reading", "parts", "NumpyReading", "reading the inputs of the batches alone"),
         ("torch-elementwise", "torch_parts", "TorchElementwise", "a step without products, nothing allocated"),
         ("torch-allocating", "torch_parts", "TorchAllocating", "products and the rest, every result allocated"),
-        ("torch-update", "torch_parts", "TorchUpdate", "the weight change of a step alone"),
+        ("torch-update", "torch_parts", "TorchUpdate", "the weight update of a step alone"),
         ("torch-fetch", "torch_parts", "TorchFetch", "fetching the batches alone"),
     )
 }
-"""Parts of a step that are timed on their own beside :data:`LINKS`; they train nothing."""
+"""Parts of a step, timed alone beside :data:`CHAIN`; they train nothing."""
 
 
 def trains_nothing(name: str) -> bool:
-    """Say whether a name stands for something that is timed beside implementations, and of which nothing is proved."""
-    return name in FLOORS or name in PARTS
+    """Say whether a name stands for something that is timed beside implementations and needs no verification."""
+    return name in BASELINES or name in PARTS
 
 
 def registered() -> dict[str, Implementation]:
@@ -465,7 +467,7 @@ def _entry_points_of(distribution: importlib.metadata.Distribution) -> str:
 def _registered(name: str, value: str, package: str) -> Implementation:
     module, _, class_name = value.partition(":")
     fault = None
-    if any(name in known_ones for known_ones in (IMPLEMENTATIONS, FLOORS, LINKS, PARTS)):
+    if any(name in known_ones for known_ones in (IMPLEMENTATIONS, BASELINES, CHAIN, PARTS)):
         fault = "the suite has one of this name, which is the one that is used"
     elif value.startswith(UNREADABLE):
         fault = value
@@ -479,7 +481,7 @@ def _registered(name: str, value: str, package: str) -> Implementation:
         twin="scratch-numpy",
         description=f"registered by {package or 'a package'}",
         requires=(module.partition(".")[0],),
-        rung=True,
+        stage=True,
         package=package,
         fault=fault,
     )
@@ -493,7 +495,7 @@ def named_implementation(name: str) -> Implementation:
     InputError
         For an unknown name, or a file that does not exist.
     """
-    for known_ones in (IMPLEMENTATIONS, FLOORS, LINKS, PARTS):
+    for known_ones in (IMPLEMENTATIONS, BASELINES, CHAIN, PARTS):
         if name in known_ones:
             return known_ones[name]
     path, colon, class_name = name.rpartition(":")

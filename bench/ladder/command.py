@@ -7,7 +7,7 @@ from backprop_bench.bench.cli.options import RunOptions, folder_of_run, precisio
 from backprop_bench.bench.cli.output import finish
 from backprop_bench.bench.cli.progress import Bars
 from backprop_bench.bench.cli.running import go_on
-from backprop_bench.bench.core.implementations import FLOORS, IMPLEMENTATIONS
+from backprop_bench.bench.core.implementations import BASELINES, IMPLEMENTATIONS
 from backprop_bench.bench.core.records.plan import Plan
 from backprop_bench.bench.core.records.recorded_run import RecordedRun
 from backprop_bench.bench.ladder.analysis import summarize_ladder
@@ -71,7 +71,7 @@ def ladder(
 
 def ladder_findings(run: RecordedRun) -> Findings:
     """Return what a run of ``ladder`` says."""
-    sides = {name: implementation.side for name, implementation in {**IMPLEMENTATIONS, **FLOORS}.items()}
+    sides = {name: implementation.side for name, implementation in {**IMPLEMENTATIONS, **BASELINES}.items()}
     found = summarize_ladder(run.description, run.rows, sides)
     finding = Finding(
         name="ladder",

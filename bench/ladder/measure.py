@@ -9,7 +9,7 @@ from backprop_bench.bench.core.engine.book import Book
 from backprop_bench.bench.core.engine.context import RunContext
 from backprop_bench.bench.core.engine.plan import BLOCK_S, MIN_REPLICATES, Extent, check_timing, make_question
 from backprop_bench.bench.core.engine.runner import Runner
-from backprop_bench.bench.core.implementations import FLOORS, named_implementation
+from backprop_bench.bench.core.implementations import BASELINES, named_implementation
 from backprop_bench.bench.core.machine.environment import usable_core_numbers
 from backprop_bench.bench.core.records.kinds import End, Failure, Memory
 from backprop_bench.bench.core.records.plan import Entry, Plan, Question, Timing
@@ -113,11 +113,11 @@ def plan_ladder(
     InputError
         For implementations that have no rung, fewer than two rungs, or a target or budget that is impossible.
     """
-    known = list(dict.fromkeys(rung.implementation for rung in RUNGS if rung.implementation not in FLOORS))
+    known = list(dict.fromkeys(rung.implementation for rung in RUNGS if rung.implementation not in BASELINES))
     for name in chosen:
         if name not in known:
             raise InputError(f"{name!r} is no stage of the ladder; expected one of {', '.join(known)}")
-    asked = [rung for rung in RUNGS if not chosen or rung.implementation in (*chosen, *FLOORS)]
+    asked = [rung for rung in RUNGS if not chosen or rung.implementation in (*chosen, *BASELINES)]
     left_out = {rung.name: reason for rung in asked if (reason := _unavailable(rung)) is not None}
     by_recipe: dict[tuple[str, Recipe], Entry] = {}
     for rung in asked:
@@ -129,7 +129,7 @@ def plan_ladder(
     if place is not None and core_type is not None:
         name = f"OpenBLAS as {core_type}"
         entries.insert(place, dataclasses.replace(entries[place - 1], alias=name, core_type=core_type))
-    climbed = [entry for entry in entries if entry.implementation not in FLOORS]
+    climbed = [entry for entry in entries if entry.implementation not in BASELINES]
     if len(climbed) < 2:
         raise InputError(f"the ladder has {len(climbed)} of its stages here, expected two or more to compare")
     copied = next((entry for entry in climbed if entry.name == SELF_TEST), climbed[-1])

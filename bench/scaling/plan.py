@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from backprop_bench.bench.core.engine.plan import BLOCK_S, Extent, check_available, check_timing, make_question
-from backprop_bench.bench.core.implementations import FLOORS, named_implementation
+from backprop_bench.bench.core.implementations import BASELINES, named_implementation
 from backprop_bench.bench.core.machine.environment import usable_cores
 from backprop_bench.bench.core.records.plan import Entry, Plan, Question, Timing
 from backprop_bench.data import SHARED, Dataset, Recipe, fit_recipe
@@ -69,7 +69,7 @@ def _values(dataset: Dataset, axis: str) -> list[int | None]:
 def _question(dataset: Dataset, axis: str, value: int | None, names: Sequence[str]) -> Question:
     recipe = _RECIPES[axis](fit_recipe(SHARED, dataset), value)
     said = f"{axis} {'all' if value is None else value}"
-    entries = [Entry(name, said, recipe) for name in (*names, *FLOORS, FETCH)]
+    entries = [Entry(name, said, recipe) for name in (*names, *BASELINES, FETCH)]
     timing = Timing(ANY, UNLIMITED_S, BLOCK_S, ROUNDS, SETS, secrets.randbits(32))
     check_timing(timing, len(entries))
     extent = Extent(examples=value if axis == "examples" else None, epochs=0, seeds=0, budget_s=UNLIMITED_S)

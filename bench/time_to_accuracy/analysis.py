@@ -112,7 +112,7 @@ class Duel:
 
 
 @dataclasses.dataclass(frozen=True)
-class RaceSummary:
+class TimeToAccuracyResults:
     """All results of a race, by target, kind of start and implementation."""
 
     results: tuple[Result, ...]
@@ -121,7 +121,9 @@ class RaceSummary:
     failures: tuple[Failure, ...]
 
 
-def summarize_race(description: Description, rows: list[AnyRecord], targets: Sequence[float]) -> RaceSummary:
+def summarize_time_to_accuracy(
+    description: Description, rows: list[AnyRecord], targets: Sequence[float]
+) -> TimeToAccuracyResults:
     """Compute what a run of ``race`` says."""
     (question,) = description.plan.questions
     implementations = {entry.label: entry.implementation for entry in question.entries}
@@ -137,7 +139,7 @@ def summarize_race(description: Description, rows: list[AnyRecord], targets: Seq
         for cold in (True, False)
     ]
     results = [result for result in results if result.of]
-    return RaceSummary(tuple(results), tuple(_duels(results)), question.epochs, tuple(of_kind(rows, Failure)))
+    return TimeToAccuracyResults(tuple(results), tuple(_duels(results)), question.epochs, tuple(of_kind(rows, Failure)))
 
 
 def _result(choice: Choice, cold: bool, races: Sequence[TimeToAccuracy]) -> Result:

@@ -9,9 +9,14 @@ from backprop_bench.bench.cli.progress import Bars
 from backprop_bench.bench.cli.running import go_on
 from backprop_bench.bench.core.records.recorded_run import RecordedRun
 from backprop_bench.bench.report.findings import Finding, Findings, failure_sentences
-from backprop_bench.bench.time_to_accuracy.analysis import summarize_race
-from backprop_bench.bench.time_to_accuracy.measure import TARGETS, plan_race, run_race
-from backprop_bench.bench.time_to_accuracy.view import draw_race, race_charts, race_sentences, race_table
+from backprop_bench.bench.time_to_accuracy.analysis import summarize_time_to_accuracy
+from backprop_bench.bench.time_to_accuracy.measure import TARGETS, plan_time_to_accuracy, run_time_to_accuracy
+from backprop_bench.bench.time_to_accuracy.view import (
+    draw_time_to_accuracy,
+    time_to_accuracy_charts,
+    time_to_accuracy_sentences,
+    time_to_accuracy_table,
+)
 
 
 @click.command()
@@ -37,19 +42,19 @@ def race(options: RunOptions, implementations: tuple[str, ...], seeds: int, epoc
       backprop-bench race --seeds 3 --epochs 10 --implementation scratch-compiled --implementation torch-eager
       backprop-bench race --resume
     """  # noqa: D301 (click reads the backspace)
-    folder = folder_of_run(options, lambda dataset: plan_race(dataset, implementations, seeds, epochs))
-    finish(options.output, race_findings(go_on(folder, Bars(), run_race)), folder)
+    folder = folder_of_run(options, lambda dataset: plan_time_to_accuracy(dataset, implementations, seeds, epochs))
+    finish(options.output, time_to_accuracy_findings(go_on(folder, Bars(), run_time_to_accuracy)), folder)
 
 
-def race_findings(run: RecordedRun) -> Findings:
+def time_to_accuracy_findings(run: RecordedRun) -> Findings:
     """Return what a run of ``race`` says."""
-    found = summarize_race(run.description, run.rows, TARGETS)
+    found = summarize_time_to_accuracy(run.description, run.rows, TARGETS)
     finding = Finding(
         name="race",
-        sentences=race_sentences(found) if found.results else ["No race was run yet."],
-        tables=[race_table(found)],
-        charts=race_charts(found),
-        draw=lambda: [draw_race(found)] if found.results else [],  # a race just begun has no times to draw
+        sentences=time_to_accuracy_sentences(found) if found.results else ["No race was run yet."],
+        tables=[time_to_accuracy_table(found)],
+        charts=time_to_accuracy_charts(found),
+        draw=lambda: [draw_time_to_accuracy(found)] if found.results else [],  # a race just begun has no times to draw
     )
     return Findings([finding], failure_sentences(found.failures), bool(found.failures))
 
@@ -57,7 +62,7 @@ def race_findings(run: RecordedRun) -> Findings:
 DESCRIPTORS = (
     Descriptor(
         race,
-        race_findings,
+        time_to_accuracy_findings,
         latest="latest-race",
         section="fast",
         heading="Time to accuracy",

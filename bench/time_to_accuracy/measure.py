@@ -50,7 +50,7 @@ GRIDS: dict[str, Sequence[dict[str, Any]]] = {"torch-fused": ADAM}
 softmax and cross-entropy, and float32."""
 
 
-def plan_race(dataset: Dataset, implementations: Sequence[str], seeds: int, epochs: int) -> Plan:
+def plan_time_to_accuracy(dataset: Dataset, implementations: Sequence[str], seeds: int, epochs: int) -> Plan:
     """Plan what ``race`` does: a question whose entries are all recipes of all sides.
 
     Parameters
@@ -90,7 +90,7 @@ def _entry(name: str, dataset: Dataset, changes: dict[str, Any]) -> Entry:
     return Entry(name, said, recipe, alias=f"{name}: {said}")
 
 
-def run_race(run: RunContext) -> None:
+def run_time_to_accuracy(run: RunContext) -> None:
     """Search, prove what was chosen, and race; what is recorded already is not done again."""
     dataset, threads, book, progress = run.dataset, run.threads, run.book, run.progress
     (question,) = run.plan.questions

@@ -17,7 +17,7 @@ from backprop_bench.bench.report.numbers import (
     speed,
 )
 from backprop_bench.bench.report.table import Table, make_table
-from backprop_bench.bench.time_to_accuracy.analysis import Duel, RaceSummary, Result
+from backprop_bench.bench.time_to_accuracy.analysis import Duel, Result, TimeToAccuracyResults
 
 NAMES, AXIS, TIMES, MISSED = 2.6, 3.6, 0.12, 1.9
 ROW, ABOVE, BELOW = 0.34, 0.3, 0.2
@@ -25,7 +25,7 @@ LAST = 0.35
 STARTS = {True: "cold", False: "warm"}
 
 
-def race_sentences(found: RaceSummary) -> list[str]:
+def time_to_accuracy_sentences(found: TimeToAccuracyResults) -> list[str]:
     """Return who is ahead, by target and start, and how often a target was missed."""
     said = [_duel_sentence(duel) for duel in found.duels]
     missed = [result for result in found.results if result.reached < result.of and result.cold]
@@ -47,7 +47,7 @@ def _target(result: Result) -> str:
     return percent(result.choice.target)
 
 
-def race_table(found: RaceSummary) -> Table:
+def time_to_accuracy_table(found: TimeToAccuracyResults) -> Table:
     """Return the results, the lowest target first."""
     columns = [
         "target",
@@ -78,7 +78,7 @@ def race_table(found: RaceSummary) -> Table:
     return make_table("Time to accuracy", columns, rows, note)
 
 
-def race_charts(found: RaceSummary) -> list[Chart]:
+def time_to_accuracy_charts(found: TimeToAccuracyResults) -> list[Chart]:
     """Return the time to every target, for a terminal."""
     charts = []
     for target in dict.fromkeys(result.choice.target for result in found.results):
@@ -93,7 +93,7 @@ def _bar(result: Result) -> Bar:
     return own_bar(name, result.wall_s.estimate, text, name=f"{name}, {STARTS[result.cold]}")
 
 
-def draw_race(found: RaceSummary) -> Drawing:
+def draw_time_to_accuracy(found: TimeToAccuracyResults) -> Drawing:
     """Draw the time to every target, a band per target and start."""
     with style.look():
         page = style.Page()
@@ -111,14 +111,14 @@ def draw_race(found: RaceSummary) -> Drawing:
                 lambda band, shown=shown, last=last: _draw(band, shown, times, last),  # type: ignore[misc]
             )
         page.text(_note(), style.SMALL, color=style.GREY)
-        return Drawing("race", title, " ".join([f"{title}.", *race_sentences(found)]), page.figure())
+        return Drawing("race", title, " ".join([f"{title}.", *time_to_accuracy_sentences(found)]), page.figure())
 
 
 def _ends(result: Result) -> tuple[float, float]:
     return result.wall_s.low, result.wall_s.high
 
 
-def _title(found: RaceSummary) -> str:
+def _title(found: TimeToAccuracyResults) -> str:
     warm = [duel for duel in found.duels if not duel.cold]
     if not warm:
         return "No two implementations reached the same accuracy"

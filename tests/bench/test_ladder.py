@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 
 from backprop_bench.bench.cli.main import main
 from backprop_bench.bench.core.engine.accuracy import open_entry
-from backprop_bench.bench.core.implementations import FLOORS, IMPLEMENTATIONS, Implementation
+from backprop_bench.bench.core.implementations import BASELINES, IMPLEMENTATIONS, Implementation
 from backprop_bench.bench.core.machine.environment import usable_core_numbers
 from backprop_bench.bench.core.records.plan import Entry
 from backprop_bench.bench.core.worker.client import Worker
@@ -30,7 +30,7 @@ from tests.bench.timed import timed_question, timed_run
 from tests.tiny import write_tiny_dataset
 
 IMPLEMENTATION_OF = {rung.name: rung.implementation for rung in RUNGS}
-SIDES = {name: known.side for name, known in {**IMPLEMENTATIONS, **FLOORS}.items()}
+SIDES = {name: known.side for name, known in {**IMPLEMENTATIONS, **BASELINES}.items()}
 CASE_S = {
     "lists, example by example": 20e-3,
     "NumPy, example by example": 200e-6,
@@ -107,7 +107,7 @@ def test_a_ladder_of_one_side_has_nothing_to_compare_across() -> None:
 
 
 def test_every_implementation_is_on_the_ladder_and_every_stage_is_an_implementation() -> None:
-    assert {rung.implementation for rung in RUNGS} == {*IMPLEMENTATIONS, *FLOORS}
+    assert {rung.implementation for rung in RUNGS} == {*IMPLEMENTATIONS, *BASELINES}
     assert len({rung.name for rung in RUNGS}) == len(RUNGS)
 
 

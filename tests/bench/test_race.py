@@ -11,11 +11,11 @@ from click.testing import CliRunner
 from backprop_bench.bench.cli.main import main
 from backprop_bench.bench.time_to_accuracy import measure as races
 from backprop_bench.bench.time_to_accuracy.analysis import first_at
-from backprop_bench.bench.time_to_accuracy.command import race_findings
-from backprop_bench.bench.time_to_accuracy.measure import plan_race
-from backprop_bench.bench.time_to_accuracy.view import draw_race, race_sentences, race_table
+from backprop_bench.bench.time_to_accuracy.command import time_to_accuracy_findings
+from backprop_bench.bench.time_to_accuracy.measure import plan_time_to_accuracy
+from backprop_bench.bench.time_to_accuracy.view import draw_time_to_accuracy, time_to_accuracy_sentences, time_to_accuracy_table
 from backprop_bench.data import load_dataset
-from tests.bench.plain import Row, choose, read_rows, recorded, rows_of, summarize_race
+from tests.bench.plain import Row, choose, read_rows, recorded, rows_of, summarize_time_to_accuracy
 from tests.tiny import write_tiny_dataset
 
 TARGETS = (0.97, 0.98)
@@ -64,23 +64,23 @@ def test_misses_count_and_seeds_are_paired() -> None:
         race_row(SLOW, 1, 0.98, True, 2.0),
         race_row(SLOW, 1, 0.98, False, 2.0),
     ]
-    found = summarize_race(*run_of(*rows), TARGETS)
+    found = summarize_time_to_accuracy(*run_of(*rows), TARGETS)
     warm, cold = ([duel for duel in found.duels if duel.cold == start] for start in (False, True))
     assert [duel.ratio.estimate for duel in warm] == pytest.approx([4.0]), "no duel to 98 %: only one got there"
     assert cold[0].ratio.estimate == pytest.approx(math.sqrt(9 / 3 * 13 / 4))
     missed = next(item for item in found.results if item.choice.label == WIDE and item.choice.target == 0.98)
     assert (missed.reached, missed.of) == (0, 1)
-    said = " ".join(race_sentences(found)).replace("\N{NO-BREAK SPACE}", " ")
+    said = " ".join(time_to_accuracy_sentences(found)).replace("\N{NO-BREAK SPACE}", " ")
     assert "torch missed 98.0 % in 1 of 1 run of 20 epochs at most" in said
     assert "hand is 4.00× faster to 97.0 % than torch" in said
-    table = race_table(found)
+    table = time_to_accuracy_table(found)
     assert ["0 of 1", "–"] in [list(row[3:5]) for row in table.rows]
-    assert draw_race(found).title.startswith("hand is 4.00× faster to 97.0")
+    assert draw_time_to_accuracy(found).title.startswith("hand is 4.00× faster to 97.0")
 
 
 def test_the_search_sees_no_test_example(tmp_path: Path) -> None:
     dataset = load_dataset(write_tiny_dataset(tmp_path, 200, 60))
-    plan = plan_race(dataset, ["scratch-numpy", "torch-eager"], 2, 3)
+    plan = plan_time_to_accuracy(dataset, ["scratch-numpy", "torch-eager"], 2, 3)
     (question,) = plan.questions
     assert {entry.implementation for entry in question.entries} == {"scratch-numpy", "torch-eager"}
     assert len({entry.label for entry in question.entries}) == len(question.entries)
@@ -118,6 +118,6 @@ def test_the_command_chooses_proves_races_and_draws(
 
 
 def test_a_race_just_begun_says_so_without_a_figure(tmp_path: Path) -> None:
-    findings = race_findings(recorded(*run_of()))
+    findings = time_to_accuracy_findings(recorded(*run_of()))
     assert findings.sentences == ["No race was run yet."]
     assert [path.name for path in findings.write(tmp_path)] == ["race.md"]

@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 
 from backprop_bench.bench.cli.main import main
 from backprop_bench.bench.core.baselines.parts import NumpyReading
-from backprop_bench.bench.core.implementations import FLOORS, named_implementation
+from backprop_bench.bench.core.implementations import BASELINES, named_implementation
 from backprop_bench.bench.core.stats.work import step_work
 from backprop_bench.bench.scaling import plan as plans
 from backprop_bench.bench.scaling.analysis import Scaling
@@ -24,7 +24,7 @@ from tests.recipes import random_examples
 from tests.tiny import write_tiny_dataset
 
 COUNTED = {name: counted for name, (counted, _) in AXES.items()}
-NAMES = list(FLOORS)
+NAMES = list(BASELINES)
 PLACES = (1, 10, 100, 1000)
 
 
@@ -126,7 +126,7 @@ def test_the_command_times_every_place_and_draws(tiny: str, tmp_path: Path, monk
     monkeypatch.setattr(plans, "SETS", 2)
     monkeypatch.setattr(plans, "ROUNDS", 2)
     monkeypatch.setattr(plans, "VERIFICATION_STEPS", 5)
-    monkeypatch.setattr(plans, "FLOORS", {"numpy-products": FLOORS["numpy-products"]})  # which starts at once
+    monkeypatch.setattr(plans, "FLOORS", {"numpy-products": BASELINES["numpy-products"]})  # which starts at once
     monkeypatch.setitem(plans.AXES, "batch-size", ("examples in a batch", (4,)))
     monkeypatch.setitem(plans.AXES, "threads", ("threads", (1,)))
     words = ["scale", "--dataset", tiny, "--implementation", "scratch-numpy", "--implementation", "scratch-inplace"]

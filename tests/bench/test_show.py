@@ -20,7 +20,7 @@ from backprop_bench.bench.core.records.plan import Timing
 from backprop_bench.bench.core.records.reader import DESCRIPTION, RECORDS
 from backprop_bench.bench.ladder.measure import RUNGS
 from backprop_bench.bench.report.chart import WIDEST
-from tests.bench import test_bridge, test_explain
+from tests.bench import test_chain, test_explain
 from tests.bench.plain import Row
 from tests.bench.recorded import recorded_run, write_run
 from tests.bench.refusal import refused
@@ -60,9 +60,9 @@ def calibrated() -> tuple[dict[str, Any], list[Row]]:
 
 
 def explained() -> tuple[dict[str, Any], list[Row]]:
-    (why, why_rows), (bridge, bridge_rows) = test_explain.made_up(), test_bridge.made_up()
-    questions = [*why["plan"]["questions"], *bridge["plan"]["questions"]]
-    return {"plan": {"questions": questions}}, [*why_rows, *bridge_rows]
+    (why, why_rows), (chain, chain_rows) = test_explain.made_up(), test_chain.made_up()
+    questions = [*why["plan"]["questions"], *chain["plan"]["questions"]]
+    return {"plan": {"questions": questions}}, [*why_rows, *chain_rows]
 
 
 MADE_UP: dict[str, Callable[[], tuple[dict[str, Any], list[Row]]]] = {

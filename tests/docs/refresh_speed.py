@@ -4,7 +4,7 @@ import functools
 import re
 from pathlib import Path
 
-from backprop_bench.bench.core.implementations import FLOORS, IMPLEMENTATIONS
+from backprop_bench.bench.core.implementations import BASELINES, IMPLEMENTATIONS
 from backprop_bench.bench.core.records.kinds import AnyRecord, Block
 from backprop_bench.bench.core.records.plan import Description
 from backprop_bench.bench.core.records.reader import of_kind, read_description, read_records
@@ -17,9 +17,9 @@ from backprop_bench.bench.report.table import to_markdown
 from backprop_bench.bench.scaling.analysis import Scaling, summarize_scale
 from backprop_bench.bench.scaling.plan import AXES, FETCH
 from backprop_bench.bench.scaling.view import draw_scaling, scaling_sentences, scaling_table
-from backprop_bench.bench.time_to_accuracy.analysis import summarize_race
+from backprop_bench.bench.time_to_accuracy.analysis import summarize_time_to_accuracy
 from backprop_bench.bench.time_to_accuracy.measure import TARGETS
-from backprop_bench.bench.time_to_accuracy.view import draw_race, race_sentences, race_table
+from backprop_bench.bench.time_to_accuracy.view import draw_time_to_accuracy, time_to_accuracy_sentences, time_to_accuracy_table
 
 ROOT = Path(__file__).parents[2]
 PAGE, REFERENCE = ROOT / "docs" / "speed.md", ROOT / "results" / "reference"
@@ -40,7 +40,7 @@ def reference_run(name: str) -> tuple[Description, list[AnyRecord]]:
 @functools.cache
 def reference_ladder(name: str) -> Ladder:
     """Return what a committed run of ladder says."""
-    sides = {name: known.side for name, known in {**IMPLEMENTATIONS, **FLOORS}.items()}
+    sides = {name: known.side for name, known in {**IMPLEMENTATIONS, **BASELINES}.items()}
     return summarize_ladder(*reference_run(name), sides)
 
 
@@ -48,7 +48,7 @@ def reference_ladder(name: str) -> Ladder:
 def reference_scale() -> list[Scaling]:
     """Return what the committed run of scale says."""
     counted = {name: what for name, (what, _) in AXES.items()}
-    return summarize_scale(*reference_run("scale"), counted, list(FLOORS), FETCH)
+    return summarize_scale(*reference_run("scale"), counted, list(BASELINES), FETCH)
 
 
 def shown() -> dict[str, tuple[list[str], list[str], Drawing]]:
@@ -60,11 +60,11 @@ def shown() -> dict[str, tuple[list[str], list[str], Drawing]]:
         for name, ladder in ladders.items()
     }
     tables = [to_markdown(scaling_table(item)) for item in scale]
-    race = summarize_race(*reference_run("race"), TARGETS)
+    race = summarize_time_to_accuracy(*reference_run("race"), TARGETS)
     return {
         **found,
         "scale": (scaling_sentences(scale), tables, draw_scaling(scale)),
-        "race": (race_sentences(race), [to_markdown(race_table(race))], draw_race(race)),
+        "race": (time_to_accuracy_sentences(race), [to_markdown(time_to_accuracy_table(race))], draw_time_to_accuracy(race)),
     }
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from backprop_bench.bench.core.records.reader import read_description
-from tests.docs.refresh_why import OTHERS, PAGE, REFERENCE, blocks, pattern, reference_bridge, reference_explanation
+from tests.docs.refresh_why import OTHERS, PAGE, REFERENCE, blocks, pattern, reference_chain, reference_explanation
 
 
 @pytest.mark.slow
@@ -28,7 +28,7 @@ def test_the_committed_contributions_add_up_to_the_gaps(folder: str) -> None:
         assert total == pytest.approx(attribution.gap.estimate, abs=1e-9)
 
 
-def test_the_committed_bridge_adds_up_to_its_gap() -> None:
-    found = reference_bridge()
-    for parts in ([link.change for link in found.links], [part.difference for part in (*found.parts, found.rest)]):
-        assert sum(part.estimate for part in parts) == pytest.approx(found.gap.estimate, abs=1e-9)
+def test_the_steps_and_the_parts_of_the_committed_chain_add_up_to_its_gap() -> None:
+    chain = reference_chain()
+    for parts in ([step.change for step in chain.steps], [part.difference for part in (*chain.parts, chain.rest)]):
+        assert sum(part.estimate for part in parts) == pytest.approx(chain.gap.estimate, abs=1e-9)
