@@ -314,7 +314,6 @@ def _draw_pair(axes: Axes, row: int, part: Part) -> None:
 
 def _note(chain: AblationChain) -> str:
     return (
-        f"Lines: 95 % CI over {count(chain.gap.n, 'process replicate')}, all interleaved; above at the end of each "
-        "change. Cost of calls: measured with one hidden unit and one example per batch; rest: what no part "
-        "explains."
+        f"Lines: 95 % CI over {count(chain.gap.n, 'process replicate')}, all interleaved. Cost of calls: measured with "
+        "one hidden unit and one example per batch; rest: what no part explains."
     )

@@ -282,7 +282,8 @@ def _draw(
     axes.plot([at, at], [len(parts), len(parts) + 1], color=style.GREY, linewidth=0.8)
     axes.plot([at], [len(parts) + 1], "o", color=END, markersize=7)
     _value_axis(axes, logs)
-    style.row_texts(axes, TEXT, "contribution (95 % CI)", ["", *texts, ""])
+    header = "effect on time (95 % CI)" if logs else "percentage points (95 % CI)"
+    style.row_texts(axes, TEXT, header, ["", *texts, ""])
 
 
 def _value_axis(axes: Axes, logs: bool) -> None:

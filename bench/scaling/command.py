@@ -39,14 +39,14 @@ def scale(options: RunOptions, axes: tuple[str, ...], implementations: tuple[str
 
 
 def scale_findings(run: RecordedRun) -> Findings:
-    """Return what a run of ``scale`` says."""
-    found = scalings_of_run(run.description, run.rows)
+    """Return the findings of a run of ``scale``."""
+    scalings = scalings_of_run(run.description, run.rows)
     finding = Finding(
         name="scaling",
-        sentences=scaling_sentences(found) if found else ["No place of any axis is timed yet."],
-        tables=[scaling_table(scaling) for scaling in found],
-        charts=[scaling_chart(scaling) for scaling in found],
-        draw=lambda: [draw_scaling(found)] if found else [],  # a run just begun has nothing to draw
+        sentences=scaling_sentences(scalings) if scalings else ["No place of any axis is timed yet."],
+        tables=[scaling_table(scaling) for scaling in scalings],
+        charts=[scaling_chart(scaling) for scaling in scalings],
+        draw=lambda: [draw_scaling(scalings)] if scalings else [],  # a run just begun has nothing to draw
     )
     failures = failure_sentences(of_kind(run.rows, Failure))
     return Findings([finding], failures, bool(failures))

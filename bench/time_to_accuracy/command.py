@@ -29,12 +29,12 @@ from backprop_bench.bench.time_to_accuracy.view import (
     show_default=True,
     help="After which a run has missed its target.",
 )
-@run_options("a race that was stopped")
+@run_options("a run that was stopped")
 def race(options: RunOptions, implementations: tuple[str, ...], seeds: int, epochs: int) -> None:
-    """Time how long each side takes to 97 %, 98 % and 98.5 % test accuracy, with the best recipe that it has.
+    """Measure the time to 97 %, 98 % and 98.5 % test accuracy of each implementation with its best recipe.
 
-    Recipes are tried on training examples that are held out; for every side and target, the one that takes the fewest
-    seconds is chosen. It is timed with other seeds, cold and warm; a target that is not reached is a miss.
+    Recipes are tried on held-out training examples; for every implementation and target, the fastest one is selected.
+    It then trains from other seeds, cold and warm. A target that is not reached counts as a miss.
 
     \b
     Examples:
@@ -47,16 +47,20 @@ def race(options: RunOptions, implementations: tuple[str, ...], seeds: int, epoc
 
 
 def time_to_accuracy_findings(run: RecordedRun) -> Findings:
-    """Return what a run of ``race`` says."""
-    found = summarize_time_to_accuracy(run.description, run.rows, TARGETS)
+    """Return the findings of a run of ``race``."""
+    results = summarize_time_to_accuracy(run.description, run.rows, TARGETS)
     finding = Finding(
-        name="race",
-        sentences=time_to_accuracy_sentences(found) if found.results else ["No race was run yet."],
-        tables=[time_to_accuracy_table(found)],
-        charts=time_to_accuracy_charts(found),
-        draw=lambda: [draw_time_to_accuracy(found)] if found.results else [],  # a race just begun has no times to draw
+        name="time-to-accuracy",
+        sentences=time_to_accuracy_sentences(results)
+        if results.results
+        else ["Nothing has been trained to a target accuracy yet."],
+        tables=[time_to_accuracy_table(results)],
+        charts=time_to_accuracy_charts(results),
+        draw=lambda: (
+            [draw_time_to_accuracy(results)] if results.results else []
+        ),  # without a time there is nothing to draw
     )
-    return Findings([finding], failure_sentences(found.failures), bool(found.failures))
+    return Findings([finding], failure_sentences(results.failures), bool(results.failures))
 
 
 DESCRIPTORS = (
@@ -66,6 +70,6 @@ DESCRIPTORS = (
         latest="latest-race",
         section="fast",
         heading="Time to accuracy",
-        sources={"race": ("time_to_accuracy", "search")},
+        sources={"time-to-accuracy": ("time_to_accuracy", "search")},
     ),
 )

@@ -9,13 +9,13 @@ import pytest
 
 from backprop_bench.bench.core.implementations import (
     BASELINES,
-    IMPLEMENTATIONS,
     CHAIN,
+    IMPLEMENTATIONS,
     named_implementation,
     trains_nothing,
 )
 from backprop_bench.bench.core.implementations import PARTS as ALONE_PARTS
-from backprop_bench.bench.explain.chain import STEPS, LOADED, PARTS, SMALLEST, START, STEP_OF, TWICE, AblationChain
+from backprop_bench.bench.explain.chain import LOADED, PARTS, SMALLEST, START, STEP_OF, STEPS, TWICE, AblationChain
 from backprop_bench.bench.explain.chain_plan import chain_question
 from backprop_bench.bench.explain.chain_view import chain_sentences, chain_tables, draw_chain
 from backprop_bench.bench.verify.checks import prove

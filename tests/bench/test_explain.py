@@ -55,11 +55,11 @@ from tests.bench.plain import (
     explain,
     read_plain_description,
     read_rows,
-    rows_of,
+    reuse_sentences,
     reused,
+    rows_of,
     to_plain,
     typed,
-    reuse_sentences,
     write_description,
 )
 from tests.bench.simulated import Silent
@@ -433,9 +433,7 @@ def test_a_run_in_the_same_circumstances_is_found_once_and_never_itself(beside: 
         ("environment.source_crc32", "2"),
     ],
 )
-def test_a_run_in_other_circumstances_is_not_reused(
-    beside: tuple[Path, Path, Row], field: str, value: object
-) -> None:
+def test_a_run_in_other_circumstances_is_not_reused(beside: tuple[Path, Path, Row], field: str, value: object) -> None:
     first, second, description = beside
     changed = json.loads(json.dumps(description))
     *path, last = field.split(".")

@@ -1,4 +1,4 @@
-"""How time grows: slopes, crossings and shares of made-up times, the plan, and the command."""
+"""How time grows: slopes, crossovers and rooflines of made-up times, the plan, and the command."""
 
 import math
 from collections.abc import Callable
@@ -48,7 +48,7 @@ def made_up(hand: Callable[[int], float], torch: Callable[[int], float]) -> Scal
 
 
 @pytest.fixture(scope="module")
-def crossing() -> Scaling:
+def crossover() -> Scaling:
     return made_up(lambda _: 10e-6, lambda x: 1000e-6 / x + 1e-6)
 
 
@@ -64,36 +64,36 @@ def test_slopes_are_those_of_the_power_that_times_follow() -> None:
     assert (torch.low, torch.high) == pytest.approx((0.5, 0.5), abs=0.01)
 
 
-def test_a_crossing_lies_where_the_ratio_passes_one_and_says_who_is_ahead(crossing: Scaling) -> None:
-    (found,) = crossing.crossings
-    assert (found.below, found.above, found.between) == ("scratch-numpy", "torch-eager", (100, 1000))
+def test_a_crossover_lies_where_the_ratio_passes_one_and_says_who_is_ahead(crossover: Scaling) -> None:
+    (found,) = crossover.crossovers
+    assert (found.before, found.after, found.between) == ("scratch-numpy", "torch-eager", (100, 1000))
     r0, r1 = 11 / 10, 2 / 10
     expected = 100 * 10 ** (math.log(r0) / (math.log(r0) - math.log(r1)))
     assert found.x == pytest.approx(expected, rel=0.02)
 
 
-def test_where_nobody_is_surely_ahead_there_is_no_crossing() -> None:
+def test_without_a_significant_difference_there_is_no_crossover() -> None:
     found = made_up(lambda _: 10e-6, lambda x: 10e-6 * (1.001 if x < 50 else 0.999))
-    assert found.crossings == ()
+    assert found.crossovers == ()
 
 
-def test_the_roof_is_the_faster_products_or_fetching_whichever_takes_longer(crossing: Scaling) -> None:
-    hand = crossing.curves[0]
-    assert [point.of_roof for point in hand.points] == pytest.approx([0.1, 0.1, 0.1, 0.4], rel=0.02)
-    assert [limit.example_s for limit in crossing.products] == pytest.approx([1e-6] * 4, rel=0.02)
-    assert [limit.example_s for limit in crossing.fetched] == pytest.approx([1e-6, 1e-7, 1e-8, 4e-6], rel=0.02)
+def test_the_roofline_is_the_faster_products_or_fetching_whichever_takes_longer(crossover: Scaling) -> None:
+    hand = crossover.curves[0]
+    assert [point.of_roofline for point in hand.points] == pytest.approx([0.1, 0.1, 0.1, 0.4], rel=0.02)
+    assert [limit.example_s for limit in crossover.products] == pytest.approx([1e-6] * 4, rel=0.02)
+    assert [limit.example_s for limit in crossover.fetched] == pytest.approx([1e-6, 1e-7, 1e-8, 4e-6], rel=0.02)
     work = step_work(Recipe(), 1)
-    assert crossing.fetched[-1].rate == pytest.approx(work.input_bytes / 4e-6, rel=0.02)
-    assert crossing.products[0].rate == pytest.approx(work.gemm_flops / 1e-6, rel=0.02)
+    assert crossover.fetched[-1].rate == pytest.approx(work.input_bytes / 4e-6, rel=0.02)
+    assert crossover.products[0].rate == pytest.approx(work.gemm_flops / 1e-6, rel=0.02)
 
 
-def test_sentences_table_and_figure_hold_the_numbers(crossing: Scaling) -> None:
-    said = " ".join(scaling_sentences([crossing])).replace("\N{NO-BREAK SPACE}", " ")
+def test_sentences_table_and_figure_hold_the_numbers(crossover: Scaling) -> None:
+    said = " ".join(scaling_sentences([crossover])).replace("\N{NO-BREAK SPACE}", " ")
     assert "examples in a batch on (between 100 and 1,000), torch-eager is faster than scratch-numpy" in said
     assert "scratch-numpy 40 %" in said
     assert "the machine alone does: matrix products" in said
-    assert len(scaling_table(crossing).rows) == 2 * len(PLACES)
-    drawing = draw_scaling([crossing])
+    assert len(scaling_table(crossover).rows) == 2 * len(PLACES)
+    drawing = draw_scaling([crossover])
     assert "torch-eager overtakes scratch-numpy" in drawing.title
     assert len(drawing.figure.axes) == 3
 
@@ -123,10 +123,10 @@ def test_along_an_axis_one_thing_changes(tiny: str) -> None:
 @pytest.mark.slow
 def test_the_command_times_every_place_and_draws(tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(plans, "SETS", 2)
+    monkeypatch.setattr(plans, "REPLICATES", 2)
     monkeypatch.setattr(plans, "ROUNDS", 2)
     monkeypatch.setattr(plans, "VERIFICATION_STEPS", 5)
-    monkeypatch.setattr(plans, "FLOORS", {"numpy-products": BASELINES["numpy-products"]})  # which starts at once
+    monkeypatch.setattr(plans, "BASELINES", {"numpy-products": BASELINES["numpy-products"]})  # which starts at once
     monkeypatch.setitem(plans.AXES, "batch-size", ("examples in a batch", (4,)))
     monkeypatch.setitem(plans.AXES, "threads", ("threads", (1,)))
     words = ["scale", "--dataset", tiny, "--implementation", "scratch-numpy", "--implementation", "scratch-inplace"]

@@ -18,7 +18,7 @@ from click.testing import CliRunner, Result
 from backprop_bench.bench.cli.main import CLOSED, main
 from backprop_bench.bench.core.records.plan import Timing
 from backprop_bench.bench.core.records.reader import DESCRIPTION, RECORDS
-from backprop_bench.bench.ladder.measure import RUNGS
+from backprop_bench.bench.ladder.measure import STAGES
 from backprop_bench.bench.report.chart import WIDEST
 from tests.bench import test_chain, test_explain
 from tests.bench.plain import Row
@@ -36,8 +36,8 @@ def compared() -> tuple[dict[str, Any], list[Row]]:
     return recorded_run()
 
 
-def climbed() -> tuple[dict[str, Any], list[Row]]:
-    implementations = {rung.name: rung.implementation for rung in RUNGS}
+def timed_ladder() -> tuple[dict[str, Any], list[Row]]:
+    implementations = {stage.name: stage.implementation for stage in STAGES}
     example_s = {
         "lists, example by example": 20e-3,
         "float32": 8e-6,
@@ -67,7 +67,7 @@ def explained() -> tuple[dict[str, Any], list[Row]]:
 
 MADE_UP: dict[str, Callable[[], tuple[dict[str, Any], list[Row]]]] = {
     "compare": compared,
-    "ladder": climbed,
+    "ladder": timed_ladder,
     "scale": scaled,
     "calibrate": calibrated,
     "explain": explained,
@@ -217,7 +217,7 @@ def test_a_run_of_an_unknown_command_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_run_of_another_version_is_refused(tmp_path: Path) -> None:
-    description, rows = climbed()
+    description, rows = timed_ladder()
     del description["plan"]["questions"][0]["entries"]
     folder = write_run(tmp_path / "run", "ladder", description, rows)
     refused(run("show", folder), "not the description of a run of this version", "missing required field")

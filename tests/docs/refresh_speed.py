@@ -1,4 +1,4 @@
-"""Write what the committed runs say of the speed into docs/speed.md: ``python -m tests.docs.refresh_speed``."""
+"""Write the results of the committed runs into docs/speed.md: ``python -m tests.docs.refresh_speed``."""
 
 import functools
 import re
@@ -19,7 +19,11 @@ from backprop_bench.bench.scaling.plan import AXES, FETCH
 from backprop_bench.bench.scaling.view import draw_scaling, scaling_sentences, scaling_table
 from backprop_bench.bench.time_to_accuracy.analysis import summarize_time_to_accuracy
 from backprop_bench.bench.time_to_accuracy.measure import TARGETS
-from backprop_bench.bench.time_to_accuracy.view import draw_time_to_accuracy, time_to_accuracy_sentences, time_to_accuracy_table
+from backprop_bench.bench.time_to_accuracy.view import (
+    draw_time_to_accuracy,
+    time_to_accuracy_sentences,
+    time_to_accuracy_table,
+)
 
 ROOT = Path(__file__).parents[2]
 PAGE, REFERENCE = ROOT / "docs" / "speed.md", ROOT / "results" / "reference"
@@ -40,8 +44,8 @@ def reference_run(name: str) -> tuple[Description, list[AnyRecord]]:
 @functools.cache
 def reference_ladder(name: str) -> Ladder:
     """Return what a committed run of ladder says."""
-    sides = {name: known.side for name, known in {**IMPLEMENTATIONS, **BASELINES}.items()}
-    return summarize_ladder(*reference_run(name), sides)
+    side_of = {name: known.side for name, known in {**IMPLEMENTATIONS, **BASELINES}.items()}
+    return summarize_ladder(*reference_run(name), side_of)
 
 
 @functools.cache
@@ -64,14 +68,18 @@ def shown() -> dict[str, tuple[list[str], list[str], Drawing]]:
     return {
         **found,
         "scale": (scaling_sentences(scale), tables, draw_scaling(scale)),
-        "race": (time_to_accuracy_sentences(race), [to_markdown(time_to_accuracy_table(race))], draw_time_to_accuracy(race)),
+        "race": (
+            time_to_accuracy_sentences(race),
+            [to_markdown(time_to_accuracy_table(race))],
+            draw_time_to_accuracy(race),
+        ),
     }
 
 
 def short() -> str:
-    """Return what the page begins with: the comparison of the fastest rungs, in which memory, and where."""
+    """Return what the page begins with: the comparison of the fastest stages, their memory, and the machine."""
     ladder, (description, _) = reference_ladder("ladder"), reference_run("ladder")
-    fastest = ladder.climbs[0].fastest
+    fastest = ladder.sides[0].fastest
     ahead = [sentence for sentence in ladder_sentences(ladder) if sentence.startswith(f"{fastest.implementation} ")]
     assert fastest.training_bytes is not None
     assert fastest.parameter_bytes is not None
@@ -92,7 +100,7 @@ def short() -> str:
 
 
 def numpy() -> str:
-    """Return how far plain NumPy is ahead of PyTorch as one usually writes it, and what of its time is products."""
+    """Return how much faster plain NumPy is than ordinary PyTorch, and the dense-GEMM baseline of NumPy."""
     timed = of_kind(reference_run("ladder")[1], Block)
 
     pairs = (
@@ -108,11 +116,11 @@ def numpy() -> str:
 
 def blocks() -> dict[str, str]:
     """Return what stands in each block of the page."""
-    found = {"short": short(), "numpy": numpy()}
+    texts = {"short": short(), "numpy": numpy()}
     for name, (sentences, tables, _) in shown().items():
         text = "".join(f"* {sentence}\n" for sentence in sentences) + "\n" + "\n".join(tables) + "\n"
-        found[name] = text.replace("\N{NO-BREAK SPACE}", " ")
-    return found
+        texts[name] = text.replace("\N{NO-BREAK SPACE}", " ")
+    return texts
 
 
 def pattern(name: str) -> re.Pattern[str]:

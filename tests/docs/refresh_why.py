@@ -1,4 +1,4 @@
-"""Write what the committed run of explain says into docs/why.md: ``python -m tests.docs.refresh_why``."""
+"""Write the results of the committed runs of explain into docs/why.md: ``python -m tests.docs.refresh_why``."""
 
 import re
 from collections.abc import Sequence
