@@ -26,7 +26,7 @@ class Point:
         Seconds per example and epoch.
     epoch_s
         Seconds per epoch.
-    of_roof
+    of_roofline
         Time of the roofline over this time. The roofline is the longer of the fastest matrix products alone and of
         fetching the batches alone. NaN where neither was timed.
     """

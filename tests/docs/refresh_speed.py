@@ -59,19 +59,19 @@ def shown() -> dict[str, tuple[list[str], list[str], Drawing]]:
     """Return sentences, tables and figure of every committed run."""
     ladders = {name: reference_ladder(name) for name in RUNS if name.startswith("ladder")}
     scale = reference_scale()
-    found = {
+    of_ladders = {
         name: (ladder_sentences(ladder), [to_markdown(table) for table in ladder_tables(ladder)], draw_ladder(ladder))
         for name, ladder in ladders.items()
     }
     tables = [to_markdown(scaling_table(item)) for item in scale]
-    race = summarize_time_to_accuracy(*reference_run("race"), TARGETS)
+    results = summarize_time_to_accuracy(*reference_run("race"), TARGETS)
     return {
-        **found,
+        **of_ladders,
         "scale": (scaling_sentences(scale), tables, draw_scaling(scale)),
         "race": (
-            time_to_accuracy_sentences(race),
-            [to_markdown(time_to_accuracy_table(race))],
-            draw_time_to_accuracy(race),
+            time_to_accuracy_sentences(results),
+            [to_markdown(time_to_accuracy_table(results))],
+            draw_time_to_accuracy(results),
         ),
     }
 
