@@ -422,15 +422,15 @@ def registered() -> dict[str, Implementation]:
 
     One that is registered wrongly is there with its fault: by its name, or by that of the package where it has none.
     """
-    found: dict[str, Implementation] = {}
+    by_name: dict[str, Implementation] = {}
     for package, points in _packages_that_register():
         for name, value in points:
             known = _registered(name, value, package)
-            if name in found:
-                fault = f"is registered twice, by {found[name].package} and by {package}"
+            if name in by_name:
+                fault = f"is registered twice, by {by_name[name].package} and by {package}"
                 known = dataclasses.replace(known, fault=fault)
-            found[name] = known
-    return found
+            by_name[name] = known
+    return by_name
 
 
 def _packages_that_register() -> Iterator[tuple[str, list[tuple[str, str]]]]:

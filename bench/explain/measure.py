@@ -245,10 +245,10 @@ def run_explanation(run: RunContext, *, scheduler: str | None = None, fresh: boo
     fresh
         Whether to reuse no training job of earlier runs.
     """
-    sweep: Sweep = Here(run.dataset, run.threads) if scheduler is None else Cluster(scheduler, run.dataset)
+    executor: Sweep = Here(run.dataset, run.threads) if scheduler is None else Cluster(scheduler, run.dataset)
     known: Mapping[Job, list[JobRecord]] = {} if fresh else known_trainings(run.book.folder, run.threads)
     try:
-        train_accuracies(run, sweep, known)
+        train_accuracies(run, executor, known)
         questions = tuple(question for question in run.plan.questions if question.name != ACCURACY)
         timed = dataclasses.replace(run.plan, questions=questions)
         Runner(dataclasses.replace(run, plan=timed)).run()
@@ -256,22 +256,22 @@ def run_explanation(run: RunContext, *, scheduler: str | None = None, fresh: boo
         start_again()
 
 
-def train_accuracies(run: RunContext, sweep: Sweep, known: Mapping[Job, list[JobRecord]]) -> None:
+def train_accuracies(run: RunContext, executor: Sweep, known: Mapping[Job, list[JobRecord]]) -> None:
     """Select the learning rates, verify the cells with them, and train the cells.
 
     Parameters
     ----------
-    sweep
-        Who trains.
+    executor
+        What trains: this machine, or a cluster.
     known
         What is reused from earlier runs, from :func:`known_trainings`.
     """
     question, threads, book, progress = question_named(run.plan, ACCURACY), run.threads, run.book, run.progress
-    _train("select learning rates", question, search_jobs(question, threads), sweep, known, book, progress)
+    _train("select learning rates", question, search_jobs(question, threads), executor, known, book, progress)
     tuned = with_rates(question, book.find(Search, question))
     Runner(dataclasses.replace(run, plan=dataclasses.replace(run.plan, questions=(tuned,)))).verify()
     jobs = [job for job in training_jobs(tuned, threads) if not _unverified(job, tuned, book)]
-    _train("train cells", tuned, jobs, sweep, known, book, progress)
+    _train("train cells", tuned, jobs, executor, known, book, progress)
 
 
 def is_tuned(entry: Entry) -> bool:
@@ -379,7 +379,7 @@ def _train(
     title: str,
     question: Question,
     jobs: Sequence[Job],
-    sweep: Sweep,
+    executor: Sweep,
     known: Mapping[Job, list[JobRecord]],
     book: Book,
     progress: Progress,
@@ -410,4 +410,4 @@ def _train(
                 if job in known:
                     record(job, [msgspec.structs.replace(row, implementation=job.label) for row in known[job]])
             if others:
-                sweep.do(others, record)
+                executor.do(others, record)

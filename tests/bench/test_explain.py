@@ -102,21 +102,21 @@ def tried(rate: float, **accuracies: float) -> list[Row]:
 
 
 def test_contributions_of_both_gaps_are_those_that_were_put_in() -> None:
-    found = explain(*made_up())
-    assert [item.interval.estimate for item in found.accuracy.contributions] == pytest.approx(EFFECTS)
-    assert found.accuracy.gap.estimate == pytest.approx(sum(EFFECTS))
-    factors = [math.exp(item.interval.estimate) for item in found.runtime.contributions]
+    explanation = explain(*made_up())
+    assert [item.interval.estimate for item in explanation.accuracy.contributions] == pytest.approx(EFFECTS)
+    assert explanation.accuracy.gap.estimate == pytest.approx(sum(EFFECTS))
+    factors = [math.exp(item.interval.estimate) for item in explanation.runtime.contributions]
     assert factors == pytest.approx([math.sqrt(1 / 10 / 20), math.sqrt(4 * 2)], rel=0.01)
-    assert found.loading is not None
-    assert math.exp(found.loading.estimate) == pytest.approx(1.5, rel=0.01)
-    whole = math.prod(factors) * math.exp(found.loading.estimate)
+    assert explanation.loading is not None
+    assert math.exp(explanation.loading.estimate) == pytest.approx(1.5, rel=0.01)
+    whole = math.prod(factors) * math.exp(explanation.loading.estimate)
     assert whole == pytest.approx(30 / 100, rel=0.01)
-    assert found.times[1].estimate == pytest.approx(30e-6, rel=0.01), "the article's network has a DataLoader"
+    assert explanation.times[1].estimate == pytest.approx(30e-6, rel=0.01), "the article's network has a DataLoader"
 
 
 def test_the_implementation_is_equivalent_where_every_seed_agrees() -> None:
-    found = explain(*made_up())
-    assert [(item.cell, item.p) for item in found.equivalences] == [("000", 0.0), ("111", 0.0)]
+    explanation = explain(*made_up())
+    assert [(item.cell, item.p) for item in explanation.equivalences] == [("000", 0.0), ("111", 0.0)]
 
 
 def test_a_process_replicate_that_was_cut_short_is_left_out() -> None:
@@ -136,9 +136,9 @@ def test_a_missing_cell_is_named_and_nothing_is_attributed() -> None:
 
 
 def test_a_cell_that_diverged_counts_and_is_named() -> None:
-    found = explain(*made_up(diverged="011"))
-    assert found.diverged == {"011": 4}
-    sentences = " ".join(explanation_sentences(found))
+    explanation = explain(*made_up(diverged="011"))
+    assert explanation.diverged == {"011": 4}
+    sentences = " ".join(explanation_sentences(explanation))
     assert "Diverged training jobs, which count with the accuracy that they had: 4 of cell 011" in sentences
 
 
@@ -201,17 +201,17 @@ def test_a_factor_with_one_level_is_named_and_nothing_is_planned(tmp_path: Path,
 
 
 def test_sentences_tables_and_figure_hold_the_numbers() -> None:
-    found = explain(*made_up())
-    sentences = " ".join(explanation_sentences(found)).replace("\N{NO-BREAK SPACE}", " ")
+    explanation = explain(*made_up())
+    sentences = " ".join(explanation_sentences(explanation)).replace("\N{NO-BREAK SPACE}", " ")
     assert "the hand-written network and of PyTorch's: 90.1 % vs 93.2 % (difference 3.00 points" in sentences
     assert "contributions to accuracy are, in points: learning rate +5.0, batch −3.0 and loss +1.0." in sentences
     assert "PyTorch's network is 3.3" in sentences
     assert "× faster per epoch than the hand-written one: 30.0 ms vs 100 ms." in sentences
     assert "batch (14.1× faster), implementation (2.83× slower) and data loading (1.50× slower)" in sentences
     assert "are equivalent within ±0.1 points" in sentences
-    assert [row[0] for row in accuracy_table(found).rows] == [*ACCURACY, "all"]
-    assert [row[0] for row in runtime_table(found).rows] == [*RUNTIME, "data loading", "all"]
-    drawing = draw_explanation(found)
+    assert [row[0] for row in accuracy_table(explanation).rows] == [*ACCURACY, "all"]
+    assert [row[0] for row in runtime_table(explanation).rows] == [*RUNTIME, "data loading", "all"]
+    drawing = draw_explanation(explanation)
     assert drawing.title.replace("\N{NO-BREAK SPACE}", " ").startswith("Largest factors: learning rate (+5.0 points)")
     assert len(drawing.figure.axes) == 2
 

@@ -77,7 +77,7 @@ def test_misses_count_and_seeds_are_paired() -> None:
         [comparison for comparison in results.comparisons if comparison.cold == start] for start in (False, True)
     )
     assert [comparison.ratio.estimate for comparison in warm] == pytest.approx([4.0]), (
-        "no duel to 98 %: only one got there"
+        "no comparison at 98 %: only one reached it"
     )
     assert cold[0].ratio.estimate == pytest.approx(math.sqrt(9 / 3 * 13 / 4))
     missed = next(item for item in results.results if item.choice.label == WIDE and item.choice.target == 0.98)

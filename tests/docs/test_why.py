@@ -10,9 +10,9 @@ from tests.docs.refresh_why import OTHERS, PAGE, REFERENCE, blocks, pattern, ref
 def test_the_numbers_in_the_page_are_those_of_the_committed_run() -> None:
     page = PAGE.read_text(encoding="utf-8")
     for name, text in blocks().items():
-        found = pattern(name).search(page)
-        assert found is not None
-        assert found.group() == text, "python -m tests.docs.refresh_why"
+        match = pattern(name).search(page)
+        assert match is not None
+        assert match.group() == text, "python -m tests.docs.refresh_why"
 
 
 @pytest.mark.parametrize("folder", ["explain", *OTHERS.values()])
@@ -22,8 +22,8 @@ def test_the_committed_runs_are_of_committed_code(folder: str) -> None:
 
 @pytest.mark.parametrize("folder", ["explain", *OTHERS.values()])
 def test_the_committed_contributions_add_up_to_the_gaps(folder: str) -> None:
-    found = reference_explanation(REFERENCE.parent / folder)
-    for attribution in (found.accuracy, found.runtime):
+    explanation = reference_explanation(REFERENCE.parent / folder)
+    for attribution in (explanation.accuracy, explanation.runtime):
         total = sum(item.interval.estimate for item in attribution.contributions)
         assert total == pytest.approx(attribution.gap.estimate, abs=1e-9)
 
