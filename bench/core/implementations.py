@@ -18,7 +18,7 @@ from typing import Literal
 
 from backprop_bench.data import InputError, Trainer
 
-Side = Literal["from scratch", "PyTorch", "peer", "yours", "floor"]
+Side = Literal["from scratch", "PyTorch", "peer", "yours", "baseline"]
 
 GROUP = "backprop_bench.implementations"
 """Group of entry points under which a package registers implementations; documented in docs/your-own.md."""
@@ -321,25 +321,25 @@ _ALL = (
 
 IMPLEMENTATIONS: dict[str, Implementation] = {implementation.name: implementation for implementation in _ALL}
 
-FLOORS: dict[str, Implementation] = {
+BASELINES: dict[str, Implementation] = {
     name: Implementation(
         name,
-        "floor",
+        "baseline",
         f"backprop_bench.bench.core.baselines.{module}",
         class_name,
         name,
         "the matrix products of a step alone",
     )
     for name, module, class_name in (
-        ("numpy-products", "products", "NumpyFloor"),
-        ("torch-products", "torch_products", "TorchFloor"),
+        ("numpy-products", "products", "NumpyProducts"),
+        ("torch-products", "torch_products", "TorchProducts"),
     )
 }
 """Dense-GEMM baselines: the matrix products of a step, timed beside the implementations. They train nothing."""
 
-_LINKS = (
+_CHAIN = (
     Implementation(
-        name="link-products",
+        name="chain-products",
         side="from scratch",
         module="backprop_bench.bench.explain.products_trainer",
         class_name="ProductsTrainer",
@@ -349,9 +349,9 @@ _LINKS = (
         stage=True,
     ),
     Implementation(
-        name="link-operations",
+        name="chain-operations",
         side="PyTorch",
-        module="backprop_bench.torch_impl.bridge",
+        module="backprop_bench.torch_impl.chain",
         class_name="OperationsTrainer",
         reference="scratch-numpy",
         description="the operations of scratch-numpy in PyTorch's tensors",
@@ -359,9 +359,9 @@ _LINKS = (
         stage=True,
     ),
     Implementation(
-        name="link-functions",
+        name="chain-functions",
         side="PyTorch",
-        module="backprop_bench.torch_impl.bridge",
+        module="backprop_bench.torch_impl.chain",
         class_name="FunctionsTrainer",
         reference="scratch-numpy",
         description="PyTorch's functions; gradient and weight update hand-written",
@@ -369,9 +369,9 @@ _LINKS = (
         stage=True,
     ),
     Implementation(
-        name="link-optimizer",
+        name="chain-optimizer",
         side="PyTorch",
-        module="backprop_bench.torch_impl.bridge",
+        module="backprop_bench.torch_impl.chain",
         class_name="OptimizerTrainer",
         reference="scratch-numpy",
         description="PyTorch's functions and optimizers; gradient hand-written",
@@ -379,9 +379,9 @@ _LINKS = (
         stage=True,
     ),
     Implementation(
-        name="link-autograd",
+        name="chain-autograd",
         side="PyTorch",
-        module="backprop_bench.torch_impl.bridge",
+        module="backprop_bench.torch_impl.chain",
         class_name="AutogradTrainer",
         reference="scratch-numpy",
         description="torch-eager without nn.Module",
@@ -390,11 +390,13 @@ _LINKS = (
     ),
 )
 
-LINKS: dict[str, Implementation] = {implementation.name: implementation for implementation in _LINKS}
-"""Trainers between `scratch-numpy` and `torch-eager`, each with one thing more of PyTorch than the one before it."""
+CHAIN: dict[str, Implementation] = {implementation.name: implementation for implementation in _CHAIN}
+"""The ablation chain from `scratch-numpy` to `torch-eager`: each step takes one thing more from PyTorch."""
 
 PARTS: dict[str, Implementation] = {
-    name: Implementation(name, "floor", f"backprop_bench.bench.core.baselines.{module}", class_name, name, description)
+    name: Implementation(
+        name, "baseline", f"backprop_bench.bench.core.baselines.{module}", class_name, name, description
+    )
     for name, module, class_name, description in (
         ("numpy-elementwise", "parts", "NumpyElementwise", "a step without products, nothing allocated"),
         ("numpy-allocating", "parts", "NumpyAllocating", "products and the rest, every result allocated"),
@@ -407,12 +409,12 @@ PARTS: dict[str, Implementation] = {
         ("torch-fetch", "torch_parts", "TorchFetch", "fetching the batches alone"),
     )
 }
-"""Parts of a step that are timed on their own beside :data:`LINKS`; they train nothing."""
+"""Parts of a step, timed alone beside :data:`CHAIN`; they train nothing."""
 
 
 def trains_nothing(name: str) -> bool:
     """Say whether a name stands for a baseline or a part of a step, which is timed but not verified."""
-    return name in FLOORS or name in PARTS
+    return name in BASELINES or name in PARTS
 
 
 def registered() -> dict[str, Implementation]:
@@ -465,7 +467,7 @@ def _entry_points_of(distribution: importlib.metadata.Distribution) -> str:
 def _registered(name: str, value: str, package: str) -> Implementation:
     module, _, class_name = value.partition(":")
     fault = None
-    if any(name in known_ones for known_ones in (IMPLEMENTATIONS, FLOORS, LINKS, PARTS)):
+    if any(name in known_ones for known_ones in (IMPLEMENTATIONS, BASELINES, CHAIN, PARTS)):
         fault = "the suite has one of this name, which is the one that is used"
     elif value.startswith(UNREADABLE):
         fault = value
@@ -493,7 +495,7 @@ def named_implementation(name: str) -> Implementation:
     InputError
         For an unknown name, or a file that does not exist.
     """
-    for known_ones in (IMPLEMENTATIONS, FLOORS, LINKS, PARTS):
+    for known_ones in (IMPLEMENTATIONS, BASELINES, CHAIN, PARTS):
         if name in known_ones:
             return known_ones[name]
     path, colon, class_name = name.rpartition(":")

@@ -13,9 +13,9 @@ from backprop_bench.bench.core.stats.ratios import quiet_times
 from backprop_bench.bench.explain.attribution import Attribution, Cell, attribute, equivalence_p, table_of
 
 TUNED = "learning rate"
-"""The factor of whether every cell has the learning rate that suits it best."""
+"""The factor of whether every cell has its best learning rate."""
 OTHER, LOADER = "torch-eager", "torch-loader"
-"""What the records call the other implementation of both ends, before the cell, and what has a DataLoader."""
+"""Labels in the records: PyTorch's training of both ends (followed by the cell), and the DataLoader."""
 MARGIN = 0.001
 """Difference of accuracies within which two implementations count as equivalent: 0.1 percentage points."""
 
@@ -26,38 +26,40 @@ def cell_name(cell: Sequence[int]) -> str:
 
 
 def best_rate(searches: Iterable[Search], seeds: Sequence[int]) -> float:
-    """Return the learning rate with the highest accuracy on the examples held out, the smaller of equals; NaN of none.
+    """Return the learning rate with the highest accuracy on held-out examples, the smaller of equals; NaN of none.
 
     Parameters
     ----------
     searches
         Rows of kind ``search`` of one cell.
     seeds
-        Over which the accuracy is the mean; a rate that was not tried from all of them is not chosen.
+        Over which the accuracy is the mean; a rate that was not tried from all of them is not selected.
     """
     tried: dict[float, dict[int, float]] = {}
     for row in searches:
         if row.learning_rate is not None and row.seed is not None:
             tried.setdefault(row.learning_rate, {})[row.seed] = row.curve[-1][2]
     totals = {
-        rate: math.fsum(found[seed] for seed in seeds) for rate, found in tried.items() if found.keys() >= set(seeds)
+        rate: math.fsum(by_seed[seed] for seed in seeds)
+        for rate, by_seed in tried.items()
+        if by_seed.keys() >= set(seeds)
     }
     return min(totals, key=lambda rate: (-totals[rate], rate), default=math.nan)
 
 
-def taken_over(rows: Iterable[AnyRecord]) -> tuple[int, list[str]]:
-    """Return how many trainings were taken over from earlier runs, and the names of these."""
-    found: dict[tuple[object, ...], str] = {}
+def reused(rows: Iterable[AnyRecord]) -> tuple[int, list[str]]:
+    """Return how many training jobs were reused from earlier runs, and the names of these runs."""
+    origins: dict[tuple[object, ...], str] = {}
     for row in rows:
         if isinstance(row, Search | Epoch) and row.from_run is not None:
             rate = row.learning_rate if isinstance(row, Search) else None
-            found[type(row), row.implementation, row.seed, rate] = row.from_run
-    return len(found), sorted(set(found.values()))
+            origins[type(row), row.implementation, row.seed, rate] = row.from_run
+    return len(origins), sorted(set(origins.values()))
 
 
 @dataclasses.dataclass(frozen=True)
 class Equivalence:
-    """Accuracy of one implementation less that of another in the same cell, seed by seed.
+    """Accuracy of one implementation minus that of another in the same cell, seed by seed.
 
     Attributes
     ----------
@@ -89,7 +91,7 @@ class Explanation:
     equivalences
         Of the implementation that trained the cells and PyTorch's, at both ends.
     diverged
-        Trainings whose loss stopped being a number, by cell; they count with the accuracy that they had.
+        Training jobs whose loss stopped being a number, by cell; they count with the accuracy that they had.
     """
 
     accuracy: Attribution
@@ -104,7 +106,7 @@ class Explanation:
 
 
 def explain(description: Description, rows: list[AnyRecord]) -> Explanation:
-    """Compute what a run of ``explain`` says.
+    """Compute the explanation of a run of ``explain``.
 
     Raises
     ------
@@ -141,32 +143,32 @@ def _cells(n_factors: int) -> list[Cell]:
 
 
 def _by_seed(rows: Sequence[AnyRecord], name: str) -> list[float]:
-    found = sorted(of_kind(rows, Epoch, implementation=name), key=lambda row: row.seed)
-    return [row.accuracy for row in found]
+    by_seed = sorted(of_kind(rows, Epoch, implementation=name), key=lambda row: row.seed)
+    return [row.accuracy for row in by_seed]
 
 
 def _log_times(blocks: Sequence[Block]) -> dict[str, list[float]]:
-    """Return the logarithms of the least disturbed times per example, by label, a value per process replicate."""
+    """Return the logarithms of the 10th-percentile times per example, by label, a value per process replicate."""
     labels = sorted({row.implementation for row in blocks})
     return {label: list(map(math.log, times)) for label, times in quiet_times(blocks, labels).items()}
 
 
 def _seconds(logs: Sequence[float]) -> Interval:
-    found = mean_interval(logs)
-    return Interval(math.exp(found.estimate), math.exp(found.low), math.exp(found.high), found.n)
+    mean = mean_interval(logs)
+    return Interval(math.exp(mean.estimate), math.exp(mean.low), math.exp(mean.high), mean.n)
 
 
 def _equivalence(question: Question, last: Sequence[AnyRecord], cell: str) -> Equivalence:
-    by_hand = {row.seed: row.accuracy for row in of_kind(last, Epoch, implementation=cell)}
+    from_scratch = {row.seed: row.accuracy for row in of_kind(last, Epoch, implementation=cell)}
     torch = {row.seed: row.accuracy for row in of_kind(last, Epoch, implementation=f"{OTHER} {cell}")}
-    differences = [by_hand[seed] - torch[seed] for seed in sorted(by_hand.keys() & torch.keys())]
+    differences = [from_scratch[seed] - torch[seed] for seed in sorted(from_scratch.keys() & torch.keys())]
     engine = next(entry.implementation for entry in question.entries if entry.label == cell)
     return Equivalence(cell, engine, OTHER, mean_interval(differences), equivalence_p(differences, MARGIN))
 
 
 def _diverged(rows: Sequence[AnyRecord]) -> dict[str, int]:
-    found: dict[str, set[int]] = {}
+    diverged: dict[str, set[int]] = {}
     for row in of_kind(rows, Epoch):
         if row.epoch and row.loss is None:
-            found.setdefault(row.implementation, set()).add(row.seed)
-    return {name: len(seeds) for name, seeds in found.items()}
+            diverged.setdefault(row.implementation, set()).add(row.seed)
+    return {name: len(seeds) for name, seeds in diverged.items()}

@@ -35,7 +35,7 @@ class Contribution:
     factor
         Its name.
     interval
-        Mean over seeds with Student's interval.
+        Mean over seeds with its 95 % confidence interval.
     p
         Of the hypothesis that it contributes nothing, corrected by Holm's method for all factors.
     """
@@ -66,7 +66,7 @@ class Attribution:
     Attributes
     ----------
     gap
-        Mean over seeds of the cell of all ones less the cell of all zeros.
+        Mean over seeds of the cell of all ones minus the cell of all zeros.
     contributions
         By factor, in the order of the factors; they add up to the gap.
     interactions
@@ -105,11 +105,11 @@ def table_of(cells: Mapping[Cell, Sequence[float]], n_factors: int) -> Values:
 def shapley_values(values: Values) -> Values:
     """Return the contribution of every factor for every seed, [factors, seeds]."""
     n_factors = values.ndim - 1
-    found = np.empty((n_factors, values.shape[-1]))
+    contributions = np.empty((n_factors, values.shape[-1]))
     for factor in range(n_factors):
         moved = np.diff(values, axis=factor).squeeze(factor)  # [2, …, 2, seeds] without the factor
-        found[factor] = _average(moved)
-    return found
+        contributions[factor] = _average(moved)
+    return contributions
 
 
 def _average(differences: Values) -> Values:
@@ -126,11 +126,11 @@ def _average(differences: Values) -> Values:
 def interaction_values(values: Values) -> dict[tuple[int, int], Values]:
     """Return Grabisch and Roubens' interaction index of every two factors for every seed, [seeds]."""
     n_factors = values.ndim - 1
-    found = {}
+    interactions = {}
     for first, second in itertools.combinations(range(n_factors), 2):
         both = np.diff(np.diff(values, axis=second), axis=first).squeeze((first, second))
-        found[first, second] = _average(both)
-    return found
+        interactions[first, second] = _average(both)
+    return interactions
 
 
 def attribute(factors: Sequence[str], values: Values) -> Attribution:
@@ -154,12 +154,12 @@ def attribute(factors: Sequence[str], values: Values) -> Attribution:
         Interaction(factors[i], factors[j], mean_interval(row.tolist()))
         for (i, j), row in interaction_values(values).items()
     ]
-    interactions.sort(key=lambda found: -abs(found.interval.estimate))
+    interactions.sort(key=lambda item: -abs(item.interval.estimate))
     return Attribution(mean_interval(ends.tolist()), tuple(parts), tuple(interactions))
 
 
 def _p_value(values: Values) -> float:
-    """Return Student's two-sided p-value of the mean being 0; NaN of fewer than two values."""
+    """Return the two-sided p-value of the t-test that the mean is 0; NaN of fewer than two values."""
     if len(values) < 2:
         return math.nan
     spread = float(np.std(values, ddof=1)) / math.sqrt(len(values))
@@ -175,12 +175,12 @@ def holm(p_values: Sequence[float]) -> list[float]:
     Holm, A simple sequentially rejective multiple test procedure, 1979.
     """
     order = sorted(filter(lambda index: math.isfinite(p_values[index]), range(len(p_values))), key=p_values.__getitem__)
-    found = [math.nan] * len(p_values)
+    corrected = [math.nan] * len(p_values)
     largest = 0.0
     for rank, index in enumerate(order):
         largest = max(largest, min(1.0, (len(order) - rank) * p_values[index]))
-        found[index] = largest
-    return found
+        corrected[index] = largest
+    return corrected
 
 
 def equivalence_p(values: Sequence[float], margin: float) -> float:

@@ -1,22 +1,22 @@
-"""The question of where the time between NumPy and PyTorch goes: a chain of trainers, and parts of a step alone.
+"""What is timed to split the gap between NumPy and PyTorch: an ablation chain of trainers, and parts of a step alone.
 
-:mod:`backprop_bench.bench.explain.chain` has what they are and what is computed from their times.
+:mod:`backprop_bench.bench.explain.chain` defines them and computes the results.
 """
 
 import secrets
 
 from backprop_bench.bench.core.engine.plan import BLOCK_S, Extent, check_timing, make_question
 from backprop_bench.bench.core.records.plan import Entry, Question, Timing
-from backprop_bench.bench.explain.chain import BRIDGE, LOADED, SMALLEST, TWICE
+from backprop_bench.bench.explain.chain import CHAIN_QUESTION, LOADED, SMALLEST, TWICE
 from backprop_bench.data import SHARED, Dataset, fit_recipe
 
 ANY, UNLIMITED_S = 0.999, 36_000.0
-"""The question has as many replicates as it is given, whatever they say."""
+"""The number of replicates is fixed, whatever the width of the intervals."""
 SMALLEST_RATE = 0.01
-"""Learning rate of the smallest recipe: what is changed after every example must not run away."""
+"""Learning rate of the smallest recipe, which updates the weights after every example and must not diverge."""
 
 
-def bridge_question(dataset: Dataset, examples: int | None, replicates: int, rounds: int) -> Question:
+def chain_question(dataset: Dataset, examples: int | None, replicates: int, rounds: int) -> Question:
     """Return the question, every trainer and part on the shared recipe and on the smallest one.
 
     Parameters
@@ -34,4 +34,4 @@ def bridge_question(dataset: Dataset, examples: int | None, replicates: int, rou
     timing = Timing(ANY, UNLIMITED_S, BLOCK_S, rounds, replicates, secrets.randbits(32))
     check_timing(timing, len(entries))
     extent = Extent(examples=examples, epochs=0, seeds=0, budget_s=UNLIMITED_S)
-    return make_question(BRIDGE, "From NumPy to PyTorch, part by part", dataset, extent, entries, timing)
+    return make_question(CHAIN_QUESTION, "From NumPy to PyTorch, part by part", dataset, extent, entries, timing)

@@ -1,4 +1,4 @@
-"""Where the time between NumPy and PyTorch goes: sentences, two tables, and a figure of the chain and the parts."""
+"""Where the time between NumPy and PyTorch goes: sentences, two tables, and a figure of the chain and of the parts."""
 
 import math
 
@@ -7,115 +7,150 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from backprop_bench.bench.core.stats.intervals import Interval
-from backprop_bench.bench.explain.chain import END, LOADED, START, Bridge, Link, Part
+from backprop_bench.bench.explain.chain import END, LOADED, START, AblationChain, ChainStep, Part
 from backprop_bench.bench.report import style
 from backprop_bench.bench.report.chart import Bar, Chart
 from backprop_bench.bench.report.drawing import Drawing
-from backprop_bench.bench.report.numbers import ABSENT, count, has_bounds, listing, plain
+from backprop_bench.bench.report.numbers import ABSENT, NBSP, count, has_bounds, listing, plain
 from backprop_bench.bench.report.table import Table, make_table
 
-NAMES, CHAIN_AXIS, PARTS_AXIS = 1.9, 3.6, 2.6
+NAMES, CHAIN_AXIS, PARTS_AXIS = 1.5, 3.9, 2.7
 """Inches: the names, and the axes."""
-CHANGE, CALLS = 0.12, 2.1
-BY_HAND, PYTORCH, DIFFERENCE = 0.1, 1.7, 3.3
+CHANGE, CALLS = 0.12, 2.2
+FROM_SCRATCH, PYTORCH, DIFFERENCE = 0.12, 1.8, 3.5
 """Where the columns of numbers begin to the right of the axes, inches."""
 ROW, PAIR, ABOVE, BELOW = 0.3, 0.42, 0.3, 0.5
-RISE, FALL, WHOLE = style.SHADES["PyTorch"][0], style.SHADES["from scratch"][0], style.GREY
+SLOWER, FASTER, WHOLE = "#7b3f8c", "#d4a72c", style.GREY
 SIDES = (("from scratch", style.SHADES["from scratch"][0]), ("PyTorch", style.SHADES["PyTorch"][0]))
 SHOWN_PARTS = 3
+TABLE_DIGITS, TEXT_DIGITS = 4, 3
+"""Digits of the whole time, in tables and in sentences."""
 
-SWAPS = {
+CHANGES = {
     "matrix products": "PyTorch's matrix products, on the memory of NumPy's arrays",
-    "operations": "PyTorch's tensors, operation by operation what NumPy does",
-    "functions": "PyTorch's functions of a layer, its activation and the loss; weights as nn.Linear keeps them",
-    "optimizer": "torch.optim instead of a change of the weights by hand",
-    "autograd": "autograd instead of the gradient by hand",
+    "operations": "tensors, with one PyTorch operation for each of NumPy's",
+    "functions": "PyTorch's functions for a layer, its activation and the loss; weights as in nn.Linear",
+    "optimizer": "torch.optim instead of a hand-written weight update",
+    "autograd": "autograd instead of a hand-written gradient",
     "modules": "nn.Module instead of functions of plain tensors",
     "loading": "a DataLoader instead of batches by index",
 }
+PART_NAMES = {"calls": "cost of calls"}
+"""Of the parts that are not called what they are."""
 HOW = {
     "loading": "batches by index, alone",
-    "matrix products": "alone, without their calls",
-    "elementwise": "activations, loss, biases and their sums alone, without their calls",
-    "allocation": "these and the products with every result allocated anew, less the same without",
-    "dispatch": "a step with one hidden unit and one example, less its loading and optimizer",
-    "optimizer": "the weight change alone",
-    "autograd": "by swapping it in",
-    "modules": "by swapping it in",
-    "rest": "the time of either side less its parts",
+    "matrix products": "alone, without the cost of calls",
+    "elementwise": "activations, loss and biases alone, without the cost of calls",
+    "allocation": "both of these with newly allocated results, minus the same with preallocated ones",
+    "calls": "a step with one hidden unit and one example, minus its loading and weight update",
+    "optimizer": "the weight update alone",
+    "autograd": "its step of the chain",
+    "modules": "its step of the chain",
+    "rest": "the time of a side minus its parts",
 }
 
 
-def bridge_sentences(found: Bridge) -> list[str]:
-    """Return the finding in plain words, made from the numbers."""
+def chain_sentences(chain: AblationChain) -> list[str]:
+    """Return what the chain says, the gap first."""
     return [
-        _gap_sentence(found),
-        _chain_sentence(found),
-        _largest_sentence(found),
-        _parts_sentence(found),
-        _rest_sentence(found),
-        f"The DataLoader of {LOADED} adds {_change(found, found.loader.change)} ms to that.",
+        _gap_sentence(chain),
+        _steps_sentence(chain),
+        _largest_sentence(chain),
+        _parts_sentence(chain),
+        _rest_sentence(chain),
+        f"The DataLoader of {LOADED} adds {_stated(chain, chain.loader.change)} to the time of {END}.",
+        _extent_sentence(chain),
     ]
 
 
-def _gap_sentence(found: Bridge) -> str:
+def _gap_sentence(chain: AblationChain) -> str:
+    first, last = (_milliseconds_of(chain, each) for each in (chain.start, chain.steps[-1].time))
     return (
-        f"At the same recipe, an epoch of {START} takes {_amount(found, found.start)} ms and one of {END} "
-        f"{_amount(found, found.links[-1].time)} ms: {_change(found, found.gap)} ms "
-        f"({count(found.examples, 'training example')}, {count(found.steps, 'step')}; 95 % intervals over "
-        f"{count(found.gap.n, 'process replicate')})."
+        f"With the same recipe, an epoch takes {first} with {START} and {last} with {END}: {_stated(chain, chain.gap)}."
     )
 
 
-def _chain_sentence(found: Bridge) -> str:
-    each = listing(f"{link.part} {_change(found, link.change)}" for link in found.links)
-    return f"What is swapped in, one after the other, changes it by, in ms: {each}. Together that is the whole gap."
+def _steps_sentence(chain: AblationChain) -> str:
+    each = listing(
+        f"{step.part} {_signed(step.change.estimate, _decimals(chain, TEXT_DIGITS))}" for step in chain.steps
+    )
+    return f"The steps from {START} to {END} add up to this gap, in ms: {each}."
 
 
-def _largest_sentence(found: Bridge) -> str:
-    link = _largest_link(found)
+def _largest_sentence(chain: AblationChain) -> str:
+    step = _largest_step(chain)
+    calls = ""
+    if step.calls is not None:
+        calls = (
+            " The cost of calls, measured with one hidden unit and one example per batch, changes by "
+            f"{_stated(chain, step.calls)}."
+        )
+    return f"The largest step is {step.part}, {_stated(chain, step.change)}.{calls}"
+
+
+def _largest_step(chain: AblationChain) -> ChainStep:
+    return max(chain.steps, key=lambda step: abs(step.change.estimate))
+
+
+def _parts_sentence(chain: AblationChain) -> str:
+    ranked = sorted(chain.parts, key=lambda part: -abs(part.difference.estimate))[:SHOWN_PARTS]
+    decimals = _decimals(chain, TEXT_DIGITS)
+    each = listing(f"{_part_name(part)} {_signed(part.difference.estimate, decimals)}" for part in ranked)
+    return f"Part by part, the largest differences of PyTorch minus from scratch are, in ms: {each}."
+
+
+def _rest_sentence(chain: AblationChain) -> str:
+    first, second = (_milliseconds_of(chain, each) for each in (chain.rest.from_scratch, chain.rest.pytorch))
     return (
-        f"The largest swap is {link.part}, {_change(found, link.change)} ms, of which {_change(found, link.calls)} ms "
-        "are calls: so much it changes where a step has one hidden unit and one example, and hardly any arithmetic."
+        f"The parts leave {first} from scratch and {second} with PyTorch unexplained: "
+        f"{_stated(chain, chain.rest.difference)} of the gap."
     )
 
 
-def _largest_link(found: Bridge) -> Link:
-    return max(found.links, key=lambda link: abs(link.change.estimate))
-
-
-def _parts_sentence(found: Bridge) -> str:
-    ranked = sorted(found.parts, key=lambda part: -abs(part.difference.estimate))[:SHOWN_PARTS]
-    each = listing(f"{part.name} {_change(found, part.difference)}" for part in ranked)
-    return f"Part by part, PyTorch less by hand, the largest differences are, in ms: {each}."
-
-
-def _rest_sentence(found: Bridge) -> str:
+def _extent_sentence(chain: AblationChain) -> str:
     return (
-        f"In no part are {_amount(found, found.rest.by_hand)} ms of the time by hand and "
-        f"{_amount(found, found.rest.pytorch)} ms of PyTorch's: {_change(found, found.rest.difference)} ms of the gap."
+        f"An epoch has {count(chain.examples, 'training example')} and {count(chain.updates, 'weight update')}; "
+        f"intervals are over {count(chain.gap.n, 'process replicate')}."
     )
 
 
-def _decimals(found: Bridge) -> int:
-    """Return the decimals that suit milliseconds of this size: four digits of the whole."""
-    return max(0, 4 - math.ceil(math.log10(found.links[-1].time.estimate)))
+def _part_name(part: Part) -> str:
+    return PART_NAMES.get(part.name, part.name)
 
 
-def _amount(found: Bridge, interval: Interval | None) -> str:
-    """Return "267.1 (264.0–270.2)", with words where a sign would be taken for a dash."""
+def _decimals(chain: AblationChain, digits: int = TABLE_DIGITS) -> int:
+    """Return the decimals that give the whole time in milliseconds so many digits."""
+    return max(0, digits - math.ceil(math.log10(chain.steps[-1].time.estimate)))
+
+
+def _milliseconds_of(chain: AblationChain, interval: Interval | None) -> str:
+    """Return "387 ms" for a sentence."""
+    value = ABSENT if interval is None else plain(interval.estimate, _decimals(chain, TEXT_DIGITS))
+    return f"{value}{NBSP}ms"
+
+
+def _stated(chain: AblationChain, interval: Interval) -> str:
+    """Return "+259 ms (95 % CI +248 to +271)" for a sentence."""
+    decimals = _decimals(chain, TEXT_DIGITS)
+    value, low, high = (_signed(each, decimals) for each in (interval.estimate, interval.low, interval.high))
+    brackets = f" (95{NBSP}% CI {low} to {high})" if has_bounds(interval) else ""
+    return f"{value}{NBSP}ms{brackets}"
+
+
+def _amount(chain: AblationChain, interval: Interval | None) -> str:
+    """Return "267.1 (264.0–270.2)" for a table, with "to" where a sign could be taken for a dash."""
     if interval is None:
         return ABSENT
-    value, low, high = (plain(part, _decimals(found)) for part in (interval.estimate, interval.low, interval.high))
+    value, low, high = (plain(each, _decimals(chain)) for each in (interval.estimate, interval.low, interval.high))
     between = "–" if interval.low >= 0 else " to "
     return f"{value} ({low}{between}{high})" if has_bounds(interval) else value
 
 
-def _change(found: Bridge, interval: Interval | None) -> str:
-    """Return "+20.1 (+18.2 to +22.0)"."""
+def _change(chain: AblationChain, interval: Interval | None) -> str:
+    """Return "+20.1 (+18.2 to +22.0)" for a table."""
     if interval is None:
         return ABSENT
-    value, low, high = (_signed(part, _decimals(found)) for part in (interval.estimate, interval.low, interval.high))
+    value, low, high = (_signed(each, _decimals(chain)) for each in (interval.estimate, interval.low, interval.high))
     return f"{value} ({low} to {high})" if has_bounds(interval) else value
 
 
@@ -123,124 +158,107 @@ def _signed(value: float, decimals: int) -> str:
     return f"{value:+,.{decimals}f}".replace("-", "−")
 
 
-def bridge_tables(found: Bridge) -> list[Table]:
-    """Return the chain, and the parts of either side."""
-    return [chain_table(found), parts_table(found)]
+def chain_tables(chain: AblationChain) -> list[Table]:
+    """Return the steps of the chain, and the parts of both sides."""
+    return [steps_table(chain), parts_table(chain)]
 
 
-def chain_table(found: Bridge) -> Table:
+def steps_table(chain: AblationChain) -> Table:
     """Return the trainers from one end to the other."""
-    rows = [[START, "", _amount(found, found.start), ABSENT, ABSENT]]
+    rows = [[START, "", _amount(chain, chain.start), ABSENT, ABSENT]]
     rows += [
         [
-            link.trainer,
-            f"{link.part}: {SWAPS[link.part]}",
-            _amount(found, link.time),
-            _change(found, link.change),
-            _change(found, link.calls),
+            step.trainer,
+            f"{step.part}: {CHANGES[step.part]}",
+            _amount(chain, step.time),
+            _change(chain, step.change),
+            _change(chain, step.calls),
         ]
-        for link in (*found.links, found.loader)
+        for step in (*chain.steps, chain.loader)
     ]
     note = (
-        f"Milliseconds per epoch of {count(found.examples, 'training example')} in {count(found.steps, 'step')}. Each "
-        f"trainer differs from the one above in what is swapped; up to {END} the changes add up to the whole gap. 95 % "
-        f"intervals of the mean over {count(found.gap.n, 'process replicate')}, in which all were timed interleaved. "
-        "Of it calls: the same difference on a recipe with one hidden unit and one example a batch, for as many steps."
+        f"Milliseconds per epoch: mean and 95 % CI over {count(chain.gap.n, 'process replicate')}. The changes up to "
+        f"{END} add up to the whole gap. Change in cost of calls: the same difference with one hidden unit and one "
+        "example per batch."
     )
-    columns = ["<trainer", "<swapped in", "ms per epoch", "change", "of it calls"]
-    return make_table("From NumPy to PyTorch, one swap at a time", columns, rows, note)
+    columns = ["<trainer", "<step", "ms per epoch", "change", "change in cost of calls"]
+    return make_table("The ablation chain from NumPy to PyTorch", columns, rows, note)
 
 
-def parts_table(found: Bridge) -> Table:
-    """Return what each part takes on either side."""
+def parts_table(chain: AblationChain) -> Table:
+    """Return the time of each part on both sides."""
     rows = [
         [
-            part.name,
-            _amount(found, part.by_hand),
-            _amount(found, part.pytorch),
-            _change(found, part.difference),
+            _part_name(part),
+            _amount(chain, part.from_scratch),
+            _amount(chain, part.pytorch),
+            _change(chain, part.difference),
             HOW[part.name],
         ]
-        for part in (*found.parts, found.rest)
+        for part in (*chain.parts, chain.rest)
     ]
-    rows.append(
-        [
-            "all",
-            _amount(found, found.start),
-            _amount(found, found.links[-1].time),
-            _change(found, found.gap),
-            f"{START} and {END}",
-        ]
-    )
+    whole = [_amount(chain, chain.start), _amount(chain, chain.steps[-1].time), _change(chain, chain.gap)]
+    rows.append(["all", *whole, f"{START} and {END}"])
     note = (
-        "Milliseconds per epoch. Difference: PyTorch less by hand, process replicate by process replicate; 95 % "
-        f"intervals of the mean over {count(found.gap.n, 'process replicate')}. The rows above the last one add up to "
-        "it."
+        f"Milliseconds per epoch: mean and 95 % CI over {count(chain.gap.n, 'process replicate')}. Difference: PyTorch "
+        "minus from scratch. The rows add up to the last one."
     )
-    return make_table(
-        "Parts of an epoch on either side",
-        ["<part", "from scratch", "PyTorch", "difference", "<how measured"],
-        rows,
-        note,
-    )
+    columns = ["<part", "from scratch", "PyTorch", "difference", "<how measured"]
+    return make_table("Parts of an epoch, from scratch and with PyTorch", columns, rows, note)
 
 
-def bridge_charts(found: Bridge) -> list[Chart]:
-    """Return what every swap changes, for a terminal."""
-    bars = [Bar(link.part, link.change.estimate, _change(found, link.change)) for link in (*found.links, found.loader)]
-    return [Chart(f"From {START} to {LOADED}, ms per epoch", tuple(bars), lambda ms: _signed(ms, 0))]
+def chain_charts(chain: AblationChain) -> list[Chart]:
+    """Return the change of every step, for a terminal."""
+    bars = [Bar(step.part, step.change.estimate, _change(chain, step.change)) for step in (*chain.steps, chain.loader)]
+    return [Chart(f"From {START} to {LOADED}, change in ms per epoch", tuple(bars), lambda ms: _signed(ms, 0))]
 
 
-def draw_bridge(found: Bridge) -> Drawing:
+def draw_chain(chain: AblationChain) -> Drawing:
     """Draw the chain as a waterfall, and the parts of both sides as pairs of bars."""
     with style.look():
         page = style.Page()
-        title = _title(found)
-        page.heading(
-            title,
-            f"{START} and {END} at the same recipe: {count(found.examples, 'training example')}, "
-            f"{count(found.steps, 'step')} an epoch",
-        )
-        page.band(ABOVE + ROW * (len(found.links) + 4) + BELOW, lambda band: _draw_chain(band, found))
-        page.band(ABOVE + PAIR * (len(found.parts) + 1) + BELOW, lambda band: _draw_parts(band, found))
-        page.text(_note(found), style.SMALL, color=style.GREY)
-        alt = " ".join([f"{title}.", *bridge_sentences(found)])
-        return Drawing("bridge", title, alt, page.figure())
+        title = _title(chain)
+        extent = f"{count(chain.examples, 'training example')} and {count(chain.updates, 'weight update')} per epoch"
+        page.heading(title, f"{START} and {END} with the same recipe, {extent}")
+        page.band(ABOVE + ROW * (len(chain.steps) + 4) + BELOW, lambda band: _draw_steps(band, chain))
+        page.band(ABOVE + PAIR * (len(chain.parts) + 1) + BELOW, lambda band: _draw_parts(band, chain))
+        page.text(_note(chain), style.SMALL, color=style.GREY)
+        alt = " ".join([f"{title}.", *chain_sentences(chain)])
+        return Drawing("chain", title, alt, page.figure())
 
 
-def _title(found: Bridge) -> str:
-    link = _largest_link(found)
-    return (
-        f"{END} less {START}: {_change(found, found.gap)} ms an epoch. The largest swap is {link.part}, "
-        f"{_change(found, link.change)} ms"
-    )
+def _title(chain: AblationChain) -> str:
+    gap = f"{plain(abs(chain.gap.estimate), _decimals(chain, TEXT_DIGITS))}{NBSP}ms"
+    more = "more" if chain.gap.estimate >= 0 else "less"
+    return f"{END} takes {gap} {more} per epoch than {START}; largest step: {_largest_step(chain).part}"
 
 
-def _draw_chain(band: style.Band, found: Bridge) -> None:
+def _draw_steps(band: style.Band, chain: AblationChain) -> None:
     axes = band.axes(style.MARGIN + NAMES, CHAIN_AXIS, ABOVE, BELOW)
-    band.write(style.MARGIN, 0.02, "One swap at a time", weight="bold")
-    links, end = found.links, found.links[-1].time
-    style.name_rows(axes, [START, *(link.part for link in links), END, found.loader.part, LOADED])
-    at = found.start.estimate
-    for row, link in enumerate(links, start=1):
-        at = _draw_swap(axes, row, at, link.change)
-    _draw_swap(axes, len(links) + 2, at, found.loader.change)
-    for row, whole in ((0, found.start), (len(links) + 1, end), (len(links) + 3, found.loader.time)):
+    band.write(style.MARGIN, 0.02, "Step by step", weight="bold")
+    steps, end = chain.steps, chain.steps[-1].time
+    style.name_rows(axes, [START, *(step.part for step in steps), END, chain.loader.part, LOADED])
+    at = chain.start.estimate
+    for row, step in enumerate(steps, start=1):
+        at = _draw_change(axes, row, at, step.change)
+    _draw_change(axes, len(steps) + 2, at, chain.loader.change)
+    for row, whole in ((0, chain.start), (len(steps) + 1, end), (len(steps) + 3, chain.loader.time)):
         axes.barh(row, whole.estimate, height=0.55, color=WHOLE)
         _draw_interval(axes, row, whole)
     axes.set_xlim(left=0)
-    _milliseconds(axes)
-    texts = [_change(found, link.change) for link in links]
-    wholes = [_amount(found, whole) for whole in (found.start, end, found.loader.time)]
-    loading = _change(found, found.loader.change)
-    style.row_texts(axes, CHANGE, "ms per epoch (95 %)", [wholes[0], *texts, wholes[1], loading, wholes[2]])
-    calls = [_change(found, link.calls) for link in links]
-    style.row_texts(axes, CALLS, "of it calls", ["", *calls, "", ABSENT, ""])
+    _milliseconds_axis(axes)
+    _legend(axes, (("slower", SLOWER), ("faster", FASTER)))
+    changes = [_change(chain, step.change) for step in steps]
+    wholes = [_amount(chain, whole) for whole in (chain.start, end, chain.loader.time)]
+    loading = _change(chain, chain.loader.change)
+    style.row_texts(axes, CHANGE, "ms per epoch (95 % CI)", [wholes[0], *changes, wholes[1], loading, wholes[2]])
+    calls = [_change(chain, step.calls) for step in steps]
+    style.row_texts(axes, CALLS, "change in cost of calls", ["", *calls, "", ABSENT, ""])
 
 
-def _draw_swap(axes: Axes, row: int, start: float, change: Interval) -> float:
-    """Draw what a swap changes, from where the row above ends; return where it ends itself."""
-    axes.barh(row, change.estimate, left=start, height=0.55, color=RISE if change.estimate > 0 else FALL)
+def _draw_change(axes: Axes, row: int, start: float, change: Interval) -> float:
+    """Draw the change of a step, from where the row above ends; return where it ends itself."""
+    axes.barh(row, change.estimate, left=start, height=0.55, color=SLOWER if change.estimate > 0 else FASTER)
     axes.plot([start, start], [row - 1, row], color=style.GREY, linewidth=0.8)
     end = start + change.estimate
     _draw_interval(axes, row, Interval(end, start + change.low, start + change.high, change.n))
@@ -252,22 +270,14 @@ def _draw_interval(axes: Axes, row: float, interval: Interval) -> None:
         axes.plot([interval.low, interval.high], [row, row], color=style.INK, linewidth=1.4)
 
 
-def _milliseconds(axes: Axes) -> None:
+def _milliseconds_axis(axes: Axes) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
     axes.set_xlabel("wall time of an epoch (ms)")
 
 
-def _draw_parts(band: style.Band, found: Bridge) -> None:
-    axes = band.axes(style.MARGIN + NAMES, PARTS_AXIS, ABOVE, BELOW)
-    band.write(style.MARGIN, 0.02, "Part by part", weight="bold")
-    parts = [*found.parts, found.rest]
-    style.name_rows(axes, [part.name for part in parts])
-    for row, part in enumerate(parts):
-        _draw_pair(axes, row, part)
-    axes.axvline(0, color=style.GREY, linewidth=0.8)
-    _milliseconds(axes)
+def _legend(axes: Axes, colours: tuple[tuple[str, str], ...]) -> None:
     axes.legend(
-        handles=[Patch(color=colour, label=name) for name, colour in SIDES],
+        handles=[Patch(color=colour, label=name) for name, colour in colours],
         loc="lower left",
         bbox_to_anchor=(0, 1),
         ncols=2,
@@ -277,25 +287,33 @@ def _draw_parts(band: style.Band, found: Bridge) -> None:
         columnspacing=1,
         borderaxespad=0.2,
     )
-    style.row_texts(axes, BY_HAND, "by hand (95 %)", [_amount(found, part.by_hand) for part in parts])
-    style.row_texts(axes, PYTORCH, "PyTorch", [_amount(found, part.pytorch) for part in parts])
-    style.row_texts(axes, DIFFERENCE, "difference", [_change(found, part.difference) for part in parts])
+
+
+def _draw_parts(band: style.Band, chain: AblationChain) -> None:
+    axes = band.axes(style.MARGIN + NAMES, PARTS_AXIS, ABOVE, BELOW)
+    band.write(style.MARGIN, 0.02, "Part by part", weight="bold")
+    parts = [*chain.parts, chain.rest]
+    style.name_rows(axes, [_part_name(part) for part in parts])
+    for row, part in enumerate(parts):
+        _draw_pair(axes, row, part)
+    axes.axvline(0, color=style.GREY, linewidth=0.8)
+    _milliseconds_axis(axes)
+    _legend(axes, SIDES)
+    style.row_texts(axes, FROM_SCRATCH, "from scratch (95 % CI)", [_amount(chain, part.from_scratch) for part in parts])
+    style.row_texts(axes, PYTORCH, "PyTorch", [_amount(chain, part.pytorch) for part in parts])
+    style.row_texts(axes, DIFFERENCE, "difference", [_change(chain, part.difference) for part in parts])
 
 
 def _draw_pair(axes: Axes, row: int, part: Part) -> None:
-    """Draw both sides of a part, the one by hand above the other."""
-    for place, interval, (_, colour) in zip((-0.19, 0.19), (part.by_hand, part.pytorch), SIDES, strict=True):
+    """Draw both sides of a part, from scratch above PyTorch."""
+    for place, interval, (_, colour) in zip((-0.19, 0.19), (part.from_scratch, part.pytorch), SIDES, strict=True):
         if interval is not None:
             axes.barh(row + place, interval.estimate, height=0.34, color=colour)
             _draw_interval(axes, row + place, interval)
 
 
-def _note(found: Bridge) -> str:
+def _note(chain: AblationChain) -> str:
     return (
-        f"{count(found.gap.n, 'process replicate')}, all interleaved. Lines: Student's 95 % intervals of the mean over "
-        "process replicates; in the upper chart those of each change, at its end. Blue rises, orange falls. Of it "
-        "calls: the same difference where a step has one hidden unit and one example. Parts were timed alone, products "
-        "and elementwise operations without their calls, which are in the dispatch; autograd and modules by swapping "
-        "them in. Rest: what is in the time of a side and in none of its parts, below zero where parts take longer "
-        "alone."
+        f"Lines: 95 % CI over {count(chain.gap.n, 'process replicate')}, all interleaved. Cost of calls: measured with "
+        "one hidden unit and one example per batch; rest: what no part explains."
     )

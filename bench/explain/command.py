@@ -17,16 +17,15 @@ from backprop_bench.bench.core.records.plan import Description
 from backprop_bench.bench.core.records.reader import of_kind, read_description
 from backprop_bench.bench.core.records.recorded_run import RecordedRun
 from backprop_bench.bench.explain.analysis import explain as compute
-from backprop_bench.bench.explain.analysis import taken_over
-from backprop_bench.bench.explain.chain import BRIDGE, summarize_bridge
-from backprop_bench.bench.explain.chain_view import bridge_charts, bridge_sentences, bridge_tables, draw_bridge
+from backprop_bench.bench.explain.analysis import reused
+from backprop_bench.bench.explain.chain import CHAIN_QUESTION, summarize_chain
+from backprop_bench.bench.explain.chain_view import chain_charts, chain_sentences, chain_tables, draw_chain
 from backprop_bench.bench.explain.measure import PUBLISHED_BATCH, SCOPES, plan_explanation, run_explanation, with_batch
 from backprop_bench.bench.explain.view import (
-    accuracy_table,
     draw_explanation,
     explanation_charts,
     explanation_sentences,
-    runtime_table,
+    explanation_tables,
 )
 from backprop_bench.bench.report.findings import Finding, Findings, failure_sentences
 from backprop_bench.bench.report.numbers import count, listing
@@ -35,21 +34,21 @@ from backprop_bench.bench.report.numbers import count, listing
 @click.command()
 @click.option("--profile", type=click.Choice(list(SCOPES)), default="default", show_default=True, help="How much.")
 @click.option("--examples", type=click.IntRange(min=2), help="Training examples; those of the profile otherwise.")
-@click.option("--epochs", type=click.IntRange(min=1), help="Of every training; those of the profile otherwise.")
-@click.option("--seeds", type=click.IntRange(min=2), help="Of every cell; those of the profile otherwise.")
+@click.option("--epochs", type=click.IntRange(min=1), help="Per training job; those of the profile otherwise.")
+@click.option("--seeds", type=click.IntRange(min=2), help="Per cell; those of the profile otherwise.")
 @click.option(
     "--batch-size",
     type=BatchSize(),
     default=PUBLISHED_BATCH,
     show_default=True,
     metavar="N|all",
-    help="The other level of the batch, beside 1; all: all examples at once.",
+    help="Batch size to compare with 1; all: all examples at once.",
 )
-@click.option("--fresh", is_flag=True, help="Train also what an earlier run beside this one has trained the same way.")
+@click.option("--fresh", is_flag=True, help="Reuse no training job of earlier runs.")
 @click.option(
     "--scheduler",
     metavar="ADDRESS",
-    help="Train on the workers of this Dask scheduler, such as tcp://10.0.0.1:8786; what is timed stays here.",
+    help="Train on the workers of this Dask scheduler, such as tcp://10.0.0.1:8786; times are measured here.",
 )
 @run_options("a run that was stopped")
 def explain(
@@ -64,9 +63,9 @@ def explain(
 ) -> None:
     """Split the article's two gaps, in accuracy and in time, into their causes.
 
-    The two networks differ in several factors at once. Every combination of their levels is trained and timed, the
-    learning rate chosen for each on examples held out; what each factor contributes is averaged over all orders, so
-    that the contributions add up to the whole gap.
+    The two networks differ in several factors at once. Every combination of their levels is trained and timed, with a
+    learning rate selected on held-out examples. The contribution of a factor is averaged over all orders, so the
+    contributions add up to the whole gap.
 
     \b
     Examples:
@@ -99,38 +98,40 @@ def explain(
 def explain_findings(run: RecordedRun) -> Findings:
     """Return what a run of ``explain`` says."""
     description, rows = run.description, run.rows
-    found = compute(description, rows)
+    explanation = compute(description, rows)
     why = Finding(
         name="why",
-        sentences=[*explanation_sentences(found), *what_was_taken_over(rows)],
-        tables=[accuracy_table(found), runtime_table(found)],
-        charts=explanation_charts(found),
-        draw=lambda: [draw_explanation(found)],
+        sentences=[*explanation_sentences(explanation), *reuse_sentences(rows)],
+        tables=explanation_tables(explanation),
+        charts=explanation_charts(explanation),
+        draw=lambda: [draw_explanation(explanation)],
     )
     failures = failure_sentences(of_kind(rows, Failure))
-    return Findings([why, *_bridge_findings(description, rows)], failures, bool(failures))
+    return Findings([why, *_chain_findings(description, rows)], failures, bool(failures))
 
 
-def _bridge_findings(description: Description, rows: list[AnyRecord]) -> list[Finding]:
+def _chain_findings(description: Description, rows: list[AnyRecord]) -> list[Finding]:
     """Return where the time between NumPy and PyTorch goes, where that was timed."""
-    if not any(question.name == BRIDGE for question in description.plan.questions):
+    if not any(question.name == CHAIN_QUESTION for question in description.plan.questions):
         return []
-    found = summarize_bridge(description, rows)
+    chain = summarize_chain(description, rows)
     return [
         Finding(
-            name="bridge",
-            sentences=bridge_sentences(found),
-            tables=bridge_tables(found),
-            charts=bridge_charts(found),
-            draw=lambda: [draw_bridge(found)],
+            name="chain",
+            sentences=chain_sentences(chain),
+            tables=chain_tables(chain),
+            charts=chain_charts(chain),
+            draw=lambda: [draw_chain(chain)],
         )
     ]
 
 
-def what_was_taken_over(rows: list[AnyRecord]) -> list[str]:
-    """Return a sentence on how many trainings come from earlier runs, and from which; none where none do."""
-    number, runs = taken_over(rows)
-    return [f"{count(number, 'training')} taken over from {listing(runs)}; --fresh makes them anew."] if number else []
+def reuse_sentences(rows: list[AnyRecord]) -> list[str]:
+    """Return a sentence on how many training jobs come from earlier runs, and from which; none where none do."""
+    number, runs = reused(rows)
+    if not number:
+        return []
+    return [f"{count(number, 'training job')} reused from {listing(runs)}; --fresh trains them again."]
 
 
 DESCRIPTORS = (
@@ -140,6 +141,6 @@ DESCRIPTORS = (
         latest="latest-explanation",
         section="why",
         heading="Where the two gaps come from",
-        sources={"why": ("search", "epoch", "block"), "bridge": ("block",)},
+        sources={"why": ("search", "epoch", "block"), "chain": ("block",)},
     ),
 )

@@ -26,7 +26,7 @@ from backprop_bench.bench.core.records.plan import Entry, Plan, Question, Timing
 from backprop_bench.bench.core.records.reader import of_kind, read_description
 from backprop_bench.bench.core.worker.client import start_again
 from backprop_bench.bench.explain.analysis import LOADER, OTHER, TUNED, best_rate, cell_name
-from backprop_bench.bench.explain.chain_plan import bridge_question
+from backprop_bench.bench.explain.chain_plan import chain_question
 from backprop_bench.data import ARTICLE_SCRATCH, Dataset, InputError, Recipe, fit_recipe
 
 
@@ -39,11 +39,11 @@ class Factor:
     name
         What it is called.
     levels
-        Fields of the recipe at level 0, that of the hand-written network, and at level 1, that of the PyTorch one.
+        Fields of the recipe at level 0, that of the hand-written network, and at level 1, that of PyTorch's.
     implementations
-        The same, where the factor is the implementation; empty otherwise.
+        Both levels, where the factor is the implementation; empty otherwise.
     threads
-        The same, where the factor is how many threads an implementation has while it is timed; empty otherwise.
+        Both levels, where the factor is the number of threads; empty otherwise.
     """
 
     name: str
@@ -73,7 +73,7 @@ INPUTS = Factor(
 PRECISION = Factor("precision", ({"dtype": "float64"}, {"dtype": "float32"}))
 IMPLEMENTATION = Factor("implementation", ({}, {}), ("scratch-numpy", "torch-eager"))
 TUNING = Factor(TUNED, ({}, {}))
-"""Level 0 has the learning rate of the hand-written network everywhere, level 1 the one that suits each cell best.
+"""At level 0 every cell has the learning rate of the hand-written network, at level 1 its own best one.
 
 It is the last factor of the accuracies, in every scope.
 """
@@ -93,8 +93,8 @@ class Scope:
         Of every cell of the accuracies.
     replicates, rounds
         Process replicates of the times, and rounds in each.
-    bridge
-        Whether the way from `scratch-numpy` to `torch-eager` at the same recipe is timed as well.
+    chain
+        Whether the ablation chain from `scratch-numpy` to `torch-eager` is timed as well.
     """
 
     accuracy: tuple[Factor, ...]
@@ -104,11 +104,11 @@ class Scope:
     seeds: int
     replicates: int
     rounds: int
-    bridge: bool = True
+    chain: bool = True
 
 
 SCOPES = {
-    "quick": Scope((LOSS, BATCH, TUNING), (BATCH, PRECISION, IMPLEMENTATION), 2000, 2, 3, 3, 4, bridge=False),
+    "quick": Scope((LOSS, BATCH, TUNING), (BATCH, PRECISION, IMPLEMENTATION), 2000, 2, 3, 3, 4, chain=False),
     "default": Scope(
         (LOSS, BATCH, BIAS, INITIAL, INPUTS, TUNING),
         (BATCH, LOSS, INPUTS, PRECISION, THREADS, IMPLEMENTATION),
@@ -131,23 +131,23 @@ SCOPES = {
 RATES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)  # documented in docs/why.md
 """Learning rates that are tried in every cell."""
 TUNING_SEEDS = (1000, 1001, 1002)  # documented in docs/why.md
-"""Seeds from which they are tried: none of those from which the cells are then trained."""
+"""Seeds from which they are tried; cells are later trained from others."""
 HELD_OUT = 5
-"""One of so many training examples is held out for choosing them."""
+"""One of so many training examples is held out to select the rate."""
 FAST = {"dtype": "float32"}
-"""Of accuracies, where precision is no factor: half the time, and far more digits than accuracies depend on."""
+"""For accuracies where precision is no factor: half the time, with far more digits than accuracies depend on."""
 VERIFICATION_STEPS = 20
 ACCURACY, RUNTIME = "accuracy", "runtime"
-TWIN, LOADED = "torch-eager", "torch-loader"
-"""What trains both ends as well, and what is timed after all factors."""
+REFERENCE, LOADED = "torch-eager", "torch-loader"
+"""The implementation that trains both ends as well, and the one that is timed after all factors."""
 ENGINES = ("scratch-compiled", "scratch-numpy")
-"""What trains for the accuracies: all compute the same, so the fastest that there is."""
+"""Implementations that train for the accuracies, the fastest first: all compute the same."""
 ANY, UNLIMITED_S = 0.999, 36_000.0
-"""Every question of times has as many replicates, whatever they say."""
+"""The number of replicates is fixed, whatever the width of the intervals."""
 
 
 def plan_explanation(dataset: Dataset, scope: Scope) -> Plan:
-    """Plan what ``explain`` does: a question of accuracies and one of times, an entry per cell each, and the bridge.
+    """Plan what ``explain`` does: questions of accuracy and of time, an entry per cell each, and the ablation chain.
 
     Raises
     ------
@@ -163,7 +163,7 @@ def plan_explanation(dataset: Dataset, scope: Scope) -> Plan:
         for cell in itertools.product((0, 1), repeat=len(scope.accuracy))
     ]
     ends = [accuracies[0], accuracies[-1]]
-    accuracies += [dataclasses.replace(end, implementation=TWIN, alias=f"{OTHER} {end.name}") for end in ends]
+    accuracies += [dataclasses.replace(end, implementation=REFERENCE, alias=f"{OTHER} {end.name}") for end in ends]
     times = [_timed_entry(dataset, runtime, cell) for cell in itertools.product((0, 1), repeat=len(runtime))]
     # a DataLoader is there only where the implementation is PyTorch's, so it is no factor but comes after all of them
     times.append(dataclasses.replace(times[-1], implementation=LOADED, alias=LOADER))
@@ -177,15 +177,15 @@ def plan_explanation(dataset: Dataset, scope: Scope) -> Plan:
         ),
         _factorial(make_question(RUNTIME, "Time, cell by cell", dataset, timed, times, timing), runtime),
     ]
-    if scope.bridge:
-        questions.append(bridge_question(dataset, scope.examples, scope.replicates, scope.rounds))
+    if scope.chain:
+        questions.append(chain_question(dataset, scope.examples, scope.replicates, scope.rounds))
     return Plan(tuple(questions), part_blocks=0, part_seconds=0.0, verification_steps=VERIFICATION_STEPS)
 
 
 def with_batch(scope: Scope, batch_size: int | None) -> Scope:
     """Return a scope whose other level of the batch is another one: so many examples, or ``None`` for all at once."""
-    said = "all examples" if batch_size is None else str(batch_size)
-    other = Factor(f"batch of {said}", (BATCH.levels[0], {"batch_size": batch_size}))
+    size = "all examples" if batch_size is None else str(batch_size)
+    other = Factor(f"batch of {size}", (BATCH.levels[0], {"batch_size": batch_size}))
     accuracy, runtime = (
         tuple(other if factor is BATCH else factor for factor in factors) for factors in (scope.accuracy, scope.runtime)
     )
@@ -213,7 +213,7 @@ def _recipe(
 ) -> Recipe:
     """Return the recipe of a cell.
 
-    What is no factor is as in the hand-written network, but for the reduction, and for what else is given.
+    Without a factor, a field is as in the hand-written network, except for the reduction and `others`.
     """
     changes: dict[str, Any] = {"reduction": "mean", **others}
     for factor, level in zip(factors, cell, strict=True):
@@ -236,19 +236,19 @@ def question_named(plan: Plan, name: str) -> Question:
 
 
 def run_explanation(run: RunContext, *, scheduler: str | None = None, fresh: bool = False) -> None:
-    """Tune, train, prove and time every cell; what is recorded already is not done again.
+    """Tune, train, verify and time every cell; recorded results are not computed again.
 
     Parameters
     ----------
     scheduler
-        Address of the Dask scheduler whose workers train what is not timed; ``None`` to train here.
+        Address of the Dask scheduler whose workers train; ``None`` to train here. Times are measured here.
     fresh
-        Whether also what an earlier run has trained in the same way is trained.
+        Whether to reuse no training job of earlier runs.
     """
-    sweep: Sweep = Here(run.dataset, run.threads) if scheduler is None else Cluster(scheduler, run.dataset)
+    executor: Sweep = Here(run.dataset, run.threads) if scheduler is None else Cluster(scheduler, run.dataset)
     known: Mapping[Job, list[JobRecord]] = {} if fresh else known_trainings(run.book.folder, run.threads)
     try:
-        train_accuracies(run, sweep, known)
+        train_accuracies(run, executor, known)
         questions = tuple(question for question in run.plan.questions if question.name != ACCURACY)
         timed = dataclasses.replace(run.plan, questions=questions)
         Runner(dataclasses.replace(run, plan=timed)).run()
@@ -256,31 +256,31 @@ def run_explanation(run: RunContext, *, scheduler: str | None = None, fresh: boo
         start_again()
 
 
-def train_accuracies(run: RunContext, sweep: Sweep, known: Mapping[Job, list[JobRecord]]) -> None:
-    """Choose the learning rates, prove the cells that have theirs, and train those.
+def train_accuracies(run: RunContext, executor: Sweep, known: Mapping[Job, list[JobRecord]]) -> None:
+    """Select the learning rates, verify the cells with them, and train the cells.
 
     Parameters
     ----------
-    sweep
-        Who trains.
+    executor
+        What trains: this machine, or a cluster.
     known
-        What is taken over from earlier runs, as :func:`known_trainings` gives it.
+        What is reused from earlier runs, from :func:`known_trainings`.
     """
     question, threads, book, progress = question_named(run.plan, ACCURACY), run.threads, run.book, run.progress
-    _train("choose learning rates", question, search_jobs(question, threads), sweep, known, book, progress)
+    _train("select learning rates", question, search_jobs(question, threads), executor, known, book, progress)
     tuned = with_rates(question, book.find(Search, question))
     Runner(dataclasses.replace(run, plan=dataclasses.replace(run.plan, questions=(tuned,)))).verify()
     jobs = [job for job in training_jobs(tuned, threads) if not _unverified(job, tuned, book)]
-    _train("train cells", tuned, jobs, sweep, known, book, progress)
+    _train("train cells", tuned, jobs, executor, known, book, progress)
 
 
 def is_tuned(entry: Entry) -> bool:
-    """Say whether a cell has the learning rate that suits it best: all have where that is no factor."""
+    """Say whether a cell has its best learning rate; all have it where that is no factor."""
     return entry.recipe_name[-1] == "1"
 
 
 def with_rates(question: Question, searches: Iterable[Search]) -> Question:
-    """Return the question with the learning rate of every cell; one whose rate was to be found and was not is left out.
+    """Return the question with the learning rate of every cell, without cells whose rate is still unknown.
 
     Parameters
     ----------
@@ -301,7 +301,7 @@ def with_rates(question: Question, searches: Iterable[Search]) -> Question:
 
 
 def search_jobs(question: Question, threads: int) -> list[Job]:
-    """Return what tries all learning rates: a job per cell that is to be tuned, and seed."""
+    """Return the jobs that try all learning rates, one per tuned cell and seed."""
     held_out = max(1, question.examples // HELD_OUT)
     return [
         dataclasses.replace(job, held_out=held_out, rates=RATES)
@@ -312,7 +312,7 @@ def search_jobs(question: Question, threads: int) -> list[Job]:
 
 
 def training_jobs(question: Question, threads: int) -> list[Job]:
-    """Return what trains the cells, which have their learning rates: a job per entry and seed."""
+    """Return the jobs that train the cells with their learning rates, one per entry and seed."""
     return [job for entry in question.entries for job in _jobs(question, entry, question.seeds, threads)]
 
 
@@ -334,11 +334,11 @@ def _jobs(question: Question, entry: Entry, seeds: Iterable[int], threads: int) 
 
 
 def known_trainings(folder: Path, threads: int) -> dict[Job, list[JobRecord]]:
-    """Return what runs beside this one have trained in the same circumstances; every row says in which run.
+    """Return what runs in the same folder have trained in the same circumstances; every row names its run.
 
-    What a cluster has trained on another processor is not taken over.
+    What a cluster has trained on another processor is not reused.
     """
-    found: dict[Job, list[JobRecord]] = {}
+    known: dict[Job, list[JobRecord]] = {}
     own = read_description(folder).environment["cpu"]["model"]
     for run in unchanged_runs(folder):
         question = question_named(run.plan, ACCURACY)
@@ -348,26 +348,26 @@ def known_trainings(folder: Path, threads: int) -> dict[Job, list[JobRecord]]:
         for job in [*search_jobs(question, threads), *training_jobs(tuned, threads)]:
             there = recorded.get(job.place, [])
             if job.is_done(there):
-                found[job] = [msgspec.structs.replace(row, from_run=_origin(row) or run.name) for row in there]
-    return found
+                known[job] = [msgspec.structs.replace(row, from_run=_origin(row) or run.name) for row in there]
+    return known
 
 
 def _trainings(rows: Iterable[AnyRecord]) -> list[Search | Epoch]:
-    """Return what trained the cells, and what chose their learning rates."""
+    """Return the rows that trained the cells and that selected their learning rates."""
     return [row for row in rows if row.question == ACCURACY and isinstance(row, Search | Epoch)]
 
 
 def _by_place(rows: Iterable[Search | Epoch]) -> dict[Place, list[JobRecord]]:
     """Return the rows of every job by :attr:`backprop_bench.bench.core.engine.jobs.Job.place`."""
-    found: dict[Place, list[JobRecord]] = {}
+    by_place: dict[Place, list[JobRecord]] = {}
     for row in rows:
         if row.seed is not None:
-            found.setdefault((type(row), row.implementation, row.seed), []).append(row)
-    return found
+            by_place.setdefault((type(row), row.implementation, row.seed), []).append(row)
+    return by_place
 
 
 def _origin(record: JobRecord) -> str | None:
-    """Return the run that a training comes from, where it was taken over."""
+    """Return the run that a training job comes from, where it was reused."""
     return None if isinstance(record, Stretch) else record.from_run
 
 
@@ -379,12 +379,12 @@ def _train(
     title: str,
     question: Question,
     jobs: Sequence[Job],
-    sweep: Sweep,
+    executor: Sweep,
     known: Mapping[Job, list[JobRecord]],
     book: Book,
     progress: Progress,
 ) -> None:
-    """Do the jobs that are not recorded yet: take over what is known, and have the others done."""
+    """Do the jobs that are not recorded yet: reuse what is known, and train the others."""
     recorded = _by_place([*book.find(Search, question), *book.find(Epoch, question)])
     failed = {(row.phase, row.implementation, row.number) for row in book.find(Failure, question)}
     missing = [
@@ -394,7 +394,7 @@ def _train(
     ]
 
     def record(job: Job, outcome: Outcome) -> None:
-        """Record what came out, but for the rows that a power cut has left of the job."""
+        """Record the outcome, without the rows that an interrupted run has already recorded."""
         if isinstance(outcome, str):
             entry = next(entry for entry in question.entries if entry.label == job.label)
             book.add_failure(question, entry, job.phase, job.seed, outcome)
@@ -410,4 +410,4 @@ def _train(
                 if job in known:
                     record(job, [msgspec.structs.replace(row, implementation=job.label) for row in known[job]])
             if others:
-                sweep.do(others, record)
+                executor.do(others, record)

@@ -1,4 +1,4 @@
-"""`link-products`: `scratch-numpy` with PyTorch's matrix products, the first step on the way to `torch-eager`."""
+"""`chain-products`: `scratch-numpy` with PyTorch's matrix products, the first step of the ablation chain."""
 
 import torch
 
@@ -8,15 +8,15 @@ from backprop_bench.scratch.numpy_trainer import Backward, Forward, NumpyTrainer
 
 def product(a: Floats, b: Floats) -> Floats:
     """Return a b, computed by PyTorch on the memory of NumPy's arrays: nothing is copied on the way there or back."""
-    found: Floats = torch.mm(torch.from_numpy(a), torch.from_numpy(b)).numpy()
-    return found
+    result: Floats = torch.mm(torch.from_numpy(a), torch.from_numpy(b)).numpy()
+    return result
 
 
 class ProductsTrainer(NumpyTrainer):
     """Line by line what its base class does, with :func:`product` where that has ``@``."""
 
     def __init__(self, recipe: Recipe, parameters: Parameters) -> None:
-        check_plain("link-products", recipe)
+        check_plain("chain-products", recipe)
         super().__init__(recipe, parameters)
 
     def forward(self, x: Floats) -> Forward:
@@ -24,11 +24,11 @@ class ProductsTrainer(NumpyTrainer):
         z: list[Floats] = []
         y = [x]
         for layer, activation in zip(self.layers, self.activations, strict=True):
-            total = product(y[-1], layer.weight)
+            pre_activation = product(y[-1], layer.weight)
             if layer.bias is not None:
-                total += layer.bias
-            z.append(total)
-            y.append(activation(total))
+                pre_activation += layer.bias
+            z.append(pre_activation)
+            y.append(activation(pre_activation))
         return Forward(z, y, y[:-1])
 
     def backward(self, forward: Forward, t: Floats) -> Backward:

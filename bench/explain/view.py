@@ -1,4 +1,4 @@
-"""Why the two networks differ: a paragraph, the tables, and the two waterfalls."""
+"""Why the two networks differ: sentences, tables, and the two waterfalls."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -8,157 +8,214 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from backprop_bench.bench.core.stats.intervals import Interval
 from backprop_bench.bench.explain.analysis import MARGIN, Equivalence, Explanation
-from backprop_bench.bench.explain.attribution import ALPHA, Attribution, Contribution, Interaction
+from backprop_bench.bench.explain.attribution import ALPHA, Contribution, Interaction
 from backprop_bench.bench.report import style
 from backprop_bench.bench.report.chart import Bar, Chart
 from backprop_bench.bench.report.drawing import Drawing
 from backprop_bench.bench.report.numbers import (
+    NBSP,
+    at_least_one,
+    bounds,
+    compared,
     count,
     has_bounds,
     listing,
     named,
     percent,
-    percent_interval,
+    plain,
+    points,
     points_interval,
     seconds,
-    seconds_interval,
 )
 from backprop_bench.bench.report.table import Table, make_table
 
-NAMES, AXIS, TEXT = 1.9, 5.2, 0.15
+NAMES, AXIS, TEXT = 1.5, 5.2, 0.15
 ROW, ABOVE, BELOW = 0.3, 0.3, 0.5
-RISE, FALL, END = style.SHADES["PyTorch"][0], style.SHADES["from scratch"][0], style.GREY
+RISE, FALL, END = "#7b3f8c", "#d4a72c", style.GREY
 LOADING = "data loading"
-SHOWN_INTERACTIONS = 6
+SHOWN_CONTRIBUTIONS, SHOWN_INTERACTIONS = 3, 6
 
 
-def explanation_sentences(found: Explanation) -> list[str]:
-    """Return the finding in plain words, made from the numbers."""
-    said = [_accuracy_sentence(found), _time_sentence(found), _factors_sentence(found)]
-    said += [_equivalence_sentence(item) for item in found.equivalences if item.interval.n]
-    if found.diverged:
-        cells = ", ".join(f"{n} of cell {name}" for name, n in found.diverged.items())
-        said.append(f"Trainings diverged and count with the accuracy that they had: {cells}.")
-    return said
+def explanation_sentences(explanation: Explanation) -> list[str]:
+    """Return both gaps with their largest causes first, then how they were measured."""
+    sentences = [
+        _accuracy_sentence(explanation),
+        _accuracy_causes(explanation),
+        _time_sentence(explanation),
+        _time_causes(explanation),
+        _extent_sentence(explanation),
+        *_factors_sentences(explanation),
+    ]
+    sentences += [_equivalence_sentence(item) for item in explanation.equivalences if item.interval.n]
+    if explanation.diverged:
+        cells = ", ".join(f"{n} of cell {name}" for name, n in explanation.diverged.items())
+        sentences.append(f"Diverged training jobs, which count with the accuracy that they had: {cells}.")
+    return sentences
 
 
-def _accuracy_sentence(found: Explanation) -> str:
-    first, last = map(percent_interval, found.accuracies)
-    extent = f"{count(found.examples, 'training example')}, {count(found.epochs, 'epoch')}"
+def _accuracy_sentence(explanation: Explanation) -> str:
+    first, last = (percent(accuracy.estimate) for accuracy in explanation.accuracies)
     return (
-        f"From the hand-written network to PyTorch's, accuracy goes from {first} to {last} ({extent}, "
-        f"{count(found.accuracy.gap.n, 'seed')}): {points_interval(found.accuracy.gap)} points, of which "
-        f"{_largest(found.accuracy.contributions, points_interval, 'points')}."
+        f"Test accuracy of the hand-written network and of PyTorch's: {first} vs {last} "
+        f"(difference {points(explanation.accuracy.gap).replace('-', '−')})."
     )
 
 
-def _factors_sentence(found: Explanation) -> str:
+def _accuracy_causes(explanation: Explanation) -> str:
+    largest = _by_size(explanation.accuracy.contributions)[:SHOWN_CONTRIBUTIONS]
+    each = listing(f"{item.factor} {_signed_points(item.interval.estimate)}" for item in largest)
+    return f"The largest contributions to accuracy are, in points: {each}."
+
+
+def _signed_points(fraction: float) -> str:
+    return f"{100 * fraction:+.1f}".replace("-", "−")
+
+
+def _time_sentence(explanation: Explanation) -> str:
+    first, last = (seconds(time.estimate * explanation.examples) for time in explanation.times)
+    whole = _ratio(_whole(explanation))
+    ahead = "faster" if whole.estimate < 1 else "slower"
+    by = plain(at_least_one(whole).estimate)
+    return f"PyTorch's network is {by}× {ahead} per epoch than the hand-written one: {last} vs {first}."
+
+
+def _time_causes(explanation: Explanation) -> str:
+    largest = _by_size(_runtime(explanation))[:SHOWN_CONTRIBUTIONS]
+    each = listing(f"{item.factor} ({_direction(item.interval)})" for item in largest)
+    return f"The largest contributions to time are: {each}."
+
+
+def _direction(logs: Interval) -> str:
+    """Return a difference of logarithms of times as "1.43× faster"."""
+    ratio = _ratio(logs)
+    return f"{plain(at_least_one(ratio).estimate)}× {'faster' if ratio.estimate < 1 else 'slower'}"
+
+
+def _extent_sentence(explanation: Explanation) -> str:
+    return (
+        f"Accuracy: {count(explanation.examples, 'training example')}, {count(explanation.epochs, 'epoch')}, "
+        f"{count(explanation.accuracy.gap.n, 'seed')}. Time: {count(explanation.runtime.gap.n, 'process replicate')}."
+    )
+
+
+def _factors_sentences(explanation: Explanation) -> list[str]:
     accuracy, time = (
-        listing(item.factor for item in attribution.contributions) for attribution in (found.accuracy, found.runtime)
+        listing(item.factor for item in attribution.contributions)
+        for attribution in (explanation.accuracy, explanation.runtime)
     )
-    return (
-        f"What was changed: for accuracy {accuracy}; for time {time}, and the DataLoader at the end. All else is as in "
-        "the hand-written network, but that accuracies are of float32 where precision was not changed."
-    )
+    return [
+        f"Factors of accuracy: {accuracy}. Factors of time: {time}, and then the DataLoader.",
+        "All else is as in the hand-written network, but accuracies are of float32 where precision is no factor.",
+    ]
 
 
-def _time_sentence(found: Explanation) -> str:
-    first, last = (seconds_interval(_epoch(time, found.examples)) for time in found.times)
-    return (
-        f"Time per epoch goes from {first} to {last}, × {_factor(_whole(found))}, of which "
-        f"{_largest(_runtime(found), _factor, 'as a factor')}."
-    )
-
-
-def _largest(contributions: Sequence[Contribution], write: Callable[[Interval], str], unit: str) -> str:
-    each = [f"{item.factor} {write(item.interval)}" for item in _by_size(contributions)[:3]]
-    return f"{', '.join(each)} ({unit}; 95 % intervals)"
-
-
-def _epoch(example_s: Interval, examples: int) -> Interval:
-    return Interval(example_s.estimate * examples, example_s.low * examples, example_s.high * examples, example_s.n)
-
-
-def _factor(logs: Interval) -> str:
-    """Return a difference of logarithms as the factor that it is."""
-    value = f"{math.exp(logs.estimate):.3g}"
-    return f"{value} ({math.exp(logs.low):.3g}–{math.exp(logs.high):.3g})" if has_bounds(logs) else value
-
-
-def _whole(found: Explanation) -> Interval:
-    gap = found.runtime.gap
-    extra = found.loading.estimate if found.loading else 0.0
+def _whole(explanation: Explanation) -> Interval:
+    gap = explanation.runtime.gap
+    extra = explanation.loading.estimate if explanation.loading else 0.0
     return Interval(gap.estimate + extra, math.nan, math.nan, gap.n)
 
 
-def _runtime(found: Explanation) -> list[Contribution]:
+def _ratio(logs: Interval) -> Interval:
+    """Return a difference of logarithms as a ratio."""
+    return Interval(math.exp(logs.estimate), math.exp(logs.low), math.exp(logs.high), logs.n)
+
+
+def _effect(logs: Interval) -> str:
+    """Return a difference of logarithms of times for a table: "1.43× faster (1.41–1.45)"."""
+    ratio = _ratio(logs)
+    if has_bounds(ratio) and ratio.contains(1):
+        return f"no significant difference ({bounds(ratio)})"
+    return compared(ratio)
+
+
+def _points(interval: Interval) -> str:
+    return points_interval(interval).replace("-", "−")
+
+
+def _runtime(explanation: Explanation) -> list[Contribution]:
     """Return the contributions to the runtime, with what the DataLoader adds at the end."""
-    parts = list(found.runtime.contributions)
-    if found.loading is not None:
-        parts.append(Contribution(LOADING, found.loading, math.nan))
+    parts = list(explanation.runtime.contributions)
+    if explanation.loading is not None:
+        parts.append(Contribution(LOADING, explanation.loading, math.nan))
     return parts
 
 
 def _equivalence_sentence(item: Equivalence) -> str:
-    verdict = "equivalent" if item.p < ALPHA else "not shown to be equivalent"
+    verdict = "are" if item.p < ALPHA else "are not shown to be"
     return (
-        f"In cell {item.cell}, {named(item.first)} and {named(item.second)} differ by {points_interval(item.interval)} "
-        f"points: {verdict} within ±{100 * MARGIN:g} points (two one-sided tests, {count(item.interval.n, 'seed')})."
+        f"In cell {item.cell}, {named(item.first)} and {named(item.second)} {verdict} equivalent within "
+        f"±{100 * MARGIN:g} points: difference {_points(item.interval)}, {count(item.interval.n, 'seed')}."
     )
 
 
-def accuracy_table(found: Explanation) -> Table:
+def explanation_tables(explanation: Explanation) -> list[Table]:
+    """Return the contributions to accuracy and to time, and the largest interactions."""
+    return [accuracy_table(explanation), runtime_table(explanation), interactions_table(explanation)]
+
+
+def accuracy_table(explanation: Explanation) -> Table:
     """Return what each factor contributes to the accuracy."""
     rows = [
-        [item.factor, points_interval(item.interval), _p(item.p), "yes" if item.significant else "no"]
-        for item in found.accuracy.contributions
+        [item.factor, _points(item.interval), _p(item.p), "yes" if item.significant else "no"]
+        for item in explanation.accuracy.contributions
     ]
-    rows.append(["all", points_interval(found.accuracy.gap), "", ""])
+    rows.append(["all", _points(explanation.accuracy.gap), "", ""])
     note = (
-        "Shapley values: the change of the test accuracy that moving this factor brings, averaged over all orders; "
-        f"they add up to the whole. 95 % intervals over {count(found.accuracy.gap.n, 'seed')}. p: that it contributes "
-        f"nothing, corrected by Holm's method. {_interactions(found.accuracy, points_interval)}"
+        "Shapley values: the change in accuracy from moving a factor to PyTorch's level, averaged over all orders. "
+        f"In brackets: 95 % CI over {count(explanation.accuracy.gap.n, 'seed')}; p is corrected by Holm's method."
     )
     columns = ["<factor", "percentage points", "p", "<significant"]
     return make_table("What the accuracy gap comes from", columns, rows, note)
 
 
-def runtime_table(found: Explanation) -> Table:
-    """Return what each factor contributes to the time."""
-    rows = [[item.factor, _factor(item.interval), _p(item.p)] for item in _runtime(found)]
-    rows.append(["all", _factor(_whole(found)), ""])
+def runtime_table(explanation: Explanation) -> Table:
+    """Return what each factor contributes to the runtime."""
+    rows = [[item.factor, _effect(item.interval), _p(item.p)] for item in _runtime(explanation)]
+    rows.append(["all", _effect(_whole(explanation)), ""])
     note = (
-        "Factors by which the time per example changes, averaged over all orders; they multiply to the whole. 95 % "
-        f"intervals over {count(found.runtime.gap.n, 'process replicate')}. Data loading: the DataLoader after all "
-        f"others, for it is not there without PyTorch. {_interactions(found.runtime, _factor)}"
+        "Effect of moving a factor to PyTorch's level, averaged over all orders; the effects multiply to the last row. "
+        f"In brackets: 95 % CI over {count(explanation.runtime.gap.n, 'process replicate')}. Data loading comes last, "
+        "since the DataLoader exists only with PyTorch."
     )
-    return make_table("What the runtime gap comes from", ["<factor", "× time", "p"], rows, note)
+    return make_table("What the runtime gap comes from", ["<factor", "effect on time", "p"], rows, note)
+
+
+def interactions_table(explanation: Explanation) -> Table:
+    """Return the largest interactions of both gaps."""
+    accuracy = _interactions("accuracy", explanation.accuracy.interactions, lambda item: f"{_points(item)} points")
+    rows = accuracy + _interactions("time", explanation.runtime.interactions, _effect)
+    note = "What two factors do together beyond the sum (time: product) of each alone, with its 95 % CI."
+    return make_table("Largest interactions", ["<gap", "<factors", "interaction"], rows, note)
 
 
 def _p(value: float) -> str:
     return "" if math.isnan(value) else "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
-def _interactions(attribution: Attribution, write: Callable[[Interval], str]) -> str:
-    shown: Sequence[Interaction] = attribution.interactions[:SHOWN_INTERACTIONS]
-    each = "; ".join(f"{item.first} and {item.second} {write(item.interval)}" for item in shown)
-    return f"Largest interactions, what two do together beyond each alone: {each}." if each else ""
+def _interactions(gap: str, interactions: Sequence[Interaction], write: Callable[[Interval], str]) -> list[list[str]]:
+    return [
+        [gap, f"{item.first} and {item.second}", write(item.interval)] for item in interactions[:SHOWN_INTERACTIONS]
+    ]
 
 
-def explanation_charts(found: Explanation) -> list[Chart]:
+def explanation_charts(explanation: Explanation) -> list[Chart]:
     """Return what each factor contributes to the two gaps, the largest first, for a terminal."""
     accuracy = [
-        Bar(item.factor, item.interval.estimate, points_interval(item.interval))
-        for item in _by_size(found.accuracy.contributions)
+        Bar(item.factor, item.interval.estimate, _points(item.interval))
+        for item in _by_size(explanation.accuracy.contributions)
     ]
     runtime = [
-        Bar(item.factor, math.exp(item.interval.estimate), f"× {_factor(item.interval)}")
-        for item in _by_size(_runtime(found))
+        Bar(item.factor, math.exp(item.interval.estimate), _effect(item.interval))
+        for item in _by_size(_runtime(explanation))
     ]
     return [
         Chart("What the accuracy gap comes from, in percentage points", tuple(accuracy), lambda x: f"{100 * x:+.2f}"),
-        Chart("What the runtime gap comes from", tuple(runtime), lambda factor: f"× {factor:.3g}", factors=True),
+        Chart("What the runtime gap comes from", tuple(runtime), _end_of_axis, factors=True),
     ]
+
+
+def _end_of_axis(ratio: float) -> str:
+    return _direction(Interval(math.log(ratio), math.nan, math.nan, 0)) if ratio != 1 else "1×"
 
 
 def _by_size(contributions: Sequence[Contribution]) -> list[Contribution]:
@@ -166,34 +223,30 @@ def _by_size(contributions: Sequence[Contribution]) -> list[Contribution]:
     return sorted(contributions, key=lambda item: -abs(item.interval.estimate))
 
 
-def draw_explanation(found: Explanation) -> Drawing:
+def draw_explanation(explanation: Explanation) -> Drawing:
     """Draw the two waterfalls."""
     with style.look():
         page = style.Page()
-        title = _title(found)
-        page.heading(title, f"{count(found.examples, 'training example')}, {count(found.epochs, 'epoch')}")
-        _waterfall(
-            page, "Test accuracy", found.accuracy.contributions, found.accuracies[0].estimate, _accuracy_texts(found)
-        )
-        runtime = _runtime(found)
-        start = math.log(found.times[0].estimate * found.examples)
-        _waterfall(page, "Time per epoch", runtime, start, [_factor(item.interval) for item in runtime], logs=True)
-        page.text(_note(found), style.SMALL, color=style.GREY)
-        alt = " ".join([f"{title}.", *explanation_sentences(found)])
+        title = _title(explanation)
+        page.heading(title, f"{count(explanation.examples, 'training example')}, {count(explanation.epochs, 'epoch')}")
+        accuracy = explanation.accuracy.contributions
+        texts = [_points(item.interval) for item in accuracy]
+        _waterfall(page, "Test accuracy", accuracy, explanation.accuracies[0].estimate, texts)
+        runtime = _runtime(explanation)
+        start = math.log(explanation.times[0].estimate * explanation.examples)
+        _waterfall(page, "Time per epoch", runtime, start, [_effect(item.interval) for item in runtime], logs=True)
+        page.text(_note(explanation), style.SMALL, color=style.GREY)
+        alt = " ".join([f"{title}.", *explanation_sentences(explanation)])
         return Drawing("why", title, alt, page.figure())
 
 
-def _accuracy_texts(found: Explanation) -> list[str]:
-    return [points_interval(item.interval) for item in found.accuracy.contributions]
-
-
-def _title(found: Explanation) -> str:
-    accuracy = max(found.accuracy.contributions, key=lambda item: abs(item.interval.estimate))
-    runtime = max(_runtime(found), key=lambda item: abs(item.interval.estimate))
-    return (
-        f"Accuracy: {accuracy.factor} weighs most, {points_interval(accuracy.interval)} points. "
-        f"Time: {runtime.factor}, × {_factor(runtime.interval)}"
-    )
+def _title(explanation: Explanation) -> str:
+    accuracy, *_ = _by_size(explanation.accuracy.contributions)
+    runtime, *_ = _by_size(_runtime(explanation))
+    effects = f"{_signed_points(accuracy.interval.estimate)}{NBSP}points", _direction(runtime.interval)
+    if accuracy.factor == runtime.factor:
+        return f"Largest factor: {accuracy.factor} ({effects[0]}, {effects[1]})"
+    return f"Largest factors: {accuracy.factor} ({effects[0]}) and {runtime.factor} ({effects[1]})"
 
 
 def _waterfall(
@@ -229,7 +282,8 @@ def _draw(
     axes.plot([at, at], [len(parts), len(parts) + 1], color=style.GREY, linewidth=0.8)
     axes.plot([at], [len(parts) + 1], "o", color=END, markersize=7)
     _value_axis(axes, logs)
-    style.row_texts(axes, TEXT, "contribution (95 %)", ["", *texts, ""])
+    header = "effect on time (95 % CI)" if logs else "percentage points (95 % CI)"
+    style.row_texts(axes, TEXT, header, ["", *texts, ""])
 
 
 def _value_axis(axes: Axes, logs: bool) -> None:
@@ -248,10 +302,9 @@ def _value_axis(axes: Axes, logs: bool) -> None:
         axes.set_xlabel("accuracy on the test examples")
 
 
-def _note(found: Explanation) -> str:
+def _note(explanation: Explanation) -> str:
     return (
-        "Bars: Shapley values, what moving a factor from the hand-written network's level to PyTorch's changes, "
-        "averaged over all orders; they add up to the whole gap (times: multiply). Lines at their ends: 95 % intervals "
-        f"over {count(found.accuracy.gap.n, 'seed')}, and over {count(found.runtime.gap.n, 'process replicate')} for "
-        "times. Blue rises, orange falls."
+        "Bars: Shapley values of moving each factor to PyTorch's level; they add up to the gap (times: multiply). "
+        f"Lines: 95 % CI over {count(explanation.accuracy.gap.n, 'seed')} for accuracy and over "
+        f"{count(explanation.runtime.gap.n, 'process replicate')} for time; purple increases, yellow decreases."
     )

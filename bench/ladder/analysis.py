@@ -1,4 +1,4 @@
-"""What each rung of the ladder is worth. Pure functions of the records."""
+"""The speed-up of each stage of the ladder. Pure functions of the records."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -10,35 +10,35 @@ from backprop_bench.bench.core.stats.intervals import Interval
 from backprop_bench.bench.core.stats.ratios import Ratio, paired_ratio
 from backprop_bench.bench.core.summary import QuestionSummary, Summary, summarize
 
-FLOOR, PEER = "floor", "peer"
-"""The side of what trains nothing, and that of other libraries, which are no steps of one way."""
+BASELINE, PEER = "baseline", "peer"
+"""The side of the dense-GEMM baselines, and that of the peers, which do not build on each other."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Step:
-    """One rung that was climbed.
+class StageResult:
+    """The measurements of one stage.
 
     Attributes
     ----------
     name, implementation, recipe
-        Of the rung.
+        Of the stage.
     wall_s
         Seconds per epoch.
     first_s
         Seconds of the first batch, with compilation where there is any.
     above_data_bytes
-        Peak memory of training above libraries and data; ``None`` where the system does not tell.
+        Peak memory beyond libraries and data; ``None`` where the system does not provide it.
     parameter_bytes, training_bytes
-        Of the weights, and the most that a training holds beyond what a small one before it needed; ``None`` where the
-        system does not tell.
+        Of the weights, and extra memory during training, beyond what a small network needed just before; ``None``
+        where the system does not provide it.
     flops_per_s
-        Arithmetic that the recipe asks for, by the time: what leaves out zeros may come out above what a machine does.
-    worth
-        time(rung below) / time(this), on the same side; ``None`` for the lowest.
-    total
-        time(lowest rung) / time(this), on the same side; ``None`` for the lowest.
+        Dense arithmetic of the recipe, zeros included, by the time; it may exceed what the machine can do.
+    speedup
+        time(previous stage) / time(this), on the same side; ``None`` for the first.
+    cumulative
+        time(first stage) / time(this), on the same side; ``None`` for the first.
     to_fastest
-        time(this) / time(fastest rung of the first side); ``None`` for that one itself.
+        time(this) / time(fastest stage of the first side); ``None`` for that one itself.
     """
 
     name: str
@@ -50,73 +50,73 @@ class Step:
     parameter_bytes: int | None
     training_bytes: int | None
     flops_per_s: float
-    worth: Ratio | None
-    total: Ratio | None
+    speedup: Ratio | None
+    cumulative: Ratio | None
     to_fastest: Ratio | None = None
 
 
 @dataclasses.dataclass(frozen=True)
-class Climb:
-    """The rungs of one side, the lowest first."""
+class Side:
+    """The stages of one side, in the order they build on each other."""
 
-    side: str
-    steps: tuple[Step, ...]
+    name: str
+    stages: tuple[StageResult, ...]
 
     @property
-    def fastest(self) -> Step:
-        """The rung with the shortest time."""
-        return min(self.steps, key=lambda step: step.wall_s.estimate)
+    def fastest(self) -> StageResult:
+        """The stage with the shortest time."""
+        return min(self.stages, key=lambda stage: stage.wall_s.estimate)
 
 
 @dataclasses.dataclass(frozen=True)
 class Ladder:
-    """All sides, and how the fastest rungs of two sides compare.
+    """All sides, and how their fastest stages compare.
 
     Attributes
     ----------
-    climbs
-        By side.
+    sides
+        The first one is that from scratch.
     across
-        time(fastest rung of another side) / time(fastest rung of the first side), and the same of every peer.
-    floors
-        The matrix products alone, the fastest library first; they train nothing.
-    above_floor
-        time(fastest rung of the first side) / time(fastest floor); ``None`` where there is no floor.
+        time(fastest stage of another side) / time(fastest stage of the first side), and the same of every peer.
+    baselines
+        Dense-GEMM baselines, the fastest library first.
+    above_baseline
+        time(fastest stage of the first side) / time(fastest baseline); ``None`` without a baseline.
     question, summary
-        What the records say beside.
+        Of the same records.
     """
 
-    climbs: tuple[Climb, ...]
+    sides: tuple[Side, ...]
     across: tuple[Ratio, ...]
-    floors: tuple[Step, ...]
-    above_floor: Ratio | None
+    baselines: tuple[StageResult, ...]
+    above_baseline: Ratio | None
     question: QuestionSummary
     summary: Summary
 
 
-def summarize_ladder(description: Description, rows: list[AnyRecord], sides: Mapping[str, str]) -> Ladder:
-    """Compute what a run of ``ladder`` says.
+def summarize_ladder(description: Description, rows: list[AnyRecord], side_of: Mapping[str, str]) -> Ladder:
+    """Compute the results of a run of ``ladder``.
 
     Parameters
     ----------
-    sides
-        By implementation, on which side it stands.
+    side_of
+        The name of the side, by implementation.
     """
     summary = summarize(description, rows)
     (question,) = summary.questions
     blocks = of_kind(rows, Block)
     entries = {entry.label: entry for entry in description.plan.questions[0].entries}
     memory = {row.implementation: row for row in of_kind(rows, Memory)}
-    by_side: dict[str, list[Step]] = {}
+    by_side: dict[str, list[StageResult]] = {}
     for performance in question.performances:
         if not performance.wall_s.n:
             continue
         entry = entries[performance.implementation]
-        side = sides[entry.implementation]
-        below = by_side.setdefault(side, [])
+        side = side_of[entry.implementation]
+        previous = by_side.setdefault(side, [])
         name = performance.implementation
-        below.append(
-            Step(
+        previous.append(
+            StageResult(
                 name=name,
                 implementation=entry.implementation,
                 recipe=performance.recipe,
@@ -126,31 +126,33 @@ def summarize_ladder(description: Description, rows: list[AnyRecord], sides: Map
                 parameter_bytes=memory[name].parameter_bytes if name in memory else None,
                 training_bytes=memory[name].training_bytes if name in memory else None,
                 flops_per_s=performance.work.flops / performance.wall_s.estimate,
-                worth=paired_ratio(blocks, below[-1].name, name) if below and side != PEER else None,
-                total=paired_ratio(blocks, below[0].name, name) if below and side != PEER else None,
+                speedup=paired_ratio(blocks, previous[-1].name, name) if previous and side != PEER else None,
+                cumulative=paired_ratio(blocks, previous[0].name, name) if previous and side != PEER else None,
             )
         )
-    floors = sorted(by_side.pop(FLOOR, []), key=lambda step: step.wall_s.estimate)
-    climbs = tuple(Climb(side, tuple(steps)) for side, steps in by_side.items())
-    first = climbs[0].fastest if climbs else None
+    baselines = sorted(by_side.pop(BASELINE, []), key=lambda stage: stage.wall_s.estimate)
+    sides = tuple(Side(side, tuple(stages)) for side, stages in by_side.items())
+    first = sides[0].fastest if sides else None
     if first is not None:
-        climbs = tuple(Climb(climb.side, _to_fastest(climb.steps, first, blocks)) for climb in climbs)
-        floors = list(_to_fastest(floors, first, blocks))
+        sides = tuple(Side(side.name, _to_fastest(side.stages, first, blocks)) for side in sides)
+        baselines = list(_to_fastest(baselines, first, blocks))
     across = [
-        paired_ratio(blocks, step.name, first.name)
-        for climb in climbs[1:]
-        for step in (climb.steps if climb.side == PEER else [climb.fastest])
+        paired_ratio(blocks, stage.name, first.name)
+        for side in sides[1:]
+        for stage in (side.stages if side.name == PEER else [side.fastest])
         if first is not None
     ]
-    above_floor = paired_ratio(blocks, first.name, floors[0].name) if first and floors else None
-    return Ladder(climbs, tuple(across), tuple(floors), above_floor, question, summary)
+    above_baseline = paired_ratio(blocks, first.name, baselines[0].name) if first and baselines else None
+    return Ladder(sides, tuple(across), tuple(baselines), above_baseline, question, summary)
 
 
-def _to_fastest(steps: Sequence[Step], fastest: Step, blocks: Sequence[Block]) -> tuple[Step, ...]:
-    """Return the rungs with the ratio of their time to that of the fastest one by hand."""
+def _to_fastest(
+    stages: Sequence[StageResult], fastest: StageResult, blocks: Sequence[Block]
+) -> tuple[StageResult, ...]:
+    """Return the stages with the ratio of their time to that of the fastest one from scratch."""
     return tuple(
-        step
-        if step.name == fastest.name
-        else dataclasses.replace(step, to_fastest=paired_ratio(blocks, step.name, fastest.name))
-        for step in steps
+        stage
+        if stage.name == fastest.name
+        else dataclasses.replace(stage, to_fastest=paired_ratio(blocks, stage.name, fastest.name))
+        for stage in stages
     )

@@ -1,4 +1,4 @@
-"""Which of its kernels OpenBLAS had better use on this processor: it picks them by the model, not by a measurement."""
+"""Which kernels of OpenBLAS are fastest on this processor: OpenBLAS picks them by the model, not by a measurement."""
 
 import contextlib
 import dataclasses
@@ -25,35 +25,39 @@ CORE_TYPES = {
     "SapphireRapids": {"amx_tile"},
 }
 """Values of ``OPENBLAS_CORETYPE``, and the instructions without which one ends in an illegal instruction."""
-SETS, ROUNDS, BLOCK_S = 4, 10, 0.03
+REPLICATES, ROUNDS, BLOCK_S = 4, 10, 0.03
 EXAMPLES = 640
-WORTH = 1.02
-"""Gain from which on another core type is chosen."""
+MIN_SPEEDUP = 1.02
+"""Speed-up from which on another core type is selected."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Probe:
-    """What was found.
+    """The result of a probe.
 
     Attributes
     ----------
     picked
         The core type that OpenBLAS picks by itself.
     fastest
-        The one whose products take the least time; ``None`` where none is surely faster than what it picks.
-    gains
-        time(what it picks) / time(core type), of the matrix products of a step of the shared recipe.
+        The one whose products take the least time; ``None`` where none is significantly faster than `picked`.
+    speedups
+        By core type, time(picked) / time(core type) of the matrix products of a step of the shared recipe.
     """
 
     picked: str
     fastest: str | None
-    gains: Mapping[str, Interval]
+    speedups: Mapping[str, Interval]
 
 
-def choose_core_type(gains: Mapping[str, Interval]) -> str | None:
-    """Return the core type with the largest gain among those of 2 % or more whose interval lies above 1."""
-    sure = {name: gain.estimate for name, gain in gains.items() if gain.low > 1 and gain.estimate >= WORTH}
-    return max(sure, key=lambda name: sure[name], default=None)
+def select_core_type(speedups: Mapping[str, Interval]) -> str | None:
+    """Return the core type with the largest speed-up among those of 2 % or more whose interval lies above 1."""
+    significant = {
+        name: speedup.estimate
+        for name, speedup in speedups.items()
+        if speedup.low > 1 and speedup.estimate >= MIN_SPEEDUP
+    }
+    return max(significant, key=lambda name: significant[name], default=None)
 
 
 def possible_core_types(simd: Sequence[str] | None) -> list[str]:
@@ -64,25 +68,25 @@ def possible_core_types(simd: Sequence[str] | None) -> list[str]:
 def probe_blas(dataset: Dataset, threads: int) -> Probe | None:
     """Time the matrix products of a step with every core type, interleaved; ``None`` where NumPy has no OpenBLAS."""
     names = possible_core_types(environment().cpu.simd)
-    by_set: dict[str, list[float]] = {}
+    by_name: dict[str, list[float]] = {}
     picked = ""
     with SharedForms(dataset.subset(EXAMPLES)) as shared:
         entry = Entry("numpy-products", "shared", fit_recipe(SHARED, dataset))
         examples = shared.of(entry.recipe, min(EXAMPLES, len(dataset.x_train)))
-        for number in range(SETS):
-            picked, times = _process_set([None, *names], entry, examples, threads, number)
+        for number in range(REPLICATES):
+            picked, times = _replicate([None, *names], entry, examples, threads, number)
             if not picked:
                 return None
             for name, seconds in times.items():
-                by_set.setdefault(name, []).append(seconds)
-    gains = {name: geometric_mean_interval(ratios) for name, ratios in by_set.items() if len(ratios) == SETS}
-    return Probe(picked, choose_core_type(gains), gains)
+                by_name.setdefault(name, []).append(seconds)
+    speedups = {name: geometric_mean_interval(ratios) for name, ratios in by_name.items() if len(ratios) == REPLICATES}
+    return Probe(picked, select_core_type(speedups), speedups)
 
 
-def _process_set(
+def _replicate(
     names: Sequence[str | None], entry: Entry, examples: SharedExamples, threads: int, number: int
 ) -> tuple[str, dict[str, float]]:
-    """Return what OpenBLAS picks by itself, and its time by that of every core type; what breaks is left out."""
+    """Return what OpenBLAS picks by itself, and the speed-up of every core type, without those that break."""
     cores = list(usable_core_numbers())[:threads]
     rng = random.Random(number)
     times: dict[str | None, list[float]] = {}
@@ -118,5 +122,5 @@ def _process_set(
 
 def architecture(pools: Sequence[Mapping[str, Any]]) -> str:
     """Return the core type that OpenBLAS uses in a process; empty where it has none."""
-    found = [str(pool.get("architecture", "")) for pool in pools if pool.get("internal_api") == "openblas"]
-    return found[0] if found else ""
+    names = [str(pool.get("architecture", "")) for pool in pools if pool.get("internal_api") == "openblas"]
+    return names[0] if names else ""

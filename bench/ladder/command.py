@@ -7,7 +7,7 @@ from backprop_bench.bench.cli.options import RunOptions, folder_of_run, precisio
 from backprop_bench.bench.cli.output import finish
 from backprop_bench.bench.cli.progress import Bars
 from backprop_bench.bench.cli.running import go_on
-from backprop_bench.bench.core.implementations import FLOORS, IMPLEMENTATIONS
+from backprop_bench.bench.core.implementations import BASELINES, IMPLEMENTATIONS
 from backprop_bench.bench.core.records.plan import Plan
 from backprop_bench.bench.core.records.recorded_run import RecordedRun
 from backprop_bench.bench.ladder.analysis import summarize_ladder
@@ -70,17 +70,17 @@ def ladder(
 
 
 def ladder_findings(run: RecordedRun) -> Findings:
-    """Return what a run of ``ladder`` says."""
-    sides = {name: implementation.side for name, implementation in {**IMPLEMENTATIONS, **FLOORS}.items()}
-    found = summarize_ladder(run.description, run.rows, sides)
+    """Return the findings of a run of ``ladder``."""
+    side_of = {name: implementation.side for name, implementation in {**IMPLEMENTATIONS, **BASELINES}.items()}
+    results = summarize_ladder(run.description, run.rows, side_of)
     finding = Finding(
         name="ladder",
-        sentences=ladder_sentences(found),
-        tables=ladder_tables(found),
-        charts=ladder_charts(found),
-        draw=lambda: [draw_ladder(found)] if found.climbs else [],  # one just begun has no stage to draw
+        sentences=ladder_sentences(results),
+        tables=ladder_tables(results),
+        charts=ladder_charts(results),
+        draw=lambda: [draw_ladder(results)] if results.sides else [],  # without a timed stage there is nothing to draw
     )
-    failures = found.question.failures
+    failures = results.question.failures
     return Findings(
         [finding],
         [f"{failure.implementation}: {failure.message}" for failure in failures],
@@ -89,12 +89,12 @@ def ladder_findings(run: RecordedRun) -> Findings:
 
 
 def _core_type(dataset: Dataset, threads: int) -> str | None:
-    """Return the core type that makes OpenBLAS surely faster than what it picks, and say what was found."""
+    """Return the core type that makes OpenBLAS significantly faster than what it picks, and print all speed-ups."""
     probe = probe_blas(dataset, threads)
     if probe is None:
         click.echo("Left out: other kernels of OpenBLAS: NumPy has another library here", err=True)
         return None
-    each = listing(f"{name} {number_interval(gain)}" for name, gain in probe.gains.items())
+    each = listing(f"{name} {number_interval(speedup)}" for name, speedup in probe.speedups.items())
     click.echo(f"OpenBLAS picks {probe.picked}. Speed-up of the products with other kernels: {each}.", err=True)
     if probe.fastest is None:
         click.echo("Left out: other kernels of OpenBLAS: none is significantly faster than what it picks", err=True)

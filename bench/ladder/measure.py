@@ -9,7 +9,7 @@ from backprop_bench.bench.core.engine.book import Book
 from backprop_bench.bench.core.engine.context import RunContext
 from backprop_bench.bench.core.engine.plan import BLOCK_S, MIN_REPLICATES, Extent, check_timing, make_question
 from backprop_bench.bench.core.engine.runner import Runner
-from backprop_bench.bench.core.implementations import FLOORS, named_implementation
+from backprop_bench.bench.core.implementations import BASELINES, named_implementation
 from backprop_bench.bench.core.machine.environment import usable_core_numbers
 from backprop_bench.bench.core.records.kinds import End, Failure, Memory
 from backprop_bench.bench.core.records.plan import Entry, Plan, Question, Timing
@@ -29,8 +29,8 @@ LADDER = "ladder"
 
 
 @dataclasses.dataclass(frozen=True)
-class Rung:
-    """One step of the ladder.
+class Stage:
+    """One stage of the ladder.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class Rung:
     implementation
         What is run.
     changes
-        How its recipe differs from the shared one. Where it does, the rung changes what is computed, not only how.
+        How its recipe differs from the shared one. Where it does, the stage changes what is computed, not only how.
     """
 
     name: str
@@ -48,30 +48,30 @@ class Rung:
 
 
 DOUBLE = ("dtype", "float64")
-RUNGS = (
-    Rung("lists, example by example", "scratch-python", (("batch_size", 1), DOUBLE)),
-    Rung("NumPy, example by example", "scratch-numpy", (("batch_size", 1), DOUBLE)),
-    Rung("all examples at once", "scratch-numpy", (("batch_size", None), DOUBLE)),
-    Rung("batches", "scratch-numpy", (DOUBLE,)),
-    Rung("float32", "scratch-numpy"),
-    Rung("no temporaries", "scratch-inplace"),
-    Rung("compiled, zeros left out", "scratch-compiled"),
-    Rung("DataLoader", "torch-loader"),
-    Rung("tensors by index", "torch-eager"),
-    Rung("fused optimizer", "torch-fused"),
-    Rung("no autograd", "torch-manual"),
-    Rung("compiled step", "torch-compile"),
-    Rung("CUDA graph", "torch-cuda-graph"),
-    Rung("scikit-learn", "sklearn"),
-    Rung("JAX", "jax"),
-    Rung("NumPy's products alone", "numpy-products"),
-    Rung("PyTorch's products alone", "torch-products"),
+STAGES = (
+    Stage("lists, example by example", "scratch-python", (("batch_size", 1), DOUBLE)),
+    Stage("NumPy, example by example", "scratch-numpy", (("batch_size", 1), DOUBLE)),
+    Stage("all examples at once", "scratch-numpy", (("batch_size", None), DOUBLE)),
+    Stage("batches", "scratch-numpy", (DOUBLE,)),
+    Stage("float32", "scratch-numpy"),
+    Stage("no temporaries", "scratch-inplace"),
+    Stage("compiled, zeros left out", "scratch-compiled"),
+    Stage("DataLoader", "torch-loader"),
+    Stage("tensors by index", "torch-eager"),
+    Stage("fused optimizer", "torch-fused"),
+    Stage("no autograd", "torch-manual"),
+    Stage("compiled step", "torch-compile"),
+    Stage("CUDA graph", "torch-cuda-graph"),
+    Stage("scikit-learn", "sklearn"),
+    Stage("JAX", "jax"),
+    Stage("NumPy's products alone", "numpy-products"),
+    Stage("PyTorch's products alone", "torch-products"),
 )
 """By side, in the order they build on each other. The last are the dense-GEMM baselines."""
 BEFORE_BLAS = "no temporaries"
-"""The rung below the one with other kernels of OpenBLAS."""
+"""The stage before the one with other kernels of OpenBLAS."""
 SELF_TEST = "float32"
-"""The rung that is timed against itself."""
+"""The stage of the A/A test."""
 
 
 def plan_ladder(
@@ -80,7 +80,7 @@ def plan_ladder(
     examples: int | None,
     target: float,
     budget_s: float,
-    chosen: tuple[str, ...] = (),
+    selected: tuple[str, ...] = (),
     core_type: str | None = None,
 ) -> tuple[Plan, dict[str, str]]:
     """Plan what ``ladder`` does.
@@ -88,51 +88,50 @@ def plan_ladder(
     Parameters
     ----------
     recipe
-        What every rung computes, but for what it changes itself. Of rungs that are the same then, the first one is
-        climbed.
+        What every stage computes, apart from its own changes. Of stages that are then the same, the first one is timed.
     examples
         Training examples, the first ones of the dataset; ``None`` for all.
     target
-        Half-width of the interval of every ratio, as a share of it, at which timing may stop.
+        Relative half-width of the interval of every ratio at which timing may stop.
     budget_s
         Seconds for the timing.
-    chosen
-        Implementations whose rungs are climbed; empty for all.
+    selected
+        Implementations whose stages are timed; empty for all.
     core_type
-        Whose kernels OpenBLAS had better use; ``None`` where it picks the fastest by itself.
+        Whose kernels are faster than those that OpenBLAS picks; ``None`` where there are none.
 
     Returns
     -------
     plan
         A question in which nothing is trained for accuracy.
     left_out
-        Why rungs are not in it, by name.
+        Why stages are not in it, by name.
 
     Raises
     ------
     InputError
-        For implementations that have no rung, fewer than two rungs, or a target or budget that is impossible.
+        For implementations without a stage, fewer than two stages, or an impossible target or budget.
     """
-    known = list(dict.fromkeys(rung.implementation for rung in RUNGS if rung.implementation not in FLOORS))
-    for name in chosen:
+    known = list(dict.fromkeys(stage.implementation for stage in STAGES if stage.implementation not in BASELINES))
+    for name in selected:
         if name not in known:
             raise InputError(f"{name!r} is no stage of the ladder; expected one of {', '.join(known)}")
-    asked = [rung for rung in RUNGS if not chosen or rung.implementation in (*chosen, *FLOORS)]
-    left_out = {rung.name: reason for rung in asked if (reason := _unavailable(rung)) is not None}
+    asked = [stage for stage in STAGES if not selected or stage.implementation in (*selected, *BASELINES)]
+    left_out = {stage.name: reason for stage in asked if (reason := _unavailable(stage)) is not None}
     by_recipe: dict[tuple[str, Recipe], Entry] = {}
-    for rung in asked:
-        if rung.name not in left_out:
-            entry = _entry(rung, recipe)
+    for stage in asked:
+        if stage.name not in left_out:
+            entry = _entry(stage, recipe)
             by_recipe.setdefault((entry.implementation, entry.recipe), entry)
     entries = list(by_recipe.values())
     place = next((number for number, entry in enumerate(entries, 1) if entry.name == BEFORE_BLAS), None)
     if place is not None and core_type is not None:
         name = f"OpenBLAS as {core_type}"
         entries.insert(place, dataclasses.replace(entries[place - 1], alias=name, core_type=core_type))
-    climbed = [entry for entry in entries if entry.implementation not in FLOORS]
-    if len(climbed) < 2:
-        raise InputError(f"the ladder has {len(climbed)} of its stages here, expected two or more to compare")
-    copied = next((entry for entry in climbed if entry.name == SELF_TEST), climbed[-1])
+    timed = [entry for entry in entries if entry.implementation not in BASELINES]
+    if len(timed) < 2:
+        raise InputError(f"the ladder has {len(timed)} of its stages here, expected two or more to compare")
+    copied = next((entry for entry in timed if entry.name == SELF_TEST), timed[-1])
     entries.append(dataclasses.replace(copied, second_copy=True))
     timing = Timing(target, budget_s, BLOCK_S, ROUNDS, MIN_REPLICATES, secrets.randbits(32))
     check_timing(timing, len(entries))
@@ -147,18 +146,18 @@ def _shape(recipe: Recipe) -> str:
     return f"{'-'.join(map(str, recipe.layer_sizes))}, batch {recipe.batch_size}"
 
 
-def _unavailable(rung: Rung) -> str | None:
-    return named_implementation(rung.implementation).unavailable()
+def _unavailable(stage: Stage) -> str | None:
+    return named_implementation(stage.implementation).unavailable()
 
 
-def _entry(rung: Rung, recipe: Recipe) -> Entry:
-    changed = ", ".join(f"{name} {'all' if value is None else value}" for name, value in rung.changes)
-    said = f"shared, {changed}" if changed else "shared"
-    return Entry(rung.implementation, said, recipe.replace(**dict(rung.changes)), alias=rung.name)
+def _entry(stage: Stage, recipe: Recipe) -> Entry:
+    changed = ", ".join(f"{name} {'all' if value is None else value}" for name, value in stage.changes)
+    recipe_name = f"shared, {changed}" if changed else "shared"
+    return Entry(stage.implementation, recipe_name, recipe.replace(**dict(stage.changes)), alias=stage.name)
 
 
 def run_ladder(run: RunContext) -> None:
-    """Verify and time every stage, then measure the memory of each; what is recorded already is not done again."""
+    """Verify and time every stage, then measure the memory of each; recorded results are not measured again."""
     Runner(run).run()
     book = run.book
     (question,) = run.plan.questions

@@ -6,15 +6,17 @@ import math
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from backprop_bench.bench.core.stats.intervals import Interval
+from backprop_bench.bench.core.stats.intervals import Interval, inverse
 from backprop_bench.bench.core.stats.ratios import Ratio
-from backprop_bench.bench.ladder.analysis import Climb, Ladder, Step
+from backprop_bench.bench.ladder.analysis import PEER, Ladder, Side, StageResult
 from backprop_bench.bench.report import style
 from backprop_bench.bench.report.certainty import self_test_sentence, stop_sentence
 from backprop_bench.bench.report.chart import Chart, own_bar
 from backprop_bench.bench.report.drawing import Drawing
 from backprop_bench.bench.report.numbers import (
     ABSENT,
+    at_least_one,
+    bounds,
     compared,
     count,
     factor,
@@ -29,32 +31,34 @@ from backprop_bench.bench.report.numbers import (
 )
 from backprop_bench.bench.report.table import Table, make_table
 
-NAMES, AXIS, TIMES, WORTH, TOTAL = 2.2, 2.7, 0.12, 1.9, 3.85
+NAMES, AXIS, TIMES, SPEEDUP, CUMULATIVE = 2.2, 2.7, 0.12, 1.9, 3.85
 """Inches: the names, the axis, and where the columns of numbers begin to the right of it."""
 ROW, ABOVE, BELOW = 0.3, 0.3, 0.2
 LAST = 0.35
 """Room below the lowest axis for its label."""
-SIDES = {"from scratch": "From scratch", "PyTorch": "PyTorch", "peer": "Peers"}
+HEADINGS = {"from scratch": "From scratch", "PyTorch": "PyTorch", "peer": "Peers"}
 
 
 def ladder_sentences(ladder: Ladder) -> list[str]:
     """Return what the ladder says, the comparison of the fastest stages first."""
-    found = [_speed(ladder, ratio) for ratio in ladder.across]
-    if ladder.above_floor is not None:
-        ratio = ladder.above_floor
+    sentences = [_speed(ladder, ratio) for ratio in ladder.across]
+    if ladder.above_baseline is not None:
+        ratio = ladder.above_baseline
         base = f"the dense-GEMM baseline ({ratio.denominator})"
-        found.append(f"{speed(_one(ratio.numerator, ladder), base, ratio.interval, 'per epoch')}.")
-    for climb in ladder.climbs:
-        steps = [step for step in climb.steps if step.worth is not None]
-        if steps:
-            best = max(steps, key=lambda step: _estimate(step.worth))
-            found.append(
-                f"{SIDES[climb.side]}: the largest speed-up over a previous stage is {factor(_interval(best.worth))}, "
-                f"by {best.name!r}."
+
+        sentences.append(f"{speed(_one(ratio.numerator, ladder), base, ratio.interval, 'per epoch')}.")
+    for side in ladder.sides:
+        stages = [stage for stage in side.stages if stage.speedup is not None]
+        if stages:
+            best = max(stages, key=lambda stage: _estimate(stage.speedup))
+
+            sentences.append(
+                f"{HEADINGS[side.name]}: the largest speed-up over a previous stage is "
+                f"{factor(_interval(best.speedup))}, by {best.name!r}."
             )
-    found.append(stop_sentence(ladder.summary, ladder.question))
+    sentences.append(stop_sentence(ladder.summary, ladder.question))
     test = self_test_sentence(ladder.question)
-    return found if test is None else [*found, test]
+    return sentences if test is None else [*sentences, test]
 
 
 def _speed(ladder: Ladder, ratio: Ratio) -> str:
@@ -63,8 +67,8 @@ def _speed(ladder: Ladder, ratio: Ratio) -> str:
 
 
 def _one(name: str, ladder: Ladder) -> str:
-    step = next(step for climb in ladder.climbs for step in climb.steps if step.name == name)
-    return f"{named(step.implementation)} ({name})"
+    stage = next(stage for side in ladder.sides for stage in side.stages if stage.name == name)
+    return f"{named(stage.implementation)} ({name})"
 
 
 def _interval(ratio: Ratio | None) -> Interval:
@@ -96,19 +100,35 @@ def _times_table(ladder: Ladder) -> Table:
         "replicates. Dense-GEMM baseline: the matrix products of the shared recipe alone; leaving out zeros can beat "
         "it."
     )
-    return make_table("The ladder", columns, [_times(side, step) for side, step in _every(ladder)], note)
+    return make_table("The ladder", columns, [_times(side, stage) for side, stage in _every(ladder)], note)
 
 
-def _times(side: str, step: Step) -> list[str]:
+def _times(side: str, stage: StageResult) -> list[str]:
     return [
         side,
-        step.name,
-        step.implementation,
-        seconds_interval(step.wall_s),
-        ABSENT if step.worth is None else factor(step.worth.interval),
-        ABSENT if step.total is None else factor(step.total.interval),
-        ABSENT if step.to_fastest is None else compared(step.to_fastest.interval),
+        stage.name,
+        stage.implementation,
+        seconds_interval(stage.wall_s),
+        ABSENT if stage.speedup is None else _speedup(stage.speedup.interval),
+        ABSENT if stage.cumulative is None else _speedup(stage.cumulative.interval),
+        ABSENT if stage.to_fastest is None else compared(stage.to_fastest.interval),
     ]
+
+
+def _speedup(ratio: Interval) -> str:
+    """Return a speed-up for a table: "1.74× (1.70–1.79)", or "18× slower (15–21)" where it is below 1."""
+    if has_bounds(ratio) and ratio.contains(1):
+        return f"no significant difference ({bounds(ratio)})"
+    return factor(ratio) if ratio.estimate >= 1 else compared(inverse(ratio))
+
+
+def _speedup_in_figure(ratio: Interval) -> str:
+    return "not significant" if has_bounds(ratio) and ratio.contains(1) else _speedup(ratio)
+
+
+def _without_interval(ratio: Interval) -> str:
+    by = f"{plain(at_least_one(ratio).estimate)}×"
+    return by if ratio.estimate >= 1 else f"{by} slower"
 
 
 def _memory_table(ladder: Ladder) -> Table:
@@ -123,15 +143,15 @@ def _memory_table(ladder: Ladder) -> Table:
     ]
     rows = [
         [
-            step.name,
-            step.recipe,
-            large(step.flops_per_s, "FLOP/s"),
-            seconds(step.first_s),
-            mebibytes(step.above_data_bytes),
-            mebibytes(step.training_bytes),
-            _by_weights(step),
+            stage.name,
+            stage.recipe,
+            large(stage.flops_per_s, "FLOP/s"),
+            seconds(stage.first_s),
+            mebibytes(stage.above_data_bytes),
+            mebibytes(stage.training_bytes),
+            _by_weights(stage),
         ]
-        for _, step in _every(ladder)
+        for _, stage in _every(ladder)
     ]
     note = (
         "Dense FLOP/s count zeros too. The first batch includes compilation. Extra memory during training is beyond "
@@ -140,26 +160,26 @@ def _memory_table(ladder: Ladder) -> Table:
     return make_table("Work and memory of the stages", columns, rows, note)
 
 
-def _every(ladder: Ladder) -> list[tuple[str, Step]]:
+def _every(ladder: Ladder) -> list[tuple[str, StageResult]]:
     """Return every stage with what its side is called, the baselines last."""
-    stages = [(SIDES[climb.side], step) for climb in ladder.climbs for step in climb.steps]
+    stages = [(HEADINGS[side.name], stage) for side in ladder.sides for stage in side.stages]
     return stages + [
-        ("Dense-GEMM baseline", dataclasses.replace(step, worth=None, total=None)) for step in ladder.floors
+        ("Dense-GEMM baseline", dataclasses.replace(stage, speedup=None, cumulative=None)) for stage in ladder.baselines
     ]
 
 
-def _by_weights(step: Step) -> str:
-    if step.parameter_bytes is None or step.training_bytes is None:
+def _by_weights(stage: StageResult) -> str:
+    if stage.parameter_bytes is None or stage.training_bytes is None:
         return ABSENT
-    return f"{plain(step.training_bytes / step.parameter_bytes)}×"
+    return f"{plain(stage.training_bytes / stage.parameter_bytes)}×"
 
 
 def ladder_charts(ladder: Ladder) -> list[Chart]:
     """Return the time of every stage, for a terminal; the speed-ups are in the table."""
-    steps = [step for climb in ladder.climbs for step in climb.steps]
+    stages = [stage for side in ladder.sides for stage in side.stages]
     bars = [
-        own_bar(step.implementation, step.wall_s.estimate, seconds_interval(step.wall_s), name=step.name)
-        for step in (*steps, *ladder.floors)
+        own_bar(stage.implementation, stage.wall_s.estimate, seconds_interval(stage.wall_s), name=stage.name)
+        for stage in (*stages, *ladder.baselines)
     ]
     return [Chart("Wall time per epoch, by stage", tuple(bars), seconds)]
 
@@ -170,15 +190,15 @@ def draw_ladder(ladder: Ladder) -> Drawing:
         page = style.Page()
         title = _title(ladder)
         page.heading(title, f"{ladder.question.title}: {count(ladder.question.examples, 'training example')} per epoch")
-        intervals = [step.wall_s for climb in ladder.climbs for step in climb.steps]
+        intervals = [stage.wall_s for side in ladder.sides for stage in side.stages]
         times = [value for item in intervals for value in (item.low, item.estimate, item.high) if math.isfinite(value)]
-        floor_s = ladder.floors[0].wall_s.estimate if ladder.floors else None
-        for climb in ladder.climbs:
-            last = climb is ladder.climbs[-1]
-            height = ABOVE + ROW * len(climb.steps) + BELOW + (LAST if last else 0)
+        baseline_s = ladder.baselines[0].wall_s.estimate if ladder.baselines else None
+        for side in ladder.sides:
+            last = side is ladder.sides[-1]
+            height = ABOVE + ROW * len(side.stages) + BELOW + (LAST if last else 0)
             page.band(
                 height,
-                lambda band, climb=climb, last=last: _draw_climb(band, climb, times, floor_s, last),  # type: ignore[misc]
+                lambda band, side=side, last=last: _draw_side(band, side, times, baseline_s, last),  # type: ignore[misc]
             )
         page.text(_note(ladder), style.SMALL, color=style.GREY)
         return Drawing("ladder", title, " ".join([f"{title}.", *ladder_sentences(ladder)]), page.figure())
@@ -186,38 +206,38 @@ def draw_ladder(ladder: Ladder) -> Drawing:
 
 def _title(ladder: Ladder) -> str:
     if not ladder.across:
-        return f"{SIDES[ladder.climbs[0].side]}, stage by stage" if ladder.climbs else "No stage was timed"
+        return f"{HEADINGS[ladder.sides[0].name]}, stage by stage" if ladder.sides else "No stage was timed"
     ratio = ladder.across[0]
     return speed(_of(ladder, ratio.numerator), _of(ladder, ratio.denominator), ratio.interval, with_interval=False)
 
 
 def _of(ladder: Ladder, name: str) -> str:
-    return next(named(step.implementation) for climb in ladder.climbs for step in climb.steps if step.name == name)
+    return next(named(stage.implementation) for side in ladder.sides for stage in side.stages if stage.name == name)
 
 
-def _draw_climb(band: style.Band, climb: Climb, times: list[float], floor_s: float | None, last: bool) -> None:
+def _draw_side(band: style.Band, side: Side, times: list[float], baseline_s: float | None, last: bool) -> None:
     axes = band.axes(style.MARGIN + NAMES, AXIS, ABOVE, BELOW + (LAST if last else 0))
-    band.write(style.MARGIN, 0.02, SIDES[climb.side], weight="bold")
-    style.name_rows(axes, [step.name for step in climb.steps])
-    axes.set_yticks(range(len(climb.steps)), [step.name for step in climb.steps])
-    colours = style.SHADES[climb.side]
-    for row, step in enumerate(climb.steps):
-        _draw_step(axes, row, step, colours[0], climbed=climb.side != "peer")
-    _axis(axes, [*times, *([] if floor_s is None else [floor_s])], last)
-    if floor_s is not None:
-        axes.axvline(floor_s, color=style.INK, linewidth=1, linestyle="--", zorder=1)
-    style.row_texts(axes, TIMES, "time per epoch, 95 % CI", [seconds_interval(step.wall_s) for step in climb.steps])
-    texts = ["" if step.worth is None else factor(step.worth.interval) for step in climb.steps]
-    if climb.side == "peer":
+    band.write(style.MARGIN, 0.02, HEADINGS[side.name], weight="bold")
+    style.name_rows(axes, [stage.name for stage in side.stages])
+    axes.set_yticks(range(len(side.stages)), [stage.name for stage in side.stages])
+    colours = style.SHADES[side.name]
+    for row, stage in enumerate(side.stages):
+        _draw_stage(axes, row, stage, colours[0], joined=side.name != PEER)
+    _axis(axes, [*times, *([] if baseline_s is None else [baseline_s])], last)
+    if baseline_s is not None:
+        axes.axvline(baseline_s, color=style.INK, linewidth=1, linestyle="--", zorder=1)
+    style.row_texts(axes, TIMES, "time per epoch, 95 % CI", [seconds_interval(stage.wall_s) for stage in side.stages])
+    if side.name == PEER:
         return
-    style.row_texts(axes, WORTH, "speed-up over previous", texts)
-    texts = ["" if step.total is None else f"{plain(step.total.interval.estimate)}×" for step in climb.steps]
-    style.row_texts(axes, TOTAL, "cumulative", texts)
+    texts = ["" if stage.speedup is None else _speedup_in_figure(stage.speedup.interval) for stage in side.stages]
+    style.row_texts(axes, SPEEDUP, "speed-up over previous", texts)
+    texts = ["" if stage.cumulative is None else _without_interval(stage.cumulative.interval) for stage in side.stages]
+    style.row_texts(axes, CUMULATIVE, "cumulative", texts)
 
 
-def _draw_step(axes: Axes, row: int, step: Step, colour: str, climbed: bool) -> None:
-    interval = step.wall_s
-    if row and climbed:
+def _draw_stage(axes: Axes, row: int, stage: StageResult, colour: str, joined: bool) -> None:
+    interval = stage.wall_s
+    if row and joined:
         axes.plot([interval.estimate] * 2, [row - 1, row], color=colour, linewidth=1, linestyle=":", zorder=1)
     if has_bounds(interval):
         axes.plot([interval.low, interval.high], [row, row], color=colour, linewidth=4, solid_capstyle="butt")
@@ -236,13 +256,11 @@ def _axis(axes: Axes, times: list[float], last: bool) -> None:
 
 def _note(ladder: Ladder) -> str:
     replicates = ladder.question.stop.replicates if ladder.question.stop else 0
-    floor = ""
-    if ladder.floors:
-        floor = (
-            f" Dashed: the dense-GEMM baseline, {ladder.floors[0].name} ({seconds_interval(ladder.floors[0].wall_s)})."
-        )
+    dashed = ""
+    if ladder.baselines:
+        baseline = ladder.baselines[0]
+        dashed = f"; dashed: {seconds(baseline.wall_s.estimate)}, the dense-GEMM baseline ({baseline.name})"
     return (
-        f"All stages interleaved, {count(replicates, 'process replicate')}; marker and bar: geometric mean and 95 % "
-        "CI. "
-        "Where batch or precision changes, a stage changes what is computed." + floor
+        f"All stages interleaved, {count(replicates, 'process replicate')}; marker and bar: geometric mean and 95 % CI"
+        f"{dashed}. Where batch or precision changes, a stage changes what is computed."
     )

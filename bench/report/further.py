@@ -94,7 +94,7 @@ def _evidence(run: FurtherRun, part: Part) -> Evidence | None:
         return description_behind(part.name, run.folder, part.file)
     if not part.sources:
         return None
-    question = part.name if part.name == "bridge" else None
+    question = part.name if part.name == "chain" else None
     return rows_behind(run.rows, part.sources, question, run.folder)
 
 

@@ -1,4 +1,4 @@
-"""How time grows along an axis: curves, slopes, crossings, and the share of the possible. Pure functions."""
+"""How time grows along an axis: curves, slopes, crossovers, and the fraction of the roofline. Pure functions."""
 
 import dataclasses
 import itertools
@@ -26,20 +26,20 @@ class Point:
         Seconds per example and epoch.
     epoch_s
         Seconds per epoch.
-    of_roof
-        What the machine needs at least, by this time: the longer of the fastest matrix products alone and of fetching
-        the batches alone. NaN where neither was timed.
+    of_roofline
+        Time of the roofline over this time. The roofline is the longer of the fastest matrix products alone and of
+        fetching the batches alone. NaN where neither was timed.
     """
 
     x: int
     example_s: Interval
     epoch_s: Interval
-    of_roof: float
+    of_roofline: float
 
 
 @dataclasses.dataclass(frozen=True)
 class Limit:
-    """What the machine was measured to do at one place of an axis, with nothing else to do.
+    """One limit of the machine at one place of an axis, measured alone.
 
     Attributes
     ----------
@@ -71,21 +71,21 @@ class Curve:
 
 
 @dataclasses.dataclass(frozen=True)
-class Crossing:
+class Crossover:
     """Where the faster of two implementations becomes the slower one.
 
     Attributes
     ----------
-    below, above
-        Who is faster below and above.
+    before, after
+        The faster one before and after it.
     x
-        Where, by a straight line between the logarithms of the ratios at the two places around it.
+        Its place, by linear interpolation between the logarithms of the ratios at the two places around it.
     between
         These two places.
     """
 
-    below: str
-    above: str
+    before: str
+    after: str
     x: float
     between: tuple[int, int]
 
@@ -107,20 +107,21 @@ class Scaling:
     curves: tuple[Curve, ...]
     products: tuple[Limit, ...]
     fetched: tuple[Limit, ...]
-    crossings: tuple[Crossing, ...]
+    crossovers: tuple[Crossover, ...]
 
 
 def summarize_scale(
-    description: Description, rows: list[AnyRecord], counted: Mapping[str, str], floors: Sequence[str], fetch: str
+    description: Description, rows: list[AnyRecord], counted: Mapping[str, str], baselines: Sequence[str], fetch: str
 ) -> list[Scaling]:
-    """Compute what a run of ``scale`` says, an axis at a time.
+    """Compute the results of a run of ``scale``, an axis at a time.
 
     Parameters
     ----------
     counted
         By axis, what is counted along it.
-    floors
-        Names of the matrix products alone.
+    baselines
+
+        Names of the dense-GEMM baselines.
     fetch
         Name of what fetches the batches alone.
     """
@@ -130,34 +131,36 @@ def summarize_scale(
         place = question.examples if value == "all" else int(value)
         by_axis.setdefault(axis, []).append((place, question))
     return [
-        _scaling(axis, counted[axis], sorted(places, key=lambda found: found[0]), floors, fetch)
+        _scaling(axis, counted[axis], sorted(places, key=lambda place: place[0]), baselines, fetch)
         for axis, places in by_axis.items()
     ]
 
 
 def _scaling(
-    axis: str, counted: str, places: Sequence[tuple[int, QuestionSummary]], floors: Sequence[str], fetch: str
+    axis: str, counted: str, places: Sequence[tuple[int, QuestionSummary]], baselines: Sequence[str], fetch: str
 ) -> Scaling:
     points: dict[str, list[Point]] = {}
     products: list[Limit] = []
     fetched: list[Limit] = []
     for x, question in places:
-        found = {item.implementation: item for item in question.performances if item.wall_s.n}
-        timed = [found[name] for name in floors if name in found]
-        if timed:
-            best = min(timed, key=lambda item: item.wall_s.estimate)
+        by_name = {item.implementation: item for item in question.performances if item.wall_s.n}
+        timed_products = [by_name[name] for name in baselines if name in by_name]
+        if timed_products:
+            best = min(timed_products, key=lambda item: item.wall_s.estimate)
             products.append(_limit(x, question.examples, best.wall_s.estimate, best.work.gemm_flops))
-        if fetch in found:
-            epoch_s, work = found[fetch].wall_s.estimate, found[fetch].work
+        if fetch in by_name:
+            epoch_s, work = by_name[fetch].wall_s.estimate, by_name[fetch].work
             fetched.append(_limit(x, question.examples, epoch_s, work.input_bytes))
-        roof_s = max((limit.example_s for limit in (*products[-1:], *fetched[-1:]) if limit.x == x), default=math.nan)
-        for name, item in found.items():
-            if name not in (*floors, fetch):
+        roofline_s = max(
+            (limit.example_s for limit in (*products[-1:], *fetched[-1:]) if limit.x == x), default=math.nan
+        )
+        for name, item in by_name.items():
+            if name not in (*baselines, fetch):
                 example_s = scaled(item.wall_s, 1 / question.examples)
-                points.setdefault(name, []).append(Point(x, example_s, item.wall_s, roof_s / example_s.estimate))
+                points.setdefault(name, []).append(Point(x, example_s, item.wall_s, roofline_s / example_s.estimate))
     curves = [Curve(name, tuple(along), *_slopes(along)) for name, along in points.items()]
-    crossings = _crossings(places, list(points))
-    return Scaling(axis, counted, tuple(curves), tuple(products), tuple(fetched), tuple(crossings))
+    crossovers = _crossovers(places, list(points))
+    return Scaling(axis, counted, tuple(curves), tuple(products), tuple(fetched), tuple(crossovers))
 
 
 def _limit(x: int, examples: int, epoch_s: float, amount: float) -> Limit:
@@ -177,20 +180,20 @@ def _slope(points: Sequence[Point]) -> float:
     return float(np.polyfit(x, y, 1)[0])
 
 
-def _crossings(places: Sequence[tuple[int, QuestionSummary]], names: Sequence[str]) -> list[Crossing]:
-    """Return where one implementation overtakes another one; both places around it must leave no doubt who is ahead."""
-    found = []
+def _crossovers(places: Sequence[tuple[int, QuestionSummary]], names: Sequence[str]) -> list[Crossover]:
+    """Return where one implementation overtakes another; the difference is significant at both places around it."""
+    crossovers = []
     for number, first in enumerate(names):
         for second in names[number + 1 :]:
             known = [(x, ratio) for x, question in places if (ratio := _ratio(question, second, first)) is not None]
-            sure = [(x, ratio.estimate) for x, ratio in known if not ratio.contains(1)]
-            for (x0, r0), (x1, r1) in itertools.pairwise(sure):
+            significant = [(x, ratio.estimate) for x, ratio in known if not ratio.contains(1)]
+            for (x0, r0), (x1, r1) in itertools.pairwise(significant):
                 if (r0 > 1) != (r1 > 1):
                     share = math.log(r0) / (math.log(r0) - math.log(r1))
                     x = math.exp(math.log(x0) + share * (math.log(x1) - math.log(x0)))
                     ahead = (first, second) if r0 > 1 else (second, first)
-                    found.append(Crossing(*ahead, x, (x0, x1)))
-    return found
+                    crossovers.append(Crossover(*ahead, x, (x0, x1)))
+    return crossovers
 
 
 def _ratio(question: QuestionSummary, numerator: str, denominator: str) -> Interval | None:

@@ -7,7 +7,7 @@ from backprop_bench.bench.cli.options import RunOptions, folder_of_run, run_opti
 from backprop_bench.bench.cli.output import finish
 from backprop_bench.bench.cli.progress import Bars
 from backprop_bench.bench.cli.running import go_on
-from backprop_bench.bench.core.implementations import FLOORS
+from backprop_bench.bench.core.implementations import BASELINES
 from backprop_bench.bench.core.records.kinds import AnyRecord, Failure
 from backprop_bench.bench.core.records.plan import Description
 from backprop_bench.bench.core.records.reader import of_kind
@@ -39,14 +39,14 @@ def scale(options: RunOptions, axes: tuple[str, ...], implementations: tuple[str
 
 
 def scale_findings(run: RecordedRun) -> Findings:
-    """Return what a run of ``scale`` says."""
-    found = scalings_of_run(run.description, run.rows)
+    """Return the findings of a run of ``scale``."""
+    scalings = scalings_of_run(run.description, run.rows)
     finding = Finding(
         name="scaling",
-        sentences=scaling_sentences(found) if found else ["No place of any axis is timed yet."],
-        tables=[scaling_table(scaling) for scaling in found],
-        charts=[scaling_chart(scaling) for scaling in found],
-        draw=lambda: [draw_scaling(found)] if found else [],  # a run just begun has nothing to draw
+        sentences=scaling_sentences(scalings) if scalings else ["No place of any axis is timed yet."],
+        tables=[scaling_table(scaling) for scaling in scalings],
+        charts=[scaling_chart(scaling) for scaling in scalings],
+        draw=lambda: [draw_scaling(scalings)] if scalings else [],  # a run just begun has nothing to draw
     )
     failures = failure_sentences(of_kind(run.rows, Failure))
     return Findings([finding], failures, bool(failures))
@@ -55,7 +55,7 @@ def scale_findings(run: RecordedRun) -> Findings:
 def scalings_of_run(description: Description, rows: list[AnyRecord]) -> list[Scaling]:
     """Return the axes of a run of ``scale`` along which something is timed."""
     counted = {name: what for name, (what, _) in AXES.items()}
-    along = summarize_scale(description, rows, counted, list(FLOORS), FETCH)
+    along = summarize_scale(description, rows, counted, list(BASELINES), FETCH)
     return [scaling for scaling in along if any(curve.points for curve in scaling.curves)]
 
 

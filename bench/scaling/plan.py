@@ -5,23 +5,23 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from backprop_bench.bench.core.engine.plan import BLOCK_S, Extent, check_available, check_timing, make_question
-from backprop_bench.bench.core.implementations import FLOORS, named_implementation
+from backprop_bench.bench.core.implementations import BASELINES, named_implementation
 from backprop_bench.bench.core.machine.environment import usable_cores
 from backprop_bench.bench.core.records.plan import Entry, Plan, Question, Timing
 from backprop_bench.data import SHARED, Dataset, Recipe, fit_recipe
 
 IMPLEMENTATIONS = ("scratch-numpy", "scratch-compiled", "torch-eager", "jax")
-"""What is compared unless others are asked for, as far as it can be used here."""
+"""The default implementations, without those that are unavailable."""
 FETCH = "numpy-reading"
-"""What reads the batches from memory and does nothing else."""
+"""The baseline that only reads the batches from memory."""
 WIDTH = 128
 """Units of a hidden layer where their number is not the axis."""
-SETS, ROUNDS = 4, 8
-"""Process replicates of every point, whatever they say, and rounds in one."""
+REPLICATES, ROUNDS = 4, 8
+"""Process replicates of every point, and rounds in each."""
 VERIFICATION_STEPS = 20
-"""Weight changes after which the parity proof compares float64 weights, at every point."""
+"""Weight updates after which the verification compares float64 weights, at every point."""
 ANY = 0.999
-"""A half-width that every interval has reached, so that every point has as many replicates."""
+"""A half-width that every interval reaches, so the number of replicates is fixed."""
 UNLIMITED_S = 3600.0
 
 Axis = Sequence[int | None]
@@ -62,15 +62,15 @@ def plan_scale(dataset: Dataset, axes: Sequence[str], implementations: Sequence[
 def _values(dataset: Dataset, axis: str) -> list[int | None]:
     n_train = len(dataset.x_train)
     most = {"examples": n_train, "batch-size": n_train - 1, "threads": usable_cores()}.get(axis)
-    found = [value for value in AXES[axis][1] if value is None or most is None or value <= most]
-    return found if axis != "examples" else list(dict.fromkeys([*found, n_train]))
+    values = [value for value in AXES[axis][1] if value is None or most is None or value <= most]
+    return values if axis != "examples" else list(dict.fromkeys([*values, n_train]))
 
 
 def _question(dataset: Dataset, axis: str, value: int | None, names: Sequence[str]) -> Question:
     recipe = _RECIPES[axis](fit_recipe(SHARED, dataset), value)
-    said = f"{axis} {'all' if value is None else value}"
-    entries = [Entry(name, said, recipe) for name in (*names, *FLOORS, FETCH)]
-    timing = Timing(ANY, UNLIMITED_S, BLOCK_S, ROUNDS, SETS, secrets.randbits(32))
+    recipe_name = f"{axis} {'all' if value is None else value}"
+    entries = [Entry(name, recipe_name, recipe) for name in (*names, *BASELINES, FETCH)]
+    timing = Timing(ANY, UNLIMITED_S, BLOCK_S, ROUNDS, REPLICATES, secrets.randbits(32))
     check_timing(timing, len(entries))
     extent = Extent(examples=value if axis == "examples" else None, epochs=0, seeds=0, budget_s=UNLIMITED_S)
     name = f"{axis}={'all' if value is None else value}"

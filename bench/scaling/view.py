@@ -21,7 +21,7 @@ from backprop_bench.bench.report.numbers import (
     seconds_interval,
 )
 from backprop_bench.bench.report.table import Table, make_table
-from backprop_bench.bench.scaling.analysis import Crossing, Curve, Limit, Scaling
+from backprop_bench.bench.scaling.analysis import Crossover, Curve, Limit, Scaling
 
 LEFT, WIDTH, BETWEEN = 0.75, 4.1, 0.85
 HEIGHT, ABOVE, BELOW = 2.9, 0.3, 0.55
@@ -31,17 +31,17 @@ PRODUCTS, FETCHING = ":", "-."
 
 def scaling_sentences(scalings: Sequence[Scaling]) -> list[str]:
     """Return where one overtakes another, and which fraction of the roofline each reaches at most."""
-    found = []
+    sentences = []
     for scaling in scalings:
-        found += [_crossing_sentence(scaling, crossing) for crossing in scaling.crossings]
+        sentences += [_crossover_sentence(scaling, crossover) for crossover in scaling.crossovers]
         best = [
             f"{named(curve.implementation)} {percent(max(shares), 0)}"
             for curve in scaling.curves
-            if (shares := [point.of_roof for point in curve.points if math.isfinite(point.of_roof)])
+            if (shares := [point.of_roofline for point in curve.points if math.isfinite(point.of_roofline)])
         ]
         if best:
-            found.append(
-                f"Along {scaling.counted}, the highest fractions of the roofline ({_roof(scaling)}) are: "
+            sentences.append(
+                f"Along {scaling.counted}, the highest fractions of the roofline ({_roofline(scaling)}) are: "
                 f"{listing(best)}."
             )
         rates = [
@@ -49,11 +49,11 @@ def scaling_sentences(scalings: Sequence[Scaling]) -> list[str]:
             _rates("fetching", scaling.fetched, "B/s"),
         ]
         if any(rates):
-            found.append(f"Along {scaling.counted}, the machine alone does: {listing(filter(None, rates))}.")
-    return found
+            sentences.append(f"Along {scaling.counted}, the machine alone does: {listing(filter(None, rates))}.")
+    return sentences
 
 
-def _roof(scaling: Scaling) -> str:
+def _roofline(scaling: Scaling) -> str:
     both = "dense matrix products or fetching, whichever takes longer"
     return both if scaling.fetched else "dense matrix products"
 
@@ -63,11 +63,11 @@ def _rates(what: str, limits: Sequence[Limit], unit: str) -> str:
     return f"{what} {large(min(rates), unit)} to {large(max(rates), unit)}" if rates else ""
 
 
-def _crossing_sentence(scaling: Scaling, crossing: Crossing) -> str:
-    low, high = crossing.between
+def _crossover_sentence(scaling: Scaling, crossover: Crossover) -> str:
+    low, high = crossover.between
     return (
-        f"From about {_whole(crossing.x)} {scaling.counted} on (between {low:,} and {high:,}), "
-        f"{named(crossing.above)} is faster than {named(crossing.below)}."
+        f"From about {_whole(crossover.x)} {scaling.counted} on (between {low:,} and {high:,}), "
+        f"{named(crossover.after)} is faster than {named(crossover.before)}."
     )
 
 
@@ -86,7 +86,7 @@ def scaling_table(scaling: Scaling) -> Table:
             curve.implementation,
             seconds_interval(point.example_s),
             seconds_interval(point.epoch_s),
-            percent(point.of_roof, 0),
+            percent(point.of_roofline, 0),
         ]
         for x in places
         for curve in scaling.curves
@@ -109,7 +109,7 @@ def _slopes(curve: Curve) -> str:
 def scaling_chart(scaling: Scaling) -> Chart:
     """Return the time at every place of an axis, for a terminal."""
     points = [(point, curve.implementation) for curve in scaling.curves for point in curve.points]
-    points.sort(key=lambda found: found[0].x)
+    points.sort(key=lambda item: item[0].x)
     bars = [
         own_bar(name, point.example_s.estimate, seconds_interval(point.example_s), name=f"{point.x:,} {name}")
         for point, name in points
@@ -136,12 +136,12 @@ def draw_scaling(scalings: Sequence[Scaling]) -> Drawing:
 
 
 def _title(scalings: Sequence[Scaling]) -> str:
-    crossings = [(scaling, crossing) for scaling in scalings for crossing in scaling.crossings]
-    if not crossings:
+    crossovers = [(scaling, crossover) for scaling in scalings for crossover in scaling.crossovers]
+    if not crossovers:
         ahead = _ahead_everywhere(scalings)
         return f"{ahead} is fastest everywhere" if ahead else "No implementation overtakes another significantly"
-    scaling, crossing = crossings[0]
-    return f"{crossing.above} overtakes {crossing.below} at about {_whole(crossing.x)} {scaling.counted}"
+    scaling, crossover = crossovers[0]
+    return f"{crossover.after} overtakes {crossover.before} at about {_whole(crossover.x)} {scaling.counted}"
 
 
 def _ahead_everywhere(scalings: Sequence[Scaling]) -> str | None:
@@ -180,7 +180,7 @@ def _draw(band: style.Band, scaling: Scaling) -> None:
         for point in curve.points:
             if has_bounds(point.example_s):
                 times.plot([point.x] * 2, [point.example_s.low, point.example_s.high], color=look["color"], linewidth=3)
-        shares.plot(x, [point.of_roof for point in curve.points], **look, **marks)
+        shares.plot(x, [point.of_roofline for point in curve.points], **look, **marks)
     for limits, dash in ((scaling.products, PRODUCTS), (scaling.fetched, FETCHING)):
         places = [limit.x for limit in limits]
         times.plot(places, [limit.example_s for limit in limits], color=style.INK, linestyle=dash, linewidth=1.2)

@@ -230,7 +230,7 @@ def _scale(runs: Runs) -> Iterator[Slide]:
 def _shown_scalings(scalings: Sequence[Scaling]) -> list[Scaling]:
     """Return the first axis, and the others along which somebody overtakes somebody."""
     drawn = [scaling for scaling in scalings if any(curve.points for curve in scaling.curves)]
-    return [scaling for index, scaling in enumerate(drawn) if not index or scaling.crossings]
+    return [scaling for index, scaling in enumerate(drawn) if not index or scaling.crossovers]
 
 
 def _why(runs: Runs) -> Iterator[Slide]:

@@ -1,4 +1,4 @@
-"""Who reaches an accuracy first: the choice of recipes, and the times of the races. Pure functions of the records."""
+"""Time to accuracy: the selected recipes, and the time that each takes. Pure functions of the records."""
 
 import dataclasses
 import math
@@ -12,19 +12,19 @@ from backprop_bench.bench.core.stats.intervals import Interval, geometric_mean_i
 
 @dataclasses.dataclass(frozen=True)
 class Choice:
-    """The recipe with which an implementation races to a target.
+    """The recipe of an implementation for a target.
 
     Attributes
     ----------
     label
         Of the entry with that recipe.
     epochs, wall_s
-        After how many epochs, and seconds, it reached the target on the examples held out; NaN where no recipe did, and
-        this one came nearest.
+        Epochs and seconds to the target on held-out examples; NaN where no recipe reached it, and this one came
+        nearest.
     accuracy
-        What it had there.
+        On held-out examples at that time.
     tried
-        Recipes that the implementation was tried with.
+        Number of recipes that were tried.
     """
 
     implementation: str
@@ -37,7 +37,7 @@ class Choice:
 
 
 def choose(searches: Sequence[Search], implementations: Mapping[str, str], targets: Sequence[float]) -> list[Choice]:
-    """Return, for every implementation and target, the recipe that took the fewest seconds on the examples held out.
+    """Return, for every implementation and target, the recipe that took the fewest seconds on held-out examples.
 
     Parameters
     ----------
@@ -46,11 +46,11 @@ def choose(searches: Sequence[Search], implementations: Mapping[str, str], targe
     implementations
         By label.
     """
-    found = []
+    choices = []
     for name in dict.fromkeys(implementations.values()):
         rows = [row for row in searches if implementations[row.implementation] == name]
-        found += [_choice(name, target, rows) for target in targets if rows]
-    return found
+        choices += [_choice(name, target, rows) for target in targets if rows]
+    return choices
 
 
 def _choice(name: str, target: float, rows: Sequence[Search]) -> Choice:
@@ -73,16 +73,16 @@ def _highest(curve: Sequence[Sequence[float]]) -> float:
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """The races of one implementation to one target, from one kind of start.
+    """The training jobs of one implementation to one target, from one kind of start.
 
     Attributes
     ----------
     choice
-        With which recipe.
+        Their recipe.
     cold
         Whether from the start of a process.
     reached, of
-        How many races reached the target, of how many.
+        How many training jobs reached the target, of how many.
     wall_s
         Seconds from the data in memory to the accuracy: geometric mean of those that reached it.
     start_s
@@ -101,7 +101,7 @@ class Result:
 
 
 @dataclasses.dataclass(frozen=True)
-class Duel:
+class Comparison:
     """time(second implementation) / time(first), of the seeds with which both reached the target."""
 
     first: str
@@ -112,52 +112,56 @@ class Duel:
 
 
 @dataclasses.dataclass(frozen=True)
-class RaceSummary:
-    """All results of a race, by target, kind of start and implementation."""
+class TimeToAccuracyResults:
+    """All results, by target, kind of start and implementation."""
 
     results: tuple[Result, ...]
-    duels: tuple[Duel, ...]
+    comparisons: tuple[Comparison, ...]
     epochs: int
     failures: tuple[Failure, ...]
 
 
-def summarize_race(description: Description, rows: list[AnyRecord], targets: Sequence[float]) -> RaceSummary:
-    """Compute what a run of ``race`` says."""
+def summarize_time_to_accuracy(
+    description: Description, rows: list[AnyRecord], targets: Sequence[float]
+) -> TimeToAccuracyResults:
+    """Compute the results of a run of ``race``."""
     (question,) = description.plan.questions
     implementations = {entry.label: entry.implementation for entry in question.entries}
-    races = of_kind(rows, TimeToAccuracy)
+    runs = of_kind(rows, TimeToAccuracy)
     choices = choose(of_kind(rows, Search), implementations, targets)
     results = [
         _result(
             choice,
             cold,
-            of_kind(races, TimeToAccuracy, implementation=choice.label, target=choice.target, cold=cold),
+            of_kind(runs, TimeToAccuracy, implementation=choice.label, target=choice.target, cold=cold),
         )
         for choice in sorted(choices, key=lambda choice: choice.target)
         for cold in (True, False)
     ]
     results = [result for result in results if result.of]
-    return RaceSummary(tuple(results), tuple(_duels(results)), question.epochs, tuple(of_kind(rows, Failure)))
+    return TimeToAccuracyResults(
+        tuple(results), tuple(_comparisons(results)), question.epochs, tuple(of_kind(rows, Failure))
+    )
 
 
-def _result(choice: Choice, cold: bool, races: Sequence[TimeToAccuracy]) -> Result:
-    reached = [row for row in races if row.reached]
+def _result(choice: Choice, cold: bool, runs: Sequence[TimeToAccuracy]) -> Result:
+    reached = [row for row in runs if row.reached]
     by_seed = {row.seed: row.start_s + row.curve[-1][1] for row in reached}
     return Result(
         choice=choice,
         cold=cold,
         reached=len(reached),
-        of=len(races),
+        of=len(runs),
         wall_s=geometric_mean_interval(list(by_seed.values()))
         if by_seed
         else Interval(math.nan, math.nan, math.nan, 0),
-        start_s=math.fsum(row.start_s for row in races) / len(races) if races else math.nan,
+        start_s=math.fsum(row.start_s for row in runs) / len(runs) if runs else math.nan,
         by_seed=by_seed,
     )
 
 
-def _duels(results: Sequence[Result]) -> list[Duel]:
-    found = []
+def _comparisons(results: Sequence[Result]) -> list[Comparison]:
+    comparisons = []
     for number, first in enumerate(results):
         for second in results[number + 1 :]:
             if (first.choice.target, first.cold) != (second.choice.target, second.cold):
@@ -166,5 +170,5 @@ def _duels(results: Sequence[Result]) -> list[Duel]:
             if both:
                 ratio = geometric_mean_interval([second.by_seed[seed] / first.by_seed[seed] for seed in both])
                 names = first.choice.implementation, second.choice.implementation
-                found.append(Duel(*names, first.choice.target, first.cold, ratio))
-    return found
+                comparisons.append(Comparison(*names, first.choice.target, first.cold, ratio))
+    return comparisons

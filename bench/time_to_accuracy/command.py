@@ -9,9 +9,14 @@ from backprop_bench.bench.cli.progress import Bars
 from backprop_bench.bench.cli.running import go_on
 from backprop_bench.bench.core.records.recorded_run import RecordedRun
 from backprop_bench.bench.report.findings import Finding, Findings, failure_sentences
-from backprop_bench.bench.time_to_accuracy.analysis import summarize_race
-from backprop_bench.bench.time_to_accuracy.measure import TARGETS, plan_race, run_race
-from backprop_bench.bench.time_to_accuracy.view import draw_race, race_charts, race_sentences, race_table
+from backprop_bench.bench.time_to_accuracy.analysis import summarize_time_to_accuracy
+from backprop_bench.bench.time_to_accuracy.measure import TARGETS, plan_time_to_accuracy, run_time_to_accuracy
+from backprop_bench.bench.time_to_accuracy.view import (
+    draw_time_to_accuracy,
+    time_to_accuracy_charts,
+    time_to_accuracy_sentences,
+    time_to_accuracy_table,
+)
 
 
 @click.command()
@@ -24,12 +29,12 @@ from backprop_bench.bench.time_to_accuracy.view import draw_race, race_charts, r
     show_default=True,
     help="After which a run has missed its target.",
 )
-@run_options("a race that was stopped")
+@run_options("a run that was stopped")
 def race(options: RunOptions, implementations: tuple[str, ...], seeds: int, epochs: int) -> None:
-    """Time how long each side takes to 97 %, 98 % and 98.5 % test accuracy, with the best recipe that it has.
+    """Measure the time to 97 %, 98 % and 98.5 % test accuracy of each implementation with its best recipe.
 
-    Recipes are tried on training examples that are held out; for every side and target, the one that takes the fewest
-    seconds is chosen. It is timed with other seeds, cold and warm; a target that is not reached is a miss.
+    Recipes are tried on held-out training examples; for every implementation and target, the fastest one is selected.
+    It then trains from other seeds, cold and warm. A target that is not reached counts as a miss.
 
     \b
     Examples:
@@ -37,30 +42,34 @@ def race(options: RunOptions, implementations: tuple[str, ...], seeds: int, epoc
       backprop-bench race --seeds 3 --epochs 10 --implementation scratch-compiled --implementation torch-eager
       backprop-bench race --resume
     """  # noqa: D301 (click reads the backspace)
-    folder = folder_of_run(options, lambda dataset: plan_race(dataset, implementations, seeds, epochs))
-    finish(options.output, race_findings(go_on(folder, Bars(), run_race)), folder)
+    folder = folder_of_run(options, lambda dataset: plan_time_to_accuracy(dataset, implementations, seeds, epochs))
+    finish(options.output, time_to_accuracy_findings(go_on(folder, Bars(), run_time_to_accuracy)), folder)
 
 
-def race_findings(run: RecordedRun) -> Findings:
-    """Return what a run of ``race`` says."""
-    found = summarize_race(run.description, run.rows, TARGETS)
+def time_to_accuracy_findings(run: RecordedRun) -> Findings:
+    """Return the findings of a run of ``race``."""
+    results = summarize_time_to_accuracy(run.description, run.rows, TARGETS)
     finding = Finding(
-        name="race",
-        sentences=race_sentences(found) if found.results else ["No race was run yet."],
-        tables=[race_table(found)],
-        charts=race_charts(found),
-        draw=lambda: [draw_race(found)] if found.results else [],  # a race just begun has no times to draw
+        name="time-to-accuracy",
+        sentences=time_to_accuracy_sentences(results)
+        if results.results
+        else ["Nothing has been trained to a target accuracy yet."],
+        tables=[time_to_accuracy_table(results)],
+        charts=time_to_accuracy_charts(results),
+        draw=lambda: (
+            [draw_time_to_accuracy(results)] if results.results else []
+        ),  # without a time there is nothing to draw
     )
-    return Findings([finding], failure_sentences(found.failures), bool(found.failures))
+    return Findings([finding], failure_sentences(results.failures), bool(results.failures))
 
 
 DESCRIPTORS = (
     Descriptor(
         race,
-        race_findings,
+        time_to_accuracy_findings,
         latest="latest-race",
         section="fast",
         heading="Time to accuracy",
-        sources={"race": ("time_to_accuracy", "search")},
+        sources={"time-to-accuracy": ("time_to_accuracy", "search")},
     ),
 )

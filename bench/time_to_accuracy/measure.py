@@ -1,4 +1,4 @@
-"""Time to accuracy: recipes are chosen on held-out examples, then each runs from a cold and from a warm start."""
+"""Time to accuracy: recipes are selected on held-out examples, then each trains from a cold and from a warm start."""
 
 import concurrent.futures
 import dataclasses
@@ -25,16 +25,16 @@ from backprop_bench.data import SHARED, Dataset, fit_recipe
 
 TARGETS = (0.97, 0.98, 0.985)
 """Test accuracies to be reached."""
-RACERS = ("scratch-compiled", "torch-compile", "torch-fused")
-"""Who races unless others are asked for, as far as they can be used here: the fastest by hand, PyTorch's fastest step
-of gradient descent, and its fastest step of Adam, which the others do not do."""
+IMPLEMENTATIONS = ("scratch-compiled", "torch-compile", "torch-fused")
+"""The default implementations, without those that are unavailable: the fastest one from scratch, and PyTorch's fastest
+ones for gradient descent and for Adam, which the others do not support."""
 PIECES = 4
-"""Parts of an epoch after each of which the accuracy is looked at."""
+"""Parts of an epoch after each of which the accuracy is evaluated."""
 HELD_OUT = 6
-"""One of so many training examples is held out while recipes are chosen."""
+"""One of so many training examples is held out to select recipes."""
 VERIFICATION_STEPS = 200
 WARM_UP_S = 0.01
-RACE = "race"
+QUESTION = "race"
 
 WIDTHS = (128, 512, 1024)
 SGD = [
@@ -46,21 +46,21 @@ ADAM = [
     for width, batch, rate in itertools.product(WIDTHS, (64, 128), (1e-3, 2e-3))
 ]
 GRIDS: dict[str, Sequence[dict[str, Any]]] = {"torch-fused": ADAM}
-"""Recipes that are tried, by implementation; of all others gradient descent. All share ReLU, He's initial weights,
-softmax and cross-entropy, and float32."""
+"""Recipes to try, by implementation; all others use gradient descent. All share ReLU, He's initial weights, softmax
+and cross-entropy, and float32."""
 
 
-def plan_race(dataset: Dataset, implementations: Sequence[str], seeds: int, epochs: int) -> Plan:
-    """Plan what ``race`` does: a question whose entries are all recipes of all sides.
+def plan_time_to_accuracy(dataset: Dataset, implementations: Sequence[str], seeds: int, epochs: int) -> Plan:
+    """Plan what ``race`` does: a question whose entries are all recipes of all implementations.
 
     Parameters
     ----------
     implementations
-        Those that race; empty for :data:`RACERS`.
+        Those to compare; empty for :data:`IMPLEMENTATIONS`.
     seeds
-        Races of every side to every target.
+        Training jobs of every implementation to every target.
     epochs
-        After which a race is lost.
+        After which a training job has missed its target.
 
     Raises
     ------
@@ -68,14 +68,14 @@ def plan_race(dataset: Dataset, implementations: Sequence[str], seeds: int, epoc
         For an implementation that cannot be used.
     """
     names = list(dict.fromkeys(implementations)) or [
-        name for name in RACERS if named_implementation(name).unavailable() is None
+        name for name in IMPLEMENTATIONS if named_implementation(name).unavailable() is None
     ]
     for name in names:
         check_available(name)
     entries = [_entry(name, dataset, changes) for name in names for changes in GRIDS.get(name, SGD)]
     timing = Timing(1.0, 1.0, BLOCK_S, 1, 1, 0)
     extent = Extent(examples=None, epochs=epochs, seeds=seeds, budget_s=1.0)
-    question = make_question(RACE, "Time to accuracy", dataset, extent, entries, timing)
+    question = make_question(QUESTION, "Time to accuracy", dataset, extent, entries, timing)
     return Plan((question,), part_blocks=0, part_seconds=0.0, verification_steps=VERIFICATION_STEPS)
 
 
@@ -86,27 +86,27 @@ def _entry(name: str, dataset: Dataset, changes: dict[str, Any]) -> Entry:
     recipe = recipe.replace(**common, **{**changes, "layer_sizes": sizes})
     optimizer = "" if recipe.optimizer == "sgd" else f" {recipe.optimizer}"
     hidden = "-".join(map(str, changes["layer_sizes"]))
-    said = f"{hidden}, batch {recipe.batch_size},{optimizer} {recipe.learning_rate:g}"
-    return Entry(name, said, recipe, alias=f"{name}: {said}")
+    recipe_name = f"{hidden}, batch {recipe.batch_size},{optimizer} {recipe.learning_rate:g}"
+    return Entry(name, recipe_name, recipe, alias=f"{name}: {recipe_name}")
 
 
-def run_race(run: RunContext) -> None:
-    """Search, prove what was chosen, and race; what is recorded already is not done again."""
+def run_time_to_accuracy(run: RunContext) -> None:
+    """Search the recipes, verify the selected ones, and time them; recorded results are not measured again."""
     dataset, threads, book, progress = run.dataset, run.threads, run.book, run.progress
     (question,) = run.plan.questions
     try:
         held_out = dataset.hold_out(max(1, len(dataset.x_train) // HELD_OUT))
         with SharedForms(held_out) as shared:
             _search(question, shared, len(held_out.x_train), threads, book, progress)
-        chosen = choose(book.find(Search, question), _implementations(question), TARGETS)
+        choices = choose(book.find(Search, question), _implementations(question), TARGETS)
         entries = {entry.label: entry for entry in question.entries}
-        wanted = list(dict.fromkeys(choice.label for choice in chosen))
+        wanted = list(dict.fromkeys(choice.label for choice in choices))
         only_these = dataclasses.replace(question, entries=tuple(entries[label] for label in wanted))
-        selected = dataclasses.replace(run.plan, questions=(only_these,))
-        Runner(dataclasses.replace(run, plan=selected)).verify()
-        able = [choice for choice in chosen if not book.unverified(question, entries[choice.label])]
+        plan = dataclasses.replace(run.plan, questions=(only_these,))
+        Runner(dataclasses.replace(run, plan=plan)).verify()
+        verified = [choice for choice in choices if not book.unverified(question, entries[choice.label])]
         with SharedForms(dataset) as shared:
-            _race(question, able, entries, shared, threads, book, progress)
+            _time_to_accuracy(question, verified, entries, shared, threads, book, progress)
     finally:
         start_again()
 
@@ -118,14 +118,14 @@ def _implementations(question: Question) -> dict[str, str]:
 def _search(
     question: Question, shared: SharedForms, n_examples: int, threads: int, book: Book, progress: Progress
 ) -> None:
-    """Train every recipe once on the examples that are not held out; several at a time, for this only chooses."""
+    """Train every recipe once on the examples that are not held out, several at a time, since this is a selection."""
     missing = [
         entry
         for entry in question.entries
         if not book.find(Search, question, implementation=entry.label)
         and not book.find(Failure, question, implementation=entry.label)
     ]
-    with progress.stage("choose recipes", len(missing)), together(threads) as pool:
+    with progress.stage("select recipes", len(missing)), together(threads) as pool:
         running = {
             pool.submit(_search_one, question, entry, shared, n_examples, threads, book): entry for entry in missing
         }
@@ -144,7 +144,7 @@ def _search_one(
             worker.ask("begin", Begun, seed=0)
             worker.ask(
                 "warm_up", WarmedUp, block_s=WARM_UP_S, batches=None
-            )  # what compiles there is none of the choice
+            )  # so that the selection does not depend on compilation
             worker.ask("begin", Begun, seed=0)
             run = worker.ask("train_until", TrainedUntil, target=max(TARGETS), epochs=question.epochs, pieces=PIECES)
     except WorkerError as failure:
@@ -161,20 +161,20 @@ def _search_one(
     )
 
 
-def _race(
+def _time_to_accuracy(
     question: Question,
-    chosen: Sequence[Choice],
+    choices: Sequence[Choice],
     entries: dict[str, Entry],
     shared: SharedForms,
     threads: int,
     book: Book,
     progress: Progress,
 ) -> None:
-    """Let one after the other run, in random order within a seed; seeds are others than the one of the search."""
+    """Train one recipe after the other, in random order within a seed, from other seeds than that of the search."""
     missing = [
         (seed, choice)
         for seed in (seed + 1 for seed in question.seeds)
-        for choice in random.Random(seed).sample(list(chosen), len(chosen))
+        for choice in random.Random(seed).sample(list(choices), len(choices))
         if not book.find(TimeToAccuracy, question, implementation=choice.label, seed=seed, target=choice.target)
         and not book.find(Failure, question, implementation=choice.label, phase="timing")
     ]
@@ -202,14 +202,14 @@ def _run(
     cores: list[int],
 ) -> list[TimeToAccuracy]:
     """Train twice in one process: first from its start, then with everything imported and compiled."""
-    found = []
+    rows = []
     with Worker(threads, descriptors=[examples.descriptor]) as worker:
         opened = open_entry(entry, examples, worker, threads, cores)
         for cold in (True, False):
             start_s = worker.ask("begin", Begun, seed=seed).prepare_s
             start_s += opened.import_s + opened.load_s if cold else 0.0
             run = worker.ask("train_until", TrainedUntil, target=choice.target, epochs=question.epochs, pieces=PIECES)
-            found.append(
+            rows.append(
                 TimeToAccuracy(
                     session=0,
                     question=question.name,
@@ -222,4 +222,4 @@ def _run(
                     reached=run.reached,
                 )
             )
-    return found
+    return rows

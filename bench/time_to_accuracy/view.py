@@ -17,7 +17,7 @@ from backprop_bench.bench.report.numbers import (
     speed,
 )
 from backprop_bench.bench.report.table import Table, make_table
-from backprop_bench.bench.time_to_accuracy.analysis import Duel, RaceSummary, Result
+from backprop_bench.bench.time_to_accuracy.analysis import Comparison, Result, TimeToAccuracyResults
 
 NAMES, AXIS, TIMES, MISSED = 2.6, 3.6, 0.12, 1.9
 ROW, ABOVE, BELOW = 0.34, 0.3, 0.2
@@ -25,29 +25,31 @@ LAST = 0.35
 STARTS = {True: "cold", False: "warm"}
 
 
-def race_sentences(found: RaceSummary) -> list[str]:
-    """Return who is ahead, by target and start, and how often a target was missed."""
-    said = [_duel_sentence(duel) for duel in found.duels]
-    missed = [result for result in found.results if result.reached < result.of and result.cold]
-    return said + [
+def time_to_accuracy_sentences(results: TimeToAccuracyResults) -> list[str]:
+    """Return which implementation is faster, by target and start, and how often a target was missed."""
+    sentences = [_comparison_sentence(comparison) for comparison in results.comparisons]
+    missed = [result for result in results.results if result.reached < result.of and result.cold]
+    return sentences + [
         f"{named(result.choice.implementation)} missed {_target(result)} in {result.of - result.reached} of "
-        f"{count(result.of, 'run')} of {count(found.epochs, 'epoch')} at most."
+        f"{count(result.of, 'run')} of {count(results.epochs, 'epoch')} at most."
         for result in missed
     ]
 
 
-def _duel_sentence(duel: Duel) -> str:
-    start = "from the start of a process" if duel.cold else "with everything imported and compiled"
-    names = (named(duel.second), named(duel.first))
-    ahead = speed(*names, duel.ratio, f"to {percent(duel.target)}", with_interval=has_bounds(duel.ratio))
-    return f"{ahead}, {start} ({count(duel.ratio.n, 'seed')})."
+def _comparison_sentence(comparison: Comparison) -> str:
+    start = "from the start of a process" if comparison.cold else "with everything imported and compiled"
+    names = (named(comparison.second), named(comparison.first))
+    ahead = speed(
+        *names, comparison.ratio, f"to {percent(comparison.target)}", with_interval=has_bounds(comparison.ratio)
+    )
+    return f"{ahead}, {start} ({count(comparison.ratio.n, 'seed')})."
 
 
 def _target(result: Result) -> str:
     return percent(result.choice.target)
 
 
-def race_table(found: RaceSummary) -> Table:
+def time_to_accuracy_table(results: TimeToAccuracyResults) -> Table:
     """Return the results, the lowest target first."""
     columns = [
         "target",
@@ -68,21 +70,21 @@ def race_table(found: RaceSummary) -> Table:
             seconds(result.start_s),
             plain(result.choice.epochs) if result.choice.epochs == result.choice.epochs else ABSENT,
         ]
-        for result in found.results
+        for result in results.results
     ]
     note = (
         "Time from the data in memory until all test examples give the accuracy, without evaluations: geometric mean "
         "and 95 % CI over the seeds that reached it. Cold: with process start, imports and compilation. Warm: again in "
-        "the same process. The recipe was chosen on held-out training examples, for the fewest seconds."
+        "the same process. The recipe was selected on held-out training examples, for the fewest seconds."
     )
     return make_table("Time to accuracy", columns, rows, note)
 
 
-def race_charts(found: RaceSummary) -> list[Chart]:
+def time_to_accuracy_charts(results: TimeToAccuracyResults) -> list[Chart]:
     """Return the time to every target, for a terminal."""
     charts = []
-    for target in dict.fromkeys(result.choice.target for result in found.results):
-        bars = [_bar(result) for result in found.results if result.choice.target == target]
+    for target in dict.fromkeys(result.choice.target for result in results.results):
+        bars = [_bar(result) for result in results.results if result.choice.target == target]
         charts.append(Chart(f"Time to {percent(target)}", tuple(bars), seconds))
     return charts
 
@@ -93,17 +95,17 @@ def _bar(result: Result) -> Bar:
     return own_bar(name, result.wall_s.estimate, text, name=f"{name}, {STARTS[result.cold]}")
 
 
-def draw_race(found: RaceSummary) -> Drawing:
+def draw_time_to_accuracy(results: TimeToAccuracyResults) -> Drawing:
     """Draw the time to every target, a band per target and start."""
     with style.look():
         page = style.Page()
-        title = _title(found)
+        title = _title(results)
         page.heading(title, "Seconds from the data in memory until the test accuracy is reached")
-        groups = list(dict.fromkeys((result.choice.target, result.cold) for result in found.results))
-        times = [seconds for result in found.results for seconds in result.by_seed.values()]
-        times += [end for result in found.results if has_bounds(result.wall_s) for end in _ends(result)]
+        groups = list(dict.fromkeys((result.choice.target, result.cold) for result in results.results))
+        times = [seconds for result in results.results for seconds in result.by_seed.values()]
+        times += [end for result in results.results if has_bounds(result.wall_s) for end in _ends(result)]
         for group in groups:
-            shown = [result for result in found.results if (result.choice.target, result.cold) == group]
+            shown = [result for result in results.results if (result.choice.target, result.cold) == group]
             last = group == groups[-1]
             height = ABOVE + ROW * len(shown) + BELOW + (LAST if last else 0)
             page.band(
@@ -111,19 +113,27 @@ def draw_race(found: RaceSummary) -> Drawing:
                 lambda band, shown=shown, last=last: _draw(band, shown, times, last),  # type: ignore[misc]
             )
         page.text(_note(), style.SMALL, color=style.GREY)
-        return Drawing("race", title, " ".join([f"{title}.", *race_sentences(found)]), page.figure())
+        return Drawing(
+            "time-to-accuracy", title, " ".join([f"{title}.", *time_to_accuracy_sentences(results)]), page.figure()
+        )
 
 
 def _ends(result: Result) -> tuple[float, float]:
     return result.wall_s.low, result.wall_s.high
 
 
-def _title(found: RaceSummary) -> str:
-    warm = [duel for duel in found.duels if not duel.cold]
+def _title(results: TimeToAccuracyResults) -> str:
+    warm = [comparison for comparison in results.comparisons if not comparison.cold]
     if not warm:
         return "No two implementations reached the same accuracy"
-    duel = warm[-1]
-    return speed(named(duel.second), named(duel.first), duel.ratio, f"to {percent(duel.target)}", with_interval=False)
+    comparison = warm[-1]
+    return speed(
+        named(comparison.second),
+        named(comparison.first),
+        comparison.ratio,
+        f"to {percent(comparison.target)}",
+        with_interval=False,
+    )
 
 
 def _draw(band: style.Band, shown: list[Result], times: list[float], last: bool) -> None:

@@ -22,16 +22,16 @@ from backprop_bench.bench.core.stats.ratios import spent_s as _spent_s
 from backprop_bench.bench.core.summary import summarize as _summarize
 from backprop_bench.bench.explain.analysis import best_rate as _best_rate
 from backprop_bench.bench.explain.analysis import explain as _explain
-from backprop_bench.bench.explain.analysis import taken_over as _taken_over
-from backprop_bench.bench.explain.chain import summarize_bridge as _summarize_bridge
-from backprop_bench.bench.explain.command import what_was_taken_over as _what_was_taken_over
+from backprop_bench.bench.explain.analysis import reused as _reused
+from backprop_bench.bench.explain.chain import summarize_chain as _summarize_chain
+from backprop_bench.bench.explain.command import reuse_sentences as _reuse_sentences
 from backprop_bench.bench.historical.verdicts import summarize_reproduction as _summarize_reproduction
 from backprop_bench.bench.ladder.analysis import summarize_ladder as _summarize_ladder
 from backprop_bench.bench.report.evidence import rows_behind as _rows_behind
 from backprop_bench.bench.scaling.analysis import summarize_scale as _summarize_scale
 from backprop_bench.bench.selftest.analysis import summarize_calibration as _summarize_calibration
 from backprop_bench.bench.time_to_accuracy.analysis import choose as _choose
-from backprop_bench.bench.time_to_accuracy.analysis import summarize_race as _summarize_race
+from backprop_bench.bench.time_to_accuracy.analysis import summarize_time_to_accuracy as _summarize_time_to_accuracy
 from backprop_bench.data import Recipe
 
 Row = dict[str, Any]
@@ -191,11 +191,11 @@ pairs_by_set = plainly(_pairs_by_set)
 rows_behind = plainly(_rows_behind)
 spent_s = plainly(_spent_s)
 summarize = plainly(_summarize)
-summarize_bridge = plainly(_summarize_bridge)
+summarize_chain = plainly(_summarize_chain)
 summarize_calibration = plainly(_summarize_calibration)
 summarize_ladder = plainly(_summarize_ladder)
-summarize_race = plainly(_summarize_race)
+summarize_time_to_accuracy = plainly(_summarize_time_to_accuracy)
 summarize_reproduction = plainly(_summarize_reproduction)
 summarize_scale = plainly(_summarize_scale)
-taken_over = plainly(_taken_over)
-what_was_taken_over = plainly(_what_was_taken_over)
+reused = plainly(_reused)
+reuse_sentences = plainly(_reuse_sentences)

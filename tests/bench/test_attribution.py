@@ -39,10 +39,10 @@ def test_contributions_add_up_to_the_gap_of_every_seed(values: np.ndarray) -> No
 @given(tables())
 def test_the_mean_contributions_add_up_to_the_measured_gap(values: np.ndarray) -> None:
     names = [f"factor {number}" for number in range(values.ndim - 1)]
-    found = attribute(names, values)
-    total = math.fsum(item.interval.estimate for item in found.contributions)
-    assert total == pytest.approx(found.gap.estimate, abs=1e-9)
-    assert [item.factor for item in found.contributions] == names
+    attribution = attribute(names, values)
+    total = math.fsum(item.interval.estimate for item in attribution.contributions)
+    assert total == pytest.approx(attribution.gap.estimate, abs=1e-9)
+    assert [item.factor for item in attribution.contributions] == names
 
 
 @given(tables(), st.data())
@@ -52,8 +52,8 @@ def test_a_factor_that_changes_nothing_contributes_nothing_and_interacts_with_no
     factor = data.draw(st.integers(0, values.ndim - 2))
     same = np.repeat(np.take(values, [0], axis=factor), 2, axis=factor)
     assert shapley_values(same)[factor] == pytest.approx(0, abs=1e-9)
-    for pair, found in interaction_values(same).items():
-        assert factor not in pair or found == pytest.approx(0, abs=1e-9)
+    for pair, attribution in interaction_values(same).items():
+        assert factor not in pair or attribution == pytest.approx(0, abs=1e-9)
 
 
 @given(tables(), st.data())
@@ -90,17 +90,17 @@ def additive(effects: dict[str, float], together: float = 0.0, n_seeds: int = 3)
 
 def test_effects_that_only_add_are_found_as_they_are_and_do_not_interact() -> None:
     effects = dict(zip(FACTORS, (3.0, -1.0, 0.5, 0.0), strict=True))
-    found = attribute(FACTORS, additive(effects))
-    assert [item.interval.estimate for item in found.contributions] == pytest.approx(list(effects.values()))
-    assert all(item.interval.estimate == pytest.approx(0, abs=1e-12) for item in found.interactions)
-    assert found.gap.estimate == pytest.approx(2.5)
+    attribution = attribute(FACTORS, additive(effects))
+    assert [item.interval.estimate for item in attribution.contributions] == pytest.approx(list(effects.values()))
+    assert all(item.interval.estimate == pytest.approx(0, abs=1e-12) for item in attribution.interactions)
+    assert attribution.gap.estimate == pytest.approx(2.5)
 
 
 def test_what_two_factors_do_together_is_shared_and_shown_as_their_interaction() -> None:
     values = additive(dict.fromkeys(FACTORS, 1.0), together=4.0)
-    found = attribute(FACTORS, values)
-    assert [item.interval.estimate for item in found.contributions] == pytest.approx([3, 3, 1, 1])
-    largest = found.interactions[0]
+    attribution = attribute(FACTORS, values)
+    assert [item.interval.estimate for item in attribution.contributions] == pytest.approx([3, 3, 1, 1])
+    largest = attribution.interactions[0]
     assert {largest.first, largest.second} == {"loss", "batch"}
     assert largest.interval.estimate == pytest.approx(4)
     assert interaction_values(values)[0, 1] == pytest.approx([4, 4, 4])
@@ -115,9 +115,10 @@ def test_a_planted_effect_is_in_its_interval_in_95_of_100_simulations() -> None:
     for _ in range(trials):
         seeds = rng.normal(0, 0.01, 20)  # what a seed does to all of its cells cancels
         values = base + seeds + rng.normal(0, 0.004, (*base.shape[:-1], 20))
-        found = attribute(FACTORS, values)
+        attribution = attribute(FACTORS, values)
         inside += [
-            item.interval.contains(effect) for item, effect in zip(found.contributions, effects.values(), strict=True)
+            item.interval.contains(effect)
+            for item, effect in zip(attribution.contributions, effects.values(), strict=True)
         ]
     assert inside.sum() / (trials * len(FACTORS)) == pytest.approx(0.95, abs=0.015)
 
@@ -128,7 +129,7 @@ def test_holms_correction_is_that_of_a_worked_example() -> None:
     assert math.isnan(holm([math.nan])[0])
 
 
-def test_only_what_is_surely_within_the_margin_is_called_equivalent() -> None:
+def test_only_what_is_significantly_within_the_margin_is_called_equivalent() -> None:
     near = [0.0001, -0.0001, 0.0002, -0.0002, 0.0]
     assert equivalence_p(near, 0.001) < 0.001
     assert equivalence_p([value + 0.001 for value in near], 0.001) == pytest.approx(0.5)

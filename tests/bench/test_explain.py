@@ -55,11 +55,11 @@ from tests.bench.plain import (
     explain,
     read_plain_description,
     read_rows,
+    reuse_sentences,
+    reused,
     rows_of,
-    taken_over,
     to_plain,
     typed,
-    what_was_taken_over,
     write_description,
 )
 from tests.bench.simulated import Silent
@@ -103,24 +103,24 @@ def tried(rate: float, **accuracies: float) -> list[Row]:
 
 
 def test_contributions_of_both_gaps_are_those_that_were_put_in() -> None:
-    found = explain(*made_up())
-    assert [item.interval.estimate for item in found.accuracy.contributions] == pytest.approx(EFFECTS)
-    assert found.accuracy.gap.estimate == pytest.approx(sum(EFFECTS))
-    factors = [math.exp(item.interval.estimate) for item in found.runtime.contributions]
+    explanation = explain(*made_up())
+    assert [item.interval.estimate for item in explanation.accuracy.contributions] == pytest.approx(EFFECTS)
+    assert explanation.accuracy.gap.estimate == pytest.approx(sum(EFFECTS))
+    factors = [math.exp(item.interval.estimate) for item in explanation.runtime.contributions]
     assert factors == pytest.approx([math.sqrt(1 / 10 / 20), math.sqrt(4 * 2)], rel=0.01)
-    assert found.loading is not None
-    assert math.exp(found.loading.estimate) == pytest.approx(1.5, rel=0.01)
-    whole = math.prod(factors) * math.exp(found.loading.estimate)
+    assert explanation.loading is not None
+    assert math.exp(explanation.loading.estimate) == pytest.approx(1.5, rel=0.01)
+    whole = math.prod(factors) * math.exp(explanation.loading.estimate)
     assert whole == pytest.approx(30 / 100, rel=0.01)
-    assert found.times[1].estimate == pytest.approx(30e-6, rel=0.01), "the article's network has a DataLoader"
+    assert explanation.times[1].estimate == pytest.approx(30e-6, rel=0.01), "the article's network has a DataLoader"
 
 
 def test_the_implementation_is_equivalent_where_every_seed_agrees() -> None:
-    found = explain(*made_up())
-    assert [(item.cell, item.p) for item in found.equivalences] == [("000", 0.0), ("111", 0.0)]
+    explanation = explain(*made_up())
+    assert [(item.cell, item.p) for item in explanation.equivalences] == [("000", 0.0), ("111", 0.0)]
 
 
-def test_a_process_set_that_was_cut_short_is_left_out() -> None:
+def test_a_process_replicate_that_was_cut_short_is_left_out() -> None:
     description, rows = made_up()
     whole = explain(description, rows)
     late = [
@@ -137,11 +137,10 @@ def test_a_missing_cell_is_named_and_nothing_is_attributed() -> None:
 
 
 def test_a_cell_that_diverged_counts_and_is_named() -> None:
-    found = explain(*made_up(diverged="011"))
-    assert found.diverged == {"011": 4}
-    assert "Trainings diverged and count with the accuracy that they had: 4 of cell 011" in " ".join(
-        explanation_sentences(found)
-    )
+    explanation = explain(*made_up(diverged="011"))
+    assert explanation.diverged == {"011": 4}
+    sentences = " ".join(explanation_sentences(explanation))
+    assert "Diverged training jobs, which count with the accuracy that they had: 4 of cell 011" in sentences
 
 
 def test_the_best_rate_is_the_one_with_the_highest_mean_over_the_seeds() -> None:
@@ -203,15 +202,18 @@ def test_a_factor_with_one_level_is_named_and_nothing_is_planned(tmp_path: Path,
 
 
 def test_sentences_tables_and_figure_hold_the_numbers() -> None:
-    found = explain(*made_up())
-    said = " ".join(explanation_sentences(found)).replace("\N{NO-BREAK SPACE}", " ")
-    assert "accuracy goes from 90.15 %" in said
-    assert "learning rate +5.00" in said
-    assert "equivalent within ±0.1 points" in said
-    assert [row[0] for row in accuracy_table(found).rows] == [*ACCURACY, "all"]
-    assert [row[0] for row in runtime_table(found).rows] == [*RUNTIME, "data loading", "all"]
-    drawing = draw_explanation(found)
-    assert drawing.title.startswith("Accuracy: learning rate weighs most, +5.00")
+    explanation = explain(*made_up())
+    sentences = " ".join(explanation_sentences(explanation)).replace("\N{NO-BREAK SPACE}", " ")
+    assert "the hand-written network and of PyTorch's: 90.1 % vs 93.2 % (difference 3.00 points" in sentences
+    assert "contributions to accuracy are, in points: learning rate +5.0, batch −3.0 and loss +1.0." in sentences
+    assert "PyTorch's network is 3.3" in sentences
+    assert "× faster per epoch than the hand-written one: 30.0 ms vs 100 ms." in sentences
+    assert "batch (14.1× faster), implementation (2.83× slower) and data loading (1.50× slower)" in sentences
+    assert "are equivalent within ±0.1 points" in sentences
+    assert [row[0] for row in accuracy_table(explanation).rows] == [*ACCURACY, "all"]
+    assert [row[0] for row in runtime_table(explanation).rows] == [*RUNTIME, "data loading", "all"]
+    drawing = draw_explanation(explanation)
+    assert drawing.title.replace("\N{NO-BREAK SPACE}", " ").startswith("Largest factors: learning rate (+5.0 points)")
     assert len(drawing.figure.axes) == 2
 
 
@@ -256,10 +258,10 @@ def test_the_other_level_of_the_batch_may_be_all_examples_at_once(tmp_path: Path
         plan_explanation(dataset, with_batch(SCOPES["quick"], 1))
 
 
-SMALL = Scope((LOSS, TUNING), (PRECISION,), None, 1, 2, 2, 1, bridge=False)
+SMALL = Scope((LOSS, TUNING), (PRECISION,), None, 1, 2, 2, 1, chain=False)
 FAST = {
     "ENGINES": ("scratch-numpy",),
-    "TWIN": "scratch-inplace",
+    "REFERENCE": "scratch-inplace",
     "LOADED": "scratch-inplace",
     "RATES": (0.1, 1.0),
     "TUNING_SEEDS": (1000, 1001),
@@ -333,7 +335,7 @@ def test_the_command_goes_on_where_it_was_stopped_and_gives_the_same(
     (folder / "records.jsonl").write_text("".join(kept))
     leave_out_figures()
     again = run_explain("--resume")
-    assert "taken over" not in again.output
+    assert "reused" not in again.output
     assert (folder / "why.md").read_text() == page, "trainings are the same when they are done again"
     assert accuracies_of(read_rows(folder)) == accuracies_of(rows)
     monkeypatch.setattr("backprop_bench.bench.explain.command.check_cluster", lambda address: None)
@@ -368,9 +370,9 @@ def test_what_an_earlier_run_has_trained_is_taken_over_and_what_is_timed_is_not(
     assert {row["kind"] for row in after if "from_run" in row} == {"search", "epoch"}
     assert rows_of(after, "stop") == [], "what is timed is not"
     number = 2 * 2 * 2 + 4 + 2
-    assert taken_over(after) == (number, [first.name])
-    assert what_was_taken_over(before) == []
-    assert what_was_taken_over(after)[0].startswith(f"{number} trainings taken over from {first.name}; --fresh")
+    assert reused(after) == (number, [first.name])
+    assert reuse_sentences(before) == []
+    assert reuse_sentences(after)[0].startswith(f"{number} training jobs reused from {first.name}; --fresh")
 
 
 class Nobody(Sweep):
@@ -432,9 +434,7 @@ def test_a_run_in_the_same_circumstances_is_found_once_and_never_itself(beside: 
         ("environment.source_crc32", "2"),
     ],
 )
-def test_a_run_in_other_circumstances_is_not_taken_over(
-    beside: tuple[Path, Path, Row], field: str, value: object
-) -> None:
+def test_a_run_in_other_circumstances_is_not_reused(beside: tuple[Path, Path, Row], field: str, value: object) -> None:
     first, second, description = beside
     changed = json.loads(json.dumps(description))
     *path, last = field.split(".")

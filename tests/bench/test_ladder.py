@@ -1,4 +1,4 @@
-"""The ladder: what is on it, what it says of made-up times, and the command."""
+"""The ladder: its stages, the results of made-up times, and the command."""
 
 import platform
 import re
@@ -12,26 +12,26 @@ from click.testing import CliRunner, Result
 
 from backprop_bench.bench.cli.main import main
 from backprop_bench.bench.core.engine.accuracy import open_entry
-from backprop_bench.bench.core.implementations import FLOORS, IMPLEMENTATIONS, Implementation
+from backprop_bench.bench.core.implementations import BASELINES, IMPLEMENTATIONS, Implementation
 from backprop_bench.bench.core.machine.environment import usable_core_numbers
 from backprop_bench.bench.core.records.plan import Entry
 from backprop_bench.bench.core.worker.client import Worker
 from backprop_bench.bench.core.worker.memory import give_back_memory, peak_memory_bytes, reset_peak_memory
 from backprop_bench.bench.core.worker.replies import MemoryUse
 from backprop_bench.bench.core.worker.shared_data import SharedExamples
-from backprop_bench.bench.ladder import measure as rungs
+from backprop_bench.bench.ladder import measure
 from backprop_bench.bench.ladder.analysis import Ladder
 from backprop_bench.bench.ladder.command import ladder_findings
-from backprop_bench.bench.ladder.measure import RUNGS, plan_ladder
+from backprop_bench.bench.ladder.measure import STAGES, plan_ladder
 from backprop_bench.bench.ladder.view import draw_ladder, ladder_sentences, ladder_tables
 from backprop_bench.data import SHARED, InputError, fit_recipe, load_dataset
 from tests.bench.plain import read_rows, recorded, rows_of, summarize_ladder
 from tests.bench.timed import timed_question, timed_run
 from tests.tiny import write_tiny_dataset
 
-IMPLEMENTATION_OF = {rung.name: rung.implementation for rung in RUNGS}
-SIDES = {name: known.side for name, known in {**IMPLEMENTATIONS, **FLOORS}.items()}
-CASE_S = {
+IMPLEMENTATION_OF = {stage.name: stage.implementation for stage in STAGES}
+SIDE_OF = {name: known.side for name, known in {**IMPLEMENTATIONS, **BASELINES}.items()}
+EXAMPLE_S = {
     "lists, example by example": 20e-3,
     "NumPy, example by example": 200e-6,
     "float32": 8e-6,
@@ -44,8 +44,8 @@ CASE_S = {
 
 
 @pytest.fixture(scope="module")
-def climbed() -> Ladder:
-    return summarize_ladder(*timed_run(timed_question("ladder", CASE_S, IMPLEMENTATION_OF)), SIDES)
+def timed() -> Ladder:
+    return summarize_ladder(*timed_run(timed_question("ladder", EXAMPLE_S, IMPLEMENTATION_OF)), SIDE_OF)
 
 
 @pytest.fixture(scope="module")
@@ -53,62 +53,76 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
     return write_tiny_dataset(tmp_path_factory.mktemp("tiny"), 300, 60)
 
 
-def test_a_speed_up_is_over_the_previous_stage_of_the_same_side(climbed: Ladder) -> None:
-    hand, torch, peers = climbed.climbs
-    assert (hand.side, torch.side, peers.side) == ("from scratch", "PyTorch", "peer")
-    worth = [step.worth.interval.estimate if step.worth else None for step in hand.steps]
-    assert worth[0] is None
-    assert worth[1:] == pytest.approx([100, 25, 4], rel=0.01)
-    assert hand.steps[-1].total is not None
-    assert hand.steps[-1].total.interval.estimate == pytest.approx(10_000, rel=0.01)
-    assert torch.steps[0].worth is None
+def test_a_speed_up_is_over_the_previous_stage_of_the_same_side(timed: Ladder) -> None:
+    scratch, torch, peers = timed.sides
+    assert (scratch.name, torch.name, peers.name) == ("from scratch", "PyTorch", "peer")
+    speedup = [stage.speedup.interval.estimate if stage.speedup else None for stage in scratch.stages]
+    assert speedup[0] is None
+    assert speedup[1:] == pytest.approx([100, 25, 4], rel=0.01)
+    assert scratch.stages[-1].cumulative is not None
+    assert scratch.stages[-1].cumulative.interval.estimate == pytest.approx(10_000, rel=0.01)
+    assert torch.stages[0].speedup is None
     assert torch.fastest.name == "tensors by index"
 
 
 def test_the_fastest_of_every_side_is_compared_with_the_fastest_from_scratch_and_with_the_baseline(
-    climbed: Ladder,
+    timed: Ladder,
 ) -> None:
-    found = {ratio.numerator: ratio.interval.estimate for ratio in climbed.across}
-    assert found == pytest.approx({"tensors by index": 8.0, "JAX": 2.5}, rel=0.01)
-    assert {ratio.denominator for ratio in climbed.across} == {"compiled, zeros left out"}
-    assert climbed.above_floor is not None
-    assert climbed.above_floor.interval.estimate == pytest.approx(0.5, rel=0.01)
-    assert [step.name for step in climbed.floors] == ["NumPy's products alone"]
+    across = {ratio.numerator: ratio.interval.estimate for ratio in timed.across}
+    assert across == pytest.approx({"tensors by index": 8.0, "JAX": 2.5}, rel=0.01)
+    assert {ratio.denominator for ratio in timed.across} == {"compiled, zeros left out"}
+    assert timed.above_baseline is not None
+    assert timed.above_baseline.interval.estimate == pytest.approx(0.5, rel=0.01)
+    assert [stage.name for stage in timed.baselines] == ["NumPy's products alone"]
 
 
-def test_sentences_table_and_figure_hold_the_numbers(climbed: Ladder) -> None:
-    said = " ".join(ladder_sentences(climbed)).replace("\N{NO-BREAK SPACE}", " ")
+def test_sentences_table_and_figure_hold_the_numbers(timed: Ladder) -> None:
+    sentences = " ".join(ladder_sentences(timed)).replace("\N{NO-BREAK SPACE}", " ")
     fastest, baseline = (
         "scratch-compiled (compiled, zeros left out)",
         "the dense-GEMM baseline (NumPy's products alone)",
     )
-    assert re.search(rf"^{re.escape(fastest)} is 8\.0\d*× faster per epoch than torch-eager \(tensors by index\)", said)
-    assert re.search(rf"{re.escape(fastest)} is 2\.0\d*× faster per epoch than {re.escape(baseline)}", said)
-    assert "From scratch: the largest speed-up over a previous stage is 100" in said
-    assert "by 'NumPy, example by example'." in said
-    times, memory = ladder_tables(climbed)
-    assert [row[1] for row in times.rows] == [row[0] for row in memory.rows] == list(CASE_S)
+    assert re.search(
+        rf"^{re.escape(fastest)} is 8\.0\d*× faster per epoch than torch-eager \(tensors by index\)", sentences
+    )
+    assert re.search(rf"{re.escape(fastest)} is 2\.0\d*× faster per epoch than {re.escape(baseline)}", sentences)
+    assert "From scratch: the largest speed-up over a previous stage is 100" in sentences
+    assert "by 'NumPy, example by example'." in sentences
+    times, memory = ladder_tables(timed)
+    assert [row[1] for row in times.rows] == [row[0] for row in memory.rows] == list(EXAMPLE_S)
     assert times.rows[-1][0] == "Dense-GEMM baseline"
     assert times.rows[2][4].startswith("25.0")
     assert times.rows[1][6].startswith("100")
     assert "× slower (" in times.rows[1][6]
-    drawing = draw_ladder(climbed)
+    drawing = draw_ladder(timed)
     assert drawing.title.startswith("scratch-compiled is 8.0")
     written = [text.get_text() for axes in drawing.figure.axes for text in axes.texts]
     assert any(text.startswith("25.0× (") for text in written)
 
 
 def test_a_ladder_of_one_side_has_nothing_to_compare_across() -> None:
-    times = {name: CASE_S[name] for name in ("float32", "compiled, zeros left out")}
-    found = summarize_ladder(*timed_run(timed_question("ladder", times, IMPLEMENTATION_OF)), SIDES)
-    assert found.across == ()
-    assert found.above_floor is None
-    assert draw_ladder(found).title == "From scratch, stage by stage"
+    times = {name: EXAMPLE_S[name] for name in ("float32", "compiled, zeros left out")}
+    ladder = summarize_ladder(*timed_run(timed_question("ladder", times, IMPLEMENTATION_OF)), SIDE_OF)
+    assert ladder.across == ()
+    assert ladder.above_baseline is None
+    assert draw_ladder(ladder).title == "From scratch, stage by stage"
+
+
+def test_a_stage_that_is_slower_than_the_previous_one_is_said_to_be_slower() -> None:
+    times = {"all examples at once": 8e-6, "float32": 16e-6, "compiled, zeros left out": 16e-6}
+    ladder = summarize_ladder(*timed_run(timed_question("ladder", times, IMPLEMENTATION_OF)), SIDE_OF)
+    rows = ladder_tables(ladder)[0].rows
+    assert rows[1][4].startswith("2.0")
+    assert "× slower (" in rows[1][4]
+    assert rows[1][4] == rows[1][5]
+    assert rows[2][4].startswith("no significant difference (")
+    written = [text.get_text() for axes in draw_ladder(ladder).figure.axes for text in axes.texts]
+    assert "not significant" in written
 
 
 def test_every_implementation_is_on_the_ladder_and_every_stage_is_an_implementation() -> None:
-    assert {rung.implementation for rung in RUNGS} == {*IMPLEMENTATIONS, *FLOORS}
-    assert len({rung.name for rung in RUNGS}) == len(RUNGS)
+    assert {stage.implementation for stage in STAGES} == {*IMPLEMENTATIONS, *BASELINES}
+    assert len({stage.name for stage in STAGES}) == len(STAGES)
 
 
 def test_what_cannot_be_used_here_is_left_out_with_the_reason(tiny: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,14 +162,14 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 
 
 @pytest.mark.slow
-def test_the_command_proves_times_and_draws_what_is_asked_for(
+def test_the_command_verifies_times_and_draws_what_is_asked_for(
     run: Run, tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, leave_out_figures: Callable[[], None]
 ) -> None:
-    monkeypatch.setattr(rungs, "MIN_REPLICATES", 2)
+    monkeypatch.setattr(measure, "MIN_REPLICATES", 2)
     monkeypatch.setattr("backprop_bench.bench.ladder.command.probe_blas", lambda *_: None)
-    monkeypatch.setattr(rungs, "ROUNDS", 2)
-    monkeypatch.setattr(rungs, "VERIFICATION_STEPS", 10)
-    monkeypatch.setattr(rungs, "RUNGS", [rung for rung in RUNGS if rung.implementation != "torch-products"])
+    monkeypatch.setattr(measure, "ROUNDS", 2)
+    monkeypatch.setattr(measure, "VERIFICATION_STEPS", 10)
+    monkeypatch.setattr(measure, "STAGES", [stage for stage in STAGES if stage.implementation != "torch-products"])
     words = ("--implementation", "scratch-numpy", "--implementation", "scratch-inplace")
     result = run("ladder", "--dataset", tiny, "--target", 99, *words)
     assert result.exit_code == 0, result.output
@@ -166,8 +180,8 @@ def test_the_command_proves_times_and_draws_what_is_asked_for(
     assert all(row["passed"] for row in rows_of(rows, "parity"))
     memory = {row["implementation"]: row["training_bytes"] for row in rows_of(rows, "memory")}
     assert memory.keys() == {*names, "NumPy's products alone"}
-    floors = {"NumPy's products alone"}
-    assert {row["implementation"] for row in rows_of(rows, "block")} == {*names, *floors, "float32 (A/A)"}
+    baselines = {"NumPy's products alone"}
+    assert {row["implementation"] for row in rows_of(rows, "block")} == {*names, *baselines, "float32 (A/A)"}
     assert (folder / "figures" / "ladder.png").is_file()
     assert "no temporaries" in (folder / "ladder.md").read_text()
     leave_out_figures()
@@ -183,14 +197,14 @@ ODD = Path(__file__).with_name("odd_trainers.py")
 def test_the_memory_of_a_training_is_what_it_takes_and_not_what_is_loaded(tiny: str) -> None:
     dataset = load_dataset(tiny)
     recipe = fit_recipe(SHARED, dataset).replace(batch_size=16)
-    found = {}
+    use = {}
     with SharedExamples(recipe, dataset) as examples:
         for name in ("Fine", "Hungry"):
             with Worker(1, descriptors=[examples.descriptor]) as worker:
                 open_entry(Entry(f"{ODD}:{name}", "shared", recipe), examples, worker, 1, list(usable_core_numbers()))
-                found[name] = worker.ask("memory", MemoryUse, batches=20)
-    assert found["Fine"].parameter_bytes == recipe.n_parameters * 4
-    fine, hungry = (found[name].training_bytes or 0 for name in ("Fine", "Hungry"))
+                use[name] = worker.ask("memory", MemoryUse, batches=20)
+    assert use["Fine"].parameter_bytes == recipe.n_parameters * 4
+    fine, hungry = (use[name].training_bytes or 0 for name in ("Fine", "Hungry"))
     assert 0 <= fine < 8 << 20
     assert 63 << 20 < hungry < 72 << 20, "64 MiB, as the system counts pages: in batches"
 
@@ -215,7 +229,7 @@ def test_what_trains_nothing_is_not_compared(run: Run, tiny: str) -> None:
 
 
 def test_a_ladder_just_begun_is_shown_without_a_figure(tmp_path: Path) -> None:
-    description, _ = timed_run(timed_question("ladder", CASE_S, IMPLEMENTATION_OF))
+    description, _ = timed_run(timed_question("ladder", EXAMPLE_S, IMPLEMENTATION_OF))
     findings = ladder_findings(recorded(description, []))
     assert "Nothing was timed." in findings.sentences
     assert [path.name for path in findings.write(tmp_path)] == ["ladder.md"]

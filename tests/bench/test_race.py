@@ -1,4 +1,4 @@
-"""The race: recipes are chosen on examples held out, misses count as misses, seeds are paired."""
+"""Time to accuracy: recipes are selected on held-out examples, misses count as misses, seeds are paired."""
 
 import math
 from collections.abc import Callable
@@ -9,18 +9,22 @@ import pytest
 from click.testing import CliRunner
 
 from backprop_bench.bench.cli.main import main
-from backprop_bench.bench.time_to_accuracy import measure as races
+from backprop_bench.bench.time_to_accuracy import measure
 from backprop_bench.bench.time_to_accuracy.analysis import first_at
-from backprop_bench.bench.time_to_accuracy.command import race_findings
-from backprop_bench.bench.time_to_accuracy.measure import plan_race
-from backprop_bench.bench.time_to_accuracy.view import draw_race, race_sentences, race_table
+from backprop_bench.bench.time_to_accuracy.command import time_to_accuracy_findings
+from backprop_bench.bench.time_to_accuracy.measure import plan_time_to_accuracy
+from backprop_bench.bench.time_to_accuracy.view import (
+    draw_time_to_accuracy,
+    time_to_accuracy_sentences,
+    time_to_accuracy_table,
+)
 from backprop_bench.data import load_dataset
-from tests.bench.plain import Row, choose, read_rows, recorded, rows_of, summarize_race
+from tests.bench.plain import Row, choose, read_rows, recorded, rows_of, summarize_time_to_accuracy
 from tests.tiny import write_tiny_dataset
 
 TARGETS = (0.97, 0.98)
-SLOW, FAST, WIDE = "hand: slow", "hand: fast", "torch: wide"
-OF = {SLOW: "hand", FAST: "hand", WIDE: "torch"}
+SLOW, FAST, WIDE = "scratch: slow", "scratch: fast", "torch: wide"
+OF = {SLOW: "scratch", FAST: "scratch", WIDE: "torch"}
 
 
 def search(label: str, *points: tuple[float, float, float]) -> Row:
@@ -34,7 +38,7 @@ SEARCHES = [
 ]
 
 
-def race_row(label: str, seed: int, target: float, cold: bool, wall_s: float, reached: bool = True) -> Row:
+def timed_row(label: str, seed: int, target: float, cold: bool, wall_s: float, reached: bool = True) -> Row:
     curve = [[1.0, wall_s / 2, 0.9], [2.0, wall_s, target if reached else 0.9]]
     row = {"kind": "time_to_accuracy", "implementation": label, "seed": seed, "target": target, "cold": cold}
     return {**row, "start_s": 1.0 if cold else 1e-300, "curve": curve, "reached": reached}
@@ -45,58 +49,66 @@ def run_of(*rows: Row) -> tuple[dict[str, Any], list[Row]]:
     return {"plan": {"questions": [{"entries": entries, "epochs": 20}]}}, [*SEARCHES, *rows]
 
 
-def test_the_recipe_with_the_fewest_seconds_is_chosen_for_every_target() -> None:
-    found = {(choice.implementation, choice.target): choice for choice in choose(SEARCHES, OF, TARGETS)}
-    assert found["hand", 0.97].label == FAST
-    assert (found["hand", 0.97].wall_s, found["hand", 0.97].epochs, found["hand", 0.97].tried) == (0.5, 1, 2)
-    assert found["hand", 0.98].label == SLOW, "the other one never got there"
-    assert found["torch", 0.98].label == WIDE
-    assert math.isnan(found["torch", 0.98].wall_s), "it came nearest, and did not get there"
+def test_the_recipe_with_the_fewest_seconds_is_selected_for_every_target() -> None:
+    choices = {(choice.implementation, choice.target): choice for choice in choose(SEARCHES, OF, TARGETS)}
+    assert choices["scratch", 0.97].label == FAST
+    assert (choices["scratch", 0.97].wall_s, choices["scratch", 0.97].epochs, choices["scratch", 0.97].tried) == (
+        0.5,
+        1,
+        2,
+    )
+    assert choices["scratch", 0.98].label == SLOW, "the other one never got there"
+    assert choices["torch", 0.98].label == WIDE
+    assert math.isnan(choices["torch", 0.98].wall_s), "it came nearest, and did not get there"
     assert first_at([[1, 0.5, 0.971]], 0.98) is None
 
 
 def test_misses_count_and_seeds_are_paired() -> None:
     rows = [
-        *(race_row(FAST, seed, 0.97, cold, 1.0 + seed) for seed in (1, 2) for cold in (True, False)),
-        *(race_row(WIDE, seed, 0.97, cold, 4 * (1.0 + seed)) for seed in (1, 2) for cold in (True, False)),
-        race_row(WIDE, 1, 0.98, True, 9.0, reached=False),
-        race_row(WIDE, 1, 0.98, False, 9.0, reached=False),
-        race_row(SLOW, 1, 0.98, True, 2.0),
-        race_row(SLOW, 1, 0.98, False, 2.0),
+        *(timed_row(FAST, seed, 0.97, cold, 1.0 + seed) for seed in (1, 2) for cold in (True, False)),
+        *(timed_row(WIDE, seed, 0.97, cold, 4 * (1.0 + seed)) for seed in (1, 2) for cold in (True, False)),
+        timed_row(WIDE, 1, 0.98, True, 9.0, reached=False),
+        timed_row(WIDE, 1, 0.98, False, 9.0, reached=False),
+        timed_row(SLOW, 1, 0.98, True, 2.0),
+        timed_row(SLOW, 1, 0.98, False, 2.0),
     ]
-    found = summarize_race(*run_of(*rows), TARGETS)
-    warm, cold = ([duel for duel in found.duels if duel.cold == start] for start in (False, True))
-    assert [duel.ratio.estimate for duel in warm] == pytest.approx([4.0]), "no duel to 98 %: only one got there"
+    results = summarize_time_to_accuracy(*run_of(*rows), TARGETS)
+    warm, cold = (
+        [comparison for comparison in results.comparisons if comparison.cold == start] for start in (False, True)
+    )
+    assert [comparison.ratio.estimate for comparison in warm] == pytest.approx([4.0]), (
+        "no comparison at 98 %: only one reached it"
+    )
     assert cold[0].ratio.estimate == pytest.approx(math.sqrt(9 / 3 * 13 / 4))
-    missed = next(item for item in found.results if item.choice.label == WIDE and item.choice.target == 0.98)
+    missed = next(item for item in results.results if item.choice.label == WIDE and item.choice.target == 0.98)
     assert (missed.reached, missed.of) == (0, 1)
-    said = " ".join(race_sentences(found)).replace("\N{NO-BREAK SPACE}", " ")
-    assert "torch missed 98.0 % in 1 of 1 run of 20 epochs at most" in said
-    assert "hand is 4.00× faster to 97.0 % than torch" in said
-    table = race_table(found)
+    sentences = " ".join(time_to_accuracy_sentences(results)).replace("\N{NO-BREAK SPACE}", " ")
+    assert "torch missed 98.0 % in 1 of 1 run of 20 epochs at most" in sentences
+    assert "scratch is 4.00× faster to 97.0 % than torch" in sentences
+    table = time_to_accuracy_table(results)
     assert ["0 of 1", "–"] in [list(row[3:5]) for row in table.rows]
-    assert draw_race(found).title.startswith("hand is 4.00× faster to 97.0")
+    assert draw_time_to_accuracy(results).title.startswith("scratch is 4.00× faster to 97.0")
 
 
 def test_the_search_sees_no_test_example(tmp_path: Path) -> None:
     dataset = load_dataset(write_tiny_dataset(tmp_path, 200, 60))
-    plan = plan_race(dataset, ["scratch-numpy", "torch-eager"], 2, 3)
+    plan = plan_time_to_accuracy(dataset, ["scratch-numpy", "torch-eager"], 2, 3)
     (question,) = plan.questions
     assert {entry.implementation for entry in question.entries} == {"scratch-numpy", "torch-eager"}
     assert len({entry.label for entry in question.entries}) == len(question.entries)
-    held_out = dataset.hold_out(len(dataset.x_train) // races.HELD_OUT)
+    held_out = dataset.hold_out(len(dataset.x_train) // measure.HELD_OUT)
     assert (held_out.x_test == dataset.x_train[-33:]).all()
 
 
 @pytest.mark.slow
-def test_the_command_chooses_proves_races_and_draws(
+def test_the_command_selects_verifies_times_and_draws(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, leave_out_figures: Callable[[], None]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     tiny = write_tiny_dataset(tmp_path, 300, 60)
     grid = [{"layer_sizes": (width,), "batch_size": 10, "learning_rate": 0.5} for width in (8, 16)]
-    monkeypatch.setattr(races, "SGD", grid)
-    monkeypatch.setattr(races, "VERIFICATION_STEPS", 5)
+    monkeypatch.setattr(measure, "SGD", grid)
+    monkeypatch.setattr(measure, "VERIFICATION_STEPS", 5)
     words = ["race", "--dataset", tiny, "--seeds", "2", "--epochs", "12"]
     words += ["--implementation", "scratch-numpy", "--implementation", "scratch-inplace"]
     result = CliRunner().invoke(main, words)
@@ -105,19 +117,19 @@ def test_the_command_chooses_proves_races_and_draws(
     rows = read_rows(folder)
     assert len(rows_of(rows, "search")) == 4
     assert {row["seed"] for row in rows_of(rows, "time_to_accuracy")} == {1, 2}, "not the seed of the search"
-    chosen = {row["implementation"] for row in rows_of(rows, "time_to_accuracy")}
-    assert chosen <= {row["implementation"] for row in rows_of(rows, "parity", passed=True)}
+    selected = {row["implementation"] for row in rows_of(rows, "time_to_accuracy")}
+    assert selected <= {row["implementation"] for row in rows_of(rows, "parity", passed=True)}
     for row in rows_of(rows, "time_to_accuracy"):
         assert row["reached"] == (row["curve"][-1][2] >= row["target"])
         assert (row["start_s"] > 0.1) == row["cold"], "a cold start imports NumPy at least"
-    assert (folder / "figures" / "race.png").is_file()
+    assert (folder / "figures" / "time-to-accuracy.png").is_file()
     leave_out_figures()
     again = CliRunner().invoke(main, ["race", "--resume"])
     assert again.exit_code == 0, again.output
     assert read_rows(folder) == rows, "there was nothing left to measure"
 
 
-def test_a_race_just_begun_says_so_without_a_figure(tmp_path: Path) -> None:
-    findings = race_findings(recorded(*run_of()))
-    assert findings.sentences == ["No race was run yet."]
-    assert [path.name for path in findings.write(tmp_path)] == ["race.md"]
+def test_a_run_just_begun_says_so_without_a_figure(tmp_path: Path) -> None:
+    findings = time_to_accuracy_findings(recorded(*run_of()))
+    assert findings.sentences == ["Nothing has been trained to a target accuracy yet."]
+    assert [path.name for path in findings.write(tmp_path)] == ["time-to-accuracy.md"]

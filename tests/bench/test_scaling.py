@@ -1,4 +1,4 @@
-"""How time grows: slopes, crossings and shares of made-up times, the plan, and the command."""
+"""How time grows: slopes, crossovers and rooflines of made-up times, the plan, and the command."""
 
 import math
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 
 from backprop_bench.bench.cli.main import main
 from backprop_bench.bench.core.baselines.parts import NumpyReading
-from backprop_bench.bench.core.implementations import FLOORS, named_implementation
+from backprop_bench.bench.core.implementations import BASELINES, named_implementation
 from backprop_bench.bench.core.stats.work import step_work
 from backprop_bench.bench.scaling import plan as plans
 from backprop_bench.bench.scaling.analysis import Scaling
@@ -24,17 +24,17 @@ from tests.recipes import random_examples
 from tests.tiny import write_tiny_dataset
 
 COUNTED = {name: counted for name, (counted, _) in AXES.items()}
-NAMES = list(FLOORS)
+NAMES = list(BASELINES)
 PLACES = (1, 10, 100, 1000)
 
 
-def made_up(hand: Callable[[int], float], torch: Callable[[int], float]) -> Scaling:
+def made_up(scratch: Callable[[int], float], torch: Callable[[int], float]) -> Scaling:
     """Return the scaling of two implementations with these seconds per example, above products of 1 µs."""
     questions = [
         timed_question(
             f"batch-size={x}",
             {
-                "scratch-numpy": hand(x),
+                "scratch-numpy": scratch(x),
                 "torch-eager": torch(x),
                 "numpy-products": 1e-6,
                 "torch-products": 2e-6,
@@ -43,12 +43,12 @@ def made_up(hand: Callable[[int], float], torch: Callable[[int], float]) -> Scal
         )
         for x in PLACES
     ]
-    (found,) = summarize_scale(*timed_run(*questions), COUNTED, NAMES, FETCH)
-    return found
+    (scaling,) = summarize_scale(*timed_run(*questions), COUNTED, NAMES, FETCH)
+    return scaling
 
 
 @pytest.fixture(scope="module")
-def crossing() -> Scaling:
+def crossing_curves() -> Scaling:
     return made_up(lambda _: 10e-6, lambda x: 1000e-6 / x + 1e-6)
 
 
@@ -58,42 +58,42 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def test_slopes_are_those_of_the_power_that_times_follow() -> None:
-    found = made_up(lambda x: 1e-3 * x**-0.75, lambda x: 1e-6 * x**0.5)
-    hand, torch = found.curves
-    assert (hand.low, hand.high) == pytest.approx((-0.75, -0.75), abs=0.01)
+    scaling = made_up(lambda x: 1e-3 * x**-0.75, lambda x: 1e-6 * x**0.5)
+    scratch, torch = scaling.curves
+    assert (scratch.low, scratch.high) == pytest.approx((-0.75, -0.75), abs=0.01)
     assert (torch.low, torch.high) == pytest.approx((0.5, 0.5), abs=0.01)
 
 
-def test_a_crossing_lies_where_the_ratio_passes_one_and_says_who_is_ahead(crossing: Scaling) -> None:
-    (found,) = crossing.crossings
-    assert (found.below, found.above, found.between) == ("scratch-numpy", "torch-eager", (100, 1000))
+def test_a_crossover_lies_where_the_ratio_passes_one_and_says_who_is_ahead(crossing_curves: Scaling) -> None:
+    (only,) = crossing_curves.crossovers
+    assert (only.before, only.after, only.between) == ("scratch-numpy", "torch-eager", (100, 1000))
     r0, r1 = 11 / 10, 2 / 10
     expected = 100 * 10 ** (math.log(r0) / (math.log(r0) - math.log(r1)))
-    assert found.x == pytest.approx(expected, rel=0.02)
+    assert only.x == pytest.approx(expected, rel=0.02)
 
 
-def test_where_nobody_is_surely_ahead_there_is_no_crossing() -> None:
-    found = made_up(lambda _: 10e-6, lambda x: 10e-6 * (1.001 if x < 50 else 0.999))
-    assert found.crossings == ()
+def test_without_a_significant_difference_there_is_no_crossover() -> None:
+    scaling = made_up(lambda _: 10e-6, lambda x: 10e-6 * (1.001 if x < 50 else 0.999))
+    assert scaling.crossovers == ()
 
 
-def test_the_roof_is_the_faster_products_or_fetching_whichever_takes_longer(crossing: Scaling) -> None:
-    hand = crossing.curves[0]
-    assert [point.of_roof for point in hand.points] == pytest.approx([0.1, 0.1, 0.1, 0.4], rel=0.02)
-    assert [limit.example_s for limit in crossing.products] == pytest.approx([1e-6] * 4, rel=0.02)
-    assert [limit.example_s for limit in crossing.fetched] == pytest.approx([1e-6, 1e-7, 1e-8, 4e-6], rel=0.02)
+def test_the_roofline_is_the_faster_products_or_fetching_whichever_takes_longer(crossing_curves: Scaling) -> None:
+    scratch = crossing_curves.curves[0]
+    assert [point.of_roofline for point in scratch.points] == pytest.approx([0.1, 0.1, 0.1, 0.4], rel=0.02)
+    assert [limit.example_s for limit in crossing_curves.products] == pytest.approx([1e-6] * 4, rel=0.02)
+    assert [limit.example_s for limit in crossing_curves.fetched] == pytest.approx([1e-6, 1e-7, 1e-8, 4e-6], rel=0.02)
     work = step_work(Recipe(), 1)
-    assert crossing.fetched[-1].rate == pytest.approx(work.input_bytes / 4e-6, rel=0.02)
-    assert crossing.products[0].rate == pytest.approx(work.gemm_flops / 1e-6, rel=0.02)
+    assert crossing_curves.fetched[-1].rate == pytest.approx(work.input_bytes / 4e-6, rel=0.02)
+    assert crossing_curves.products[0].rate == pytest.approx(work.gemm_flops / 1e-6, rel=0.02)
 
 
-def test_sentences_table_and_figure_hold_the_numbers(crossing: Scaling) -> None:
-    said = " ".join(scaling_sentences([crossing])).replace("\N{NO-BREAK SPACE}", " ")
-    assert "examples in a batch on (between 100 and 1,000), torch-eager is faster than scratch-numpy" in said
-    assert "scratch-numpy 40 %" in said
-    assert "the machine alone does: matrix products" in said
-    assert len(scaling_table(crossing).rows) == 2 * len(PLACES)
-    drawing = draw_scaling([crossing])
+def test_sentences_table_and_figure_hold_the_numbers(crossing_curves: Scaling) -> None:
+    sentences = " ".join(scaling_sentences([crossing_curves])).replace("\N{NO-BREAK SPACE}", " ")
+    assert "examples in a batch on (between 100 and 1,000), torch-eager is faster than scratch-numpy" in sentences
+    assert "scratch-numpy 40 %" in sentences
+    assert "the machine alone does: matrix products" in sentences
+    assert len(scaling_table(crossing_curves).rows) == 2 * len(PLACES)
+    drawing = draw_scaling([crossing_curves])
     assert "torch-eager overtakes scratch-numpy" in drawing.title
     assert len(drawing.figure.axes) == 3
 
@@ -123,10 +123,10 @@ def test_along_an_axis_one_thing_changes(tiny: str) -> None:
 @pytest.mark.slow
 def test_the_command_times_every_place_and_draws(tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(plans, "SETS", 2)
+    monkeypatch.setattr(plans, "REPLICATES", 2)
     monkeypatch.setattr(plans, "ROUNDS", 2)
     monkeypatch.setattr(plans, "VERIFICATION_STEPS", 5)
-    monkeypatch.setattr(plans, "FLOORS", {"numpy-products": FLOORS["numpy-products"]})  # which starts at once
+    monkeypatch.setattr(plans, "BASELINES", {"numpy-products": BASELINES["numpy-products"]})  # which starts at once
     monkeypatch.setitem(plans.AXES, "batch-size", ("examples in a batch", (4,)))
     monkeypatch.setitem(plans.AXES, "threads", ("threads", (1,)))
     words = ["scale", "--dataset", tiny, "--implementation", "scratch-numpy", "--implementation", "scratch-inplace"]

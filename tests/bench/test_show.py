@@ -18,9 +18,9 @@ from click.testing import CliRunner, Result
 from backprop_bench.bench.cli.main import CLOSED, main
 from backprop_bench.bench.core.records.plan import Timing
 from backprop_bench.bench.core.records.reader import DESCRIPTION, RECORDS
-from backprop_bench.bench.ladder.measure import RUNGS
+from backprop_bench.bench.ladder.measure import STAGES
 from backprop_bench.bench.report.chart import WIDEST
-from tests.bench import test_bridge, test_explain
+from tests.bench import test_chain, test_explain
 from tests.bench.plain import Row
 from tests.bench.recorded import recorded_run, write_run
 from tests.bench.refusal import refused
@@ -36,8 +36,8 @@ def compared() -> tuple[dict[str, Any], list[Row]]:
     return recorded_run()
 
 
-def climbed() -> tuple[dict[str, Any], list[Row]]:
-    implementations = {rung.name: rung.implementation for rung in RUNGS}
+def timed_ladder() -> tuple[dict[str, Any], list[Row]]:
+    implementations = {stage.name: stage.implementation for stage in STAGES}
     example_s = {
         "lists, example by example": 20e-3,
         "float32": 8e-6,
@@ -60,14 +60,14 @@ def calibrated() -> tuple[dict[str, Any], list[Row]]:
 
 
 def explained() -> tuple[dict[str, Any], list[Row]]:
-    (why, why_rows), (bridge, bridge_rows) = test_explain.made_up(), test_bridge.made_up()
-    questions = [*why["plan"]["questions"], *bridge["plan"]["questions"]]
-    return {"plan": {"questions": questions}}, [*why_rows, *bridge_rows]
+    (why, why_rows), (chain, chain_rows) = test_explain.made_up(), test_chain.made_up()
+    questions = [*why["plan"]["questions"], *chain["plan"]["questions"]]
+    return {"plan": {"questions": questions}}, [*why_rows, *chain_rows]
 
 
 MADE_UP: dict[str, Callable[[], tuple[dict[str, Any], list[Row]]]] = {
     "compare": compared,
-    "ladder": climbed,
+    "ladder": timed_ladder,
     "scale": scaled,
     "calibrate": calibrated,
     "explain": explained,
@@ -78,7 +78,7 @@ SAID = {
     "scale": "torch-eager is faster than scratch-numpy",
     "calibrate": "have a 95 % CI that excludes 1",
     "race": "with everything imported and compiled",
-    "explain": "to PyTorch's, accuracy goes from",
+    "explain": "of the hand-written network and of PyTorch's:",
 }
 
 
@@ -258,7 +258,7 @@ def test_a_run_of_an_unknown_command_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_run_of_another_version_is_refused(tmp_path: Path) -> None:
-    description, rows = climbed()
+    description, rows = timed_ladder()
     del description["plan"]["questions"][0]["entries"]
     folder = write_run(tmp_path / "run", "ladder", description, rows)
     refused(run("show", folder), "not the description of a run of this version", "missing required field")

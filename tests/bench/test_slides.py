@@ -157,7 +157,7 @@ def test_slides_say_what_the_report_says(made: tuple[Path, Path]) -> None:
     for sentence in claims.answer(summary):
         assert " ".join(sentence.split()) in said
     assert "What is each idea worth?" in said
-    assert "the hand-written network to PyTorch's, accuracy goes from" in said
+    assert "of the hand-written network and of PyTorch's:" in said
     assert "Why? Not yet known" not in said
 
 

@@ -1,10 +1,10 @@
-"""Write what the committed runs say of the speed into docs/speed.md: ``python -m tests.docs.refresh_speed``."""
+"""Write the results of the committed runs into docs/speed.md: ``python -m tests.docs.refresh_speed``."""
 
 import functools
 import re
 from pathlib import Path
 
-from backprop_bench.bench.core.implementations import FLOORS, IMPLEMENTATIONS
+from backprop_bench.bench.core.implementations import BASELINES, IMPLEMENTATIONS
 from backprop_bench.bench.core.records.kinds import AnyRecord, Block
 from backprop_bench.bench.core.records.plan import Description
 from backprop_bench.bench.core.records.reader import of_kind, read_description, read_records
@@ -17,9 +17,13 @@ from backprop_bench.bench.report.table import to_markdown
 from backprop_bench.bench.scaling.analysis import Scaling, summarize_scale
 from backprop_bench.bench.scaling.plan import AXES, FETCH
 from backprop_bench.bench.scaling.view import draw_scaling, scaling_sentences, scaling_table
-from backprop_bench.bench.time_to_accuracy.analysis import summarize_race
+from backprop_bench.bench.time_to_accuracy.analysis import summarize_time_to_accuracy
 from backprop_bench.bench.time_to_accuracy.measure import TARGETS
-from backprop_bench.bench.time_to_accuracy.view import draw_race, race_sentences, race_table
+from backprop_bench.bench.time_to_accuracy.view import (
+    draw_time_to_accuracy,
+    time_to_accuracy_sentences,
+    time_to_accuracy_table,
+)
 
 ROOT = Path(__file__).parents[2]
 PAGE, REFERENCE = ROOT / "docs" / "speed.md", ROOT / "results" / "reference"
@@ -40,38 +44,42 @@ def reference_run(name: str) -> tuple[Description, list[AnyRecord]]:
 @functools.cache
 def reference_ladder(name: str) -> Ladder:
     """Return what a committed run of ladder says."""
-    sides = {name: known.side for name, known in {**IMPLEMENTATIONS, **FLOORS}.items()}
-    return summarize_ladder(*reference_run(name), sides)
+    side_of = {name: known.side for name, known in {**IMPLEMENTATIONS, **BASELINES}.items()}
+    return summarize_ladder(*reference_run(name), side_of)
 
 
 @functools.cache
 def reference_scale() -> list[Scaling]:
     """Return what the committed run of scale says."""
     counted = {name: what for name, (what, _) in AXES.items()}
-    return summarize_scale(*reference_run("scale"), counted, list(FLOORS), FETCH)
+    return summarize_scale(*reference_run("scale"), counted, list(BASELINES), FETCH)
 
 
 def shown() -> dict[str, tuple[list[str], list[str], Drawing]]:
     """Return sentences, tables and figure of every committed run."""
     ladders = {name: reference_ladder(name) for name in RUNS if name.startswith("ladder")}
     scale = reference_scale()
-    found = {
+    of_ladders = {
         name: (ladder_sentences(ladder), [to_markdown(table) for table in ladder_tables(ladder)], draw_ladder(ladder))
         for name, ladder in ladders.items()
     }
     tables = [to_markdown(scaling_table(item)) for item in scale]
-    race = summarize_race(*reference_run("race"), TARGETS)
+    results = summarize_time_to_accuracy(*reference_run("race"), TARGETS)
     return {
-        **found,
+        **of_ladders,
         "scale": (scaling_sentences(scale), tables, draw_scaling(scale)),
-        "race": (race_sentences(race), [to_markdown(race_table(race))], draw_race(race)),
+        "race": (
+            time_to_accuracy_sentences(results),
+            [to_markdown(time_to_accuracy_table(results))],
+            draw_time_to_accuracy(results),
+        ),
     }
 
 
 def short() -> str:
-    """Return what the page begins with: the comparison of the fastest rungs, in which memory, and where."""
+    """Return what the page begins with: the comparison of the fastest stages, their memory, and the machine."""
     ladder, (description, _) = reference_ladder("ladder"), reference_run("ladder")
-    fastest = ladder.climbs[0].fastest
+    fastest = ladder.sides[0].fastest
     ahead = [sentence for sentence in ladder_sentences(ladder) if sentence.startswith(f"{fastest.implementation} ")]
     assert fastest.training_bytes is not None
     assert fastest.parameter_bytes is not None
@@ -92,7 +100,7 @@ def short() -> str:
 
 
 def numpy() -> str:
-    """Return how far plain NumPy is ahead of PyTorch as one usually writes it, and what of its time is products."""
+    """Return how much faster plain NumPy is than ordinary PyTorch, and the dense-GEMM baseline of NumPy."""
     timed = of_kind(reference_run("ladder")[1], Block)
 
     pairs = (
@@ -108,11 +116,11 @@ def numpy() -> str:
 
 def blocks() -> dict[str, str]:
     """Return what stands in each block of the page."""
-    found = {"short": short(), "numpy": numpy()}
+    texts = {"short": short(), "numpy": numpy()}
     for name, (sentences, tables, _) in shown().items():
         text = "".join(f"* {sentence}\n" for sentence in sentences) + "\n" + "\n".join(tables) + "\n"
-        found[name] = text.replace("\N{NO-BREAK SPACE}", " ")
-    return found
+        texts[name] = text.replace("\N{NO-BREAK SPACE}", " ")
+    return texts
 
 
 def pattern(name: str) -> re.Pattern[str]:

@@ -1,4 +1,4 @@
-"""Write what the committed run of explain says into docs/why.md: ``python -m tests.docs.refresh_why``."""
+"""Write the results of the committed runs of explain into docs/why.md: ``python -m tests.docs.refresh_why``."""
 
 import re
 from collections.abc import Sequence
@@ -6,9 +6,9 @@ from pathlib import Path
 
 from backprop_bench.bench.core.records.reader import read_description, read_records
 from backprop_bench.bench.explain.analysis import Explanation, explain
-from backprop_bench.bench.explain.chain import Bridge, summarize_bridge
-from backprop_bench.bench.explain.chain_view import bridge_sentences, bridge_tables, draw_bridge
-from backprop_bench.bench.explain.view import accuracy_table, draw_explanation, explanation_sentences, runtime_table
+from backprop_bench.bench.explain.chain import AblationChain, summarize_chain
+from backprop_bench.bench.explain.chain_view import chain_sentences, chain_tables, draw_chain
+from backprop_bench.bench.explain.view import draw_explanation, explanation_sentences, explanation_tables
 from backprop_bench.bench.report.drawing import save
 from backprop_bench.bench.report.table import Table, to_markdown
 
@@ -28,24 +28,21 @@ def reference_explanation(folder: Path = REFERENCE) -> Explanation:
     return explain(read_description(folder), read_records(folder))
 
 
-def reference_bridge() -> Bridge:
-    """Return what it says of the way from NumPy to PyTorch."""
-    return summarize_bridge(read_description(REFERENCE), read_records(REFERENCE))
+def reference_chain() -> AblationChain:
+    """Return its ablation chain from NumPy to PyTorch."""
+    return summarize_chain(read_description(REFERENCE), read_records(REFERENCE))
 
 
 def blocks() -> dict[str, str]:
     """Return what stands in the blocks of the page."""
-    found, bridge = reference_explanation(), reference_bridge()
+    explanation, chain = reference_explanation(), reference_chain()
     others = {name: reference_explanation(REFERENCE.parent / folder) for name, folder in OTHERS.items()}
     return {
-        "short-time": _listed(bridge_sentences(bridge)[:2]),
-        "short-article": _listed(explanation_sentences(found)[:2]),
-        **{
-            name: _block(explanation_sentences(other), (accuracy_table(other), runtime_table(other)))
-            for name, other in others.items()
-        },
-        "why": _block(explanation_sentences(found), (accuracy_table(found), runtime_table(found))),
-        "bridge": _block(bridge_sentences(bridge), bridge_tables(bridge)),
+        "short-time": _listed(chain_sentences(chain)[:2]),
+        "short-article": _listed(explanation_sentences(explanation)[:4]),
+        **{name: _block(explanation_sentences(other), explanation_tables(other)) for name, other in others.items()},
+        "why": _block(explanation_sentences(explanation), explanation_tables(explanation)),
+        "chain": _block(chain_sentences(chain), chain_tables(chain)),
     }
 
 
@@ -66,7 +63,7 @@ def refresh() -> None:
     for folder in OTHERS.values():
         drawing = draw_explanation(reference_explanation(REFERENCE.parent / folder))
         save(drawing, REFERENCE.parent / folder / "figures")
-    for drawing in (draw_explanation(reference_explanation()), draw_bridge(reference_bridge())):
+    for drawing in (draw_explanation(reference_explanation()), draw_chain(reference_chain())):
         save(drawing, REFERENCE / "figures")
 
 

@@ -10,9 +10,9 @@ from tests.docs.refresh_speed import PAGE, REFERENCE, RUNS, blocks, pattern
 def test_the_numbers_in_the_page_are_those_of_the_committed_runs() -> None:
     text = PAGE.read_text(encoding="utf-8")
     for name, block in blocks().items():
-        found = pattern(name).search(text)
-        assert found is not None, name
-        assert found.group() == block, "python -m tests.docs.refresh_speed"
+        match = pattern(name).search(text)
+        assert match is not None, name
+        assert match.group() == block, "python -m tests.docs.refresh_speed"
 
 
 @pytest.mark.parametrize("name", RUNS)

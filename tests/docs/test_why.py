@@ -3,16 +3,16 @@
 import pytest
 
 from backprop_bench.bench.core.records.reader import read_description
-from tests.docs.refresh_why import OTHERS, PAGE, REFERENCE, blocks, pattern, reference_bridge, reference_explanation
+from tests.docs.refresh_why import OTHERS, PAGE, REFERENCE, blocks, pattern, reference_chain, reference_explanation
 
 
 @pytest.mark.slow
 def test_the_numbers_in_the_page_are_those_of_the_committed_run() -> None:
     page = PAGE.read_text(encoding="utf-8")
     for name, text in blocks().items():
-        found = pattern(name).search(page)
-        assert found is not None
-        assert found.group() == text, "python -m tests.docs.refresh_why"
+        match = pattern(name).search(page)
+        assert match is not None
+        assert match.group() == text, "python -m tests.docs.refresh_why"
 
 
 @pytest.mark.parametrize("folder", ["explain", *OTHERS.values()])
@@ -22,13 +22,13 @@ def test_the_committed_runs_are_of_committed_code(folder: str) -> None:
 
 @pytest.mark.parametrize("folder", ["explain", *OTHERS.values()])
 def test_the_committed_contributions_add_up_to_the_gaps(folder: str) -> None:
-    found = reference_explanation(REFERENCE.parent / folder)
-    for attribution in (found.accuracy, found.runtime):
+    explanation = reference_explanation(REFERENCE.parent / folder)
+    for attribution in (explanation.accuracy, explanation.runtime):
         total = sum(item.interval.estimate for item in attribution.contributions)
         assert total == pytest.approx(attribution.gap.estimate, abs=1e-9)
 
 
-def test_the_committed_bridge_adds_up_to_its_gap() -> None:
-    found = reference_bridge()
-    for parts in ([link.change for link in found.links], [part.difference for part in (*found.parts, found.rest)]):
-        assert sum(part.estimate for part in parts) == pytest.approx(found.gap.estimate, abs=1e-9)
+def test_the_steps_and_the_parts_of_the_committed_chain_add_up_to_its_gap() -> None:
+    chain = reference_chain()
+    for parts in ([step.change for step in chain.steps], [part.difference for part in (*chain.parts, chain.rest)]):
+        assert sum(part.estimate for part in parts) == pytest.approx(chain.gap.estimate, abs=1e-9)

@@ -1,7 +1,7 @@
-"""Parts of a training step in NumPy, each on its own: see :mod:`backprop_bench.bench.explain.chain_plan`.
+"""Parts of a training step in NumPy, each timed alone: see :mod:`backprop_bench.bench.explain.chain_plan`.
 
-Like :mod:`backprop_bench.bench.core.baselines.products` they stand where implementations stand, and train nothing:
-operands are the same arrays again and again, filled so that no number drifts to where arithmetic is slow.
+As in :mod:`backprop_bench.bench.core.baselines.products`, they have the interface of an implementation and train
+nothing. Their operands are the same arrays in every step, filled so that no number becomes subnormal or infinite.
 """
 
 import functools
@@ -10,21 +10,21 @@ from collections.abc import Callable
 
 import numpy as np
 
-from backprop_bench.bench.core.baselines.products import NumpyFloor
+from backprop_bench.bench.core.baselines.products import NumpyProducts
 from backprop_bench.data import Floats, Order, Parameters, Recipe, UnsupportedRecipe
 from backprop_bench.scratch.optimizers import optimizer_of
 
 STEP = {"hidden_activation": "sigmoid", "output_activation": "softmax", "reduction": "mean", "bias": True}
-"""Fields of the recipe whose step is taken apart."""
+"""Fields that the recipe must have for its step to be split into parts."""
 
 
 class Calls:
-    """Calls of functions that give an array each, in the order in which a step makes them.
+    """Calls of functions that return an array each, in the order of a training step.
 
     Parameters
     ----------
     fresh
-        Whether every result is allocated anew, as in a trainer; otherwise it goes to the place that is kept for it.
+        Whether every call allocates its result, as in a trainer; otherwise results are preallocated.
     """
 
     def __init__(self, fresh: bool) -> None:
@@ -33,16 +33,16 @@ class Calls:
 
     def add(self, function: Callable[..., object], *arguments: object, out: object, **options: object) -> None:
         """Add a call whose result a trainer allocates."""
-        room: dict[str, object] = {} if self.fresh else {"out": out}
-        self.made.append(functools.partial(function, *arguments, **options, **room))
+        preallocated: dict[str, object] = {} if self.fresh else {"out": out}
+        self.made.append(functools.partial(function, *arguments, **options, **preallocated))
 
     def add_plain(self, function: Callable[..., object], *arguments: object, **options: object) -> None:
-        """Add a call as it is, however results are kept."""
+        """Add a call that is the same with and without allocation."""
         self.made.append(functools.partial(function, *arguments, **options))
 
 
-class NumpyElementwise(NumpyFloor):
-    """All of a step of `scratch-numpy` but matrix products, loading and weight change; nothing is allocated.
+class NumpyElementwise(NumpyProducts):
+    """All of a step of `scratch-numpy` but matrix products, loading and weight update; nothing is allocated.
 
     A hidden layer takes 9 calls and the output layer 17, those of the loss included.
     """
@@ -50,7 +50,7 @@ class NumpyElementwise(NumpyFloor):
     def __init__(self, recipe: Recipe, parameters: Parameters) -> None:
         for field, value in STEP.items():
             if getattr(recipe, field) != value:
-                raise UnsupportedRecipe("this floor", field, f"it takes a step apart where that is {value!r}")
+                raise UnsupportedRecipe("the split of a step into parts", field, f"expected {value!r}")
         super().__init__(recipe, parameters)
 
     def prepare(self, n_examples: int) -> list[Callable[[], object]]:
@@ -67,7 +67,7 @@ class NumpyElementwise(NumpyFloor):
         self.add_output(calls, n_examples, last)
 
     def add_hidden(self, calls: Calls, n_examples: int, width: int) -> None:
-        """Add bias, sigmoid, its derivative, and the sum that is dE/db; a bias of 0 leaves z what it is."""
+        """Add bias, sigmoid, its derivative, and the sum that is dE/db; a bias of 0 does not change z."""
         z, y, dy, dz, spare = (self.array(n_examples, width) for _ in range(5))
         bias, dbias = np.zeros(width, self.recipe.dtype), self.array(width)
         calls.add_plain(np.add, z, bias, out=z)
@@ -109,7 +109,7 @@ class NumpyElementwise(NumpyFloor):
 
 
 class NumpyAllocating(NumpyElementwise):
-    """Matrix products and all that is in :class:`NumpyElementwise`, every result allocated anew."""
+    """Matrix products and all that is in :class:`NumpyElementwise`, with every result allocated anew."""
 
     def prepare(self, n_examples: int) -> list[Callable[[], object]]:
         """Return the calls for so many examples."""
@@ -128,8 +128,8 @@ class NumpyAllocating(NumpyElementwise):
                 calls.add_plain(np.matmul, above, weight.T)
 
 
-class NumpyUpdate(NumpyFloor):
-    """The weight change of `scratch-numpy` alone, by gradients of 0, so that weights stay what they are."""
+class NumpyUpdate(NumpyProducts):
+    """The weight update of `scratch-numpy` alone, with gradients of 0, so the weights do not change."""
 
     def __init__(self, recipe: Recipe, parameters: Parameters) -> None:
         super().__init__(recipe, parameters)
@@ -137,35 +137,37 @@ class NumpyUpdate(NumpyFloor):
         self.step = functools.partial(optimizer_of(recipe, arrays).step, [np.zeros_like(array) for array in arrays])
 
     def prepare(self, n_examples: int) -> list[Callable[[], object]]:  # noqa: ARG002 (it is the same for any number)
-        """Return the weight change."""
+        """Return the weight update."""
         return [self.step]
 
 
-class NumpyReading(NumpyFloor):
-    """Reading the inputs of the batches alone, into memory that is kept: what any dense step has to wait for."""
+class NumpyReading(NumpyProducts):
+    """Reading the inputs of the batches alone, into preallocated memory: the traffic that no dense step can avoid."""
 
     def __init__(self, recipe: Recipe, parameters: Parameters) -> None:
         super().__init__(recipe, parameters)
         self.kept: Floats = np.empty((0, recipe.layer_sizes[0]), recipe.dtype)
 
     def train_epoch(self, x: Floats, t: Floats, order: Order) -> float:  # noqa: ARG002 (it is called like a trainer)
-        """Read the batches of an epoch in this order; returns nothing that means anything."""
+        """Read the batches of an epoch in this order, and return 0."""
         size = min(self.recipe.batch_size or len(order), len(order))
         if len(self.kept) < size:
             self.kept = np.empty((size, self.recipe.layer_sizes[0]), self.recipe.dtype)
         for start in range(0, len(order), size):
             examples = order[start : start + size]
-            np.take(x, examples, axis=0, out=self.kept[: len(examples)], mode="clip")  # with others, NumPy keeps a copy
+            np.take(
+                x, examples, axis=0, out=self.kept[: len(examples)], mode="clip"
+            )  # in other modes, NumPy copies first
         return 0.0
 
 
-class NumpyFetch(NumpyFloor):
+class NumpyFetch(NumpyProducts):
     """Fetching the batches alone, by index, as `scratch-numpy` does."""
 
     fetched: tuple[Floats, Floats]
 
     def train_epoch(self, x: Floats, t: Floats, order: Order) -> float:
-        """Fetch the batches of an epoch in this order; returns nothing that means anything."""
+        """Fetch the batches of an epoch in this order, and return 0."""
         size = self.recipe.batch_size or len(order)
         for start in range(0, len(order), size):
             examples = order[start : start + size]

@@ -1,7 +1,7 @@
-"""What the matrix products of a step take alone, as fast as a library does them: the dense floor of this machine.
+"""The dense-GEMM baseline in NumPy: the time of the matrix products of a step alone.
 
-These stand where implementations stand so that they are timed interleaved with them, but they train nothing: their
-operands are the same arrays again and again, in whatever cache they fit.
+A baseline has the interface of an implementation, so it is timed interleaved with the others. It trains nothing: its
+operands are the same arrays in every step, in whatever cache they fit.
 """
 
 import itertools
@@ -12,7 +12,7 @@ import numpy as np
 from backprop_bench.data import Floats, Order, Parameters, Recipe
 
 
-class NumpyFloor:
+class NumpyProducts:
     """The products z = y W, dE/dW = yᵀ dz and dE/dy = dz Wᵀ of every layer, the last not for the inputs, in NumPy."""
 
     def __init__(self, recipe: Recipe, parameters: Parameters) -> None:
@@ -22,21 +22,21 @@ class NumpyFloor:
         """By number of examples."""
 
     def prepare(self, n_examples: int) -> list[Callable[[], object]]:
-        """Return the products for so many examples, whose operands and results have a place each."""
+        """Return the products for so many examples, with preallocated operands and results."""
         rng = np.random.default_rng(0)
         y = [rng.random((n_examples, size)).astype(self.recipe.dtype) for size in self.recipe.layer_sizes]
         out = [np.empty_like(array) for array in y]
         dweights = [np.empty_like(weight) for weight in self.weights]
-        found: list[Callable[[], object]] = []
+        calls: list[Callable[[], object]] = []
         for number, ((below, above), weight) in enumerate(zip(itertools.pairwise(y), self.weights, strict=True)):
-            found.append(_matmul(below, weight, out[number + 1]))
-            found.append(_matmul(below.T, above, dweights[number]))
+            calls.append(_matmul(below, weight, out[number + 1]))
+            calls.append(_matmul(below.T, above, dweights[number]))
             if number:
-                found.append(_matmul(above, weight.T, out[number]))
-        return found
+                calls.append(_matmul(above, weight.T, out[number]))
+        return calls
 
     def train_epoch(self, x: Floats, t: Floats, order: Order) -> float:  # noqa: ARG002 (it is called like a trainer)
-        """Do the products of as many steps as an epoch in this order has; returns nothing that means anything."""
+        """Compute the products of as many steps as an epoch has in this order, and return 0."""
         size = self.recipe.batch_size or len(order)
         for start in range(0, len(order), size):
             n_examples = min(size, len(order) - start)
@@ -47,7 +47,7 @@ class NumpyFloor:
         return 0.0
 
     def predict(self, x: Floats) -> Floats:
-        """Return zeros, for nothing is trained."""
+        """Return zeros, since nothing is trained."""
         return np.zeros((len(x), self.recipe.layer_sizes[-1]), self.recipe.dtype)
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from backprop_bench.bench.core.baselines.parts import Calls, NumpyAllocating, NumpyElementwise
-from backprop_bench.bench.core.baselines.products import NumpyFloor
+from backprop_bench.bench.core.baselines.products import NumpyProducts
 from backprop_bench.data import Floats, Order, Parameters, Recipe
 from backprop_bench.torch_impl.model import DTYPES, optimizer_of
 
@@ -21,7 +21,7 @@ def uniform(recipe: Recipe, *shape: int) -> Tensor:
 
 
 class TorchElementwise(NumpyElementwise):
-    """All of a step of `link-optimizer` but matrix products, loading and weight change; nothing is allocated.
+    """All of a step of `chain-optimizer` but matrix products, loading and weight update; nothing is allocated.
 
     A hidden layer takes 6 calls and the output layer 10, those of the loss included.
     """
@@ -69,8 +69,8 @@ class TorchAllocating(TorchElementwise, NumpyAllocating):
                 calls.add_plain(torch.mm, above, weight.T)
 
 
-class TorchUpdate(NumpyFloor):
-    """The weight change of ``torch.optim`` alone, by gradients of 0, so that weights stay what they are."""
+class TorchUpdate(NumpyProducts):
+    """The weight update of ``torch.optim`` alone, with gradients of 0, so the weights do not change."""
 
     def __init__(self, recipe: Recipe, parameters: Parameters) -> None:
         super().__init__(recipe, parameters)
@@ -79,24 +79,24 @@ class TorchUpdate(NumpyFloor):
         self.optimizer = optimizer_of(recipe, self.arrays)
 
     def prepare(self, n_examples: int) -> list[Callable[[], object]]:  # noqa: ARG002 (it is the same for any number)
-        """Return the weight change."""
-        return [self.change]
+        """Return the weight update."""
+        return [self.update]
 
-    def change(self) -> None:
-        """Hand the gradients to the optimizer, let it step, and take them off again."""
+    def update(self) -> None:
+        """Set the gradients, call the optimizer, and clear them by ``zero_grad``."""
         for weight, gradient in zip(self.arrays, self.zeros, strict=True):
             weight.grad = gradient
         self.optimizer.step()
         self.optimizer.zero_grad()
 
 
-class TorchFetch(NumpyFloor):
+class TorchFetch(NumpyProducts):
     """Fetching the batches alone, by index, as `torch-eager` does."""
 
     fetched: tuple[Tensor, Tensor]
 
     def train_epoch(self, x: Floats, t: Floats, order: Order) -> float:
-        """Fetch the batches of an epoch in this order; returns nothing that means anything."""
+        """Fetch the batches of an epoch in this order, and return 0."""
         inputs, targets = torch.from_numpy(x), torch.from_numpy(t)
         for examples in torch.split(torch.from_numpy(order), self.recipe.batch_size or len(order)):
             self.fetched = inputs[examples], targets[examples]

@@ -8,7 +8,7 @@ from backprop_bench.bench.explain import products_trainer as products
 from backprop_bench.bench.explain.products_trainer import ProductsTrainer, product
 from backprop_bench.data import Floats, Recipe, Trainer, UnsupportedRecipe, batch_order, initial_parameters
 from backprop_bench.scratch.numpy_trainer import NumpyTrainer
-from backprop_bench.torch_impl.bridge import AutogradTrainer, FunctionsTrainer, OperationsTrainer, OptimizerTrainer
+from backprop_bench.torch_impl.chain import AutogradTrainer, FunctionsTrainer, OperationsTrainer, OptimizerTrainer
 from backprop_bench.torch_impl.trainers import EagerTrainer
 from tests.agreement import assert_same
 from tests.recipes import LEARNING_RATES, random_examples, recipes
@@ -47,11 +47,11 @@ def test_hand_written_plain_descent_is_computed_as_scratch_numpy_does(trainer: t
 @pytest.mark.parametrize(("field", "value"), [("optimizer", "adam"), ("weight_decay", 0.1)])
 def test_what_is_not_plain_descent_is_refused_by_field(trainer: type[Trainer], field: str, value: object) -> None:
     recipe = SMALL.replace(**{field: value})
-    with pytest.raises(UnsupportedRecipe, match=f"link-.*{field}"):
+    with pytest.raises(UnsupportedRecipe, match=f"chain-.*{field}"):
         trainer(recipe, initial_parameters(recipe))
 
 
-def test_every_product_of_link_products_is_pytorchs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_product_of_chain_products_is_pytorchs(monkeypatch: pytest.MonkeyPatch) -> None:
     shapes: list[tuple[tuple[int, ...], tuple[int, ...]]] = []
 
     def seen(a: Floats, b: Floats) -> Floats:
@@ -65,7 +65,7 @@ def test_every_product_of_link_products_is_pytorchs(monkeypatch: pytest.MonkeyPa
     assert shapes == [*forward, *backward] * 2, "two batches"
 
 
-def test_link_autograd_calls_no_module(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_chain_autograd_calls_no_module(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise AssertionError("a module is called")
 
@@ -75,7 +75,7 @@ def test_link_autograd_calls_no_module(monkeypatch: pytest.MonkeyPatch) -> None:
         train(EagerTrainer)
 
 
-def test_weights_of_link_functions_lie_in_memory_as_those_of_linear_layers() -> None:
+def test_weights_of_chain_functions_lie_in_memory_as_those_of_linear_layers() -> None:
     trainer = FunctionsTrainer(SMALL, initial_parameters(SMALL))
     assert [tuple(weight.shape) for weight in trainer.kept] == [(5, 6), (3, 5)]
     assert all(weight.is_contiguous() for weight in trainer.kept)

@@ -1,13 +1,13 @@
 """The ablation chain from `scratch-numpy` to `torch-eager`: each step takes one thing more from PyTorch.
 
-=====================  =================================================================================
-`link-operations`      the operations of `scratch-numpy`, one for one, in tensors
-`link-functions`       PyTorch's functions for a layer, its activation and the loss; weights in its layout
-`link-optimizer`       ``torch.optim`` updates the weights
-`link-autograd`        autograd finds the gradient; the network is still a function of plain tensors
-=====================  =================================================================================
+======================  ================================================================================
+`chain-operations`      the operations of `scratch-numpy`, one for one, in tensors
+`chain-functions`       PyTorch's functions for a layer, its activation and the loss; weights in its layout
+`chain-optimizer`       ``torch.optim`` updates the weights
+`chain-autograd`        autograd computes the gradient; the network is still a function of plain tensors
+======================  ================================================================================
 
-The last step, to `torch-eager`, adds ``nn.Module``. The first step is `link-products`, in
+The last step, to `torch-eager`, adds ``nn.Module``. The first step is `chain-products`, in
 :mod:`backprop_bench.bench.explain.products_trainer`.
 """
 
@@ -51,7 +51,7 @@ DERIVATIVES: dict[str, Activation] = {
 """dy/dz by activation, in terms of y."""
 
 
-class LinkTrainer(ManualTrainer):
+class ChainTrainer(ManualTrainer):
     """What the steps without autograd share: results are new arrays, and gradients come before any weight update."""
 
     has_own_update: ClassVar[bool] = True
@@ -59,9 +59,9 @@ class LinkTrainer(ManualTrainer):
 
     def __init__(self, recipe: Recipe, parameters: Parameters) -> None:
         if self.has_own_update and recipe.optimizer != "sgd":
-            raise UnsupportedRecipe(self.name, "optimizer", "its weight update is hand-written; it does sgd")
+            raise UnsupportedRecipe(self.name, "optimizer", "its weight update is hand-written; expected sgd")
         if self.has_own_update and recipe.weight_decay:
-            raise UnsupportedRecipe(self.name, "weight_decay", "its weight update is hand-written; it does 0")
+            raise UnsupportedRecipe(self.name, "weight_decay", "its weight update is hand-written; expected 0")
         super().__init__(recipe, parameters)
         derivative = DERIVATIVES[recipe.hidden_activation]
         self.derivative = lambda dy, y: dy * derivative(y)
@@ -86,10 +86,10 @@ class LinkTrainer(ManualTrainer):
             array -= self.recipe.learning_rate * gradient
 
 
-class OperationsTrainer(LinkTrainer):
+class OperationsTrainer(ChainTrainer):
     """`scratch-numpy` in PyTorch's tensors, operation by operation."""
 
-    name = "link-operations"
+    name = "chain-operations"
 
     def __init__(self, recipe: Recipe, parameters: Parameters) -> None:
         super().__init__(recipe, parameters)
@@ -108,7 +108,7 @@ class OperationsTrainer(LinkTrainer):
         return y
 
     def backward(self, y: list[Tensor], t: Tensor) -> list[Tensor]:
-        """Return dE/dz of every layer, from what the forward pass gave and the targets t [B, C]."""
+        """Return dE/dz of every layer, from what :meth:`forward` returns and the targets t [B, C]."""
         o = self.activate_output(y[-1])
         dz = o - t
         if self.recipe.loss == "squared_error":
@@ -133,10 +133,10 @@ class OperationsTrainer(LinkTrainer):
         return error.item()
 
 
-class FunctionsTrainer(LinkTrainer):
+class FunctionsTrainer(ChainTrainer):
     """PyTorch's own functions, and weights [J, I] in memory as ``nn.Linear`` keeps them."""
 
-    name = "link-functions"
+    name = "chain-functions"
 
     def __init__(self, recipe: Recipe, parameters: Parameters) -> None:
         super().__init__(recipe, parameters)
@@ -162,9 +162,9 @@ class FunctionsTrainer(LinkTrainer):
 
 
 class OptimizerTrainer(FunctionsTrainer):
-    """The same with an optimizer of ``torch.optim``, and every recipe that it can do."""
+    """The same with an optimizer of ``torch.optim``, for every recipe that the optimizer supports."""
 
-    name = "link-optimizer"
+    name = "chain-optimizer"
     has_own_update = False
 
     def __init__(self, recipe: Recipe, parameters: Parameters) -> None:
@@ -202,7 +202,7 @@ class AutogradTrainer(EagerTrainer):
     """`torch-eager` without ``nn.Module``: autograd follows functions of plain tensors."""
 
     def __init__(self, recipe: Recipe, parameters: Parameters) -> None:
-        check_plain("link-autograd", recipe)
+        check_plain("chain-autograd", recipe)
         super().__init__(recipe, parameters)
         self.model = PlainPerceptron(recipe)
         load_parameters(self.model, parameters)
