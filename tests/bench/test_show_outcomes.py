@@ -11,7 +11,7 @@ from backprop_bench.bench.compare.figures import FIGURES, left_out
 from backprop_bench.bench.compare.report import Material, make_report
 from backprop_bench.bench.core.network import LabelledExamples, Outcomes, TrainedNetwork
 from backprop_bench.bench.core.summary import Summary
-from backprop_bench.bench.predictions.view import outcome_sentences, outcome_tables
+from backprop_bench.bench.predictions.view import prediction_sentences, prediction_tables
 from backprop_bench.bench.report import style
 from backprop_bench.bench.report.blocks import Report, Section, Shown
 from backprop_bench.bench.report.drawing import Drawing, FigureFile, save
@@ -40,7 +40,7 @@ def drawn(summary: Summary) -> dict[str, Drawing]:
 
 
 def tables_of(summary: Summary) -> dict[str, Table]:
-    return {table.title: table for table in outcome_tables(summary)}
+    return {table.title: table for table in prediction_tables(summary)}
 
 
 KNOBS: dict[str, dict[str, Any]] = {
@@ -64,15 +64,15 @@ KNOBS: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("knobs", KNOBS.values(), ids=KNOBS)
 def test_whatever_the_networks_do_what_can_be_drawn_is_and_the_rest_has_a_reason(knobs: dict[str, Any]) -> None:
     summary = summary_of(**knobs)
-    found = drawn(summary)
-    assert found.keys() | (left_out(summary).keys() & set(OWN)) == set(OWN)
-    for drawing in found.values():
+    result = drawn(summary)
+    assert result.keys() | (left_out(summary).keys() & set(OWN)) == set(OWN)
+    for drawing in result.values():
         assert len(drawing.title) > 10
         assert len(drawing.alt) > 60
         assert drawing.title in drawing.alt
         assert all(ord(letter) >= 32 for letter in drawing.alt)
-    assert len(outcome_sentences(summary)) == 2
-    assert all(table.rows for table in outcome_tables(summary))
+    assert len(prediction_sentences(summary)) == 2
+    assert all(table.rows for table in prediction_tables(summary))
 
 
 @pytest.mark.slow
@@ -93,9 +93,9 @@ def small(first: list[int], second: list[int], labels: list[int], recipe: str = 
     description = {**description, "plan": {**description["plan"], "questions": planned}}
     layers = tuple(Layer(np.full(shape, 0.5, np.float32), None) for shape in ((4, 2), (2, 3)))
     networks = tuple(
-        TrainedNetwork("same-recipe", name, 0, 1, layers, np.array(said), shares, (0.0, 1.0), "sigmoid", "softmax")
-        for name, said in zip(TWINS, (first, second), strict=True)
-        for shares in [np.linspace(0.9, 0.5, len(said)).astype(np.float32)]
+        TrainedNetwork("same-recipe", name, 0, 1, layers, np.array(message), shares, (0.0, 1.0), "sigmoid", "softmax")
+        for name, message in zip(TWINS, (first, second), strict=True)
+        for shares in [np.linspace(0.9, 0.5, len(message)).astype(np.float32)]
     )
     examples = LabelledExamples(np.zeros((len(labels), 4), np.uint8), 255.0, np.array(labels), ("zero", "one", "two"))
     rows = [row for row in rows if row["question"] == "same-recipe"]
@@ -109,7 +109,7 @@ SECOND = [0, 0, 1, 1, 1, 1, 2, 2]
 
 def test_the_sentence_and_the_table_of_disagreements_say_who_is_right() -> None:
     summary = small(FIRST, SECOND, LABELS, recipe="article-torch")
-    (sentence,) = outcome_sentences(summary)
+    (sentence,) = prediction_sentences(summary)
     sentence = sentence.replace("\N{NO-BREAK SPACE}", " ")
     assert "of 8 test examples, scratch-numpy gets 2 and torch-eager gets 2 wrong." in sentence
     assert "They say different classes of 2 (25.00 %): scratch-numpy alone is right in 1, torch-eager alone" in sentence
@@ -132,7 +132,7 @@ def test_recall_and_precision_stand_side_by_side_with_the_names_of_the_classes()
 
 def test_twins_that_never_disagree_are_said_to_be_as_expected_and_have_no_figure_of_it() -> None:
     summary = small(FIRST, FIRST, LABELS)
-    (sentence,) = outcome_sentences(summary)
+    (sentence,) = prediction_sentences(summary)
     assert sentence.endswith(
         "They say the same class of every one of them, as is expected of twins with the same recipe."
     )
@@ -141,27 +141,27 @@ def test_twins_that_never_disagree_are_said_to_be_as_expected_and_have_no_figure
 
 
 def test_networks_of_other_recipes_that_agree_are_not_said_to_be_twins() -> None:
-    (sentence,) = outcome_sentences(small(FIRST, FIRST, LABELS, recipe="article-torch"))
+    (sentence,) = prediction_sentences(small(FIRST, FIRST, LABELS, recipe="article-torch"))
     assert sentence.endswith("They say the same class of every one of them.")
 
 
 def test_a_few_disagreements_of_twins_are_no_finding_about_which_is_better() -> None:
-    (sentence,) = outcome_sentences(small(FIRST, SECOND, LABELS))
+    (sentence,) = prediction_sentences(small(FIRST, SECOND, LABELS))
     assert "McNemar" not in sentence
     assert sentence.endswith("expected to differ where rounding decides, if anywhere.")
 
 
 def test_titles_name_the_worst_confusion_and_the_surest_mistake() -> None:
-    found = drawn(small(FIRST, SECOND, LABELS))
+    result = drawn(small(FIRST, SECOND, LABELS))
     assert (
-        found["confusion"].title
+        result["confusion"].title
         == "scratch-numpy most often takes zero for one (1 of 4), torch-eager zero for one (2 of 4)"
     )
-    surest = found["confidently-wrong"].title.replace("\N{NO-BREAK SPACE}", " ")
+    surest = result["confidently-wrong"].title.replace("\N{NO-BREAK SPACE}", " ")
     assert surest == (
         "Surest mistake of scratch-numpy: 72.9 % (of 2 mistakes); surest mistake of torch-eager: 78.6 % (of 2 mistakes)"
     )
-    assert found["disagreements"].title.startswith("scratch-numpy and torch-eager disagree on 2 of 8 test examples")
+    assert result["disagreements"].title.startswith("scratch-numpy and torch-eager disagree on 2 of 8 test examples")
 
 
 def test_hidden_units_of_twins_are_the_same_units_and_their_difference_is_in_the_title() -> None:
@@ -214,14 +214,14 @@ def test_the_section_stands_between_how_fast_and_why_with_all_its_figures(tmp_pa
     report = report_of(summary_of(), tmp_path)
     headings = [section.heading for section in report.sections]
     assert headings[2:5] == ["How fast?", HEADING, "Why?"]
-    shown = [block.what for block in section_of(report).blocks if isinstance(block, Shown)]
+    shown = [block.source for block in section_of(report).blocks if isinstance(block, Shown)]
     assert [what.name for what in shown if isinstance(what, FigureFile)] == list(OWN)
 
 
 def test_the_section_of_a_run_that_kept_no_networks_says_so_and_nothing_else(tmp_path: Path) -> None:
     summary = summarize(*recorded_run(TWINS, seeds=(0,), epochs=1))
     assert section_of(report_of(summary, tmp_path)).blocks == (NO_NETWORK,)
-    assert not [*outcome_sentences(summary), *outcome_tables(summary)]
+    assert not [*prediction_sentences(summary), *prediction_tables(summary)]
 
 
 def test_without_test_examples_there_are_notes_and_hidden_units_alone(tmp_path: Path) -> None:
@@ -230,11 +230,11 @@ def test_without_test_examples_there_are_notes_and_hidden_units_alone(tmp_path: 
     lost = dataclasses.replace(summary.outcomes, examples=None, notes=("The examples are gone.",))
     summary = dataclasses.replace(summary, outcomes=lost)
     assert drawn(summary).keys() == {"hidden-units"}
-    assert not [*outcome_sentences(summary), *outcome_tables(summary)]
+    assert not [*prediction_sentences(summary), *prediction_tables(summary)]
     note, figure, _ = section_of(report_of(summary, tmp_path)).blocks
     assert note == "The examples are gone."
     assert isinstance(figure, Shown)
-    assert isinstance(figure.what, FigureFile)
+    assert isinstance(figure.source, FigureFile)
 
 
 def test_without_any_network_there_are_the_note_and_that_there_is_no_panel(tmp_path: Path) -> None:
