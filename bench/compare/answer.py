@@ -26,28 +26,26 @@ from backprop_bench.bench.report.numbers import (
     two_digits,
 )
 
+SAME_ACCURACY = "no significant difference in accuracy"
 WIDEST = 0.01
-"""Largest half-width of an interval of accuracy from which agreement is concluded: one percentage point."""
+"""Largest half-width of an interval of accuracy that still counts as agreement: one percentage point."""
 
 NUMBERED = {"training": "seed", "timing": "process replicate"}
 """What the number of a failure counts, by phase."""
-
-PHASES = {"verification": "verification"}
-"""What a phase of the records is called, where it is called otherwise."""
 
 
 def time_ratio(question: QuestionSummary, numerator: str, denominator: str) -> Interval | None:
     """Return time(numerator) / time(denominator), whichever way round it was computed; None where it was not."""
     for ratio in question.ratios:
-        found = ratio.interval
-        if not found.n or (ratio.numerator, ratio.denominator) not in (
+        interval = ratio.interval
+        if not interval.n or (ratio.numerator, ratio.denominator) not in (
             (numerator, denominator),
             (denominator, numerator),
         ):
             continue
         if ratio.numerator == numerator:
-            return found
-        return inverse(found)
+            return interval
+        return inverse(interval)
     return None
 
 
@@ -92,12 +90,18 @@ def headline(question: QuestionSummary) -> str:
 
 
 def title(question: QuestionSummary) -> str:
-    """Return the answer to a question in few words, for a figure; :func:`headline` has the intervals."""
+    """Return the answer to a question in at most twelve words, for a figure; :func:`headline` has the intervals."""
     pair = compared_pair(question)
     if pair is None:
-        return headline(question)
+        return headline(question).partition(";")[0]
     subject, other = pair
-    return f"{time_sentence(question, subject, other, with_interval=False)}; {accuracy_title(question, subject, other)}"
+    ratio, accuracy = time_ratio(question, *(item.implementation for item in pair)), accuracy_title(question, *pair)
+    if ratio is None or (has_bounds(ratio) and ratio.contains(1)):
+        names = f"{named(subject.implementation)} and {named(other.implementation)}"
+        if ratio is not None and accuracy == SAME_ACCURACY:
+            return f"{names}: no significant difference in time or accuracy"
+        return f"{names}: {'times not compared' if ratio is None else 'no significant difference in time'}; {accuracy}"
+    return f"{time_sentence(question, subject, other, with_interval=False)}; {accuracy}"
 
 
 def time_sentence(
@@ -119,11 +123,11 @@ def accuracy_title(question: QuestionSummary, subject: Performance, other: Perfo
     """Return how the accuracy of one compares with that of the other, in few words."""
     gap = accuracy_gap(question, subject.implementation, other.implementation)
     if gap is None or not has_bounds(gap) or last_epoch(subject) != last_epoch(other):
-        return "accuracies are not compared"
+        return "accuracies not compared"
     if gap.low == gap.high == 0:
-        return "accuracies are the same"
+        return "same accuracy"
     if gap.low <= 0 <= gap.high:
-        return "accuracies do not differ significantly"
+        return SAME_ACCURACY
     return f"{named((subject if gap.estimate > 0 else other).implementation)} is more accurate"
 
 
@@ -155,11 +159,11 @@ def accuracy_words(question: QuestionSummary, subject: Performance, other: Perfo
 def accuracy_gap(question: QuestionSummary, first: str, second: str) -> Interval | None:
     """Return accuracy(first) − accuracy(second), paired by seed, whichever way round it was computed."""
     for difference in question.differences:
-        found = difference.interval
-        if found.n and (difference.first, difference.second) == (first, second):
-            return found
-        if found.n and (difference.first, difference.second) == (second, first):
-            return Interval(-found.estimate, -found.high, -found.low, found.n)
+        gap = difference.interval
+        if gap.n and (difference.first, difference.second) == (first, second):
+            return gap
+        if gap.n and (difference.first, difference.second) == (second, first):
+            return Interval(-gap.estimate, -gap.high, -gap.low, gap.n)
     return None
 
 
@@ -177,56 +181,49 @@ def all_agree(question: QuestionSummary, performances: Sequence[Performance]) ->
     return True
 
 
-def parity_sentence(summary: Summary) -> str:
+def verification_sentence(summary: Summary) -> str:
     """Return whether the implementations were verified."""
-    checks = [check for question in summary.questions for check in question.parity]
+    checks = [check for question in summary.questions for check in question.verifications]
     if not checks:
-        return "Not verified: no check was recorded, so nothing here shows that the implementations compute the same"
+        return "Not verified: no check was recorded"
     if not all(check.passed for check in checks):
         return f"Not verified: {_failed_checks(checks)}"
-    worst = max(checks, key=share_of_bound)
+    worst = max(checks, key=share_of_tolerance)
     return (
         f"Verified: {'the only check' if len(checks) == 1 else f'each of {len(checks)} checks'} passed; the largest "
-        f"error is {two_digits(100 * share_of_bound(worst))}{NBSP}% of its tolerance "
+        f"error is {two_digits(100 * share_of_tolerance(worst))}{NBSP}% of its tolerance "
         f"({clean(worst.check)} of {named(worst.implementation)})"
     )
 
 
 def warnings(summary: Summary) -> list[str]:
-    """Return what a reader must know before any number: what is missing, failed or diverged."""
-    found = []
+    """Return the warnings: what is missing, failed or diverged."""
+    lines = []
     if not summary.complete:
-        found.append(
-            "This run is incomplete: planned trainings or timings are missing, and it shows what was measured."
-        )
-    checks = [check for question in summary.questions for check in question.parity]
+        lines.append("This run is incomplete: planned trainings or timings are missing.")
+    checks = [check for question in summary.questions for check in question.verifications]
     if not all(check.passed for check in checks):
-        found.append(f"Not verified: {_failed_checks(checks)}. Times of unequal computations are no comparison.")
-    found += _slowdowns(summary)
+        lines.append(f"Not verified: {_failed_checks(checks)}. Times of unequal computations are no comparison.")
+    lines += _slowdowns(summary)
     for question in summary.questions:
         title = clean(question.title)
-        found += [f"{title}: {_failure_words(failure)}" for failure in question.failures]
-        found += [
+        lines += [f"{title}: {_failure_words(failure)}" for failure in question.failures]
+        lines += [
             f"{title}: training of {named(performance.implementation)} diverged with "
             f"{'seed' if len(performance.diverged) == 1 else 'seeds'} {listing(map(str, performance.diverged))}."
             for performance in question.performances
             if performance.diverged
         ]
         unsure = self_test_warning(question)
-        found += [] if unsure is None else [f"{title}: {unsure}"]
-    return found
+        lines += [] if unsure is None else [f"{title}: {unsure}"]
+    return lines
 
 
 def _failure_words(failure: Failure) -> str:
     number = "" if failure.number is None else f", {NUMBERED.get(failure.phase, 'number')} {failure.number}"
     reason = clean(failure.message).rstrip(".")
     end = "" if reason.endswith("?") else "."  # it may end with what to ask
-    return f"{named(failure.implementation)} failed ({phase_words(failure)}{number}): {reason}{end}"
-
-
-def phase_words(failure: Failure) -> str:
-    """Return what an implementation was doing when it failed."""
-    return PHASES.get(failure.phase, clean(failure.phase))
+    return f"{named(failure.implementation)} failed ({clean(failure.phase)}{number}): {reason}{end}"
 
 
 def _slowdowns(summary: Summary) -> list[str]:
@@ -239,8 +236,8 @@ def _slowdowns(summary: Summary) -> list[str]:
 
 
 def lead(summary: Summary) -> str:
-    """Return the answer in one sentence: whether they compute the same, and how the last question came out."""
-    checks = [check for question in summary.questions for check in question.parity]
+    """Return the answer in one sentence: verification, and the result of the last question."""
+    checks = [check for question in summary.questions for check in question.verifications]
     if not checks:
         right = "Not verified"
     elif all(check.passed for check in checks):
@@ -254,9 +251,9 @@ def lead(summary: Summary) -> str:
 
 
 def answer(summary: Summary) -> list[str]:
-    """Return the run's answer: whether the implementations are right, then how each question came out."""
+    """Return the answer of the run: verification, then the result of each question."""
     return [
-        f"{parity_sentence(summary)}.",
+        f"{verification_sentence(summary)}.",
         *(f"{clean(question.title)} ({_extent(question)}): {headline(question)}." for question in summary.questions),
     ]
 
@@ -281,7 +278,7 @@ def _failed_checks(checks: Sequence[Verification]) -> str:
     return f"{len(failed)} of {count(len(checks), 'check')} failed ({names})"
 
 
-def share_of_bound(check: Verification) -> float:
+def share_of_tolerance(check: Verification) -> float:
     """Return the error of a check as a fraction of its tolerance."""
     if check.difference is None or not check.tolerance:
         return 0.0

@@ -109,8 +109,8 @@ def _chart_picture(chart: Chart, bars: Sequence[Bar], axis: Axis) -> Picture:
     axes.set_xticks([0, 1], [chart.write(axis.low), chart.write(axis.high)])
     if axis.is_logarithmic:
         axes.set_xlabel("log axis", labelpad=-LETTERS, color=style.GREY)
-    said = "; ".join(f"{clean(bar.name)} {bar.text}" for bar in bars)
-    return _picture(figure, f"{clean(chart.title)}: {said}.")
+    message = "; ".join(f"{clean(bar.name)} {bar.text}" for bar in bars)
+    return _picture(figure, f"{clean(chart.title)}: {message}.")
 
 
 def _draw_bar(axes: Axes, row: int, bar: Bar, axis: Axis, chart: Chart) -> None:
@@ -197,13 +197,13 @@ def network_picture() -> Picture:
             axes.text(units[0][0], 4.95, name, **letters)
         for x, name in ((0.5, r"$w_{ij}$"), (1.5, r"$w_{jk}$")):
             axes.text(x, 4.95, name, **letters)
-        said = listing(
+        message = listing(
             f"{count(n, what)}" for (_, n), what in zip(layers, ("input", "hidden unit", "output"), strict=True)
         )
         return _picture(
             figure,
-            f"A network of {said}. Lines lead from every input x of i to every hidden unit y of j, with weights w from "
-            "i to j, and from every hidden unit to every output o of k, with weights w from j to k.",
+            f"A network of {message}. Lines lead from every input x of i to every hidden unit y of j, with weights w "
+            "from i to j, and from every hidden unit to every output o of k, with weights w from j to k.",
         )
 
 

@@ -6,8 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
-from backprop_bench.bench.compare import answer as claims
-from backprop_bench.bench.compare import setting, tables
+from backprop_bench.bench.compare import answer, setting, tables
 from backprop_bench.bench.compare.headline import headline_charts
 from backprop_bench.bench.core.records.plan import Description
 from backprop_bench.bench.core.summary import QuestionSummary, Summary
@@ -92,8 +91,8 @@ def created(summary: Summary) -> datetime.datetime:
 def _opening(summary: Summary) -> Iterator[Slide]:
     words = [
         Words("Is it right? How fast is it, really? And why does the framework's version differ?", bold=True),
-        *map(Words, claims.warnings(summary)),
-        *map(Words, claims.answer(summary)),
+        *map(Words, answer.warnings(summary)),
+        *map(Words, answer.answer(summary)),
     ]
     yield Slide(TITLE, words, _source(summary.description), ["These sentences are made from the records of the run."])
     yield Slide(
@@ -125,7 +124,7 @@ def _is_it_right(summary: Summary) -> Iterator[Slide]:
                 "Same initial weights, same batches, same order: outputs, gradients and weights after many steps are "
                 "compared number by number. The bounds follow from rounding, not from what was found."
             ),
-            Words(f"{claims.parity_sentence(summary)}.", bold=True),
+            Words(f"{answer.verification_sentence(summary)}.", bold=True),
             *_filled(nearest_table(summary)),
         ],
         _source(summary.description),
@@ -138,12 +137,12 @@ def _is_it_right(summary: Summary) -> Iterator[Slide]:
 
 def nearest_table(summary: Summary) -> Table:
     """Return, of every kind of parity check, the one that comes nearest to its bound."""
-    checks = [check for question in summary.questions for check in question.parity]
+    checks = [check for question in summary.questions for check in question.verifications]
     kinds = dict.fromkeys((check.dtype, check.check) for check in checks)
     rows = []
     for dtype, name in sorted(kinds, key=lambda kind: kind[0], reverse=True):
         same = [check for check in checks if (check.dtype, check.check) == (dtype, name)]
-        worst = max(same, key=lambda check: (not check.passed, claims.share_of_bound(check)))
+        worst = max(same, key=lambda check: (not check.passed, answer.share_of_tolerance(check)))
         passed = f"{sum(check.passed for check in same)} of {len(same)}"
         rows.append(
             [
@@ -166,7 +165,7 @@ def _how_fast(summary: Summary) -> Iterator[Slide]:
         results = tables.results_table(question)
         yield Slide(
             f"How fast? {clean(question.title)}",
-            [Words(f"{claims.headline(question)}.", bold=True), *_charts(chart), *_filled(_results(results))],
+            [Words(f"{answer.headline(question)}.", bold=True), *_charts(chart), *_filled(_results(results))],
             _source(summary.description),
             [results.note, sure, *([] if test is None else [test])],
         )
@@ -186,8 +185,8 @@ def _how_fast(summary: Summary) -> Iterator[Slide]:
 
 def _how_sure(summary: Summary, question: QuestionSummary) -> list[str]:
     test = certainty.self_test_sentence(question)
-    said = [f"{clean(question.title)}: {certainty.stop_sentence(summary, question)}"]
-    return said if test is None else [*said, test]
+    message = [f"{clean(question.title)}: {certainty.stop_sentence(summary, question)}"]
+    return message if test is None else [*message, test]
 
 
 def _results(table: Table) -> Table:
@@ -209,21 +208,21 @@ def _ladder(runs: Runs) -> Iterator[Slide]:
     source, notes = _source(run.description), _notes(run.findings)
     for chart in run.findings.charts:
         yield Slide("What is each idea worth?", [Words(clean(chart.title)), *_charts(chart)], source, notes)
-    said = fitting([Words(text) for text in run.findings.sentences])
-    if said:
-        yield Slide("What each idea is worth, in words", said, source, notes)
+    message = fitting([Words(text) for text in run.findings.sentences])
+    if message:
+        yield Slide("What each idea is worth, in words", message, source, notes)
 
 
 def _scale(runs: Runs) -> Iterator[Slide]:
     if (run := runs.scale) is None:
         return
     for scaling in _shown_scalings(run.scalings):
-        said = scaling_sentences([scaling])
+        message = scaling_sentences([scaling])
         yield Slide(
             f"How does time grow? Along {clean(scaling.counted)}",
-            fitting([scaling_picture(scaling), *map(Words, said)]),
+            fitting([scaling_picture(scaling), *map(Words, message)]),
             _source(run.description),
-            said,
+            message,
         )
 
 
@@ -265,9 +264,9 @@ def _failed(runs: Runs) -> Iterator[Slide]:
     """Yield what failed in the runs beside; what failed in the run itself is on the first slide."""
     failures = [(run.description, run.findings.failures) for run in (runs.ladder, runs.explain) if run is not None]
     failures += [] if runs.scale is None else [(runs.scale.description, runs.scale.failures)]
-    for description, said in failures:
-        if said:
-            yield Slide("What failed", list(map(Words, said)), _source(description))
+    for description, message in failures:
+        if message:
+            yield Slide("What failed", list(map(Words, message)), _source(description))
 
 
 def _where_measured(runs: Runs) -> Iterator[Slide]:
@@ -296,16 +295,16 @@ def _charts(chart: Chart) -> list[Block]:
     return list(chart_pictures(chart)) if chart.values else []
 
 
-def _filled(*found: Table) -> list[Table]:
-    return [table for table in found if table.rows]
+def _filled(*result: Table) -> list[Table]:
+    return [table for table in result if table.rows]
 
 
 def _notes(findings: Findings) -> list[str]:
     return [*findings.sentences, *_table_notes(findings.tables)]
 
 
-def _table_notes(found: Iterable[Table]) -> list[str]:
-    return [f"{table.title}: {table.note}" for table in found if table.note]
+def _table_notes(result: Iterable[Table]) -> list[str]:
+    return [f"{table.title}: {table.note}" for table in result if table.note]
 
 
 def _source(description: Description) -> str:

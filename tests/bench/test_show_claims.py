@@ -114,11 +114,11 @@ def test_one_process_replicate_gives_a_ratio_without_an_interval_that_says_so() 
 
 
 def test_parity_is_claimed_only_when_every_check_passed() -> None:
-    passed = claims.parity_sentence(summary_of())
+    passed = claims.verification_sentence(summary_of())
     assert re.match(r"Verified: each of 12 checks passed; the largest error is 17.% of its tolerance \(", passed)
-    failed = claims.parity_sentence(summary_of(parity_failure="torch-eager"))
+    failed = claims.verification_sentence(summary_of(parity_failure="torch-eager"))
     assert failed == "Not verified: 2 of 12 checks failed (torch-eager)"
-    assert "nothing here shows" in claims.parity_sentence(summary_of(with_parity=False))
+    assert "nothing here shows" in claims.verification_sentence(summary_of(with_parity=False))
 
 
 def test_a_whole_run_gives_no_warning() -> None:
@@ -126,7 +126,7 @@ def test_a_whole_run_gives_no_warning() -> None:
 
 
 def test_what_is_missing_failed_or_diverged_is_said_first() -> None:
-    said = claims.warnings(
+    message = claims.warnings(
         summary_of(
             keep_rows=240,
             failures={"torch-eager": "no torch."},
@@ -140,27 +140,27 @@ def test_what_is_missing_failed_or_diverged_is_said_first() -> None:
         "Not verified: 4 of 12 checks failed (torch-loader)",
         "scratch-numpy diverged",
     ):
-        assert sum(words in sentence for sentence in said) >= 1, (words, said)
+        assert sum(words in sentence for sentence in message) >= 1, (words, message)
 
 
 def test_a_failure_says_in_which_training_or_process_replicate_it_was() -> None:
     description, rows = recorded_run(PAIR)
     failure = {"kind": "failure", "session": 0, "question": "same-recipe", "implementation": "torch-eager"}
     rows += [failure | {"phase": phase, "number": 3, "message": "out of memory"} for phase in ("training", "timing")]
-    said = " ".join(claims.warnings(summarize(description, rows)))
-    assert "torch-eager failed (training, seed 3): out of memory." in said
-    assert "torch-eager failed (timing, process replicate 3): out of memory." in said
+    message = " ".join(claims.warnings(summarize(description, rows)))
+    assert "torch-eager failed (training, seed 3): out of memory." in message
+    assert "torch-eager failed (timing, process replicate 3): out of memory." in message
 
 
 def test_a_slowdown_on_purpose_is_said_first() -> None:
     description, rows = recorded_run(PAIR)
     description["plan"]["questions"][1]["entries"][2]["injected"] = 0.05
-    (said,) = claims.warnings(summarize(description, rows))
-    assert "scratch-numpy (A/A) has an injected slowdown of 5.0 %" in said.replace("\N{NO-BREAK SPACE}", " ")
+    (message,) = claims.warnings(summarize(description, rows))
+    assert "scratch-numpy (A/A) has an injected slowdown of 5.0 %" in message.replace("\N{NO-BREAK SPACE}", " ")
 
 
 def test_an_aa_test_that_leaves_out_one_warns_and_says_how_often_that_is_chance() -> None:
-    (said,) = claims.warnings(summary_of(PAIR, self_test_ratio=1.2))
-    assert "A/A test, scratch-numpy against itself: ratio 1." in said
-    assert "the interval does not include 1" in said
-    assert "One run in twenty" in said
+    (message,) = claims.warnings(summary_of(PAIR, self_test_ratio=1.2))
+    assert "A/A test, scratch-numpy against itself: ratio 1." in message
+    assert "the interval does not include 1" in message
+    assert "One run in twenty" in message

@@ -27,8 +27,8 @@ def one(browser: Any, selector: str) -> Any:
 
 
 def every(browser: Any, selector: str) -> list[Any]:
-    found: list[Any] = browser.find_elements("css selector", selector)
-    return found
+    result: list[Any] = browser.find_elements("css selector", selector)
+    return result
 
 
 def focused(browser: Any) -> Any:
@@ -37,8 +37,8 @@ def focused(browser: Any) -> Any:
 
 def column(browser: Any, number: int) -> list[str]:
     script = "return [...document.querySelectorAll(arguments[0])].map((cell) => cell.textContent)"
-    found: list[str] = browser.execute_script(script, f"{VERIFICATION} tbody tr:not([hidden]) > :nth-child({number})")
-    return found
+    result: list[str] = browser.execute_script(script, f"{VERIFICATION} tbody tr:not([hidden]) > :nth-child({number})")
+    return result
 
 
 @pytest.mark.parametrize("colours", ["light", "dark"])
@@ -47,8 +47,8 @@ def test_axe_finds_nothing_serious_and_nothing_is_wider_than_the_window(browser:
     look(browser, width, colours)
     browser.execute_script("for (const element of document.querySelectorAll('details')) element.open = true")
     browser.execute_script(AXE.read_text("utf-8"))
-    found = browser.execute_async_script("axe.run({ resultTypes: ['violations'] }).then(arguments[0])")
-    violations = found["violations"]
+    result = browser.execute_async_script("axe.run({ resultTypes: ['violations'] }).then(arguments[0])")
+    violations = result["violations"]
     grave = [
         (item["id"], item["nodes"][0]["html"][:200]) for item in violations if item["impact"] in ("serious", "critical")
     ]
@@ -161,9 +161,9 @@ def test_a_digit_is_drawn_by_mouse_and_both_networks_answer(browser: Any) -> Non
         chain.move_by_offset(0, 40)
     chain.release().perform()
     browser.execute_async_script("requestAnimationFrame(() => requestAnimationFrame(arguments[0]))")
-    said = one(browser, "#panel-said").text
-    assert "scratch-numpy says" in said
-    assert "torch-eager says" in said
+    message = one(browser, "#panel-said").text
+    assert "scratch-numpy says" in message
+    assert "torch-eager says" in message
     assert len(every(browser, "#panel-answers .outputs tr")) == 20
     one(browser, "#pad-clear").click()
     assert one(browser, "#panel-said").text == "Nothing is drawn yet."
@@ -200,9 +200,9 @@ def test_the_page_computes_what_numpy_computes_from_the_networks_that_are_embedd
     )
     networks = {(network.question, network.implementation): network for network in outcomes.networks}
     assert len(computed) == len(TWINS)
-    for found, twin in zip(computed, TWINS, strict=True):
+    for result, twin in zip(computed, TWINS, strict=True):
         expected = predict(networks[twin].layers, "sigmoid", "softmax", inputs / 255)
-        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)  # so few weights are embedded as float32
+        np.testing.assert_allclose(result, expected, rtol=0, atol=1e-5)  # so few weights are embedded as float32
 
 
 TWINS = [
@@ -220,9 +220,9 @@ def test_any_depth_and_every_activation_is_computed_as_numpy_does(browser: Any) 
         layers = initial_parameters(recipe)
         network = {"hidden": hidden, "output": output, "range": [0.01, 1.0], "layers": list(map(written, layers))}
         script = "return [...panel.forward(arguments[0], arguments[1]).at(-1)]"
-        found = browser.execute_script(script, network, pixels.tolist())
+        result = browser.execute_script(script, network, pixels.tolist())
         inputs = 0.01 + (1.0 - 0.01) * (pixels[None] / 255)
-        np.testing.assert_allclose(found, predict(layers, hidden, output, inputs)[0], rtol=0, atol=1e-5)
+        np.testing.assert_allclose(result, predict(layers, hidden, output, inputs)[0], rtol=0, atol=1e-5)
 
 
 def written(layer: Layer) -> dict[str, Any]:
@@ -246,8 +246,8 @@ def test_embedded_numbers_are_read_to_the_bit(browser: Any, precision: str) -> N
     numbers = np.concatenate([np.random.default_rng(0).normal(0, 1, 200), [0.0, -0.5, 6e-8, -3e-5, 6.1e-5, 65504.0]])
     numbers = numbers.astype(f"<{precision}")
     text = base64.b64encode(numbers.tobytes()).decode("ascii")
-    found = browser.execute_script("return [...panel.numbersOf(arguments[0], arguments[1])]", text, precision)
-    np.testing.assert_array_equal(np.array(found), numbers.astype(np.float64))
+    result = browser.execute_script("return [...panel.numbersOf(arguments[0], arguments[1])]", text, precision)
+    np.testing.assert_array_equal(np.array(result), numbers.astype(np.float64))
 
 
 def test_a_digit_of_the_data_that_is_drawn_large_comes_back_as_the_data_has_it(browser: Any) -> None:
@@ -257,8 +257,8 @@ def test_a_digit_of_the_data_that_is_drawn_large_comes_back_as_the_data_has_it(b
         assert max(np.ptp(ys), np.ptp(xs)) + 1 == 20
         drawn = np.kron(digit, np.ones((3, 3), int))  # three times as large, and elsewhere
         moved = np.roll(drawn, (-5, 3), (0, 1)).ravel().tolist()
-        found = browser.execute_script("return [...panel.prepare(arguments[0], 84)]", moved)
-        np.testing.assert_array_equal(np.array(found).reshape(28, 28), digit)
+        result = browser.execute_script("return [...panel.prepare(arguments[0], 84)]", moved)
+        np.testing.assert_array_equal(np.array(result).reshape(28, 28), digit)
 
 
 def test_without_scripts_all_is_there_and_nothing_that_needs_them(browser: Any, page: Path) -> None:
