@@ -41,7 +41,7 @@ def missing(summary: Summary) -> str | None:
     if examples is None or missing_examples(summary) is not None:
         return missing_examples(summary)
     if len(examples.names) > MOST_CLASSES:
-        return f"{len(examples.names)} classes are more than can be read; the worst confusions are in a table instead"
+        return f"{len(examples.names)} classes are too many for a matrix; the most frequent confusions are in a table"
     return None
 
 

@@ -224,7 +224,7 @@ def test_a_run_of_another_version_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "expected"),
     [
         (["--format", "xml"], ["'xml' is not one of 'text', 'json', 'csv', 'md'"]),
         (["--format", "csv"], ["--format csv prints one table, and there are", "expected --table", "1 (Results: "]),
@@ -235,9 +235,9 @@ def test_a_run_of_another_version_is_refused(tmp_path: Path) -> None:
     ],
 )
 def test_a_form_or_table_that_there_is_not_is_refused(
-    runs: dict[str, Path], words: list[str], message: list[str]
+    runs: dict[str, Path], words: list[str], expected: list[str]
 ) -> None:
-    refused(run("show", runs["compare"], *words), *message)
+    refused(run("show", runs["compare"], *words), *expected)
 
 
 # As a process

@@ -23,12 +23,12 @@ from tests.bench.plain import summarize
 from tests.bench.recorded import made_up_outcomes, recorded_run
 from tests.bench.test_show_report import HTML_NAME, LONG_NAME
 
-OWN = ("confusion", "disagreements", "confidently-wrong", "hidden-units")
+OWN = ("confusion", "disagreements", "most-confident-errors", "hidden-units")
 HEADING = "What do they get wrong?"
-TWINS = ("scratch-numpy", "torch-eager")
+PAIR = ("scratch-numpy", "torch-eager")
 
 
-def summary_of(implementations: tuple[str, ...] = TWINS, n_classes: int = 10, **knobs: Any) -> Summary:
+def summary_of(implementations: tuple[str, ...] = PAIR, n_classes: int = 10, **knobs: Any) -> Summary:
     description, rows = recorded_run(implementations, seeds=(0,), epochs=1)
     return summarize(description, rows, made_up_outcomes(description, n_classes, **knobs))
 
@@ -49,7 +49,7 @@ KNOBS: dict[str, dict[str, Any]] = {
     "names of classes": {"names": [f"{number} a rather long name" for number in range(10)]},
     "no mistakes": {"wrong": 0.0},
     "all wrong": {"wrong": 1.0},
-    "one network": {"only": TWINS[:1]},
+    "one network": {"only": PAIR[:1]},
     "twins that differ": {"twins_differ": 3},
     "HTML in names": {"implementations": ("scratch-$x$|`", HTML_NAME)},
     "long names": {"implementations": (LONG_NAME, "torch-" + "y" * 200)},
@@ -86,16 +86,16 @@ def test_the_same_networks_give_the_same_bytes(tmp_path: Path) -> None:
 
 
 def small(first: list[int], second: list[int], labels: list[int], recipe: str = "shared") -> Summary:
-    """Return a run of two networks of three classes, which said this."""
-    description, rows = recorded_run(TWINS, seeds=(0,), epochs=1)
+    """Return a run of two networks of three classes with these predictions."""
+    description, rows = recorded_run(PAIR, seeds=(0,), epochs=1)
     planned = description["plan"]["questions"][1:]
     planned[0]["entries"][1] |= {"recipe_name": recipe, "recipe": RECIPES[recipe].to_dict()}
     description = {**description, "plan": {**description["plan"], "questions": planned}}
     layers = tuple(Layer(np.full(shape, 0.5, np.float32), None) for shape in ((4, 2), (2, 3)))
     networks = tuple(
-        TrainedNetwork("same-recipe", name, 0, 1, layers, np.array(message), shares, (0.0, 1.0), "sigmoid", "softmax")
-        for name, message in zip(TWINS, (first, second), strict=True)
-        for shares in [np.linspace(0.9, 0.5, len(message)).astype(np.float32)]
+        TrainedNetwork("same-recipe", name, 0, 1, layers, np.array(predicted), shares, (0.0, 1.0), "sigmoid", "softmax")
+        for name, predicted in zip(PAIR, (first, second), strict=True)
+        for shares in [np.linspace(0.9, 0.5, len(predicted)).astype(np.float32)]
     )
     examples = LabelledExamples(np.zeros((len(labels), 4), np.uint8), 255.0, np.array(labels), ("zero", "one", "two"))
     rows = [row for row in rows if row["question"] == "same-recipe"]
@@ -111,16 +111,16 @@ def test_the_sentence_and_the_table_of_disagreements_say_who_is_right() -> None:
     summary = small(FIRST, SECOND, LABELS, recipe="article-torch")
     (sentence,) = prediction_sentences(summary)
     sentence = sentence.replace("\N{NO-BREAK SPACE}", " ")
-    assert "of 8 test examples, scratch-numpy gets 2 and torch-eager gets 2 wrong." in sentence
-    assert "They say different classes of 2 (25.00 %): scratch-numpy alone is right in 1, torch-eager alone" in sentence
-    assert "McNemar's exact test that both are right equally often: p = 1" in sentence
+    assert "of 8 test examples, scratch-numpy predicts 2 and torch-eager predicts 2 wrong." in sentence
+    assert "They disagree on 2 (25.00 %): scratch-numpy alone is right in 1, torch-eager alone" in sentence
+    assert "McNemar's exact test: p = 1" in sentence
     (rows,) = (table.rows for title, table in tables_of(summary).items() if title.startswith("Disagreements"))
-    assert rows == ((*TWINS, "2", "1", "1", "0", "1"),)
+    assert rows == ((*PAIR, "2", "1", "1", "0", "1"),)
 
 
 def test_recall_and_precision_stand_side_by_side_with_the_names_of_the_classes() -> None:
     summary = small(FIRST, SECOND, LABELS)
-    (table,) = (table for title, table in tables_of(summary).items() if title.startswith("Class by class"))
+    (table,) = (table for title, table in tables_of(summary).items() if title.startswith("Recall and precision"))
     assert [row[:2] for row in table.rows] == [("zero", "4"), ("one", "2"), ("two", "2")]
     shares = [[cell.split(" ")[0] for cell in row[2:]] for row in table.rows]
     assert shares == [
@@ -130,41 +130,35 @@ def test_recall_and_precision_stand_side_by_side_with_the_names_of_the_classes()
     ]
 
 
-def test_twins_that_never_disagree_are_said_to_be_as_expected_and_have_no_figure_of_it() -> None:
+def test_agreement_with_the_same_recipe_is_as_expected_and_has_no_figure() -> None:
     summary = small(FIRST, FIRST, LABELS)
     (sentence,) = prediction_sentences(summary)
-    assert sentence.endswith(
-        "They say the same class of every one of them, as is expected of twins with the same recipe."
-    )
+    assert sentence.endswith("Their predictions agree on all of them, as expected with the same recipe.")
     assert "never disagree" in left_out(summary)["disagreements"]
-    assert "make the same mistakes" in drawn(summary)["confusion"].title
+    assert "make the same errors" in drawn(summary)["confusion"].title
 
 
-def test_networks_of_other_recipes_that_agree_are_not_said_to_be_twins() -> None:
+def test_agreement_with_different_recipes_is_not_called_expected() -> None:
     (sentence,) = prediction_sentences(small(FIRST, FIRST, LABELS, recipe="article-torch"))
-    assert sentence.endswith("They say the same class of every one of them.")
+    assert sentence.endswith("Their predictions agree on all of them.")
 
 
-def test_a_few_disagreements_of_twins_are_no_finding_about_which_is_better() -> None:
+def test_disagreements_with_the_same_recipe_are_no_finding_about_which_is_better() -> None:
     (sentence,) = prediction_sentences(small(FIRST, SECOND, LABELS))
     assert "McNemar" not in sentence
-    assert sentence.endswith("expected to differ where rounding decides, if anywhere.")
+    assert sentence.endswith("only rounding can make predictions differ.")
 
 
-def test_titles_name_the_worst_confusion_and_the_surest_mistake() -> None:
+def test_titles_name_the_most_frequent_confusion_and_the_most_confident_error() -> None:
     result = drawn(small(FIRST, SECOND, LABELS))
-    assert (
-        result["confusion"].title
-        == "scratch-numpy most often takes zero for one (1 of 4), torch-eager zero for one (2 of 4)"
-    )
-    surest = result["confidently-wrong"].title.replace("\N{NO-BREAK SPACE}", " ")
-    assert surest == (
-        "Surest mistake of scratch-numpy: 72.9 % (of 2 mistakes); surest mistake of torch-eager: 78.6 % (of 2 mistakes)"
-    )
+    confused = "Most frequent confusion: zero as one (scratch-numpy), zero as one (torch-eager)"
+    assert result["confusion"].title == confused
+    error = result["most-confident-errors"].title.replace("\N{NO-BREAK SPACE}", " ")
+    assert error == "Most confident error: scratch-numpy 72.9 %, torch-eager 78.6 %"
     assert result["disagreements"].title.startswith("scratch-numpy and torch-eager disagree on 2 of 8 test examples")
 
 
-def test_hidden_units_of_twins_are_the_same_units_and_their_difference_is_in_the_title() -> None:
+def test_hidden_units_with_the_same_recipe_are_the_same_units_with_their_difference_in_the_title() -> None:
     summary = small(FIRST, FIRST, LABELS)
     assert summary.outcomes is not None
     first, second = summary.outcomes.networks
@@ -174,24 +168,24 @@ def test_hidden_units_of_twins_are_the_same_units_and_their_difference_is_in_the
     assert drawn(summary)["hidden-units"].title.endswith("torch-eager differ by at most 0.25")
 
 
-def test_too_many_classes_for_a_matrix_are_a_table_of_the_worst_confusions() -> None:
+def test_too_many_classes_for_a_matrix_are_a_table_of_the_most_frequent_confusions() -> None:
     summary = summary_of(n_classes=300, n_examples=900)
-    assert left_out(summary)["confusion"].startswith("300 classes are more than can be read")
-    worst = [table for title, table in tables_of(summary).items() if title.startswith("Worst confusions")]
-    assert [len(table.rows) for table in worst] == [20, 20]
-    counted = [int(row[2]) + int(row[3]) for row in worst[0].rows]
+    assert left_out(summary)["confusion"].startswith("300 classes are too many for a matrix")
+    confusions = [table for title, table in tables_of(summary).items() if title.startswith("Most frequent confusions")]
+    assert [len(table.rows) for table in confusions] == [20, 20]
+    counted = [int(row[2]) + int(row[3]) for row in confusions[0].rows]
     assert counted == sorted(counted, reverse=True)
-    assert not any(title.startswith("Worst") for title in tables_of(summary_of()))
+    assert not any(title.startswith("Most frequent") for title in tables_of(summary_of()))
 
 
-def test_inputs_that_are_no_square_image_are_told_in_tables() -> None:
+def test_inputs_that_are_no_square_image_are_in_tables() -> None:
     summary = summary_of(side=30**0.5)
     assert {name: reason for name, reason in left_out(summary).items() if name in OWN} == dict.fromkeys(
         OWN[1:], "30 inputs are no square image"
     )
     titles = [title.partition(":")[0] for title in tables_of(summary)]
-    assert titles.count("They disagree on") == 1, "twins do not"
-    assert titles.count("Most confidently wrong") == 2
+    assert titles.count("Examples with different predictions") == 1, "the same recipe agrees"
+    assert titles.count("Most confident errors") == 2
 
 
 NO_NETWORK = make_panel(())
@@ -214,12 +208,12 @@ def test_the_section_stands_between_how_fast_and_why_with_all_its_figures(tmp_pa
     report = report_of(summary_of(), tmp_path)
     headings = [section.heading for section in report.sections]
     assert headings[2:5] == ["How fast?", HEADING, "Why?"]
-    shown = [block.source for block in section_of(report).blocks if isinstance(block, Shown)]
+    shown = [block.what for block in section_of(report).blocks if isinstance(block, Shown)]
     assert [what.name for what in shown if isinstance(what, FigureFile)] == list(OWN)
 
 
 def test_the_section_of_a_run_that_kept_no_networks_says_so_and_nothing_else(tmp_path: Path) -> None:
-    summary = summarize(*recorded_run(TWINS, seeds=(0,), epochs=1))
+    summary = summarize(*recorded_run(PAIR, seeds=(0,), epochs=1))
     assert section_of(report_of(summary, tmp_path)).blocks == (NO_NETWORK,)
     assert not [*prediction_sentences(summary), *prediction_tables(summary)]
 
@@ -234,7 +228,7 @@ def test_without_test_examples_there_are_notes_and_hidden_units_alone(tmp_path: 
     note, figure, _ = section_of(report_of(summary, tmp_path)).blocks
     assert note == "The examples are gone."
     assert isinstance(figure, Shown)
-    assert isinstance(figure.source, FigureFile)
+    assert isinstance(figure.what, FigureFile)
 
 
 def test_without_any_network_there_are_the_note_and_that_there_is_no_panel(tmp_path: Path) -> None:

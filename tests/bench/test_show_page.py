@@ -116,7 +116,7 @@ def test_a_shell_takes_the_commands_as_they_are_whatever_the_names(tmp_path: Pat
     command = item.python.replace("python", shlex.quote(sys.executable), 1)
     printed = subprocess.run(command, shell=True, cwd=tmp_path, check=True, capture_output=True, text=True).stdout
     assert float(printed.splitlines()[1].split()[-1]) == 7
-    assert json.loads(item.rows[0]) == rows[0]
+    assert json.loads(item.records[0]) == rows[0]
 
 
 def test_what_is_in_the_description_is_printed_from_there() -> None:
@@ -225,7 +225,7 @@ def test_further_runs_are_shown_with_where_they_come_from_and_a_broken_one_in_on
     assert "The run in broken cannot be shown: " in str(shown[1])
     assert "missing required field `questions`" in str(shown[1])
     assert any("1 thread each" in str(block) for block in shown)
-    assert any(isinstance(block, Caution) and "it does not say where it was made" in block.text for block in shown)
+    assert any(isinstance(block, Caution) and "its environment is unknown" in block.text for block in shown)
     assert any(isinstance(block, Listed) and "tensors by index" in str(block) for block in shown)
     assert any(isinstance(block, Shown) and "in ladder/records.jsonl" in block.evidence.source for block in shown)
 
@@ -283,6 +283,6 @@ def test_the_same_machine_and_versions_are_no_difference_and_others_are_named() 
     }
     other["environment"]["python"] = "3.0"
     assert differences(described(other), described(description)) == [
-        "other versions of numpy and Python ran it",
-        "it is of another state of this suite: commit 0123456789 there, commit 0123456789 here",
+        "other versions of numpy and Python",
+        "another version of this suite: commit 0123456789 there, commit 0123456789 here",
     ]

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from pptx.util import Emu
 
 from backprop_bench.bench.cli.main import main
-from backprop_bench.bench.compare import answer as claims
+from backprop_bench.bench.compare import answer
 from backprop_bench.bench.core.records.reader import DESCRIPTION, RECORDS
 from backprop_bench.bench.report.table import Table, make_table
 from backprop_bench.bench.slides import deck, equations, pptx_file
@@ -154,7 +154,7 @@ def test_slides_say_what_the_report_says(made: tuple[Path, Path]) -> None:
     folder, file = made
     message = words_of(file)
     summary = summarize(read_plain_description(folder), read_rows(folder))
-    for sentence in claims.answer(summary):
+    for sentence in answer.answer(summary):
         assert " ".join(sentence.split()) in message
     assert "What is each idea worth?" in message
     assert "the hand-written network to PyTorch's, accuracy goes from" in message
