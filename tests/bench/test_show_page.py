@@ -65,7 +65,7 @@ def blocks_of(run: Path) -> list[Block]:
 
 @pytest.fixture(scope="module")
 def evidence(run: Path) -> list[Evidence]:
-    """All that is said to be behind the tables and figures of a report, without what is said twice."""
+    """The sources of the tables and figures of a report, each once."""
     result = [block.evidence for block in blocks_of(run) if isinstance(block, Shown)]
     return list({item.python: item for item in result}.values())
 
@@ -262,7 +262,7 @@ def test_with_names_the_runs_to_show_and_nothing_else(run: Path, tmp_path: Path)
     assert asked.exit_code == 0, asked.output
     page = (run / "report.html").read_text("utf-8")
     assert "Another comparison" in page
-    assert "What each idea is worth" not in page
+    assert "Speed-up of every stage" not in page
 
 
 def test_with_a_folder_that_is_not_there_or_beside_a_run_of_another_command_is_refused(run: Path) -> None:

@@ -153,7 +153,7 @@ def test_colours_are_chosen_by_the_reader_and_kept_nowhere(browser: Any, page: P
 def test_a_digit_is_drawn_by_mouse_and_both_networks_answer(browser: Any) -> None:
     from selenium.webdriver import ActionChains
 
-    assert one(browser, "#panel-said").text == "Nothing is drawn yet."
+    assert one(browser, "#panel-predictions").text == "Nothing is drawn yet."
     pad = one(browser, "#pad")
     browser.execute_script("arguments[0].scrollIntoView()", pad)
     chain = ActionChains(browser, duration=20).move_to_element_with_offset(pad, 0, -80).click_and_hold()
@@ -161,12 +161,12 @@ def test_a_digit_is_drawn_by_mouse_and_both_networks_answer(browser: Any) -> Non
         chain.move_by_offset(0, 40)
     chain.release().perform()
     browser.execute_async_script("requestAnimationFrame(() => requestAnimationFrame(arguments[0]))")
-    message = one(browser, "#panel-said").text
-    assert "scratch-numpy says" in message
-    assert "torch-eager says" in message
+    message = one(browser, "#panel-predictions").text
+    assert "scratch-numpy predicts" in message
+    assert "torch-eager predicts" in message
     assert len(every(browser, "#panel-answers .outputs tr")) == 20
     one(browser, "#pad-clear").click()
-    assert one(browser, "#panel-said").text == "Nothing is drawn yet."
+    assert one(browser, "#panel-predictions").text == "Nothing is drawn yet."
 
 
 def test_a_digit_is_drawn_and_a_test_example_chosen_by_keyboard_alone(browser: Any) -> None:
@@ -174,11 +174,11 @@ def test_a_digit_is_drawn_and_a_test_example_chosen_by_keyboard_alone(browser: A
     pad.send_keys(SPACE, *[DOWN] * 8, *[RIGHT] * 4)
     browser.execute_async_script("requestAnimationFrame(() => requestAnimationFrame(arguments[0]))")
     assert one(browser, "#pad-state").text == "The pen is down."
-    assert "scratch-numpy says" in one(browser, "#panel-said").text
+    assert "scratch-numpy predicts" in one(browser, "#panel-predictions").text
     pad.send_keys(DELETE)
-    assert one(browser, "#panel-said").text == "Nothing is drawn yet."
+    assert one(browser, "#panel-predictions").text == "Nothing is drawn yet."
     one(browser, '[data-sample="3"]').send_keys(ENTER)
-    assert one(browser, "#panel-said").text.startswith("A test example with label 3. scratch-numpy says")
+    assert one(browser, "#panel-predictions").text.startswith("A test example with label 3. scratch-numpy predicts")
 
 
 def test_the_networks_of_another_question_are_shown_when_it_is_chosen(browser: Any) -> None:
