@@ -75,17 +75,16 @@ def compared_pair(question: QuestionSummary) -> tuple[Performance, Performance] 
 
 
 def headline(question: QuestionSummary) -> str:
-    """Return one sentence on how time and accuracy of a question compare."""
+    """Return how time and accuracy of a question compare, without the last full stop."""
     pair = compared_pair(question)
     if pair is not None:
-        return f"{time_sentence(question, *pair)}; {accuracy_words(question, *pair)}"
+        return f"{time_sentence(question, *pair)}. {accuracy_sentence(question, *pair)}"
     if not timed(question):
         return "Nothing was timed"
     (only,) = timed(question)
     reached = f" and reaches {percent(only.accuracy.estimate)}" if only.curve else ""
     return (
-        f"{named(only.implementation)} takes {seconds(only.wall_s.estimate)} per epoch{reached}; nothing else was "
-        "timed beside it"
+        f"{named(only.implementation)} takes {seconds(only.wall_s.estimate)} per epoch{reached}. Nothing else was timed"
     )
 
 
@@ -93,7 +92,7 @@ def title(question: QuestionSummary) -> str:
     """Return the answer to a question in at most twelve words, for a figure; :func:`headline` has the intervals."""
     pair = compared_pair(question)
     if pair is None:
-        return headline(question).partition(";")[0]
+        return headline(question).partition(". ")[0]
     subject, other = pair
     ratio, accuracy = time_ratio(question, *(item.implementation for item in pair)), accuracy_title(question, *pair)
     if ratio is None or (has_bounds(ratio) and ratio.contains(1)):
@@ -131,23 +130,23 @@ def accuracy_title(question: QuestionSummary, subject: Performance, other: Perfo
     return f"{named((subject if gap.estimate > 0 else other).implementation)} is more accurate"
 
 
-def accuracy_words(question: QuestionSummary, subject: Performance, other: Performance) -> str:
+def accuracy_sentence(question: QuestionSummary, subject: Performance, other: Performance) -> str:
     """Return how the accuracy of one compares with that of the other, seed by seed."""
     untrained = [named(performance.implementation) for performance in (subject, other) if not performance.curve]
     if untrained:
-        return f"no accuracy of {listing(untrained)} was measured"
+        return f"No accuracy of {listing(untrained)} was measured"
     own, others = subject.accuracy.estimate, other.accuracy.estimate
     values = f"{percent(own, 2)} vs {percent(others, 2)}"
     if last_epoch(subject) != last_epoch(other):
-        return f"accuracies are of different epochs, {last_epoch(subject)} and {last_epoch(other)}: {values}"
+        return f"Accuracies are of different epochs, {last_epoch(subject)} and {last_epoch(other)}: {values}"
     gap = accuracy_gap(question, subject.implementation, other.implementation)
     if gap is None or not has_bounds(gap):
-        return f"accuracies {values}, from too few seeds for an interval"
+        return f"Accuracies: {values}, from too few seeds for an interval"
     if gap.low == gap.high == 0:
-        return f"accuracy is the same for each seed, {percent(own, 2)} on average"
+        return f"Accuracy is the same for each seed, {percent(own, 2)} on average"
     if gap.low <= 0 <= gap.high:
         word = "agree" if gap.half_width <= WIDEST else "show no significant difference"
-        return f"accuracies {word}, {values} (difference {points(gap)})"
+        return f"Accuracies {word}, {values} (difference {points(gap)})"
     more, larger, smaller = (subject, own, others) if gap.estimate > 0 else (other, others, own)
     gap = gap if gap.estimate > 0 else Interval(-gap.estimate, -gap.high, -gap.low, gap.n)
     return (
@@ -236,7 +235,7 @@ def _slowdowns(summary: Summary) -> list[str]:
 
 
 def lead(summary: Summary) -> str:
-    """Return the answer in one sentence: verification, and the result of the last question."""
+    """Return the answer in short: verification, and the result of the last question."""
     checks = [check for question in summary.questions for check in question.verifications]
     if not checks:
         right = "Not verified"
@@ -247,7 +246,7 @@ def lead(summary: Summary) -> str:
     if not summary.questions:
         return f"{right}."
     question = summary.questions[-1]
-    return f"{right}; {clean(question.title[:1].lower() + question.title[1:])}: {headline(question)}."
+    return f"{right}. {clean(question.title)}: {headline(question)}."
 
 
 def answer(summary: Summary) -> list[str]:

@@ -56,7 +56,7 @@ def draw(summary: Summary) -> Drawing:
         page.heading(titles[-1], one.subtitle)
         height = ABOVE + SIDE + (1.0 if _turned(examples) else BELOW)
         page.band(height, lambda band, one=one, matrices=matrices: _draw(band, examples, one, matrices))  # type: ignore[misc]
-        page.text(_note(examples, one, matrices), style.SMALL, color=style.GREY)
+        page.text(_note(examples, matrices), style.SMALL, color=style.GREY)
         alts.append(_alt(examples, one, matrices, titles[-1]))
     return Drawing("confusion", titles[-1], " ".join(alts), page.figure())
 
@@ -139,11 +139,10 @@ def _label(axes: Axes, examples: LabelledExamples, first: bool) -> None:
         spine.set(visible=True, color=style.FAINT)
 
 
-def _note(examples: LabelledExamples, one: Shown, matrices: list[Matrix]) -> str:
-    both = " of both matrices" if len(one.pair) == 2 else ""
+def _note(examples: LabelledExamples, matrices: list[Matrix]) -> str:
     return (
-        f"Numbers of {count(len(examples.labels), 'test example')}; grey is right. The colour scale{both} is the "
-        f"square root of the share of errors in a true label, up to {percent(_largest_share(matrices))} (dark)."
+        f"Numbers of {count(len(examples.labels), 'test example')}; grey is right. Colour: square root of the share of "
+        f"errors by true label, up to {percent(_largest_share(matrices))} (dark)."
     )
 
 

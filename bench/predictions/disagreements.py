@@ -116,10 +116,7 @@ def _note(disagreement: Disagreement, places: Classes, first: TrainedNetwork, se
         if len(places) == len(disagreement.examples)
         else f"Shown: the {len(places)} most confident, at most {ALIKE} alike"
     )
-    return (
-        f"Below each image: true label, predicted label of {names[0]}, predicted label of {names[1]}; bold is right. "
-        f"{which}."
-    )
+    return f"Below each image: true label, then predicted labels of {names[0]} and {names[1]}; bold is right. {which}."
 
 
 def _examples_in_words(examples: LabelledExamples, disagreement: Disagreement, places: Classes) -> str:

@@ -143,7 +143,7 @@ def _title(result: Repeatability) -> str:
     unpaired = [deviation for ratio in result.ratios for deviation in ratio.unpaired.deviations]
     n_unpaired = sum(ratio.unpaired.n_within for ratio in result.ratios)
     return (
-        f"{n_paired} of {len(paired)} paired ratios repeat within {within(TOLERANCE)}; unpaired, "
+        f"{n_paired} of {len(paired)} paired ratios within {within(TOLERANCE)}; measured separately "
         f"{n_unpaired} of {len(unpaired)}"
     )
 
@@ -165,7 +165,7 @@ def _draw_ratio(band: style.Band, result: Repeatability, ratio: RepeatedRatio, l
     _percent_axis(unpaired, [deviation for item in result.ratios for deviation in item.unpaired.deviations])
     if last:
         paired.set_xlabel("paired, around the pooled value")
-        unpaired.set_xlabel("separately, around their mean")
+        unpaired.set_xlabel("measured separately, around their mean")
     estimates = [number_interval(item.interval) for item in ratio.repetitions]
     style.row_texts(unpaired, ESTIMATE, "paired, 95 % CI", estimates)
     style.row_texts(unpaired, DEVIATION, "deviation", [_signed(item.deviation) for item in ratio.repetitions])

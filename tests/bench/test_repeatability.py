@@ -172,7 +172,7 @@ def test_the_figure_is_the_same_every_time_and_says_its_numbers(result: Repeatab
     assert first.png.read_bytes() == second.png.read_bytes()
     assert first.svg.read_bytes() == second.svg.read_bytes()
     title = first.title.replace("\N{NO-BREAK SPACE}", " ")
-    assert title == "3 of 3 paired ratios repeat within ±2 %; unpaired, 2 of 6"
+    assert title == "3 of 3 paired ratios within ±2 %; measured separately 2 of 6"
     assert "68.31" in first.alt
 
 

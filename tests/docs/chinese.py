@@ -23,8 +23,8 @@ PHRASES = {
     r"\((?P<what>[\w ]+) of (?P<a>[\w.:/-]+)\)": (
         "已验证：{n} 项检查全部通过；最大误差是容差的 {share} %（{a} 的{what}）"
     ),
-    rf"(?P<title>[^(]+) {EXTENT}: (?P<time>.*?); (?P<rest>.*)": (
-        "{title}（{examples} 个训练样本，{epochs} 个 epoch）：{time}；{rest}"
+    rf"(?P<title>[^(]+) {EXTENT}: (?P<time>.*?)\. (?P<rest>.*)": (
+        "{title}（{examples} 个训练样本，{epochs} 个 epoch）：{time}。{rest}"
     ),
     "As published: the article's two networks": "As published，按原文：文章的两个网络",
     "Same recipe, same weights, same batches": "Same recipe，同一训练配置、同样的初始权重、同样的 batch",
@@ -37,11 +37,11 @@ PHRASES = {
     rf"(?P<a>[\w.:/-]+) is more accurate, {BOTH} {GAP}": (
         "{a} 的准确率更高，{own} 对 {other}（相差 {gap} 个百分点，95 % 置信区间 {ci}）"
     ),
-    rf"accuracies agree, {BOTH} {GAP}": "准确率一致，{own} 对 {other}（相差 {gap} 个百分点，95 % 置信区间 {ci}）",
-    rf"accuracies show no significant difference, {BOTH} {GAP}": (
+    rf"Accuracies agree, {BOTH} {GAP}": "准确率一致，{own} 对 {other}（相差 {gap} 个百分点，95 % 置信区间 {ci}）",
+    rf"Accuracies show no significant difference, {BOTH} {GAP}": (
         "准确率没有显著差异，{own} 对 {other}（相差 {gap} 个百分点，95 % 置信区间 {ci}）"
     ),
-    r"accuracy is the same for each seed, (?P<own>[\d.]+ %) on average": "每个随机种子下准确率都相同，平均 {own}",
+    r"Accuracy is the same for each seed, (?P<own>[\d.]+ %) on average": "每个随机种子下准确率都相同，平均 {own}",
     r" \(fastest in PyTorch\)": "（PyTorch 中最快）",
     r" \(fastest from scratch\)": "（手写版中最快）",
 }
