@@ -21,7 +21,7 @@ def show(folder: Path, output: Output) -> None:
       backprop-bench show
       backprop-bench show results/latest-ladder
       backprop-bench show results/latest --format json
-      backprop-bench show results/latest --table parity
+      backprop-bench show results/latest --table verification
       backprop-bench show results/latest --table 1 --format csv > results.csv
     """  # noqa: D301 (click reads the backspace)
     findings = findings_of_run(folder)

@@ -26,28 +26,26 @@ from backprop_bench.bench.report.numbers import (
     two_digits,
 )
 
+SAME_ACCURACY = "no significant difference in accuracy"
 WIDEST = 0.01
-"""Largest half-width of an interval of accuracy from which agreement is concluded: one percentage point."""
+"""Largest half-width of an interval of accuracy that still counts as agreement: one percentage point."""
 
 NUMBERED = {"training": "seed", "timing": "process replicate"}
 """What the number of a failure counts, by phase."""
-
-PHASES = {"verification": "verification"}
-"""What a phase of the records is called, where it is called otherwise."""
 
 
 def time_ratio(question: QuestionSummary, numerator: str, denominator: str) -> Interval | None:
     """Return time(numerator) / time(denominator), whichever way round it was computed; None where it was not."""
     for ratio in question.ratios:
-        found = ratio.interval
-        if not found.n or (ratio.numerator, ratio.denominator) not in (
+        interval = ratio.interval
+        if not interval.n or (ratio.numerator, ratio.denominator) not in (
             (numerator, denominator),
             (denominator, numerator),
         ):
             continue
         if ratio.numerator == numerator:
-            return found
-        return inverse(found)
+            return interval
+        return inverse(interval)
     return None
 
 
@@ -77,27 +75,32 @@ def compared_pair(question: QuestionSummary) -> tuple[Performance, Performance] 
 
 
 def headline(question: QuestionSummary) -> str:
-    """Return one sentence on how time and accuracy of a question compare."""
+    """Return how time and accuracy of a question compare, without the last full stop."""
     pair = compared_pair(question)
     if pair is not None:
-        return f"{time_sentence(question, *pair)}; {accuracy_words(question, *pair)}"
+        return f"{time_sentence(question, *pair)}. {accuracy_sentence(question, *pair)}"
     if not timed(question):
         return "Nothing was timed"
     (only,) = timed(question)
     reached = f" and reaches {percent(only.accuracy.estimate)}" if only.curve else ""
     return (
-        f"{named(only.implementation)} takes {seconds(only.wall_s.estimate)} per epoch{reached}; nothing else was "
-        "timed beside it"
+        f"{named(only.implementation)} takes {seconds(only.wall_s.estimate)} per epoch{reached}. Nothing else was timed"
     )
 
 
 def title(question: QuestionSummary) -> str:
-    """Return the answer to a question in few words, for a figure; :func:`headline` has the intervals."""
+    """Return the answer to a question in at most twelve words, for a figure; :func:`headline` has the intervals."""
     pair = compared_pair(question)
     if pair is None:
-        return headline(question)
+        return headline(question).partition(". ")[0]
     subject, other = pair
-    return f"{time_sentence(question, subject, other, with_interval=False)}; {accuracy_title(question, subject, other)}"
+    ratio, accuracy = time_ratio(question, *(item.implementation for item in pair)), accuracy_title(question, *pair)
+    if ratio is None or (has_bounds(ratio) and ratio.contains(1)):
+        names = f"{named(subject.implementation)} and {named(other.implementation)}"
+        if ratio is not None and accuracy == SAME_ACCURACY:
+            return f"{names}: no significant difference in time or accuracy"
+        return f"{names}: {'times not compared' if ratio is None else 'no significant difference in time'}; {accuracy}"
+    return f"{time_sentence(question, subject, other, with_interval=False)}; {accuracy}"
 
 
 def time_sentence(
@@ -119,31 +122,31 @@ def accuracy_title(question: QuestionSummary, subject: Performance, other: Perfo
     """Return how the accuracy of one compares with that of the other, in few words."""
     gap = accuracy_gap(question, subject.implementation, other.implementation)
     if gap is None or not has_bounds(gap) or last_epoch(subject) != last_epoch(other):
-        return "accuracies are not compared"
+        return "accuracies not compared"
     if gap.low == gap.high == 0:
-        return "accuracies are the same"
+        return "same accuracy"
     if gap.low <= 0 <= gap.high:
-        return "accuracies do not differ significantly"
+        return SAME_ACCURACY
     return f"{named((subject if gap.estimate > 0 else other).implementation)} is more accurate"
 
 
-def accuracy_words(question: QuestionSummary, subject: Performance, other: Performance) -> str:
+def accuracy_sentence(question: QuestionSummary, subject: Performance, other: Performance) -> str:
     """Return how the accuracy of one compares with that of the other, seed by seed."""
     untrained = [named(performance.implementation) for performance in (subject, other) if not performance.curve]
     if untrained:
-        return f"no accuracy of {listing(untrained)} was measured"
+        return f"No accuracy of {listing(untrained)} was measured"
     own, others = subject.accuracy.estimate, other.accuracy.estimate
     values = f"{percent(own, 2)} vs {percent(others, 2)}"
     if last_epoch(subject) != last_epoch(other):
-        return f"accuracies are of different epochs, {last_epoch(subject)} and {last_epoch(other)}: {values}"
+        return f"Accuracies are of different epochs, {last_epoch(subject)} and {last_epoch(other)}: {values}"
     gap = accuracy_gap(question, subject.implementation, other.implementation)
     if gap is None or not has_bounds(gap):
-        return f"accuracies {values}, from too few seeds for an interval"
+        return f"Accuracies: {values}, from too few seeds for an interval"
     if gap.low == gap.high == 0:
-        return f"accuracy is the same for each seed, {percent(own, 2)} on average"
+        return f"Accuracy is the same for each seed, {percent(own, 2)} on average"
     if gap.low <= 0 <= gap.high:
         word = "agree" if gap.half_width <= WIDEST else "show no significant difference"
-        return f"accuracies {word}, {values} (difference {points(gap)})"
+        return f"Accuracies {word}, {values} (difference {points(gap)})"
     more, larger, smaller = (subject, own, others) if gap.estimate > 0 else (other, others, own)
     gap = gap if gap.estimate > 0 else Interval(-gap.estimate, -gap.high, -gap.low, gap.n)
     return (
@@ -155,11 +158,11 @@ def accuracy_words(question: QuestionSummary, subject: Performance, other: Perfo
 def accuracy_gap(question: QuestionSummary, first: str, second: str) -> Interval | None:
     """Return accuracy(first) − accuracy(second), paired by seed, whichever way round it was computed."""
     for difference in question.differences:
-        found = difference.interval
-        if found.n and (difference.first, difference.second) == (first, second):
-            return found
-        if found.n and (difference.first, difference.second) == (second, first):
-            return Interval(-found.estimate, -found.high, -found.low, found.n)
+        gap = difference.interval
+        if gap.n and (difference.first, difference.second) == (first, second):
+            return gap
+        if gap.n and (difference.first, difference.second) == (second, first):
+            return Interval(-gap.estimate, -gap.high, -gap.low, gap.n)
     return None
 
 
@@ -177,56 +180,49 @@ def all_agree(question: QuestionSummary, performances: Sequence[Performance]) ->
     return True
 
 
-def parity_sentence(summary: Summary) -> str:
+def verification_sentence(summary: Summary) -> str:
     """Return whether the implementations were verified."""
-    checks = [check for question in summary.questions for check in question.parity]
+    checks = [check for question in summary.questions for check in question.verifications]
     if not checks:
-        return "Not verified: no check was recorded, so nothing here shows that the implementations compute the same"
+        return "Not verified: no check was recorded"
     if not all(check.passed for check in checks):
         return f"Not verified: {_failed_checks(checks)}"
-    worst = max(checks, key=share_of_bound)
+    worst = max(checks, key=share_of_tolerance)
     return (
         f"Verified: {'the only check' if len(checks) == 1 else f'each of {len(checks)} checks'} passed; the largest "
-        f"error is {two_digits(100 * share_of_bound(worst))}{NBSP}% of its tolerance "
+        f"error is {two_digits(100 * share_of_tolerance(worst))}{NBSP}% of its tolerance "
         f"({clean(worst.check)} of {named(worst.implementation)})"
     )
 
 
 def warnings(summary: Summary) -> list[str]:
-    """Return what a reader must know before any number: what is missing, failed or diverged."""
-    found = []
+    """Return the warnings: what is missing, failed or diverged."""
+    lines = []
     if not summary.complete:
-        found.append(
-            "This run is incomplete: planned trainings or timings are missing, and it shows what was measured."
-        )
-    checks = [check for question in summary.questions for check in question.parity]
+        lines.append("This run is incomplete: planned trainings or timings are missing.")
+    checks = [check for question in summary.questions for check in question.verifications]
     if not all(check.passed for check in checks):
-        found.append(f"Not verified: {_failed_checks(checks)}. Times of unequal computations are no comparison.")
-    found += _slowdowns(summary)
+        lines.append(f"Not verified: {_failed_checks(checks)}. Times of unequal computations are no comparison.")
+    lines += _slowdowns(summary)
     for question in summary.questions:
         title = clean(question.title)
-        found += [f"{title}: {_failure_words(failure)}" for failure in question.failures]
-        found += [
+        lines += [f"{title}: {_failure_words(failure)}" for failure in question.failures]
+        lines += [
             f"{title}: training of {named(performance.implementation)} diverged with "
             f"{'seed' if len(performance.diverged) == 1 else 'seeds'} {listing(map(str, performance.diverged))}."
             for performance in question.performances
             if performance.diverged
         ]
         unsure = self_test_warning(question)
-        found += [] if unsure is None else [f"{title}: {unsure}"]
-    return found
+        lines += [] if unsure is None else [f"{title}: {unsure}"]
+    return lines
 
 
 def _failure_words(failure: Failure) -> str:
     number = "" if failure.number is None else f", {NUMBERED.get(failure.phase, 'number')} {failure.number}"
     reason = clean(failure.message).rstrip(".")
     end = "" if reason.endswith("?") else "."  # it may end with what to ask
-    return f"{named(failure.implementation)} failed ({phase_words(failure)}{number}): {reason}{end}"
-
-
-def phase_words(failure: Failure) -> str:
-    """Return what an implementation was doing when it failed."""
-    return PHASES.get(failure.phase, clean(failure.phase))
+    return f"{named(failure.implementation)} failed ({clean(failure.phase)}{number}): {reason}{end}"
 
 
 def _slowdowns(summary: Summary) -> list[str]:
@@ -239,8 +235,8 @@ def _slowdowns(summary: Summary) -> list[str]:
 
 
 def lead(summary: Summary) -> str:
-    """Return the answer in one sentence: whether they compute the same, and how the last question came out."""
-    checks = [check for question in summary.questions for check in question.parity]
+    """Return the answer in short: verification, and the result of the last question."""
+    checks = [check for question in summary.questions for check in question.verifications]
     if not checks:
         right = "Not verified"
     elif all(check.passed for check in checks):
@@ -250,13 +246,13 @@ def lead(summary: Summary) -> str:
     if not summary.questions:
         return f"{right}."
     question = summary.questions[-1]
-    return f"{right}; {clean(question.title[:1].lower() + question.title[1:])}: {headline(question)}."
+    return f"{right}. {clean(question.title)}: {headline(question)}."
 
 
 def answer(summary: Summary) -> list[str]:
-    """Return the run's answer: whether the implementations are right, then how each question came out."""
+    """Return the answer of the run: verification, then the result of each question."""
     return [
-        f"{parity_sentence(summary)}.",
+        f"{verification_sentence(summary)}.",
         *(f"{clean(question.title)} ({_extent(question)}): {headline(question)}." for question in summary.questions),
     ]
 
@@ -281,7 +277,7 @@ def _failed_checks(checks: Sequence[Verification]) -> str:
     return f"{len(failed)} of {count(len(checks), 'check')} failed ({names})"
 
 
-def share_of_bound(check: Verification) -> float:
+def share_of_tolerance(check: Verification) -> float:
     """Return the error of a check as a fraction of its tolerance."""
     if check.difference is None or not check.tolerance:
         return 0.0

@@ -11,14 +11,13 @@ from backprop_bench.bench.cli.options import RunOptions, folder_of_run, precisio
 from backprop_bench.bench.cli.output import finish
 from backprop_bench.bench.cli.progress import Bars
 from backprop_bench.bench.cli.running import go_on
-from backprop_bench.bench.compare import answer as claims
-from backprop_bench.bench.compare import headline, setting, tables
+from backprop_bench.bench.compare import answer, headline, setting, tables
 from backprop_bench.bench.compare.headline import headline_charts
 from backprop_bench.bench.compare.plan import PROFILES, plan_comparison
 from backprop_bench.bench.compare.report import Material, write_report
 from backprop_bench.bench.core.records.recorded_run import RecordedRun
 from backprop_bench.bench.core.summary import Summary, summarize
-from backprop_bench.bench.predictions import view as outcomes
+from backprop_bench.bench.predictions import view as predictions
 from backprop_bench.bench.predictions.load import outcomes_of_run
 from backprop_bench.bench.report.findings import Finding, Findings
 from backprop_bench.bench.report.table import Table
@@ -56,7 +55,7 @@ def compare(
 
 
 def compare_findings(run: RecordedRun, others: Sequence[Path] = ()) -> Findings:
-    """Return the findings of a run of ``compare``: the answer, warnings about it, and the tables that support it.
+    """Return the findings of a run of ``compare``: the answer, warnings, and tables.
 
     Parameters
     ----------
@@ -68,7 +67,7 @@ def compare_findings(run: RecordedRun, others: Sequence[Path] = ()) -> Findings:
     first = [make(question) for question in summary.questions for make in (tables.results_table, tables.ratios_table)]
     finding = Finding(
         name="report",
-        sentences=[*claims.warnings(summary), *claims.answer(summary)],
+        sentences=[*answer.warnings(summary), *answer.answer(summary)],
         tables=[*first, tables.failures_table(summary)],
         more=_further_tables(summary),
         charts=headline_charts(summary),
@@ -89,19 +88,19 @@ def short_findings(run: RecordedRun) -> Findings:
     """Return the answer of a run of ``compare``, for the report of another one; its own report has the rest."""
     summary = summarize(run.description, run.rows)
     drawn = [headline.draw(summary)] if headline.missing(summary) is None else []
-    sentences = [*claims.warnings(summary), *claims.answer(summary)]
+    sentences = [*answer.warnings(summary), *answer.answer(summary)]
     results = [tables.results_table(question) for question in summary.questions]
     return Findings([Finding("report", sentences, results, draw=lambda: drawn)])
 
 
 def _further_tables(summary: Summary) -> list[Table]:
     """Return the further tables of the report."""
-    of_question = (tables.apart_table, tables.work_table, tables.curves_table, tables.parts_table)
+    of_question = (tables.separate_table, tables.work_table, tables.curves_table, tables.parts_table)
     return [
-        tables.parity_table(summary),
+        tables.verification_table(summary),
         *(make(question) for make in of_question for question in summary.questions),
-        tables.disturbance_table(summary),
-        *outcomes.outcome_tables(summary),
+        tables.interference_table(summary),
+        *predictions.prediction_tables(summary),
         setting.recipes_table(summary),
         setting.environment_table(summary),
     ]

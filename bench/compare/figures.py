@@ -6,8 +6,7 @@ from pathlib import Path
 
 from backprop_bench.bench.compare import headline, learning_curves, ratios, step_parts
 from backprop_bench.bench.core.summary import Summary
-from backprop_bench.bench.predictions import confusion, disagreements, hidden_units
-from backprop_bench.bench.predictions import most_confident_errors as confidently_wrong
+from backprop_bench.bench.predictions import confusion, disagreements, hidden_units, most_confident_errors
 from backprop_bench.bench.report import style
 from backprop_bench.bench.report.drawing import Drawing, FigureFile, save
 
@@ -29,7 +28,7 @@ FIGURES = (
     FigureKind("step-parts", step_parts.missing, step_parts.draw),
     FigureKind("confusion", confusion.missing, confusion.draw),
     FigureKind("disagreements", disagreements.missing, disagreements.draw),
-    FigureKind("confidently-wrong", confidently_wrong.missing, confidently_wrong.draw),
+    FigureKind("most-confident-errors", most_confident_errors.missing, most_confident_errors.draw),
     FigureKind("hidden-units", hidden_units.missing, hidden_units.draw),
 )
 

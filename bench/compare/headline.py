@@ -5,11 +5,10 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from backprop_bench.bench.compare import answer as claims
+from backprop_bench.bench.compare import answer
 from backprop_bench.bench.core.stats.intervals import Interval
 from backprop_bench.bench.core.summary import Performance, QuestionSummary, Summary
 from backprop_bench.bench.report import style
-from backprop_bench.bench.report.certainty import METHOD
 from backprop_bench.bench.report.chart import Chart, own_bar
 from backprop_bench.bench.report.drawing import Drawing
 from backprop_bench.bench.report.numbers import (
@@ -35,21 +34,21 @@ ROW, ABOVE, BELOW = 0.27, 0.26, 0.5
 
 def missing(summary: Summary) -> str | None:
     """Return why there is nothing to draw."""
-    return None if any(map(claims.timed, summary.questions)) else "nothing was timed"
+    return None if any(map(answer.timed, summary.questions)) else "nothing was timed"
 
 
 def draw(summary: Summary) -> Drawing:
     """Draw one band per question: accuracy on the left, seconds per epoch on the right."""
     page, alts = style.Page(), []
-    questions = list(filter(claims.timed, summary.questions))
+    questions = list(filter(answer.timed, summary.questions))
     for question in questions:
-        title = claims.title(question)
+        title = answer.title(question)
         page.heading(title, question.title)
         height = ABOVE + ROW * len(question.performances) + BELOW
         page.band(height, lambda band, question=question: _draw_question(band, question))  # type: ignore[misc]
         page.text(_note(question), style.SMALL, color=style.GREY)
         alts.append(_alt(question, title))
-    return Drawing("headline", claims.title(questions[-1]), " ".join(alts), page.figure())
+    return Drawing("headline", answer.title(questions[-1]), " ".join(alts), page.figure())
 
 
 def headline_charts(summary: Summary) -> list[Chart]:
@@ -70,33 +69,28 @@ def headline_charts(summary: Summary) -> list[Chart]:
 
 def _note(question: QuestionSummary) -> str:
     performances = question.performances
-    epochs = sorted({claims.last_epoch(performance) for performance in performances})
-    after = f"epoch {epochs[0]}" if len(epochs) == 1 else f"the last one evaluated ({epochs[0]} to {epochs[-1]})"
+    epochs = sorted({answer.last_epoch(performance) for performance in performances})
+    after = f"epoch {epochs[0]}" if len(epochs) == 1 else f"epochs {epochs[0]} to {epochs[-1]}"
     seeds = count_range((performance.accuracy.n for performance in performances), "seed")
-    blocks = count_range((performance.wall_s.n for performance in performances), "block")
-    text = (
-        f"Accuracy on {count(question.test_examples, 'test example')} after {after} of {question.epochs}: mean of "
-        f"{seeds}, 95 % CI. Time of an epoch of {count(question.examples, 'training example')} and its ratio, from "
-        f"{blocks} each: {METHOD}."
-    )
-    intervals = [interval for item in performances for interval in (item.accuracy, item.wall_s)]
-    if not all(map(has_bounds, intervals)):
-        text += " A point without a bar: too few values for an interval."
+    accuracy = f"Accuracy: mean of {seeds} after {after}, {count(question.test_examples, 'test example')}"
     diverged = [named(item.implementation) for item in performances if item.diverged]
-    if diverged and len(diverged) < len(performances):
-        text += f" The accuracy axis is not stretched to {listing(diverged)}, of which a seed diverged."
+    if diverged:
+        accuracy += f"; diverged: {listing(diverged)}"
+    time = f"Time: an epoch of {count(question.examples, 'training example')}; bars are 95 % CIs"
     absent = dict.fromkeys(named(failure.implementation) for failure in question.failures)
-    return f"{text} Failed: {listing(absent)}." if absent else text
+    if absent:
+        time += f"; failed: {listing(absent)}"
+    return f"{accuracy}. {time}."
 
 
 def times_faster(question: QuestionSummary, performance: Performance) -> str:
     """Return how many times faster than the slowest one an implementation is, as it is written."""
-    reference = claims.slowest(question)
+    reference = answer.slowest(question)
     if reference is None or not performance.wall_s.n:
         return ABSENT
     if performance.implementation == reference:
         return "1×"
-    ratio = claims.time_ratio(question, reference, performance.implementation)
+    ratio = answer.time_ratio(question, reference, performance.implementation)
     if ratio is None:
         return ABSENT
     return "no significant difference" if ratio.contains(1) else factor(ratio)
@@ -116,7 +110,7 @@ def _draw_question(band: style.Band, question: QuestionSummary) -> None:
     _draw_intervals(time, names, [performance.wall_s for performance in performances])
     style.time_axis(time, _positive(performances), "wall time per epoch")
     style.row_texts(time, 0.12, "estimate", [_estimate(performance.wall_s) for performance in performances])
-    header = f"faster than {style.short_name(claims.slowest(question) or ABSENT, FIRST_LETTERS)}"
+    header = f"faster than {style.short_name(answer.slowest(question) or ABSENT, FIRST_LETTERS)}"
     style.row_texts(time, 0.85, header, [times_faster(question, performance) for performance in performances])
 
 

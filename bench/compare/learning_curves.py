@@ -1,4 +1,4 @@
-"""Figure: test accuracy over epochs and over seconds of training."""
+"""Figure: test accuracy over epochs and over cumulative training time."""
 
 import math
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from backprop_bench.bench.compare import answer as claims
+from backprop_bench.bench.compare import answer
 from backprop_bench.bench.core.summary import CurvePoint, Performance, QuestionSummary, Summary
 from backprop_bench.bench.report import style
 from backprop_bench.bench.report.drawing import Drawing
@@ -14,7 +14,6 @@ from backprop_bench.bench.report.numbers import (
     clean,
     count,
     count_range,
-    has_bounds,
     listing,
     named,
     percent,
@@ -49,7 +48,7 @@ def draw(summary: Summary) -> Drawing:
 
 def _trained(question: QuestionSummary) -> list[Performance]:
     """Return the performances with at least one evaluated epoch of training."""
-    return [performance for performance in question.performances if claims.last_epoch(performance) > 0]
+    return [performance for performance in question.performances if answer.last_epoch(performance) > 0]
 
 
 def _timed(performances: Sequence[Performance]) -> list[Performance]:
@@ -61,23 +60,15 @@ def _title(question: QuestionSummary) -> str:
     ranked = sorted(_trained(question), key=lambda performance: performance.accuracy.estimate)
     worst, best = ranked[0], ranked[-1]
     lowest, highest = named(worst.implementation), named(best.implementation)
-    epochs = sorted({claims.last_epoch(performance) for performance in ranked})
+    epochs = sorted({answer.last_epoch(performance) for performance in ranked})
     after = f"After {count(epochs[0], 'epoch')}" if len(epochs) == 1 else f"After {epochs[0]} to {epochs[-1]} epochs"
     low, high = percent(worst.accuracy.estimate, 2), percent(best.accuracy.estimate, 2)
     if worst is best:
-        took = f" in {seconds(best.curve[-1].seconds)} of training" if _timed(ranked) else ""
-        return f"{after} {highest} reaches {high}{took}"
-    if claims.all_agree(question, ranked):
-        reached = f"{after} all agree within their 95 % intervals, {low} to {high}"
-    else:
-        reached = f"{after} {lowest} is at {low}, {highest} at {high}"
-    times = sorted(_timed(ranked), key=lambda performance: performance.curve[-1].seconds)
-    if not times:
-        return f"{reached}; how long that takes was not timed"
-    least, most = (
-        f"{seconds(item.curve[-1].seconds)} ({named(item.implementation)})" for item in (times[0], times[-1])
-    )
-    return f"{reached}; that takes {least} to {most}" if len(times) > 1 else f"{reached}; that takes {least}"
+        time = f" in {seconds(best.curve[-1].seconds)}" if _timed(ranked) else ""
+        return f"{after}: {highest} reaches {high}{time}"
+    if answer.all_agree(question, ranked):
+        return f"{after}: accuracies agree, {low if low == high else f'{low} to {high}'}"
+    return f"{after}: {highest} reaches {high}, {lowest} {low}"
 
 
 def _draw_question(band: style.Band, question: QuestionSummary) -> None:
@@ -89,11 +80,11 @@ def _draw_question(band: style.Band, question: QuestionSummary) -> None:
         shown = [point for point in performance.curve if point.epoch]
         _draw_curve(epochs, performance, [point.epoch + shift for point in shown], shown)
         _draw_curve(times, performance, [point.seconds for point in shown], shown)
-    style.time_axis(times, _axis_seconds(performances), "epochs × wall time per epoch")
-    last = max(map(claims.last_epoch, performances))
+    style.time_axis(times, _axis_seconds(performances), "cumulative training time")
+    last = max(map(answer.last_epoch, performances))
     epochs.set_xlim(0.6, last + 0.4)
     epochs.xaxis.set_major_locator(MaxNLocator(8, integer=True, min_n_ticks=1))
-    epochs.set_xlabel("epochs of training")
+    epochs.set_xlabel("epoch")
     epochs.set_ylabel("test accuracy")
     for axes in (epochs, times):
         axes.set_ylim(*_accuracy_limits(performances))
@@ -149,28 +140,18 @@ def _accuracy_limits(performances: Sequence[Performance]) -> tuple[float, float]
 
 def _note(question: QuestionSummary) -> str:
     performances = _trained(question)
-    starts = [performance.curve[0].accuracy.estimate for performance in performances if not performance.curve[0].epoch]
     finals = [performance.accuracy for performance in performances]
     text = (
-        f"Mean of {count_range((accuracy.n for accuracy in finals), 'seed')} on "
-        f"{count(question.test_examples, 'test example')}; bands are 95 % CI, cut off at the axes. "
-        "Time is the number of epochs × the measured time per epoch, so of training alone; these trainings themselves "
-        "were not timed."
+        f"Test accuracy, mean of {count_range((accuracy.n for accuracy in finals), 'seed')}, with 95 % CI as a band. "
+        "Right: over cumulative training time, epochs × measured time per epoch"
     )
-    if len(performances) > 1:
-        text += " Over epochs, lines are shifted sideways a little so that equal ones do not hide each other."
     untimed = [named(item.implementation) for item in performances if item not in _timed(performances)]
     if untimed:
-        text += f" Without a line over time, for it was not timed: {listing(untimed)}."
-    if starts:
-        low, high = percent(min(starts)), percent(max(starts))
-        text += f" Not shown: the initial weights, at {low if low == high else f'{low} to {high}'}."
+        text += f"; not timed: {listing(untimed)}"
     diverged = [named(item.implementation) for item in performances if item.diverged]
     if diverged:
-        text += f" A seed of {listing(diverged)} diverged: no band is drawn and the axis is not stretched for it."
-    if not all(map(has_bounds, finals)):
-        text += " A line without a band: too few seeds for an interval."
-    return text
+        text += f"; diverged, without a band: {listing(diverged)}"
+    return f"{text}."
 
 
 def _alt(question: QuestionSummary, title: str) -> str:

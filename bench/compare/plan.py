@@ -21,7 +21,7 @@ from backprop_bench.data import RECIPES, Dataset, fit_recipe
 
 @dataclasses.dataclass(frozen=True)
 class Profile:
-    """How long a run may take.
+    """Size of a run.
 
     Attributes
     ----------
@@ -32,9 +32,9 @@ class Profile:
     part_blocks
         Blocks of steps in which the parts of a step are timed.
     part_seconds
-        About how long such a block is to take, seconds.
+        Approximate length of such a block, seconds.
     verification_steps
-        Weight changes after which the parity proof compares float64 weights.
+        Weight updates after which verification compares float64 weights.
     """
 
     as_published: Extent
@@ -69,7 +69,7 @@ def plan_comparison(
     profile_name
         A key of :data:`PROFILES`.
     implementations
-        Those to compare on the shared recipe; empty for every available one that is not for the asking only.
+        Those to compare on the shared recipe; empty for every available one that is not marked `only_by_name`.
     target
         Half-width of the interval of every ratio, as a share of it, at which timing may stop.
     budget_s
@@ -81,7 +81,7 @@ def plan_comparison(
         For an unknown or unavailable implementation, or a target or budget that is impossible.
     """
     profile = PROFILES[profile_name]
-    shared = [(name, "shared") for name in _chosen(implementations)]
+    shared = [(name, "shared") for name in _selected(implementations)]
     article = [("scratch-numpy", "article-scratch"), ("torch-loader", "article-torch")]
     questions = []
     for name, title, extent, pairs in (
@@ -106,8 +106,8 @@ def plan_comparison(
     )
 
 
-def _chosen(implementations: Sequence[str]) -> list[str]:
-    """Return the names that were asked for, each once; all available ones that need no asking where none was."""
+def _selected(implementations: Sequence[str]) -> list[str]:
+    """Return the requested names, each once; without any, all available ones that are not marked `only_by_name`."""
     names = list(implementations) or [
         name for name, known in IMPLEMENTATIONS.items() if known.unavailable() is None and not known.only_by_name
     ]

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
-from backprop_bench.bench.compare import answer as claims
+from backprop_bench.bench.compare import answer
 from backprop_bench.bench.core.stats.ratios import Ratio
 from backprop_bench.bench.core.summary import QuestionSummary, Summary
 from backprop_bench.bench.report import style
@@ -15,7 +15,7 @@ from backprop_bench.bench.report.numbers import clean, count_range, factor, has_
 
 NAMES, RATIO, BETWEEN, AROUND = 1.85, 2.95, 0.2, 2.3
 """Widths of the columns in inches, and of the room between the two axes; the rest is for the numbers."""
-NUMBERS, SETS = 0.12, 1.85
+NUMBERS, REPLICATES = 0.12, 1.85
 """Where the columns of numbers begin, in inches to the right of the axes."""
 ROW, ABOVE, BELOW = 0.32, 0.26, 0.5
 DOTS_BELOW = 0.24
@@ -53,7 +53,7 @@ def draw(summary: Summary) -> Drawing:
 
 def _shown(question: QuestionSummary) -> list[Ratio]:
     """Return how many times faster than the slowest each is, and the A/A test; nothing where nothing is compared."""
-    reference = claims.slowest(question)
+    reference = answer.slowest(question)
     faster = [
         ratio if ratio.numerator == reference else ratio.flipped()
         for ratio in compared(question)
@@ -64,8 +64,8 @@ def _shown(question: QuestionSummary) -> list[Ratio]:
 
 
 def _title(question: QuestionSummary) -> str:
-    pair = claims.compared_pair(question)
-    return "Time ratios" if pair is None else claims.time_sentence(question, *pair, with_interval=False)
+    pair = answer.compared_pair(question)
+    return "Time ratios" if pair is None else answer.time_sentence(question, *pair, with_interval=False)
 
 
 def _name(question: QuestionSummary, ratio: Ratio) -> str:
@@ -92,7 +92,7 @@ def _draw_question(band: style.Band, question: QuestionSummary, target: float) -
     around.axvspan(-target, target, color=TARGET_COLOUR, zorder=0, linewidth=0)
     _percent_axis(around)
     style.row_texts(around, NUMBERS, "times faster, 95 % CI", [factor(ratio.interval) for ratio in shown])
-    style.row_texts(around, SETS, "replicates", [str(ratio.n_replicates) for ratio in shown])
+    style.row_texts(around, REPLICATES, "replicates", [str(ratio.n_replicates) for ratio in shown])
 
 
 def _look(implementation: str) -> tuple[str, str]:
@@ -107,7 +107,9 @@ def _draw_ratio(axes: Axes, row: int, ratio: Ratio, look: tuple[str, str], scale
         axes.plot(ends, [row, row], color=colour, linewidth=4, solid_capstyle="butt")
     axes.plot([scaled(interval.estimate)], [row], marker, color=colour, markersize=7, markeredgecolor="white", mew=0.5)
     dots = [row + DOTS_BELOW] * ratio.n_replicates
-    axes.plot(list(map(scaled, ratio.by_set)), dots, "o", color=colour, markersize=3, alpha=0.6, markeredgewidth=0)
+    axes.plot(
+        list(map(scaled, ratio.by_replicate)), dots, "o", color=colour, markersize=3, alpha=0.6, markeredgewidth=0
+    )
 
 
 def _percent_axis(axes: Axes) -> None:
@@ -116,7 +118,7 @@ def _percent_axis(axes: Axes) -> None:
     axes.set_xlim(-1.08 * widest, 1.08 * widest)
     axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10], symmetric=True))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _signed(value)))
-    axes.set_xlabel("around the estimate")
+    axes.set_xlabel("relative to the estimate")
 
 
 def _ratio_axis(axes: Axes, ratios: Sequence[Ratio]) -> None:
@@ -127,7 +129,7 @@ def _ratio_axis(axes: Axes, ratios: Sequence[Ratio]) -> None:
         1.0,
         *bounds,
         *(item.estimate for item in intervals),
-        *(value for item in ratios for value in item.by_set),
+        *(value for item in ratios for value in item.by_replicate),
     ]
     low, high = min(values), max(values)
     factor = max(high / low, LEAST)
@@ -152,22 +154,19 @@ def _signed(share: float) -> str:
 def _note(summary: Summary, question: QuestionSummary) -> str:
     ratios = _shown(question)
     text = (
-        "Dots: process replicates, each the ratio of 10th-percentile block times; marker and bar: their geometric mean "
-        f"and 95 % CI. Right: enlarged, in per cent of the estimate; shaded: the target of "
-        f"{within(timing_of(summary, question).target)}."
+        "Dots: process replicates, ratios of 10th-percentile block times; marker and bar: geometric mean and 95 % CI. "
+        f"Right: relative to the estimate; shaded: the target of {within(timing_of(summary, question).target)}"
     )
     if any(_is_cut(ratio) for ratio in ratios):
-        text += f" What is more than {within(MOST_AROUND)} from its estimate is cut off there."
-    if not all(has_bounds(ratio.interval) for ratio in ratios):
-        text += " A marker without a bar: one process replicate gives no interval."
+        text += f"; clipped at {within(MOST_AROUND)}"
     if ratios[-1] is question.self_test:
-        text += f" A/A test: {named(ratios[-1].denominator)} against itself; the interval should include 1."
-    return text
+        text += f"; A/A test: {named(ratios[-1].denominator)} against itself"
+    return f"{text}."
 
 
 def _is_cut(ratio: Ratio) -> bool:
     """Say whether a dot or an end of the bar lies beyond the enlarged axis."""
-    shown = (*ratio.by_set, *((ratio.interval.low, ratio.interval.high) if has_bounds(ratio.interval) else ()))
+    shown = (*ratio.by_replicate, *((ratio.interval.low, ratio.interval.high) if has_bounds(ratio.interval) else ()))
     return any(abs(value / ratio.interval.estimate - 1) > MOST_AROUND for value in shown)
 
 
@@ -177,4 +176,4 @@ def _alt(question: QuestionSummary, title: str) -> str:
         f"({count_range([ratio.n_replicates], 'process replicate')})"
         for ratio in _shown(question)
     )
-    return f"{clean(question.title)}: {title}. Times faster than {named(claims.slowest(question) or '')}: {each}."
+    return f"{clean(question.title)}: {title}. Times faster than {named(answer.slowest(question) or '')}: {each}."

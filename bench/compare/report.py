@@ -4,17 +4,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from backprop_bench.bench.compare import answer as claims
-from backprop_bench.bench.compare import setting, tables
+from backprop_bench.bench.compare import answer, setting, tables
 from backprop_bench.bench.compare.figures import draw_all, left_out
 from backprop_bench.bench.core.records.files import write_whole
-from backprop_bench.bench.core.records.kinds import AnyRecord
+from backprop_bench.bench.core.records.kinds import AnyRecord, Verification, kind_of
 from backprop_bench.bench.core.summary import QuestionSummary, Summary
-from backprop_bench.bench.predictions import view as outcomes
+from backprop_bench.bench.predictions import view as predictions
 from backprop_bench.bench.report import certainty
 from backprop_bench.bench.report.blocks import Block, Code, Report, Section, Shown
 from backprop_bench.bench.report.drawing import FIGURES_FOLDER, FigureFile
-from backprop_bench.bench.report.evidence import description_behind, rows_behind
+from backprop_bench.bench.report.evidence import source_description, source_records
 from backprop_bench.bench.report.further import FurtherRun, further_blocks
 from backprop_bench.bench.report.markdown import to_markdown_page
 from backprop_bench.bench.report.numbers import NBSP, clean, count, listing
@@ -29,10 +28,10 @@ KINDS = {
     "step-parts": ("part",),
     "confusion": ("trained",),
     "disagreements": ("trained",),
-    "confidently-wrong": ("trained",),
+    "most-confident-errors": ("trained",),
     "hidden-units": ("trained",),
 }
-"""By figure, the kinds of the rows that it is drawn from."""
+"""By figure, the kinds of its source records."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,7 @@ class Material:
     Attributes
     ----------
     rows
-        Of the run, which `summary` was computed from: every number leads to its own.
+        Of the run, from which `summary` was computed.
     further
         Runs that are shown beside this one.
     """
@@ -89,25 +88,25 @@ def make_report(material: Material, figures: Figures) -> Report:
     sections = [make(material, figures) for make in SECTIONS]
     return Report(
         title="Back-propagation from scratch and in PyTorch: is it right, how fast is it, and why?",
-        warnings=tuple(claims.warnings(material.summary)),
-        lead=claims.lead(material.summary),
-        answer=tuple(claims.answer(material.summary)),
+        warnings=tuple(answer.warnings(material.summary)),
+        lead=answer.lead(material.summary),
+        answer=tuple(answer.answer(material.summary)),
         sections=tuple(section for section in sections if section.blocks),
     )
 
 
 def _overview(material: Material, figures: Figures) -> Section:
-    failed = _behind(material, tables.failures_table(material.summary), ("failure", "epoch"))
+    failed = _sourced(material, tables.failures_table(material.summary), ("failure", "epoch"))
     return Section("", (*_figure(material, figures, "headline"), *failed))
 
 
 def _is_it_right(material: Material, _figures: Figures) -> Section:
-    said = (
-        f"{claims.parity_sentence(material.summary)}. A check compares what two implementations compute from the same "
-        "weights and the same batches; it passes where the largest error is within its tolerance, which rounding sets."
+    sentences = (
+        f"{answer.verification_sentence(material.summary)}. A check compares two implementations from the same weights "
+        "and batches; it passes where the largest error is within its tolerance, which follows from rounding."
     )
-    proof = _behind(material, tables.parity_table(material.summary), ("parity",))
-    return Section("Is it right?", (said, *proof, *_beside(material, "right")))
+    checks = _sourced(material, tables.verification_table(material.summary), (kind_of(Verification),))
+    return Section("Is it right?", (sentences, *checks, *_beside(material, "right")))
 
 
 def _how_fast(material: Material, figures: Figures) -> Section:
@@ -119,21 +118,21 @@ def _how_fast(material: Material, figures: Figures) -> Section:
     for question in summary.questions:
         blocks.append(_how_sure(summary, question))
         for make, kinds in TIME_TABLES:
-            blocks += _behind(material, make(question), kinds, question)
+            blocks += _sourced(material, make(question), kinds, question)
     blocks += _figure(material, figures, "learning-curves") + _figure(material, figures, "step-parts")
     for question in summary.questions:
-        blocks += _behind(material, tables.curves_table(question), ("epoch",), question)
-        blocks += _behind(material, tables.parts_table(question), ("part",), question)
+        blocks += _sourced(material, tables.curves_table(question), ("epoch",), question)
+        blocks += _sourced(material, tables.parts_table(question), ("part",), question)
     return Section("How fast?", (*blocks, *_beside(material, "fast")))
 
 
 TIME_TABLES: tuple[tuple[Callable[[QuestionSummary], Table], tuple[str, ...]], ...] = (
     (tables.results_table, ("epoch", "block")),
     (tables.ratios_table, ("block",)),
-    (tables.apart_table, ("start", "end", "block")),
+    (tables.separate_table, ("start", "end", "block")),
     (tables.work_table, ("block",)),
 )
-"""The tables of a question's times, and the kinds of the rows behind them."""
+"""The tables of a question's times, and the kinds of their source records."""
 
 
 def _how_timed(summary: Summary) -> str:
@@ -142,45 +141,45 @@ def _how_timed(summary: Summary) -> str:
     return (
         "Accuracy comes from trainings that are not timed. A process replicate is one fresh process for each "
         f"implementation. In every round each of them trains one block of about {listing(lengths)}, or one batch where "
-        "that takes longer, after a warm-up. The order is balanced and random, so interference slows all of them. "
+        "that takes longer, after a warm-up. The order is balanced and random, so interference affects all of them. "
         "The 10th-percentile block time of a replicate counts, because interference only makes blocks longer. "
         "Estimates are geometric means over replicates, with 95 % confidence intervals."
     )
 
 
 def _how_sure(summary: Summary, question: QuestionSummary) -> str:
-    said = f"{clean(question.title)}: {certainty.stop_sentence(summary, question)}"
+    sentence = f"{clean(question.title)}: {certainty.stop_sentence(summary, question)}"
     test = certainty.self_test_sentence(question)
-    return said if test is None else f"{said} {test}"
+    return sentence if test is None else f"{sentence} {test}"
 
 
-OUTCOME_FIGURES = ("confusion", "disagreements", "confidently-wrong")
+PREDICTION_FIGURES = ("confusion", "disagreements", "most-confident-errors")
 """Figures for which the test examples are needed."""
 
 
-def _what_wrong(material: Material, figures: Figures) -> Section:
+def _predictions(material: Material, figures: Figures) -> Section:
     heading = "What do they get wrong?"
-    found = material.summary.outcomes
-    if found is None:
+    outcomes = material.summary.outcomes
+    if outcomes is None:
         return Section(heading, (make_panel(()),))
-    blocks: list[Block] = [*map(clean, found.notes), *outcomes.outcome_sentences(material.summary)]
-    if found.networks:
-        names = ("hidden-units",) if found.examples is None else (*OUTCOME_FIGURES, "hidden-units")
+    blocks: list[Block] = [*map(clean, outcomes.notes), *predictions.prediction_sentences(material.summary)]
+    if outcomes.networks:
+        names = ("hidden-units",) if outcomes.examples is None else (*PREDICTION_FIGURES, "hidden-units")
         blocks += [block for name in names for block in _figure(material, figures, name)]
-    for table in outcomes.outcome_tables(material.summary):
-        blocks += _behind(material, table, ("trained",))
+    for table in predictions.prediction_tables(material.summary):
+        blocks += _sourced(material, table, ("trained",))
     titles = {question.name: question.title for question in material.summary.questions}
-    twins = [network for item in outcomes.shown(material.summary) for network in item.pair]
-    return Section(heading, (*blocks, make_panel(twins, found.examples, titles)))
+    pairs = [network for item in predictions.shown(material.summary) for network in item.pair]
+    return Section(heading, (*blocks, make_panel(pairs, outcomes.examples, titles)))
 
 
 def _why(material: Material, _figures: Figures) -> Section:
     summary = material.summary
     explained = _beside(material, "why")
     blocks: list[Block] = [
-        "This run compares implementations as they are. It did not change one factor at a time, so it does not say how "
-        "much of a difference any single cause accounts for."
-        + (" The runs below did." if explained else " The command “backprop-bench explain” does.")
+        "This run compares implementations as they are. It does not change one factor at a time, so it cannot "
+        "attribute a difference to a single cause."
+        + (" The runs below do." if explained else " The command “backprop-bench explain” does.")
     ]
     recipes = setting.recipes_of(summary)
     used = {question.name: _recipes_used(question) for question in summary.questions}
@@ -188,8 +187,8 @@ def _why(material: Material, _figures: Figures) -> Section:
         fields = setting.differing_fields([recipes[name] for name in used[question.name] if name in recipes])
         if fields:
             blocks.append(
-                f"{clean(question.title)}: the recipes differ in {count(len(fields), 'field')} ({listing(fields)}), "
-                "so its differences in accuracy and time are not those of the implementations alone."
+                f"{clean(question.title)}: the recipes differ in {count(len(fields), 'field')} ({listing(fields)}), so "
+                "differences in accuracy and time have other causes than the implementation, too."
             )
     blocks += _described(setting.recipes_table(summary), "plan")
     return Section("Why?", (*blocks, *explained))
@@ -209,7 +208,7 @@ def _where_measured(material: Material, _figures: Figures) -> Section:
         "Environment and interference",
         (
             *_described(setting.environment_table(material.summary), "environment"),
-            *_behind(material, tables.disturbance_table(material.summary), ("block",)),
+            *_sourced(material, tables.interference_table(material.summary), ("block",)),
             *_beside(material, "noise"),
             "The numbers hold for this machine and these versions. To measure on yours:",
             Code(command),
@@ -221,7 +220,7 @@ SECTIONS: tuple[Callable[[Material, Figures], Section], ...] = (
     _overview,
     _is_it_right,
     _how_fast,
-    _what_wrong,
+    _predictions,
     _why,
     _published,
     _where_measured,
@@ -230,23 +229,23 @@ SECTIONS: tuple[Callable[[Material, Figures], Section], ...] = (
 
 
 def _figure(material: Material, figures: Figures, name: str) -> list[Block]:
-    """Return a figure with the rows behind it, or why it is not there."""
+    """Return a figure with its source, or why it is missing."""
     if name in figures:
-        return [Shown(figures[name], rows_behind(material.rows, KINDS[name]))]
+        return [Shown(figures[name], source_records(material.rows, KINDS[name]))]
     return [f"The figure {name} is left out: {left_out(material.summary)[name]}."]
 
 
-def _behind(
+def _sourced(
     material: Material, table: Table, kinds: Sequence[str], question: QuestionSummary | None = None
 ) -> list[Block]:
-    """Return a table with the rows behind it; nothing of an empty one."""
+    """Return a table with its source; nothing of an empty one."""
     name = None if question is None else question.name
-    return [Shown(table, rows_behind(material.rows, kinds, name))] if table.rows else []
+    return [Shown(table, source_records(material.rows, kinds, name))] if table.rows else []
 
 
 def _described(table: Table, key: str) -> list[Block]:
-    """Return a table with where it stands in the description of the run; nothing of an empty one."""
-    return [Shown(table, description_behind(key))] if table.rows else []
+    """Return a table with its source in the description of the run; nothing of an empty one."""
+    return [Shown(table, source_description(key))] if table.rows else []
 
 
 def _beside(material: Material, place: str) -> list[Block]:

@@ -24,14 +24,14 @@ def recipes_table(summary: Summary) -> Table:
 
 def recipes_of(summary: Summary) -> dict[str, dict[str, Any]]:
     """Return the recipes that the plan of the run uses, by name."""
-    found: dict[str, dict[str, Any]] = {}
+    result: dict[str, dict[str, Any]] = {}
     for question in summary.description.plan.questions:
         for entry in question.entries:
             name = entry.recipe_name
             recipe = entry.recipe.to_dict()
-            if found.setdefault(name, recipe) != recipe:
-                found[f"{name} in {question.name}"] = recipe
-    return found
+            if result.setdefault(name, recipe) != recipe:
+                result[f"{name} in {question.name}"] = recipe
+    return result
 
 
 def differing_fields(recipes: list[dict[str, Any]]) -> list[str]:

@@ -50,15 +50,15 @@ def _divided(question: QuestionSummary) -> list[Performance]:
 def _title(question: QuestionSummary) -> str:
     ranked = sorted(_divided(question), key=step_seconds)
     quick, slow = ranked[0], ranked[-1]
-    title = f"A training step of {_largest_part(quick)}"
-    return title if quick is slow else f"{title}; one of {_largest_part(slow)}"
+    title = f"Training step: {_largest_part(quick)}"
+    return title if quick is slow else f"{title}, {_largest_part(slow)}"
 
 
 def _largest_part(performance: Performance) -> str:
     total = step_seconds(performance)
     part, interval = max(performance.parts, key=lambda item: item[1].estimate)
     share = percent(interval.estimate / total, 0)
-    return f"{named(performance.implementation)} takes {seconds(total)}, {share} of it {clean(part)}"
+    return f"{named(performance.implementation)} {seconds(total)} ({share} {clean(part)})"
 
 
 def _draw_question(band: style.Band, question: QuestionSummary) -> None:
@@ -147,8 +147,8 @@ def _parts_of(performances: list[Performance]) -> list[str]:
 def _note(question: QuestionSummary) -> str:
     blocks = [interval.n for performance in _divided(question) for _, interval in performance.parts]
     text = (
-        f"Each part is timed by itself, geometric mean of {count_range(blocks, 'block')} of steps in one process; the "
-        "whole step is their sum. Intervals are in the table of the parts."
+        f"Each part is timed separately, geometric mean of {count_range(blocks, 'block')} in one process; the whole "
+        "step is their sum."
     )
     others = [performance.implementation for performance in question.performances if not performance.parts]
     return f"{text} Not divided into parts: {listing(map(named, others))}." if others else text

@@ -1,12 +1,12 @@
-"""Tables of what a run found, filled from its summary."""
+"""Tables of a run, filled from its summary."""
 
-from backprop_bench.bench.compare import answer as claims
+from backprop_bench.bench.compare import answer
 from backprop_bench.bench.compare.headline import times_faster
 from backprop_bench.bench.core.records.kinds import Verification
 from backprop_bench.bench.core.stats.intervals import Interval
-from backprop_bench.bench.core.stats.ratios import Ratio
-from backprop_bench.bench.core.summary import Disturbance, Performance, QuestionSummary, Summary
-from backprop_bench.bench.report.certainty import DISTURBANCES, METHOD, compared, disturbance_rule
+from backprop_bench.bench.core.stats.ratios import COUNT_LIMITS, Ratio
+from backprop_bench.bench.core.summary import Interference, Performance, QuestionSummary, Summary
+from backprop_bench.bench.report.certainty import COUNTERS, METHOD, compared, interference_rule
 from backprop_bench.bench.report.numbers import (
     ABSENT,
     bounds,
@@ -28,7 +28,9 @@ from backprop_bench.bench.report.numbers import (
 )
 from backprop_bench.bench.report.table import Table, make_table
 
-BRACKETS = "In brackets: 95 % CI; without brackets there are too few values for one."
+BRACKETS = "In brackets: 95 % CI."
+SHOWN_SHARES = ("steal_s", "waited_s", "psi_cpu_some_us")
+"""Counters of seconds that the table of interference shows; the records have all."""
 
 
 def results_table(question: QuestionSummary) -> Table:
@@ -37,15 +39,14 @@ def results_table(question: QuestionSummary) -> Table:
         "<implementation",
         "test accuracy",
         "wall time per epoch",
-        f"faster than {claims.slowest(question) or ABSENT}",
+        f"faster than {answer.slowest(question) or ABSENT}",
         "<recipe",
         "CPU time per epoch",
         "blocks",
     ]
     note = (
         f"{count(question.examples, 'training example')}, {count(question.test_examples, 'test example')}, "
-        f"{count(question.epochs, 'epoch')}. {BRACKETS} Accuracy: mean over seeds after the last epoch. Times and "
-        f"ratios: {METHOD}."
+        f"{count(question.epochs, 'epoch')}; in brackets: 95 % CI. Times and ratios: {METHOD}."
     )
     rows = [_result_row(question, performance) for performance in question.performances]
     return make_table(f"Results: {question.title}", columns, rows, note)
@@ -78,12 +79,11 @@ def ratios_table(question: QuestionSummary) -> Table:
     pairs = [ratio.flipped() if ratio.interval.estimate < 1 else ratio for ratio in compared(question)]
     rows = [_ratio_row(ratio, ratio.denominator, ratio.numerator) for ratio in pairs]
     replicates = count_range((ratio.n_replicates for ratio in pairs), "process replicate")
-    note = f"Times faster: {METHOD} ({replicates}). "
+    note = f"Times faster: {METHOD} ({replicates}). Without interference: only rounds without it"
     if test is not None and test.interval.n:
         rows.append(_ratio_row(test, "A/A test", test.denominator))
-        note += "In the A/A test the interval should include 1. "
-    note += f"Without interference: only rounds without it. {disturbance_rule()}."
-    return make_table(f"Time ratios: {question.title}", columns, rows, note)
+        note += "; in the A/A test the interval should include 1"
+    return make_table(f"Time ratios: {question.title}", columns, rows, f"{note}.")
 
 
 def _ratio_row(ratio: Ratio, faster: str, slower: str) -> list[str]:
@@ -92,19 +92,17 @@ def _ratio_row(ratio: Ratio, faster: str, slower: str) -> list[str]:
         slower,
         factor(ratio.interval).partition(" (")[0],
         bounds(ratio.interval),
-        factor(ratio.within_rounds),
-        factor(ratio.undisturbed),
+        factor(ratio.median_per_round),
+        factor(ratio.without_interference),
         factor(ratio.totals),
     ]
 
 
-def apart_table(question: QuestionSummary) -> Table:
-    """Return what is measured separately from training: starting, evaluation, memory, energy."""
+def separate_table(question: QuestionSummary) -> Table:
+    """Return what is measured separately from training: start-up, evaluation, memory, energy."""
     columns = [
         "<implementation",
-        "start and import",
-        "load the data",
-        "build the model",
+        "start-up",
         "first batch",
         "one evaluation",
         "peak memory",
@@ -113,41 +111,39 @@ def apart_table(question: QuestionSummary) -> Table:
     ]
     timed = [performance for performance in question.performances if performance.wall_s.n]
     note = (
-        "Medians over processes; start, data and model only of processes that were started alone. The first batch "
-        "includes compilation, where there is any. Peak memory is of a process; extra memory is beyond libraries and "
-        f"data. {_energy_note(timed)}"
+        "Medians over processes; start-up: import, load the data, build the model; the first batch includes "
+        f"compilation. {_energy_note(timed)}"
     )
-    return make_table(f"Measured separately: {question.title}", columns, list(map(_apart_row, timed)), note)
+    return make_table(f"Measured separately: {question.title}", columns, list(map(_separate_row, timed)), note)
 
 
-def _apart_row(performance: Performance) -> list[str]:
+def _separate_row(performance: Performance) -> list[str]:
     return [
         performance.implementation,
-        seconds(performance.import_s),
-        seconds(performance.load_s),
-        seconds(performance.prepare_s),
+        seconds(performance.import_s + performance.load_s + performance.prepare_s),
         seconds(performance.first_s),
         seconds(performance.evaluation_s),
         mebibytes(performance.peak_rss_bytes),
-        mebibytes(performance.above_data_bytes),
+        mebibytes(performance.extra_memory_bytes),
         ABSENT if performance.energy_j is None else value_interval(performance.energy_j, "J"),
     ]
 
 
 def _energy_note(performances: list[Performance]) -> str:
-    """Say what measured energy, and why nothing did for whom."""
-    said = []
+    """Say what measured energy, or why there is no reading, in one sentence."""
+    clauses = []
     for source in dict.fromkeys(performance.energy for performance in performances):
         here = [performance for performance in performances if performance.energy == source]
         whose = "" if len(here) == len(performances) else f" of {listing(named(item.implementation) for item in here)}"
         measured = any(performance.energy_j is not None for performance in here)
-        why = f"{source} gave no reading" if source.startswith(("RAPL", "NVML")) else source
-        said.append(f"Energy{whose}: {source}." if measured else f"Energy{whose} was not measured: {why}.")
-    return " ".join(said)
+        why = f"{source} has no reading" if source.startswith(("RAPL", "NVML")) else source
+        clauses.append(f"energy{whose}: {source}" if measured else f"energy{whose} was not measured: {why}")
+    sentence = "; ".join(clauses)
+    return f"{sentence[:1].upper()}{sentence[1:]}." if clauses else ""
 
 
 def work_table(question: QuestionSummary) -> Table:
-    """Return the operations and bytes of an epoch, and the rate at which they were done."""
+    """Return the operations and bytes of an epoch, and the rate reached."""
     columns = [
         "<implementation",
         "GFLOP/s reached",
@@ -157,9 +153,8 @@ def work_table(question: QuestionSummary) -> Table:
         "FLOP per byte",
     ]
     note = (
-        "Counted from the recipe, so the same for whoever trains it: what an implementation computes or moves beyond "
-        "that counts as time only. Bytes: those that must move between memory and processor if nothing stays in the "
-        f"cache from step to step. {BRACKETS}"
+        "Counted from the recipe, whatever an implementation computes beyond it. Bytes: between memory and processor "
+        "if nothing stays in the cache from step to step; in brackets: 95 % CI."
     )
     rows = [
         [
@@ -177,36 +172,41 @@ def work_table(question: QuestionSummary) -> Table:
 
 
 def _gigaflops(performance: Performance) -> Interval:
-    """Return how many thousand million operations were done in a second; the shortest time is the highest rate."""
+    """Return GFLOP/s; the shortest time is the highest rate."""
     work, wall_s = performance.work.flops / 1e9, performance.wall_s
     return Interval(work / wall_s.estimate, work / wall_s.high, work / wall_s.low, wall_s.n)
 
 
-def disturbance_table(summary: Summary) -> Table:
+def interference_table(summary: Summary) -> Table:
     """Return the system interference of every question."""
     rows = [
         [
             question.title,
-            str(question.disturbance.n_blocks),
-            str(question.disturbance.n_disturbed),
-            *(_disturbance_cell(question.disturbance, name) for name in DISTURBANCES),
+            str(question.interference.n_blocks),
+            str(question.interference.n_under_interference),
+            *(_share_cell(question.interference, name) for name in SHOWN_SHARES),
+            _events_cell(question.interference),
         ]
         for question in summary.questions
-        if question.disturbance.n_blocks
+        if question.interference.n_blocks
     ]
     note = (
-        f"Shares are of the wall time of the blocks; {ABSENT}: a counter that the system does not provide. Stolen: by "
-        "the hypervisor, over all cores. Waiting: threads that were ready and had no core. CPU pressure: some task of "
-        f"the machine waited for a core. {disturbance_rule()}."
+        f"Shares of the wall time of the blocks; {ABSENT}: a counter that the system does not provide. "
+        f"{interference_rule()}."
     )
-    columns = ["<question", "blocks", "under interference", *DISTURBANCES.values()]
+    shares = (COUNTERS[name] for name in SHOWN_SHARES)
+    columns = ["<question", "blocks", "under interference", *shares, "major faults and throttles"]
     return make_table("System interference", columns, rows, note)
 
 
-def _disturbance_cell(disturbance: Disturbance, name: str) -> str:
-    if name in disturbance.shares:
-        return percent(disturbance.shares[name], 2)
-    return f"{disturbance.counts[name]:,}" if name in disturbance.counts else ABSENT
+def _share_cell(interference: Interference, name: str) -> str:
+    return percent(interference.shares[name], 2) if name in interference.shares else ABSENT
+
+
+def _events_cell(interference: Interference) -> str:
+    """Return the number of major faults and throttles together."""
+    known = [interference.counts[name] for name in COUNT_LIMITS if name in interference.counts]
+    return f"{sum(known):,}" if known else ABSENT
 
 
 def curves_table(question: QuestionSummary) -> Table:
@@ -223,9 +223,8 @@ def curves_table(question: QuestionSummary) -> Table:
         for point in performance.curve
     ]
     note = (
-        f"Mean over {count(question.seeds, 'seed')}. Epoch 0 is that of the initial weights. Training loss: mean over "
-        "the examples of the epoch, each before its batch changed the weights. Training time: epochs × measured time "
-        f"per epoch. {BRACKETS}"
+        f"Mean over {count(question.seeds, 'seed')}; epoch 0: initial weights; in brackets: 95 % CI. Training loss: "
+        "mean over the examples of the epoch, each before the weight update."
     )
     columns = ["<implementation", "epoch", "test accuracy", "training loss", "cumulative training time"]
     return make_table(f"Learning: {question.title}", columns, rows, note)
@@ -242,31 +241,28 @@ def parts_table(question: QuestionSummary) -> Table:
     return make_table(f"Parts of a training step: {question.title}", columns, rows, BRACKETS)
 
 
-def parity_table(summary: Summary) -> Table:
-    """Return the verification, what failed first."""
-    checks = [(question, check) for question in summary.questions for check in question.parity]
+def verification_table(summary: Summary) -> Table:
+    """Return the checks of the verification, the failed ones first."""
+    checks = [(question, check) for question in summary.questions for check in question.verifications]
     checks.sort(key=lambda pair: pair[1].passed)
     columns = [
         "<question",
         "<implementation",
-        "<against",
         "<check",
-        "<dtype",
         "largest error",
         "tolerance",
         "<passed",
         "<where",
     ]
-    rows = [[question.name, *_parity_cells(check)] for question, check in checks]
-    return make_table("Verification", columns, rows)
+    rows = [[question.name, *_verification_cells(check)] for question, check in checks]
+    pairs = dict.fromkeys(f"{named(check.implementation)} against {named(check.reference)}" for _, check in checks)
+    return make_table("Verification", columns, rows, f"Reference implementations: {listing(pairs)}." if pairs else "")
 
 
-def _parity_cells(check: Verification) -> list[str]:
+def _verification_cells(check: Verification) -> list[str]:
     return [
         check.implementation,
-        check.reference,
-        check.check,
-        check.dtype,
+        f"{check.check}, {check.dtype}",
         scientific(check.difference),
         scientific(check.tolerance),
         "yes" if check.passed else "NO",
@@ -282,7 +278,7 @@ def failures_table(summary: Summary) -> Table:
             [
                 question.name,
                 failure.implementation,
-                claims.phase_words(failure),
+                failure.phase,
                 ABSENT if failure.number is None else str(failure.number),
                 failure.message,
             ]

@@ -22,10 +22,10 @@ from backprop_bench.bench.core.records.reader import of_kind
 from backprop_bench.bench.core.stats.intervals import Interval, geometric_mean_interval, mean_interval, scaled
 from backprop_bench.bench.core.stats.ratios import (
     Ratio,
-    is_disturbed,
     joules_per_example,
     paired_ratio,
     per_example_interval,
+    under_interference,
 )
 from backprop_bench.bench.core.stats.stopping import pairs
 from backprop_bench.bench.core.stats.work import Work, epoch_work
@@ -52,12 +52,11 @@ class Performance:
     accuracy: Interval
     """Test accuracy after the last epoch, a fraction, mean over seeds."""
     wall_s: Interval
-    """Wall seconds per epoch of training, of the least disturbed blocks of every process replicate; ``n`` counts
-    blocks."""
+    """Wall seconds per epoch of training, of 10th-percentile blocks by process replicate; ``n`` counts blocks."""
     cpu_s: float
-    """CPU seconds per epoch, all threads, as of the wall seconds."""
+    """CPU seconds per epoch, all threads, of 10th-percentile blocks."""
     energy_j: Interval | None
-    """Joules per epoch, as of the wall seconds; ``None`` where the machine cannot tell."""
+    """Joules per epoch; ``None`` where the system provides no counter."""
     energy: str
     """What measured energy, or why nothing did."""
     evaluation_s: float
@@ -65,15 +64,15 @@ class Performance:
     import_s: float
     """Wall seconds from the start of the process until its libraries are imported."""
     load_s: float
-    """Wall seconds to map the examples into the process and touch them once."""
+    """Wall seconds to load the data: to map the examples into the process and touch them once."""
     prepare_s: float
-    """Wall seconds to make the trainer from initial weights."""
+    """Wall seconds to build the model from initial weights."""
     first_s: float
     """Wall seconds of the first batch, with compilation where there is any, median over processes."""
     peak_rss_bytes: int | None
     """Largest peak of resident memory of a process while it trains."""
-    above_data_bytes: int | None
-    """The same above what the process held when libraries and data were in memory and training had not begun."""
+    extra_memory_bytes: int | None
+    """Extra memory during training: the peak beyond libraries and data."""
     diverged: tuple[int, ...]
     """Seeds whose loss stopped being a number."""
     parts: tuple[tuple[str, Interval], ...]
@@ -93,21 +92,21 @@ class Difference:
 
 
 @dataclasses.dataclass(frozen=True)
-class Disturbance:
-    """What disturbed the timing of a question.
+class Interference:
+    """System interference during the timing of a question.
 
     Attributes
     ----------
-    n_blocks, n_disturbed
+    n_blocks, n_under_interference
         Blocks in all, and those beyond the limits.
     shares
-        Over all blocks, by name of the counter in seconds: its share of the wall time.
+        By counter of seconds: its share of the wall time of all blocks.
     counts
-        Over all blocks, by name of the other counters: their sum. What the machine cannot tell is in neither.
+        By other counter: its sum over all blocks. Counters that the system does not provide are in neither.
     """
 
     n_blocks: int
-    n_disturbed: int
+    n_under_interference: int
     shares: dict[str, float]
     counts: dict[str, int]
 
@@ -125,12 +124,12 @@ class QuestionSummary:
     performances: tuple[Performance, ...]
     ratios: tuple[Ratio, ...]
     self_test: Ratio | None
-    """time(an implementation again) / time(the same): 1 is to lie in its interval. ``None`` where none was made."""
+    """A/A test: time(second copy) / time(original); its interval should include 1. ``None`` where there is none."""
     stop: Stop | None
     """``None`` while the timing is not complete."""
-    disturbance: Disturbance
+    interference: Interference
     differences: tuple[Difference, ...]
-    parity: tuple[Verification, ...]
+    verifications: tuple[Verification, ...]
     failures: tuple[Failure, ...]
 
 
@@ -144,11 +143,11 @@ class Summary:
     complete: bool
     """Whether every planned training and timing is there, or accounted for by a failure."""
     outcomes: Outcomes | None = None
-    """What the trained networks get wrong; ``None`` where the run kept none."""
+    """Trained networks and their test examples; ``None`` where the run saved none."""
 
 
 def summarize(description: Description, rows: Sequence[AnyRecord], outcomes: Outcomes | None = None) -> Summary:
-    """Compute what a report shows from the description and the rows of a run, and the networks that it has kept."""
+    """Compute what a report shows from the description and the rows of a run, and the networks that it has saved."""
     planned = description.plan.questions
     of_question: dict[str, list[AnyRecord]] = {question.name: [] for question in planned}
     for row in rows:
@@ -180,10 +179,10 @@ def _summarize_question(question: Question, rows: Sequence[AnyRecord]) -> Questi
         _performance(question, entry, [row for row in rows if getattr(row, "implementation", None) == entry.label])
         for entry in entries
     )
-    performances = tuple(found for found in performances if found.curve or found.wall_s.n)
+    performances = tuple(item for item in performances if item.curve or item.wall_s.n)
     compared = pairs(performance.implementation for performance in performances)
     epochs, blocks = of_kind(rows, Epoch), of_kind(rows, Block)
-    again = next((entry for entry in question.entries if entry.second_copy), None)
+    second_copy = next((entry for entry in question.entries if entry.second_copy), None)
     stop = of_kind(rows, Stop)
     return QuestionSummary(
         name=question.name,
@@ -194,13 +193,17 @@ def _summarize_question(question: Question, rows: Sequence[AnyRecord]) -> Questi
         seeds=len(question.seeds),
         performances=performances,
         ratios=tuple(paired_ratio(blocks, *pair) for pair in compared),
-        self_test=None if again is None else paired_ratio(blocks, again.label, again.label.removesuffix(SECOND_COPY)),
+        self_test=None if second_copy is None else _self_test(blocks, second_copy),
         stop=stop[0] if stop else None,
-        disturbance=_disturbance(blocks),
+        interference=_interference(blocks),
         differences=tuple(paired_difference(epochs, *pair) for pair in compared),
-        parity=tuple(of_kind(rows, Verification)),
+        verifications=tuple(of_kind(rows, Verification)),
         failures=tuple(of_kind(rows, Failure)),
     )
+
+
+def _self_test(blocks: Sequence[Block], second_copy: Entry) -> Ratio:
+    return paired_ratio(blocks, second_copy.label, second_copy.label.removesuffix(SECOND_COPY))
 
 
 def _performance(question: Question, entry: Entry, rows: Sequence[AnyRecord]) -> Performance:
@@ -224,7 +227,7 @@ def _performance(question: Question, entry: Entry, rows: Sequence[AnyRecord]) ->
         prepare_s=_median(row.prepare_s for row in starts),
         first_s=_median(row.first_s for row in starts),
         peak_rss_bytes=max((row.peak_rss_bytes for row in ends), default=None),
-        above_data_bytes=max(
+        extra_memory_bytes=max(
             (row.peak_rss_bytes - row.data_rss_bytes for row in ends if row.data_rss_bytes is not None),
             default=None,
         ),
@@ -235,8 +238,8 @@ def _performance(question: Question, entry: Entry, rows: Sequence[AnyRecord]) ->
 
 
 def _median(values: Iterable[float | None]) -> float:
-    found = [value for value in values if value is not None]
-    return statistics.median(found) if found else float("nan")
+    known = [value for value in values if value is not None]
+    return statistics.median(known) if known else float("nan")
 
 
 def _curve(epochs: Sequence[Epoch], epoch_s: float) -> Iterable[CurvePoint]:
@@ -256,7 +259,7 @@ def _parts(rows: Sequence[StepPart]) -> Iterable[tuple[str, Interval]]:
         yield part, geometric_mean_interval([row.wall_s / row.steps for row in of_kind(rows, StepPart, part=part)])
 
 
-def _disturbance(blocks: Sequence[Block]) -> Disturbance:
+def _interference(blocks: Sequence[Block]) -> Interference:
     shares: dict[str, float] = {}
     counts: dict[str, int] = {}
     for name in INTERFERENCE:
@@ -267,16 +270,16 @@ def _disturbance(blocks: Sequence[Block]) -> Disturbance:
             shares[name] = seconds / sum(row.wall_s for row in known)
         elif known:
             counts[name] = total
-    return Disturbance(len(blocks), sum(map(is_disturbed, blocks)), shares, counts)
+    return Interference(len(blocks), sum(map(under_interference, blocks)), shares, counts)
 
 
 def paired_difference(epochs: Sequence[Epoch], first: str, second: str) -> Difference:
     """Return the accuracy of the first minus that of the second, seed by seed, after the last epoch of both."""
-    found = {
+    accuracies = {
         name: {(row.seed, row.epoch): row.accuracy for row in of_kind(epochs, Epoch, implementation=name)}
         for name in (first, second)
     }
-    shared = found[first].keys() & found[second].keys()
+    shared = accuracies[first].keys() & accuracies[second].keys()
     epoch = max((epoch for _, epoch in shared), default=0)
-    differences = [found[first][key] - found[second][key] for key in sorted(shared) if key[1] == epoch]
+    differences = [accuracies[first][key] - accuracies[second][key] for key in sorted(shared) if key[1] == epoch]
     return Difference(first, second, mean_interval(differences), epoch)

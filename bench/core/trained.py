@@ -1,4 +1,4 @@
-"""Networks that a run has trained, each in a file of its own below the folder of the run.
+"""Networks that a run has trained, each in a file of its own in the folder of the run.
 
 A file is a NumPy archive (``numpy.load(path, allow_pickle=False)``) of these arrays, L layers, N test examples:
 
@@ -86,7 +86,7 @@ def confidence(scores: Floats, target_range: tuple[float, float]) -> npt.NDArray
 
 
 def save_trained(path: Path, trainer: Trainer, recipe: Recipe, x: Floats) -> None:
-    """Write a network, and what it makes of the test examples, to a file, whole or not at all.
+    """Write a network, and its predictions on the test examples, to a file, whole or not at all.
 
     Raises
     ------
@@ -108,23 +108,23 @@ def _weight_arrays(parameters: Parameters, recipe: Recipe) -> Arrays:
     expected = recipe.weight_shapes
     if len(parameters) != len(expected):
         raise ValueError(f"parameters() gave {len(parameters)} layers of weights, expected {len(expected)}")
-    found: Arrays = {}
+    arrays: Arrays = {}
     for number, (layer, shape) in enumerate(zip(parameters, expected, strict=True)):
-        found[f"weight_{number}"] = _numbers(f"weight of layer {number + 1}", layer.weight, shape)
+        arrays[f"weight_{number}"] = _numbers(f"weight of layer {number + 1}", layer.weight, shape)
         if recipe.bias:
-            found[f"bias_{number}"] = _numbers(f"bias of layer {number + 1}", layer.bias, shape[1:])
+            arrays[f"bias_{number}"] = _numbers(f"bias of layer {number + 1}", layer.bias, shape[1:])
         elif layer.bias is not None:
             raise ValueError(f"parameters() gave a bias of layer {number + 1}, expected none")
-    return found
+    return arrays
 
 
 def _numbers(what: str, values: object, shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
     """Return values as float32; raises `ValueError` unless they have this shape and are numbers."""
-    found = np.asarray(values)
-    if found.shape != shape or found.dtype.kind not in "fiu":
-        raise ValueError(f"the {what} is {found.dtype} {list(found.shape)}, expected numbers {list(shape)}")
+    array = np.asarray(values)
+    if array.shape != shape or array.dtype.kind not in "fiu":
+        raise ValueError(f"the {what} is {array.dtype} {list(array.shape)}, expected numbers {list(shape)}")
     with np.errstate(over="ignore"):
-        single = found.astype(np.float32)
+        single = array.astype(np.float32)
     if not np.isfinite(single).all():
         raise ValueError(f"the {what} has entries that are no numbers of float32, though the loss was a number")
     return single
@@ -132,14 +132,14 @@ def _numbers(what: str, values: object, shape: tuple[int, ...]) -> npt.NDArray[n
 
 def _predictions(scores: Floats, recipe: Recipe, n_examples: int) -> Arrays:
     _numbers("output of predict()", scores, (n_examples, recipe.layer_sizes[-1]))
-    found = np.asarray(scores)
+    outputs = np.asarray(scores)
     return {
-        "predicted": found.argmax(axis=1).astype(np.uint16),
-        "confidence": confidence(found, recipe.target_range),
+        "predicted": outputs.argmax(axis=1).astype(np.uint16),
+        "confidence": confidence(outputs, recipe.target_range),
     }
 
 
-class NotSaved(Exception):  # noqa: N818 (it is a finding)
+class NotSaved(Exception):  # noqa: N818 (it is an outcome, not an error)
     """The file of a trained network is not there, or not as it should be."""
 
 
@@ -162,7 +162,7 @@ def check_saved(path: Path) -> tuple[str, int]:
 
 
 def read_trained(folder: Path, records: Sequence[AnyRecord]) -> list[TrainedNetwork]:
-    """Read the networks that a run has kept, in the order of its rows.
+    """Read the networks that a run has saved, in the order of its rows.
 
     Raises
     ------
@@ -170,10 +170,10 @@ def read_trained(folder: Path, records: Sequence[AnyRecord]) -> list[TrainedNetw
         For the first file that is missing, or is not the one that was recorded. To have the others all the same, call
         :func:`read_network` for each row.
     """
-    return [read_network(folder, row) for row in kept_networks(records)]
+    return [read_network(folder, row) for row in saved_networks(records)]
 
 
-def kept_networks(records: Sequence[AnyRecord]) -> list[Trained]:
+def saved_networks(records: Sequence[AnyRecord]) -> list[Trained]:
     """Return the records of networks that have a file."""
     return [row for row in of_kind(records, Trained) if row.file is not None]
 

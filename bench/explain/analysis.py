@@ -9,7 +9,7 @@ from backprop_bench.bench.core.records.kinds import AnyRecord, Block, Epoch, Sea
 from backprop_bench.bench.core.records.plan import Description, Question
 from backprop_bench.bench.core.records.reader import of_kind
 from backprop_bench.bench.core.stats.intervals import Interval, mean_interval
-from backprop_bench.bench.core.stats.ratios import quiet_times
+from backprop_bench.bench.core.stats.ratios import p10_times
 from backprop_bench.bench.explain.attribution import Attribution, Cell, attribute, equivalence_p, table_of
 
 TUNED = "learning rate"
@@ -150,7 +150,7 @@ def _by_seed(rows: Sequence[AnyRecord], name: str) -> list[float]:
 def _log_times(blocks: Sequence[Block]) -> dict[str, list[float]]:
     """Return the logarithms of the 10th-percentile times per example, by label, a value per process replicate."""
     labels = sorted({row.implementation for row in blocks})
-    return {label: list(map(math.log, times)) for label, times in quiet_times(blocks, labels).items()}
+    return {label: list(map(math.log, times)) for label, times in p10_times(blocks, labels).items()}
 
 
 def _seconds(logs: Sequence[float]) -> Interval:

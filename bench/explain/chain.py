@@ -18,7 +18,7 @@ from backprop_bench.bench.core.records.kinds import AnyRecord, Block
 from backprop_bench.bench.core.records.plan import Description, Question
 from backprop_bench.bench.core.records.reader import of_kind
 from backprop_bench.bench.core.stats.intervals import Interval, mean_interval
-from backprop_bench.bench.core.stats.ratios import quiet_times
+from backprop_bench.bench.core.stats.ratios import p10_times
 from backprop_bench.data import InputError
 
 Values = npt.NDArray[np.float64]
@@ -190,7 +190,7 @@ def _seconds_per_example(blocks: Sequence[Block], labels: Sequence[str]) -> dict
     if missing:
         names = "; ".join(missing)
         raise InputError(f"the ablation chain has no times of {names}; expected blocks of all {len(labels)} entries")
-    times = quiet_times(blocks, labels)
+    times = p10_times(blocks, labels)
     if not times[labels[0]]:
         raise InputError(
             f"no round of the ablation chain has blocks of all {len(labels)} entries; expected one at least"

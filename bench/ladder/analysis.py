@@ -122,7 +122,7 @@ def summarize_ladder(description: Description, rows: list[AnyRecord], side_of: M
                 recipe=performance.recipe,
                 wall_s=performance.wall_s,
                 first_s=performance.first_s,
-                above_data_bytes=performance.above_data_bytes,
+                above_data_bytes=performance.extra_memory_bytes,
                 parameter_bytes=memory[name].parameter_bytes if name in memory else None,
                 training_bytes=memory[name].training_bytes if name in memory else None,
                 flops_per_s=performance.work.flops / performance.wall_s.estimate,

@@ -11,7 +11,7 @@ from backprop_bench.bench.core.machine.environment import environment, usable_co
 from backprop_bench.bench.core.records.kinds import TimedBlock
 from backprop_bench.bench.core.records.plan import Entry
 from backprop_bench.bench.core.stats.intervals import Interval, geometric_mean_interval
-from backprop_bench.bench.core.stats.ratios import quiet, seconds_per_example
+from backprop_bench.bench.core.stats.ratios import p10, seconds_per_example
 from backprop_bench.bench.core.worker.client import Worker, WorkerError
 from backprop_bench.bench.core.worker.replies import Begun, WarmedUp
 from backprop_bench.bench.core.worker.shared_data import SharedExamples, SharedForms
@@ -116,8 +116,8 @@ def _replicate(
                 times.setdefault(name, []).append(seconds_per_example(block))
     if None not in workers:
         return "", {}
-    own = quiet(times[None])
-    return picked, {str(name): own / quiet(times[name]) for name in workers if name is not None}
+    own = p10(times[None])
+    return picked, {str(name): own / p10(times[name]) for name in workers if name is not None}
 
 
 def architecture(pools: Sequence[Mapping[str, Any]]) -> str:

@@ -1,11 +1,11 @@
-"""What trained networks get wrong: which classes, where two differ, and of what they were surest. Pure functions."""
+"""Predictions of trained networks: errors by class, disagreements, most confident errors. Pure functions."""
 
 from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
+from scipy import stats
 
 from backprop_bench.bench.core.network import Classes, TrainedNetwork
 from backprop_bench.bench.core.stats.intervals import LEVEL, Interval
@@ -13,36 +13,36 @@ from backprop_bench.bench.core.stats.intervals import LEVEL, Interval
 
 @dataclass(frozen=True)
 class ClassRate:
-    """How a network does on one class.
+    """Recall and precision of a network on one class.
 
     Attributes
     ----------
-    n_examples, n_said
-        Examples of this class, and examples that were said to be of it.
+    n_examples, n_predicted
+        Examples with this true label, and examples with this predicted label.
     recall
-        Share of the examples of the class that were said to be of it, with Wilson's interval.
+        Share of the examples with this true label that are predicted right, with its Wilson 95 % CI.
     precision
-        Share of those said to be of the class that are of it, with Wilson's interval.
+        Share of the examples with this predicted label that are right, with its Wilson 95 % CI.
     """
 
     n_examples: int
-    n_said: int
+    n_predicted: int
     recall: Interval
     precision: Interval
 
 
 @dataclass(frozen=True, eq=False)
 class Disagreement:
-    """Where two networks say different classes.
+    """Where two networks predict different classes.
 
     Attributes
     ----------
     examples
         Numbers of these test examples, int64 [K], rising.
     first, second
-        What either says of them, int64 [K].
+        Their predicted labels by either network, int64 [K].
     labels
-        What is right, int64 [K].
+        Their true labels, int64 [K].
     n_examples
         Test examples in all.
     """
@@ -55,62 +55,54 @@ class Disagreement:
 
     @property
     def n_first_right(self) -> int:
-        """In how many of them the first is right, and so the second is wrong."""
+        """Number of them in which the first is right, and so the second is wrong."""
         return int((self.first == self.labels).sum())
 
     @property
     def n_second_right(self) -> int:
-        """In how many of them the second is right, and so the first is wrong."""
+        """Number of them in which the second is right, and so the first is wrong."""
         return int((self.second == self.labels).sum())
 
     @property
     def n_neither(self) -> int:
-        """In how many of them both are wrong, each in its own way."""
+        """Number of them in which both are wrong, each in its own way."""
         return len(self.examples) - self.n_first_right - self.n_second_right
 
     @property
     def p_value(self) -> float:
-        """Of McNemar's exact test that both are right equally often: see :func:`mcnemar_p`."""
+        """P of McNemar's exact test that both are right equally often: see :func:`mcnemar_p`."""
         return mcnemar_p(self.n_first_right, self.n_second_right)
 
 
 @dataclass(frozen=True)
 class Confusion:
-    """How many examples of one class were taken for another."""
+    """Number of examples with one true label and another predicted label."""
 
     label: int
-    said: int
+    predicted: int
     n: int
 
 
 def confusion_matrix(labels: Classes, predicted: Classes, n_classes: int) -> npt.NDArray[np.int64]:
-    """Return how many examples of class i (row) were said to be of class j (column), int64 [C, C]."""
+    """Return the number of examples by true label (row) and predicted label (column), int64 [C, C]."""
     counted = np.bincount(labels * n_classes + predicted, minlength=n_classes * n_classes)
     return counted.reshape(n_classes, n_classes).astype(np.int64)
 
 
 def wilson_interval(n_right: int, n: int) -> Interval:
-    """Return a share with Wilson's score interval, which stays within [0, 1] also where all or none are right.
-
-    E. B. Wilson, *Probable inference, the law of succession, and statistical inference*, JASA 1927.
-    """
+    """Return a share with its Wilson 95 % CI, which stays within [0, 1]; NaN of no examples."""
     if n == 0:
         return Interval(np.nan, np.nan, np.nan, 0)
-    z = float(special.ndtri((1 + LEVEL) / 2))
-    share = n_right / n
-    centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
-    half = z / (1 + z**2 / n) * float(np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2)))
-    low = 0.0 if n_right == 0 else centre - half  # exactly: rounding may leave either a little off its end
-    high = 1.0 if n_right == n else centre + half
-    return Interval(share, low, high, n)
+    low, high = stats.binomtest(n_right, n).proportion_ci(LEVEL, method="wilson")
+    return Interval(n_right / n, float(low), float(high), n)
 
 
 def class_rates(matrix: npt.NDArray[np.int64]) -> list[ClassRate]:
     """Return recall and precision of every class from a confusion matrix [C, C]."""
-    n_examples, n_said, n_right = matrix.sum(axis=1), matrix.sum(axis=0), matrix.diagonal()
+    n_examples, n_predicted, n_right = matrix.sum(axis=1), matrix.sum(axis=0), matrix.diagonal()
     return [
-        ClassRate(n, said, wilson_interval(right, n), wilson_interval(right, said))
-        for n, said, right in zip(n_examples.tolist(), n_said.tolist(), n_right.tolist(), strict=True)
+        ClassRate(n, predicted, wilson_interval(right, n), wilson_interval(right, predicted))
+        for n, predicted, right in zip(n_examples.tolist(), n_predicted.tolist(), n_right.tolist(), strict=True)
     ]
 
 
@@ -126,8 +118,8 @@ def worst_confusions(matrix: npt.NDArray[np.int64], most: int) -> list[Confusion
     ]
 
 
-def disagreement(labels: Classes, first: TrainedNetwork, second: TrainedNetwork) -> Disagreement:
-    """Return where two networks say different classes."""
+def find_disagreement(labels: Classes, first: TrainedNetwork, second: TrainedNetwork) -> Disagreement:
+    """Return where two networks predict different classes."""
     examples = np.flatnonzero(first.predicted != second.predicted).astype(np.int64)
     return Disagreement(examples, first.predicted[examples], second.predicted[examples], labels[examples], len(labels))
 
@@ -135,43 +127,45 @@ def disagreement(labels: Classes, first: TrainedNetwork, second: TrainedNetwork)
 def mcnemar_p(n_first: int, n_second: int) -> float:
     """Return the two-sided p of McNemar's exact test.
 
-    Of the examples in which just one of two networks is right, each is right in half if neither is the better: the
-    smaller number is binomial. Q. McNemar, *Note on the sampling error of the difference between correlated
-    proportions*, Psychometrika 1947. Examples that both get right, or both wrong, say nothing.
+    Only examples count in which just one of two networks is right. If neither is better, each is right in half of them:
+    the numbers are binomial. Q. McNemar, *Note on the sampling error of the difference between correlated proportions*,
+    Psychometrika 1947.
 
     Parameters
     ----------
     n_first, n_second
         Examples in which the first alone is right, and in which the second alone is.
     """
-    return min(1.0, 2 * float(special.bdtr(min(n_first, n_second), n_first + n_second, 0.5)))
+    n = n_first + n_second
+    return float(stats.binomtest(n_first, n).pvalue) if n else 1.0
 
 
-def surest_disagreements(
-    found: Disagreement, first: TrainedNetwork, second: TrainedNetwork, most: int, alike: int
+def most_confident_disagreements(
+    disagreement: Disagreement, first: TrainedNetwork, second: TrainedNetwork, most: int, alike: int
 ) -> Classes:
-    """Return places among the disagreements, those first in which both are the surest together.
+    """Return indices of the disagreements with the largest sum of both confidences, the largest first.
 
     Parameters
     ----------
     most
-        In all.
+        Number of indices, at most.
     alike
-        Of the same class of which the same two are said, at most: else one confusion may fill all the room.
+        Number with the same true label and the same two predicted labels, at most.
     """
-    sure = first.confidence[found.examples].astype(np.float64) + second.confidence[found.examples]
+    confidence = first.confidence[disagreement.examples].astype(np.float64)
+    confidence += second.confidence[disagreement.examples]
     seen: Counter[tuple[int, ...]] = Counter()
-    chosen = []
-    for place in np.argsort(-sure, kind="stable").tolist():
-        kind = (int(found.labels[place]), int(found.first[place]), int(found.second[place]))
+    selected = []
+    for place in np.argsort(-confidence, kind="stable").tolist():
+        kind = (int(disagreement.labels[place]), int(disagreement.first[place]), int(disagreement.second[place]))
         seen[kind] += 1
         if seen[kind] <= alike:
-            chosen.append(place)
-    return np.array(chosen[:most], np.int64)
+            selected.append(place)
+    return np.array(selected[:most], np.int64)
 
 
-def confidently_wrong(labels: Classes, network: TrainedNetwork, most: int) -> Classes:
-    """Return numbers of the examples that a network gets wrong, those first of which it is the surest."""
+def most_confident_errors(labels: Classes, network: TrainedNetwork, most: int) -> Classes:
+    """Return numbers of the examples that a network gets wrong, the most confident error first."""
     wrong = np.flatnonzero(network.predicted != labels)
     return wrong[np.argsort(-network.confidence[wrong], kind="stable")][:most].astype(np.int64)
 

@@ -41,22 +41,22 @@ def missing(summary: Summary) -> str | None:
     if examples is None or missing_examples(summary) is not None:
         return missing_examples(summary)
     if len(examples.names) > MOST_CLASSES:
-        return f"{len(examples.names)} classes are more than can be read; the worst confusions are in a table instead"
+        return f"{len(examples.names)} classes are too many for a matrix; the most frequent confusions are in a table"
     return None
 
 
 def draw(summary: Summary) -> Drawing:
-    """Draw one band per question: the network by hand on the left, that of PyTorch on the right."""
+    """Draw one band per question: the network from scratch on the left, the PyTorch network on the right."""
     examples = examples_of(summary)
     assert examples is not None
     page, alts, titles = style.Page(), [], []
     for one in shown(summary):
         matrices = [confusion_matrix(examples.labels, network.predicted, len(examples.names)) for network in one.pair]
         titles.append(_title(examples, one, matrices))
-        page.heading(titles[-1], one.title)
+        page.heading(titles[-1], one.subtitle)
         height = ABOVE + SIDE + (1.0 if _turned(examples) else BELOW)
         page.band(height, lambda band, one=one, matrices=matrices: _draw(band, examples, one, matrices))  # type: ignore[misc]
-        page.text(_note(examples, one, matrices), style.SMALL, color=style.GREY)
+        page.text(_note(examples, matrices), style.SMALL, color=style.GREY)
         alts.append(_alt(examples, one, matrices, titles[-1]))
     return Drawing("confusion", titles[-1], " ".join(alts), page.figure())
 
@@ -66,31 +66,22 @@ def _turned(examples: LabelledExamples) -> bool:
 
 
 def _title(examples: LabelledExamples, one: Shown, matrices: list[Matrix]) -> str:
-    names = [named(network.implementation) for network in one.pair]
     worst = [worst_confusions(matrix, 1) for matrix in matrices]
-    if len(names) == 2 and (one.pair[0].predicted == one.pair[1].predicted).all() and worst[0]:
-        return (
-            f"{names[0]} and {names[1]} make the same mistakes, most often {_taken(examples, matrices[0], worst[0][0])}"
-        )
-    most = [
-        f"{_taken(examples, matrix, found[0])}" if found else "" for matrix, found in zip(matrices, worst, strict=True)
+    if len(worst) == 2 and worst[0] and (one.pair[0].predicted == one.pair[1].predicted).all():
+        return f"Both versions make the same errors, most often {_confused(examples, worst[0][0])}"
+    each = [
+        f"{_confused(examples, confusions[0]) if confusions else 'none'} ({named(network.implementation)})"
+        for network, confusions in zip(one.pair, worst, strict=True)
     ]
-    if all(most):
-        pairs = [f"{name} {taken}" for name, taken in zip(names[1:], most[1:], strict=True)]
-        return ", ".join([f"{names[0]} most often takes {most[0]}", *pairs])
-    return ", ".join(
-        f"{name} most often takes {taken}" if taken else f"{name} makes no mistake"
-        for name, taken in zip(names, most, strict=True)
-    )
+    return f"Most frequent confusion: {', '.join(each)}"
 
 
-def _taken(examples: LabelledExamples, matrix: Matrix, worst: Confusion) -> str:
-    label, said = class_name(examples, worst.label), class_name(examples, worst.said)
-    return f"{label} for {said} ({worst.n:,} of {matrix[worst.label].sum():,})"
+def _confused(examples: LabelledExamples, confusion: Confusion) -> str:
+    return f"{class_name(examples, confusion.label)} as {class_name(examples, confusion.predicted)}"
 
 
 def _largest_share(matrices: list[Matrix]) -> float:
-    """Return the largest share of a class that is taken for another; at least one example in a thousand."""
+    """Return the largest share of a true label that is predicted as one other label; at least 0.1 %."""
     return max(0.001, *(float(_shares(matrix).max()) for matrix in matrices))
 
 
@@ -141,26 +132,27 @@ def _label(axes: Axes, examples: LabelledExamples, first: bool) -> None:
             label.set(rotation=45, ha="right", rotation_mode="anchor")
     axes.set_yticks(numbers, names)
     axes.tick_params(length=0, labelsize=style.SMALL if len(names) <= 12 else 7)
-    axes.set_xlabel("said")
-    axes.set_ylabel("is" if first else "", rotation=0, labelpad=8 if _turned(examples) else 22)
+    axes.set_xlabel("predicted label")
+    axes.set_ylabel("true label" if first else "")
     axes.grid(visible=False)
     for spine in axes.spines.values():
         spine.set(visible=True, color=style.FAINT)
 
 
-def _note(examples: LabelledExamples, one: Shown, matrices: list[Matrix]) -> str:
+def _note(examples: LabelledExamples, matrices: list[Matrix]) -> str:
     return (
-        f"Numbers are test examples, {len(examples.labels):,} in all; empty where there are none. Grey, on the "
-        "diagonal, is right. Colour is the share of errors among the examples of a true label, by its square root, "
-        f"from 0 (white) to {percent(_largest_share(matrices))} (dark)"
-        f"{', the same for both' if len(one.pair) == 2 else ''}. {one.which}"
+        f"Numbers of {count(len(examples.labels), 'test example')}; grey is right. Colour: square root of the share of "
+        f"errors by true label, up to {percent(_largest_share(matrices))} (dark)."
     )
 
 
 def _alt(examples: LabelledExamples, one: Shown, matrices: list[Matrix], title: str) -> str:
     each = []
     for network, matrix in zip(one.pair, matrices, strict=True):
-        worst = "; ".join(_taken(examples, matrix, found) for found in worst_confusions(matrix, 5))
-        wrong = count(n_wrong(examples, network), "mistake")
+        worst = "; ".join(
+            f"{_confused(examples, confusion)} ({confusion.n:,} of {matrix[confusion.label].sum():,})"
+            for confusion in worst_confusions(matrix, 5)
+        )
+        wrong = count(n_wrong(examples, network), "error")
         each.append(f"{named(network.implementation)}, {wrong}{f', most often {worst}' if worst else ''}")
     return f"{one.title}: {title}. {'. '.join(each)}."

@@ -5,7 +5,12 @@ from matplotlib import colormaps
 
 from backprop_bench.bench.core.network import Classes, LabelledExamples, TrainedNetwork
 from backprop_bench.bench.core.summary import Summary
-from backprop_bench.bench.predictions.analysis import Disagreement, disagreement, image_side, surest_disagreements
+from backprop_bench.bench.predictions.analysis import (
+    Disagreement,
+    find_disagreement,
+    image_side,
+    most_confident_disagreements,
+)
 from backprop_bench.bench.predictions.view import (
     ALIKE,
     DIFFERENT,
@@ -30,85 +35,94 @@ def missing(summary: Summary) -> str | None:
         return missing_images(summary)
     pairs = compared(summary)
     if not pairs:
-        return "of no question are there two networks"
-    if not any(len(disagreement(examples.labels, first, second).examples) for _, first, second in pairs):
+        return "no question has two networks"
+    if not any(len(find_disagreement(examples.labels, first, second).examples) for _, first, second in pairs):
         return "the networks that were trained on the same question never disagree"
     return None
 
 
 def draw(summary: Summary) -> Drawing:
-    """Draw one band per question: the examples of which both networks are the surest, and of another class."""
+    """Draw one band per question: the disagreements in which both networks are most confident."""
     examples = examples_of(summary)
     assert examples is not None
     page, alts, titles = style.Page(), [], []
     for one, first, second in compared(summary):
-        found = disagreement(examples.labels, first, second)
-        title = _title(examples, found, first, second)
-        page.heading(title, one.title)
+        disagreement = find_disagreement(examples.labels, first, second)
+        title = _title(examples, disagreement, first, second)
+        page.heading(title, one.subtitle)
         alts.append(f"{one.title}: {title}.")
-        if not len(found.examples):
+        if not len(disagreement.examples):
             page.text(disagreement_sentence(examples, one))
             continue
         titles.append(title)
-        places = surest_disagreements(found, first, second, DIFFERENT, ALIKE)
+        places = most_confident_disagreements(disagreement, first, second, DIFFERENT, ALIKE)
         page.band(
             rows_height(len(places), 3),
-            lambda band, one=one, found=found, places=places: _draw(band, examples, one, found, places),  # type: ignore[misc]
+            lambda band, one=one, disagreement=disagreement, places=places: _draw(
+                band, examples, one, disagreement, places
+            ),  # type: ignore[misc]
         )
-        page.text(f"{_note(found, places, first, second)} {one.which}", style.SMALL, color=style.GREY)
-        alts.append(_examples_in_words(examples, found, places))
+        page.text(_note(disagreement, places, first, second), style.SMALL, color=style.GREY)
+        alts.append(_examples_in_words(examples, disagreement, places))
     return Drawing("disagreements", titles[-1], " ".join(alts), page.figure())
 
 
-def example_images(examples: LabelledExamples, chosen: Classes) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+def example_images(examples: LabelledExamples, selected: Classes) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
     """Return test examples as images [n, side, side]."""
     side = image_side(examples.inputs.shape[1])
     assert side is not None
-    return examples.inputs[chosen].astype(np.float64).reshape(len(chosen), side, side)
+    return examples.inputs[selected].astype(np.float64).reshape(len(selected), side, side)
 
 
-def _title(examples: LabelledExamples, found: Disagreement, first: TrainedNetwork, second: TrainedNetwork) -> str:
+def _title(
+    examples: LabelledExamples, disagreement: Disagreement, first: TrainedNetwork, second: TrainedNetwork
+) -> str:
     names = f"{named(first.implementation)} and {named(second.implementation)}"
-    n, n_examples = len(found.examples), count(len(examples.labels), "test example")
+    n, n_examples = len(disagreement.examples), count(len(examples.labels), "test example")
     if not n:
         return f"{names} agree on all of {n_examples}"
-    return f"{names} disagree on {n:,} of {n_examples} ({percent(n / found.n_examples, 2)})"
+    return f"{names} disagree on {n:,} of {n_examples} ({percent(n / disagreement.n_examples, 2)})"
 
 
-def _draw(band: style.Band, examples: LabelledExamples, one: Shown, found: Disagreement, places: Classes) -> None:
+def _draw(
+    band: style.Band, examples: LabelledExamples, one: Shown, disagreement: Disagreement, places: Classes
+) -> None:
     first, second = one.pair
     colours = style.text_colour(first.implementation), style.text_colour(second.implementation)
     words = []
     for place in places:
-        label, said = int(found.labels[place]), (int(found.first[place]), int(found.second[place]))
-        answers = [
+        label, predicted = (
+            int(disagreement.labels[place]),
+            (int(disagreement.first[place]), int(disagreement.second[place])),
+        )
+        predictions = [
             Words(class_name(examples, number), colour, bold=number == label)
-            for number, colour in zip(said, colours, strict=True)
+            for number, colour in zip(predicted, colours, strict=True)
         ]
-        words.append([Words(f"is {class_name(examples, label)}", style.GREY), *answers])
+        words.append([Words(f"true {class_name(examples, label)}", style.GREY), *predictions])
     draw_images(
-        band, example_images(examples, found.examples[places]), colormaps["gray_r"], (0.0, examples.largest), words
+        band,
+        example_images(examples, disagreement.examples[places]),
+        colormaps["gray_r"],
+        (0.0, examples.largest),
+        words,
     )
 
 
-def _note(found: Disagreement, places: Classes, first: TrainedNetwork, second: TrainedNetwork) -> str:
+def _note(disagreement: Disagreement, places: Classes, first: TrainedNetwork, second: TrainedNetwork) -> str:
     names = named(first.implementation), named(second.implementation)
     which = (
-        "All of them are shown"
-        if len(places) == len(found.examples)
-        else f"Shown are {len(places)}, those of which both are the surest, at most {ALIKE} alike"
+        "All are shown"
+        if len(places) == len(disagreement.examples)
+        else f"Shown: the {len(places)} most confident, at most {ALIKE} alike"
     )
-    return (
-        f"Below each image, what it is, then what {names[0]} says, then {names[1]}; bold where that is right. {which}. "
-        f"In all, {names[0]} alone is right in {found.n_first_right:,}, {names[1]} alone in {found.n_second_right:,}, "
-        f"neither in {found.n_neither:,}."
-    )
+    return f"Below each image: true label, then predicted labels of {names[0]} and {names[1]}; bold is right. {which}."
 
 
-def _examples_in_words(examples: LabelledExamples, found: Disagreement, places: Classes) -> str:
+def _examples_in_words(examples: LabelledExamples, disagreement: Disagreement, places: Classes) -> str:
     each = (
-        f"example {found.examples[place]} is {examples.names[found.labels[place]]}, said to be "
-        f"{examples.names[found.first[place]]} and {examples.names[found.second[place]]}"
+        f"example {disagreement.examples[place]}, true label {examples.names[disagreement.labels[place]]}, predicted "
+        f"labels {examples.names[disagreement.first[place]]} and {examples.names[disagreement.second[place]]}"
         for place in places[:TOLD]
     )
-    return f"The first that are shown: {'; '.join(each)}."
+    return f"First examples: {'; '.join(each)}."

@@ -26,10 +26,10 @@ def missing(summary: Summary) -> str | None:
     """Return why there is nothing to draw."""
     if summary.outcomes is None:
         return "the run kept no trained networks"
-    found = shown(summary)
-    if not found:
+    pairs = shown(summary)
+    if not pairs:
         return "no trained network can be read"
-    n_inputs = {network.n_inputs for one in found for network in one.pair}
+    n_inputs = {network.n_inputs for one in pairs for network in one.pair}
     odd = sorted(n for n in n_inputs if image_side(n) is None)
     return f"{odd[0]} inputs are no square image" if odd else None
 
@@ -38,22 +38,22 @@ def draw(summary: Summary) -> Drawing:
     """Draw one band per question: a row of units for each of the two networks, one scale for both."""
     page, alts, titles = style.Page(), [], []
     for one in shown(summary):
-        chosen = _chosen(one)
+        selected = _selected(one)
         titles.append(_title(one))
-        page.heading(titles[-1], one.title)
-        limit = _limit(one, chosen)
-        for network, units in zip(one.pair, chosen, strict=True):
+        page.heading(titles[-1], one.subtitle)
+        limit = _limit(one, selected)
+        for network, units in zip(one.pair, selected, strict=True):
             page.band(
                 NAME + rows_height(len(units), 1),
                 lambda band, network=network, units=units, limit=limit: _draw(band, network, units, limit),  # type: ignore[misc]
             )
         page.text(_note(one, limit), style.SMALL, color=style.GREY)
-        alts.append(_alt(one, chosen, titles[-1]))
+        alts.append(_alt(one, selected, titles[-1]))
     return Drawing("hidden-units", titles[-1], " ".join(alts), page.figure())
 
 
-def _chosen(one: Shown) -> list[Classes]:
-    """Return the units that are shown of each network: of twins the same ones, for they begin as the same."""
+def _selected(one: Shown) -> list[Classes]:
+    """Return the units that are shown of each network: the same ones where both start from the same weights."""
     first = strongest_units(one.pair[0], PER_ROW)
     return [first if one.same_recipe else strongest_units(network, PER_ROW) for network in one.pair]
 
@@ -65,13 +65,13 @@ def _images(network: TrainedNetwork, units: Classes) -> npt.NDArray[np.float64]:
     return weights.reshape(len(units), side, side)
 
 
-def _limit(one: Shown, chosen: list[Classes]) -> float:
-    sizes = [np.abs(_images(network, units)).ravel() for network, units in zip(one.pair, chosen, strict=True)]
+def _limit(one: Shown, selected: list[Classes]) -> float:
+    sizes = [np.abs(_images(network, units)).ravel() for network, units in zip(one.pair, selected, strict=True)]
     return max(float(np.quantile(np.concatenate(sizes), CLIPPED)), 1e-9)
 
 
 def _difference(one: Shown) -> float:
-    """Return the largest difference between the first-layer weights of twins."""
+    """Return the largest difference between the first-layer weights of both networks."""
     first, second = (network.layers[0].weight.astype(np.float64) for network in one.pair)
     return float(np.abs(first - second).max())
 
@@ -80,12 +80,12 @@ def _title(one: Shown) -> str:
     names = [named(network.implementation) for network in one.pair]
     if one.same_recipe:
         most = scientific(_difference(one))
-        return f"The weights into the hidden units of {names[0]} and {names[1]} differ by at most {most}"
+        return f"First-layer weights of {names[0]} and {names[1]} differ by at most {most}"
     sizes = [
         f"{name} {plain(float(np.sqrt(np.mean(np.square(network.layers[0].weight, dtype=np.float64)))))}"
         for name, network in zip(names, one.pair, strict=True)
     ]
-    return f"Root mean square of all weights into hidden units: {', '.join(sizes)}"
+    return f"RMS of first-layer weights: {', '.join(sizes)}"
 
 
 def _draw(band: style.Band, network: TrainedNetwork, units: Classes, limit: float) -> None:
@@ -98,19 +98,19 @@ def _draw(band: style.Band, network: TrainedNetwork, units: Classes, limit: floa
 
 def _note(one: Shown, limit: float) -> str:
     n_units = [network.layers[0].weight.shape[1] for network in one.pair]
-    which = "in the first network; the second shows the same ones" if one.same_recipe else "in its network"
     of = " and ".join(map(str, dict.fromkeys(n_units)))
+    which = f"the {PER_ROW} of {of} units with the largest outgoing weights"
+    if one.same_recipe:
+        which += " in the first network, and the same units of the second"
     return (
-        f"Each image is one hidden unit, of {of}: the weights from the pixels of the input, in their places. Orange "
-        f"above 0, white at 0, blue below, one scale for all: no darker from ±{plain(limit)} on, which "
-        f"{100 * (1 - CLIPPED):.2g} % of these weights exceed. Shown: those with the largest weights onwards {which}. "
-        f"{one.which}"
+        f"Each image is the incoming weights of a hidden unit by pixel: orange is positive, blue negative, clipped at "
+        f"±{plain(limit)}. Shown: {which}."
     )
 
 
-def _alt(one: Shown, chosen: list[Classes], title: str) -> str:
+def _alt(one: Shown, selected: list[Classes], title: str) -> str:
     each = []
-    for network, units in zip(one.pair, chosen, strict=True):
+    for network, units in zip(one.pair, selected, strict=True):
         weights = network.layers[0].weight[:, units]
         each.append(
             f"{named(network.implementation)}: {count(len(units), 'unit')} shown, weights from "

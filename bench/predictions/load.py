@@ -1,20 +1,20 @@
-"""The trained networks of a run and the examples that they were tested on, for a report."""
+"""The trained networks of a run and its test examples, for a report."""
 
 from pathlib import Path
 
 from backprop_bench.bench.core.network import LabelledExamples, Outcomes, TrainedNetwork
 from backprop_bench.bench.core.records.kinds import AnyRecord, Trained
 from backprop_bench.bench.core.records.plan import Description
-from backprop_bench.bench.core.trained import kept_networks, read_network
+from backprop_bench.bench.core.trained import read_network, saved_networks
 from backprop_bench.data import Dataset, InputError, class_names, load_dataset
 
 
 def outcomes_of_run(folder: Path, description: Description, rows: list[AnyRecord]) -> Outcomes | None:
-    """Return the networks that a run has kept, and its test examples; ``None`` where it kept none.
+    """Return the networks that a run has saved, and its test examples; ``None`` where it saved none.
 
-    What cannot be had is left out with a note, so that the rest is shown.
+    What is missing is left out with a note, so that the rest is shown.
     """
-    kept = kept_networks(rows)
+    kept = saved_networks(rows)
     if not kept:
         return None
     dataset, notes = _dataset_of_run(description)
@@ -31,14 +31,14 @@ def outcomes_of_run(folder: Path, description: Description, rows: list[AnyRecord
 
 
 def _dataset_of_run(description: Description) -> tuple[Dataset | None, list[str]]:
-    """Return the dataset of a run if it is still the one that it was made with, else why it is not there."""
-    lacking = "What the networks make of the test examples is left out"
+    """Return the dataset of a run if it is unchanged, else why it is missing."""
+    lacking = "Predictions are left out"
     try:
         dataset = load_dataset(description.dataset)
     except InputError as error:
-        return None, [f"{lacking}, for the dataset cannot be loaded: {error}."]
+        return None, [f"{lacking}, because the dataset cannot be loaded: {error}."]
     if dataset.fingerprint() != description.dataset_crc32:
-        return None, [f"{lacking}, for the examples of {dataset.name} are no longer those that the run was made with."]
+        return None, [f"{lacking}, because {dataset.name} is no longer the dataset of the run."]
     return dataset, []
 
 
@@ -46,11 +46,11 @@ def _check_fit(network: TrainedNetwork, dataset: Dataset | None, row: Trained) -
     """Raise `InputError` unless a network is one of the dataset."""
     if dataset is None:
         return
-    found = (network.n_inputs, network.n_classes, len(network.predicted))
+    actual = (network.n_inputs, network.n_classes, len(network.predicted))
     expected = (dataset.n_inputs, dataset.n_classes, len(dataset.y_test))
-    if found != expected:
+    if actual != expected:
         raise InputError(
-            f"{row.file} has {found[0]} inputs, {found[1]} classes and {found[2]} test examples; expected "
+            f"{row.file} has {actual[0]} inputs, {actual[1]} classes and {actual[2]} test examples; expected "
             f"{expected[0]}, {expected[1]} and {expected[2]}, as {dataset.name} has"
         )
 

@@ -1,13 +1,13 @@
-"""Figure: the test examples that a network gets wrong while it is the surest."""
+"""Figure: the wrong predictions with the largest confidence."""
 
 from matplotlib import colormaps
 
 from backprop_bench.bench.core.network import LabelledExamples, TrainedNetwork
 from backprop_bench.bench.core.summary import Summary
-from backprop_bench.bench.predictions.analysis import confidently_wrong
+from backprop_bench.bench.predictions.analysis import most_confident_errors
 from backprop_bench.bench.predictions.disagreements import example_images
 from backprop_bench.bench.predictions.view import (
-    SURE,
+    MOST_CONFIDENT,
     TOLD,
     Shown,
     class_name,
@@ -31,7 +31,7 @@ def missing(summary: Summary) -> str | None:
     if examples is None or missing_images(summary) is not None:
         return missing_images(summary)
     wrong = any(n_wrong(examples, network) for one in shown(summary) for network in one.pair)
-    return None if wrong else "the networks make no mistake"
+    return None if wrong else "the networks make no errors"
 
 
 def draw(summary: Summary) -> Drawing:
@@ -41,59 +41,55 @@ def draw(summary: Summary) -> Drawing:
     page, alts, titles = style.Page(), [], []
     for one in shown(summary):
         titles.append(_title(examples, one))
-        page.heading(titles[-1], one.title)
+        page.heading(titles[-1], one.subtitle)
         for network in one.pair:
-            n_images = min(SURE, n_wrong(examples, network))
+            n_images = min(MOST_CONFIDENT, n_wrong(examples, network))
             page.band(
                 NAME + rows_height(n_images, 3),
                 lambda band, network=network: _draw(band, examples, network),  # type: ignore[misc]
             )
-        page.text(f"{NOTE} {one.which}", style.SMALL, color=style.GREY)
+        page.text(NOTE, style.SMALL, color=style.GREY)
         alts.append(f"{one.title}: {titles[-1]}. {' '.join(_in_words(examples, network) for network in one.pair)}")
-    return Drawing("confidently-wrong", titles[-1], " ".join(alts), page.figure())
+    return Drawing("most-confident-errors", titles[-1], " ".join(alts), page.figure())
 
 
 NOTE = (
-    f"The {SURE} mistakes, or as many as there are, of which each network is the surest. Below each image, what it is, "
-    "what the network says, and how large that output is as a share of the sum of all its outputs; an output counts "
-    "from the target of a class that is off, and as 0 below it."
+    "Below each image: true label, predicted label, confidence. Confidence is the largest output as a share of the sum "
+    "of all outputs, each counted from the target of a wrong class."
 )
 
 
 def _title(examples: LabelledExamples, one: Shown) -> str:
-    said = []
+    each = []
     for network in one.pair:
-        surest = confidently_wrong(examples.labels, network, 1)
-        name, n = named(network.implementation), count(n_wrong(examples, network), "mistake")
-        if len(surest):
-            said.append(f"surest mistake of {name}: {percent(float(network.confidence[surest[0]]))} (of {n})")
-        else:
-            said.append(f"{name} makes no mistake")
-    title = "; ".join(said)
-    return title[0].upper() + title[1:] if len(surest) else title
+        worst = most_confident_errors(examples.labels, network, 1)
+        confidence = percent(float(network.confidence[worst[0]])) if len(worst) else "none"
+        each.append(f"{named(network.implementation)} {confidence}")
+    return f"Most confident error: {', '.join(each)}"
 
 
 def _draw(band: style.Band, examples: LabelledExamples, network: TrainedNetwork) -> None:
     name, colour = style.short_name(network.implementation), style.text_colour(network.implementation)
-    chosen = confidently_wrong(examples.labels, network, SURE)
-    text = name if len(chosen) else f"{name}: no mistake"
+    selected = most_confident_errors(examples.labels, network, MOST_CONFIDENT)
+    text = name if len(selected) else f"{name}: no errors"
     band.write(style.MARGIN, 0.03, text, color=colour, weight="bold")
     words = [
         [
-            Words(f"is {class_name(examples, int(examples.labels[example]))}", style.GREY),
+            Words(f"true {class_name(examples, int(examples.labels[example]))}", style.GREY),
             Words(class_name(examples, int(network.predicted[example])), colour),
             Words(percent(float(network.confidence[example])), style.GREY),
         ]
-        for example in chosen
+        for example in selected
     ]
     below = style.Band(band.figure, band.top + NAME, band.height - NAME)
-    draw_images(below, example_images(examples, chosen), colormaps["gray_r"], (0.0, examples.largest), words)
+    draw_images(below, example_images(examples, selected), colormaps["gray_r"], (0.0, examples.largest), words)
 
 
 def _in_words(examples: LabelledExamples, network: TrainedNetwork) -> str:
     each = [
         f"example {example}: true label {class_name(examples, int(examples.labels[example]))}, predicted label "
         f"{class_name(examples, int(network.predicted[example]))} with {percent(float(network.confidence[example]))}"
-        for example in confidently_wrong(examples.labels, network, TOLD)
+        for example in most_confident_errors(examples.labels, network, TOLD)
     ]
-    return f"{named(network.implementation)}: {'; '.join(each) or 'no mistake'}."
+    n = count(n_wrong(examples, network), "error")
+    return f"{named(network.implementation)}, {n}{': ' if each else ''}{'; '.join(each)}."

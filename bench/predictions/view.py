@@ -1,4 +1,4 @@
-"""What trained networks get wrong: in sentences and tables, and what the figures of it share."""
+"""Predictions of trained networks in sentences and tables, and what their figures share."""
 
 import itertools
 from collections.abc import Iterator, Sequence
@@ -10,31 +10,31 @@ from backprop_bench.bench.core.summary import QuestionSummary, Summary
 from backprop_bench.bench.predictions.analysis import (
     Disagreement,
     class_rates,
-    confidently_wrong,
     confusion_matrix,
-    disagreement,
+    find_disagreement,
     image_side,
-    surest_disagreements,
+    most_confident_disagreements,
+    most_confident_errors,
     worst_confusions,
 )
 from backprop_bench.bench.report.numbers import ABSENT, clean, count, named, percent, percent_interval, shorten
 from backprop_bench.bench.report.table import Table, make_table
 
 MOST_CLASSES = 20
-"""Of a matrix that can be read; of more classes, the worst confusions are listed."""
+"""Classes of a matrix that is drawn, at most; of more classes, the most frequent confusions are listed."""
 WORST = 20
 """Confusions in that list."""
-SURE = 12
-"""Examples that are shown of which a network was the surest, and yet wrong."""
+MOST_CONFIDENT = 12
+"""Most confident errors that are shown."""
 DIFFERENT = 24
 """Examples that are shown on which two networks disagree."""
 ALIKE = 3
-"""Of these, with the same class and the same two answers."""
+"""Of these, with the same true label and the same two predicted labels."""
 TOLD = 5
-"""Examples that the words of a figure tell, for those who cannot see it."""
+"""Examples in the alternative text of a figure."""
 LABEL_LETTERS = 11
 TINY_P = 1e-12
-"""A p below this is written as such: what is smaller says nothing more."""
+"""A smaller p is written as "p < 1e-12"."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,9 +46,9 @@ class Shown:
     networks
         All of the question, in the order of its entries.
     pair
-        One by hand and one in PyTorch where there are both, else the first two, or the only one.
+        One from scratch and one in PyTorch where there are both, else the first two, or the only one.
     same_recipe
-        Whether these two were given the same recipe, so that they are twins.
+        Whether these two have the same recipe.
     """
 
     question: QuestionSummary
@@ -58,23 +58,28 @@ class Shown:
 
     @property
     def title(self) -> str:
-        """That of the question."""
+        """Title of the question."""
         return clean(self.question.title)
 
     @property
     def which(self) -> str:
-        """Which networks of the question these are."""
-        return f"The networks are those of seed {self.pair[0].seed} after {count(self.pair[0].epoch, 'epoch')}."
+        """Seed and epoch of the networks."""
+        return f"seed {self.pair[0].seed}, {count(self.pair[0].epoch, 'epoch')}"
+
+    @property
+    def subtitle(self) -> str:
+        """Title of the question, with seed and epoch of the networks."""
+        return f"{self.title} ({self.which})"
 
 
 def shown(summary: Summary) -> list[Shown]:
-    """Return the questions of which networks are there."""
-    return [found for question in summary.questions if (found := _shown(summary, question)) is not None]
+    """Return the questions that have networks."""
+    return [one for question in summary.questions if (one := _shown(summary, question)) is not None]
 
 
 def compared(summary: Summary) -> list[tuple[Shown, TrainedNetwork, TrainedNetwork]]:
-    """Return the questions of which two networks are there, and these two."""
-    return [(found, *found.pair) for found in shown(summary) if len(found.pair) == 2]
+    """Return the questions that have two networks, and these two."""
+    return [(one, *one.pair) for one in shown(summary) if len(one.pair) == 2]
 
 
 def _shown(summary: Summary, question: QuestionSummary) -> Shown | None:
@@ -86,32 +91,32 @@ def _shown(summary: Summary, question: QuestionSummary) -> Shown | None:
         if planned.name == question.name
         for entry in planned.entries
     }
-    found = [item for item in summary.outcomes.networks if item.question == question.name]
+    saved = [item for item in summary.outcomes.networks if item.question == question.name]
     order = list(recipes)
-    networks = tuple(sorted(found, key=lambda network: order.index(network.implementation)))
+    networks = tuple(sorted(saved, key=lambda network: order.index(network.implementation)))
     if not networks:
         return None
-    by_hand, torch = (
+    from_scratch, torch = (
         [network for network in networks if family(network.implementation) == kind]
         for kind in ("from scratch", "PyTorch")
     )
-    pair = (by_hand[0], torch[0]) if by_hand and torch else networks[:2]
+    pair = (from_scratch[0], torch[0]) if from_scratch and torch else networks[:2]
     same = len(pair) == 2 and recipes[pair[0].implementation] == recipes[pair[1].implementation]
     return Shown(question, networks, pair, same)
 
 
 def examples_of(summary: Summary) -> LabelledExamples | None:
-    """Return the test examples that the networks were shown, where they can be had."""
+    """Return the test examples of the networks; ``None`` where they are missing."""
     return None if summary.outcomes is None else summary.outcomes.examples
 
 
 def missing_examples(summary: Summary) -> str | None:
-    """Return why nothing can be said about what networks get wrong."""
+    """Return why there are no predictions to show."""
     if summary.outcomes is None:
-        return "the run kept no trained networks"
+        return "the run saved no trained networks"
     if not shown(summary):
         return "no trained network can be read"
-    return None if summary.outcomes.examples is not None else "the test examples cannot be had"
+    return None if summary.outcomes.examples is not None else "the test examples are missing"
 
 
 def missing_images(summary: Summary) -> str | None:
@@ -124,7 +129,7 @@ def missing_images(summary: Summary) -> str | None:
 
 
 def class_name(examples: LabelledExamples, number: int, letters: int = LABEL_LETTERS) -> str:
-    """Return what a class is called, cut to the room that there is for it."""
+    """Return the name of a class, shortened."""
     return shorten(examples.names[number], letters)
 
 
@@ -138,40 +143,41 @@ def p_words(p: float) -> str:
     return f"p < {TINY_P:g}" if p < TINY_P else f"p = {p:.2g}"
 
 
-def outcome_sentences(summary: Summary) -> list[str]:
-    """Return what the networks of each question get wrong, and where they disagree."""
+def prediction_sentences(summary: Summary) -> list[str]:
+    """Return the number of errors of each question's networks, and where they disagree."""
     examples = examples_of(summary)
     if examples is None:
         return []
-    found = []
+    sentences = []
     for one in shown(summary):
         n = count(len(examples.labels), "test example")
-        wrong = [f"{named(network.implementation)} gets {n_wrong(examples, network):,}" for network in one.pair]
-        said = f"{one.title}: of {n}, {' and '.join(wrong)} wrong. {one.which}"
-        found.append(f"{said} {disagreement_sentence(examples, one)}" if len(one.pair) == 2 else said)
-    return found
+        wrong = [f"{named(network.implementation)} predicts {n_wrong(examples, network):,}" for network in one.pair]
+        sentence = f"{one.subtitle}: of {n}, {' and '.join(wrong)} wrong."
+        sentences.append(f"{sentence} {disagreement_sentence(examples, one)}" if len(one.pair) == 2 else sentence)
+    return sentences
 
 
 def disagreement_sentence(examples: LabelledExamples, one: Shown) -> str:
-    """Return where the two networks of a question that stand side by side disagree."""
+    """Return where the two networks of a question disagree."""
     first, second = one.pair
-    found = disagreement(examples.labels, first, second)
-    n = len(found.examples)
+    disagreement = find_disagreement(examples.labels, first, second)
+    n = len(disagreement.examples)
     if n == 0:
-        expected = ", as is expected of twins with the same recipe" if one.same_recipe else ""
-        return f"They say the same class of every one of them{expected}."
+        expected = ", as expected with the same recipe" if one.same_recipe else ""
+        return f"Their predictions agree on all of them{expected}."
     names = named(first.implementation), named(second.implementation)
-    said = (
-        f"They say different classes of {n:,} ({percent(n / found.n_examples, 2)}): {names[0]} alone is right in "
-        f"{found.n_first_right:,}, {names[1]} alone in {found.n_second_right:,}, neither in {found.n_neither:,}"
+    sentence = (
+        f"They disagree on {n:,} ({percent(n / disagreement.n_examples, 2)}): {names[0]} alone is right in "
+        f"{disagreement.n_first_right:,}, {names[1]} alone in {disagreement.n_second_right:,}, neither in "
+        f"{disagreement.n_neither:,}"
     )
     if one.same_recipe:
-        return f"{said}. Twins with the same recipe are expected to differ where rounding decides, if anywhere."
-    return f"{said} (McNemar's exact test that both are right equally often: {p_words(found.p_value)})."
+        return f"{sentence}. With the same recipe, only rounding can make predictions differ."
+    return f"{sentence} (McNemar's exact test: {p_words(disagreement.p_value)})."
 
 
-def outcome_tables(summary: Summary) -> list[Table]:
-    """Return the tables of what the networks get wrong, those that have rows."""
+def prediction_tables(summary: Summary) -> list[Table]:
+    """Return the tables of the predictions, those that have rows."""
     examples = examples_of(summary)
     if examples is None:
         return []
@@ -211,10 +217,10 @@ def recall_table(examples: LabelledExamples, one: Shown) -> Table:
         for number, of_class in enumerate(zip(*rates, strict=True))
     ]
     note = (
-        "Recall: share of a true label's examples that are predicted right. Precision: share of a predicted label's "
-        f"examples that are right. In brackets: Wilson's 95 % CI over test examples; other seeds vary more. {one.which}"
+        "Recall: share of a true label's examples that are predicted right; precision: share of a predicted label's "
+        "examples that are right. In brackets: Wilson 95 % CI over test examples."
     )
-    return make_table(f"Class by class: {one.title}", columns, rows, note)
+    return make_table(f"Recall and precision: {one.subtitle}", columns, rows, note)
 
 
 def confusions_table(examples: LabelledExamples, one: Shown) -> Table:
@@ -224,65 +230,77 @@ def confusions_table(examples: LabelledExamples, one: Shown) -> Table:
     rows = [
         [
             examples.names[confusion.label],
-            examples.names[confusion.said],
-            *(f"{matrix[confusion.label, confusion.said]:,}" for matrix in matrices),
+            examples.names[confusion.predicted],
+            *(f"{matrix[confusion.label, confusion.predicted]:,}" for matrix in matrices),
             f"{matrices[0][confusion.label].sum():,}",
         ]
         for confusion in worst
     ]
-    columns = ["<is", "<said", *(f"by {network.implementation}" for network in one.pair), "test examples of the class"]
+    names = [network.implementation for network in one.pair]
+    columns = ["<true label", "<predicted label", *names, "test examples of the class"]
     note = (
-        f"The {WORST} most frequent in all networks that are shown. {len(examples.names)} classes are too many to draw."
+        f"The {WORST} most frequent confusions of these networks; a matrix of {len(examples.names)} classes is not "
+        "drawn."
     )
-    return make_table(f"Worst confusions: {one.title}", columns, rows, note)
+    return make_table(f"Most frequent confusions: {one.subtitle}", columns, rows, note)
 
 
 def disagreement_table(examples: LabelledExamples, one: Shown) -> Table:
-    """Return on how many examples every two networks of a question disagree, and who is right."""
+    """Return on how many examples every two networks of a question disagree, and which is right."""
     rows = [
-        _disagreement_row(disagreement(examples.labels, first, second), first, second)
+        _disagreement_row(find_disagreement(examples.labels, first, second), first, second)
         for first, second in itertools.combinations(one.networks, 2)
     ]
     counted = ["disagree on", "first alone right", "second alone right", "both wrong", "McNemar's p"]
     columns = ["<first", "<second", *counted]
     note = (
-        f"Of {count(len(examples.labels), 'test example')}. McNemar's p: exact and two-sided, that one of them alone "
-        f"is right as often as this if both are equally good. {one.which}"
+        f"Of {count(len(examples.labels), 'test example')}. McNemar's p: exact, two-sided; the null hypothesis is "
+        "equal accuracy."
     )
-    return make_table(f"Disagreements: {one.title}", columns, rows, note)
+    return make_table(f"Disagreements: {one.subtitle}", columns, rows, note)
 
 
-def _disagreement_row(found: Disagreement, first: TrainedNetwork, second: TrainedNetwork) -> list[str]:
-    counts = (len(found.examples), found.n_first_right, found.n_second_right, found.n_neither)
+def _disagreement_row(disagreement: Disagreement, first: TrainedNetwork, second: TrainedNetwork) -> list[str]:
+    counts = (
+        len(disagreement.examples),
+        disagreement.n_first_right,
+        disagreement.n_second_right,
+        disagreement.n_neither,
+    )
     names = [first.implementation, second.implementation]
-    p = p_words(found.p_value).removeprefix("p ").removeprefix("= ") if len(found.examples) else ABSENT
+    p = p_words(disagreement.p_value).removeprefix("p ").removeprefix("= ") if len(disagreement.examples) else ABSENT
     return [*names, *(f"{number:,}" for number in counts), p]
 
 
 def different_examples_table(examples: LabelledExamples, one: Shown) -> Table:
-    """Return the examples on which the two networks disagree, where they are no images that could be drawn."""
+    """Return the examples on which the two networks disagree, where they are not images."""
     if len(one.pair) < 2:
         return make_table("", [], [])
     first, second = one.pair
-    found = disagreement(examples.labels, first, second)
-    places = surest_disagreements(found, first, second, DIFFERENT, ALIKE)
+    disagreement = find_disagreement(examples.labels, first, second)
+    places = most_confident_disagreements(disagreement, first, second, DIFFERENT, ALIKE)
     rows = [
-        _example_row(examples, int(found.examples[place]), [int(found.first[place]), int(found.second[place])])
+        _example_row(
+            examples,
+            int(disagreement.examples[place]),
+            [int(disagreement.first[place]), int(disagreement.second[place])],
+        )
         for place in places
     ]
-    columns = ["test example", "<is", f"<{first.implementation} says", f"<{second.implementation} says"]
+    columns = ["test example", "<true label", f"<{first.implementation}", f"<{second.implementation}"]
     note = (
-        f"At most {DIFFERENT} and {ALIKE} alike, those first of which both are the surest. Examples are counted from 0."
+        f"Predicted label by implementation. The {DIFFERENT} most confident, at most {ALIKE} alike; examples are "
+        "counted from 0."
     )
-    return make_table(f"They disagree on: {one.title}", columns, rows, note)
+    return make_table(f"Examples with different predictions: {one.subtitle}", columns, rows, note)
 
 
-def _example_row(examples: LabelledExamples, example: int, said: Sequence[int]) -> list[str]:
-    return [str(example), examples.names[examples.labels[example]], *(examples.names[number] for number in said)]
+def _example_row(examples: LabelledExamples, example: int, predicted: Sequence[int]) -> list[str]:
+    return [str(example), examples.names[examples.labels[example]], *(examples.names[number] for number in predicted)]
 
 
 def wrong_examples_table(examples: LabelledExamples, one: Shown) -> Table:
-    """Return the examples that a network was the surest of, and wrong, where they are no images that could be drawn."""
+    """Return the most confident errors, where the examples are not images."""
     rows = [
         [
             network.implementation,
@@ -290,8 +308,11 @@ def wrong_examples_table(examples: LabelledExamples, one: Shown) -> Table:
             percent(float(network.confidence[example])),
         ]
         for network in one.pair
-        for example in confidently_wrong(examples.labels, network, SURE)
+        for example in most_confident_errors(examples.labels, network, MOST_CONFIDENT)
     ]
-    columns = ["<implementation", "test example", "<is", "<said", "largest output"]
-    note = f"At most {SURE} of each. Largest output: as a share of the sum of all. Examples are counted from 0."
-    return make_table(f"Most confidently wrong: {one.title}", columns, rows, note)
+    columns = ["<implementation", "test example", "<true label", "<predicted label", "confidence"]
+    note = (
+        f"At most {MOST_CONFIDENT} of each; examples are counted from 0. Confidence: the largest output as a share of "
+        "the sum of all."
+    )
+    return make_table(f"Most confident errors: {one.subtitle}", columns, rows, note)

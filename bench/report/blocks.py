@@ -1,4 +1,4 @@
-"""What a report is made of, before it is written in any language."""
+"""The parts of a report, whatever it is written in."""
 
 from dataclasses import dataclass
 
@@ -17,28 +17,28 @@ class Code:
 
 @dataclass(frozen=True)
 class Heading:
-    """What the blocks after it are about, within a section."""
+    """A heading within a section."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class Listed:
-    """Sentences, each of which stands for itself."""
+    """A list of sentences."""
 
     sentences: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Caution:
-    """What a reader must know before the blocks after it."""
+    """A warning about the blocks after it."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure that is in no file of its own."""
+    """A figure without a file of its own."""
 
     name: str
     title: str
@@ -48,7 +48,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Shown:
-    """A table or a figure, and the rows behind it."""
+    """A table or a figure, and its source."""
 
     what: Table | FigureFile | Picture
     evidence: Evidence
@@ -68,7 +68,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Report:
-    """A report before it is written in any language."""
+    """A report, whatever it is written in."""
 
     title: str
     warnings: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""Sentences on how sure the times are: why timing stopped, the A/A test, what counts as interference."""
+"""Sentences on the precision of the times: why timing stopped, the A/A test, the limits of interference."""
 
 import math
 
@@ -19,9 +19,9 @@ from backprop_bench.bench.report.numbers import (
 )
 
 METHOD = "per process replicate, of 10th-percentile block times; geometric mean and 95 % CI over replicates"
-"""How blocks become an estimate and its interval."""
+"""The estimator, in words."""
 
-DISTURBANCES = {
+COUNTERS = {
     "steal_s": "stolen time",
     "waited_s": "waiting for a core",
     "psi_cpu_some_us": "CPU pressure",
@@ -31,11 +31,11 @@ DISTURBANCES = {
     "major_faults": "major faults",
     "throttles": "throttles",
 }
-"""What the counters of system interference are called."""
+"""Names of the counters of system interference."""
 
 
 def timing_of(summary: Summary, question: QuestionSummary) -> Timing:
-    """Return how a question was to be timed."""
+    """Return the settings of a question's timing."""
     return summary.description.plan.question(question.name).timing
 
 
@@ -61,7 +61,7 @@ def stop_sentence(summary: Summary, question: QuestionSummary) -> str:
         so_far = (
             f"{count(replicates, 'process replicate')} so far" if replicates else "nothing was timed in the same rounds"
         )
-        return f"The timing is not complete: {so_far}." if question.disturbance.n_blocks else "Nothing was timed."
+        return f"The timing is not complete: {so_far}." if question.interference.n_blocks else "Nothing was timed."
     after = f"Timing stopped after {count(stop.replicates, 'process replicate')}, {seconds(stop.spent_s)}"
     timing = timing_of(summary, question)
     if stop.reason == "precise":
@@ -79,9 +79,9 @@ def stop_sentence(summary: Summary, question: QuestionSummary) -> str:
 def _decisive(question: QuestionSummary) -> list[Ratio]:
     """Return the ratios that decide when to stop: of what did not break, or the A/A test if there is nothing else."""
     broken = {failure.implementation for failure in question.failures if failure.phase == "timing"}
-    found = [ratio for ratio in compared(question) if not {ratio.numerator, ratio.denominator} & broken]
+    ratios = [ratio for ratio in compared(question) if not {ratio.numerator, ratio.denominator} & broken]
     test = question.self_test
-    return found or ([test] if test is not None and test.interval.n else [])
+    return ratios or ([test] if test is not None and test.interval.n else [])
 
 
 def _every_ratio(question: QuestionSummary) -> str:
@@ -92,7 +92,7 @@ def _every_ratio(question: QuestionSummary) -> str:
 
 
 def _what_was_wanted(question: QuestionSummary, timing: Timing) -> str:
-    """Say what the budget was too small for: precision, or enough process replicates to believe it."""
+    """Say what the budget was too small for: precision, or the least number of process replicates."""
     ratios = _decisive(question)
     if ratios and all(relative_half_width(ratio.interval) <= timing.target for ratio in ratios):
         enough = min(ratio.n_replicates for ratio in ratios)
@@ -117,19 +117,19 @@ def self_test_sentence(question: QuestionSummary) -> str | None:
     name = named(test.denominator)
     if not test.interval.n:
         return f"A/A test: the second copy of {name} was not timed in a round with {name}."
-    said = f"A/A test, {name} against itself: ratio {number_interval(test.interval)}"
+    sentence = f"A/A test, {name} against itself: ratio {number_interval(test.interval)}"
     if not has_bounds(test.interval):
-        return f"{said}, from one process replicate, so without an interval."
+        return f"{sentence}, from one process replicate, so without an interval."
     if test.interval.contains(1):
-        return f"{said}; the interval includes 1, as it should."
+        return f"{sentence}; the interval includes 1, as it should."
     return (
-        f"{said}; the interval does not include 1. One run in twenty shows this by chance. Otherwise the method alone "
-        f"may make a difference of {percent(abs(test.interval.estimate - 1))}."
+        f"{sentence}; the interval does not include 1. One run in twenty shows this by chance; otherwise the bias is "
+        f"about {percent(abs(test.interval.estimate - 1))}."
     )
 
 
 def self_test_warning(question: QuestionSummary) -> str | None:
-    """Return the sentence of an A/A test that did not come out as it should; None where it did, or was not made."""
+    """Return the sentence of an A/A test whose interval excludes 1; ``None`` for any other, or without one."""
     test = question.self_test
     if test is None or not has_bounds(test.interval) or test.interval.contains(1):
         return None
@@ -137,25 +137,17 @@ def self_test_warning(question: QuestionSummary) -> str | None:
 
 
 def self_test_missing(summary: Summary) -> str | None:
-    """Return the sentence of a run that has no A/A test; None of one that has."""
+    """Return the sentence of a run without an A/A test; ``None`` of one that has one."""
     if any(question.self_test is not None for question in summary.questions):
         return None
-    return (
-        "This run has no A/A test: no implementation was timed against a second copy of itself, so nothing here shows "
-        "that equal times are measured as equal."
-    )
+    return "This run has no A/A test: no implementation was timed against a second copy of itself."
 
 
-def disturbance_rule() -> str:
+def interference_rule() -> str:
     """Return when a block counts as under interference, with the limits that the computation has."""
-    shares = [
-        f"{DISTURBANCES[name]} above {percent(limit, 0)} of its wall time" for name, limit in SHARE_LIMITS.items()
-    ]
+    shares = [f"{COUNTERS[name]} above {percent(limit, 0)}" for name, limit in SHARE_LIMITS.items()]
     counts = [
-        f"more than {limit} {DISTURBANCES[name]}" if limit else f"any {DISTURBANCES[name]}"
+        f"more than {limit} {COUNTERS[name]}" if limit else f"any {COUNTERS[name]}"
         for name, limit in COUNT_LIMITS.items()
     ]
-    return (
-        f"A block counts as under interference from {listing([*shares, *counts], 'or')}, never by its length. Counters "
-        "that the system does not provide count as zero"
-    )
+    return f"Under interference: {listing([*shares, *counts], 'or')}"

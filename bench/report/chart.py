@@ -67,7 +67,7 @@ class Chart:
 
 
 def own_bar(implementation: str, value: float, text: str, name: str | None = None) -> Bar:
-    """Return the bar of an implementation, under its own name unless another one is given."""
+    """Return the bar of an implementation, under its own name or another one."""
     return Bar(name or implementation, value, text, family(implementation))
 
 

@@ -1,4 +1,4 @@
-"""`Findings`: what a run says, before it is printed or written."""
+"""`Findings`: sentences, tables and figures of a run, before they are printed or written."""
 
 import json
 from collections.abc import Callable, Iterable, Sequence
@@ -16,14 +16,14 @@ from backprop_bench.data import InputError
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that a run says.
+    """One finding of a run.
 
     Attributes
     ----------
     name
-        What its page is called, without ``.md``.
+        Name of its page, without ``.md``.
     more
-        Tables beside `tables` which a terminal shows only where they are asked for.
+        Further tables, which a terminal shows only on request.
     draw
         Draws its figures, which takes seconds.
     """
@@ -38,7 +38,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Findings:
-    """All that a run says.
+    """All findings of a run.
 
     Attributes
     ----------
@@ -47,8 +47,8 @@ class Findings:
     failed
         Whether that makes the run a failure: what was only refused does not.
     write_files
-        Writes its files to a folder and returns them, the one to look at first; where it is not given, a page and the
-        figures of every finding.
+        Writes its files to a folder and returns them, the main one first; by default a page and the figures of every
+        finding.
     """
 
     parts: Sequence[Finding]
@@ -64,8 +64,8 @@ class Findings:
     @property
     def tables(self) -> list[Table]:
         """The tables that have rows; those of a terminal first."""
-        found = [table for part in self.parts for table in part.tables]
-        return [table for table in (*found, *(table for part in self.parts for table in part.more)) if table.rows]
+        first = [table for part in self.parts for table in part.tables]
+        return [table for table in (*first, *(table for part in self.parts for table in part.more)) if table.rows]
 
     @property
     def n_first(self) -> int:
@@ -92,14 +92,14 @@ class Findings:
         """
         tables = self.tables
         if asked.isdecimal():
-            found = tables[int(asked) - 1 : int(asked)] if int(asked) else []
+            matching = tables[int(asked) - 1 : int(asked)] if int(asked) else []
         else:
-            found = [table for table in tables if asked.casefold() in table.title.casefold()]
-        if len(found) != 1:
+            matching = [table for table in tables if asked.casefold() in table.title.casefold()]
+        if len(matching) != 1:
             raise InputError(
-                f"--table {asked} stands for {count(len(found), 'table')}; expected one of {self.table_names()}"
+                f"--table {asked} stands for {count(len(matching), 'table')}; expected one of {self.table_names()}"
             )
-        return found[0]
+        return matching[0]
 
     def table_names(self) -> str:
         """Return the tables by number and title, on one line."""
@@ -130,15 +130,15 @@ def save_figure(drawing: Drawing, folder: Path) -> list[Path]:
 
 def to_page(sentences: Sequence[str], tables: Sequence[Table]) -> str:
     """Return sentences and tables in Markdown."""
-    said = "".join(f"* {escape_markdown(sentence)}\n" for sentence in sentences)
-    return "\n".join([*([said] if said else []), *map(to_markdown, tables)])
+    listed = "".join(f"* {escape_markdown(sentence)}\n" for sentence in sentences)
+    return "\n".join([*([listed] if listed else []), *map(to_markdown, tables)])
 
 
 def to_json(findings: Findings) -> str:
-    """Return all that a run says, for programs: sentences, tables of text, failures."""
-    found = {
+    """Return all findings of a run as JSON: sentences, tables of text, failures."""
+    content = {
         "sentences": [sentence.replace(NBSP, " ") for sentence in findings.sentences],
         "tables": [to_dict(table) for table in findings.tables],
         "failures": list(findings.failures),
     }
-    return json.dumps(found, indent=2) + "\n"
+    return json.dumps(content, indent=2) + "\n"

@@ -1,4 +1,4 @@
-"""Other runs that a report shows beside its own: what each says, where it comes from, and how far it compares."""
+"""Other runs that a report shows: their results, their provenance, and how they differ."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any
 from backprop_bench.bench.core.records.kinds import AnyRecord
 from backprop_bench.bench.core.records.plan import Description
 from backprop_bench.bench.report.blocks import Block, Caution, Code, Heading, Listed, Picture, Shown
-from backprop_bench.bench.report.evidence import Evidence, description_behind, rows_behind
+from backprop_bench.bench.report.evidence import Evidence, source_description, source_records
 from backprop_bench.bench.report.numbers import clean, count, listing, spans
 from backprop_bench.bench.report.table import Table
 
@@ -33,19 +33,19 @@ class FurtherRun:
     Attributes
     ----------
     folder
-        Where it lies, seen from the folder of the report.
+        Its path from the folder of the report.
     section
         The section of the report that it belongs to.
     heading
-        What it is called there.
+        Its heading there.
     description
-        What it was to do and where; empty where that cannot be read.
+        Its plan and environment; ``None`` where they cannot be read.
     rows
-        Its rows.
+        Its records.
     failures
         Sentences on what failed in it.
     trouble
-        Why nothing of it can be shown; ``None`` where something can.
+        Why nothing of it can be shown; ``None`` otherwise.
     """
 
     folder: str
@@ -59,7 +59,7 @@ class FurtherRun:
 
 
 def further_blocks(runs: Sequence[FurtherRun], place: str, beside: Description) -> list[Block]:
-    """Return what the runs of one section say.
+    """Return the blocks of the runs of one section.
 
     Parameters
     ----------
@@ -77,9 +77,9 @@ def _blocks(run: FurtherRun, beside: Description) -> list[Block]:
     blocks: list[Block] = [heading, provenance(run.description)]
     if run.description.command:
         blocks.append(Code(clean(run.description.command)))
-    apart = differences(run.description, beside)
-    if apart:
-        blocks.append(Caution(f"Not to be compared number by number with the rest: {listing(apart)}."))
+    reasons = differences(run.description, beside)
+    if reasons:
+        blocks.append(Caution(f"Not comparable with the rest number by number: {listing(reasons)}."))
     blocks += [Caution(f"Failed: {clean(failure)}") for failure in run.failures]
     for part in run.parts:
         evidence = _evidence(run, part)
@@ -91,24 +91,24 @@ def _blocks(run: FurtherRun, beside: Description) -> list[Block]:
 
 def _evidence(run: FurtherRun, part: Part) -> Evidence | None:
     if part.file:
-        return description_behind(part.name, run.folder, part.file)
+        return source_description(part.name, run.folder, part.file)
     if not part.sources:
         return None
     question = part.name if part.name == "chain" else None
-    return rows_behind(run.rows, part.sources, question, run.folder)
+    return source_records(run.rows, part.sources, question, run.folder)
 
 
 def provenance(description: Description) -> str:
     """Return a sentence on when, from which commit and on which machine a run was made."""
     machine = description.environment
     cpu = machine.get("cpu", {})
-    said = [f"A run of {clean(description.created or 'an unknown date')}"]
-    said.append(_commit(machine) or "of an unknown commit")
-    said.append(f"on {clean(cpu.get('model') or 'an unknown processor')}")
+    parts = [f"A run of {clean(description.created or 'an unknown date')}"]
+    parts.append(_commit(machine) or "of an unknown commit")
+    parts.append(f"on {clean(cpu.get('model') or 'an unknown processor')}")
     if description.cpus:
-        said.append(f"cores {spans(description.cpus)}")
-    said.append(f"{count(description.threads, 'thread')} each")
-    return ", ".join(said) + "."
+        parts.append(f"cores {spans(description.cpus)}")
+    parts.append(f"{count(description.threads, 'thread')} each")
+    return ", ".join(parts) + "."
 
 
 def _commit(machine: Mapping[str, Any]) -> str:
@@ -118,25 +118,25 @@ def _commit(machine: Mapping[str, Any]) -> str:
 
 
 def differences(description: Description, beside: Description) -> list[str]:
-    """Return in words in what the machine and the versions of two runs differ; nothing where in nothing."""
+    """Return in words how machine, versions and data of two runs differ; empty where they do not."""
     here, there = description.environment, beside.environment
     if not here:
-        return ["it does not say where it was made"]
-    found = []
+        return ["its environment is unknown"]
+    reasons = []
     if _machine(here) != _machine(there):
-        found.append("it is of another machine, or of another kernel or system on it")
+        reasons.append("another machine, kernel or operating system")
     packages, others = here.get("packages", {}), there.get("packages", {})
     shared = sorted(packages.keys() & others.keys())  # only those that a run needs are in its description
     changed = [clean(name) for name in shared if packages[name] != others[name]]
     changed += ["Python"] if here.get("python") != there.get("python") else []
     if changed:
-        found.append(f"other versions of {listing(changed)} ran it")
+        reasons.append(f"other versions of {listing(changed)}")
     if here.get("source_crc32") != there.get("source_crc32"):
         commits = f": {_commit(here)} there, {_commit(there)} here" if _commit(here) and _commit(there) else ""
-        found.append(f"it is of another state of this suite{commits}")
+        reasons.append(f"another version of this suite{commits}")
     if description.dataset_crc32 != beside.dataset_crc32:
-        found.append("it is of other data")
-    return found
+        reasons.append("another data set")
+    return reasons
 
 
 def _machine(environment: Mapping[str, Any]) -> tuple[Any, ...]:

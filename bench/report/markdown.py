@@ -8,7 +8,7 @@ from backprop_bench.bench.report.table import Table, escape_markdown, to_markdow
 
 
 def to_markdown_page(report: Report) -> str:
-    """Return the report in Markdown; figures that are in no file of their own are told in words."""
+    """Return the report in Markdown; figures without a file of their own are named by their titles."""
     parts = [f"# {escape_markdown(report.title)}"]
     if report.warnings:
         parts.append(
@@ -39,16 +39,16 @@ def _markdown_of(block: Block) -> str:
         case Listed():
             return "\n".join(f"- {escape_markdown(sentence)}" for sentence in block.sentences)
         case Caution():
-            return f"> **Mind:** {escape_markdown(block.text)}"
+            return f"> **Warning:** {escape_markdown(block.text)}"
         case Panel():
-            return "*In report.html there is a panel here: draw a digit, and see what the networks make of it.*"
+            return "*In report.html: draw a digit, and see what the networks predict.*"
         case _:
             return escape_markdown(block)
 
 
 def _evidence(evidence: Evidence) -> str:
     tick = _ticks(evidence.jq, 1)
-    return f"Behind it, {escape_markdown(evidence.what)}: {tick}{evidence.jq}{tick}"
+    return f"Source: {escape_markdown(evidence.source)}: {tick}{evidence.jq}{tick}"
 
 
 def _fenced(text: str, language: str) -> str:

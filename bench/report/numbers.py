@@ -1,4 +1,4 @@
-"""How numbers and names are written: in figures, tables and reports alike. Pure functions to text."""
+"""Formats of numbers and names in figures, tables and reports. Pure functions to text."""
 
 import math
 import unicodedata
@@ -7,13 +7,13 @@ from collections.abc import Iterable
 from backprop_bench.bench.core.stats.intervals import Interval, inverse, scaled
 
 ABSENT = "–"
-"""Stands where nothing was measured."""
+"""Stands for a missing value."""
 
 NBSP = "\N{NO-BREAK SPACE}"
 """Between a number and its unit."""
 
 NAME_LETTERS = 48
-"""Letters of an implementation's name that sentences have room for."""
+"""Longest name of an implementation in a sentence, in letters."""
 
 SECOND_UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 MIB = 1 << 20
@@ -36,14 +36,14 @@ def shorten(text: str, length: int) -> str:
 
 
 def named(implementation: str) -> str:
-    """Return the name of an implementation as sentences have room for it."""
+    """Return the name of an implementation, shortened for a sentence."""
     return shorten(implementation, NAME_LETTERS)
 
 
 def listing(items: Iterable[str], word: str = "and") -> str:
-    """Return "a", "a and b", or "a, b and c", with another word for the last one where it is given."""
-    found = list(items)
-    return f" {word} ".join([", ".join(found[:-1]), found[-1]] if len(found) > 1 else found)
+    """Return "a", "a and b", or "a, b and c", with `word` before the last one."""
+    words = list(items)
+    return f" {word} ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
 def count(number: int, noun: str) -> str:
@@ -53,19 +53,20 @@ def count(number: int, noun: str) -> str:
 
 def count_range(numbers: Iterable[int], noun: str) -> str:
     """Return "3 seeds" where all numbers are 3, and "1–3 seeds" where they differ."""
-    found = sorted(numbers) or [0]
-    return count(found[0], noun) if found[0] == found[-1] else f"{found[0]:,}–{count(found[-1], noun)}"
+    ordered = sorted(numbers) or [0]
+    low, high = ordered[0], ordered[-1]
+    return count(low, noun) if low == high else f"{low:,}–{count(high, noun)}"
 
 
 def spans(numbers: Iterable[int]) -> str:
     """Return whole numbers in rising order, neighbours as a span: "0–3, 6"."""
-    found: list[list[int]] = []
+    groups: list[list[int]] = []
     for number in sorted(set(numbers)):
-        if found and number == found[-1][-1] + 1:
-            found[-1].append(number)
+        if groups and number == groups[-1][-1] + 1:
+            groups[-1].append(number)
         else:
-            found.append([number])
-    return ", ".join(str(span[0]) if len(span) == 1 else f"{span[0]}–{span[-1]}" for span in found)
+            groups.append([number])
+    return ", ".join(str(span[0]) if len(span) == 1 else f"{span[0]}–{span[-1]}" for span in groups)
 
 
 def plain(value: float, decimals: int | None = None) -> str:
@@ -179,7 +180,7 @@ def speed(first: str, second: str, ratio: Interval, per: str = "", with_interval
     per
         What the time is of, such as "per epoch".
     with_interval
-        Whether the interval is said, too; a title leaves it out.
+        Whether the interval is included; a title leaves it out.
     """
     of = f" {per}" if per else ""
     if has_bounds(ratio) and ratio.contains(1):
@@ -219,7 +220,7 @@ def value_interval(interval: Interval, unit: str) -> str:
 
 def large(value: float, unit: str) -> str:
     """Return a number from one up with the prefix that suits it: "24.8 GFLOP"."""
-    scale, prefix = next((found for found in LARGE if value >= found[0]), LARGE[-1])
+    scale, prefix = next((step for step in LARGE if value >= step[0]), LARGE[-1])
     return f"{plain(value / scale)}{NBSP}{prefix}{unit}"
 
 

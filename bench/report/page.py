@@ -12,7 +12,6 @@ from backprop_bench.bench.report.drawing import FigureFile
 from backprop_bench.bench.report.evidence import Evidence
 from backprop_bench.bench.report.panel import Panel
 from backprop_bench.bench.report.table import TEMPLATES, Table, to_html
-from backprop_bench.bench.report.vector import data_uri
 from backprop_bench.data import InputError
 
 
@@ -106,6 +105,12 @@ def _address_of(figure: FigureFile) -> str:
         raise InputError(f"{figure.svg.parent}: cannot read the figure {figure.name}: {error.strerror}") from error
     raster = f"data:image/png;base64,{base64.b64encode(png).decode('ascii')}"
     return svg if len(svg) <= len(raster) else raster
+
+
+def data_uri(svg: str) -> str:
+    """Return an SVG as a data URI for an attribute in double quotes; percent-encoded, it is shorter than in base64."""
+    text = " ".join(svg.split()).replace("%", "%25").replace("#", "%23").replace("&", "%26")
+    return "data:image/svg+xml," + text.replace('"', "%22" if "'" in text else "'")
 
 
 def _html_of_panel(panel: Panel) -> Markup:

@@ -127,8 +127,8 @@ def dash(implementation: str) -> str:
 def part_colours(parts: list[str]) -> dict[str, str]:
     """Return a colour for every part of a training step."""
     others = [part for part in parts if part not in PART_COLOURS]
-    found = {part: OTHER_PART_COLOURS[index % len(OTHER_PART_COLOURS)] for index, part in enumerate(others)}
-    return found | {part: PART_COLOURS[part] for part in parts if part in PART_COLOURS}
+    colours = {part: OTHER_PART_COLOURS[index % len(OTHER_PART_COLOURS)] for index, part in enumerate(others)}
+    return colours | {part: PART_COLOURS[part] for part in parts if part in PART_COLOURS}
 
 
 def text_on(background: str) -> str:

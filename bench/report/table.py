@@ -161,11 +161,11 @@ def to_html(table: Table) -> Markup:
 
 def sort_value(cell: str) -> str | None:
     """Return the number that a cell begins with, in the unit without a prefix, as text; none where there is none."""
-    found = LEADING_NUMBER.match(cell)
-    if found is None:
+    number = LEADING_NUMBER.match(cell)
+    if number is None:
         return None
-    value = float(found["number"].replace(",", "").replace("−", "-"))
-    return f"{value * PREFIXES[found['prefix'] or '']:.12g}"
+    value = float(number["number"].replace(",", "").replace("−", "-"))
+    return f"{value * PREFIXES[number['prefix'] or '']:.12g}"
 
 
 def escape_markdown(text: str) -> str:

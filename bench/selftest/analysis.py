@@ -34,12 +34,12 @@ ENOUGH = 0.9
 
 @dataclasses.dataclass(frozen=True)
 class Share:
-    """How many of some trials, with the Clopper–Pearson 95 % confidence interval of their share.
+    """Share of some trials, with its Clopper–Pearson 95 % confidence interval.
 
     Attributes
     ----------
     n, of
-        How many, of how many.
+        Number of these trials, and of all.
     low, high
         Ends of the interval, from 0 to 1.
     """
@@ -56,13 +56,13 @@ class Share:
 
 
 def share_of(verdicts: Iterable[bool]) -> Share:
-    """Count the verdicts that are true."""
-    found = list(verdicts)
-    n, of = sum(found), len(found)
-    tail = (1 - LEVEL) / 2
-    low = float(stats.beta.ppf(tail, n, of - n + 1)) if n else 0.0
-    high = float(stats.beta.ppf(1 - tail, n + 1, of - n)) if n < of else 1.0
-    return Share(n, of, low, high)
+    """Count the verdicts that are true; of no verdicts the interval is all there is, 0 to 1."""
+    each = list(verdicts)
+    n, of = sum(each), len(each)
+    if not of:
+        return Share(0, 0, 0.0, 1.0)
+    low, high = stats.binomtest(n, of).proportion_ci(LEVEL, method="exact")
+    return Share(n, of, float(low), float(high))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,17 +120,14 @@ class Slowdown:
         return [trial.ratio.interval for trial in self.trials]
 
     @property
-    def bootstraps(self) -> list[Interval]:
-        """The same of an uncorrected hierarchical bootstrap."""
-        return [trial.ratio.bootstrap for trial in self.trials]
+    def detected(self) -> Share:
+        """Intervals above 1, which detect the slowdown; in A/A tests intervals that exclude 1, false positives."""
+        return share_of(interval.low > 1 or (interval.high < 1 and not self.injected) for interval in self.intervals)
 
-    def found(self, intervals: Sequence[Interval]) -> Share:
-        """Count the intervals above 1, which detect the slowdown; in A/A tests those without 1, false positives."""
-        return share_of(interval.low > 1 or (interval.high < 1 and not self.injected) for interval in intervals)
-
-    def covered(self, intervals: Sequence[Interval]) -> Share:
-        """Count the intervals that contain the true ratio."""
-        return share_of(interval.contains(1 + self.injected) for interval in intervals)
+    @property
+    def covered(self) -> Share:
+        """Intervals that contain the true ratio."""
+        return share_of(interval.contains(1 + self.injected) for interval in self.intervals)
 
     @property
     def half_width(self) -> float:
@@ -162,10 +159,8 @@ class Slowdown:
         return {
             "injected": self.injected,
             "trials": len(self.trials),
-            "found": _share_dict(self.found(self.intervals)),
-            "covered": _share_dict(self.covered(self.intervals)),
-            "bootstrap_found": _share_dict(self.found(self.bootstraps)),
-            "bootstrap_covered": _share_dict(self.covered(self.bootstraps)),
+            "detected": _share_dict(self.detected),
+            "covered": _share_dict(self.covered),
             "median_relative_half_width": finite(self.half_width),
             "mean_estimate_to_truth": finite(self.bias),
             "median_s": self.median_s,
@@ -263,23 +258,23 @@ class Calibration:
     @property
     def same(self) -> Slowdown | None:
         """The A/A tests."""
-        return next((found for found in self.slowdowns if found.injected == 0), None)
+        return next((slowdown for slowdown in self.slowdowns if slowdown.injected == 0), None)
 
     @property
     def injected(self) -> list[Slowdown]:
         """The trials of slowed copies, by slowdown."""
-        return [found for found in self.slowdowns if found.injected]
+        return [slowdown for slowdown in self.slowdowns if slowdown.injected]
 
     @property
-    def smallest_found(self) -> float | None:
-        """The smallest injected slowdown that at least nine of ten trials detect; None where there is none."""
-        return next((item.injected for item in self.injected if item.found(item.intervals).share >= ENOUGH), None)
+    def smallest_detected(self) -> float | None:
+        """The smallest injected slowdown that at least nine of ten trials detect; ``None`` where there is none."""
+        return next((item.injected for item in self.injected if item.detected.share >= ENOUGH), None)
 
     @property
     def trials(self) -> list[Trial]:
         """All complete ones."""
-        found = [trial for slowdown in self.slowdowns for trial in slowdown.trials]
-        return [*found, *(self.overhead.trials if self.overhead else ())]
+        slowed = [trial for slowdown in self.slowdowns for trial in slowdown.trials]
+        return [*slowed, *(self.overhead.trials if self.overhead else ())]
 
     @property
     def outside_share(self) -> float:
@@ -295,7 +290,7 @@ class Calibration:
             "target": self.target,
             "budget_s": self.budget_s,
             "at_once": self.at_once,
-            "smallest_found": self.smallest_found,
+            "smallest_detected": self.smallest_detected,
             "outside_share": finite(self.outside_share),
             "incomplete": self.incomplete,
             "slowdowns": [slowdown.to_dict() for slowdown in self.slowdowns],
@@ -306,7 +301,7 @@ class Calibration:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
-        """Read what :meth:`to_dict` gave; everything is computed again from its trials."""
+        """Read what :meth:`to_dict` returned; everything is computed again from its trials."""
         trials = [_read_trial_dict(trial) for trial in values["trials"]]
         return cls(
             values["implementation"],
@@ -314,7 +309,7 @@ class Calibration:
             values["budget_s"],
             values["at_once"],
             _by_slowdown(trials),
-            _cut_cost(trials),
+            _overhead_of(trials),
             values["block_s"],
             values["incomplete"],
         )
@@ -343,21 +338,21 @@ def summarize_calibration(description: Description, rows: Sequence[AnyRecord]) -
         budget_s=timing.budget_s,
         at_once=description.plan.at_once,
         slowdowns=_by_slowdown(trials),
-        overhead=_cut_cost(trials),
+        overhead=_overhead_of(trials),
         block_s=max(question.timing.block_s for question in planned),
         incomplete=len(planned) - len(trials),
     )
 
 
 def _by_slowdown(trials: Sequence[Trial]) -> tuple[Slowdown, ...]:
-    found = [trial for trial in trials if not trial.overhead]
-    injected = sorted({trial.injected for trial in found})
-    return tuple(Slowdown(extra, tuple(trial for trial in found if trial.injected == extra)) for extra in injected)
+    others = [trial for trial in trials if not trial.overhead]
+    injected = sorted({trial.injected for trial in others})
+    return tuple(Slowdown(extra, tuple(trial for trial in others if trial.injected == extra)) for extra in injected)
 
 
-def _cut_cost(trials: Sequence[Trial]) -> Overhead | None:
-    found = tuple(trial for trial in trials if trial.overhead)
-    return Overhead(found) if found else None
+def _overhead_of(trials: Sequence[Trial]) -> Overhead | None:
+    measured = tuple(trial for trial in trials if trial.overhead)
+    return Overhead(measured) if measured else None
 
 
 def _read_trial(question: Question, rows: Sequence[AnyRecord]) -> Trial | None:
@@ -383,10 +378,10 @@ def _read_trial(question: Question, rows: Sequence[AnyRecord]) -> Trial | None:
 
 def _by_process(blocks: Sequence[Block], value_of: Callable[[Block], float]) -> tuple[float, ...]:
     """Return the median over rounds of some value, by process."""
-    found: dict[tuple[int, int, str], list[float]] = {}
+    values: dict[tuple[int, int, str], list[float]] = {}
     for row in blocks:
-        found.setdefault((row.session, row.replicate, row.implementation), []).append(value_of(row))
-    return tuple(map(statistics.median, found.values()))
+        values.setdefault((row.session, row.replicate, row.implementation), []).append(value_of(row))
+    return tuple(map(statistics.median, values.values()))
 
 
 def _turn(row: Block) -> float:
@@ -424,9 +419,9 @@ def _trial_dict(trial: Trial) -> dict[str, Any]:
 def _read_trial_dict(values: dict[str, Any]) -> Trial:
     ratio = values["ratio"]
     intervals = {name: interval_from_dict(ratio[name]) for name in _INTERVALS}
-    whole = Ratio(**{**ratio, **intervals, "by_set": tuple(ratio["by_set"])})
+    whole = Ratio(**{**ratio, **intervals, "by_replicate": tuple(ratio["by_replicate"])})
     by_process = {name: tuple(values[name]) for name in ("turn_by_process", "call_by_process")}
     return Trial(**{**values, **by_process, "ratio": whole})
 
 
-_INTERVALS = ("interval", "within_rounds", "undisturbed", "totals", "bootstrap")
+_INTERVALS = ("interval", "median_per_round", "without_interference", "totals")

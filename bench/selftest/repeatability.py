@@ -62,11 +62,11 @@ class Repetition:
         Of its estimate from the pooled value, as a share of that.
     within
         Whether the deviation is within the tolerance.
-    says_wider
-        Whether the half-width of the run's own interval is beyond the tolerance.
-    holds_pooled
+    is_wider
+        Whether the half-width of the run's own interval is larger than the tolerance.
+    contains_pooled
         Whether the pooled value lies in the run's interval.
-    within_rounds
+    median_per_round
         Deviation of the median per-round ratio from the geometric mean of those of all runs.
     unpaired
         Time of the numerator in this run / time of the denominator in every other run, as deviations from the geometric
@@ -77,15 +77,15 @@ class Repetition:
     interval: Interval
     deviation: float
     within: bool
-    says_wider: bool
-    holds_pooled: bool
-    within_rounds: float
+    is_wider: bool
+    contains_pooled: bool
+    median_per_round: float
     unpaired: tuple[float, ...]
 
     @property
     def repeats(self) -> bool:
         """Whether the run agrees: within the tolerance, or with a wider interval that contains the pooled value."""
-        return self.within or (self.says_wider and self.holds_pooled)
+        return self.within or (self.is_wider and self.contains_pooled)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -93,7 +93,7 @@ class Repetition:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """Read what :meth:`to_dict` gave."""
+        """Read what :meth:`to_dict` returned."""
         fields = {field.name: values[field.name] for field in dataclasses.fields(cls)}
         return cls(
             **{**fields, "interval": interval_from_dict(values["interval"]), "unpaired": tuple(values["unpaired"])}
@@ -123,9 +123,9 @@ class RepeatedRatio:
         return Spread(tuple(repetition.deviation for repetition in self.repetitions))
 
     @property
-    def within_rounds(self) -> Spread:
+    def median_per_round(self) -> Spread:
         """Spread of the median per-round ratios."""
-        return Spread(tuple(repetition.within_rounds for repetition in self.repetitions))
+        return Spread(tuple(repetition.median_per_round for repetition in self.repetitions))
 
     @property
     def unpaired(self) -> Spread:
@@ -139,14 +139,14 @@ class RepeatedRatio:
             "denominator": self.denominator,
             "pooled": self.pooled,
             "paired": self.paired.to_dict(),
-            "within_rounds": self.within_rounds.to_dict(),
+            "median_per_round": self.median_per_round.to_dict(),
             "unpaired": self.unpaired.to_dict(),
             "runs": [repetition.to_dict() for repetition in self.repetitions],
         }
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """Read what :meth:`to_dict` gave."""
+        """Read what :meth:`to_dict` returned."""
         runs = tuple(map(Repetition.from_dict, values["runs"]))
         return cls(values["numerator"], values["denominator"], values["pooled"], runs)
 
@@ -166,7 +166,7 @@ class Repeatability:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """Read what :meth:`to_dict` gave."""
+        """Read what :meth:`to_dict` returned."""
         ratios = tuple(map(RepeatedRatio.from_dict, values["ratios"]))
         return cls(values["question"], tuple(values["runs"]), ratios)
 
@@ -186,15 +186,15 @@ def repeatability(runs: Sequence[tuple[str, Summary]], question: str = "same-rec
     InputError
         Where a run has no such question.
     """
-    found = [(label, _question_of(label, summary, question)) for label, summary in runs]
+    questions = [(label, _question_of(label, summary, question)) for label, summary in runs]
     _check_same(runs, question)
-    names = dict.fromkeys((ratio.numerator, ratio.denominator) for _, item in found for ratio in item.ratios)
+    names = dict.fromkeys((ratio.numerator, ratio.denominator) for _, item in questions for ratio in item.ratios)
     ratios = []
     for pair in names:
-        having = [(label, item, ratio) for label, item in found for ratio in _ratio_of(item, *pair)]
+        having = [(label, item, ratio) for label, item in questions for ratio in _ratio_of(item, *pair)]
         if len(having) > 1:
             ratios.append(_repeated(having))
-    return Repeatability(question, tuple(label for label, _ in found), tuple(ratios))
+    return Repeatability(question, tuple(label for label, _ in questions), tuple(ratios))
 
 
 def _check_same(runs: Sequence[tuple[str, Summary]], name: str) -> None:
@@ -202,9 +202,9 @@ def _check_same(runs: Sequence[tuple[str, Summary]], name: str) -> None:
     first_label, first = runs[0]
     expected = _settings(first, name)
     for label, summary in runs[1:]:
-        found = _settings(summary, name)
-        for what in found.keys() & expected.keys():
-            if found[what] != expected[what]:
+        actual = _settings(summary, name)
+        for what in actual.keys() & expected.keys():
+            if actual[what] != expected[what]:
                 raise InputError(
                     f"the runs {first_label!r} and {label!r} differ in the {what} of {name}; expected repetitions"
                 )
@@ -246,7 +246,7 @@ def _repeated(having: Sequence[tuple[str, QuestionSummary, Ratio]]) -> RepeatedR
     below = [_seconds(question, denominator) for _, question, _ in having]
     crossed = [[a / b for j, b in enumerate(below) if j != i] for i, a in enumerate(above)]
     middle = statistics.geometric_mean([value for row in crossed for value in row])
-    medians = statistics.geometric_mean([ratio.within_rounds.estimate for _, _, ratio in having])
+    medians = statistics.geometric_mean([ratio.median_per_round.estimate for _, _, ratio in having])
     repetitions = [
         _repetition(label, ratio, pooled, medians, tuple(value / middle - 1 for value in row))
         for (label, _, ratio), row in zip(having, crossed, strict=True)
@@ -266,8 +266,8 @@ def _repetition(label: str, ratio: Ratio, pooled: float, medians: float, unpaire
         interval=interval,
         deviation=deviation,
         within=abs(deviation) <= TOLERANCE,
-        says_wider=relative_half_width(interval) > TOLERANCE,
-        holds_pooled=interval.contains(pooled),
-        within_rounds=ratio.within_rounds.estimate / medians - 1,
+        is_wider=relative_half_width(interval) > TOLERANCE,
+        contains_pooled=interval.contains(pooled),
+        median_per_round=ratio.median_per_round.estimate / medians - 1,
         unpaired=unpaired,
     )

@@ -36,16 +36,16 @@ def repeatability(runs: tuple[str, ...], question: str, out: Path | None, output
     \b
     Examples:
       backprop-bench repeatability results/2026-*-default
-      backprop-bench repeatability quiet=results/first busy=results/second --out results/repeatability
+      backprop-bench repeatability idle=results/first busy=results/second --out results/repeatability
     """  # noqa: D301 (click reads the backspace)
     if len(runs) < 2:
-        raise InputError("repeatability is given 1 run, expected at least 2")
-    found = compute(_read_all(runs), question)
-    tables = [repeatability_table(found), repeated_runs_table(found)]
-    output.show(Findings([Finding("repeatability", repeatability_sentences(found), tables)]))
+        raise InputError("repeatability needs at least 2 runs, got 1")
+    result = compute(_read_all(runs), question)
+    tables = [repeatability_table(result), repeated_runs_table(result)]
+    output.show(Findings([Finding("repeatability", repeatability_sentences(result), tables)]))
     if out is not None:
-        write_whole(out / "repeatability.json", (json.dumps(found.to_dict(), indent=2) + "\n").encode())
-        figure = save(draw_repeatability(found), out)
+        write_whole(out / "repeatability.json", (json.dumps(result.to_dict(), indent=2) + "\n").encode())
+        figure = save(draw_repeatability(result), out)
         output.note(f"\nFigure: {figure.png}")
 
 
@@ -57,11 +57,11 @@ def _read_all(runs: Sequence[str]) -> list[tuple[str, Summary]]:
     InputError
         Where one is given twice.
     """
-    found: dict[Path, str] = {}
+    labels: dict[Path, str] = {}
     for run in runs:
         label, equals, path = ("", "", run) if Path(run).exists() else run.rpartition("=")
         folder = existing_run_folder(Path(path))
-        if folder in found:
-            raise InputError(f"{path} is the same run as {found[folder]!r}; expected independent runs")
-        found[folder] = label if equals else folder.name
-    return [(label, summarize(read_description(folder), read_records(folder))) for folder, label in found.items()]
+        if folder in labels:
+            raise InputError(f"{path} is the same run as {labels[folder]!r}; expected independent runs")
+        labels[folder] = label if equals else folder.name
+    return [(label, summarize(read_description(folder), read_records(folder))) for folder, label in labels.items()]

@@ -24,40 +24,40 @@ ROOM = 1.08
 BAND_COLOUR = "#eaf2e6"
 
 
-def repeatability_sentences(found: Repeatability) -> list[str]:
+def repeatability_sentences(result: Repeatability) -> list[str]:
     """Return how well the runs agree, with and without pairing."""
-    if not found.ratios:
-        return [f"No ratio of {found.question} was measured in two of {count(len(found.runs), 'run')}."]
-    repetitions = [item for ratio in found.ratios for item in ratio.repetitions]
+    if not result.ratios:
+        return [f"No ratio of {result.question} was measured in two of {count(len(result.runs), 'run')}."]
+    repetitions = [item for ratio in result.ratios for item in ratio.repetitions]
     outside = [item for item in repetitions if not item.within]
-    said = (
+    sentence = (
         f"{len(repetitions) - len(outside)} of {len(repetitions)} paired time ratios from "
-        f"{count(len(found.runs), 'run')} are within {within(TOLERANCE)} of their pooled value"
+        f"{count(len(result.runs), 'run')} are within {within(TOLERANCE)} of their pooled value"
     )
     if outside:
-        excused = sum(item.repeats for item in outside)
+        wider = sum(item.repeats for item in outside)
         others = "the other one" if len(outside) == 1 else f"of the {len(outside)} others"
-        said += f"; {others}{_excuse(excused, len(outside))}"
+        sentence += f"; {others}{_with_wider_interval(wider, len(outside))}"
     each = [
-        f"{_name(ratio)} {percent(ratio.paired.sd, 2)} paired, {percent(ratio.within_rounds.sd, 2)} as median "
+        f"{_name(ratio)} {percent(ratio.paired.sd, 2)} paired, {percent(ratio.median_per_round.sd, 2)} as median "
         f"per-round ratio, {percent(ratio.unpaired.sd, 2)} measured separately"
-        for ratio in found.ratios
+        for ratio in result.ratios
     ]
-    return [f"{said}.", f"Standard deviation between runs: {'; '.join(each)}."]
+    return [f"{sentence}.", f"Standard deviation between runs: {'; '.join(each)}."]
 
 
-def _excuse(excused: int, others: int) -> str:
+def _with_wider_interval(wider: int, others: int) -> str:
     """Say how many of the ratios outside have a wider interval that contains the pooled value."""
     if others == 1:
-        return " has a wider 95 % CI that contains it" if excused else " has no wider 95 % CI that contains it"
-    return f", {excused} {'has' if excused == 1 else 'have'} a wider 95 % CI that contains it"
+        return " has a wider 95 % CI that contains it" if wider else " has no wider 95 % CI that contains it"
+    return f", {wider} {'has' if wider == 1 else 'have'} a wider 95 % CI that contains it"
 
 
 def _name(ratio: RepeatedRatio) -> str:
     return f"{named(ratio.numerator)} / {named(ratio.denominator)}"
 
 
-def repeatability_table(found: Repeatability) -> Table:
+def repeatability_table(result: Repeatability) -> Table:
     """Return how far the runs lie apart, a row per ratio."""
     columns = [
         "<time ratio",
@@ -73,17 +73,16 @@ def repeatability_table(found: Repeatability) -> Table:
             _ratio(ratio),
             plain(ratio.pooled),
             *_cells(ratio.paired),
-            percent(ratio.within_rounds.sd, 2),
+            percent(ratio.median_per_round.sd, 2),
             *_cells(ratio.unpaired),
         ]
-        for ratio in found.ratios
+        for ratio in result.ratios
     ]
     note = (
-        f"Runs: {listing(found.runs)}. SD: standard deviation between runs. Pooled: geometric mean of the runs' "
-        "estimates. Per-round: the median per-round ratio instead of the ratio of 10th-percentile block times. "
+        f"SD: standard deviation between {count(len(result.runs), 'run')}; pooled: geometric mean of their estimates. "
         "Separate: the numerator's time in one run by the denominator's in another, in every combination."
     )
-    return make_table(f"Repeated runs: {found.question}", columns, rows, note)
+    return make_table(f"Repeated runs: {result.question}", columns, rows, note)
 
 
 def _ratio(ratio: RepeatedRatio) -> str:
@@ -94,7 +93,7 @@ def _cells(spread: Spread) -> list[str]:
     return [f"{spread.n_within} of {len(spread.deviations)}", percent(spread.sd, 2)]
 
 
-def repeated_runs_table(found: Repeatability) -> Table:
+def repeated_runs_table(result: Repeatability) -> Table:
     """Return the estimate of every run for every ratio."""
     columns = [
         "<time ratio",
@@ -105,16 +104,16 @@ def repeated_runs_table(found: Repeatability) -> Table:
         "<wider CI",
         "<contains pooled",
     ]
-    rows = [[_ratio(ratio), *_run_cells(item)] for ratio in found.ratios for item in ratio.repetitions]
+    rows = [[_ratio(ratio), *_run_cells(item)] for ratio in result.ratios for item in ratio.repetitions]
     note = (
         f"Deviation: from the pooled value. Wider CI: half of the run's own interval is more than "
-        f"{within(TOLERANCE).lstrip('±')} of the estimate. Contains pooled: the pooled value lies in it."
+        f"{within(TOLERANCE).lstrip('±')} of the estimate."
     )
-    return make_table(f"Every repeated run: {found.question}", columns, rows, note)
+    return make_table(f"Every repeated run: {result.question}", columns, rows, note)
 
 
 def _run_cells(item: Repetition) -> list[str]:
-    verdicts = ["yes" if fact else "no" for fact in (item.within, item.says_wider, item.holds_pooled)]
+    verdicts = ["yes" if fact else "no" for fact in (item.within, item.is_wider, item.contains_pooled)]
     return [item.run, number_interval(item.interval), _signed(item.deviation), *verdicts]
 
 
@@ -122,34 +121,34 @@ def _signed(share: float, decimals: int = 2) -> str:
     return f"{100 * share:+.{decimals}f} %".replace("-", "−")
 
 
-def draw_repeatability(found: Repeatability) -> Drawing:
+def draw_repeatability(result: Repeatability) -> Drawing:
     """Draw the ratios of every run around their pooled value, and beside them those measured separately."""
     with style.look():
-        page, title = style.Page(), _title(found)
-        page.heading(title, f"{found.question}: {count(len(found.runs), 'independent run')}")
-        for ratio in found.ratios:
-            last = ratio is found.ratios[-1]
+        page, title = style.Page(), _title(result)
+        page.heading(title, f"{result.question}: {count(len(result.runs), 'independent run')}")
+        for ratio in result.ratios:
+            last = ratio is result.ratios[-1]
             height = ABOVE + ROW * len(ratio.repetitions) + BELOW + (LAST if last else 0)
-            page.band(height, functools.partial(_draw_ratio, found=found, ratio=ratio, last=last))
-        page.text(_note(found), style.SMALL, color=style.GREY)
-        alt = " ".join([f"{title}.", *repeatability_sentences(found)])
+            page.band(height, functools.partial(_draw_ratio, result=result, ratio=ratio, last=last))
+        page.text(_note(result), style.SMALL, color=style.GREY)
+        alt = " ".join([f"{title}.", *repeatability_sentences(result)])
         return Drawing("repeatability", title, alt, page.figure())
 
 
-def _title(found: Repeatability) -> str:
-    paired = [deviation for ratio in found.ratios for deviation in ratio.paired.deviations]
+def _title(result: Repeatability) -> str:
+    paired = [deviation for ratio in result.ratios for deviation in ratio.paired.deviations]
     if not paired:
         return "No time ratio was measured twice"
-    n_paired = sum(ratio.paired.n_within for ratio in found.ratios)
-    unpaired = [deviation for ratio in found.ratios for deviation in ratio.unpaired.deviations]
-    n_unpaired = sum(ratio.unpaired.n_within for ratio in found.ratios)
+    n_paired = sum(ratio.paired.n_within for ratio in result.ratios)
+    unpaired = [deviation for ratio in result.ratios for deviation in ratio.unpaired.deviations]
+    n_unpaired = sum(ratio.unpaired.n_within for ratio in result.ratios)
     return (
-        f"{n_paired} of {len(paired)} paired ratios repeat within {within(TOLERANCE)}; unpaired, "
+        f"{n_paired} of {len(paired)} paired ratios within {within(TOLERANCE)}; measured separately "
         f"{n_unpaired} of {len(unpaired)}"
     )
 
 
-def _draw_ratio(band: style.Band, found: Repeatability, ratio: RepeatedRatio, last: bool) -> None:
+def _draw_ratio(band: style.Band, result: Repeatability, ratio: RepeatedRatio, last: bool) -> None:
     below = BELOW + (LAST if last else 0)
     left = style.MARGIN + NAMES
     paired = band.axes(left, PAIRED, ABOVE, below)
@@ -162,11 +161,11 @@ def _draw_ratio(band: style.Band, found: Repeatability, ratio: RepeatedRatio, la
         _draw_run(paired, row, item, ratio)
         dots = [row] * len(item.unpaired)
         unpaired.plot(item.unpaired, dots, "o", color=style.GREY, markersize=5, alpha=0.7, markeredgewidth=0)
-    _percent_axis(paired, _farthest_paired(found))
-    _percent_axis(unpaired, [deviation for item in found.ratios for deviation in item.unpaired.deviations])
+    _percent_axis(paired, _farthest_paired(result))
+    _percent_axis(unpaired, [deviation for item in result.ratios for deviation in item.unpaired.deviations])
     if last:
         paired.set_xlabel("paired, around the pooled value")
-        unpaired.set_xlabel("separately, around their mean")
+        unpaired.set_xlabel("measured separately, around their mean")
     estimates = [number_interval(item.interval) for item in ratio.repetitions]
     style.row_texts(unpaired, ESTIMATE, "paired, 95 % CI", estimates)
     style.row_texts(unpaired, DEVIATION, "deviation", [_signed(item.deviation) for item in ratio.repetitions])
@@ -181,10 +180,10 @@ def _draw_run(axes: Axes, row: int, item: Repetition, ratio: RepeatedRatio) -> N
     axes.plot([item.deviation], [row], marker, color=colour, markersize=7, markeredgecolor="white", mew=0.5)
 
 
-def _farthest_paired(found: Repeatability) -> list[float]:
+def _farthest_paired(result: Repeatability) -> list[float]:
     """Return everything that the axes of paired ratios are to hold."""
     values = []
-    for ratio in found.ratios:
+    for ratio in result.ratios:
         for item in ratio.repetitions:
             ends = [item.interval.low, item.interval.high] if has_bounds(item.interval) else []
             values += [value / ratio.pooled - 1 for value in (item.interval.estimate, *ends)]
@@ -205,11 +204,11 @@ def _tick(share: float) -> str:
     return f"{100 * share:+.3g} %".replace("-", "−") if round(share, 9) else "0 %"
 
 
-def _note(found: Repeatability) -> str:
-    wider = [item for ratio in found.ratios for item in ratio.repetitions if item.says_wider and not item.within]
+def _note(result: Repeatability) -> str:
+    wider = [item for ratio in result.ratios for item in ratio.repetitions if item.is_wider and not item.within]
     text = (
-        f"Left: estimates and 95 % CIs of {count(len(found.runs), 'run')} around their geometric mean (dotted); shaded "
-        f"{within(TOLERANCE)}"
+        f"Left: estimates and 95 % CIs of {count(len(result.runs), 'run')} around their geometric mean (dotted); "
+        f"shaded {within(TOLERANCE)}"
     )
     if wider:
         text += f"; beyond it with a wider CI: {listing(dict.fromkeys(item.run for item in wider))}"

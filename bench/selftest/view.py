@@ -18,80 +18,70 @@ from backprop_bench.bench.report.table import Table, make_table
 from backprop_bench.bench.selftest.analysis import ENOUGH, Calibration, Overhead, Share, Slowdown
 
 HEIGHT, ABOVE, BELOW = 3.5, 0.3, 0.5
-LEFT, EQUAL, BETWEEN, FOUND = 0.55, 5.35, 0.8, 3.2
+LEFT, EQUAL, BETWEEN, DETECTED = 0.55, 5.35, 0.95, 3.05
 """Inches: room for the labels of the vertical axis, the left axes, the room between, the right axes."""
 INSIDE, OUTSIDE, SLOWED = style.SHADES["PyTorch"][3], style.SHADES["from scratch"][0], style.SHADES["PyTorch"][0]
 WITHIN_AXIS = 0.9
 """Share of the intervals of A/A tests that the axis shows whole."""
 FEW = 20
 """Trials below which nothing is concluded from them."""
-ALARMS = 1 - LEVEL
+NOMINAL = 1 - LEVEL
 """Nominal false-positive rate."""
 
 
 def calibration_sentences(calibration: Calibration) -> list[str]:
-    """Return what the trials say of the measuring, the false-positive rate first."""
-    found = [] if calibration.same is None else [_alarms_sentence(calibration, calibration.same)]
+    """Return the results of the trials, the false-positive rate first."""
+    sentences = [] if calibration.same is None else [_false_positives_sentence(calibration, calibration.same)]
     if calibration.injected:
-        found += [_found_sentence(calibration), _smallest_sentence(calibration)]
+        sentences += [_detected_sentence(calibration), _smallest_sentence(calibration)]
     if calibration.slowdowns:
-        found += [_covered_sentence(calibration), _bootstrap_sentence(calibration)]
+        sentences.append(_covered_sentence(calibration))
     if calibration.overhead is not None:
-        found.append(_cost_sentence(calibration, calibration.overhead))
+        sentences.append(_overhead_sentence(calibration, calibration.overhead))
     if calibration.trials:
-        found.append(_time_sentence(calibration))
+        sentences.append(_time_sentence(calibration))
     if calibration.incomplete:
         verb = "is" if calibration.incomplete == 1 else "are"
-        found.append(f"{count(calibration.incomplete, 'trial')} {verb} incomplete and not counted.")
-    return found
+        sentences.append(f"{count(calibration.incomplete, 'trial')} {verb} incomplete and not counted.")
+    return sentences
 
 
-def _alarms_sentence(calibration: Calibration, same: Slowdown) -> str:
-    alarms = same.found(same.intervals)
-    said = (
-        f"The false-positive rate is {_written(alarms)}: {alarms.n} of {count(alarms.of, 'A/A test')} of "
-        f"{named(calibration.implementation)} have a 95{NBSP}% CI that excludes 1"
+def _false_positives_sentence(calibration: Calibration, same: Slowdown) -> str:
+    false_positives = same.detected
+    sentence = (
+        f"The false-positive rate is {_written(false_positives)}: {false_positives.n} of "
+        f"{count(false_positives.of, 'A/A test')} of {named(calibration.implementation)} have a 95{NBSP}% CI that "
+        "excludes 1"
     )
-    nominal = f"the nominal {percent(ALARMS, 0)}"
-    if alarms.of < FEW:
-        return f"{said}. These are too few to compare with {nominal}."
-    if alarms.low <= ALARMS <= alarms.high:
-        return f"{said}. This agrees with {nominal}."
-    return f"{said}. This is {'more' if alarms.low > ALARMS else 'less'} than {nominal}."
+    nominal = f"the nominal {percent(NOMINAL, 0)}"
+    if false_positives.of < FEW:
+        return f"{sentence}. These are too few to compare with {nominal}."
+    if false_positives.low <= NOMINAL <= false_positives.high:
+        return f"{sentence}. This agrees with {nominal}."
+    return f"{sentence}. This is {'more' if false_positives.low > NOMINAL else 'less'} than {nominal}."
 
 
-def _found_sentence(calibration: Calibration) -> str:
+def _detected_sentence(calibration: Calibration) -> str:
     each = []
     for slowdown in calibration.injected:
-        found = slowdown.found(slowdown.intervals)
-        each.append(f"{_slowdown(slowdown)} in {found.n} of {count(found.of, 'trial')}, {_written(found)}")
+        detected = slowdown.detected
+        each.append(f"{_slowdown(slowdown)} in {detected.n} of {count(detected.of, 'trial')}, {_written(detected)}")
     return f"Injected slowdowns are detected: {'; '.join(each)}."
 
 
 def _smallest_sentence(calibration: Calibration) -> str:
-    smallest = calibration.smallest_found
+    smallest = calibration.smallest_detected
     if smallest is None:
         return "No injected slowdown is detected in nine of ten trials."
     return f"The smallest slowdown detected in at least nine of ten trials is {_per_cent(smallest)}."
 
 
 def _covered_sentence(calibration: Calibration) -> str:
-    each = [
-        f"{_written(slowdown.covered(slowdown.intervals))} of the trials with {_with(slowdown)}"
-        for slowdown in calibration.slowdowns
-    ]
+    each = [f"{_written(slowdown.covered)} of the trials with {_with(slowdown)}" for slowdown in calibration.slowdowns]
     return f"The interval contains the true ratio in {listing(each)}; nominal is {percent(LEVEL, 0)}."
 
 
-def _bootstrap_sentence(calibration: Calibration) -> str:
-    each = [
-        f"{_written(slowdown.covered(slowdown.bootstraps))} with {_with(slowdown)}"
-        for slowdown in calibration.slowdowns
-    ]
-    return f"The interval of an uncorrected hierarchical bootstrap contains it in {listing(each)}."
-
-
-def _cost_sentence(calibration: Calibration, overhead: Overhead) -> str:
+def _overhead_sentence(calibration: Calibration, overhead: Overhead) -> str:
     cost, turn, call = (
         f"{plain(100 * share.estimate, 2)}{NBSP}% ({ci}{plain(100 * share.low, 2)} to {plain(100 * share.high, 2)})"
         for share, ci in ((overhead.cost, f"95{NBSP}% CI "), (overhead.turn, ""), (overhead.call, ""))
@@ -125,11 +115,9 @@ def calibration_table(calibration: Calibration) -> Table:
         "median time",
     ]
     note = (
-        f"{named(calibration.implementation)} against its own copy, timed to {within(calibration.target)} or for "
-        f"{plain(calibration.budget_s, 0)}{NBSP}s, {count(calibration.at_once, 'trial')} at a time. CI excludes 1: "
-        f"trials whose 95{NBSP}% CI excludes 1. These are false positives without a slowdown, and detections with one. "
-        "CI contains truth: trials whose interval contains 1 + slowdown. In brackets: Clopper–Pearson "
-        f"95{NBSP}% CI. Estimate / truth: mean over trials."
+        f"{named(calibration.implementation)} against its own copy, {within(calibration.target)} or "
+        f"{plain(calibration.budget_s, 0)}{NBSP}s a trial, {calibration.at_once} at a time. Truth: 1 + slowdown; in "
+        f"brackets: Clopper–Pearson 95{NBSP}% CI."
     )
     if calibration.incomplete:
         note += f" Not counted: {count(calibration.incomplete, 'incomplete trial')}."
@@ -140,8 +128,8 @@ def _row(slowdown: Slowdown) -> list[str]:
     return [
         "none" if slowdown.injected == 0 else _per_cent(slowdown.injected),
         str(len(slowdown.trials)),
-        _counted(slowdown.found(slowdown.intervals)),
-        _counted(slowdown.covered(slowdown.intervals)),
+        _counted(slowdown.detected),
+        _counted(slowdown.covered),
         within(slowdown.half_width),
         plain(slowdown.bias, 4),
         seconds(slowdown.median_s),
@@ -150,8 +138,8 @@ def _row(slowdown: Slowdown) -> list[str]:
 
 def calibration_charts(calibration: Calibration) -> list[Chart]:
     """Return the share of the trials whose interval excludes 1, by injected slowdown, for a terminal."""
-    found = [(_slowdown(slowdown), slowdown.found(slowdown.intervals)) for slowdown in calibration.slowdowns]
-    bars = [Bar(name, share.share, _counted(share)) for name, share in found]
+    detected = [(_slowdown(slowdown), slowdown.detected) for slowdown in calibration.slowdowns]
+    bars = [Bar(name, share.share, _counted(share)) for name, share in detected]
     return [Chart("Trials whose 95 % CI excludes 1, by injected slowdown", tuple(bars), percent)]
 
 
@@ -194,11 +182,11 @@ def draw_calibration(calibration: Calibration) -> Drawing:
 def _title(calibration: Calibration) -> str:
     parts = []
     if calibration.same is not None:
-        alarms = calibration.same.found(calibration.same.intervals)
-        verb = "is a false positive" if alarms.n == 1 else "are false positives"
-        parts.append(f"{alarms.n} of {count(alarms.of, 'A/A test')} {verb}")
+        false_positives = calibration.same.detected
+        verb = "is a false positive" if false_positives.n == 1 else "are false positives"
+        parts.append(f"{false_positives.n} of {count(false_positives.of, 'A/A test')} {verb}")
     if calibration.injected:
-        smallest = calibration.smallest_found
+        smallest = calibration.smallest_detected
         parts.append("no slowdown detected" if smallest is None else f"{_per_cent(smallest)} slowdown detected")
     title = "; ".join(parts) or "No trial is complete"
     return title[0].upper() + title[1:]
@@ -214,9 +202,9 @@ def _subtitle(calibration: Calibration) -> str:
 
 def _draw(band: style.Band, calibration: Calibration) -> None:
     equal = band.axes(style.MARGIN + LEFT, EQUAL, ABOVE, BELOW)
-    found = band.axes(style.MARGIN + LEFT + EQUAL + BETWEEN, FOUND, ABOVE, BELOW)
+    detected = band.axes(style.MARGIN + LEFT + EQUAL + BETWEEN, DETECTED, ABOVE, BELOW)
     _draw_equal(equal, calibration)
-    _draw_found(found, calibration)
+    _draw_detected(detected, calibration)
 
 
 def _header(axes: Axes, text: str) -> None:
@@ -253,11 +241,11 @@ def _reach(intervals: Sequence[Interval]) -> float:
     return 1.1 * farthest[int(WITHIN_AXIS * (len(farthest) - 1))]
 
 
-def _draw_found(axes: Axes, calibration: Calibration) -> None:
+def _draw_detected(axes: Axes, calibration: Calibration) -> None:
     """Draw the detection rate over the injected slowdown."""
     _header(axes, "Detection rate, by injected slowdown")
     for item in calibration.slowdowns:
-        share, x = item.found(item.intervals), 100 * item.injected
+        share, x = item.detected, 100 * item.injected
         colour, marker = (SLOWED, "o") if item.injected else (OUTSIDE, "s")
         axes.vlines(x, share.low, share.high, color=colour, linewidth=2.2, zorder=2)
         axes.plot([x], [share.share], marker, color=colour, markersize=6.5, zorder=3)
@@ -265,7 +253,7 @@ def _draw_found(axes: Axes, calibration: Calibration) -> None:
         box = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}
         axes.annotate(f"{share.n} of {share.of}", (x, share.share), **place, fontsize=style.SMALL, bbox=box)
     axes.axhline(ENOUGH, color=style.GREY, linestyle="--", linewidth=1)
-    axes.axhline(ALARMS, color=style.INK, linestyle=":", linewidth=1.2)
+    axes.axhline(NOMINAL, color=style.INK, linestyle=":", linewidth=1.2)
     largest = max((100 * item.injected for item in calibration.slowdowns), default=0.0) or 1.0
     axes.set_xlim(-0.08 * largest, 1.28 * largest)
     axes.set_ylim(-0.04, 1.04)
@@ -287,7 +275,7 @@ def _note(calibration: Calibration) -> str:
         f"{'Bars' if same is None else 'Right: bars'} are Clopper–Pearson 95{NBSP}% CIs; dashed {percent(ENOUGH, 0)}"
     )
     if same is not None:
-        right += f"; orange A/A tests, dotted their nominal {percent(ALARMS, 0)}"
+        right += f"; orange A/A tests, dotted their nominal {percent(NOMINAL, 0)}"
     if calibration.incomplete:
         right += f"; without {count(calibration.incomplete, 'incomplete trial')}"
     return f"{right}." if same is None else f"{left}. {right}."

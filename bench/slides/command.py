@@ -57,7 +57,7 @@ def slides(folder: Path | None, output: Path) -> None:
     runs = _runs(run)
     content = to_pptx(make_slides(runs), TITLE, created(runs.summary))
     click.echo(write_whole(output, content))
-    beside = [found.findings.failed for found in (runs.ladder, runs.explain) if found is not None]
+    beside = [other.findings.failed for other in (runs.ladder, runs.explain) if other is not None]
     beside.append(runs.scale is not None and bool(runs.scale.failures))
     if any(beside) or any(question.failures for question in runs.summary.questions):
         raise SystemExit(1)
@@ -101,13 +101,13 @@ def _scale(folder: Path) -> Scale:
 
 def folders_beside(run: Path) -> dict[str, Path]:
     """Return the runs of other commands that belong to a run, by command: those within its folder, else the latest."""
-    found = {}
+    folders = {}
     for command in BESIDE:
         places = (run / command, run.resolve().parent / descriptor(command).latest)
         path = next((place for place in places if (place / DESCRIPTION).is_file()), None)
         if path is not None:
-            found[command] = path
-    return found
+            folders[command] = path
+    return folders
 
 
 DESCRIPTORS = (Descriptor(slides),)

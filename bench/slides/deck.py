@@ -102,14 +102,14 @@ class _Page:
 
 def pages(blocks: Sequence[Block]) -> list[list[Placed]]:
     """Stack blocks on as many pages as they need; a table goes on with its columns' names on the next one."""
-    found = [_Page()]
+    stacked = [_Page()]
     for block in blocks:
-        for part in _cut(block, found[-1]):
+        for part in _cut(block, stacked[-1]):
             height = height_of(part)
-            if not found[-1].holds(height) and found[-1].placed:
-                found.append(_Page())
-            found[-1].add(part, height)
-    return [page.placed for page in found]
+            if not stacked[-1].holds(height) and stacked[-1].placed:
+                stacked.append(_Page())
+            stacked[-1].add(part, height)
+    return [page.placed for page in stacked]
 
 
 def fitting(blocks: Sequence[Block]) -> list[Block]:
@@ -188,8 +188,8 @@ def lines_of(text: str, width: float, size: float, bold: bool = False) -> list[s
 def wide(text: str, size: float, bold: bool = False) -> float:
     """Return the inches that a text takes on one line."""
     family = style.LOOK["font.family"][0]
-    found = font_manager.FontProperties(family=family, weight="bold" if bold else "normal")
-    font: FT2Font = font_manager.get_font(font_manager.findfont(found))
+    properties = font_manager.FontProperties(family=family, weight="bold" if bold else "normal")
+    font: FT2Font = font_manager.get_font(font_manager.findfont(properties))
     font.set_size(MEASURED, 72)
     font.set_text(text, 0.0)
     return float(font.get_width_height()[0]) / 64 / 72 * size / MEASURED

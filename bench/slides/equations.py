@@ -1,4 +1,4 @@
-"""The equations that slides show, with the numbers of docs/derivation.md, and what they say to who cannot see them."""
+"""The equations of the slides, with the numbers of docs/derivation.md and alternative texts."""
 
 from dataclasses import dataclass
 
@@ -52,7 +52,7 @@ CHAIN = Equation(
     "dE by dw from j to k is dE by do of k, times do of k by dz of k, times dz of k by dw from j to k.",
 )
 ERROR = Equation(4, r"\frac{\partial E}{\partial o_k} = o_k - t_k", "dE by do of k is o of k minus t of k.")
-SLOPE = Equation(
+DERIVATIVE = Equation(
     5,
     r"\frac{\partial E}{\partial z_k} = \frac{\partial E}{\partial o_k} \cdot o_k \, (1 - o_k)",
     "dE by dz of k is dE by do of k, times o of k, times 1 minus o of k.",
@@ -62,7 +62,7 @@ WEIGHT = Equation(
     r"\frac{\partial E}{\partial w_{jk}} = \frac{\partial E}{\partial z_k} \cdot y_j",
     "dE by dw from j to k is dE by dz of k, times y of j.",
 )
-HIDDEN_SLOPE = Equation(
+HIDDEN_DERIVATIVE = Equation(
     5,
     r"\frac{\partial E}{\partial z_j} = \frac{\partial E}{\partial y_j} \cdot y_j \, (1 - y_j)",
     "dE by dz of j is dE by dy of j, times y of j, times 1 minus y of j.",
@@ -82,7 +82,7 @@ BACK = Equation(
 DESCENT = Equation(
     8,
     r"\Delta w = -\varepsilon \, \frac{\partial E}{\partial w}",
-    "the change of w is minus epsilon times dE by dw.",
+    "the update of w is minus epsilon times dE by dw.",
 )
 SOFTMAX = Equation(
     14,
@@ -107,7 +107,7 @@ ALL = (
     SQUARED_ERROR,
     CHAIN,
     ERROR,
-    SLOPE,
+    DERIVATIVE,
     WEIGHT,
     BACK,
     DESCENT,

@@ -1,4 +1,4 @@
-"""The slides of the derivation, which are the same whatever was measured."""
+"""The slides of the derivation, the same for every run."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ SOURCE = "Equations as numbered in docs/derivation.md; (1) to (9) are those of t
 
 @dataclass(frozen=True)
 class Step:
-    """A slide of equations, each with what it says, and with what the speaker may add."""
+    """A slide of equations with explanations, and a note for the speaker."""
 
     title: str
     rows: Sequence[tuple[Equation, str]]
@@ -24,50 +24,50 @@ STEPS = (
     Step(
         "Forward, and the loss",
         (
-            (equations.SUM, "What a unit is fed: a weighted sum, and a bias"),
-            (equations.SIGMOID, "What it passes on: the sigmoid of it"),
-            (equations.SQUARED_ERROR, "The loss: how far outputs o are from targets t"),
+            (equations.SUM, "Pre-activation: a weighted sum, and a bias"),
+            (equations.SIGMOID, "Activation: the sigmoid of the pre-activation"),
+            (equations.SQUARED_ERROR, "Loss: the squared distance of outputs o from targets t"),
         ),
         "The factor one half only cancels the 2 of the derivative.",
     ),
     Step(
         "Backward: the output layer",
         (
-            (equations.CHAIN, "A weight acts on z, z on o, o on E: three factors"),
+            (equations.CHAIN, "Chain rule: a weight acts on z, z on o, o on E"),
             (equations.ERROR, "First factor: the error"),
-            (equations.SLOPE, "Second: the slope of the sigmoid, from the activation itself"),
-            (equations.WEIGHT, "Third: what the weight was multiplied by"),
+            (equations.DERIVATIVE, "Second factor: the derivative of the activation"),
+            (equations.WEIGHT, "Third factor: the input of the weight"),
         ),
-        "Who writes target minus output needs a second minus: dropping one of the two climbs uphill.",
+        "With target minus output, the update needs a second minus: dropping one of the two increases the loss.",
     ),
     Step(
         "Backward: the hidden layer",
         (
-            (equations.BACK, "A hidden unit acts on E through all outputs: the ways add up"),
-            (equations.HIDDEN_SLOPE, "Then as before: the slope of the sigmoid"),
-            (equations.HIDDEN_WEIGHT, "and what the weight was multiplied by, here the input"),
-            (equations.DESCENT, "Downhill by a small step, all weights at once"),
+            (equations.BACK, "A hidden unit acts on E through all outputs: a sum"),
+            (equations.HIDDEN_DERIVATIVE, "As before: the derivative of the activation"),
+            (equations.HIDDEN_WEIGHT, "and the input of the weight, here x"),
+            (equations.DESCENT, "Weight update: a small step against the gradient"),
         ),
-        "The article looks at the error of one output at a time. The sum over k in (7) is what comes on top of that.",
+        "The article treats one output at a time; the sum over k in (7) covers all.",
     ),
     Step(
         "Many examples at once: matrices",
         (
-            (equations.FORWARD_BATCH, "One row per example: a product is a set of sums"),
-            (equations.BACK_BATCH, "Backward with the same weights, transposed"),
-            (equations.WEIGHT_BATCH, "This product adds up the gradients of the examples"),
-            (equations.MEAN, "A mean over N examples has a gradient N times smaller than the sum"),
+            (equations.FORWARD_BATCH, "Forward: one row per example"),
+            (equations.BACK_BATCH, "Backward: the same weights, transposed"),
+            (equations.WEIGHT_BATCH, "This product sums the gradients of the examples"),
+            (equations.MEAN, "The gradient of a mean is N times smaller than that of a sum"),
         ),
-        "A learning rate for a sum must be N times larger for a mean, or the network hardly moves.",
+        "A learning rate chosen for a sum must be N times larger for a mean.",
     ),
     Step(
-        "What PyTorch's network has instead",
+        "Softmax and cross-entropy: the PyTorch network",
         (
-            (equations.SOFTMAX, "Softmax: outputs that add up to 1"),
-            (equations.CROSS_ENTROPY, "Cross-entropy: how improbable the right class was"),
-            (equations.LOGIT, "Together: no slope is left that could stop learning"),
+            (equations.SOFTMAX, "Softmax: outputs sum to 1"),
+            (equations.CROSS_ENTROPY, "Cross-entropy: minus the log-probability of the true label"),
+            (equations.LOGIT, "Together: the derivative of the activation cancels"),
         ),
-        "In (5) the factor o (1 - o) is nearly 0 for a unit that is surely wrong. In (16) it is gone.",
+        "In (5) the factor o (1 - o) is nearly 0 for a saturated unit that is wrong. In (16) it is gone.",
     ),
 )
 """The derivation, slide by slide."""
@@ -80,10 +80,10 @@ def lesson_slides() -> Iterator[Slide]:
         [
             network_picture(),
             Words("Inputs x, hidden units y, outputs o; every line is a weight w. Bias: an input that is always 1."),
-            Words("To learn: how does the loss E change with every single weight?", bold=True),
+            Words("To learn: the derivative of the loss E by every weight", bold=True),
         ],
         SOURCE,
-        ["The article leaves the biases out; docs/derivation.md has them."],
+        ["The article has no biases; docs/derivation.md has them."],
     )
     for step in STEPS:
         beside = [

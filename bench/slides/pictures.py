@@ -1,4 +1,4 @@
-"""Pictures for slides: equations, charts and curves whose letters can be read from the last row."""
+"""Pictures for slides: equations, charts and curves in large letters."""
 
 import contextlib
 import io
@@ -43,7 +43,7 @@ LOOK: dict[Any, Any] = {
 
 @dataclass(frozen=True)
 class Picture:
-    """An image, its size on a slide in inches, and what it says to someone who cannot see it."""
+    """An image, its size on a slide in inches, and its alternative text."""
 
     png: bytes
     width: float
@@ -109,8 +109,8 @@ def _chart_picture(chart: Chart, bars: Sequence[Bar], axis: Axis) -> Picture:
     axes.set_xticks([0, 1], [chart.write(axis.low), chart.write(axis.high)])
     if axis.is_logarithmic:
         axes.set_xlabel("log axis", labelpad=-LETTERS, color=style.GREY)
-    said = "; ".join(f"{clean(bar.name)} {bar.text}" for bar in bars)
-    return _picture(figure, f"{clean(chart.title)}: {said}.")
+    bars_in_words = "; ".join(f"{clean(bar.name)} {bar.text}" for bar in bars)
+    return _picture(figure, f"{clean(chart.title)}: {bars_in_words}.")
 
 
 def _draw_bar(axes: Axes, row: int, bar: Bar, axis: Axis, chart: Chart) -> None:
@@ -192,18 +192,18 @@ def network_picture() -> Picture:
             for start, end in itertools.product(below, above):
                 axes.plot(*zip(start, end, strict=True), color=style.FAINT, linewidth=1.5, zorder=1)
         kinds = (style.GREY, style.SHADES["from scratch"][0], style.SHADES["PyTorch"][0])
-        for (name, _), units, colour in zip(layers, places, kinds, strict=True):
-            axes.plot(*zip(*units, strict=True), "o", color=colour, markersize=22)
-            axes.text(units[0][0], 4.95, name, **letters)
+        for (name, _), layer, colour in zip(layers, places, kinds, strict=True):
+            axes.plot(*zip(*layer, strict=True), "o", color=colour, markersize=22)
+            axes.text(layer[0][0], 4.95, name, **letters)
         for x, name in ((0.5, r"$w_{ij}$"), (1.5, r"$w_{jk}$")):
             axes.text(x, 4.95, name, **letters)
-        said = listing(
+        units = listing(
             f"{count(n, what)}" for (_, n), what in zip(layers, ("input", "hidden unit", "output"), strict=True)
         )
         return _picture(
             figure,
-            f"A network of {said}. Lines lead from every input x of i to every hidden unit y of j, with weights w from "
-            "i to j, and from every hidden unit to every output o of k, with weights w from j to k.",
+            f"A network of {units}. Lines lead from every input x of i to every hidden unit y of j, with weights w "
+            "from i to j, and from every hidden unit to every output o of k, with weights w from j to k.",
         )
 
 

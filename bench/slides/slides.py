@@ -1,4 +1,4 @@
-"""The slides of a run: the derivation, then what the run and those beside it say. Pure functions of the records."""
+"""The slides of a run: the derivation, then the results. Pure functions of the records."""
 
 import dataclasses
 import datetime
@@ -6,8 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
-from backprop_bench.bench.compare import answer as claims
-from backprop_bench.bench.compare import setting, tables
+from backprop_bench.bench.compare import answer, setting, tables
 from backprop_bench.bench.compare.headline import headline_charts
 from backprop_bench.bench.core.records.plan import Description
 from backprop_bench.bench.core.summary import QuestionSummary, Summary
@@ -22,9 +21,9 @@ from backprop_bench.bench.slides.deck import Block, Slide, Words, fitting
 from backprop_bench.bench.slides.lesson import lesson_slides
 from backprop_bench.bench.slides.pictures import chart_pictures, scaling_picture
 
-TITLE = "Back-propagation by hand and in PyTorch"
+TITLE = "Back-propagation from scratch and in PyTorch"
 RESULT_COLUMNS = ("implementation", "test accuracy", "wall time per epoch", "faster than")
-"""Beginnings of the columns of the results for which a slide has room; all are in the report."""
+"""Beginnings of the names of the columns on a slide; the report has all columns."""
 ENVIRONMENT = (
     "suite version",
     "profile",
@@ -44,7 +43,7 @@ ENVIRONMENT = (
 
 @dataclass(frozen=True)
 class Run:
-    """A run of another command than ``compare``: its description and what it says."""
+    """A run of another command than ``compare``: its description and findings."""
 
     description: Description
     findings: Findings
@@ -61,7 +60,7 @@ class Scale:
 
 @dataclass(frozen=True)
 class Runs:
-    """What slides are made of: a run of ``compare``, and runs of other commands beside it where there are any."""
+    """A run of ``compare``, and the runs of other commands that have slides, too."""
 
     summary: Summary
     ladder: Run | None = None
@@ -92,28 +91,29 @@ def created(summary: Summary) -> datetime.datetime:
 def _opening(summary: Summary) -> Iterator[Slide]:
     words = [
         Words("Is it right? How fast is it, really? And why does the framework's version differ?", bold=True),
-        *map(Words, claims.warnings(summary)),
-        *map(Words, claims.answer(summary)),
+        *map(Words, answer.warnings(summary)),
+        *map(Words, answer.answer(summary)),
     ]
-    yield Slide(TITLE, words, _source(summary.description), ["These sentences are made from the records of the run."])
+    yield Slide(
+        TITLE, words, _source(summary.description), ["These sentences are computed from the records of the run."]
+    )
     yield Slide(
         "The question",
         [
             Words(
                 "An article derives back-propagation for a network of one hidden layer of sigmoids, without biases. It "
-                "writes the network by hand and in PyTorch, and trains both on MNIST."
+                "writes the network from scratch and in PyTorch, and trains both on MNIST."
             ),
             Words(
-                "By hand over a minute, PyTorch under ten seconds, it reports; and PyTorch is more accurate.", bold=True
+                "It reports over a minute from scratch and under ten seconds in PyTorch; PyTorch is more accurate.",
+                bold=True,
             ),
-            Words("Perhaps for its cross-entropy and its mini-batches, it says, and leaves it at that."),
+            Words("It suspects cross-entropy and mini-batches as the causes, and does not test them."),
             Words("1. Is it right? From the same weights and batches, both must compute the same numbers."),
-            Words("2. How fast? In pairs, one right after the other, again and again, with an interval."),
-            Words("3. Why? Every combination of what differs, so that the parts add up to the whole."),
+            Words("2. How fast? Both train in alternating blocks; every ratio has a confidence interval."),
+            Words("3. Why? Every combination of the factors that differ; their effects add up to the gap."),
         ],
-        notes=[
-            "Ask before you go on: which of the two explanations would you have believed, and how would you test it?"
-        ],
+        notes=["Ask before you go on: which of the two explanations is right, and how would you test it?"],
     )
 
 
@@ -122,28 +122,28 @@ def _is_it_right(summary: Summary) -> Iterator[Slide]:
         "Is it right?",
         [
             Words(
-                "Same initial weights, same batches, same order: outputs, gradients and weights after many steps are "
-                "compared number by number. The bounds follow from rounding, not from what was found."
+                "Same initial weights, same batches, same order: outputs, gradients and weights after many updates are "
+                "compared number by number. The tolerances follow from rounding."
             ),
-            Words(f"{claims.parity_sentence(summary)}.", bold=True),
-            *_filled(nearest_table(summary)),
+            Words(f"{answer.verification_sentence(summary)}.", bold=True),
+            *_filled(largest_errors_table(summary)),
         ],
         _source(summary.description),
         [
-            "Of every kind of check the table has the one nearest to its bound. All of them are in the report.",
-            "Nothing is timed before this holds: the time of a wrong computation is no time to compare.",
+            "The table has the largest error of every kind of check. The report has all of them.",
+            "Nothing is timed before it is verified: the time of a wrong computation means nothing.",
         ],
     )
 
 
-def nearest_table(summary: Summary) -> Table:
-    """Return, of every kind of parity check, the one that comes nearest to its bound."""
-    checks = [check for question in summary.questions for check in question.parity]
+def largest_errors_table(summary: Summary) -> Table:
+    """Return the largest error of every kind of check, relative to its tolerance."""
+    checks = [check for question in summary.questions for check in question.verifications]
     kinds = dict.fromkeys((check.dtype, check.check) for check in checks)
     rows = []
     for dtype, name in sorted(kinds, key=lambda kind: kind[0], reverse=True):
         same = [check for check in checks if (check.dtype, check.check) == (dtype, name)]
-        worst = max(same, key=lambda check: (not check.passed, claims.share_of_bound(check)))
+        worst = max(same, key=lambda check: (not check.passed, answer.share_of_tolerance(check)))
         passed = f"{sum(check.passed for check in same)} of {len(same)}"
         rows.append(
             [
@@ -155,7 +155,7 @@ def nearest_table(summary: Summary) -> Table:
                 scientific(worst.tolerance),
             ]
         )
-    columns = ["<precision", "<what is compared", "<passed", "<nearest to its bound", "difference", "tolerance"]
+    columns = ["<dtype", "<check", "<passed", "<implementation", "largest error", "tolerance"]
     return make_table("Verification", columns, rows)
 
 
@@ -166,28 +166,28 @@ def _how_fast(summary: Summary) -> Iterator[Slide]:
         results = tables.results_table(question)
         yield Slide(
             f"How fast? {clean(question.title)}",
-            [Words(f"{claims.headline(question)}.", bold=True), *_charts(chart), *_filled(_results(results))],
+            [Words(f"{answer.headline(question)}.", bold=True), *_charts(chart), *_filled(_results(results))],
             _source(summary.description),
             [results.note, sure, *([] if test is None else [test])],
         )
     yield Slide(
-        "How sure is that?",
+        "How precise is that?",
         [
             Words(
-                "In every round each of them trains one short block, in random order: what slows the machine slows all "
-                "of them. Brackets are 95 % intervals over fresh processes."
+                "In every round each implementation trains one short block, in random order, so interference affects "
+                "all of them. Brackets are 95 % confidence intervals over fresh processes."
             ),
             *(Words(text) for question in summary.questions for text in _how_sure(summary, question)),
         ],
         _source(summary.description),
-        ["Two times from two separate runs, divided by each other, are the usual way to a wrong ratio."],
+        ["A ratio of two times from two separate runs is the usual mistake."],
     )
 
 
 def _how_sure(summary: Summary, question: QuestionSummary) -> list[str]:
     test = certainty.self_test_sentence(question)
-    said = [f"{clean(question.title)}: {certainty.stop_sentence(summary, question)}"]
-    return said if test is None else [*said, test]
+    sentences = [f"{clean(question.title)}: {certainty.stop_sentence(summary, question)}"]
+    return sentences if test is None else [*sentences, test]
 
 
 def _results(table: Table) -> Table:
@@ -208,27 +208,27 @@ def _ladder(runs: Runs) -> Iterator[Slide]:
         return
     source, notes = _source(run.description), _notes(run.findings)
     for chart in run.findings.charts:
-        yield Slide("What is each idea worth?", [Words(clean(chart.title)), *_charts(chart)], source, notes)
-    said = fitting([Words(text) for text in run.findings.sentences])
-    if said:
-        yield Slide("What each idea is worth, in words", said, source, notes)
+        yield Slide("Speed-up of every stage", [Words(clean(chart.title)), *_charts(chart)], source, notes)
+    sentences = fitting([Words(text) for text in run.findings.sentences])
+    if sentences:
+        yield Slide("Speed-up of every stage, in words", sentences, source, notes)
 
 
 def _scale(runs: Runs) -> Iterator[Slide]:
     if (run := runs.scale) is None:
         return
     for scaling in _shown_scalings(run.scalings):
-        said = scaling_sentences([scaling])
+        sentences = scaling_sentences([scaling])
         yield Slide(
             f"How does time grow? Along {clean(scaling.counted)}",
-            fitting([scaling_picture(scaling), *map(Words, said)]),
+            fitting([scaling_picture(scaling), *map(Words, sentences)]),
             _source(run.description),
-            said,
+            sentences,
         )
 
 
 def _shown_scalings(scalings: Sequence[Scaling]) -> list[Scaling]:
-    """Return the first axis, and the others along which somebody overtakes somebody."""
+    """Return the first axis, and the others along which two curves cross."""
     drawn = [scaling for scaling in scalings if any(curve.points for curve in scaling.curves)]
     return [scaling for index, scaling in enumerate(drawn) if not index or scaling.crossovers]
 
@@ -239,16 +239,21 @@ def _why(runs: Runs) -> Iterator[Slide]:
     rows = tuple(row for row in recipes.rows if row[0] in differing)
     if rows:
         table = dataclasses.replace(recipes, rows=rows)
-        yield Slide("Why? What differs at once", [table], _source(runs.summary.description), [recipes.note])
+        yield Slide(
+            "Why? The recipes differ in several fields at once",
+            [table],
+            _source(runs.summary.description),
+            [recipes.note],
+        )
     if (run := runs.explain) is None:
         yield Slide(
             "Why? Not yet known",
             [
                 Words(
-                    "This run compares implementations as they are. It did not change one factor at a time, so it does "
-                    "not say how much any single cause accounts for."
+                    "This run compares implementations as they are. It does not change one factor at a time, so it "
+                    "cannot attribute a difference to a single cause."
                 ),
-                Words("backprop-bench explain does; its run beside this one fills these slides."),
+                Words("The command backprop-bench explain does; its run fills these slides."),
             ],
             _source(runs.summary.description),
         )
@@ -262,33 +267,33 @@ def _why(runs: Runs) -> Iterator[Slide]:
 
 
 def _failed(runs: Runs) -> Iterator[Slide]:
-    """Yield what failed in the runs beside; what failed in the run itself is on the first slide."""
+    """Yield the failures of the other runs; those of the run itself are on the first slide."""
     failures = [(run.description, run.findings.failures) for run in (runs.ladder, runs.explain) if run is not None]
     failures += [] if runs.scale is None else [(runs.scale.description, runs.scale.failures)]
-    for description, said in failures:
-        if said:
-            yield Slide("What failed", list(map(Words, said)), _source(description))
+    for description, sentences in failures:
+        if sentences:
+            yield Slide("What failed", list(map(Words, sentences)), _source(description))
 
 
 def _where_measured(runs: Runs) -> Iterator[Slide]:
     table = setting.environment_table(runs.summary)
     rows = tuple(row for row in table.rows if row[0] in ENVIRONMENT)
     yield Slide(
-        "Where it was measured",
+        "Environment",
         [dataclasses.replace(table, rows=rows)],
         _source(runs.summary.description),
         ["The numbers hold for this machine and these versions."],
     )
     beside = [run.description for run in (runs.ladder, runs.scale, runs.explain) if run is not None]
     yield Slide(
-        "Measure it yourself",
+        "Run it yourself",
         [
             Words("The numbers hold for one machine and one set of versions. On yours:"),
             *(Words(clean(description.command), bold=True) for description in [runs.summary.description, *beside]),
-            Words("And a network of your own, to see whether it is right, and where it goes wrong if not:"),
+            Words("To check a network of your own:"),
             Words("backprop-bench parity path/to/file.py:ClassName", bold=True),
         ],
-        notes=["docs/notebook.ipynb does the derivation by hand, with questions for a class."],
+        notes=["docs/notebook.ipynb has the derivation with questions for a class."],
     )
 
 
@@ -296,20 +301,20 @@ def _charts(chart: Chart) -> list[Block]:
     return list(chart_pictures(chart)) if chart.values else []
 
 
-def _filled(*found: Table) -> list[Table]:
-    return [table for table in found if table.rows]
+def _filled(*all_tables: Table) -> list[Table]:
+    return [table for table in all_tables if table.rows]
 
 
 def _notes(findings: Findings) -> list[str]:
     return [*findings.sentences, *_table_notes(findings.tables)]
 
 
-def _table_notes(found: Iterable[Table]) -> list[str]:
-    return [f"{table.title}: {table.note}" for table in found if table.note]
+def _table_notes(all_tables: Iterable[Table]) -> list[str]:
+    return [f"{table.title}: {table.note}" for table in all_tables if table.note]
 
 
 def _source(description: Description) -> str:
-    """Return which run the numbers of a slide are of."""
+    """Return the run that the numbers of a slide come from."""
     command = description.command.split()
     model = description.environment.get("cpu", {}).get("model")
     words = [" ".join(command[:2]), description.created[:10], *([clean(model)] if model else [])]

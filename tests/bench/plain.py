@@ -14,11 +14,11 @@ from backprop_bench.bench.core.records.plan import Description, Plan, Question
 from backprop_bench.bench.core.records.reader import DESCRIPTION, RECORDS
 from backprop_bench.bench.core.records.recorded_run import RecordedRun
 from backprop_bench.bench.core.records.writer import plan_to_dict
-from backprop_bench.bench.core.stats.ratios import is_disturbed as _is_disturbed
 from backprop_bench.bench.core.stats.ratios import paired_interval as _paired_interval
 from backprop_bench.bench.core.stats.ratios import paired_ratio as _paired_ratio
-from backprop_bench.bench.core.stats.ratios import pairs_by_set as _pairs_by_set
+from backprop_bench.bench.core.stats.ratios import pairs_by_replicate as _pairs_by_replicate
 from backprop_bench.bench.core.stats.ratios import spent_s as _spent_s
+from backprop_bench.bench.core.stats.ratios import under_interference as _under_interference
 from backprop_bench.bench.core.summary import summarize as _summarize
 from backprop_bench.bench.explain.analysis import best_rate as _best_rate
 from backprop_bench.bench.explain.analysis import explain as _explain
@@ -27,7 +27,7 @@ from backprop_bench.bench.explain.chain import summarize_chain as _summarize_cha
 from backprop_bench.bench.explain.command import reuse_sentences as _reuse_sentences
 from backprop_bench.bench.historical.verdicts import summarize_reproduction as _summarize_reproduction
 from backprop_bench.bench.ladder.analysis import summarize_ladder as _summarize_ladder
-from backprop_bench.bench.report.evidence import rows_behind as _rows_behind
+from backprop_bench.bench.report.evidence import source_records as _source_records
 from backprop_bench.bench.scaling.analysis import summarize_scale as _summarize_scale
 from backprop_bench.bench.selftest.analysis import summarize_calibration as _summarize_calibration
 from backprop_bench.bench.time_to_accuracy.analysis import choose as _choose
@@ -184,11 +184,11 @@ def with_questions(plan: Plan, questions: Iterable[Question]) -> Plan:
 best_rate = plainly(_best_rate)
 choose = plainly(_choose)
 explain = plainly(_explain)
-is_disturbed = plainly(_is_disturbed)
+under_interference = plainly(_under_interference)
 paired_interval = plainly(_paired_interval)
 paired_ratio = plainly(_paired_ratio)
-pairs_by_set = plainly(_pairs_by_set)
-rows_behind = plainly(_rows_behind)
+pairs_by_replicate = plainly(_pairs_by_replicate)
+source_records = plainly(_source_records)
 spent_s = plainly(_spent_s)
 summarize = plainly(_summarize)
 summarize_chain = plainly(_summarize_chain)

@@ -25,7 +25,7 @@ NAME, COPY = "scratch-numpy", "scratch-numpy (A/A)"
 # By hand
 
 
-def by_hand(
+def made_up(
     *trials: tuple[float, list[float]], stopped: bool = True, overhead: bool = False
 ) -> tuple[dict[str, Any], list[Row]]:
     """Return a run with trials of these slowdowns and ratios by process replicate; between blocks of 1 s lies 1 s.
@@ -67,7 +67,7 @@ def test_a_share_has_the_interval_of_clopper_and_pearson() -> None:
 
 def test_false_positives_detections_and_coverage_are_counted() -> None:
     around = [0.99, 1.0, 1.01]
-    run = by_hand(
+    run = made_up(
         (0.0, around),
         (0.0, [1.10, 1.11, 1.12]),
         (0.0, [0.90, 0.91, 0.92]),
@@ -77,36 +77,34 @@ def test_false_positives_detections_and_coverage_are_counted() -> None:
     )
     same, slowed = summarize_calibration(*run).slowdowns
     assert (same.injected, len(same.trials), slowed.injected, len(slowed.trials)) == (0.0, 3, 0.5, 3)
-    assert (same.found(same.intervals).n, same.covered(same.intervals).n) == (2, 1)
-    assert (slowed.found(slowed.intervals).n, slowed.covered(slowed.intervals).n) == (2, 1)
-    assert (same.found(same.bootstraps).n, same.covered(same.bootstraps).n) == (2, 1)
-    assert (slowed.found(slowed.bootstraps).n, slowed.covered(slowed.bootstraps).n) == (2, 1)
+    assert (same.detected.n, same.covered.n) == (2, 1)
+    assert (slowed.detected.n, slowed.covered.n) == (2, 1)
     assert slowed.bias == pytest.approx((1.5 + 1.6 + 1.0) / 3 / 1.5, rel=1e-4)
 
 
 def test_the_cost_of_a_turn_and_of_a_call_is_the_block_switching_overhead_and_no_slowdown() -> None:
     """Blocks of the copy take 1.04 s, those of the original 1 s, all later ones 1.01 s, or 1.04 s in seven calls."""
-    calibration = summarize_calibration(*by_hand((0.0, [1.04] * 2), (0.0, [1.04] * 3), overhead=True))
+    calibration = summarize_calibration(*made_up((0.0, [1.04] * 2), (0.0, [1.04] * 3), overhead=True))
     assert calibration.slowdowns == ()
     assert calibration.same is None
-    found = calibration.overhead
-    assert found is not None
-    assert (len(found.trials), found.n_processes) == (2, 10)
+    result = calibration.overhead
+    assert result is not None
+    assert (len(result.trials), result.n_processes) == (2, 10)
     turn, call = math.sqrt(1.04) / 1.01, (1.04 / 1.01 - 1) / 6
-    assert found.turn.estimate == pytest.approx(turn - 1)
-    assert found.call.estimate == pytest.approx(call)
-    assert found.cost.estimate == pytest.approx(turn * (1 + call) - 1)
-    assert found.cost.low < found.cost.estimate < found.cost.high
-    said = " ".join(calibration_sentences(calibration)).replace("\N{NO-BREAK SPACE}", " ")
+    assert result.turn.estimate == pytest.approx(turn - 1)
+    assert result.call.estimate == pytest.approx(call)
+    assert result.cost.estimate == pytest.approx(turn * (1 + call) - 1)
+    assert result.cost.low < result.cost.estimate < result.cost.high
+    message = " ".join(calibration_sentences(calibration)).replace("\N{NO-BREAK SPACE}", " ")
     cost = r"[−-]?\d\.\d\d % \(95 % CI [−-]?\d\.\d\d to \d\.\d\d\)"
     overhead = rf"block-switching overhead of scratch-numpy is {cost} of its time, with blocks of 60 ms in 10 processes"
-    assert re.search(overhead, said)
-    assert "0.50 % (0.50 to 0.50) is the call" in said
+    assert re.search(overhead, message)
+    assert "0.50 % (0.50 to 0.50) is the call" in message
     assert Calibration.from_dict(json.loads(json.dumps(calibration.to_dict()))) == calibration
 
 
 def test_the_time_of_trials_and_what_of_it_is_outside_timed_blocks() -> None:
-    calibration = summarize_calibration(*by_hand((0.0, [1.0, 1.0]), (0.0, [1.0, 1.0, 1.0]), (0.0, [1.0, 1.0, 3.0])))
+    calibration = summarize_calibration(*made_up((0.0, [1.0, 1.0]), (0.0, [1.0, 1.0, 1.0]), (0.0, [1.0, 1.0, 3.0])))
     same = calibration.same
     assert same is not None
     assert [trial.spent_s for trial in same.trials] == [16.0, 24.0, 32.0]
@@ -116,33 +114,34 @@ def test_the_time_of_trials_and_what_of_it_is_outside_timed_blocks() -> None:
 
 
 def test_the_smallest_slowdown_detected_is_that_of_nine_trials_in_ten() -> None:
-    found, missed = [1.1, 1.1, 1.1001], [0.9, 1.0, 1.1]
-    trials = [(0.01, found)] * 8 + [(0.01, missed)] * 2 + [(0.02, found)] * 9 + [(0.02, missed)] + [(0.05, found)] * 10
-    assert summarize_calibration(*by_hand(*trials)).smallest_found == 0.02
-    assert summarize_calibration(*by_hand(*trials[:10])).smallest_found is None
-    assert summarize_calibration(*by_hand((0.0, found))).smallest_found is None
+    detected, missed = [1.1, 1.1, 1.1001], [0.9, 1.0, 1.1]
+    trials = [(0.01, detected)] * 8 + [(0.01, missed)] * 2 + [(0.02, detected)] * 9 + [(0.02, missed)]
+    trials += [(0.05, detected)] * 10
+    assert summarize_calibration(*made_up(*trials)).smallest_detected == 0.02
+    assert summarize_calibration(*made_up(*trials[:10])).smallest_detected is None
+    assert summarize_calibration(*made_up((0.0, detected))).smallest_detected is None
 
 
-def test_trials_that_did_not_come_to_their_end_are_counted_apart() -> None:
-    description, rows = by_hand((0.0, [1.0, 1.1]), (0.0, [1.0, 1.1]), (0.0, []))
+def test_incomplete_trials_are_counted_separately() -> None:
+    description, rows = made_up((0.0, [1.0, 1.1]), (0.0, [1.0, 1.1]), (0.0, []))
     first_stop = next(index for index, row in enumerate(rows) if row["kind"] == "stop")
     calibration = summarize_calibration(description, [*rows[:first_stop], *rows[first_stop + 1 :]])
     assert (len(calibration.slowdowns[0].trials), calibration.incomplete) == (1, 2)
-    nothing = summarize_calibration(*by_hand((0.0, [1.0]), stopped=False))
+    nothing = summarize_calibration(*made_up((0.0, [1.0]), stopped=False))
     assert (nothing.slowdowns, nothing.incomplete) == ((), 1)
     assert nothing.to_dict()["outside_share"] is None
 
 
 def test_a_trial_of_one_process_replicate_has_no_interval_and_does_not_count() -> None:
-    found = summarize_calibration(*by_hand((0.5, [1.5])))
-    assert (found.slowdowns, found.incomplete) == ((), 1)
+    result = summarize_calibration(*made_up((0.5, [1.5])))
+    assert (result.slowdowns, result.incomplete) == ((), 1)
 
 
 def test_a_trial_in_which_a_copy_broke_does_not_count() -> None:
-    description, rows = by_hand((0.0, [1.0, 1.1]), (0.0, [1.0, 1.1]))
+    description, rows = made_up((0.0, [1.0, 1.1]), (0.0, [1.0, 1.1]))
     rows.append({"session": 0, "kind": "failure", "question": "trial-001"})
-    found = summarize_calibration(description, rows)
-    assert (len(found.slowdowns[0].trials), found.incomplete) == (1, 1)
+    result = summarize_calibration(description, rows)
+    assert (len(result.slowdowns[0].trials), result.incomplete) == (1, 1)
 
 
 # From simulated runs
@@ -159,21 +158,21 @@ def calibration() -> Calibration:
 def test_a_sound_measuring_has_few_false_positives_and_detects_large_slowdowns(calibration: Calibration) -> None:
     same = calibration.same
     assert same is not None
-    alarms, covered = same.found(same.intervals), same.covered(same.intervals)
-    assert (len(same.trials), alarms.n + covered.n) == (40, 40)
-    assert alarms.low <= 0.05 <= alarms.high
+    false_positives = same.detected
+    assert (len(same.trials), false_positives.n + same.covered.n) == (40, 40)
+    assert false_positives.low <= 0.05 <= false_positives.high
     small, large = calibration.injected
-    assert small.found(small.intervals).n < large.found(large.intervals).n == 10
-    assert calibration.smallest_found == 0.05
+    assert small.detected.n < large.detected.n == 10
+    assert calibration.smallest_detected == 0.05
     assert all(slowdown.bias == pytest.approx(1, abs=0.005) for slowdown in calibration.slowdowns)
     assert calibration.incomplete == 1
 
 
 def test_it_becomes_json(calibration: Calibration) -> None:
     written = json.loads(json.dumps(calibration.to_dict(), allow_nan=False))
-    assert written["smallest_found"] == 0.05
+    assert written["smallest_detected"] == 0.05
     assert [row["trials"] for row in written["slowdowns"]] == [40, 10, 10]
-    assert written["slowdowns"][0]["found"]["of"] == 40
+    assert written["slowdowns"][0]["detected"]["of"] == 40
     assert sum(written["slowdowns"][0]["reasons"].values()) == 40
     assert Calibration.from_dict(written) == calibration
 
@@ -182,22 +181,24 @@ def test_it_becomes_json(calibration: Calibration) -> None:
 
 
 def test_the_sentences_say_the_numbers(calibration: Calibration) -> None:
-    said = " ".join(calibration_sentences(calibration)).replace("\N{NO-BREAK SPACE}", " ")
-    assert "of 40 A/A tests of scratch-numpy have a 95 % CI that excludes 1. This agrees with the nominal 5 %." in said
-    assert "5 % in 10 of 10 trials, 100.0 % (95 % CI 69.2–100.0)" in said
-    assert "The smallest slowdown detected in at least nine of ten trials is 5 %." in said
-    assert "1 trial is incomplete and not counted." in said
+    message = " ".join(calibration_sentences(calibration)).replace("\N{NO-BREAK SPACE}", " ")
+    assert (
+        "of 40 A/A tests of scratch-numpy have a 95 % CI that excludes 1. This agrees with the nominal 5 %." in message
+    )
+    assert "5 % in 10 of 10 trials, 100.0 % (95 % CI 69.2–100.0)" in message
+    assert "The smallest slowdown detected in at least nine of ten trials is 5 %." in message
+    assert "1 trial is incomplete and not counted." in message
 
 
 def test_too_many_false_positives_are_called_so() -> None:
-    alarming = summarize_calibration(*by_hand(*[(0.0, [1.1, 1.1, 1.1001])] * 20))
-    (alarms, *_) = calibration_sentences(alarming)
-    assert "more than the nominal 5" in alarms
+    alarming = summarize_calibration(*made_up(*[(0.0, [1.1, 1.1, 1.1001])] * 20))
+    (sentence, *_) = calibration_sentences(alarming)
+    assert "more than the nominal 5" in sentence
     assert not any("injected slowdown is detected" in sentence for sentence in calibration_sentences(alarming))
 
 
 def test_where_nothing_is_detected_it_is_said() -> None:
-    blind = summarize_calibration(*by_hand(*[(0.01, [0.9, 1.0, 1.1])] * 3))
+    blind = summarize_calibration(*made_up(*[(0.01, [0.9, 1.0, 1.1])] * 3))
     assert "No injected slowdown is detected in nine of ten trials." in calibration_sentences(blind)
     assert draw_calibration(blind).title == "No slowdown detected"
 
@@ -217,7 +218,7 @@ def test_the_table_has_a_row_per_slowdown(calibration: Calibration) -> None:
     assert to_markdown(table).count("\n| ") == 5
 
 
-@pytest.mark.parametrize("run", [by_hand((0.0, [1.0])), by_hand((0.0, [1.0]), stopped=False)])
+@pytest.mark.parametrize("run", [made_up((0.0, [1.0])), made_up((0.0, [1.0]), stopped=False)])
 def test_a_run_with_next_to_nothing_is_shown_all_the_same(
     run: tuple[dict[str, Any], list[Row]], tmp_path: Path
 ) -> None:

@@ -119,7 +119,7 @@ def test_a_run_records_every_epoch_and_every_block_once(tmp_path: Path, dataset:
     assert [(ratio.interval.n, ratio.n_replicates) for ratio in question.ratios] == [(8, 2)]
     assert question.self_test is not None
     assert question.self_test.interval.n == 8
-    assert all(proof.passed for proof in question.parity)
+    assert all(proof.passed for proof in question.verifications)
     first, second = question.performances
     assert [point.accuracy for point in first.curve] == [point.accuracy for point in second.curve]
     assert {part for part, _ in first.parts} == {"fetch", "forward", "backward", "update"}

@@ -41,13 +41,13 @@ def run(template: Summary, a_s: float, b_s: float, ratio: float, half_width: flo
         for item, seconds in zip(question.performances, (a_s, b_s), strict=True)
     )
     interval = Interval(ratio, ratio * (1 - half_width), ratio * (1 + half_width), 30)
-    ratios = (dataclasses.replace(question.ratios[0], interval=interval, within_rounds=interval),)
+    ratios = (dataclasses.replace(question.ratios[0], interval=interval, median_per_round=interval),)
     made_up = dataclasses.replace(question, performances=performances, ratios=ratios)
     return dataclasses.replace(template, questions=(made_up,))
 
 
 @pytest.fixture(scope="module")
-def found(template: Summary) -> Repeatability:
+def result(template: Summary) -> Repeatability:
     """Return two idle runs that agree and one on a busy machine that is slower throughout."""
     return repeatability(
         [
@@ -58,26 +58,26 @@ def found(template: Summary) -> Repeatability:
     )
 
 
-def test_the_pooled_value_is_the_geometric_mean_of_the_runs_estimates(found: Repeatability) -> None:
-    (ratio,) = found.ratios
+def test_the_pooled_value_is_the_geometric_mean_of_the_runs_estimates(result: Repeatability) -> None:
+    (ratio,) = result.ratios
     assert (ratio.numerator, ratio.denominator) == (B, A)
     assert ratio.pooled == pytest.approx((1.99 * 2.01 * 2.0) ** (1 / 3))
     assert [item.run for item in ratio.repetitions] == ["first", "second", "with a busy core"]
 
 
-def test_deviations_are_from_the_pooled_value(found: Repeatability) -> None:
-    (ratio,) = found.ratios
+def test_deviations_are_from_the_pooled_value(result: Repeatability) -> None:
+    (ratio,) = result.ratios
     first, second, busy = (item.deviation for item in ratio.repetitions)
     assert (first, second, busy) == pytest.approx((-0.005, 0.005, 0.0), abs=2e-5)
     assert ratio.paired.sd == pytest.approx(0.005, rel=1e-3)
     assert ratio.paired.range == pytest.approx(0.01, rel=1e-3)
     assert ratio.paired.n_within == 3
-    assert ratio.within_rounds.deviations == ratio.paired.deviations, "which are made up to be the same"
+    assert ratio.median_per_round.deviations == ratio.paired.deviations, "which are made up to be the same"
 
 
-def test_unpaired_ratios_are_of_times_of_different_runs(found: Repeatability) -> None:
+def test_unpaired_ratios_are_of_times_of_different_runs(result: Repeatability) -> None:
     """B by A of another run: 2 and 1 in the first two, 4 and 4 in the third; the geometric mean of the six is 2."""
-    (ratio,) = found.ratios
+    (ratio,) = result.ratios
     deviations = [item.unpaired for item in ratio.repetitions]
     assert deviations == [pytest.approx((0.0, -0.5)), pytest.approx((0.0, -0.5)), pytest.approx((1.0, 1.0))]
     assert ratio.unpaired.range == pytest.approx(1.5)
@@ -86,7 +86,7 @@ def test_unpaired_ratios_are_of_times_of_different_runs(found: Repeatability) ->
 
 
 @pytest.mark.parametrize(
-    ("ratio", "half_width", "within", "says_wider", "holds_pooled", "repeats"),
+    ("ratio", "half_width", "within", "is_wider", "contains_pooled", "repeats"),
     [
         (2.0, 0.001, True, False, True, True),
         (2.05, 0.01, False, False, False, False),
@@ -100,20 +100,20 @@ def test_whether_a_run_is_near_and_what_its_interval_says_are_facts_of_their_own
     ratio: float,
     half_width: float,
     within: bool,
-    says_wider: bool,
-    holds_pooled: bool,
+    is_wider: bool,
+    contains_pooled: bool,
     repeats: bool,
 ) -> None:
     others = [(f"run {number}", run(template, 1.0, 2.0, 2.0, 0.01)) for number in range(19)]
     one = repeatability([*others, ("it", run(template, 1.0, 2.0, ratio, half_width))]).ratios[0].repetitions[-1]
-    assert (one.within, one.says_wider, one.holds_pooled) == (within, says_wider, holds_pooled)
+    assert (one.within, one.is_wider, one.contains_pooled) == (within, is_wider, contains_pooled)
     assert one.repeats == repeats
 
 
 def test_a_ratio_that_one_run_alone_has_is_left_out() -> None:
     two, three = (summarize(*recorded_run(names, seeds=(0,), epochs=1)) for names in ((A, B), (A, B, C)))
-    found = repeatability([("two", two), ("three", three)])
-    assert [(ratio.numerator, ratio.denominator) for ratio in found.ratios] == [(B, A)]
+    result = repeatability([("two", two), ("three", three)])
+    assert [(ratio.numerator, ratio.denominator) for ratio in result.ratios] == [(B, A)]
     assert repeatability([("two", two)]).ratios == ()
 
 
@@ -127,52 +127,52 @@ def test_fewer_than_two_deviations_have_no_standard_deviation() -> None:
     assert math.isnan(Spread(()).range)
 
 
-def test_it_becomes_json(template: Summary, found: Repeatability) -> None:
-    (ratio,) = json.loads(json.dumps(found.to_dict(), allow_nan=False))["ratios"]
+def test_it_becomes_json(template: Summary, result: Repeatability) -> None:
+    (ratio,) = json.loads(json.dumps(result.to_dict(), allow_nan=False))["ratios"]
     assert (ratio["numerator"], ratio["denominator"]) == (B, A)
     assert (ratio["paired"]["within"], ratio["unpaired"]["n"]) == (3, 6)
-    assert [row["says_wider"] for row in ratio["runs"]] == [False, True, False]
+    assert [row["is_wider"] for row in ratio["runs"]] == [False, True, False]
     unsure = run(template, 1.0, 2.0, 2.0, math.nan)
     (ratio,) = json.loads(json.dumps(repeatability([("a", unsure), ("b", unsure)]).to_dict(), allow_nan=False))[
         "ratios"
     ]
     assert ratio["runs"][0]["interval"]["low"] is None
-    assert Repeatability.from_dict(json.loads(json.dumps(found.to_dict()))) == found
+    assert Repeatability.from_dict(json.loads(json.dumps(result.to_dict()))) == result
 
 
 # As it is shown
 
 
-def test_the_sentences_say_how_many_repeat_and_what_pairing_does(found: Repeatability) -> None:
-    said = " ".join(repeatability_sentences(found)).replace("\N{NO-BREAK SPACE}", " ")
-    assert "3 of 3 paired time ratios from 3 runs are within ±2 % of their pooled value." in said
+def test_the_sentences_say_how_many_repeat_and_what_pairing_does(result: Repeatability) -> None:
+    message = " ".join(repeatability_sentences(result)).replace("\N{NO-BREAK SPACE}", " ")
+    assert "3 of 3 paired time ratios from 3 runs are within ±2 % of their pooled value." in message
     assert (
         "torch-eager / scratch-numpy 0.50 % paired, 0.50 % as median per-round ratio, 68.31 % measured separately"
-        in said
+        in message
     )
 
 
 def test_runs_beyond_the_tolerance_are_excused_only_by_their_own_intervals(template: Summary) -> None:
     runs = [(name, run(template, 1.0, 2.0, ratio, 0.06)) for name, ratio in (("low", 1.9), ("high", 2.1))]
-    (said, _) = repeatability_sentences(repeatability(runs))
-    assert "0 of 2 paired time ratios" in said
-    assert "of the 2 others, 2 have a wider 95 % CI that contains it" in said
+    (message, _) = repeatability_sentences(repeatability(runs))
+    assert "0 of 2 paired time ratios" in message
+    assert "of the 2 others, 2 have a wider 95 % CI that contains it" in message
 
 
-def test_the_tables_have_a_row_per_ratio_and_one_per_run_of_each(found: Repeatability) -> None:
-    assert len(repeatability_table(found).rows) == 1
-    rows = repeated_runs_table(found).rows
+def test_the_tables_have_a_row_per_ratio_and_one_per_run_of_each(result: Repeatability) -> None:
+    assert len(repeatability_table(result).rows) == 1
+    rows = repeated_runs_table(result).rows
     assert [row[1] for row in rows] == ["first", "second", "with a busy core"]
     assert [row[-2] for row in rows] == ["no", "yes", "no"]
-    assert to_markdown(repeated_runs_table(found)).count("\n| ") == 5
+    assert to_markdown(repeated_runs_table(result)).count("\n| ") == 5
 
 
-def test_the_figure_is_the_same_every_time_and_says_its_numbers(found: Repeatability, tmp_path: Path) -> None:
-    first, second = (save(draw_repeatability(found), tmp_path / name) for name in ("first", "second"))
+def test_the_figure_is_the_same_every_time_and_says_its_numbers(result: Repeatability, tmp_path: Path) -> None:
+    first, second = (save(draw_repeatability(result), tmp_path / name) for name in ("first", "second"))
     assert first.png.read_bytes() == second.png.read_bytes()
     assert first.svg.read_bytes() == second.svg.read_bytes()
     title = first.title.replace("\N{NO-BREAK SPACE}", " ")
-    assert title == "3 of 3 paired ratios repeat within ±2 %; unpaired, 2 of 6"
+    assert title == "3 of 3 paired ratios within ±2 %; measured separately 2 of 6"
     assert "68.31" in first.alt
 
 

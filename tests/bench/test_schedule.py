@@ -16,13 +16,13 @@ from backprop_bench.bench.core.stats.stopping import balanced_orders, pairs, rea
 from tests.bench.plain import (
     Row,
     as_rows,
-    is_disturbed,
     paired_interval,
     paired_ratio,
-    pairs_by_set,
+    pairs_by_replicate,
     rows_of,
     spent_s,
     typed,
+    under_interference,
 )
 from tests.bench.simulated import TIMING, Machine, measure, spikes, student
 
@@ -182,7 +182,7 @@ def test_blocks_of_different_rounds_sets_and_sessions_are_never_divided_by_each_
         *(block("a", 1, 0), block("b", 2, 0)),
         *(block("a", 3, 0), block("b", 3, 0, session=1)),
     ]
-    assert pairs_by_set(apart, "a", "b") == []
+    assert pairs_by_replicate(apart, "a", "b") == []
     assert math.isnan(paired_ratio(apart, "a", "b").interval.estimate)
     together = [*apart, block("a", 4, 7, 3.0), block("b", 4, 7)]
     ratio = paired_ratio(together, "a", "b")
@@ -192,7 +192,7 @@ def test_blocks_of_different_rounds_sets_and_sessions_are_never_divided_by_each_
 
 def test_sets_of_different_sessions_are_different_sets_whatever_their_number() -> None:
     rows = [block(name, 0, number, session=session) for session in (0, 1) for number in (0, 1) for name in "ab"]
-    assert paired_ratio(rows, "a", "b").by_set == (1.0, 1.0)
+    assert paired_ratio(rows, "a", "b").by_replicate == (1.0, 1.0)
 
 
 def test_a_time_is_divided_by_the_examples_of_its_own_block() -> None:
@@ -226,7 +226,7 @@ def test_a_set_with_less_than_half_the_rounds_of_the_longest_is_left_out(rounds:
     ],
 )
 def test_a_block_is_disturbed_by_the_fixed_limits_and_never_by_its_time(fields: Row, disturbed: bool) -> None:
-    assert is_disturbed({**block("a", 0, 0), **fields}) == disturbed
+    assert under_interference({**block("a", 0, 0), **fields}) == disturbed
 
 
 def test_the_ratio_is_that_of_the_least_disturbed_blocks_and_that_within_rounds_is_as_it_was() -> None:
@@ -239,7 +239,7 @@ def test_the_ratio_is_that_of_the_least_disturbed_blocks_and_that_within_rounds_
     ]
     ratio = paired_ratio(rows, "b", "a")
     assert ratio.interval.estimate == 1.0
-    assert ratio.within_rounds.estimate == pytest.approx(2.0)
+    assert ratio.median_per_round.estimate == pytest.approx(2.0)
 
 
 def test_the_undisturbed_ratio_leaves_out_rounds_in_which_either_was_disturbed() -> None:
@@ -247,8 +247,8 @@ def test_the_undisturbed_ratio_leaves_out_rounds_in_which_either_was_disturbed()
     rows[2]["waited_s"] = 3.0  # of the slow block
     rows[5]["major_faults"] = 1  # of the last "b"
     ratio = paired_ratio(rows, "a", "b")
-    assert (ratio.interval.n, ratio.undisturbed.n) == (3, 1)
-    assert (ratio.interval.estimate, ratio.undisturbed.estimate) == (1.0, 1.0)
+    assert (ratio.interval.n, ratio.without_interference.n) == (3, 1)
+    assert (ratio.interval.estimate, ratio.without_interference.estimate) == (1.0, 1.0)
 
 
 def test_a_set_counts_without_its_disturbed_rounds_even_if_few_are_left_and_a_short_one_does_not_come_back() -> None:
@@ -259,8 +259,8 @@ def test_a_set_counts_without_its_disturbed_rounds_even_if_few_are_left_and_a_sh
         row["major_faults"] = 1
     ratio = paired_ratio(rows, "a", "b")
     assert ratio.interval.n == 20, "the third set was cut short"
-    assert ratio.undisturbed.n == 12
-    assert ratio.undisturbed.estimate == pytest.approx(ratio.interval.estimate)
+    assert ratio.without_interference.n == 12
+    assert ratio.without_interference.estimate == pytest.approx(ratio.interval.estimate)
 
 
 def test_the_ratio_of_totals_sees_a_rare_cost_that_the_median_does_not() -> None:
@@ -290,7 +290,7 @@ def test_a_ratio_and_its_inverse_are_consistent() -> None:
         assert own.estimate == pytest.approx(1 / other.estimate)
         assert own.low == pytest.approx(1 / other.high)
         assert own.high == pytest.approx(1 / other.low)
-    assert ratio.by_set == pytest.approx([1 / value for value in inverse.by_set], rel=1e-3)
+    assert ratio.by_replicate == pytest.approx([1 / value for value in inverse.by_replicate], rel=1e-3)
 
 
 def test_the_time_spent_is_that_of_all_sessions_together() -> None:
@@ -322,12 +322,13 @@ def test_a_recorded_timing_gives_the_same_numbers_as_ever(replay: list[Row]) -> 
         return interval.estimate, interval.low, interval.high, interval.n
 
     assert numbers(ratio.interval) == pytest.approx((1.6257072974735245, 1.5810080455319107, 1.6716703147260024, 56))
-    within_rounds = 1.6121102684134645, 1.582435473462804, 1.642341543214413, 56
-    assert numbers(ratio.within_rounds) == pytest.approx(within_rounds)
-    assert numbers(ratio.undisturbed) == pytest.approx((1.6241330310539077, 1.5834394219580075, 1.6658724457539165, 53))
+    median_per_round = 1.6121102684134645, 1.582435473462804, 1.642341543214413, 56
+    assert numbers(ratio.median_per_round) == pytest.approx(median_per_round)
+    assert numbers(ratio.without_interference) == pytest.approx(
+        (1.6241330310539077, 1.5834394219580075, 1.6658724457539165, 53)
+    )
     assert numbers(ratio.totals) == pytest.approx((1.7180628825096458, 1.6119187588400385, 1.831196548876614, 56))
-    assert numbers(ratio.bootstrap) == pytest.approx((1.6121102684134645, 1.588754076142767, 1.6967566311369218, 56))
-    assert ratio.by_set == pytest.approx(
+    assert ratio.by_replicate == pytest.approx(
         (
             *(1.5398252303499171, 1.679218513051104, 1.6032783171477332, 1.6501663582104857),
             *(1.6709921933397187, 1.6017728306063204, 1.6391015067008874),

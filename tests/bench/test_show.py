@@ -86,12 +86,12 @@ SAID = {
 def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Return a run of every command that measures."""
     here = tmp_path_factory.mktemp("runs")
-    found = {name: write_run(here / name, name, *make()) for name, make in MADE_UP.items()}
-    found["race"] = here / "race"
-    found["race"].mkdir()
+    result = {name: write_run(here / name, name, *make()) for name, make in MADE_UP.items()}
+    result["race"] = here / "race"
+    result["race"].mkdir()
     for file in (DESCRIPTION, RECORDS):
-        shutil.copy(REFERENCE / "race" / file, found["race"])
-    return found
+        shutil.copy(REFERENCE / "race" / file, result["race"])
+    return result
 
 
 def run(*words: object, **environment: str) -> Result:
@@ -123,15 +123,15 @@ def test_a_run_of_any_command_is_shown_in_any_form_and_nothing_is_written(
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SAID)
 def test_json_and_csv_have_the_same_cells_and_text_has_their_numbers(runs: dict[str, Path], name: str) -> None:
-    found = json.loads(run("show", runs[name], "--format", "json").stdout)
-    assert found.keys() == {"sentences", "tables", "failures"}
-    for number, table in enumerate(found["tables"], start=1):
+    result = json.loads(run("show", runs[name], "--format", "json").stdout)
+    assert result.keys() == {"sentences", "tables", "failures"}
+    for number, table in enumerate(result["tables"], start=1):
         one = json.loads(run("show", runs[name], "--format", "json", "--table", number).stdout)
         assert one == table
         rows = list(csv.reader(io.StringIO(run("show", runs[name], "--format", "csv", "--table", number).stdout)))
         assert rows == [table["columns"], *table["rows"]]
     wide = spaced(run("show", runs[name], "--table", 1, COLUMNS="400").stdout)
-    for cells in found["tables"][0]["rows"]:
+    for cells in result["tables"][0]["rows"]:
         assert spaced(" ".join(cells)) in wide
 
 
@@ -265,7 +265,7 @@ def test_a_run_of_another_version_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "expected"),
     [
         (["--format", "xml"], ["'xml' is not one of 'text', 'json', 'csv', 'md'"]),
         (["--format", "csv"], ["--format csv prints one table, and there are", "expected --table", "1 (Results: "]),
@@ -275,8 +275,10 @@ def test_a_run_of_another_version_is_refused(tmp_path: Path) -> None:
         (["--table", "prices"], ["--table prices stands for 0 tables"]),
     ],
 )
-def test_a_form_or_table_that_there_is_not_is_refused(runs: dict[str, Path], words: list[str], said: list[str]) -> None:
-    refused(run("show", runs["compare"], *words), *said)
+def test_a_form_or_table_that_there_is_not_is_refused(
+    runs: dict[str, Path], words: list[str], expected: list[str]
+) -> None:
+    refused(run("show", runs["compare"], *words), *expected)
 
 
 # As a process

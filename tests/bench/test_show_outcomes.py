@@ -11,7 +11,7 @@ from backprop_bench.bench.compare.figures import FIGURES, left_out
 from backprop_bench.bench.compare.report import Material, make_report
 from backprop_bench.bench.core.network import LabelledExamples, Outcomes, TrainedNetwork
 from backprop_bench.bench.core.summary import Summary
-from backprop_bench.bench.predictions.view import outcome_sentences, outcome_tables
+from backprop_bench.bench.predictions.view import prediction_sentences, prediction_tables
 from backprop_bench.bench.report import style
 from backprop_bench.bench.report.blocks import Report, Section, Shown
 from backprop_bench.bench.report.drawing import Drawing, FigureFile, save
@@ -23,12 +23,12 @@ from tests.bench.plain import summarize
 from tests.bench.recorded import made_up_outcomes, recorded_run
 from tests.bench.test_show_report import HTML_NAME, LONG_NAME
 
-OWN = ("confusion", "disagreements", "confidently-wrong", "hidden-units")
+OWN = ("confusion", "disagreements", "most-confident-errors", "hidden-units")
 HEADING = "What do they get wrong?"
-TWINS = ("scratch-numpy", "torch-eager")
+PAIR = ("scratch-numpy", "torch-eager")
 
 
-def summary_of(implementations: tuple[str, ...] = TWINS, n_classes: int = 10, **knobs: Any) -> Summary:
+def summary_of(implementations: tuple[str, ...] = PAIR, n_classes: int = 10, **knobs: Any) -> Summary:
     description, rows = recorded_run(implementations, seeds=(0,), epochs=1)
     return summarize(description, rows, made_up_outcomes(description, n_classes, **knobs))
 
@@ -40,7 +40,7 @@ def drawn(summary: Summary) -> dict[str, Drawing]:
 
 
 def tables_of(summary: Summary) -> dict[str, Table]:
-    return {table.title: table for table in outcome_tables(summary)}
+    return {table.title: table for table in prediction_tables(summary)}
 
 
 KNOBS: dict[str, dict[str, Any]] = {
@@ -49,7 +49,7 @@ KNOBS: dict[str, dict[str, Any]] = {
     "names of classes": {"names": [f"{number} a rather long name" for number in range(10)]},
     "no mistakes": {"wrong": 0.0},
     "all wrong": {"wrong": 1.0},
-    "one network": {"only": TWINS[:1]},
+    "one network": {"only": PAIR[:1]},
     "twins that differ": {"twins_differ": 3},
     "HTML in names": {"implementations": ("scratch-$x$|`", HTML_NAME)},
     "long names": {"implementations": (LONG_NAME, "torch-" + "y" * 200)},
@@ -64,15 +64,15 @@ KNOBS: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("knobs", KNOBS.values(), ids=KNOBS)
 def test_whatever_the_networks_do_what_can_be_drawn_is_and_the_rest_has_a_reason(knobs: dict[str, Any]) -> None:
     summary = summary_of(**knobs)
-    found = drawn(summary)
-    assert found.keys() | (left_out(summary).keys() & set(OWN)) == set(OWN)
-    for drawing in found.values():
+    result = drawn(summary)
+    assert result.keys() | (left_out(summary).keys() & set(OWN)) == set(OWN)
+    for drawing in result.values():
         assert len(drawing.title) > 10
         assert len(drawing.alt) > 60
         assert drawing.title in drawing.alt
         assert all(ord(letter) >= 32 for letter in drawing.alt)
-    assert len(outcome_sentences(summary)) == 2
-    assert all(table.rows for table in outcome_tables(summary))
+    assert len(prediction_sentences(summary)) == 2
+    assert all(table.rows for table in prediction_tables(summary))
 
 
 @pytest.mark.slow
@@ -86,16 +86,16 @@ def test_the_same_networks_give_the_same_bytes(tmp_path: Path) -> None:
 
 
 def small(first: list[int], second: list[int], labels: list[int], recipe: str = "shared") -> Summary:
-    """Return a run of two networks of three classes, which said this."""
-    description, rows = recorded_run(TWINS, seeds=(0,), epochs=1)
+    """Return a run of two networks of three classes with these predictions."""
+    description, rows = recorded_run(PAIR, seeds=(0,), epochs=1)
     planned = description["plan"]["questions"][1:]
     planned[0]["entries"][1] |= {"recipe_name": recipe, "recipe": RECIPES[recipe].to_dict()}
     description = {**description, "plan": {**description["plan"], "questions": planned}}
     layers = tuple(Layer(np.full(shape, 0.5, np.float32), None) for shape in ((4, 2), (2, 3)))
     networks = tuple(
-        TrainedNetwork("same-recipe", name, 0, 1, layers, np.array(said), shares, (0.0, 1.0), "sigmoid", "softmax")
-        for name, said in zip(TWINS, (first, second), strict=True)
-        for shares in [np.linspace(0.9, 0.5, len(said)).astype(np.float32)]
+        TrainedNetwork("same-recipe", name, 0, 1, layers, np.array(predicted), shares, (0.0, 1.0), "sigmoid", "softmax")
+        for name, predicted in zip(PAIR, (first, second), strict=True)
+        for shares in [np.linspace(0.9, 0.5, len(predicted)).astype(np.float32)]
     )
     examples = LabelledExamples(np.zeros((len(labels), 4), np.uint8), 255.0, np.array(labels), ("zero", "one", "two"))
     rows = [row for row in rows if row["question"] == "same-recipe"]
@@ -109,18 +109,18 @@ SECOND = [0, 0, 1, 1, 1, 1, 2, 2]
 
 def test_the_sentence_and_the_table_of_disagreements_say_who_is_right() -> None:
     summary = small(FIRST, SECOND, LABELS, recipe="article-torch")
-    (sentence,) = outcome_sentences(summary)
+    (sentence,) = prediction_sentences(summary)
     sentence = sentence.replace("\N{NO-BREAK SPACE}", " ")
-    assert "of 8 test examples, scratch-numpy gets 2 and torch-eager gets 2 wrong." in sentence
-    assert "They say different classes of 2 (25.00 %): scratch-numpy alone is right in 1, torch-eager alone" in sentence
-    assert "McNemar's exact test that both are right equally often: p = 1" in sentence
+    assert "of 8 test examples, scratch-numpy predicts 2 and torch-eager predicts 2 wrong." in sentence
+    assert "They disagree on 2 (25.00 %): scratch-numpy alone is right in 1, torch-eager alone" in sentence
+    assert "McNemar's exact test: p = 1" in sentence
     (rows,) = (table.rows for title, table in tables_of(summary).items() if title.startswith("Disagreements"))
-    assert rows == ((*TWINS, "2", "1", "1", "0", "1"),)
+    assert rows == ((*PAIR, "2", "1", "1", "0", "1"),)
 
 
 def test_recall_and_precision_stand_side_by_side_with_the_names_of_the_classes() -> None:
     summary = small(FIRST, SECOND, LABELS)
-    (table,) = (table for title, table in tables_of(summary).items() if title.startswith("Class by class"))
+    (table,) = (table for title, table in tables_of(summary).items() if title.startswith("Recall and precision"))
     assert [row[:2] for row in table.rows] == [("zero", "4"), ("one", "2"), ("two", "2")]
     shares = [[cell.split(" ")[0] for cell in row[2:]] for row in table.rows]
     assert shares == [
@@ -130,41 +130,35 @@ def test_recall_and_precision_stand_side_by_side_with_the_names_of_the_classes()
     ]
 
 
-def test_twins_that_never_disagree_are_said_to_be_as_expected_and_have_no_figure_of_it() -> None:
+def test_agreement_with_the_same_recipe_is_as_expected_and_has_no_figure() -> None:
     summary = small(FIRST, FIRST, LABELS)
-    (sentence,) = outcome_sentences(summary)
-    assert sentence.endswith(
-        "They say the same class of every one of them, as is expected of twins with the same recipe."
-    )
+    (sentence,) = prediction_sentences(summary)
+    assert sentence.endswith("Their predictions agree on all of them, as expected with the same recipe.")
     assert "never disagree" in left_out(summary)["disagreements"]
-    assert "make the same mistakes" in drawn(summary)["confusion"].title
+    assert "make the same errors" in drawn(summary)["confusion"].title
 
 
-def test_networks_of_other_recipes_that_agree_are_not_said_to_be_twins() -> None:
-    (sentence,) = outcome_sentences(small(FIRST, FIRST, LABELS, recipe="article-torch"))
-    assert sentence.endswith("They say the same class of every one of them.")
+def test_agreement_with_different_recipes_is_not_called_expected() -> None:
+    (sentence,) = prediction_sentences(small(FIRST, FIRST, LABELS, recipe="article-torch"))
+    assert sentence.endswith("Their predictions agree on all of them.")
 
 
-def test_a_few_disagreements_of_twins_are_no_finding_about_which_is_better() -> None:
-    (sentence,) = outcome_sentences(small(FIRST, SECOND, LABELS))
+def test_disagreements_with_the_same_recipe_are_no_finding_about_which_is_better() -> None:
+    (sentence,) = prediction_sentences(small(FIRST, SECOND, LABELS))
     assert "McNemar" not in sentence
-    assert sentence.endswith("expected to differ where rounding decides, if anywhere.")
+    assert sentence.endswith("only rounding can make predictions differ.")
 
 
-def test_titles_name_the_worst_confusion_and_the_surest_mistake() -> None:
-    found = drawn(small(FIRST, SECOND, LABELS))
-    assert (
-        found["confusion"].title
-        == "scratch-numpy most often takes zero for one (1 of 4), torch-eager zero for one (2 of 4)"
-    )
-    surest = found["confidently-wrong"].title.replace("\N{NO-BREAK SPACE}", " ")
-    assert surest == (
-        "Surest mistake of scratch-numpy: 72.9 % (of 2 mistakes); surest mistake of torch-eager: 78.6 % (of 2 mistakes)"
-    )
-    assert found["disagreements"].title.startswith("scratch-numpy and torch-eager disagree on 2 of 8 test examples")
+def test_titles_name_the_most_frequent_confusion_and_the_most_confident_error() -> None:
+    result = drawn(small(FIRST, SECOND, LABELS))
+    confused = "Most frequent confusion: zero as one (scratch-numpy), zero as one (torch-eager)"
+    assert result["confusion"].title == confused
+    error = result["most-confident-errors"].title.replace("\N{NO-BREAK SPACE}", " ")
+    assert error == "Most confident error: scratch-numpy 72.9 %, torch-eager 78.6 %"
+    assert result["disagreements"].title.startswith("scratch-numpy and torch-eager disagree on 2 of 8 test examples")
 
 
-def test_hidden_units_of_twins_are_the_same_units_and_their_difference_is_in_the_title() -> None:
+def test_hidden_units_with_the_same_recipe_are_the_same_units_with_their_difference_in_the_title() -> None:
     summary = small(FIRST, FIRST, LABELS)
     assert summary.outcomes is not None
     first, second = summary.outcomes.networks
@@ -174,24 +168,24 @@ def test_hidden_units_of_twins_are_the_same_units_and_their_difference_is_in_the
     assert drawn(summary)["hidden-units"].title.endswith("torch-eager differ by at most 0.25")
 
 
-def test_too_many_classes_for_a_matrix_are_a_table_of_the_worst_confusions() -> None:
+def test_too_many_classes_for_a_matrix_are_a_table_of_the_most_frequent_confusions() -> None:
     summary = summary_of(n_classes=300, n_examples=900)
-    assert left_out(summary)["confusion"].startswith("300 classes are more than can be read")
-    worst = [table for title, table in tables_of(summary).items() if title.startswith("Worst confusions")]
-    assert [len(table.rows) for table in worst] == [20, 20]
-    counted = [int(row[2]) + int(row[3]) for row in worst[0].rows]
+    assert left_out(summary)["confusion"].startswith("300 classes are too many for a matrix")
+    confusions = [table for title, table in tables_of(summary).items() if title.startswith("Most frequent confusions")]
+    assert [len(table.rows) for table in confusions] == [20, 20]
+    counted = [int(row[2]) + int(row[3]) for row in confusions[0].rows]
     assert counted == sorted(counted, reverse=True)
-    assert not any(title.startswith("Worst") for title in tables_of(summary_of()))
+    assert not any(title.startswith("Most frequent") for title in tables_of(summary_of()))
 
 
-def test_inputs_that_are_no_square_image_are_told_in_tables() -> None:
+def test_inputs_that_are_no_square_image_are_in_tables() -> None:
     summary = summary_of(side=30**0.5)
     assert {name: reason for name, reason in left_out(summary).items() if name in OWN} == dict.fromkeys(
         OWN[1:], "30 inputs are no square image"
     )
     titles = [title.partition(":")[0] for title in tables_of(summary)]
-    assert titles.count("They disagree on") == 1, "twins do not"
-    assert titles.count("Most confidently wrong") == 2
+    assert titles.count("Examples with different predictions") == 1, "the same recipe agrees"
+    assert titles.count("Most confident errors") == 2
 
 
 NO_NETWORK = make_panel(())
@@ -219,9 +213,9 @@ def test_the_section_stands_between_how_fast_and_why_with_all_its_figures(tmp_pa
 
 
 def test_the_section_of_a_run_that_kept_no_networks_says_so_and_nothing_else(tmp_path: Path) -> None:
-    summary = summarize(*recorded_run(TWINS, seeds=(0,), epochs=1))
+    summary = summarize(*recorded_run(PAIR, seeds=(0,), epochs=1))
     assert section_of(report_of(summary, tmp_path)).blocks == (NO_NETWORK,)
-    assert not [*outcome_sentences(summary), *outcome_tables(summary)]
+    assert not [*prediction_sentences(summary), *prediction_tables(summary)]
 
 
 def test_without_test_examples_there_are_notes_and_hidden_units_alone(tmp_path: Path) -> None:
@@ -230,7 +224,7 @@ def test_without_test_examples_there_are_notes_and_hidden_units_alone(tmp_path: 
     lost = dataclasses.replace(summary.outcomes, examples=None, notes=("The examples are gone.",))
     summary = dataclasses.replace(summary, outcomes=lost)
     assert drawn(summary).keys() == {"hidden-units"}
-    assert not [*outcome_sentences(summary), *outcome_tables(summary)]
+    assert not [*prediction_sentences(summary), *prediction_tables(summary)]
     note, figure, _ = section_of(report_of(summary, tmp_path)).blocks
     assert note == "The examples are gone."
     assert isinstance(figure, Shown)

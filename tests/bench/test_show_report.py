@@ -215,7 +215,7 @@ def test_a_run_without_blocks_says_that_nothing_was_timed(tmp_path: Path) -> Non
 
 @pytest.mark.slow
 def test_the_figure_of_the_ratios_has_every_ratio_to_the_slowest_and_the_aa_test_in_words(tmp_path: Path) -> None:
-    figure = next(found for found in draw_all(summary_of(), tmp_path) if found.name == "ratios")
+    figure = next(result for result in draw_all(summary_of(), tmp_path) if result.name == "ratios")
     assert "Times faster than torch-loader: " in figure.alt
     for name in (*THREE[:2], "A/A test"):
         assert re.search(rf"{name} [\d.]+× \([\d.]+–[\d.]+\) \(4 process replicates\)", figure.alt)

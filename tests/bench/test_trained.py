@@ -89,8 +89,8 @@ def archive(**arrays: Any) -> bytes:
 
 
 def arrays_of(content: bytes) -> dict[str, Any]:
-    with np.load(io.BytesIO(content), allow_pickle=False) as found:
-        return dict(found)
+    with np.load(io.BytesIO(content), allow_pickle=False) as result:
+        return dict(result)
 
 
 def test_the_first_seed_of_each_implementation_is_kept_as_it_was_after_the_last_epoch(
@@ -108,9 +108,9 @@ def test_the_first_seed_of_each_implementation_is_kept_as_it_was_after_the_last_
     for network in networks.values():
         assert (network.seed, network.epoch, network.n_inputs, network.n_classes) == (0, 2, 16, 3)
         for layer, expected in zip(network.layers, trainer.parameters(), strict=True):
-            for found, right in zip(layer.arrays(), expected.arrays(), strict=True):
-                assert found.shape == right.shape
-                assert np.abs(found - right).max() < 1e-5
+            for result, right in zip(layer.arrays(), expected.arrays(), strict=True):
+                assert result.shape == right.shape
+                assert np.abs(result - right).max() < 1e-5
         assert (network.predicted == scores.argmax(axis=1)).all()
         np.testing.assert_allclose(network.confidence, scores.max(axis=1), atol=1e-5)
         accuracy = (network.predicted == tests.y).mean()
@@ -131,10 +131,10 @@ def test_a_row_says_what_one_needs_to_show_the_network_a_example(run: tuple[Path
 
 def test_nothing_else_is_left_beside_the_networks_and_no_file_name_needs_quoting(run: tuple[Path, list[Row]]) -> None:
     folder, rows = run
-    found = sorted(str(path.relative_to(folder)) for path in (folder / "trained").iterdir())
-    assert found == sorted(row["file"] for row in rows_of(rows, "trained") if row["file"])
-    assert found[1:] == ["trained/same-recipe.scratch-numpy.npz", "trained/same-recipe.torch-eager.npz"]
-    assert found[0].startswith("trained/same-recipe.odd_trainers-py-Fine-"), "no folder of the machine is in it"
+    result = sorted(str(path.relative_to(folder)) for path in (folder / "trained").iterdir())
+    assert result == sorted(row["file"] for row in rows_of(rows, "trained") if row["file"])
+    assert result[1:] == ["trained/same-recipe.scratch-numpy.npz", "trained/same-recipe.torch-eager.npz"]
+    assert result[0].startswith("trained/same-recipe.odd_trainers-py-Fine-"), "no folder of the machine is in it"
 
 
 def test_names_of_files_are_safe_short_and_never_one_for_two_names() -> None:
@@ -214,9 +214,9 @@ def test_a_plan_other_than_that_of_a_comparison_keeps_no_networks() -> None:
 def test_confidence_is_the_share_of_the_largest_output(
     scores: list[float], target_range: tuple[float, float], expected: float
 ) -> None:
-    found = confidence(np.array([scores, scores], np.float32), target_range)
-    assert found.dtype == np.float32
-    np.testing.assert_allclose(found, 2 * [expected], rtol=1e-6)
+    result = confidence(np.array([scores, scores], np.float32), target_range)
+    assert result.dtype == np.float32
+    np.testing.assert_allclose(result, 2 * [expected], rtol=1e-6)
 
 
 def test_a_missing_file_is_named(run: tuple[Path, list[Row]], tmp_path: Path) -> None:

@@ -72,9 +72,9 @@ def driver() -> Iterator[Any]:
     for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--hide-scrollbars"):
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    found = webdriver.Chrome(options=options, service=webdriver.ChromeService(str(DRIVER)))  # downloads no driver
-    yield found
-    found.quit()
+    result = webdriver.Chrome(options=options, service=webdriver.ChromeService(str(DRIVER)))  # downloads no driver
+    yield result
+    result.quit()
 
 
 @pytest.fixture

@@ -23,8 +23,8 @@ PHRASES = {
     r"\((?P<what>[\w ]+) of (?P<a>[\w.:/-]+)\)": (
         "已验证：{n} 项检查全部通过；最大误差是容差的 {share} %（{a} 的{what}）"
     ),
-    rf"(?P<title>[^(]+) {EXTENT}: (?P<time>.*?); (?P<rest>.*)": (
-        "{title}（{examples} 个训练样本，{epochs} 个 epoch）：{time}；{rest}"
+    rf"(?P<title>[^(]+) {EXTENT}: (?P<time>.*?)\. (?P<rest>.*)": (
+        "{title}（{examples} 个训练样本，{epochs} 个 epoch）：{time}。{rest}"
     ),
     "As published: the article's two networks": "As published，按原文：文章的两个网络",
     "Same recipe, same weights, same batches": "Same recipe，同一训练配置、同样的初始权重、同样的 batch",
@@ -37,11 +37,11 @@ PHRASES = {
     rf"(?P<a>[\w.:/-]+) is more accurate, {BOTH} {GAP}": (
         "{a} 的准确率更高，{own} 对 {other}（相差 {gap} 个百分点，95 % 置信区间 {ci}）"
     ),
-    rf"accuracies agree, {BOTH} {GAP}": "准确率一致，{own} 对 {other}（相差 {gap} 个百分点，95 % 置信区间 {ci}）",
-    rf"accuracies show no significant difference, {BOTH} {GAP}": (
+    rf"Accuracies agree, {BOTH} {GAP}": "准确率一致，{own} 对 {other}（相差 {gap} 个百分点，95 % 置信区间 {ci}）",
+    rf"Accuracies show no significant difference, {BOTH} {GAP}": (
         "准确率没有显著差异，{own} 对 {other}（相差 {gap} 个百分点，95 % 置信区间 {ci}）"
     ),
-    r"accuracy is the same for each seed, (?P<own>[\d.]+ %) on average": "每个随机种子下准确率都相同，平均 {own}",
+    r"Accuracy is the same for each seed, (?P<own>[\d.]+ %) on average": "每个随机种子下准确率都相同，平均 {own}",
     r" \(fastest in PyTorch\)": "（PyTorch 中最快）",
     r" \(fastest from scratch\)": "（手写版中最快）",
 }
@@ -60,18 +60,18 @@ def in_chinese(sentence: str) -> str:
     ValueError
         For one of which no translation is known; it then belongs to :data:`PHRASES`.
     """
-    found = _phrase(sentence.removesuffix("."))
-    if found is None:
+    result = _phrase(sentence.removesuffix("."))
+    if result is None:
         raise ValueError(f"README.zh-CN.md: tests/docs/chinese.py has no Chinese for {sentence!r}; add it to PHRASES")
-    return _spaced(f"{found}。")
+    return _spaced(f"{result}。")
 
 
 def _phrase(text: str) -> str | None:
     """Return a phrase in Chinese, and None where none is known."""
     for pattern, chinese in PHRASES.items():
-        found = re.fullmatch(pattern, text)
-        if found is not None:
-            groups = {name: value or "" for name, value in found.groupdict().items()}
+        result = re.fullmatch(pattern, text)
+        if result is not None:
+            groups = {name: value or "" for name, value in result.groupdict().items()}
             inner = {name: _inner(name, value) for name, value in groups.items()}
             return None if None in inner.values() else chinese.format(**inner)
     return None
@@ -108,22 +108,22 @@ class Section:
     @property
     def stamp(self) -> str | None:
         """The checksum of the section that this one was translated from."""
-        found = STAMP.search(self.text)
-        return found and found[1]
+        result = STAMP.search(self.text)
+        return result and result[1]
 
     def contents(self) -> Counter[str]:
         """Count what must be in both languages: commands, code, links, numbers, items and rows."""
         text = STAMP.sub("", self.text)
-        found = Counter(f"command {line}" for block in CODE.findall(text) for line in commands(block))
+        result = Counter(f"command {line}" for block in CODE.findall(text) for line in commands(block))
         text = CODE.sub("", text)
-        found += Counter(f"link to {target}" for target in re.findall(r"\]\(([^)\s]+)\)", text))
+        result += Counter(f"link to {target}" for target in re.findall(r"\]\(([^)\s]+)\)", text))
         text = re.sub(r"\]\([^)\s]+\)", "]", text)
-        found += Counter(f"code {span}" for span in re.findall(r"`([^`]+)`", text))
+        result += Counter(f"code {span}" for span in re.findall(r"`([^`]+)`", text))
         text = re.sub(r"`[^`]+`", "", text)
-        found += Counter(f"number {number}" for number in re.findall(r"\d+(?:[.,]\d+)*", text))
-        found["items of lists"] += len(re.findall(r"^\* ", text, re.MULTILINE))
-        found["rows of tables"] += len(re.findall(r"^\|", text, re.MULTILINE))
-        return found
+        result += Counter(f"number {number}" for number in re.findall(r"\d+(?:[.,]\d+)*", text))
+        result["items of lists"] += len(re.findall(r"^\* ", text, re.MULTILINE))
+        result["rows of tables"] += len(re.findall(r"^\|", text, re.MULTILINE))
+        return result
 
 
 def commands(block: str) -> list[str]:
@@ -133,7 +133,7 @@ def commands(block: str) -> list[str]:
 
 def sections(page: str) -> list[Section]:
     """Cut a page at its headings; a line of code that begins with # is none."""
-    code = [found.span() for found in CODE.finditer(page)]
+    code = [result.span() for result in CODE.finditer(page)]
     heads = [
         head
         for head in re.finditer(r"^(#+) (.*)\n", page, re.MULTILINE)

@@ -37,15 +37,15 @@ def read_repeatability() -> Repeatability:
 
 def blocks() -> dict[str, str]:
     """Return what stands in each block of the page."""
-    found = {}
+    result = {}
     for name in CALIBRATIONS:
         calibration = read_calibration(name)
-        found[name] = _block(calibration_sentences(calibration), to_markdown(calibration_table(calibration)))
+        result[name] = _block(calibration_sentences(calibration), to_markdown(calibration_table(calibration)))
     costs = [sentence for name in COSTS for sentence in calibration_sentences(read_calibration(name))[:1]]
-    found["calibration-cost"] = _block([*costs, _all_turns()])
+    result["calibration-cost"] = _block([*costs, _all_turns()])
     repeated = read_repeatability()
-    found["repeatability"] = _block(repeatability_sentences(repeated), to_markdown(repeatability_table(repeated)))
-    return found
+    result["repeatability"] = _block(repeatability_sentences(repeated), to_markdown(repeatability_table(repeated)))
+    return result
 
 
 def _all_turns() -> str:

@@ -6,11 +6,9 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 from scipy import special
 
 LEVEL = 0.95
-RESAMPLES = 2000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,13 +86,12 @@ def geometric_mean_interval(values: Sequence[float]) -> Interval:
     return _exponential(mean_interval([math.log(value) for value in values]), len(values))
 
 
-def interval_over_sets(replicates: Sequence[Sequence[float]]) -> Interval:
+def interval_over_replicates(replicates: Sequence[Sequence[float]]) -> Interval:
     """Return the mean of positive values that are clustered by process replicate, such as per-round time ratios.
 
     Within a replicate it takes the median of the logarithms: on shared machines a block is now and then interrupted,
     which moves a mean. Replicates are independent, so the estimate is the mean of their medians, and the interval comes
-    from the t distribution over them. A bootstrap over replicates leads there when it is corrected for their small
-    number, which :func:`hierarchical_bootstrap` is not.
+    from the t distribution over them.
 
     Parameters
     ----------
@@ -109,34 +106,6 @@ def interval_over_sets(replicates: Sequence[Sequence[float]]) -> Interval:
     filled = [values for values in replicates if len(values)]
     medians = [statistics.median(map(math.log, values)) for values in filled]
     return _exponential(mean_interval(medians), sum(map(len, filled)))
-
-
-def hierarchical_bootstrap(replicates: Sequence[Sequence[float]], seed: int = 0) -> Interval:
-    """Return the estimate of :func:`interval_over_sets` with the percentile interval of a hierarchical bootstrap.
-
-    Replicates are drawn with replacement, then rounds within each. The interval is for comparison only. It counts the
-    noise of rounds twice, within and between replicates, and does not correct for few replicates: it is too wide where
-    rounds differ more than replicates, and too narrow where few replicates differ much.
-
-    Parameters
-    ----------
-    replicates
-        Positive values by process replicate: [replicate][round].
-    seed
-        Of the draws; the same values give the same interval.
-    """
-    logs = [np.log(values) for values in replicates if len(values)]
-    if len(logs) < 2:
-        return interval_over_sets(replicates)
-    rng = np.random.default_rng(seed)
-    medians = np.array(
-        [np.median(values[rng.integers(len(values), size=(RESAMPLES, len(values)))], axis=1) for values in logs]
-    )
-    drawn = rng.integers(len(logs), size=(RESAMPLES, len(logs)))
-    within = rng.integers(RESAMPLES, size=drawn.shape)
-    low, high = np.quantile(medians[drawn, within].mean(axis=1), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    estimate = interval_over_sets(replicates).estimate
-    return Interval(estimate, math.exp(low), math.exp(high), sum(map(len, logs)))
 
 
 def relative_half_width(interval: Interval) -> float:

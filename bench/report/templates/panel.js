@@ -1,9 +1,9 @@
-// The panel: a digit that is drawn, as the data has digits, through the networks. Numbers in brackets are those of the
+// The panel: forward passes of the networks for a digit that the reader draws. Numbers in brackets are those of the
 // equations in docs/derivation.md.
 const panel = (() => {
-  const given = document.getElementById("networks");
-  if (!given) return null;
-  const { side, precision, classes, samples, networks } = JSON.parse(given.textContent);
+  const data = document.getElementById("networks");
+  if (!data) return null;
+  const { side, precision, classes, samples, networks } = JSON.parse(data.textContent);
 
   // ---- Numbers
 
@@ -63,7 +63,7 @@ const panel = (() => {
     return y;
   }
 
-  // ---- What is drawn, as the data has it
+  // ---- From a drawing to an input
 
   // The smallest box around ink in a square image; null where there is none.
   function inked(ink, width) {
@@ -154,7 +154,7 @@ if (panel) (() => {
     return Array.from(values, (value) => Math.round((255 * Math.abs(value)) / largest));
   }
 
-  const chosen = () => {
+  const selected = () => {
     const select = find("panel-question");
     const question = select ? select.value : networks[0].question;
     return networks.filter((network) => network.question === question);
@@ -183,11 +183,11 @@ if (panel) (() => {
     const figure = element("div", "", "hidden");
     const canvas = element("canvas");
     const active = Array.from(values).filter((value) => Math.abs(value) > 0.5).length;
-    const said = `Hidden layer ${number}: ${values.length} units, ${active} of them beyond 0.5`;
+    const label = `Hidden layer ${number}: ${values.length} units, ${active} above 0.5 in size`;
     paint(canvas, Math.ceil(Math.sqrt(2 * values.length)), brightness(values));
     canvas.setAttribute("role", "img");
-    canvas.setAttribute("aria-label", said);
-    figure.append(canvas, element("p", said, "note"));
+    canvas.setAttribute("aria-label", label);
+    figure.append(canvas, element("p", label, "note"));
     return figure;
   }
 
@@ -195,19 +195,19 @@ if (panel) (() => {
     const pixels = sample ? sample.pixels : prepare(inkNow(), WIDTH);
     paint(find("seen"), side, [...pixels]);
     const empty = !pixels.some(Boolean);
-    const said = [];
-    const answers = chosen().map((network) => {
+    const predictions = [];
+    const answers = selected().map((network) => {
       const y = forward(network, pixels);
       const outputs = Array.from(y.at(-1));
       const best = outputs.indexOf(Math.max(...outputs));
-      if (!empty) said.push(`${network.implementation} says ${classes[best] ?? best} (${outputs[best].toFixed(3)})`);
+      if (!empty) predictions.push(`${network.implementation} predicts ${classes[best] ?? best} (${outputs[best].toFixed(3)})`);
       const answer = element("section", "", "network");
       answer.append(element("h4", network.implementation), barsOf(outputs), ...y.slice(1, -1).map((values, n) => hiddenOf(values, n + 1)));
       return answer;
     });
     find("panel-answers").replaceChildren(...answers);
     const label = sample ? `A test example with label ${sample.label}. ` : "";
-    find("panel-said").textContent = empty ? "Nothing is drawn yet." : `${label}${said.join("; ")}.`;
+    find("panel-predictions").textContent = empty ? "Nothing is drawn yet." : `${label}${predictions.join("; ")}.`;
   }
 
   // ---- Drawing
@@ -280,7 +280,7 @@ if (panel) (() => {
       find("pad-state").textContent = pen.down ? "The pen is down." : "The pen is up.";
     } else if (key === "Delete" || key === "Backspace") {
       pen.down = false;
-      find("pad-state").textContent = "The field is clear.";
+      find("pad-state").textContent = "The drawing is cleared.";
       clear();
     } else return false;
     refresh(true);
