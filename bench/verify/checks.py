@@ -101,7 +101,7 @@ def _verify_in(
     first = first_batch(recipe, examples, SLOW_BATCH if implementation.slow else None)
     protocol = _attempt(lambda: check_protocol(recipe, trainer, first))
     if not protocol.passed:  # numbers of a trainer that breaks the protocol mean nothing
-        yield Parity(implementation.name, "the protocol", "protocol", recipe.dtype, False, None, 0.0, protocol.where)
+        yield Parity(implementation.name, "data.Trainer", "protocol", recipe.dtype, False, None, 0.0, protocol.where)
         return
     checks: list[tuple[str, str, Callable[[], Agreement]]] = [
         ("outputs", reference.name, lambda: compare_outputs(recipe, trainer, expected, first)),

@@ -53,7 +53,7 @@ def parity(
 ) -> None:
     """Compare IMPLEMENTATION with another one, quantity by quantity, from the same weights and batches.
 
-    It compares in float64 and in the recipe's own dtype. Where both are not equal, it names the first quantity that
+    It compares in float64 and in the recipe's own dtype. Where they are not equal, it names the first quantity that
     differs and the likely mistake, and ends with exit code 1.
 
     \b
