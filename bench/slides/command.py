@@ -1,9 +1,7 @@
 """``backprop-bench slides``: the derivation and a run as slides."""
 
-import importlib.util
-from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
-from typing import Final, TypeVar
 
 import click
 
@@ -11,16 +9,16 @@ from backprop_bench.bench.cli.descriptors import Descriptor, descriptor
 from backprop_bench.bench.cli.report import findings_of_run
 from backprop_bench.bench.core.records.files import write_whole
 from backprop_bench.bench.core.records.kinds import Failure
-from backprop_bench.bench.core.records.reader import DESCRIPTION, of_kind, read_description, read_records
+from backprop_bench.bench.core.records.reader import DESCRIPTION, of_kind
+from backprop_bench.bench.core.records.recorded_run import read_run
 from backprop_bench.bench.core.records.run_folder import LATEST, existing_run_folder
 from backprop_bench.bench.core.summary import summarize
-from backprop_bench.bench.report.findings import failure_sentences
+from backprop_bench.bench.report.findings import Findings, failure_sentences
 from backprop_bench.bench.scaling.command import scalings_of_run
-from backprop_bench.bench.slides.slides import TITLE, Run, Runs, Scale, created, make_slides
+from backprop_bench.bench.slides.pandoc import find_pandoc, to_pptx
+from backprop_bench.bench.slides.slides import Beside, make_slides
 from backprop_bench.data import InputError
 
-WRITER: Final = "pptx"
-"""Import name of python-pptx, which writes the slides."""
 DEFAULTS = (Path("results") / LATEST, Path("results/reference"))
 """Default run: the first of these that exists."""
 BESIDE = ("ladder", "scale", "explain")
@@ -49,65 +47,48 @@ def slides(folder: Path | None, output: Path) -> None:
       backprop-bench slides
       backprop-bench slides results/reference --output class.pptx
     """  # noqa: D301 (click reads the backspace)
-    if importlib.util.find_spec(WRITER) is None:
-        raise InputError("Slides need python-pptx, which is not installed; run pip install 'backprop-bench[docs]'")
-    from backprop_bench.bench.slides.pptx_file import to_pptx  # python-pptx is an extra
-
+    find_pandoc()  # before any work
     run = folder or next((path for path in DEFAULTS if (path / DESCRIPTION).is_file()), DEFAULTS[0])
-    runs = _runs(run)
-    content = to_pptx(make_slides(runs), TITLE, created(runs.summary))
-    click.echo(write_whole(output, content))
-    beside = [other.findings.failed for other in (runs.ladder, runs.explain) if other is not None]
-    beside.append(runs.scale is not None and bool(runs.scale.failures))
-    if any(beside) or any(question.failures for question in runs.summary.questions):
+    existing_run_folder(run)
+    recorded = read_run(run)
+    summary, beside = summarize(recorded.description, recorded.rows), _runs_beside(run)
+    created = datetime.fromisoformat(recorded.description.created)
+    click.echo(write_whole(output, to_pptx(*make_slides(summary, beside), created)))
+    if any(question.failures for question in summary.questions) or any(
+        found.findings.failed for found in beside.values()
+    ):
         raise SystemExit(1)
 
 
-def _runs(run: Path) -> Runs:
-    """Return the run in a folder with the runs that belong to it."""
-    existing_run_folder(run)
-    summary = summarize(read_description(run), read_records(run))
-    folders = folders_beside(run)
-    return Runs(
-        summary,
-        _beside(folders.get("ladder"), _run),
-        _beside(folders.get("scale"), _scale),
-        _beside(folders.get("explain"), _run),
-    )
+def _runs_beside(run: Path) -> dict[str, Beside]:
+    """Return the runs that belong to a run, by command; one that cannot be shown is left out with a message."""
+    found = {}
+    for command, folder in folders_beside(run).items():
+        try:
+            found[command] = _read_beside(command, folder)
+        except InputError as error:  # such as an incomplete one
+            click.echo(f"{folder} is left out: {error}", err=True)
+    return found
 
 
-Read = TypeVar("Read", Run, Scale)
-
-
-def _beside(folder: Path | None, read: Callable[[Path], Read]) -> Read | None:
-    """Read another run; one that cannot be shown, such as an incomplete one, is left out with a message."""
-    if folder is None:
-        return None
-    try:
-        return read(folder)
-    except InputError as error:
-        click.echo(f"{folder} is left out: {error}", err=True)
-        return None
-
-
-def _run(folder: Path) -> Run:
-    return Run(read_description(folder), findings_of_run(folder))
-
-
-def _scale(folder: Path) -> Scale:
-    description, rows = read_description(folder), read_records(folder)
-    return Scale(description, scalings_of_run(description, rows), failure_sentences(of_kind(rows, Failure)))
+def _read_beside(command: str, folder: Path) -> Beside:
+    if command != "scale":
+        return Beside(read_run(folder).description, findings_of_run(folder))
+    run = read_run(folder)
+    failures = failure_sentences(of_kind(run.rows, Failure))
+    scalings = scalings_of_run(run.description, run.rows)
+    return Beside(run.description, Findings((), failures, failed=bool(failures)), scalings)
 
 
 def folders_beside(run: Path) -> dict[str, Path]:
     """Return the runs of other commands that belong to a run, by command: those within its folder, else the latest."""
-    folders = {}
+    found = {}
     for command in BESIDE:
         places = (run / command, run.resolve().parent / descriptor(command).latest)
         path = next((place for place in places if (place / DESCRIPTION).is_file()), None)
         if path is not None:
-            folders[command] = path
-    return folders
+            found[command] = path
+    return found
 
 
 DESCRIPTORS = (Descriptor(slides),)

@@ -1,4 +1,4 @@
-"""Pictures for slides: equations, charts and curves in large letters."""
+"""Pictures for slides: charts, curves and a network whose letters can be read from the last row."""
 
 import contextlib
 import io
@@ -16,22 +16,17 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from backprop_bench.bench.report import style
 from backprop_bench.bench.report.chart import Axis, Bar, Chart, axis_of
-from backprop_bench.bench.report.numbers import clean, count, has_bounds, listing, named, seconds, shorten
+from backprop_bench.bench.report.numbers import clean, has_bounds, listing, named, seconds, shorten
 from backprop_bench.bench.scaling.analysis import Scaling
-from backprop_bench.bench.slides.equations import Equation
 
-LETTERS, FORMULA = 16, 28
-"""Sizes in points of the smallest letters and of equations, where a picture has the size that it was drawn for."""
-PIXELS_PER_INCH = 150
-WIDE = 12.1
-"""Inches that a slide has for a picture."""
-ROWS = 10
-"""Rows of a chart for which a slide has room."""
-ROW, BELOW, NAMES, TEXTS = 0.38, 0.5, 3.3, 3.3
-"""Inches: a row, the ends of the axis below the rows, and what is left and right of the bars."""
-NAME_LETTERS = 24
-CURVES_HIGH, CURVES_LEFT, CURVES_BELOW, CURVES_RIGHT = 4.0, 1.3, 0.85, 3.0
-NETWORK_HIGH = 3.6
+LETTERS, NAMES_OF_QUANTITIES = 16, 24
+"""Sizes in points of letters, on a slide as in the figure."""
+DPI = 150
+WIDE, HIGH = 9.0, 3.1
+"""Inches that a slide has for a picture above its caption."""
+ROWS, ROW, BELOW, NAMES, TEXTS = 9, 0.295, 0.42, 3.15, 3.2
+"""Rows of a chart; inches of a row, of the ends of the axis, and of what is left and right of the bars."""
+NAME_LETTERS, LEGEND_LETTERS = 22, 18
 LOOK: dict[Any, Any] = {
     "font.size": LETTERS,
     "axes.labelsize": LETTERS,
@@ -43,74 +38,53 @@ LOOK: dict[Any, Any] = {
 
 @dataclass(frozen=True)
 class Picture:
-    """An image, its size on a slide in inches, and its alternative text."""
+    """An image, and what it says to someone who cannot see it."""
 
     png: bytes
-    width: float
-    height: float
     alt: str
 
 
 @contextlib.contextmanager
-def _look() -> Iterator[None]:
-    """Draw in the suite's look, with the letters of slides."""
+def _axes(left: float, right: float, above: float = 0.0, below: float = 0.0) -> Iterator[Axes]:
+    """Draw in the suite's look with the letters of slides, on axes with so many inches around them."""
     with style.look(), mpl.rc_context(LOOK):
-        yield
+        figure = Figure(figsize=(WIDE, HIGH), dpi=DPI)
+        FigureCanvasAgg(figure)
+        inner = (WIDE - left - right) / WIDE, (HIGH - above - below) / HIGH
+        yield figure.add_axes((left / WIDE, below / HIGH, *inner))
 
 
-def equation_picture(equation: Equation) -> Picture:
-    """Set an equation on as much room as it takes."""
-    displayed = equation.latex.replace(r"\frac", r"\dfrac")  # large fractions, as equations on lines of their own have
-    with _look():
-        figure = _figure(WIDE, 2.0)
-        text = figure.text(0, 0, f"${displayed}$", fontsize=FORMULA, parse_math=True, va="baseline")
-        box = text.get_window_extent()
-        room = 0.02  # against cut edges
-        width, height = box.width / figure.dpi + 2 * room, box.height / figure.dpi + 2 * room
-        figure.set_size_inches(width, height)
-        text.set_position((room / width, (room - box.y0 / figure.dpi) / height))
-        return _picture(figure, equation.alt)
+def _png(axes: Axes) -> bytes:
+    buffer = io.BytesIO()
+    axes.figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})  # type: ignore[union-attr]
+    return buffer.getvalue()
 
 
 def chart_pictures(chart: Chart) -> list[Picture]:
     """Draw a chart, in several pictures with one axis where it has more rows than a slide has room for."""
-    axis = axis_of(chart)
-    with _look():
-        return [_chart_picture(chart, bars, axis) for bars in _parts(chart.bars)]
+    bars = chart.bars if chart.values else ()
+    n_rows = math.ceil(len(bars) / max(1, math.ceil(len(bars) / ROWS)))
+    return [_chart_picture(chart, bars[start : start + n_rows]) for start in range(0, len(bars), max(1, n_rows))]
 
 
-def _parts(bars: Sequence[Bar]) -> Iterator[list[Bar]]:
-    """Cut bars into parts with as many rows as fit, between two kinds where that is enough."""
-    part: list[Bar] = []
-    for _, group in itertools.groupby(bars, key=lambda bar: bar.kind):
-        same = list(group)
-        for some in (same[start : start + ROWS] for start in range(0, len(same), ROWS)):
-            if len(part) + len(some) > ROWS:
-                yield part
-                part = []
-            part = [*part, *some]
-    if part:
-        yield part
-
-
-def _chart_picture(chart: Chart, bars: Sequence[Bar], axis: Axis) -> Picture:
-    figure = _figure(WIDE, ROW * len(bars) + BELOW)
-    axes = _axes(figure, NAMES, TEXTS, 0.0, BELOW)
-    axes.set_ylim(len(bars) - 0.5, -0.5)
-    axes.set_yticks(range(len(bars)), [shorten(bar.name, NAME_LETTERS) for bar in bars])
-    axes.tick_params(axis="y", length=0, pad=8)
-    axes.grid(visible=False)
-    for row, bar in enumerate(bars):
-        _draw_bar(axes, row, bar, axis, chart)
-        axes.text(1.03, row, bar.text, transform=axes.get_yaxis_transform(), va="center")
-    if axis.low < axis.origin:
-        axes.axvline(axis.place(axis.origin), color=style.GREY, linewidth=1)
-    axes.set_xlim(-0.02, 1.02)
-    axes.set_xticks([0, 1], [chart.write(axis.low), chart.write(axis.high)])
-    if axis.is_logarithmic:
-        axes.set_xlabel("log axis", labelpad=-LETTERS, color=style.GREY)
-    bars_in_words = "; ".join(f"{clean(bar.name)} {bar.text}" for bar in bars)
-    return _picture(figure, f"{clean(chart.title)}: {bars_in_words}.")
+def _chart_picture(chart: Chart, bars: Sequence[Bar]) -> Picture:
+    axis, free = axis_of(chart), HIGH - BELOW - ROW * len(bars)
+    with _axes(NAMES, TEXTS, free / 2, BELOW + free / 2) as axes:
+        axes.set_ylim(len(bars) - 0.5, -0.5)
+        axes.set_yticks(range(len(bars)), [shorten(bar.name, NAME_LETTERS) for bar in bars])
+        axes.tick_params(axis="y", length=0, pad=8)
+        axes.grid(visible=False)
+        for row, bar in enumerate(bars):
+            _draw_bar(axes, row, bar, axis, chart)
+            axes.text(1.03, row, bar.text, transform=axes.get_yaxis_transform(), va="center")
+        if axis.low < axis.origin:
+            axes.axvline(axis.place(axis.origin), color=style.GREY, linewidth=1)
+        axes.set_xlim(-0.02, 1.02)
+        axes.set_xticks([0, 1], [chart.write(axis.low), chart.write(axis.high)])
+        if axis.is_logarithmic:
+            axes.set_xlabel("log axis", labelpad=-LETTERS, color=style.GREY)
+        said = "; ".join(f"{clean(bar.name)} {bar.text}" for bar in bars)
+        return Picture(_png(axes), f"{clean(chart.title)}: {said}.")
 
 
 def _draw_bar(axes: Axes, row: int, bar: Bar, axis: Axis, chart: Chart) -> None:
@@ -131,26 +105,26 @@ def _draw_bar(axes: Axes, row: int, bar: Bar, axis: Axis, chart: Chart) -> None:
 
 def scaling_picture(scaling: Scaling) -> Picture:
     """Draw the time per example along an axis, one curve per implementation."""
-    with _look():
-        figure = _figure(WIDE, CURVES_HIGH)
-        axes = _axes(figure, CURVES_LEFT, CURVES_RIGHT, 0.15, CURVES_BELOW)
-        for curve in scaling.curves:
-            name = curve.implementation
+    said = []
+    with _axes(1.1, 2.95, 0.12, 0.75) as axes:
+        for curve in (curve for curve in scaling.curves if curve.points):
+            name, points = curve.implementation, curve.points
             axes.plot(
-                [point.x for point in curve.points],
-                [point.example_s.estimate for point in curve.points],
+                [point.x for point in points],
+                [point.example_s.estimate for point in points],
                 color=style.colour(name),
                 linestyle=style.dash(name),
                 marker=style.marker(name),
                 markersize=9,
                 linewidth=2.5,
-                label=named(name),
+                label=shorten(name, LEGEND_LETTERS),
             )
-            for point in curve.points:
-                if has_bounds(point.example_s):
-                    axes.plot([point.x] * 2, [point.example_s.low, point.example_s.high], color=style.colour(name))
+            for point in (point for point in points if has_bounds(point.example_s)):
+                axes.plot([point.x] * 2, [point.example_s.low, point.example_s.high], color=style.colour(name))
+            first, last = (f"{seconds(point.example_s.estimate)} at {point.x:,}" for point in (points[0], points[-1]))
+            said.append(f"{named(name)} from {first} to {last}")
         _curve_axes(axes, scaling)
-        return _picture(figure, _scaling_alt(scaling))
+        return Picture(_png(axes), f"Curves of the time per example along {scaling.counted}: {listing(said)}.")
 
 
 def _curve_axes(axes: Axes, scaling: Scaling) -> None:
@@ -167,61 +141,20 @@ def _curve_axes(axes: Axes, scaling: Scaling) -> None:
     axes.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False, fontsize=LETTERS)
 
 
-def _scaling_alt(scaling: Scaling) -> str:
-    each = [
-        f"{named(curve.implementation)} from {seconds(curve.points[0].example_s.estimate)} at {curve.points[0].x:,} to "
-        f"{seconds(curve.points[-1].example_s.estimate)} at {curve.points[-1].x:,}"
-        for curve in scaling.curves
-        if curve.points
-    ]
-    return f"Curves of the time per example along {scaling.counted}: {listing(each)}."
-
-
-def network_picture() -> Picture:
-    """Draw a network of one hidden layer with the names of its quantities."""
-    letters: dict[str, Any] = {"fontsize": FORMULA, "parse_math": True, "ha": "center", "va": "center"}
-    layers = ((r"$x_i$", 4), (r"$y_j$", 5), (r"$o_k$", 3))
-    with _look():
-        figure = _figure(WIDE, NETWORK_HIGH)
-        axes = _axes(figure, 2.2, 2.2, 0.0, 0.0)
+def network_picture() -> bytes:
+    """Draw a network of one hidden layer with the names of its quantities; the lesson says what it shows."""
+    letters: dict[str, Any] = {"fontsize": NAMES_OF_QUANTITIES, "parse_math": True, "ha": "center", "va": "center"}
+    kinds = (style.GREY, style.SHADES["from scratch"][0], style.SHADES["PyTorch"][0])
+    layers = [[(x, 2 + unit - (n - 1) / 2) for unit in range(n)] for x, n in enumerate((4, 5, 3))]
+    with _axes(1.2, 1.2) as axes:
         axes.set_axis_off()
         axes.set_xlim(-0.2, 2.2)
         axes.set_ylim(-0.4, 5.4)
-        places = [[(x, 2 + unit - (n - 1) / 2) for unit in range(n)] for x, (_, n) in enumerate(layers)]
-        for below, above in itertools.pairwise(places):
-            for start, end in itertools.product(below, above):
+        for before, after in itertools.pairwise(layers):
+            for start, end in itertools.product(before, after):
                 axes.plot(*zip(start, end, strict=True), color=style.FAINT, linewidth=1.5, zorder=1)
-        kinds = (style.GREY, style.SHADES["from scratch"][0], style.SHADES["PyTorch"][0])
-        for (name, _), layer, colour in zip(layers, places, kinds, strict=True):
-            axes.plot(*zip(*layer, strict=True), "o", color=colour, markersize=22)
-            axes.text(layer[0][0], 4.95, name, **letters)
-        for x, name in ((0.5, r"$w_{ij}$"), (1.5, r"$w_{jk}$")):
-            axes.text(x, 4.95, name, **letters)
-        units = listing(
-            f"{count(n, what)}" for (_, n), what in zip(layers, ("input", "hidden unit", "output"), strict=True)
-        )
-        return _picture(
-            figure,
-            f"A network of {units}. Lines lead from every input x of i to every hidden unit y of j, with weights w "
-            "from i to j, and from every hidden unit to every output o of k, with weights w from j to k.",
-        )
-
-
-def _figure(width: float, height: float) -> Figure:
-    figure = Figure(figsize=(width, height), dpi=PIXELS_PER_INCH)
-    FigureCanvasAgg(figure)
-    return figure
-
-
-def _axes(figure: Figure, left: float, right: float, above: float, below: float) -> Axes:
-    """Return axes with so many inches around them."""
-    width, height = figure.get_size_inches()
-    inner = (width - left - right) / width, (height - above - below) / height
-    return figure.add_axes((left / width, below / height, *inner))
-
-
-def _picture(figure: Figure, alt: str) -> Picture:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=PIXELS_PER_INCH, metadata={"Software": None})
-    width, height = figure.get_size_inches()
-    return Picture(buffer.getvalue(), float(width), float(height), alt)
+        for units, colour in zip(layers, kinds, strict=True):
+            axes.plot(*zip(*units, strict=True), "o", color=colour, markersize=20)
+        for x, name in enumerate(("$x_i$", "$w_{ij}$", "$y_j$", "$w_{jk}$", "$o_k$")):
+            axes.text(x / 2, 4.95, name, **letters)
+        return _png(axes)

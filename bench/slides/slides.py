@@ -1,321 +1,179 @@
-"""The slides of a run: the derivation, then the results. Pure functions of the records."""
+"""The slides of a run: the derivation, then what the run and those beside it say. Pure functions of the records."""
 
 import dataclasses
-import datetime
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
+from importlib import resources
 
-from backprop_bench.bench.compare import answer, setting, tables
+from backprop_bench.bench.compare import answer as claims
+from backprop_bench.bench.compare import setting, tables
 from backprop_bench.bench.compare.headline import headline_charts
 from backprop_bench.bench.core.records.plan import Description
-from backprop_bench.bench.core.summary import QuestionSummary, Summary
+from backprop_bench.bench.core.summary import Summary
 from backprop_bench.bench.report import certainty
-from backprop_bench.bench.report.chart import Chart
 from backprop_bench.bench.report.findings import Findings
-from backprop_bench.bench.report.numbers import clean, named, scientific
+from backprop_bench.bench.report.numbers import clean, named, two_digits
 from backprop_bench.bench.report.table import Table, make_table
 from backprop_bench.bench.scaling.analysis import Scaling
 from backprop_bench.bench.scaling.view import scaling_sentences
-from backprop_bench.bench.slides.deck import Block, Slide, Words, fitting
-from backprop_bench.bench.slides.lesson import lesson_slides
-from backprop_bench.bench.slides.pictures import chart_pictures, scaling_picture
+from backprop_bench.bench.slides.markdown import Block, Slide, Words, front, to_markdown
+from backprop_bench.bench.slides.pictures import chart_pictures, network_picture, scaling_picture
 
+QUESTIONS = "Is it right? How fast is it? Why do they differ?"
 TITLE = "Back-propagation from scratch and in PyTorch"
 RESULT_COLUMNS = ("implementation", "test accuracy", "wall time per epoch", "faster than")
-"""Beginnings of the names of the columns on a slide; the report has all columns."""
-ENVIRONMENT = (
-    "suite version",
-    "profile",
-    "created",
-    "dataset",
-    "threads",
-    "cores of the workers",
-    "cpu: model",
-    "memory",
-    "operating system",
-    "python",
-    "packages: numpy",
-    "packages: torch",
-    "checkout: commit",
-)
+"""Beginnings of the columns of the results for which a slide has room; all are in the report."""
+MACHINE = ("dataset", "threads", "cpu: model", "memory", "operating system")
+SOFTWARE = ("checkout: commit", "python", "packages: numpy", "packages: torch")
+"""Rows of the environment, likewise."""
 
 
 @dataclass(frozen=True)
-class Run:
-    """A run of another command than ``compare``: its description and findings."""
+class Beside:
+    """A run of another command than ``compare``: its description, what it says, and its axes if it is of ``scale``."""
 
     description: Description
     findings: Findings
+    scalings: Sequence[Scaling] = ()
 
 
-@dataclass(frozen=True)
-class Scale:
-    """A run of ``scale``: its description, its axes, and sentences on what failed."""
-
-    description: Description
-    scalings: Sequence[Scaling]
-    failures: Sequence[str] = ()
-
-
-@dataclass(frozen=True)
-class Runs:
-    """A run of ``compare``, and the runs of other commands that have slides, too."""
-
-    summary: Summary
-    ladder: Run | None = None
-    scale: Scale | None = None
-    explain: Run | None = None
-
-
-def make_slides(runs: Runs) -> list[Slide]:
-    """Return the slides, in their order."""
-    return [
-        *_opening(runs.summary),
-        *lesson_slides(),
-        *_is_it_right(runs.summary),
-        *_how_fast(runs.summary),
-        *_ladder(runs),
-        *_scale(runs),
-        *_why(runs),
-        *_failed(runs),
-        *_where_measured(runs),
+def make_slides(summary: Summary, beside: Mapping[str, Beside]) -> tuple[str, dict[str, bytes]]:
+    """Return the slides of a run and of those beside it in Markdown, and pictures by the names of their files."""
+    source, pictures = _source(summary.description), {"network.png": network_picture()}
+    answer = [*(Words(text, bold=True) for text in claims.warnings(summary)), *map(Words, claims.answer(summary))]
+    opening = Slide(QUESTIONS, answer, source, ["These sentences are made from the records of the run."])
+    found = [
+        *_is_it_right(summary),
+        *_how_fast(summary),
+        *(_ladder(beside["ladder"]) if "ladder" in beside else ()),
+        *(_scale(beside["scale"]) if "scale" in beside else ()),
+        *_why(summary, beside.get("explain")),
+        *_failed(beside.values()),
+        *_where_measured(summary, beside.values()),
     ]
-
-
-def created(summary: Summary) -> datetime.datetime:
-    """Return when the run was begun."""
-    return datetime.datetime.fromisoformat(summary.description.created)
-
-
-def _opening(summary: Summary) -> Iterator[Slide]:
-    words = [
-        Words("Is it right? How fast is it, really? And why does the framework's version differ?", bold=True),
-        *map(Words, answer.warnings(summary)),
-        *map(Words, answer.answer(summary)),
-    ]
-    yield Slide(
-        TITLE, words, _source(summary.description), ["These sentences are computed from the records of the run."]
-    )
-    yield Slide(
-        "The question",
-        [
-            Words(
-                "An article derives back-propagation for a network of one hidden layer of sigmoids, without biases. It "
-                "writes the network from scratch and in PyTorch, and trains both on MNIST."
-            ),
-            Words(
-                "It reports over a minute from scratch and under ten seconds in PyTorch; PyTorch is more accurate.",
-                bold=True,
-            ),
-            Words("It suspects cross-entropy and mini-batches as the causes, and does not test them."),
-            Words("1. Is it right? From the same weights and batches, both must compute the same numbers."),
-            Words("2. How fast? Both train in alternating blocks; every ratio has a confidence interval."),
-            Words("3. Why? Every combination of the factors that differ; their effects add up to the gap."),
-        ],
-        notes=["Ask before you go on: which of the two explanations is right, and how would you test it?"],
-    )
+    lesson = resources.files("backprop_bench.bench.slides").joinpath("lesson.md").read_text(encoding="utf-8")
+    text = [front(TITLE, source), to_markdown([opening], pictures), lesson, to_markdown(found, pictures)]
+    return "\n\n".join(text), pictures
 
 
 def _is_it_right(summary: Summary) -> Iterator[Slide]:
-    yield Slide(
-        "Is it right?",
-        [
-            Words(
-                "Same initial weights, same batches, same order: outputs, gradients and weights after many updates are "
-                "compared number by number. The tolerances follow from rounding."
-            ),
-            Words(f"{answer.verification_sentence(summary)}.", bold=True),
-            *_filled(largest_errors_table(summary)),
-        ],
-        _source(summary.description),
-        [
-            "The table has the largest error of every kind of check. The report has all of them.",
-            "Nothing is timed before it is verified: the time of a wrong computation means nothing.",
-        ],
-    )
+    blocks: list[Block] = [
+        Words(
+            "Same initial weights, same batches, same order: outputs, gradients and weights after many steps are "
+            "compared number by number. The tolerances follow from rounding, not from what was found."
+        ),
+        Words(f"{claims.verification_sentence(summary)}.", bold=True),
+        errors_table(summary),
+    ]
+    notes = [
+        "Of every kind of check the table has the largest error. All of them are in the report.",
+        "Nothing is timed before this holds: the time of a wrong computation is no time to compare.",
+    ]
+    yield Slide("Is it right?", blocks, _source(summary.description), notes)
 
 
-def largest_errors_table(summary: Summary) -> Table:
-    """Return the largest error of every kind of check, relative to its tolerance."""
+def errors_table(summary: Summary) -> Table:
+    """Return, of every kind of check, the largest error as a fraction of its tolerance."""
     checks = [check for question in summary.questions for check in question.verifications]
     kinds = dict.fromkeys((check.dtype, check.check) for check in checks)
     rows = []
     for dtype, name in sorted(kinds, key=lambda kind: kind[0], reverse=True):
         same = [check for check in checks if (check.dtype, check.check) == (dtype, name)]
-        worst = max(same, key=lambda check: (not check.passed, answer.share_of_tolerance(check)))
+        worst = max(same, key=lambda check: (not check.passed, claims.share_of_tolerance(check)))
+        error = f"{two_digits(100 * claims.share_of_tolerance(worst))} % of its tolerance"
         passed = f"{sum(check.passed for check in same)} of {len(same)}"
-        rows.append(
-            [
-                dtype,
-                name,
-                passed,
-                named(worst.implementation),
-                scientific(worst.difference),
-                scientific(worst.tolerance),
-            ]
-        )
-    columns = ["<dtype", "<check", "<passed", "<implementation", "largest error", "tolerance"]
-    return make_table("Verification", columns, rows)
+        rows.append([dtype, name, passed, error, named(worst.implementation)])
+    return make_table("Verification", ["<precision", "<compared", "<passed", "largest error", "<implementation"], rows)
 
 
 def _how_fast(summary: Summary) -> Iterator[Slide]:
-    for question, chart in zip(summary.questions, headline_charts(summary), strict=True):
-        sure = certainty.stop_sentence(summary, question)
-        test = certainty.self_test_sentence(question)
-        results = tables.results_table(question)
-        yield Slide(
-            f"How fast? {clean(question.title)}",
-            [Words(f"{answer.headline(question)}.", bold=True), *_charts(chart), *_filled(_results(results))],
-            _source(summary.description),
-            [results.note, sure, *([] if test is None else [test])],
+    source = _source(summary.description)
+    sure = [
+        Words(
+            "In every round each of them trains one short block, in random order: what slows the machine slows all of "
+            "them. Brackets are 95 % confidence intervals over process replicates."
         )
-    yield Slide(
-        "How precise is that?",
-        [
-            Words(
-                "In every round each implementation trains one short block, in random order, so interference affects "
-                "all of them. Brackets are 95 % confidence intervals over fresh processes."
-            ),
-            *(Words(text) for question in summary.questions for text in _how_sure(summary, question)),
-        ],
-        _source(summary.description),
-        ["A ratio of two times from two separate runs is the usual mistake."],
-    )
-
-
-def _how_sure(summary: Summary, question: QuestionSummary) -> list[str]:
-    test = certainty.self_test_sentence(question)
-    sentences = [f"{clean(question.title)}: {certainty.stop_sentence(summary, question)}"]
-    return sentences if test is None else [*sentences, test]
-
-
-def _results(table: Table) -> Table:
-    kept = [
-        index
-        for index, column in enumerate(table.columns)
-        if any(column.name.startswith(name) for name in RESULT_COLUMNS)
     ]
-    return dataclasses.replace(
-        table,
-        columns=tuple(table.columns[index] for index in kept),
-        rows=tuple(tuple(row[index] for index in kept) for row in table.rows),
-    )
+    for question, chart in zip(summary.questions, headline_charts(summary), strict=True):
+        title, results = clean(question.title), tables.results_table(question)
+        said = [certainty.stop_sentence(summary, question), certainty.self_test_sentence(question) or ""]
+        headline = Words(f"{claims.headline(question)}.", bold=True)
+        shown: list[Block] = [headline, *chart_pictures(chart), _columns(results)]
+        yield Slide(f"How fast? {title}", shown, source, [results.note, *said])
+        sure += [Words(f"{title}: {text}") for text in said if text]
+    note = "Two times from two separate runs, divided by each other, are the usual way to a wrong ratio."
+    yield Slide("How sure is that?", sure, source, [note])
 
 
-def _ladder(runs: Runs) -> Iterator[Slide]:
-    if (run := runs.ladder) is None:
-        return
-    source, notes = _source(run.description), _notes(run.findings)
-    for chart in run.findings.charts:
-        yield Slide("Speed-up of every stage", [Words(clean(chart.title)), *_charts(chart)], source, notes)
-    sentences = fitting([Words(text) for text in run.findings.sentences])
-    if sentences:
-        yield Slide("Speed-up of every stage, in words", sentences, source, notes)
+def _columns(table: Table) -> Table:
+    kept = [index for index, column in enumerate(table.columns) if column.name.startswith(RESULT_COLUMNS)]
+    columns = tuple(table.columns[index] for index in kept)
+    return dataclasses.replace(table, columns=columns, rows=tuple(tuple(row[i] for i in kept) for row in table.rows))
 
 
-def _scale(runs: Runs) -> Iterator[Slide]:
-    if (run := runs.scale) is None:
-        return
-    for scaling in _shown_scalings(run.scalings):
-        sentences = scaling_sentences([scaling])
-        yield Slide(
-            f"How does time grow? Along {clean(scaling.counted)}",
-            fitting([scaling_picture(scaling), *map(Words, sentences)]),
-            _source(run.description),
-            sentences,
+def _ladder(run: Beside) -> Iterator[Slide]:
+    blocks = [picture for chart in run.findings.charts for picture in chart_pictures(chart)]
+    said, notes = map(Words, run.findings.sentences), _notes(run.findings.tables)
+    yield Slide("What is the speed-up of each stage?", [*blocks, *said], _source(run.description), notes)
+
+
+def _scale(run: Beside) -> Iterator[Slide]:
+    """Yield the first axis, and the others along which an implementation overtakes another."""
+    drawn = [scaling for scaling in run.scalings if any(curve.points for curve in scaling.curves)]
+    for scaling in [*drawn[:1], *(scaling for scaling in drawn[1:] if scaling.crossovers)]:
+        said, title = scaling_sentences([scaling]), f"How does time grow? Along {clean(scaling.counted)}"
+        yield Slide(title, [scaling_picture(scaling), *map(Words, said[:2])], _source(run.description), said)
+
+
+def _why(summary: Summary, run: Beside | None) -> Iterator[Slide]:
+    differing = setting.differing_fields(list(setting.recipes_of(summary).values()))
+    differences = _rows(setting.recipes_table(summary), differing)
+    yield Slide("Why? What differs at once", [differences], _source(summary.description))
+    if run is None:
+        unknown = (
+            "This run compares implementations as they are. It did not change one factor at a time, so it does not say "
+            "how much any single cause accounts for."
         )
-
-
-def _shown_scalings(scalings: Sequence[Scaling]) -> list[Scaling]:
-    """Return the first axis, and the others along which two curves cross."""
-    drawn = [scaling for scaling in scalings if any(curve.points for curve in scaling.curves)]
-    return [scaling for index, scaling in enumerate(drawn) if not index or scaling.crossovers]
-
-
-def _why(runs: Runs) -> Iterator[Slide]:
-    recipes = setting.recipes_table(runs.summary)
-    differing = setting.differing_fields(list(setting.recipes_of(runs.summary).values()))
-    rows = tuple(row for row in recipes.rows if row[0] in differing)
-    if rows:
-        table = dataclasses.replace(recipes, rows=rows)
-        yield Slide(
-            "Why? The recipes differ in several fields at once",
-            [table],
-            _source(runs.summary.description),
-            [recipes.note],
-        )
-    if (run := runs.explain) is None:
-        yield Slide(
-            "Why? Not yet known",
-            [
-                Words(
-                    "This run compares implementations as they are. It does not change one factor at a time, so it "
-                    "cannot attribute a difference to a single cause."
-                ),
-                Words("The command backprop-bench explain does; its run fills these slides."),
-            ],
-            _source(runs.summary.description),
-        )
+        remedy = "backprop-bench explain does; its run beside this one fills these slides."
+        yield Slide("Why? Not yet known", [Words(unknown), Words(remedy)], _source(summary.description))
         return
     for part in run.findings.parts:  # their first sentences are about their charts, in the same order
-        for chart, text in zip_longest(part.charts, part.sentences[: len(part.charts)], fillvalue=None):
-            pictures = [] if chart is None else chart_pictures(chart)
-            heading = "Why?" if chart is None else f"Why? {clean(chart.title)}"
-            blocks: list[Block] = [*pictures, *([] if text is None else [Words(text)])]
-            yield Slide(heading, blocks, _source(run.description), [*part.sentences, *_table_notes(part.tables)])
+        for chart, text in zip(part.charts, part.sentences, strict=False):
+            notes = [*part.sentences, *_notes(part.tables)]
+            shown: list[Block] = [*chart_pictures(chart), Words(text)]
+            yield Slide(f"Why? {clean(chart.title)}", shown, _source(run.description), notes)
 
 
-def _failed(runs: Runs) -> Iterator[Slide]:
-    """Yield the failures of the other runs; those of the run itself are on the first slide."""
-    failures = [(run.description, run.findings.failures) for run in (runs.ladder, runs.explain) if run is not None]
-    failures += [] if runs.scale is None else [(runs.scale.description, runs.scale.failures)]
-    for description, sentences in failures:
-        if sentences:
-            yield Slide("What failed", list(map(Words, sentences)), _source(description))
+def _failed(beside: Iterable[Beside]) -> Iterator[Slide]:
+    """Yield what failed in the runs beside; what failed in the run itself is on its first slide."""
+    for run in beside:
+        yield Slide("What failed", list(map(Words, run.findings.failures)), _source(run.description))
 
 
-def _where_measured(runs: Runs) -> Iterator[Slide]:
-    table = setting.environment_table(runs.summary)
-    rows = tuple(row for row in table.rows if row[0] in ENVIRONMENT)
-    yield Slide(
-        "Environment",
-        [dataclasses.replace(table, rows=rows)],
-        _source(runs.summary.description),
-        ["The numbers hold for this machine and these versions."],
-    )
-    beside = [run.description for run in (runs.ladder, runs.scale, runs.explain) if run is not None]
-    yield Slide(
-        "Run it yourself",
-        [
-            Words("The numbers hold for one machine and one set of versions. On yours:"),
-            *(Words(clean(description.command), bold=True) for description in [runs.summary.description, *beside]),
-            Words("To check a network of your own:"),
-            Words("backprop-bench parity path/to/file.py:ClassName", bold=True),
-        ],
-        notes=["docs/notebook.ipynb has the derivation with questions for a class."],
-    )
+def _where_measured(summary: Summary, beside: Iterable[Beside]) -> Iterator[Slide]:
+    table = _rows(setting.environment_table(summary), (*MACHINE, *SOFTWARE))
+    yield Slide("Where it was measured", [table], _source(summary.description))
+    commands = [found.command for found in (summary.description, *(run.description for run in beside))]
+    again = [Words("The numbers hold for one machine and one set of versions. On yours:")]
+    yield Slide("Measure it yourself", [*again, *(Words(command, bold=True) for command in commands)])
+    own = [
+        Words("Is a network of your own right, and where does it go wrong if not?"),
+        Words("backprop-bench parity path/to/file.py:ClassName", bold=True),
+    ]
+    notes = ["docs/notebook.ipynb goes through the derivation, with questions for a class."]
+    yield Slide("Check a network of your own", own, notes=notes)
 
 
-def _charts(chart: Chart) -> list[Block]:
-    return list(chart_pictures(chart)) if chart.values else []
+def _rows(table: Table, first_cells: Sequence[str]) -> Table:
+    return dataclasses.replace(table, rows=tuple(row for row in table.rows if row[0] in first_cells))
 
 
-def _filled(*all_tables: Table) -> list[Table]:
-    return [table for table in all_tables if table.rows]
-
-
-def _notes(findings: Findings) -> list[str]:
-    return [*findings.sentences, *_table_notes(findings.tables)]
-
-
-def _table_notes(all_tables: Iterable[Table]) -> list[str]:
-    return [f"{table.title}: {table.note}" for table in all_tables if table.note]
+def _notes(found: Sequence[Table]) -> list[str]:
+    return [f"{table.title}: {table.note}" for table in found if table.note]
 
 
 def _source(description: Description) -> str:
-    """Return the run that the numbers of a slide come from."""
-    command = description.command.split()
+    """Return which run the numbers of a slide are of."""
     model = description.environment.get("cpu", {}).get("model")
-    words = [" ".join(command[:2]), description.created[:10], *([clean(model)] if model else [])]
-    return " · ".join(words)
+    command = " ".join(description.command.split()[1:2])
+    return " · ".join([command, description.created[:10], *([clean(model)] if model else [])])
