@@ -1,7 +1,7 @@
 """A deck of slides: blocks that are stacked on pages from the top.
 
 Everything has a place before it is written, so nothing overlaps and nothing hangs over an edge. How
-much room words take is measured with the letters of matplotlib's font, which are wider than those of most programs.
+much space words take is measured with the letters of matplotlib's font, which are wider than those of most programs.
 """
 
 import dataclasses
@@ -19,7 +19,7 @@ from backprop_bench.bench.slides.pictures import Picture
 
 WIDE, HIGH, MARGIN = 13.333, 7.5, 0.6
 """Inches of a slide, and of what is left free at its sides."""
-ROOM = WIDE - 2 * MARGIN
+BODY_WIDTH = WIDE - 2 * MARGIN
 TITLE_TOP, TITLE_HIGH = 0.3, 1.0
 BODY_TOP, BODY_BOTTOM = 1.45, 6.75
 FULL = BODY_BOTTOM - BODY_TOP
@@ -34,11 +34,11 @@ MEASURED = 200
 CELL_SIDE, CELL_ABOVE = 0.08, 0.05
 """Inches around the words of a cell."""
 SPARE, STRETCH = 1.03, 1.5
-"""How much wider than its longest words a column is at least, and how much more at most where there is room."""
+"""How much wider than its longest words a column is at least, and at most."""
 BESIDE = 6.6
 """Inches from the left margin where the words beside a picture begin."""
 WORTH_BEGINNING = 3
-"""Rows of a table that have room on a page where it begins, else it begins on the next one."""
+"""Rows of a table that must fit on the page where it begins; otherwise it begins on the next one."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ Block = Words | Beside | Picture | Table
 
 @dataclass(frozen=True)
 class Slide:
-    """A title and what stands below it; on further slides where one has no room for it.
+    """A title and what stands below it; continued on further slides where one is too small.
 
     Attributes
     ----------
@@ -118,15 +118,15 @@ def fitting(blocks: Sequence[Block]) -> list[Block]:
 
 
 def _cut(block: Block, page: _Page) -> Iterator[Block]:
-    """Yield a block in parts that have room: fewer rows of a table, fewer lines of a text, a smaller picture."""
+    """Yield a block in parts that fit: fewer rows of a table, fewer lines of a text, a smaller picture."""
     match block:
         case Table():
             yield from _cut_table(block, BODY_BOTTOM - page.bottom)
         case Picture():
-            share = min(1.0, FULL / block.height, ROOM / block.width)
+            share = min(1.0, FULL / block.height, BODY_WIDTH / block.width)
             yield dataclasses.replace(block, width=block.width * share, height=block.height * share)
         case Words():
-            lines = lines_of(block.text, ROOM, TEXT, block.bold)
+            lines = lines_of(block.text, BODY_WIDTH, TEXT, block.bold)
             n_lines = int(FULL / (TEXT * LINE / 72))
             for start in range(0, len(lines), n_lines):
                 yield dataclasses.replace(block, text=" ".join(lines[start : start + n_lines]))
@@ -140,14 +140,14 @@ def _cut_table(table: Table, left: float) -> Iterator[Table]:
     if head + sum(heights) <= left:
         yield table
         return
-    room = left - head if left >= head + sum(heights[:WORTH_BEGINNING]) else FULL - head
+    free = left - head if left >= head + sum(heights[:WORTH_BEGINNING]) else FULL - head
     rows: list[tuple[str, ...]] = []
     for row, height in zip(table.rows, heights, strict=True):
-        if height > room and rows:
+        if height > free and rows:
             yield dataclasses.replace(table, rows=tuple(rows))
-            rows, room = [], FULL - head
+            rows, free = [], FULL - head
         rows.append(row)
-        room -= height
+        free -= height
     yield dataclasses.replace(table, rows=tuple(rows))
 
 
@@ -155,9 +155,9 @@ def height_of(block: Block) -> float:
     """Return the inches that a block takes."""
     match block:
         case Words():
-            return _high(block.text, ROOM, TEXT, block.bold)
+            return _high(block.text, BODY_WIDTH, TEXT, block.bold)
         case Beside():
-            return max(block.picture.height, _high(block.text, ROOM - BESIDE, TEXT))
+            return max(block.picture.height, _high(block.text, BODY_WIDTH - BESIDE, TEXT))
         case Picture():
             return block.height
         case Table():
@@ -201,14 +201,14 @@ def column_widths(table: Table) -> list[float]:
         SPARE * max(wide(text, SMALL, bold=row == 0) for row, text in enumerate(texts)) + 2 * CELL_SIDE
         for texts in zip([column.name for column in table.columns], *table.rows, strict=True)
     ]
-    room, limit = ROOM, ROOM
+    free, limit = BODY_WIDTH, BODY_WIDTH
     for n_left, width in zip(range(len(longest), 0, -1), sorted(longest), strict=True):
-        limit = room / n_left
+        limit = free / n_left
         if width > limit:  # it and all wider ones share what is left
             break
-        room, limit = room - width, ROOM
+        free, limit = free - width, BODY_WIDTH
     widths = [min(width, limit) for width in longest]
-    stretch = min(ROOM / sum(widths), STRETCH)
+    stretch = min(BODY_WIDTH / sum(widths), STRETCH)
     return [width * stretch for width in widths]
 
 

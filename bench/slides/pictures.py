@@ -26,7 +26,7 @@ PIXELS_PER_INCH = 150
 WIDE = 12.1
 """Inches that a slide has for a picture."""
 ROWS = 10
-"""Rows of a chart for which a slide has room."""
+"""Rows of a chart on a slide, at most."""
 ROW, BELOW, NAMES, TEXTS = 0.38, 0.5, 3.3, 3.3
 """Inches: a row, the ends of the axis below the rows, and what is left and right of the bars."""
 NAME_LETTERS = 24
@@ -59,21 +59,21 @@ def _look() -> Iterator[None]:
 
 
 def equation_picture(equation: Equation) -> Picture:
-    """Set an equation on as much room as it takes."""
+    """Set an equation in a picture of its own size."""
     displayed = equation.latex.replace(r"\frac", r"\dfrac")  # large fractions, as equations on lines of their own have
     with _look():
         figure = _figure(WIDE, 2.0)
         text = figure.text(0, 0, f"${displayed}$", fontsize=FORMULA, parse_math=True, va="baseline")
         box = text.get_window_extent()
-        room = 0.02  # against cut edges
-        width, height = box.width / figure.dpi + 2 * room, box.height / figure.dpi + 2 * room
+        padding = 0.02  # against cut edges
+        width, height = box.width / figure.dpi + 2 * padding, box.height / figure.dpi + 2 * padding
         figure.set_size_inches(width, height)
-        text.set_position((room / width, (room - box.y0 / figure.dpi) / height))
+        text.set_position((padding / width, (padding - box.y0 / figure.dpi) / height))
         return _picture(figure, equation.alt)
 
 
 def chart_pictures(chart: Chart) -> list[Picture]:
-    """Draw a chart, in several pictures with one axis where it has more rows than a slide has room for."""
+    """Draw a chart, in several pictures with one axis where it has too many rows for a slide."""
     axis = axis_of(chart)
     with _look():
         return [_chart_picture(chart, bars, axis) for bars in _parts(chart.bars)]

@@ -16,6 +16,7 @@ from backprop_bench.bench.report.numbers import clean
 from backprop_bench.bench.report.table import Table
 from backprop_bench.bench.slides.deck import (
     BESIDE,
+    BODY_WIDTH,
     CELL_ABOVE,
     CELL_SIDE,
     FOOT_HIGH,
@@ -23,7 +24,6 @@ from backprop_bench.bench.slides.deck import (
     HIGH,
     MARGIN,
     NUMBER_WIDE,
-    ROOM,
     SMALL,
     TEXT,
     TITLE,
@@ -75,7 +75,7 @@ def _empty_deck() -> Any:
             deck.slide_layouts.remove(layout)
     for shape in deck.slide_master.shapes:
         shape.left, shape.width = Emu(round(shape.left * stretch)), Emu(round(shape.width * stretch))
-    _place(deck.slide_master.placeholders[0], MARGIN, TITLE_TOP, ROOM, TITLE_HIGH)
+    _place(deck.slide_master.placeholders[0], MARGIN, TITLE_TOP, BODY_WIDTH, TITLE_HIGH)
     return deck
 
 
@@ -91,14 +91,14 @@ def _no_margins(frame: Any) -> None:
 def _add_page(deck: Any, heading: str, placed: Sequence[Placed], slide: Slide, number: int) -> None:
     page = deck.slides.add_slide(deck.slide_layouts[0])
     title = page.shapes.title
-    _place(title, MARGIN, TITLE_TOP, ROOM, TITLE_HIGH)
+    _place(title, MARGIN, TITLE_TOP, BODY_WIDTH, TITLE_HIGH)
     _no_margins(title.text_frame)
     _write(title.text_frame, heading, TITLE, bold=True, align=PP_ALIGN.LEFT)
     title.text_frame.vertical_anchor = MSO_ANCHOR.MIDDLE
     for item in placed:
         _add_block(page.shapes, item)
     if slide.source:
-        place = (MARGIN, FOOT_TOP, ROOM - NUMBER_WIDE, FOOT_HIGH)
+        place = (MARGIN, FOOT_TOP, BODY_WIDTH - NUMBER_WIDE, FOOT_HIGH)
         _add_words(page.shapes, slide.source, place, size=SMALL, colour=style.GREY)
     place = (WIDE - MARGIN - NUMBER_WIDE, FOOT_TOP, NUMBER_WIDE, FOOT_HIGH)
     _add_words(page.shapes, str(number), place, size=SMALL, colour=style.GREY, align=PP_ALIGN.RIGHT)
@@ -110,14 +110,14 @@ def _add_block(shapes: Any, item: Placed) -> None:
     block = item.block
     match block:
         case Words():
-            _add_words(shapes, block.text, (MARGIN, item.top, ROOM, item.height), bold=block.bold)
+            _add_words(shapes, block.text, (MARGIN, item.top, BODY_WIDTH, item.height), bold=block.bold)
         case Beside():
             picture = block.picture
             _add_picture(shapes, picture, MARGIN, item.top + (item.height - picture.height) / 2)
-            place = (MARGIN + BESIDE, item.top, ROOM - BESIDE, item.height)
+            place = (MARGIN + BESIDE, item.top, BODY_WIDTH - BESIDE, item.height)
             _add_words(shapes, block.text, place, anchor=MSO_ANCHOR.MIDDLE)
         case Picture():
-            _add_picture(shapes, block, MARGIN + (ROOM - block.width) / 2, item.top)
+            _add_picture(shapes, block, MARGIN + (BODY_WIDTH - block.width) / 2, item.top)
         case Table():
             _add_table(shapes, block, item)
 
