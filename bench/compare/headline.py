@@ -126,8 +126,8 @@ def _accuracy_axis(axes: Axes, intervals: Sequence[Interval]) -> None:
     bounds = [value for item in intervals for value in (item.low, item.high) if has_bounds(item)]
     values = [*bounds, *(item.estimate for item in intervals if item.n)] or [0.0, 1.0]
     low, high = max(min(values), 0), min(max(values), 1)
-    room = max(0.08 * (high - low), 0.001)
-    axes.set_xlim(low - room, high + room)
+    padding = max(0.08 * (high - low), 0.001)
+    axes.set_xlim(low - padding, high + padding)
     axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.4g} %"))
     axes.set_xlabel("test accuracy")

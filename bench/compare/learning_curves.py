@@ -22,7 +22,7 @@ from backprop_bench.bench.report.numbers import (
 )
 
 PANEL, BETWEEN = 3.35, 0.3
-"""Widths in inches of a panel and of the room between panels; the rest is for the key."""
+"""Widths in inches of a panel and of the gap between panels; the rest is for the legend."""
 HEIGHT, KEY_ROW, ABOVE, BELOW = 2.6, 0.2, 0.1, 0.5
 SIDEWAYS = 0.3
 """How many epochs the lines of a panel are spread over, so that equal ones do not hide each other."""
@@ -134,8 +134,8 @@ def _accuracy_limits(performances: Sequence[Performance]) -> tuple[float, float]
     trained = [point.accuracy for item in style.steady(performances) for point in item.curve if point.epoch]
     values = [value for item in trained for value in (item.low, item.estimate, item.high) if math.isfinite(value)]
     low, high = max(min(values), 0.0), min(max(values), 1.0)
-    room = max(0.05 * (high - low), 0.001)
-    return low - room, high + room
+    padding = max(0.05 * (high - low), 0.001)
+    return low - padding, high + padding
 
 
 def _note(question: QuestionSummary) -> str:

@@ -14,14 +14,14 @@ from backprop_bench.bench.report.drawing import Drawing
 from backprop_bench.bench.report.numbers import clean, count_range, factor, has_bounds, named
 
 NAMES, RATIO, BETWEEN, AROUND = 1.85, 2.95, 0.2, 2.3
-"""Widths of the columns in inches, and of the room between the two axes; the rest is for the numbers."""
+"""Widths of the columns in inches, and of the gap between the two axes; the rest is for the numbers."""
 NUMBERS, REPLICATES = 0.12, 1.85
 """Where the columns of numbers begin, in inches to the right of the axes."""
 ROW, ABOVE, BELOW = 0.32, 0.26, 0.5
 DOTS_BELOW = 0.24
 """How far below its bar the dots of a row are, in rows."""
-ROOM = 0.06
-"""Room at either end of the axis, as a share of its logarithmic length."""
+PADDING = 0.06
+"""Padding at either end of the axis, as a share of its logarithmic length."""
 LEAST = 1.004
 """Ratio of the ends of an axis that shows no difference at all."""
 MOST_AROUND = 0.5
@@ -134,7 +134,7 @@ def _ratio_axis(axes: Axes, ratios: Sequence[Ratio]) -> None:
     low, high = min(values), max(values)
     factor = max(high / low, LEAST)
     axes.set_xscale("log")
-    axes.set_xlim(low / factor**ROOM, high * factor**ROOM)
+    axes.set_xlim(low / factor**PADDING, high * factor**PADDING)
     wide = factor > style.LOG_FROM
     near = factor < style.NEAR
     axes.xaxis.set_major_locator(

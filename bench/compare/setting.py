@@ -24,14 +24,14 @@ def recipes_table(summary: Summary) -> Table:
 
 def recipes_of(summary: Summary) -> dict[str, dict[str, Any]]:
     """Return the recipes that the plan of the run uses, by name."""
-    result: dict[str, dict[str, Any]] = {}
+    recipes: dict[str, dict[str, Any]] = {}
     for question in summary.description.plan.questions:
         for entry in question.entries:
             name = entry.recipe_name
             recipe = entry.recipe.to_dict()
-            if result.setdefault(name, recipe) != recipe:
-                result[f"{name} in {question.name}"] = recipe
-    return result
+            if recipes.setdefault(name, recipe) != recipe:
+                recipes[f"{name} in {question.name}"] = recipe
+    return recipes
 
 
 def differing_fields(recipes: list[dict[str, Any]]) -> list[str]:

@@ -15,7 +15,7 @@ NAMES, TIMES, TOTALS, SHARES = 1.85, 3.4, 1.05, 3.4
 """Widths of the columns in inches."""
 ROW, ABOVE, BELOW = 0.3, 0.3, 0.5
 LEAST_SHARE = 0.09
-"""A part smaller than this share of a step has no room for its number."""
+"""A part smaller than this share of a step is drawn without its number."""
 MICROSECONDS_UP_TO, BARS_UP_TO = 0.01, 20.0
 """Longest step, in seconds, on an axis of microseconds; and largest ratio of steps that bars can show."""
 
@@ -120,7 +120,7 @@ def _draw_shares(axes: Axes, performances: list[Performance]) -> None:
 
 
 def _stack(axes: Axes, performances: list[Performance], scales: list[float], written: bool = False) -> None:
-    """Draw the parts of every step behind one another, in numbers of ``1 / scale`` seconds."""
+    """Draw the parts of every step as a stacked bar, in units of ``1 / scale`` seconds."""
     colours = style.part_colours(_parts_of(performances))
     for row, (performance, scale) in enumerate(zip(performances, scales, strict=True)):
         start = 0.0

@@ -58,7 +58,7 @@ class TrainedNetwork:
 
 @dataclass(frozen=True, eq=False)
 class LabelledExamples:
-    """The test examples that the networks were shown.
+    """The test examples of the networks.
 
     Attributes
     ----------
@@ -78,14 +78,14 @@ class LabelledExamples:
 
 @dataclass(frozen=True, eq=False)
 class Outcomes:
-    """The trained networks of a run, as far as they can be had.
+    """The trained networks of a run that can be read.
 
     Attributes
     ----------
     networks
         In the order of the records.
     examples
-        ``None`` where the dataset cannot be had, or is no longer the one that the run was made with.
+        ``None`` where the dataset is missing, or is no longer the dataset of the run.
     notes
         Sentences on what is missing, and why.
     """

@@ -45,7 +45,7 @@ Arrays = dict[str, npt.NDArray[Any]]
 def trained_file(question: str, implementation: str) -> str:
     """Return the name of a network's file, below the folder of the run.
 
-    A name that has signs in it which not every system knows in file names, as that of somebody's own file has, or is
+    A name with characters that are not safe in file names, such as the path of a user's own file, or that is
     long, keeps what is safe of its last part and gets a checksum, so that no two names become one.
     """
     return f"{FOLDER}/{_safe(question)}.{_safe(implementation)}.npz"
@@ -107,14 +107,14 @@ def save_trained(path: Path, trainer: Trainer, recipe: Recipe, x: Floats) -> Non
 def _weight_arrays(parameters: Parameters, recipe: Recipe) -> Arrays:
     expected = recipe.weight_shapes
     if len(parameters) != len(expected):
-        raise ValueError(f"parameters() gave {len(parameters)} layers of weights, expected {len(expected)}")
+        raise ValueError(f"parameters() returned {len(parameters)} layers of weights, expected {len(expected)}")
     arrays: Arrays = {}
     for number, (layer, shape) in enumerate(zip(parameters, expected, strict=True)):
         arrays[f"weight_{number}"] = _numbers(f"weight of layer {number + 1}", layer.weight, shape)
         if recipe.bias:
             arrays[f"bias_{number}"] = _numbers(f"bias of layer {number + 1}", layer.bias, shape[1:])
         elif layer.bias is not None:
-            raise ValueError(f"parameters() gave a bias of layer {number + 1}, expected none")
+            raise ValueError(f"parameters() returned a bias of layer {number + 1}, expected none")
     return arrays
 
 

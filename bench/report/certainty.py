@@ -18,7 +18,7 @@ from backprop_bench.bench.report.numbers import (
     seconds,
 )
 
-METHOD = "per process replicate, of 10th-percentile block times; geometric mean and 95 % CI over replicates"
+METHOD = "10th-percentile block times, geometric mean and 95 % CI over process replicates"
 """The estimator, in words."""
 
 COUNTERS = {

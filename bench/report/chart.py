@@ -45,7 +45,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Chart:
-    """Bars on one axis, which is logarithmic where positive values lie far apart.
+    """Bars on one axis, which is logarithmic where positive values differ by large factors.
 
     Attributes
     ----------
@@ -73,7 +73,7 @@ def own_bar(implementation: str, value: float, text: str, name: str | None = Non
 
 @dataclass(frozen=True)
 class Axis:
-    """Where values lie between the two ends of the bars' room."""
+    """Scale of the bars."""
 
     low: float
     high: float

@@ -140,7 +140,7 @@ def differences(description: Description, beside: Description) -> list[str]:
 
 
 def _machine(environment: Mapping[str, Any]) -> tuple[Any, ...]:
-    """Return what tells machines apart, as far as times are concerned; memory differs by some kB after a reboot."""
+    """Return what identifies a machine, as far as times are concerned; memory differs by some kB after a reboot."""
     cpu = environment.get("cpu", {})
     kept = {name: value for name, value in cpu.items() if name not in ("governor", "turbo", "quota_cores")}
     return kept, environment.get("gpus"), environment.get("operating_system"), environment.get("kernel")

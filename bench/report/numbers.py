@@ -21,7 +21,7 @@ LARGE = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
 
 
 def clean(text: object) -> str:
-    """Return text on one line, without the control and direction characters that could disturb what is around it."""
+    """Return text on one line, without control and direction characters."""
     line = " ".join(str(text).split())
     return "".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(char)[0] == "C" else char for char in line)
 

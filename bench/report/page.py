@@ -80,8 +80,8 @@ def _html_of(block: Block) -> Markup:
 
 
 def _html_of_shown(what: Table | FigureFile | Picture, evidence: Evidence) -> Markup:
-    behind = _html_of_evidence(evidence)
-    return to_html(what) + behind if isinstance(what, Table) else _html_of_figure(what, behind)
+    source = _html_of_evidence(evidence)
+    return to_html(what) + source if isinstance(what, Table) else _html_of_figure(what, source)
 
 
 def _html_of_evidence(evidence: Evidence) -> Markup:
@@ -89,12 +89,12 @@ def _html_of_evidence(evidence: Evidence) -> Markup:
     return Markup(template.render(evidence=evidence))  # noqa: S704 (autoescaped)
 
 
-def _html_of_figure(figure: FigureFile | Picture, behind: Markup) -> Markup:
+def _html_of_figure(figure: FigureFile | Picture, source: Markup) -> Markup:
     address = data_uri(figure.svg.decode()) if isinstance(figure, Picture) else _address_of(figure)
     return Markup(
         '<figure data-name="{name}"><div class="scroll" tabindex="0" role="group" '
-        'aria-label="Figure {name}"><img src="{address}" alt="{alt}"></div>{behind}</figure>'
-    ).format(name=figure.name, address=Markup(address), alt=figure.alt, behind=behind)  # noqa: S704
+        'aria-label="Figure {name}"><img src="{address}" alt="{alt}"></div>{source}</figure>'
+    ).format(name=figure.name, address=Markup(address), alt=figure.alt, source=source)  # noqa: S704
 
 
 def _address_of(figure: FigureFile) -> str:

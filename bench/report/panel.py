@@ -16,11 +16,11 @@ from backprop_bench.bench.report.numbers import clean, count
 SMALLEST_SIDE = 8
 """Fewer pixels than this by this are not taken for an image that one can draw."""
 MOST_SAMPLES = 20
-ROOM = 1_500_000
-"""Characters that the weights may take on the page."""
+MAX_CHARACTERS = 1_500_000
+"""Limit of the characters that the weights take on the page."""
 NO_PANEL = "There is no panel to draw a digit"
 PRECISIONS = ("f4", "f2")
-"""Of embedded weights, the one that is preferred first: float32 is exact, float16 takes half the room."""
+"""Of embedded weights, the one that is preferred first: float32 is exact, float16 takes half the space."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def make_panel(
     networks: Sequence[TrainedNetwork],
     examples: LabelledExamples | None = None,
     titles: Mapping[str, str] | None = None,
-    room: int = ROOM,
+    max_characters: int = MAX_CHARACTERS,
 ) -> Panel | str:
     """Return the panel of trained networks, or a sentence on why there is none.
 
@@ -86,8 +86,8 @@ def make_panel(
         Test examples, of which the first of every class can be tried; and what the classes are called.
     titles
         What the questions are called, by name.
-    room
-        Characters that there are for weights. Of more networks than fit with float16, the first ones are left out.
+    max_characters
+        Limit of the characters for weights. Of more networks than fit with float16, the first ones are left out.
     """
     if not networks:
         return f"{NO_PANEL}: no trained network of this run is at hand."
@@ -98,8 +98,8 @@ def make_panel(
             f"{NO_PANEL}: {count(inputs, 'input')} are no square image of {SMALLEST_SIDE} by {SMALLEST_SIDE} or more."
         )
     alike = [network for network in networks if network.n_inputs == inputs]
-    precision = next((name for name in PRECISIONS if _characters(alike, name) <= room), PRECISIONS[-1])
-    while alike and _characters(alike, precision) > room:
+    precision = next((name for name in PRECISIONS if _characters(alike, name) <= max_characters), PRECISIONS[-1])
+    while alike and _characters(alike, precision) > max_characters:
         alike.pop(0)
     if not alike:
         return f"{NO_PANEL}: the trained networks are too large for this page."

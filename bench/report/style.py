@@ -198,7 +198,7 @@ class Page:
 
 
 def short_name(name: str, letters: int = NAME_LETTERS) -> str:
-    """Return a name cut to the room that figures have for it."""
+    """Return a name shortened for figures."""
     return numbers.shorten(name, letters)
 
 
@@ -228,12 +228,12 @@ def steady(performances: Sequence[Performance]) -> Sequence[Performance]:
 
 
 def is_wide(values: list[float]) -> bool:
-    """Say whether positive values lie so far apart that they need a logarithmic axis."""
+    """Say whether positive values need a logarithmic axis."""
     return bool(values) and min(values) > 0 and max(values) / min(values) > LOG_FROM
 
 
 def time_axis(axes: Axes, values: list[float], label: str) -> None:
-    """Make the horizontal axis one of seconds: from zero, or logarithmic where the values lie far apart."""
+    """Make the horizontal axis one of seconds: from zero, or logarithmic where the values differ by large factors."""
     if is_wide(values):
         axes.set_xscale("log")
         near = max(values) / min(values) < NEAR

@@ -57,7 +57,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A table of text, whose cells are cleaned of what would disturb a line.
+    """A table of text, whose cells are cleaned of control characters.
 
     Raises
     ------
@@ -95,7 +95,7 @@ def make_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]
 def to_rich(table: Table, width: int) -> Group:
     """Return the table for a terminal of so many columns; nothing in its cells is taken for markup.
 
-    Columns of the table for which there is no room are left out, the last ones first, and named below.
+    Columns that do not fit are left out, the last ones first, and named below.
     """
     shown = rich.table.Table(box=rich.box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False, pad_edge=False)
     widths = _widths(table, width)
@@ -105,19 +105,19 @@ def to_rich(table: Table, width: int) -> Group:
         shown.add_row(*map(Text, row[: len(widths)]))
     notes = [table.note] if table.note else []
     if len(widths) < len(table.columns):
-        notes.append(f"No room here for: {listing(column.name for column in table.columns[len(widths) :])}.")
+        notes.append(f"Columns that do not fit: {listing(column.name for column in table.columns[len(widths) :])}.")
     return Group(Text(table.title, style="bold"), shown, *(Text(note, style="dim") for note in notes))
 
 
-def _widths(table: Table, room: int) -> list[int]:
+def _widths(table: Table, available: int) -> list[int]:
     """Return the widths of the columns that fit, each a word at least; what is left makes the highest cells lower."""
     least, most = [], []
     for column, *cells in zip(table.columns, *table.rows, strict=True):
         words = [word for text in (column.name, *cells) for word in text.split(" ")]
         least.append(min(max(map(cell_len, words)), LONGEST_WORD))
         most.append(max(map(cell_len, (*words, *cells))))
-    n = max((n for n in range(1, len(least) + 1) if sum(least[:n]) + GAP * (n - 1) <= room), default=1)
-    widths, spare = least[:n], room - sum(least[:n]) - GAP * (n - 1)
+    n = max((n for n in range(1, len(least) + 1) if sum(least[:n]) + GAP * (n - 1) <= available), default=1)
+    widths, spare = least[:n], available - sum(least[:n]) - GAP * (n - 1)
     for _ in range(spare):
         highest = max(range(n), key=lambda index: most[index] / widths[index])
         widths[highest] += most[highest] > widths[highest]

@@ -78,7 +78,7 @@ class Trial:
     overhead
         Whether block-switching overhead was measured.
     turn_by_process, call_by_process
-        There, by process: the values behind :attr:`Overhead.turn` and :attr:`Overhead.call`.
+        There, by process: the values of :attr:`Overhead.turn` and :attr:`Overhead.call`.
     ratio
         time(copy) / time(original).
     reason, replicates, spent_s

@@ -55,7 +55,7 @@ def _read_all(runs: Sequence[str]) -> list[tuple[str, Summary]]:
     Raises
     ------
     InputError
-        Where one is given twice.
+        Where one occurs twice.
     """
     labels: dict[Path, str] = {}
     for run in runs:

@@ -14,13 +14,13 @@ from backprop_bench.bench.report.table import Table, make_table
 from backprop_bench.bench.selftest.repeatability import TOLERANCE, Repeatability, RepeatedRatio, Repetition, Spread
 
 NAMES, PAIRED, BETWEEN, UNPAIRED = 1.95, 2.75, 0.25, 2.45
-"""Widths of the columns in inches, and of the room between the two axes; the rest is for the numbers."""
+"""Widths of the columns in inches, and of the gap between the two axes; the rest is for the numbers."""
 ESTIMATE, DEVIATION = 0.15, 1.75
 """Where the columns of numbers begin, in inches to the right of the axes."""
 ROW, ABOVE, BELOW, LAST = 0.27, 0.26, 0.34, 0.2
 """Inches: of a row, above and below the rows of a ratio, and what the last axes have for their labels beside that."""
-ROOM = 1.08
-"""Half of an axis, as a multiple of what is farthest from its middle."""
+PADDING = 1.08
+"""Half of an axis, as a multiple of the largest deviation."""
 BAND_COLOUR = "#eaf2e6"
 
 
@@ -58,7 +58,7 @@ def _name(ratio: RepeatedRatio) -> str:
 
 
 def repeatability_table(result: Repeatability) -> Table:
-    """Return how far the runs lie apart, a row per ratio."""
+    """Return the spread between runs, a row per ratio."""
     columns = [
         "<time ratio",
         "pooled",
@@ -195,7 +195,7 @@ def _percent_axis(axes: Axes, values: Sequence[float]) -> None:
     widest = max([TOLERANCE, *map(abs, values)])
     axes.axvspan(-TOLERANCE, TOLERANCE, color=BAND_COLOUR, zorder=0, linewidth=0)
     axes.axvline(0, color=style.INK, linestyle=":", linewidth=1.2, zorder=1)
-    axes.set_xlim(-ROOM * widest, ROOM * widest)
+    axes.set_xlim(-PADDING * widest, PADDING * widest)
     axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10], symmetric=True))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _tick(value)))
 

@@ -19,7 +19,7 @@ from backprop_bench.bench.selftest.analysis import ENOUGH, Calibration, Overhead
 
 HEIGHT, ABOVE, BELOW = 3.5, 0.3, 0.5
 LEFT, EQUAL, BETWEEN, DETECTED = 0.55, 5.35, 0.95, 3.05
-"""Inches: room for the labels of the vertical axis, the left axes, the room between, the right axes."""
+"""Inches: labels of the vertical axis, left axes, gap, right axes."""
 INSIDE, OUTSIDE, SLOWED = style.SHADES["PyTorch"][3], style.SHADES["from scratch"][0], style.SHADES["PyTorch"][0]
 WITHIN_AXIS = 0.9
 """Share of the intervals of A/A tests that the axis shows whole."""

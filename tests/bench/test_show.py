@@ -163,9 +163,9 @@ def test_a_terminal_is_not_written_over(runs: dict[str, Path], name: str, column
 
 def test_columns_without_room_are_named(runs: dict[str, Path]) -> None:
     narrow, wide = (run("show", runs["ladder"], "--table", "ladder", COLUMNS=columns) for columns in ("80", "300"))
-    assert "No room here for: " in narrow.stdout
-    assert "No room here for: cumulative speed-up" in narrow.stdout
-    assert "No room here for: " not in wide.stdout
+    assert "Columns that do not fit: " in narrow.stdout
+    assert "Columns that do not fit: cumulative speed-up" in narrow.stdout
+    assert "Columns that do not fit: " not in wide.stdout
 
 
 @pytest.mark.parametrize("name", sorted(MADE_UP.keys() - {"explain"}))

@@ -175,8 +175,8 @@ def network(sizes: tuple[int, ...], **changes: Any) -> TrainedNetwork:
 def test_weights_are_float32_where_there_is_room_and_float16_where_there_is_less() -> None:
     one = network((784, 30, 10))
     n_weights = 784 * 30 + 30 + 30 * 10 + 10
-    for room, precision in ((6 * n_weights, "f4"), (3 * n_weights, "f2")):
-        panel = make_panel([one], room=room)
+    for max_characters, precision in ((6 * n_weights, "f4"), (3 * n_weights, "f2")):
+        panel = make_panel([one], max_characters=max_characters)
         assert isinstance(panel, Panel)
         kept = json.loads(panel.to_json())["networks"][0]["layers"][0]["weight"]
         result = np.frombuffer(base64.b64decode(kept), f"<{precision}").reshape(784, 30)
@@ -184,7 +184,7 @@ def test_weights_are_float32_where_there_is_room_and_float16_where_there_is_less
 
 
 @pytest.mark.parametrize(
-    ("networks", "room", "reason"),
+    ("networks", "max_characters", "reason"),
     [
         ([], 10**6, "no trained network of this run is at hand"),
         ([network((30, 5, 2))], 10**6, "30 inputs are no square image"),
@@ -192,14 +192,14 @@ def test_weights_are_float32_where_there_is_room_and_float16_where_there_is_less
         ([network((64, 5, 2))], 100, "too large"),
     ],
 )
-def test_a_panel_that_is_left_out_says_why(networks: list[TrainedNetwork], room: int, reason: str) -> None:
-    result = make_panel(networks, room=room)
+def test_a_panel_that_is_left_out_says_why(networks: list[TrainedNetwork], max_characters: int, reason: str) -> None:
+    result = make_panel(networks, max_characters=max_characters)
     assert isinstance(result, str)
     assert reason in result
 
 
 def test_where_not_all_networks_fit_the_last_question_is_kept() -> None:
-    result = make_panel([network((64, 5, 2), question="first"), network((64, 5, 2))], room=1000)
+    result = make_panel([network((64, 5, 2), question="first"), network((64, 5, 2))], max_characters=1000)
     assert isinstance(result, Panel)
     assert [item.question for item in result.networks] == ["same-recipe"]
 

@@ -20,7 +20,7 @@ class Interval:
     estimate, low, high
         In the unit of what is estimated; ``low`` and ``high`` are NaN for too few values.
     n
-        Number of values behind it.
+        Number of values that it is computed from.
     """
 
     estimate: float
@@ -64,7 +64,7 @@ def interval_to_dict(interval: Interval) -> dict[str, float | None]:
 
 
 def interval_from_dict(values: Mapping[str, Any]) -> Interval:
-    """Read what :func:`interval_to_dict` gave."""
+    """Read what :func:`interval_to_dict` returned."""
     estimate, low, high = (math.nan if values[name] is None else values[name] for name in ("estimate", "low", "high"))
     return Interval(estimate, low, high, values["n"])
 

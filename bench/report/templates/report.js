@@ -10,7 +10,7 @@
 
   function chooseColours() {
     const select = document.getElementById("colours");
-    select.value = ""; // a browser that goes back would keep what was chosen, but not the colours
+    select.value = ""; // a browser that goes back would keep the selection, but not the colours
     select.addEventListener("change", () => { document.documentElement.dataset.colours = select.value; });
     select.parentElement.hidden = false;
   }
