@@ -76,7 +76,10 @@ def _note(question: QuestionSummary) -> str:
     diverged = [named(item.implementation) for item in performances if item.diverged]
     if diverged:
         accuracy += f"; diverged: {listing(diverged)}"
-    time = f"Time: an epoch of {count(question.examples, 'training example')}; bars are 95 % CIs"
+    time = (
+        f"Time of an epoch of {count(question.examples, 'training example')} and its ratio: per process replicate, of "
+        "10th-percentile block times; bars are 95 % CIs"
+    )
     absent = dict.fromkeys(named(failure.implementation) for failure in question.failures)
     if absent:
         time += f"; failed: {listing(absent)}"

@@ -11,7 +11,9 @@ from typing import Any
 
 import matplotlib as mpl
 import pytest
+from matplotlib.text import Text
 
+from backprop_bench.bench.compare import headline
 from backprop_bench.bench.compare.figures import draw_all, left_out
 from backprop_bench.bench.compare.report import Material, write_report
 from backprop_bench.bench.core.summary import Summary
@@ -254,3 +256,10 @@ def test_a_report_is_replaced_whole(tmp_path: Path) -> None:
     write_report(Material(summary_of()), tmp_path)
     write_report(Material(summary_of(implementations=THREE[:2])), tmp_path)
     assert "torch-loader" not in (tmp_path / "report.html").read_text("utf-8")
+
+
+def test_the_caption_of_the_headline_says_what_its_ratio_is() -> None:
+    figure = headline.draw(summarize(*recorded_run())).figure
+    texts = " ".join(" ".join(text.get_text().split()) for text in figure.findobj(Text))
+    assert "Time of an epoch of 60,000 training examples and its ratio: per process replicate, of" in texts
+    assert "10th-percentile block times; bars are 95 % CIs." in texts
