@@ -286,7 +286,7 @@ def test_a_form_or_table_that_there_is_not_is_refused(
 
 def started(*words: object, **environment: str) -> "subprocess.Popen[bytes]":
     command = [sys.executable, "-m", "backprop_bench", *map(str, words)]
-    here = {**os.environ, "COLUMNS": "100", "PYTHONPATH": str(ROOT), **environment}
+    here = {**os.environ, "COLUMNS": "100", "PYTHONPATH": str(ROOT / "src"), **environment}
     return subprocess.Popen(command, cwd=ROOT, env=here, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 

@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("show_report")]  # what 
 HTML_NAME = 'torch-<img src="http://x/y" onerror=alert(1)>&"\'</td>'
 LONG_NAME = "scratch-" + "very-long-" * 20
 
-OF_NETWORKS = ("confusion", "disagreements", "confidently-wrong", "hidden-units")
+OF_NETWORKS = ("confusion", "disagreements", "most-confident-errors", "hidden-units")
 """Figures that a run has only where it has kept what it trained."""
 
 KNOBS: dict[str, dict[str, Any]] = {
@@ -210,7 +210,7 @@ def test_a_run_without_blocks_says_that_nothing_was_timed(tmp_path: Path) -> Non
     page = Page(write_report(Material(summary), tmp_path)[0].read_text("utf-8")).text
     assert "Nothing was timed." in page
     assert "The figure ratios is left out: no two implementations were timed in the same rounds." in page
-    assert "how long that takes was not timed" in next(
+    assert "After 5 epochs: accuracies agree" in next(
         figure.title for figure in draw_all(summary, tmp_path) if figure.name == "learning-curves"
     )
 
@@ -236,10 +236,8 @@ def test_the_titles_of_figures_turn_round_when_the_numbers_do(tmp_path: Path) ->
         {figure.name: figure.title for figure in draw_all(summary_of(implementations=pair, epoch_s=times), tmp_path)}
         for times in ({pair[0]: 4.0, pair[1]: 1.0}, {pair[0]: 1.0, pair[1]: 4.0})
     ]
-    assert titles[0]["step-parts"].startswith("A training step of torch-eager")
-    assert titles[1]["step-parts"].startswith("A training step of scratch-numpy")
-    assert re.search(r"that takes [\d.]+\ss \(torch-eager\) to", titles[0]["learning-curves"])
-    assert re.search(r"that takes [\d.]+\ss \(scratch-numpy\) to", titles[1]["learning-curves"])
+    assert titles[0]["step-parts"].startswith("Training step: torch-eager")
+    assert titles[1]["step-parts"].startswith("Training step: scratch-numpy")
     assert titles[0]["headline"] != titles[1]["headline"]
     assert re.match(r"torch-eager is (4|3\.9)\S*× faster per epoch than scratch-numpy$", titles[0]["ratios"])
     assert re.match(r"scratch-numpy is (4|3\.9)\S*× faster per epoch than torch-eager$", titles[1]["ratios"])

@@ -165,7 +165,7 @@ def test_a_training_that_was_stopped_between_file_and_row_is_done_again_and_noth
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("LosingALayer", "parameters() gave 1 layers of weights, expected 2"),
+        ("LosingALayer", "parameters() returned 1 layers of weights, expected 2"),
         ("GivingObjects", "the weight of layer 1 is object [16, 8], expected numbers [16, 8]"),
         ("GivingInfinities", "the weight of layer 1 has entries that are no numbers of float32"),
         ("GivingNoOutputs", "the output of predict() is float32 [100, 1], expected numbers [100, 3]"),
@@ -322,7 +322,7 @@ def titles_of(result: Result) -> list[str]:
 
 def test_show_has_the_tables_of_what_networks_get_wrong(kept: Path) -> None:
     titles = titles_of(show(kept, "--format", "json"))
-    assert titles[-4:] == ["Class by class", "Disagreements", "Recipes", "Environment"]
+    assert titles[-4:] == ["Recall and precision", "Disagreements", "Recipes", "Environment"]
     one = show(kept, "--table", "disagreements", "--format", "csv").stdout.splitlines()
     assert len(one) == 1 + 3, "three networks, in pairs"
 
@@ -347,18 +347,18 @@ def test_a_file_that_is_not_the_recorded_one_is_a_note_and_the_others_are_shown(
     text = (folder / "report.md").read_text("utf-8").replace("\\", "")
     assert f"The network of torch-eager in same-recipe is left out: {gone} cannot be read: No such file" in text
     assert f"The network of scratch-numpy in same-recipe is left out: {cut} is not the file that was recorded" in text
-    assert "gets" in text.partition(HEADING)[2], "the third one"
+    assert "predicts" in text.partition(HEADING)[2], "the third one"
 
 
 def test_a_dataset_that_is_gone_or_another_is_a_note_and_hidden_units_are_drawn(kept: Path, tmp_path: Path) -> None:
     for change, words in (
-        ({"dataset": "gone.csv"}, "for the dataset cannot be loaded: "),
-        ({"dataset_crc32": "0"}, "are no longer those that the run was made with."),
+        ({"dataset": "gone.csv"}, "because the dataset cannot be loaded: "),
+        ({"dataset_crc32": "0"}, "is no longer the dataset of the run."),
     ):
         folder = shutil.copytree(kept, tmp_path / str(len(words)))
         description = json.loads((folder / "run.json").read_text()) | change
         (folder / "run.json").write_text(json.dumps(description))
-        assert "Class by class" not in titles_of(show(folder, "--format", "json"))
+        assert "Recall and precision" not in titles_of(show(folder, "--format", "json"))
         assert CliRunner().invoke(main, ["report", str(folder)]).exit_code == 0
         text = (folder / "report.md").read_text("utf-8").replace("\\", "")
         assert words in text
