@@ -23,8 +23,16 @@ from backprop_bench.data.parameters import (
     initial_parameters,
 )
 from backprop_bench.data.published import PATTERNS, Patterns, load_patterns
-from backprop_bench.data.recipe import ARTICLE_SCRATCH, CHOICES, RECIPES, SHARED, Recipe, named_recipe
-from backprop_bench.data.recipe_of_1986 import Recipe1986, check_plain
+from backprop_bench.data.recipe import (
+    ARTICLE_SCRATCH,
+    CHOICES,
+    RECIPES,
+    SHARED,
+    Recipe,
+    Recipe1986,
+    check_plain,
+    named_recipe,
+)
 from backprop_bench.data.sources import class_names
 from backprop_bench.data.trainer import DividesSteps, StepParts, Trace, Traces, Trainer
 

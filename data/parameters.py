@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from backprop_bench.data.recipe import Recipe
-from backprop_bench.data.recipe_of_1986 import Recipe1986
+from backprop_bench.data.recipe import Recipe, Recipe1986
 
 Floats = npt.NDArray[np.floating[Any]]
 Order = npt.NDArray[np.int64]

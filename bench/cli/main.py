@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from backprop_bench.bench.cli.descriptors import FOLDERS, descriptor
 from backprop_bench.bench.cli.export import export
 from backprop_bench.bench.cli.info import doctor, list_all
+from backprop_bench.bench.cli.questions import FOLDERS, descriptor
 from backprop_bench.bench.cli.report import report
 from backprop_bench.bench.cli.running import STOPPED
 from backprop_bench.bench.cli.show import show

@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from backprop_bench.bench.cli.descriptors import descriptor
 from backprop_bench.bench.cli.output import PARAMETERS, Output, output_options
+from backprop_bench.bench.cli.questions import descriptor
 from backprop_bench.bench.cli.running import begin_run, check_alone, command_words
 from backprop_bench.bench.core.engine.plan import TARGET
 from backprop_bench.bench.core.machine.cores import chosen_cores, keep_to

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import click
 
-from backprop_bench.bench.cli.descriptors import commands_with_runs, descriptor
 from backprop_bench.bench.cli.output import Output, finish, output_options
+from backprop_bench.bench.cli.questions import commands_with_runs, descriptor
 from backprop_bench.bench.core.records.recorded_run import read_run
 from backprop_bench.bench.core.records.run_folder import command_of_run
 from backprop_bench.bench.report.findings import Findings
@@ -54,7 +54,7 @@ def findings_of_run(folder: Path, others: Sequence[Path] = ()) -> Findings:
     ----------
     others
         Folders of the other runs that its report includes; see
-        :func:`backprop_bench.bench.cli.further.further_runs`.
+        :func:`backprop_bench.bench.cli.other_runs.other_runs`.
 
     Raises
     ------

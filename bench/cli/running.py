@@ -10,11 +10,11 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
-from backprop_bench.bench.cli.descriptors import descriptor
 from backprop_bench.bench.cli.output import PARAMETERS
-from backprop_bench.bench.core.engine.book import Book
+from backprop_bench.bench.cli.questions import descriptor
 from backprop_bench.bench.core.engine.context import RunContext
 from backprop_bench.bench.core.engine.progress import Progress
+from backprop_bench.bench.core.engine.run_log import RunLog
 from backprop_bench.bench.core.engine.runner import Runner
 from backprop_bench.bench.core.implementations import named_implementation
 from backprop_bench.bench.core.machine.cores import pin
@@ -142,7 +142,7 @@ def go_on(folder: Path, progress: Progress, measure: Measure = run_all) -> Recor
     with locked(folder), Recorder(folder) as recorder:
         rows = read_planned_records(folder, plan)
         try:
-            measure(RunContext(plan, dataset, description.threads, Book(recorder, rows), progress))
+            measure(RunContext(plan, dataset, description.threads, RunLog(recorder, rows), progress))
         except KeyboardInterrupt:
             command = description.command.split()[1]
             click.echo(

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import click
 
-from backprop_bench.bench.cli.descriptors import Descriptor
-from backprop_bench.bench.cli.further import further_runs
 from backprop_bench.bench.cli.options import RunOptions, folder_of_run, precision_options, run_options
+from backprop_bench.bench.cli.other_runs import other_runs
 from backprop_bench.bench.cli.output import finish
 from backprop_bench.bench.cli.progress import Bars
+from backprop_bench.bench.cli.questions import Descriptor
 from backprop_bench.bench.cli.running import go_on
 from backprop_bench.bench.compare import answer, headline, setting, tables
 from backprop_bench.bench.compare.headline import headline_charts
@@ -61,7 +61,7 @@ def compare_findings(run: RecordedRun, others: Sequence[Path] = ()) -> Findings:
     ----------
     others
         Folders of the other runs that its report includes; see
-        :func:`backprop_bench.bench.cli.further.further_runs`.
+        :func:`backprop_bench.bench.cli.other_runs.other_runs`.
     """
     summary = summarize(run.description, run.rows, outcomes_of_run(run.folder, run.description, run.rows))
     first = [make(question) for question in summary.questions for make in (tables.results_table, tables.ratios_table)]
@@ -79,7 +79,7 @@ def compare_findings(run: RecordedRun, others: Sequence[Path] = ()) -> Findings:
     ]
 
     def write(folder: Path) -> list[Path]:
-        return write_report(Material(summary, run.rows, further_runs(run.folder, others)), folder)
+        return write_report(Material(summary, run.rows, other_runs(run.folder, others)), folder)
 
     return Findings([finding], failures, bool(failures), write)
 

@@ -14,9 +14,9 @@ from backprop_bench.bench.report import certainty
 from backprop_bench.bench.report.blocks import Block, Code, Report, Section, Shown
 from backprop_bench.bench.report.drawing import FIGURES_FOLDER, FigureFile
 from backprop_bench.bench.report.evidence import source_description, source_records
-from backprop_bench.bench.report.further import FurtherRun, further_blocks
 from backprop_bench.bench.report.markdown import to_markdown_page
 from backprop_bench.bench.report.numbers import NBSP, clean, count, listing
+from backprop_bench.bench.report.other_runs import OtherRun, other_run_blocks
 from backprop_bench.bench.report.page import to_html_page
 from backprop_bench.bench.report.panel import make_panel
 from backprop_bench.bench.report.table import Table
@@ -48,7 +48,7 @@ class Material:
 
     summary: Summary
     rows: Sequence[AnyRecord] = ()
-    further: Sequence[FurtherRun] = ()
+    further: Sequence[OtherRun] = ()
 
 
 Figures = Mapping[str, FigureFile]
@@ -249,4 +249,4 @@ def _described(table: Table, key: str) -> list[Block]:
 
 
 def _beside(material: Material, place: str) -> list[Block]:
-    return further_blocks(material.further, place, material.summary.description)
+    return other_run_blocks(material.further, place, material.summary.description)

@@ -19,6 +19,7 @@ from backprop_bench.bench.core.records.kinds import (
 )
 from backprop_bench.bench.core.records.plan import SECOND_COPY, Description, Entry, Question
 from backprop_bench.bench.core.records.reader import of_kind
+from backprop_bench.bench.core.stats.flops import Work, epoch_work
 from backprop_bench.bench.core.stats.intervals import Interval, geometric_mean_interval, mean_interval, scaled
 from backprop_bench.bench.core.stats.ratios import (
     Ratio,
@@ -27,8 +28,7 @@ from backprop_bench.bench.core.stats.ratios import (
     per_example_interval,
     under_interference,
 )
-from backprop_bench.bench.core.stats.stopping import pairs
-from backprop_bench.bench.core.stats.work import Work, epoch_work
+from backprop_bench.bench.core.stats.schedule import pairs
 
 
 @dataclasses.dataclass(frozen=True)

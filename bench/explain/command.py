@@ -5,10 +5,10 @@ import functools
 
 import click
 
-from backprop_bench.bench.cli.descriptors import Descriptor
 from backprop_bench.bench.cli.options import RunOptions, folder_of_run, run_options
 from backprop_bench.bench.cli.output import finish
 from backprop_bench.bench.cli.progress import Bars
+from backprop_bench.bench.cli.questions import Descriptor
 from backprop_bench.bench.cli.recipe_options import BatchSize
 from backprop_bench.bench.cli.running import go_on
 from backprop_bench.bench.core.engine.cluster import check_cluster

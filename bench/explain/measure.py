@@ -11,13 +11,13 @@ from typing import Any
 
 import msgspec
 
-from backprop_bench.bench.core.engine.book import Book
 from backprop_bench.bench.core.engine.cluster import Cluster
 from backprop_bench.bench.core.engine.context import RunContext
 from backprop_bench.bench.core.engine.jobs import Here, Job, JobRecord, Outcome, Place, Sweep
 from backprop_bench.bench.core.engine.plan import BLOCK_S, Extent, check_timing, make_question
 from backprop_bench.bench.core.engine.progress import Progress
 from backprop_bench.bench.core.engine.reuse import unchanged_runs
+from backprop_bench.bench.core.engine.run_log import RunLog
 from backprop_bench.bench.core.engine.runner import Runner
 from backprop_bench.bench.core.implementations import named_implementation
 from backprop_bench.bench.core.machine.environment import usable_cores
@@ -246,7 +246,7 @@ def run_explanation(run: RunContext, *, scheduler: str | None = None, fresh: boo
         Whether to reuse no training job of earlier runs.
     """
     executor: Sweep = Here(run.dataset, run.threads) if scheduler is None else Cluster(scheduler, run.dataset)
-    known: Mapping[Job, list[JobRecord]] = {} if fresh else known_trainings(run.book.folder, run.threads)
+    known: Mapping[Job, list[JobRecord]] = {} if fresh else known_trainings(run.log.folder, run.threads)
     try:
         train_accuracies(run, executor, known)
         questions = tuple(question for question in run.plan.questions if question.name != ACCURACY)
@@ -266,12 +266,12 @@ def train_accuracies(run: RunContext, executor: Sweep, known: Mapping[Job, list[
     known
         What is reused from earlier runs, from :func:`known_trainings`.
     """
-    question, threads, book, progress = question_named(run.plan, ACCURACY), run.threads, run.book, run.progress
-    _train("select learning rates", question, search_jobs(question, threads), executor, known, book, progress)
-    tuned = with_rates(question, book.find(Search, question))
+    question, threads, log, progress = question_named(run.plan, ACCURACY), run.threads, run.log, run.progress
+    _train("select learning rates", question, search_jobs(question, threads), executor, known, log, progress)
+    tuned = with_rates(question, log.find(Search, question))
     Runner(dataclasses.replace(run, plan=dataclasses.replace(run.plan, questions=(tuned,)))).verify()
-    jobs = [job for job in training_jobs(tuned, threads) if not _unverified(job, tuned, book)]
-    _train("train cells", tuned, jobs, executor, known, book, progress)
+    jobs = [job for job in training_jobs(tuned, threads) if not _unverified(job, tuned, log)]
+    _train("train cells", tuned, jobs, executor, known, log, progress)
 
 
 def is_tuned(entry: Entry) -> bool:
@@ -371,8 +371,8 @@ def _origin(record: JobRecord) -> str | None:
     return None if isinstance(record, Stretch) else record.from_run
 
 
-def _unverified(job: Job, question: Question, book: Book) -> bool:
-    return any(entry.label == job.label and book.unverified(question, entry) for entry in question.entries)
+def _unverified(job: Job, question: Question, log: RunLog) -> bool:
+    return any(entry.label == job.label and log.unverified(question, entry) for entry in question.entries)
 
 
 def _train(
@@ -381,12 +381,12 @@ def _train(
     jobs: Sequence[Job],
     executor: Sweep,
     known: Mapping[Job, list[JobRecord]],
-    book: Book,
+    log: RunLog,
     progress: Progress,
 ) -> None:
     """Do the jobs that are not recorded yet: reuse what is known, and train the others."""
-    recorded = _by_place([*book.find(Search, question), *book.find(Epoch, question)])
-    failed = {(row.phase, row.implementation, row.number) for row in book.find(Failure, question)}
+    recorded = _by_place([*log.find(Search, question), *log.find(Epoch, question)])
+    failed = {(row.phase, row.implementation, row.number) for row in log.find(Failure, question)}
     missing = [
         job
         for job in jobs
@@ -397,10 +397,10 @@ def _train(
         """Record the outcome, without the rows that an interrupted run has already recorded."""
         if isinstance(outcome, str):
             entry = next(entry for entry in question.entries if entry.label == job.label)
-            book.add_failure(question, entry, job.phase, job.seed, outcome)
+            log.add_failure(question, entry, job.phase, job.seed, outcome)
         else:
             there = set(map(job.part, recorded.get(job.place, [])))
-            book.add(*(record for record in outcome if job.part(record) not in there))
+            log.add(*(record for record in outcome if job.part(record) not in there))
         progress.advance(f"cell {job.label}, seed {job.seed}")
 
     others = [job for job in missing if job not in known]

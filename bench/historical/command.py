@@ -6,10 +6,10 @@ from collections.abc import Sequence
 import click
 import numpy as np
 
-from backprop_bench.bench.cli.descriptors import Descriptor
 from backprop_bench.bench.cli.options import RunOptions, folder_of_run, run_options
 from backprop_bench.bench.cli.output import finish
 from backprop_bench.bench.cli.progress import Bars
+from backprop_bench.bench.cli.questions import Descriptor
 from backprop_bench.bench.cli.running import go_on
 from backprop_bench.bench.core.records.kinds import AnyRecord, Trial
 from backprop_bench.bench.core.records.plan import Description

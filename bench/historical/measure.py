@@ -8,11 +8,11 @@ from collections.abc import Sequence
 
 import msgspec
 
-from backprop_bench.bench.core.engine.book import Book
 from backprop_bench.bench.core.engine.context import RunContext
 from backprop_bench.bench.core.engine.jobs import Here, Job, Outcome
 from backprop_bench.bench.core.engine.plan import BLOCK_S
 from backprop_bench.bench.core.engine.progress import Progress
+from backprop_bench.bench.core.engine.run_log import RunLog
 from backprop_bench.bench.core.machine.environment import usable_cores
 from backprop_bench.bench.core.records.kinds import Epoch, Failure, Trial
 from backprop_bench.bench.core.records.plan import Entry, Plan, Question, Timing
@@ -83,28 +83,28 @@ def run_reproduction(run: RunContext) -> None:
         for question in run.plan.questions:
             experiment = EXPERIMENTS[question.name]
             if experiment.patterns is None:
-                _train(question, experiment, run.dataset, run.threads, run.book, run.progress)
+                _train(question, experiment, run.dataset, run.threads, run.log, run.progress)
             else:
-                _try(question, experiment, run.threads, run.book, run.progress)
+                _try(question, experiment, run.threads, run.log, run.progress)
     finally:
         start_again()
 
 
-def _is_over(question: Question, entry: Entry, seed: int, book: Book) -> bool:
+def _is_over(question: Question, entry: Entry, seed: int, log: RunLog) -> bool:
     here = {"implementation": entry.label}
-    tried = book.find(Trial, question, seed=seed, **here)
-    trained = book.find(Epoch, question, seed=seed, epoch=entry.recipe.epochs, **here)
-    return bool(tried or trained or book.find(Failure, question, phase="training", number=seed, **here))
+    tried = log.find(Trial, question, seed=seed, **here)
+    trained = log.find(Epoch, question, seed=seed, epoch=entry.recipe.epochs, **here)
+    return bool(tried or trained or log.find(Failure, question, phase="training", number=seed, **here))
 
 
-def _try(question: Question, experiment: Experiment, threads: int, book: Book, progress: Progress) -> None:
+def _try(question: Question, experiment: Experiment, threads: int, log: RunLog, progress: Progress) -> None:
     """Do the missing trials, with a worker per core."""
     waiting: queue.SimpleQueue[tuple[Entry, int]] = queue.SimpleQueue()
     missing = [
         (entry, seed)
         for entry in question.entries
         for seed in question.seeds
-        if not _is_over(question, entry, seed, book)
+        if not _is_over(question, entry, seed, log)
     ]
     for trial in missing:
         waiting.put(trial)
@@ -121,10 +121,10 @@ def _try(question: Question, experiment: Experiment, threads: int, book: Book, p
                 try:
                     record = _trial(worker, question, experiment, entry, seed)
                 except WorkerError as failure:
-                    book.add_failure(question, entry, "training", seed, str(failure))
+                    log.add_failure(question, entry, "training", seed, str(failure))
                     worker = None
                 else:
-                    book.add(record)
+                    log.add(record)
                 progress.advance(f"{entry.label}, seed {seed}")
 
     if not missing:
@@ -151,7 +151,7 @@ def _trial(worker: Worker, question: Question, experiment: Experiment, entry: En
     return Trial(session=0, question=question.name, implementation=entry.label, seed=seed, **outcome_fields)
 
 
-def _comparisons(question: Question, experiment: Experiment, threads: int, book: Book) -> list[Job]:
+def _comparisons(question: Question, experiment: Experiment, threads: int, log: RunLog) -> list[Job]:
     """Return the missing training jobs in which PyTorch restarts from the weights of NumPy."""
     if not experiment.stretch:
         return []
@@ -175,18 +175,18 @@ def _comparisons(question: Question, experiment: Experiment, threads: int, book:
         for seed in question.seeds[: experiment.compared_seeds]
         if entry.implementation == VERSIONS[0]
     ]
-    return [job for job in jobs if not _is_compared(question, job, book)]
+    return [job for job in jobs if not _is_compared(question, job, log)]
 
 
-def _is_compared(question: Question, job: Job, book: Book) -> bool:
+def _is_compared(question: Question, job: Job, log: RunLog) -> bool:
     here = {"implementation": job.label}
-    return job.is_done(book.find(job.kind, question, seed=job.seed, **here)) or bool(
-        book.find(Failure, question, phase=job.phase, number=job.seed, **here)
+    return job.is_done(log.find(job.kind, question, seed=job.seed, **here)) or bool(
+        log.find(Failure, question, phase=job.phase, number=job.seed, **here)
     )
 
 
 def _train(
-    question: Question, experiment: Experiment, dataset: Dataset, threads: int, book: Book, progress: Progress
+    question: Question, experiment: Experiment, dataset: Dataset, threads: int, log: RunLog, progress: Progress
 ) -> None:
     """Do the missing training jobs on MNIST."""
     jobs = [
@@ -204,18 +204,18 @@ def _train(
         for entry in question.entries
         for seed in question.seeds
         if entry.implementation == VERSIONS[0] or seed < experiment.compared_seeds
-        if not _is_over(question, entry, seed, book)
+        if not _is_over(question, entry, seed, log)
     ]
 
-    jobs += _comparisons(question, experiment, threads, book)
+    jobs += _comparisons(question, experiment, threads, log)
 
     def record(job: Job, outcome: Outcome) -> None:
         if isinstance(outcome, str):
             entry = next(entry for entry in question.entries if entry.label == job.label)
-            book.add_failure(question, entry, job.phase, job.seed, outcome)
+            log.add_failure(question, entry, job.phase, job.seed, outcome)
         else:
-            there = set(map(job.part, book.find(job.kind, question, implementation=job.label, seed=job.seed)))
-            book.add(*(record for record in outcome if job.part(record) not in there))
+            there = set(map(job.part, log.find(job.kind, question, implementation=job.label, seed=job.seed)))
+            log.add(*(record for record in outcome if job.part(record) not in there))
         progress.advance(f"{job.label}, seed {job.seed}")
 
     if jobs:

@@ -2,17 +2,18 @@
 
 import click
 
-from backprop_bench.bench.cli.descriptors import Descriptor
 from backprop_bench.bench.cli.options import RunOptions, folder_of_run, precision_options, run_options
 from backprop_bench.bench.cli.output import finish
 from backprop_bench.bench.cli.progress import Bars
+from backprop_bench.bench.cli.questions import Descriptor
 from backprop_bench.bench.cli.running import go_on
 from backprop_bench.bench.core.implementations import BASELINES, IMPLEMENTATIONS
 from backprop_bench.bench.core.records.plan import Plan
 from backprop_bench.bench.core.records.recorded_run import RecordedRun
 from backprop_bench.bench.ladder.analysis import summarize_ladder
 from backprop_bench.bench.ladder.blas import probe_blas
-from backprop_bench.bench.ladder.measure import plan_ladder, run_ladder
+from backprop_bench.bench.ladder.measure import run_ladder
+from backprop_bench.bench.ladder.plan import plan_ladder
 from backprop_bench.bench.ladder.view import draw_ladder, ladder_charts, ladder_sentences, ladder_tables
 from backprop_bench.bench.report.findings import Finding, Findings
 from backprop_bench.bench.report.numbers import listing, number_interval

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from backprop_bench.bench.cli.descriptors import Descriptor
+from backprop_bench.bench.cli.questions import Descriptor
 from backprop_bench.bench.core.machine.cores import chosen_cores
 from backprop_bench.bench.core.machine.environment import thread_environment
 from backprop_bench.bench.core.records.run_folder import LATEST, new_run_folder

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import click
 
-from backprop_bench.bench.cli.descriptors import Descriptor
 from backprop_bench.bench.cli.options import RunOptions, folder_of_run, run_options
 from backprop_bench.bench.cli.output import finish
 from backprop_bench.bench.cli.progress import Bars
+from backprop_bench.bench.cli.questions import Descriptor
 from backprop_bench.bench.cli.running import go_on
 from backprop_bench.bench.core.machine.cores import chosen_cores
 from backprop_bench.bench.core.records.files import write_whole

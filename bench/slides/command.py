@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from backprop_bench.bench.cli.descriptors import Descriptor, descriptor
+from backprop_bench.bench.cli.questions import Descriptor, descriptor
 from backprop_bench.bench.cli.report import findings_of_run
 from backprop_bench.bench.core.records.files import write_whole
 from backprop_bench.bench.core.records.kinds import Failure

@@ -2,10 +2,10 @@
 
 import click
 
-from backprop_bench.bench.cli.descriptors import Descriptor
 from backprop_bench.bench.cli.options import RunOptions, folder_of_run, run_options
 from backprop_bench.bench.cli.output import finish
 from backprop_bench.bench.cli.progress import Bars
+from backprop_bench.bench.cli.questions import Descriptor
 from backprop_bench.bench.cli.running import go_on
 from backprop_bench.bench.core.records.recorded_run import RecordedRun
 from backprop_bench.bench.report.findings import Finding, Findings, failure_sentences

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from backprop_bench.bench.core.engine.accuracy import open_entry
-from backprop_bench.bench.core.engine.book import Book
 from backprop_bench.bench.core.engine.context import RunContext
 from backprop_bench.bench.core.engine.plan import BLOCK_S, Extent, check_available, make_question
 from backprop_bench.bench.core.engine.progress import Progress
+from backprop_bench.bench.core.engine.run_log import RunLog
 from backprop_bench.bench.core.engine.runner import Runner
 from backprop_bench.bench.core.implementations import named_implementation
 from backprop_bench.bench.core.machine.environment import usable_core_numbers
@@ -92,21 +92,21 @@ def _entry(name: str, dataset: Dataset, changes: dict[str, Any]) -> Entry:
 
 def run_time_to_accuracy(run: RunContext) -> None:
     """Search the recipes, verify the selected ones, and time them; recorded results are not measured again."""
-    dataset, threads, book, progress = run.dataset, run.threads, run.book, run.progress
+    dataset, threads, log, progress = run.dataset, run.threads, run.log, run.progress
     (question,) = run.plan.questions
     try:
         held_out = dataset.hold_out(max(1, len(dataset.x_train) // HELD_OUT))
         with SharedForms(held_out) as shared:
-            _search(question, shared, len(held_out.x_train), threads, book, progress)
-        choices = choose(book.find(Search, question), _implementations(question), TARGETS)
+            _search(question, shared, len(held_out.x_train), threads, log, progress)
+        choices = choose(log.find(Search, question), _implementations(question), TARGETS)
         entries = {entry.label: entry for entry in question.entries}
         wanted = list(dict.fromkeys(choice.label for choice in choices))
         only_these = dataclasses.replace(question, entries=tuple(entries[label] for label in wanted))
         plan = dataclasses.replace(run.plan, questions=(only_these,))
         Runner(dataclasses.replace(run, plan=plan)).verify()
-        verified = [choice for choice in choices if not book.unverified(question, entries[choice.label])]
+        verified = [choice for choice in choices if not log.unverified(question, entries[choice.label])]
         with SharedForms(dataset) as shared:
-            _time_to_accuracy(question, verified, entries, shared, threads, book, progress)
+            _time_to_accuracy(question, verified, entries, shared, threads, log, progress)
     finally:
         start_again()
 
@@ -116,18 +116,18 @@ def _implementations(question: Question) -> dict[str, str]:
 
 
 def _search(
-    question: Question, shared: SharedForms, n_examples: int, threads: int, book: Book, progress: Progress
+    question: Question, shared: SharedForms, n_examples: int, threads: int, log: RunLog, progress: Progress
 ) -> None:
     """Train every recipe once on the examples that are not held out, several at a time, since this is a selection."""
     missing = [
         entry
         for entry in question.entries
-        if not book.find(Search, question, implementation=entry.label)
-        and not book.find(Failure, question, implementation=entry.label)
+        if not log.find(Search, question, implementation=entry.label)
+        and not log.find(Failure, question, implementation=entry.label)
     ]
     with progress.stage("select recipes", len(missing)), together(threads) as pool:
         running = {
-            pool.submit(_search_one, question, entry, shared, n_examples, threads, book): entry for entry in missing
+            pool.submit(_search_one, question, entry, shared, n_examples, threads, log): entry for entry in missing
         }
         for future in concurrent.futures.as_completed(running):
             future.result()
@@ -135,7 +135,7 @@ def _search(
 
 
 def _search_one(
-    question: Question, entry: Entry, shared: SharedForms, n_examples: int, threads: int, book: Book
+    question: Question, entry: Entry, shared: SharedForms, n_examples: int, threads: int, log: RunLog
 ) -> None:
     examples = shared.of(entry.recipe, n_examples)
     try:
@@ -148,11 +148,11 @@ def _search_one(
             worker.ask("begin", Begun, seed=0)
             run = worker.ask("train_until", TrainedUntil, target=max(TARGETS), epochs=question.epochs, pieces=PIECES)
     except WorkerError as failure:
-        book.add_failure(question, entry, "tuning", None, str(failure))
+        log.add_failure(question, entry, "tuning", None, str(failure))
         return
-    book.add(
+    log.add(
         Search(
-            session=book.session,
+            session=log.session,
             question=question.name,
             implementation=entry.label,
             curve=run.curve,
@@ -167,7 +167,7 @@ def _time_to_accuracy(
     entries: dict[str, Entry],
     shared: SharedForms,
     threads: int,
-    book: Book,
+    log: RunLog,
     progress: Progress,
 ) -> None:
     """Train one recipe after the other, in random order within a seed, from other seeds than that of the search."""
@@ -175,8 +175,8 @@ def _time_to_accuracy(
         (seed, choice)
         for seed in (seed + 1 for seed in question.seeds)
         for choice in random.Random(seed).sample(list(choices), len(choices))
-        if not book.find(TimeToAccuracy, question, implementation=choice.label, seed=seed, target=choice.target)
-        and not book.find(Failure, question, implementation=choice.label, phase="timing")
+        if not log.find(TimeToAccuracy, question, implementation=choice.label, seed=seed, target=choice.target)
+        and not log.find(Failure, question, implementation=choice.label, phase="timing")
     ]
     cores = list(usable_core_numbers())[:threads]
     with progress.stage("time to accuracy", len(missing)):
@@ -186,9 +186,9 @@ def _time_to_accuracy(
             try:
                 rows = _run(question, entry, choice, seed, examples, threads, cores)
             except WorkerError as failure:
-                book.add_failure(question, entry, "timing", seed, str(failure))
+                log.add_failure(question, entry, "timing", seed, str(failure))
             else:
-                book.add(*rows)
+                log.add(*rows)
             progress.advance(f"{choice.label}, seed {seed}, to {100 * choice.target:g} %")
 
 

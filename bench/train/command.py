@@ -9,9 +9,9 @@ from typing import Any
 import click
 import msgspec
 
-from backprop_bench.bench.cli.descriptors import Descriptor
 from backprop_bench.bench.cli.output import Output, output_options
 from backprop_bench.bench.cli.progress import Bars
+from backprop_bench.bench.cli.questions import Descriptor
 from backprop_bench.bench.cli.recipe_options import changes_from, recipe_options
 from backprop_bench.bench.core.engine.accuracy import open_request
 from backprop_bench.bench.core.engine.plan import check_available

@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from backprop_bench.bench.cli.descriptors import Descriptor
 from backprop_bench.bench.cli.output import Output, leave, output_options
 from backprop_bench.bench.cli.progress import Bars
+from backprop_bench.bench.cli.questions import Descriptor
 from backprop_bench.bench.cli.recipe_options import changes_from, recipe_options
 from backprop_bench.bench.core.engine.plan import check_available
 from backprop_bench.bench.core.implementations import named_implementation

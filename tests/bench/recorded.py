@@ -11,7 +11,7 @@ import numpy as np
 
 from backprop_bench.bench.core.network import LabelledExamples, Outcomes, TrainedNetwork
 from backprop_bench.bench.core.records.reader import RECORDS
-from backprop_bench.bench.core.stats.stopping import balanced_orders
+from backprop_bench.bench.core.stats.schedule import balanced_orders
 from backprop_bench.data import RECIPES, Layer
 from tests.bench.plain import Row, as_rows, typed, write_description
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from backprop_bench.bench.core.records.plan import Timing
 from backprop_bench.bench.core.stats.intervals import Interval
-from backprop_bench.bench.core.stats.stopping import balanced_orders, pairs, reason_to_stop
+from backprop_bench.bench.core.stats.schedule import balanced_orders, pairs, reason_to_stop
 from tests.bench.plain import Row, paired_interval
 
 Noise = Callable[[np.random.Generator, tuple[int, ...]], NDArray[np.float64]]

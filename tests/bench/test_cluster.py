@@ -19,10 +19,10 @@ from click.testing import CliRunner
 
 from backprop_bench.bench.cli.main import main
 from backprop_bench.bench.core.engine import cluster as clusters
-from backprop_bench.bench.core.engine.book import Book
 from backprop_bench.bench.core.engine.cluster import PYTHON, SOURCE, Cluster, check_cluster, check_software, software
 from backprop_bench.bench.core.engine.context import RunContext
 from backprop_bench.bench.core.engine.jobs import Here, Job, Outcome, Sweep
+from backprop_bench.bench.core.engine.run_log import RunLog
 from backprop_bench.bench.core.machine.environment import cpu, usable_cores
 from backprop_bench.bench.core.records.kinds import Epoch
 from backprop_bench.bench.core.records.writer import Recorder
@@ -145,7 +145,7 @@ def test_a_worker_that_is_killed_in_the_middle_loses_no_cell_and_doubles_none(tm
         for folder, sweep, progress in sweeps:
             folder.mkdir()
             with Recorder(folder) as recorder:
-                train_accuracies(RunContext(plan, dataset, 1, Book(recorder, []), progress), sweep, {})
+                train_accuracies(RunContext(plan, dataset, 1, RunLog(recorder, []), progress), sweep, {})
         assert killing.victim.poll() is not None, "it was killed"
     rows = read_rows(there)
     assert rows_of(rows, "failure") == []

@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from backprop_bench.bench.core.engine.accuracy import open_request, train_question
-from backprop_bench.bench.core.engine.book import Book
 from backprop_bench.bench.core.engine.context import RunContext
+from backprop_bench.bench.core.engine.run_log import RunLog
 from backprop_bench.bench.core.engine.runner import Runner
 from backprop_bench.bench.core.records.kinds import TimedBlock
 from backprop_bench.bench.core.records.plan import Entry, Plan, Question, Timing
@@ -84,12 +84,12 @@ def describe(plan: Plan, dataset: str) -> Row:
 def run(folder: Path, plan: Plan, dataset: str) -> Summary:
     write_description(folder, describe(plan, dataset))
     with Recorder(folder) as recorder:
-        Runner(RunContext(plan, load_dataset(dataset), 1, Book(recorder, read_records(folder)), Silent())).run()
+        Runner(RunContext(plan, load_dataset(dataset), 1, RunLog(recorder, read_records(folder)), Silent())).run()
     return summarize(read_plain_description(folder), read_rows(folder))
 
 
-def book_of(folder: Path) -> Book:
-    return Book(Recorder(folder), [])
+def book_of(folder: Path) -> RunLog:
+    return RunLog(Recorder(folder), [])
 
 
 def question_of(summary: Summary) -> QuestionSummary:
@@ -317,7 +317,7 @@ import contextlib, sys
 from pathlib import Path
 from backprop_bench.bench.core.records.writer import Recorder
 from backprop_bench.bench.core.engine.runner import Runner
-from backprop_bench.bench.core.engine.book import Book
+from backprop_bench.bench.core.engine.run_log import RunLog
 from backprop_bench.bench.core.engine.context import RunContext
 from backprop_bench.bench.core.records.reader import read_description, read_records
 from backprop_bench.data import load_dataset
@@ -330,8 +330,8 @@ folder = Path(sys.argv[1])
 description = read_description(folder)
 with Recorder(folder) as recorder:
     plan = description.plan
-    dataset, book = load_dataset(description.dataset), Book(recorder, read_records(folder))
-    Runner(RunContext(plan, dataset, 1, book, Silent())).run()
+    dataset, log = load_dataset(description.dataset), RunLog(recorder, read_records(folder))
+    Runner(RunContext(plan, dataset, 1, log, Silent())).run()
 """
 
 

@@ -19,12 +19,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from backprop_bench.bench.cli.main import main
-from backprop_bench.bench.core.engine.book import Book
 from backprop_bench.bench.core.engine.cluster import CONNECT_S, WORKER_S
 from backprop_bench.bench.core.engine.context import RunContext
 from backprop_bench.bench.core.engine.jobs import Forms, Here, Job, Outcome, Sweep, carry_out
 from backprop_bench.bench.core.engine.progress import Progress
 from backprop_bench.bench.core.engine.reuse import unchanged_runs
+from backprop_bench.bench.core.engine.run_log import RunLog
 from backprop_bench.bench.core.records.kinds import Search, Stretch
 from backprop_bench.bench.core.records.plan import Plan
 from backprop_bench.bench.core.records.reader import read_records
@@ -289,7 +289,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> str:
         for name, value in FAST.items():
             patched.setattr(plans, name, value)
         train_accuracies(
-            RunContext(small_plan(dataset), dataset, 1, Book(recorder, []), Silent()), Here(dataset, 1), {}
+            RunContext(small_plan(dataset), dataset, 1, RunLog(recorder, []), Silent()), Here(dataset, 1), {}
         )
     return (folder / "records.jsonl").read_text()
 
@@ -364,7 +364,7 @@ def test_what_an_earlier_run_has_trained_is_taken_over_and_what_is_timed_is_not(
     assert not {job.seed for job in known_trainings(second, threads=1)} & {0}, "of another processor"
     assert {row.from_run for rows in known.values() for row in rows if not isinstance(row, Stretch)} == {first.name}
     with Recorder(second) as recorder:
-        train_accuracies(RunContext(small_plan(dataset), dataset, 1, Book(recorder, []), Silent()), Nobody(), known)
+        train_accuracies(RunContext(small_plan(dataset), dataset, 1, RunLog(recorder, []), Silent()), Nobody(), known)
     after = read_rows(second)
     assert accuracies_of(after) == accuracies_of(before)
     assert {row["kind"] for row in after if "from_run" in row} == {"search", "epoch"}
@@ -502,7 +502,7 @@ import sys
 from pathlib import Path
 from backprop_bench.bench.core.records.writer import Recorder
 from backprop_bench.bench.explain import measure as explain
-from backprop_bench.bench.core.engine.book import Book
+from backprop_bench.bench.core.engine.run_log import RunLog
 from backprop_bench.bench.core.engine.context import RunContext
 from backprop_bench.bench.core.records.reader import read_description, read_records
 from backprop_bench.bench.core.engine.jobs import Here
@@ -515,7 +515,7 @@ folder = Path(sys.argv[1])
 description = read_description(folder)
 plan, dataset = description.plan, load_dataset(description.dataset)
 with Recorder(folder) as recorder:
-    run = RunContext(plan, dataset, 1, Book(recorder, read_records(folder)), Silent())
+    run = RunContext(plan, dataset, 1, RunLog(recorder, read_records(folder)), Silent())
     explain.train_accuracies(run, Here(dataset, 1), {{}})
 """
 
@@ -561,7 +561,7 @@ def test_what_a_power_cut_has_left_of_a_training_is_made_whole_and_not_doubled(
     with Recorder(tmp_path) as recorder:
         left = read_records(tmp_path)
         train_accuracies(
-            RunContext(small_plan(dataset), dataset, 1, Book(recorder, left), Silent()), Here(dataset, 1), {}
+            RunContext(small_plan(dataset), dataset, 1, RunLog(recorder, left), Silent()), Here(dataset, 1), {}
         )
     assert accuracies_of(read_rows(tmp_path)) == accuracies_of(rows)
 

@@ -22,7 +22,8 @@ from backprop_bench.bench.core.worker.shared_data import SharedExamples
 from backprop_bench.bench.ladder import measure
 from backprop_bench.bench.ladder.analysis import Ladder
 from backprop_bench.bench.ladder.command import ladder_findings
-from backprop_bench.bench.ladder.measure import STAGES, plan_ladder
+from backprop_bench.bench.ladder.plan import plan_ladder
+from backprop_bench.bench.ladder.stages import STAGES
 from backprop_bench.bench.ladder.view import draw_ladder, ladder_sentences, ladder_tables
 from backprop_bench.data import SHARED, InputError, fit_recipe, load_dataset
 from tests.bench.plain import read_rows, recorded, rows_of, summarize_ladder

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from backprop_bench.bench.cli.main import main
-from backprop_bench.bench.core.engine.book import Book
+from backprop_bench.bench.core.engine.run_log import RunLog
 from backprop_bench.bench.core.implementations import named_implementation
 from backprop_bench.bench.core.records.writer import Recorder
 from backprop_bench.bench.historical import experiments
@@ -488,13 +488,13 @@ def test_what_is_compared_in_stretches_is_known_seed_by_seed_and_a_failure_of_it
     (question,) = reproduce.plan_reproduction(load_dataset(small), ["nielsen-30"]).questions
     entry = question.entries[0]
     with Recorder(tmp_path) as recorder:
-        book = Book(recorder, [])
+        log = RunLog(recorder, [])
         row = {"kind": "stretch", "question": question.name, "implementation": entry.label, "seed": 0, "batches": 10}
-        book.add(*typed([{**row, "epoch": epoch, "distance": 0.0} for epoch in (1, 2)]))
-        book.add_failure(question, entry, "comparison", 1, "the other version broke")
-        missing = reproduce._comparisons(question, SMALL["nielsen-30"], 1, book)
+        log.add(*typed([{**row, "epoch": epoch, "distance": 0.0} for epoch in (1, 2)]))
+        log.add_failure(question, entry, "comparison", 1, "the other version broke")
+        missing = reproduce._comparisons(question, SMALL["nielsen-30"], 1, log)
         assert [job.seed for job in missing] == [2]
-        assert not reproduce._is_over(question, entry, 1, book), "it is still to be trained"
+        assert not reproduce._is_over(question, entry, 1, log), "it is still to be trained"
 
 
 def test_a_published_name_covers_its_variations(small: str) -> None:

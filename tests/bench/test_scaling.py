@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 from backprop_bench.bench.cli.main import main
 from backprop_bench.bench.core.baselines.parts import NumpyReading
 from backprop_bench.bench.core.implementations import BASELINES, named_implementation
-from backprop_bench.bench.core.stats.work import step_work
+from backprop_bench.bench.core.stats.flops import step_work
 from backprop_bench.bench.scaling import plan as plans
 from backprop_bench.bench.scaling.analysis import Scaling
 from backprop_bench.bench.scaling.command import scale_findings

@@ -12,7 +12,7 @@ import pytest
 from backprop_bench.bench.core.engine.plan import MIN_REPLICATES
 from backprop_bench.bench.core.records.plan import Timing
 from backprop_bench.bench.core.stats.intervals import Interval
-from backprop_bench.bench.core.stats.stopping import balanced_orders, pairs, reason_to_stop
+from backprop_bench.bench.core.stats.schedule import balanced_orders, pairs, reason_to_stop
 from tests.bench.plain import (
     Row,
     as_rows,

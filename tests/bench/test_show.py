@@ -18,7 +18,7 @@ from click.testing import CliRunner, Result
 from backprop_bench.bench.cli.main import CLOSED, main
 from backprop_bench.bench.core.records.plan import Timing
 from backprop_bench.bench.core.records.reader import DESCRIPTION, RECORDS
-from backprop_bench.bench.ladder.measure import STAGES
+from backprop_bench.bench.ladder.stages import STAGES
 from backprop_bench.bench.report.chart import WIDEST
 from tests.bench import test_chain, test_explain
 from tests.bench.plain import Row

@@ -20,14 +20,14 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from backprop_bench.bench.cli.further import further_runs, runs_beside
 from backprop_bench.bench.cli.main import main
+from backprop_bench.bench.cli.other_runs import other_runs, runs_beside
 from backprop_bench.bench.compare.figures import draw_all
 from backprop_bench.bench.compare.report import Material, make_report, write_report
 from backprop_bench.bench.core.network import TrainedNetwork
 from backprop_bench.bench.report.blocks import Block, Caution, Heading, Listed, Shown
 from backprop_bench.bench.report.evidence import Evidence, source_description
-from backprop_bench.bench.report.further import differences, further_blocks
+from backprop_bench.bench.report.other_runs import differences, other_run_blocks
 from backprop_bench.bench.report.page import data_uri
 from backprop_bench.bench.report.panel import Panel, make_panel
 from backprop_bench.bench.report.table import sort_value
@@ -58,7 +58,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def blocks_of(run: Path) -> list[Block]:
     description, rows = recorded_run()
-    material = Material(summarize(description, rows), typed(rows), further_runs(run))
+    material = Material(summarize(description, rows), typed(rows), other_runs(run))
     figures = {figure.name: figure for figure in draw_all(material.summary, run / "figures")}
     return [block for section in make_report(material, figures).sections for block in section.blocks]
 
@@ -217,7 +217,7 @@ def test_names_that_would_end_the_script_are_text_on_the_page(tmp_path: Path) ->
 
 def test_further_runs_are_shown_with_where_they_come_from_and_a_broken_one_in_one_sentence(run: Path) -> None:
     description, _ = recorded_run()
-    shown = further_blocks(further_runs(run), "fast", described(description))
+    shown = other_run_blocks(other_runs(run), "fast", described(description))
     assert [block.text for block in shown if isinstance(block, Heading)] == [
         "How time grows: broken",
         "Speed-up of every stage: ladder",
@@ -238,7 +238,7 @@ def test_a_further_run_with_torn_records_or_none_leaves_the_report_whole(tmp_pat
     (tmp_path / "run" / "odd" / "run.json").write_text("[]")
     (tmp_path / "run" / "odd-drift").mkdir()
     (tmp_path / "run" / "odd-drift" / "drift.json").write_text("{}")
-    sentences = [further.trouble or "" for further in further_runs(tmp_path / "run")]
+    sentences = [further.trouble or "" for further in other_runs(tmp_path / "run")]
     assert [bool(sentence) for sentence in sentences] == [True, True, True]
     assert str(tmp_path) not in " ".join(sentences)
 
@@ -252,7 +252,7 @@ def test_runs_are_found_within_a_folder_and_those_of_other_commands_beside_the_l
     assert [path.name for path in runs_beside(run)] == ["inner"]
     (results / "latest").symlink_to("one")
     assert [path.name for path in runs_beside(run)] == ["inner", "latest-ladder"]
-    assert [further.folder for further in further_runs(results / "latest")] == ["inner", "../two"]
+    assert [further.folder for further in other_runs(results / "latest")] == ["inner", "../two"]
 
 
 @pytest.mark.slow
@@ -267,7 +267,7 @@ def test_with_names_the_runs_to_show_and_nothing_else(run: Path, tmp_path: Path)
 
 def test_with_a_folder_that_is_not_there_or_beside_a_run_of_another_command_is_refused(run: Path) -> None:
     with pytest.raises(InputError, match="there is no such folder"):
-        further_runs(run, [run / "nowhere"])
+        other_runs(run, [run / "nowhere"])
     asked = CliRunner().invoke(main, ["report", str(run / "ladder"), "--with", str(run)])
     assert asked.exit_code == 2
     assert "includes no other runs" in asked.output

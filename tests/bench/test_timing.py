@@ -14,13 +14,13 @@ import numpy as np
 import pytest
 
 import backprop_bench.bench.core.engine.timing as driver
-from backprop_bench.bench.core.engine.book import Book
+from backprop_bench.bench.core.engine.run_log import RunLog
 from backprop_bench.bench.core.records.plan import Entry, Plan, Question, Timing
 from backprop_bench.bench.core.records.reader import read_records
 from backprop_bench.bench.core.records.writer import Recorder
-from backprop_bench.bench.core.worker import session
+from backprop_bench.bench.core.worker import clock
 from backprop_bench.bench.core.worker.client import WorkerError
-from backprop_bench.bench.core.worker.session import Training
+from backprop_bench.bench.core.worker.clock import Training
 from backprop_bench.data import Examples, Recipe, Trainer
 from tests.bench.plain import Row, paired_ratio, read_rows, rows_of
 from tests.bench.simulated import Silent
@@ -131,10 +131,10 @@ def measure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., li
         asked = question(timing)
         plan = Plan((asked,), part_blocks=1, part_seconds=0.1, verification_steps=None, passes=passes)
         with Recorder(tmp_path) as recorder:
-            book = Book(recorder, read_records(tmp_path))
+            log = RunLog(recorder, read_records(tmp_path))
             for number in range(1, passes + 1):
                 machine.now += 50.0  # trainings, or another question
-                driver.time_question(asked, plan, shared, 1, cores, book, Silent(), number)
+                driver.time_question(asked, plan, shared, 1, cores, log, Silent(), number)
         return read_rows(tmp_path)
 
     return run
@@ -250,6 +250,6 @@ def test_an_injected_slowdown_takes_its_share_of_the_time_of_the_block(monkeypat
     training = Training(trainer, Recipe(layer_sizes=(2, 2)), examples)
     for extra, wall_s in ((0.0, 1.0), (1.0, 2.0), (3.0, 4.0)):
         ticks = itertools.count()
-        clock = types.SimpleNamespace(perf_counter=lambda ticks=ticks: float(next(ticks)))  # a second a look
-        monkeypatch.setattr(session, "time", clock)
+        ticking = types.SimpleNamespace(perf_counter=lambda ticks=ticks: float(next(ticks)))  # a second a look
+        monkeypatch.setattr(clock, "time", ticking)
         assert training.timed([np.arange(3)], extra) == (wall_s, 3.0)

@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 from backprop_bench.bench.cli.main import main
 from backprop_bench.bench.core import trained
 from backprop_bench.bench.core.engine.accuracy import train_question
-from backprop_bench.bench.core.engine.book import Book
+from backprop_bench.bench.core.engine.run_log import RunLog
 from backprop_bench.bench.core.records.kinds import Trained
 from backprop_bench.bench.core.records.plan import Plan
 from backprop_bench.bench.core.records.reader import of_kind, read_records
@@ -55,8 +55,8 @@ def train(folder: Path, plan: Plan, dataset: str) -> list[Row]:
     (question,) = plan.questions
     try:
         with Recorder(folder) as recorder, SharedForms(load_dataset(dataset)) as shared:
-            book = Book(recorder, read_records(folder))
-            train_question(question, question.seeds, shared, 1, book, Silent(), keep=True)
+            log = RunLog(recorder, read_records(folder))
+            train_question(question, question.seeds, shared, 1, log, Silent(), keep=True)
     finally:
         start_again()  # as a comparison does: what ended early stopped all workers
     return read_rows(folder)

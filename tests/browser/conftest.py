@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from backprop_bench.bench.cli.further import further_runs
+from backprop_bench.bench.cli.other_runs import other_runs
 from backprop_bench.bench.compare.report import Material, write_report
 from backprop_bench.bench.core.network import Outcomes
 from tests.bench.plain import summarize, typed
@@ -54,7 +54,7 @@ def page(tmp_path_factory: pytest.TempPathFactory, outcomes: Outcomes) -> Path:
     write_run(folder / "ladder", "ladder", *timed_run(rungs))
     write_run(folder / "broken", "scale", {"plan": {}}, [])
     summary = summarize(description, rows, outcomes)
-    return write_report(Material(summary, typed(rows), further_runs(folder)), folder)[0]
+    return write_report(Material(summary, typed(rows), other_runs(folder)), folder)[0]
 
 
 @pytest.fixture(scope="session")

@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
-from backprop_bench.bench.core.engine.book import Book
 from backprop_bench.bench.core.engine.progress import Progress
+from backprop_bench.bench.core.engine.run_log import RunLog
 from backprop_bench.bench.core.machine.environment import usable_core_numbers
 from backprop_bench.bench.core.records.kinds import Epoch, Failure, Trained
 from backprop_bench.bench.core.records.plan import Entry, Question
@@ -48,7 +48,7 @@ def train_question(
     seeds: Sequence[int],
     shared: SharedForms,
     threads: int,
-    book: Book,
+    log: RunLog,
     progress: Progress,
     keep: bool = False,
 ) -> None:
@@ -64,7 +64,7 @@ def train_question(
         (entry, seed)
         for entry in question.originals
         for seed in seeds
-        if not book.unverified(question, entry) and not _is_over(question, entry, seed, book, seed in kept)
+        if not log.unverified(question, entry) and not _is_over(question, entry, seed, log, seed in kept)
     ]
     if not jobs:
         return
@@ -74,7 +74,7 @@ def train_question(
     ):
         running = {
             pool.submit(
-                _train, question, job, shared.of(job[0].recipe, question.examples), threads, book, job[1] in kept
+                _train, question, job, shared.of(job[0].recipe, question.examples), threads, log, job[1] in kept
             ): job
             for job in jobs
         }
@@ -84,19 +84,19 @@ def train_question(
             progress.advance(f"{entry.name}, seed {seed}")
 
 
-def _is_over(question: Question, entry: Entry, seed: int, book: Book, keep: bool) -> bool:
-    done = book.find(Epoch, question, implementation=entry.label, seed=seed, epoch=question.epochs)
-    kept = not keep or book.find(Trained, question, implementation=entry.label, seed=seed)
-    failed = book.find(Failure, question, implementation=entry.label, phase="training", number=seed)
+def _is_over(question: Question, entry: Entry, seed: int, log: RunLog, keep: bool) -> bool:
+    done = log.find(Epoch, question, implementation=entry.label, seed=seed, epoch=question.epochs)
+    kept = not keep or log.find(Trained, question, implementation=entry.label, seed=seed)
+    failed = log.find(Failure, question, implementation=entry.label, phase="training", number=seed)
     return bool((done and kept) or failed)
 
 
 def _train(
-    question: Question, job: tuple[Entry, int], examples: SharedExamples, threads: int, book: Book, keep: bool
+    question: Question, job: tuple[Entry, int], examples: SharedExamples, threads: int, log: RunLog, keep: bool
 ) -> None:
     """Train one implementation from one seed; epochs that are recorded are trained again, but not recorded again."""
     entry, seed = job
-    recorded = len(book.find(Epoch, question, implementation=entry.label, seed=seed))
+    recorded = len(log.find(Epoch, question, implementation=entry.label, seed=seed))
     try:
         with Worker(threads, descriptors=[examples.descriptor]) as worker:
             open_entry(entry, examples, worker, threads, list(usable_core_numbers()))
@@ -106,9 +106,9 @@ def _train(
                 if epoch < recorded:
                     continue
                 accuracy = worker.ask("evaluate", Evaluated).accuracy
-                book.add(
+                log.add(
                     Epoch(
-                        session=book.session,
+                        session=log.session,
                         question=question.name,
                         implementation=entry.label,
                         seed=seed,
@@ -120,19 +120,19 @@ def _train(
                 )
             if keep:
                 diverged = question.epochs > 0 and loss is None
-                _keep(question, job, None if diverged else worker, examples.dataset, book)
+                _keep(question, job, None if diverged else worker, examples.dataset, log)
     except WorkerError as failure:
-        book.add_failure(question, entry, "training", seed, str(failure))
+        log.add_failure(question, entry, "training", seed, str(failure))
 
 
-def _keep(question: Question, job: tuple[Entry, int], worker: Worker | None, dataset: str, book: Book) -> None:
+def _keep(question: Question, job: tuple[Entry, int], worker: Worker | None, dataset: str, log: RunLog) -> None:
     """Let a worker write its network to a file, and record where it is; without one, that there is none.
 
     The file is there before its row, so that a run which is stopped in between writes it again.
     """
     entry, seed = job
     record = Trained(
-        session=book.session,
+        session=log.session,
         question=question.name,
         implementation=entry.label,
         seed=seed,
@@ -148,9 +148,9 @@ def _keep(question: Question, job: tuple[Entry, int], worker: Worker | None, dat
     if worker is not None:
         name = trained_file(question.name, entry.label)
         try:
-            worker.ask("keep", Done, path=str(book.folder / name))
-            sha256, size = check_saved(book.folder / name)
+            worker.ask("keep", Done, path=str(log.folder / name))
+            sha256, size = check_saved(log.folder / name)
         except (WorkerError, NotSaved) as failure:
             raise WorkerError(f"the trained network is not kept: {failure}") from failure
         record = msgspec.structs.replace(record, file=name, sha256=sha256, bytes=size)
-    book.add(record)
+    log.add(record)

@@ -2,8 +2,8 @@
 
 import dataclasses
 
-from backprop_bench.bench.core.engine.book import Book
 from backprop_bench.bench.core.engine.progress import Progress
+from backprop_bench.bench.core.engine.run_log import RunLog
 from backprop_bench.bench.core.records.plan import Plan
 from backprop_bench.data import Dataset
 
@@ -20,7 +20,7 @@ class RunContext:
         What is trained on; its name is how workers load it to verify.
     threads
         Threads of every worker.
-    book
+    log
         What is recorded; what is in it is not done again.
     progress
         Is told how far the run is.
@@ -29,5 +29,5 @@ class RunContext:
     plan: Plan
     dataset: Dataset
     threads: int
-    book: Book
+    log: RunLog
     progress: Progress

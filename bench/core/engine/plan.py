@@ -30,7 +30,7 @@ class Extent:
     seeds
         Number of seeds.
     budget_s
-        Seconds of the timing, as of :class:`backprop_bench.bench.core.stats.stopping.Timing`.
+        Seconds of the timing, as of :class:`backprop_bench.bench.core.stats.schedule.Timing`.
     """
 
     examples: int | None

@@ -62,7 +62,7 @@ class Runner:
         self.plan = run.plan
         self.dataset = run.dataset
         self.threads = run.threads
-        self.book = run.book
+        self.log = run.log
         self.progress = run.progress
 
     def verify(self) -> None:
@@ -79,7 +79,7 @@ class Runner:
                     for question in self.plan.questions:
                         seeds = question.seeds[number - 1 :: self.plan.passes]
                         keep = self.plan.keeps_trained
-                        train_question(question, seeds, shared, self.threads, self.book, self.progress, keep)
+                        train_question(question, seeds, shared, self.threads, self.log, self.progress, keep)
                     self._time_all(shared, number)
         finally:
             start_again()
@@ -102,7 +102,7 @@ class Runner:
                 if question is None:
                     return
                 threads = question.threads or self.threads
-                time_question(question, self.plan, shared, threads, mine, self.book, self.progress, number)
+                time_question(question, self.plan, shared, threads, mine, self.log, self.progress, number)
 
         with concurrent.futures.ThreadPoolExecutor(self.plan.at_once) as pool:
             try:
@@ -122,8 +122,8 @@ class Runner:
             for entry in question.originals:
                 if trains_nothing(entry.implementation):
                     continue
-                verified = self.book.find(Verification, question, implementation=entry.name)
-                if not verified and not self.book.unverified(question, entry):
+                verified = self.log.find(Verification, question, implementation=entry.name)
+                if not verified and not self.log.unverified(question, entry):
                     alike = entry.implementation, entry.core_type, entry.threads or self.threads
                     missing.setdefault(alike, []).append((question, entry))
         with (
@@ -153,18 +153,18 @@ class Runner:
 
     def _record_checks(self, question: Question, entry: Entry, outcome: _Verified | WorkerError) -> None:
         if isinstance(outcome, Refusal):
-            self.book.add_failure(question, entry, "verification", None, str(outcome))
+            self.log.add_failure(question, entry, "verification", None, str(outcome))
             return
         if isinstance(outcome, WorkerError):
-            self.book.add_failure(question, entry, "verification", None, f"not timed: during verification {outcome}")
+            self.log.add_failure(question, entry, "verification", None, f"not timed: during verification {outcome}")
             return
         failed = outcome.failed
         if failed is not None:  # the failure first: whatever happens in between, it is never timed
             what = f"{failed.check} in {failed.dtype} against {failed.reference}"
             message = f"not timed: verification failed: {what}: {failed.where}"
             message = "; ".join([message, *outcome.questions])
-            self.book.add_failure(question, entry, "verification", None, message)
-        self.book.add(*(_record_of(check, question, entry, self.book.session) for check in outcome.checks))
+            self.log.add_failure(question, entry, "verification", None, message)
+        self.log.add(*(_record_of(check, question, entry, self.log.session) for check in outcome.checks))
 
 
 def _record_of(check: Parity, question: Question, entry: Entry, session: int) -> Verification:

@@ -9,14 +9,14 @@ from typing import Any
 import msgspec
 
 from backprop_bench.bench.core.engine.accuracy import open_entry
-from backprop_bench.bench.core.engine.book import Book
 from backprop_bench.bench.core.engine.progress import Progress
+from backprop_bench.bench.core.engine.run_log import RunLog
 from backprop_bench.bench.core.machine.cores import CoreMeter
 from backprop_bench.bench.core.records.kinds import Block, End, Failure, Start, StepPart, Stop, StopReason, TimedBlock
 from backprop_bench.bench.core.records.plan import Entry, Plan, Question
 from backprop_bench.bench.core.stats.intervals import Interval
 from backprop_bench.bench.core.stats.ratios import paired_interval, spent_s
-from backprop_bench.bench.core.stats.stopping import balanced_orders, is_precise, pairs, reason_to_stop
+from backprop_bench.bench.core.stats.schedule import balanced_orders, is_precise, pairs, reason_to_stop
 from backprop_bench.bench.core.worker.client import Worker, WorkerError, together
 from backprop_bench.bench.core.worker.replies import Begun, Ended, Opened, TimedParts, WarmedUp
 from backprop_bench.bench.core.worker.shared_data import SharedExamples, SharedForms
@@ -28,7 +28,7 @@ def time_question(
     shared: SharedForms,
     threads: int,
     cores: Sequence[int],
-    book: Book,
+    log: RunLog,
     progress: Progress,
     timing_pass: int,
 ) -> None:
@@ -39,9 +39,9 @@ def time_question(
     timing_pass
         Counted from 1: this one may use up so many of as many shares of the budget as the plan has passes.
     """
-    if book.find(Stop, question):
+    if log.find(Stop, question):
         return
-    timing = _Timing(question, plan, shared, threads, cores, book, progress, timing_pass)
+    timing = _Timing(question, plan, shared, threads, cores, log, progress, timing_pass)
     left_s = question.timing.budget_s * timing.share - timing.spent_s()
     if timing.is_last or left_s > 0:
         with progress.stage(f"time {question.name}", max(0.0, left_s)):
@@ -65,7 +65,7 @@ class _Timing:
         shared: SharedForms,
         threads: int,
         cores: Sequence[int],
-        book: Book,
+        log: RunLog,
         progress: Progress,
         timing_pass: int,
     ) -> None:
@@ -75,7 +75,7 @@ class _Timing:
         self.threads = threads
         """Of every worker whose entry does not say how many."""
         self.most_threads = max(threads, *(entry.threads or 0 for entry in question.entries), 0)
-        self.book = book
+        self.log = log
         self.progress = progress
         self.cores = cores
         self.timing_pass = timing_pass
@@ -83,10 +83,10 @@ class _Timing:
         """Of the timing that is done when this pass is over."""
         self.is_last = timing_pass == plan.passes
         self.core_meter = CoreMeter()
-        blocks = book.find(Block, question)
-        self.spent_before_s = spent_s(row for row in blocks if row.session != book.session)
+        blocks = log.find(Block, question)
+        self.spent_before_s = spent_s(row for row in blocks if row.session != log.session)
         """In earlier sessions."""
-        self.began = time.monotonic() - spent_s(row for row in blocks if row.session == book.session)
+        self.began = time.monotonic() - spent_s(row for row in blocks if row.session == log.session)
         """When this session would have begun, had it done nothing but this timing."""
         self.aside_s = 0.0
         """Spent in this timing_pass on the parts of a step, and on waiting for those that broke: not of the budget."""
@@ -99,18 +99,18 @@ class _Timing:
 
     def run(self) -> None:
         """Time process replicates until it is enough, and say why; or until it is enough for this pass."""
-        last = max((row.replicate for row in self.book.find(Start, self.question)), default=-1)
+        last = max((row.replicate for row in self.log.find(Start, self.question)), default=-1)
         self._look_at_cores()
         while (reason := self._reason()) is None or self._without_parts(self._able()):
             if reason is None and not self.is_last and self._is_enough_for_now():
                 return
             last += 1
             self._process_set(last)
-        replicates = len({row.replicate for row in self.book.find(Block, self.question)})
+        replicates = len({row.replicate for row in self.log.find(Block, self.question)})
         assert reason is not None  # or the loop would go on
-        self.book.add(
+        self.log.add(
             Stop(
-                session=self.book.session,
+                session=self.log.session,
                 question=self.question.name,
                 reason=reason,
                 replicates=replicates,
@@ -146,8 +146,8 @@ class _Timing:
         return [
             entry
             for entry in self.question.entries
-            if not self.book.unverified(self.question, entry)
-            and not self.book.find(Failure, self.question, implementation=entry.label, phase="timing")
+            if not self.log.unverified(self.question, entry)
+            and not self.log.find(Failure, self.question, implementation=entry.label, phase="timing")
         ]
 
     def _compared(self) -> list[str]:
@@ -162,7 +162,7 @@ class _Timing:
 
     def _ratios(self) -> tuple[list[tuple[Interval, int]], int]:
         """Return every ratio with the process replicates behind it, and the number of all replicates."""
-        blocks = self.book.find(Block, self.question)
+        blocks = self.log.find(Block, self.question)
         ratios = [paired_interval(blocks, *pair) for pair in pairs(self._compared())]
         return ratios, len({row.replicate for row in blocks})
 
@@ -182,7 +182,7 @@ class _Timing:
             for entry in list(team):
                 with self._surviving(team, entry, number):
                     ended = team[entry].ask("end", Ended)
-                    self.book.add(End(**self._of(entry), replicate=number, **msgspec.structs.asdict(ended)))
+                    self.log.add(End(**self._of(entry), replicate=number, **msgspec.structs.asdict(ended)))
             self.last_set_s = self._at_s() - began_s
             if self._without_parts(list(team)):
                 before_s = self._at_s()
@@ -191,7 +191,7 @@ class _Timing:
 
     def _of(self, entry: Entry) -> dict[str, Any]:
         """Return what every record of an entry has."""
-        return {"session": self.book.session, "question": self.question.name, "implementation": entry.label}
+        return {"session": self.log.session, "question": self.question.name, "implementation": entry.label}
 
     @contextlib.contextmanager
     def _surviving(self, team: Team, entry: Entry, number: int) -> Iterator[None]:
@@ -201,7 +201,7 @@ class _Timing:
             yield
         except WorkerError as failure:
             self.aside_s += time.monotonic() - began
-            self.book.add_failure(self.question, entry, "timing", number, str(failure))
+            self.log.add_failure(self.question, entry, "timing", number, str(failure))
             team.pop(entry).close()
 
     def _start_all(self, number: int, stack: contextlib.ExitStack) -> Team:
@@ -224,7 +224,7 @@ class _Timing:
                 try:
                     team[entry], opened, begun = future.result()
                 except WorkerError as failure:
-                    self.book.add_failure(self.question, entry, "timing", number, str(failure))
+                    self.log.add_failure(self.question, entry, "timing", number, str(failure))
                     broken.append(entry)
                     continue
                 with self._surviving(team, entry, number):
@@ -236,7 +236,7 @@ class _Timing:
 
     def _record_start(self, entry: Entry, number: int, opened: Opened, begun: Begun, warmed: WarmedUp) -> None:
         alone = self._starts_alone(entry)
-        self.book.add(
+        self.log.add(
             Start(
                 **self._of(entry),
                 replicate=number,
@@ -254,7 +254,7 @@ class _Timing:
 
     def _starts_alone(self, entry: Entry) -> bool:
         """Say whether the start of an implementation has not been timed yet."""
-        starts = self.book.find(Start, self.question, implementation=entry.label)
+        starts = self.log.find(Start, self.question, implementation=entry.label)
         return all(row.import_s is None for row in starts)
 
     def _start(
@@ -268,7 +268,7 @@ class _Timing:
     def _warm_up(self, worker: Worker, entry: Entry) -> WarmedUp:
         """Warm a worker up, with blocks as in the replicates before; a second copy has those of the first."""
         fellows = [other.label for other in self.question.entries if other.name == entry.name]
-        starts = [row for row in self.book.find(Start, self.question) if row.implementation in fellows]
+        starts = [row for row in self.log.find(Start, self.question) if row.implementation in fellows]
         batches = starts[0].block_batches if starts else None
         warmed = worker.ask("warm_up", WarmedUp, block_s=self.question.timing.block_s, batches=batches)
         self.batches[entry] = warmed.block_batches
@@ -294,7 +294,7 @@ class _Timing:
             asked = {"batches": self.batches[entry], "injected": entry.injected, "overhead": entry.overhead}
             timed = team[entry].ask("block", TimedBlock, **asked)
             place: dict[str, Any] = {"replicate": number, "round": done, "position": position, "at_s": self._at_s()}
-            self.book.add(Block(**self._of(entry), **place, **msgspec.structs.asdict(timed)), sync=False)
+            self.log.add(Block(**self._of(entry), **place, **msgspec.structs.asdict(timed)), sync=False)
 
     def _without_parts(self, entries: list[Entry]) -> list[Entry]:
         """Return the entries whose steps have not been timed part by part yet."""
@@ -307,7 +307,7 @@ class _Timing:
         ]
 
     def _parts_of(self, entry: Entry, block: int) -> list[StepPart]:
-        return self.book.find(StepPart, self.question, implementation=entry.label, block=block)
+        return self.log.find(StepPart, self.question, implementation=entry.label, block=block)
 
     def _time_parts(self, number: int, team: Team) -> None:
         """Time the parts of a step, in interleaved blocks."""
@@ -318,7 +318,7 @@ class _Timing:
                         self._time_parts_of(entry, block, team[entry])
 
     def _time_parts_of(self, entry: Entry, block: int, worker: Worker) -> None:
-        blocks = self.book.find(Block, self.question, implementation=entry.label)
+        blocks = self.log.find(Block, self.question, implementation=entry.label)
         example_s = sum(row.wall_s for row in blocks) / sum(row.examples for row in blocks)
         step_s = example_s * (entry.recipe.batch_size or self.question.examples)
         timed = worker.ask("time_parts", TimedParts, steps=max(1, round(self.plan.part_seconds / step_s)))
@@ -326,4 +326,4 @@ class _Timing:
             self.undivided.add(entry.label)
             return
         common = {**self._of(entry), "block": block, "steps": timed.steps, "batch_size": timed.batch_size}
-        self.book.add(*(StepPart(**common, part=part, wall_s=wall) for part, wall in timed.wall_s.items()))
+        self.log.add(*(StepPart(**common, part=part, wall_s=wall) for part, wall in timed.wall_s.items()))

@@ -11,10 +11,11 @@ import threadpoolctl
 from backprop_bench.bench.core.machine.energy import EnergyMeter
 from backprop_bench.bench.core.machine.interference import Snapshot, disturbance
 from backprop_bench.bench.core.records.kinds import TimedBlock
+from backprop_bench.bench.core.worker.clock import Training, took
 from backprop_bench.bench.core.worker.handlers import handler
 from backprop_bench.bench.core.worker.memory import give_back_memory, peak_memory_bytes, reset_peak_memory
 from backprop_bench.bench.core.worker.replies import Ended, MemoryUse, TimedParts, WarmedUp
-from backprop_bench.bench.core.worker.session import Session, Training, number, took
+from backprop_bench.bench.core.worker.session import Session, number
 from backprop_bench.data import DividesSteps, batch_order, initial_parameters
 
 BLOCK_PER_WARM_UP = 6

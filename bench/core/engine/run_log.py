@@ -1,4 +1,4 @@
-"""`Book`: what a run has recorded, on the disk and at hand."""
+"""`RunLog`: what a run has recorded, on the disk and at hand."""
 
 import threading
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from backprop_bench.bench.core.records.reader import Kind, of_kind
 from backprop_bench.bench.core.records.writer import Recorder
 
 
-class Book:
+class RunLog:
     """Records of a run: those that were there, and those that are added. Several threads may write.
 
     Parameters

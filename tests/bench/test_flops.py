@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.utils.flop_counter import FlopCounterMode
 
-from backprop_bench.bench.core.stats.work import Work, epoch_work, step_work
+from backprop_bench.bench.core.stats.flops import Work, epoch_work, step_work
 from backprop_bench.data import Floats, Layer, Recipe, initial_parameters
 from backprop_bench.scratch.numpy_trainer import NumpyTrainer
 from backprop_bench.torch_impl.model import Perceptron, loss_of

@@ -7,18 +7,18 @@ from pathlib import Path
 
 import click
 
-from backprop_bench.bench.cli.descriptors import FOLDERS, Descriptor, descriptor
+from backprop_bench.bench.cli.questions import FOLDERS, Descriptor, descriptor
 from backprop_bench.bench.core.records.plan import Description, Plan
 from backprop_bench.bench.core.records.reader import DESCRIPTION
 from backprop_bench.bench.core.records.recorded_run import RecordedRun, read_run
 from backprop_bench.bench.core.records.run_folder import LATEST, command_of_run
 from backprop_bench.bench.report.blocks import Picture
 from backprop_bench.bench.report.drawing import to_svg
-from backprop_bench.bench.report.further import FurtherRun, Part
+from backprop_bench.bench.report.other_runs import OtherRun, Part
 from backprop_bench.data import InputError
 
 
-def further_runs(folder: Path, named: Sequence[Path] = ()) -> list[FurtherRun]:
+def other_runs(folder: Path, named: Sequence[Path] = ()) -> list[OtherRun]:
     """Return the other runs that the report of a run includes.
 
     Parameters
@@ -59,7 +59,7 @@ def _command_in(path: Path) -> str:
     return left if left and not (path / DESCRIPTION).is_file() else command_of_run(path)
 
 
-def _read(path: Path, base: Path) -> FurtherRun:
+def _read(path: Path, base: Path) -> OtherRun:
     """Return the findings of a run, or why it cannot be shown: another run must not make the report fail."""
     at = Path(os.path.relpath(path.resolve(), base)).as_posix()
     known = Descriptor(click.Command(""))
@@ -73,10 +73,10 @@ def _read(path: Path, base: Path) -> FurtherRun:
         trouble = str(error).replace(str(path), at)
     except Exception as error:  # noqa: BLE001 (another run must not make the report fail)
         trouble = f"it is damaged or incomplete ({type(error).__name__}: {error})"
-    return FurtherRun(at, known.section, known.heading, trouble=trouble)
+    return OtherRun(at, known.section, known.heading, trouble=trouble)
 
 
-def _shown(path: Path, at: str, known: Descriptor) -> FurtherRun:
+def _shown(path: Path, at: str, known: Descriptor) -> OtherRun:
     if known.findings is None:
         raise InputError(f"runs of {known.command.name!r} are unknown")
     of_records = known.file == DESCRIPTION
@@ -93,7 +93,7 @@ def _shown(path: Path, at: str, known: Descriptor) -> FurtherRun:
         )
         for part in findings.parts
     )
-    return FurtherRun(at, known.section, known.heading, run.description, run.rows, parts, tuple(findings.failures))
+    return OtherRun(at, known.section, known.heading, run.description, run.rows, parts, tuple(findings.failures))
 
 
 def _without_records(path: Path, file: str) -> RecordedRun:

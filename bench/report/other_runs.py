@@ -27,7 +27,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class FurtherRun:
+class OtherRun:
     """A run that is shown beside another one.
 
     Attributes
@@ -58,7 +58,7 @@ class FurtherRun:
     trouble: str | None = None
 
 
-def further_blocks(runs: Sequence[FurtherRun], place: str, beside: Description) -> list[Block]:
+def other_run_blocks(runs: Sequence[OtherRun], place: str, beside: Description) -> list[Block]:
     """Return the blocks of the runs of one section.
 
     Parameters
@@ -69,7 +69,7 @@ def further_blocks(runs: Sequence[FurtherRun], place: str, beside: Description) 
     return [block for run in runs if run.section == place for block in _blocks(run, beside)]
 
 
-def _blocks(run: FurtherRun, beside: Description) -> list[Block]:
+def _blocks(run: OtherRun, beside: Description) -> list[Block]:
     heading = Heading(f"{run.heading}: {clean(run.folder)}")
     if run.trouble is not None or run.description is None:
         reason = clean(run.trouble or "it has no description").rstrip(".")
@@ -89,7 +89,7 @@ def _blocks(run: FurtherRun, beside: Description) -> list[Block]:
     return blocks
 
 
-def _evidence(run: FurtherRun, part: Part) -> Evidence | None:
+def _evidence(run: OtherRun, part: Part) -> Evidence | None:
     if part.file:
         return source_description(part.name, run.folder, part.file)
     if not part.sources:

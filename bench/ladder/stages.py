@@ -1,0 +1,50 @@
+"""The stages of the ladder: from lists to compiled loops, from a newcomer's PyTorch to its fastest, and peers."""
+
+import dataclasses
+from typing import Any
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """One stage of the ladder.
+
+    Attributes
+    ----------
+    name
+        What the records call it.
+    implementation
+        What is run.
+    changes
+        How its recipe differs from the shared one. Where it does, the stage changes what is computed, not only how.
+    """
+
+    name: str
+    implementation: str
+    changes: tuple[tuple[str, Any], ...] = ()
+
+
+DOUBLE = ("dtype", "float64")
+STAGES = (
+    Stage("lists, example by example", "scratch-python", (("batch_size", 1), DOUBLE)),
+    Stage("NumPy, example by example", "scratch-numpy", (("batch_size", 1), DOUBLE)),
+    Stage("all examples at once", "scratch-numpy", (("batch_size", None), DOUBLE)),
+    Stage("batches", "scratch-numpy", (DOUBLE,)),
+    Stage("float32", "scratch-numpy"),
+    Stage("no temporaries", "scratch-inplace"),
+    Stage("compiled, zeros left out", "scratch-compiled"),
+    Stage("DataLoader", "torch-loader"),
+    Stage("tensors by index", "torch-eager"),
+    Stage("fused optimizer", "torch-fused"),
+    Stage("no autograd", "torch-manual"),
+    Stage("compiled step", "torch-compile"),
+    Stage("CUDA graph", "torch-cuda-graph"),
+    Stage("scikit-learn", "sklearn"),
+    Stage("JAX", "jax"),
+    Stage("NumPy's products alone", "numpy-products"),
+    Stage("PyTorch's products alone", "torch-products"),
+)
+"""By side, in the order they build on each other. The last are the dense-GEMM baselines."""
+BEFORE_BLAS = "no temporaries"
+"""The stage before the one with other kernels of OpenBLAS."""
+SELF_TEST = "float32"
+"""The stage of the A/A test."""
