@@ -39,7 +39,7 @@ def repeatability(runs: tuple[str, ...], question: str, out: Path | None, output
       backprop-bench repeatability idle=results/first busy=results/second --out results/repeatability
     """  # noqa: D301 (click reads the backspace)
     if len(runs) < 2:
-        raise InputError("repeatability needs at least 2 runs, got 1")
+        raise InputError("repeatability got 1 run, expected at least 2")
     result = compute(_read_all(runs), question)
     tables = [repeatability_table(result), repeated_runs_table(result)]
     output.show(Findings([Finding("repeatability", repeatability_sentences(result), tables)]))

@@ -24,8 +24,8 @@ LETTERS, NAMES_OF_QUANTITIES = 16, 24
 DPI = 150
 WIDE, HIGH = 9.0, 3.1
 """Inches that a slide has for a picture above its caption."""
-ROWS, ROW, BELOW, NAMES, TEXTS = 9, 0.295, 0.42, 3.15, 3.2
-"""Rows of a chart; inches of a row, of the ends of the axis, and of what is left and right of the bars."""
+ROWS, ROW, BELOW, BESIDE, GAP = 9, 0.295, 0.42, 1.2, 0.15
+"""Rows of a chart; inches of a row, of the ends of the axis below it and, at least, beside it, and of a gap."""
 NAME_LETTERS, LEGEND_LETTERS = 22, 18
 LOOK: dict[Any, Any] = {
     "font.size": LETTERS,
@@ -69,22 +69,35 @@ def chart_pictures(chart: Chart) -> list[Picture]:
 
 def _chart_picture(chart: Chart, bars: Sequence[Bar]) -> Picture:
     axis, free = axis_of(chart), HIGH - BELOW - ROW * len(bars)
-    with _axes(NAMES, TEXTS, free / 2, BELOW + free / 2) as axes:
+    with _axes(BESIDE, BESIDE, free / 2, BELOW + free / 2) as axes:
         axes.set_ylim(len(bars) - 0.5, -0.5)
         axes.set_yticks(range(len(bars)), [shorten(bar.name, NAME_LETTERS) for bar in bars])
         axes.tick_params(axis="y", length=0, pad=8)
         axes.grid(visible=False)
         for row, bar in enumerate(bars):
             _draw_bar(axes, row, bar, axis, chart)
-            axes.text(1.03, row, bar.text, transform=axes.get_yaxis_transform(), va="center")
+            axes.annotate(
+                bar.text, (1, row), (72 * GAP, 0), axes.get_yaxis_transform(), "offset points", va="center_baseline"
+            )
         if axis.low < axis.origin:
             axes.axvline(axis.place(axis.origin), color=style.GREY, linewidth=1)
         axes.set_xlim(-0.02, 1.02)
         axes.set_xticks([0, 1], [chart.write(axis.low), chart.write(axis.high)])
         if axis.is_logarithmic:
             axes.set_xlabel("log axis", labelpad=-LETTERS, color=style.GREY)
+        _make_room(axes)
         said = "; ".join(f"{clean(bar.name)} {bar.text}" for bar in bars)
         return Picture(_png(axes), f"{clean(chart.title)}: {said}.")
+
+
+def _make_room(axes: Axes) -> None:
+    """Give names and texts the inches that they need beside the bars, and the bars what is left."""
+    left, right = (
+        max([BESIDE, *(text.get_window_extent().width / DPI + 2 * GAP for text in texts)])
+        for texts in (axes.get_yticklabels(), axes.texts)
+    )
+    bottom, height = axes.get_position().y0, axes.get_position().height
+    axes.set_position((left / WIDE, bottom, (WIDE - left - right) / WIDE, height))
 
 
 def _draw_bar(axes: Axes, row: int, bar: Bar, axis: Axis, chart: Chart) -> None:

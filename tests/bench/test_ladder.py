@@ -19,7 +19,7 @@ from backprop_bench.bench.core.worker.client import Worker
 from backprop_bench.bench.core.worker.memory import give_back_memory, peak_memory_bytes, reset_peak_memory
 from backprop_bench.bench.core.worker.replies import MemoryUse
 from backprop_bench.bench.core.worker.shared_data import SharedExamples
-from backprop_bench.bench.ladder import measure
+from backprop_bench.bench.ladder import plan
 from backprop_bench.bench.ladder.analysis import Ladder
 from backprop_bench.bench.ladder.command import ladder_findings
 from backprop_bench.bench.ladder.plan import plan_ladder
@@ -166,11 +166,11 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 def test_the_command_verifies_times_and_draws_what_is_asked_for(
     run: Run, tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, leave_out_figures: Callable[[], None]
 ) -> None:
-    monkeypatch.setattr(measure, "MIN_REPLICATES", 2)
+    monkeypatch.setattr(plan, "MIN_REPLICATES", 2)
     monkeypatch.setattr("backprop_bench.bench.ladder.command.probe_blas", lambda *_: None)
-    monkeypatch.setattr(measure, "ROUNDS", 2)
-    monkeypatch.setattr(measure, "VERIFICATION_STEPS", 10)
-    monkeypatch.setattr(measure, "STAGES", [stage for stage in STAGES if stage.implementation != "torch-products"])
+    monkeypatch.setattr(plan, "ROUNDS", 2)
+    monkeypatch.setattr(plan, "VERIFICATION_STEPS", 10)
+    monkeypatch.setattr(plan, "STAGES", [stage for stage in STAGES if stage.implementation != "torch-products"])
     words = ("--implementation", "scratch-numpy", "--implementation", "scratch-inplace")
     result = run("ladder", "--dataset", tiny, "--target", 99, *words)
     assert result.exit_code == 0, result.output
