@@ -77,7 +77,7 @@ def _options(parameter: click.Parameter) -> list[str]:
         ("make bench", None),
         ("make tests", "tests"),
         ("$ PROFILE=quick make all", "all"),
-        ("python -m tests.docs.refresh_readme", None),
+        ("python -m tests.docs.refresh", None),
         (".venv/bin/python -m bench.nowhere", "bench.nowhere"),
         ("backprop-bench parity file.py:Name --no-bias | less --raw", None),
         ("backprop-bench parity file.py:Name --bia", "--bia"),
@@ -89,12 +89,6 @@ def test_a_command_that_does_not_exist_would_be_seen(line: str, wrong: str | Non
         (words,) = commands(text)
         found = what_is_wrong(words)
         assert found is None if wrong is None else found and found.startswith(f"{wrong} in ")
-
-
-def test_every_way_to_refresh_a_page_is_told_to_contributors() -> None:
-    modules = {f"tests.docs.{path.stem}" for path in Path(__file__).parent.glob("refresh_*.py")}
-    told = {words[2] for words in commands(read(ROOT / "CONTRIBUTING.md")) if words[1:2] == ["-m"]}
-    assert modules <= told
 
 
 @of_pages([ROOT / "CONTRIBUTING.md"])

@@ -3,16 +3,8 @@
 import pytest
 
 from backprop_bench.bench.core.records.reader import read_description
-from tests.docs.refresh_speed import PAGE, REFERENCE, RUNS, blocks, pattern
-
-
-@pytest.mark.slow
-def test_the_numbers_in_the_page_are_those_of_the_committed_runs() -> None:
-    text = PAGE.read_text(encoding="utf-8")
-    for name, block in blocks().items():
-        match = pattern(name).search(text)
-        assert match is not None, name
-        assert match.group() == block, "python -m tests.docs.refresh_speed"
+from tests.docs.generated import REFERENCE
+from tests.docs.generated.speed import RUNS
 
 
 @pytest.mark.parametrize("name", RUNS)

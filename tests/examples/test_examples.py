@@ -1,6 +1,6 @@
 """The examples do what they document, and the page quotes the real output.
 
-Where it does not: ``python -m tests.docs.refresh_your_own``.
+Where it does not: ``python -m tests.docs.refresh docs/your-own.md``.
 """
 
 import importlib.util
@@ -21,7 +21,8 @@ from backprop_bench.bench.core.implementations import LoadError, named_implement
 from backprop_bench.data import Recipe, UnsupportedRecipe, initial_parameters
 from tests.bench.plain import summarize
 from tests.bench.recorded import recorded_run
-from tests.docs.refresh_your_own import PAGE, QUOTED, ROOT
+from tests.docs.generated import ROOT
+from tests.docs.generated.your_own import PAGE, QUOTED
 
 EXAMPLES = ROOT / "examples"
 HAS_JAX = importlib.util.find_spec("jax") is not None

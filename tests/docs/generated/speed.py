@@ -1,7 +1,7 @@
-"""Write the results of the committed runs into docs/speed.md: ``python -m tests.docs.refresh_speed``."""
+"""docs/speed.md: what the committed runs of `ladder`, `scale` and `time-to-accuracy` say."""
 
 import functools
-import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from backprop_bench.bench.core.implementations import BASELINES, IMPLEMENTATIONS
@@ -11,9 +11,9 @@ from backprop_bench.bench.core.records.reader import of_kind, read_description, 
 from backprop_bench.bench.core.stats.ratios import paired_ratio
 from backprop_bench.bench.ladder.analysis import Ladder, summarize_ladder
 from backprop_bench.bench.ladder.view import draw_ladder, ladder_sentences, ladder_tables
-from backprop_bench.bench.report.drawing import Drawing, save
+from backprop_bench.bench.report.drawing import Drawing
 from backprop_bench.bench.report.numbers import speed
-from backprop_bench.bench.report.table import to_markdown
+from backprop_bench.bench.report.table import Table
 from backprop_bench.bench.scaling.analysis import Scaling, summarize_scale
 from backprop_bench.bench.scaling.plan import AXES, FETCH
 from backprop_bench.bench.scaling.view import draw_scaling, scaling_sentences, scaling_table
@@ -24,10 +24,7 @@ from backprop_bench.bench.time_to_accuracy.view import (
     time_to_accuracy_sentences,
     time_to_accuracy_table,
 )
-
-ROOT = Path(__file__).parents[2]
-PAGE, REFERENCE = ROOT / "docs" / "speed.md", ROOT / "results" / "reference"
-
+from tests.docs.generated import REFERENCE, listed, listed_with_tables, put
 
 LADDERS = ("ladder", "ladder-threads", "ladder-per-example")
 RUNS = (*LADDERS, *(name.replace("ladder", "ladder-amd") for name in LADDERS), "scale", "race")
@@ -55,22 +52,21 @@ def reference_scale() -> list[Scaling]:
     return summarize_scale(*reference_run("scale"), counted, list(BASELINES), FETCH)
 
 
-def shown() -> dict[str, tuple[list[str], list[str], Drawing]]:
+def shown() -> dict[str, tuple[list[str], list[Table], Drawing]]:
     """Return sentences, tables and figure of every committed run."""
     ladders = {name: reference_ladder(name) for name in RUNS if name.startswith("ladder")}
     scale = reference_scale()
     of_ladders = {
-        name: (ladder_sentences(ladder), [to_markdown(table) for table in ladder_tables(ladder)], draw_ladder(ladder))
-        for name, ladder in ladders.items()
+        name: (ladder_sentences(ladder), ladder_tables(ladder), draw_ladder(ladder)) for name, ladder in ladders.items()
     }
-    tables = [to_markdown(scaling_table(item)) for item in scale]
+    tables = [scaling_table(item) for item in scale]
     results = summarize_time_to_accuracy(*reference_run("race"), TARGETS)
     return {
         **of_ladders,
         "scale": (scaling_sentences(scale), tables, draw_scaling(scale)),
         "race": (
             time_to_accuracy_sentences(results),
-            [to_markdown(time_to_accuracy_table(results))],
+            [time_to_accuracy_table(results)],
             draw_time_to_accuracy(results),
         ),
     }
@@ -94,9 +90,7 @@ def short() -> str:
     )
     overtaken = f"is faster than {fastest.implementation}"
     behind = [sentence for sentence in scaling_sentences(reference_scale()) if overtaken in sentence]
-    return "".join(f"* {sentence}\n" for sentence in (*ahead, *behind, memory, where)).replace(
-        "\N{NO-BREAK SPACE}", " "
-    )
+    return listed([*ahead, *behind, memory, where])
 
 
 def numpy() -> str:
@@ -108,35 +102,21 @@ def numpy() -> str:
         ("scratch-inplace (no temporaries)", "no temporaries", "torch-eager (tensors by index)", "tensors by index"),
         ("the dense-GEMM baseline of NumPy", PRODUCTS, "scratch-numpy (float32)", "float32"),
     )
-    return "".join(
-        f"* {speed(first, second, paired_ratio(timed, numerator, denominator).interval, 'per epoch')}.\n"
-        for first, numerator, second, denominator in pairs
-    ).replace("\N{NO-BREAK SPACE}", " ")
+    return listed(
+        [
+            f"{speed(first, second, paired_ratio(timed, numerator, denominator).interval, 'per epoch')}."
+            for first, numerator, second, denominator in pairs
+        ]
+    )
 
 
-def blocks() -> dict[str, str]:
-    """Return what stands in each block of the page."""
-    texts = {"short": short(), "numpy": numpy()}
-    for name, (sentences, tables, _) in shown().items():
-        text = "".join(f"* {sentence}\n" for sentence in sentences) + "\n" + "\n".join(tables) + "\n"
-        texts[name] = text.replace("\N{NO-BREAK SPACE}", " ")
-    return texts
+def page(text: str) -> str:
+    """Return the page with its blocks."""
+    runs = {name: listed_with_tables(sentences, tables) for name, (sentences, tables, _) in shown().items()}
+    return put(text, {"short": short(), "numpy": numpy(), **runs})
 
 
-def pattern(name: str) -> re.Pattern[str]:
-    """Return what finds a block in the page."""
-    return re.compile(rf"(?<=<!-- {name} -->\n).*?(?=<!-- /{name} -->)", re.DOTALL)
-
-
-def refresh() -> None:
-    """Put the blocks into the page and draw its figures."""
-    text = PAGE.read_text(encoding="utf-8")
-    for name, block in blocks().items():
-        text = pattern(name).sub(lambda _, block=block: block, text)  # type: ignore[misc]
-    PAGE.write_text(text, encoding="utf-8")
+def figures() -> Iterator[tuple[Path, Drawing]]:
+    """Yield the folder of every figure, and the figure."""
     for name, (_, _, drawing) in shown().items():
-        save(drawing, REFERENCE / name / "figures")
-
-
-if __name__ == "__main__":
-    refresh()
+        yield REFERENCE / name / "figures", drawing

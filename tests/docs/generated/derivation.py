@@ -1,4 +1,4 @@
-"""The links from docs/derivation.md into the code: ``python -m tests.docs.refresh_derivation`` brings them up to date.
+"""docs/derivation.md: the links into the code.
 
 A line of code that computes an equation says so in a comment, ``# (5)``. Below the equation, the derivation lists these
 lines between two markers; what stands there is made here.
@@ -7,9 +7,9 @@ lines between two markers; what stands there is made here.
 import dataclasses
 import re
 from collections import defaultdict
-from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from tests.docs.generated import ROOT
+
 DERIVATION = ROOT / "docs" / "derivation.md"
 
 _COMMENT = re.compile(r"^(?P<code>.*?\S)\s*# (?P<numbers>\(\d+\)(?: \(\d+\))*)")
@@ -54,6 +54,6 @@ def refresh(text: str, lines: dict[int, list[CodeLine]]) -> str:
     return _BLOCK.sub(block, text)
 
 
-if __name__ == "__main__":
-    derivation = DERIVATION.read_text(encoding="utf-8")
-    DERIVATION.write_text(refresh(derivation, numbered_lines(read_sources())), encoding="utf-8")
+def page(text: str) -> str:
+    """Return the derivation with the links into the code as it is."""
+    return refresh(text, numbered_lines(read_sources()))

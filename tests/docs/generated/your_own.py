@@ -1,4 +1,4 @@
-"""Write what the commands of docs/your-own.md say into it: ``python -m tests.docs.refresh_your_own``."""
+"""docs/your-own.md: what its commands say."""
 
 import os
 import re
@@ -6,9 +6,9 @@ import shlex
 import subprocess
 import sys
 import tempfile
-from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from tests.docs.generated import ROOT
+
 PAGE = ROOT / "docs" / "your-own.md"
 QUOTED = re.compile(r"(?<=^```\n)\$ backprop-bench ([^\n]*)\n(.*?)(?=^```$)", re.DOTALL | re.MULTILINE)
 """The words of a command, and what it says."""
@@ -32,11 +32,6 @@ def say(words: str) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def main() -> None:
-    """Run every command of the page, and write it anew."""
-    page = PAGE.read_text(encoding="utf-8")
-    PAGE.write_text(QUOTED.sub(lambda found: f"$ backprop-bench {found[1]}\n{say(found[1])}", page), encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main()
+def page(text: str) -> str:
+    """Run every command of the page, and return it with what they say."""
+    return QUOTED.sub(lambda found: f"$ backprop-bench {found[1]}\n{say(found[1])}", text)

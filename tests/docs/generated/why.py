@@ -1,0 +1,51 @@
+"""docs/why.md: what the committed runs of `explain` say."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from backprop_bench.bench.core.records.reader import read_description, read_records
+from backprop_bench.bench.explain.analysis import Explanation, explain
+from backprop_bench.bench.explain.chain import AblationChain, summarize_chain
+from backprop_bench.bench.explain.chain_view import chain_sentences, chain_tables, draw_chain
+from backprop_bench.bench.explain.view import draw_explanation, explanation_sentences, explanation_tables
+from backprop_bench.bench.report.drawing import Drawing
+from tests.docs.generated import REFERENCE, listed, listed_with_tables, put
+
+RUN = REFERENCE / "explain"
+OTHERS = {"why-threads": "explain-threads", "why-all-at-once": "explain-all-at-once"}
+"""Blocks of the page that other committed runs are in, and their folders."""
+
+
+def reference_explanation(folder: Path = RUN) -> Explanation:
+    """Return what a committed run says."""
+    return explain(read_description(folder), read_records(folder))
+
+
+def reference_chain() -> AblationChain:
+    """Return its ablation chain from NumPy to PyTorch."""
+    return summarize_chain(read_description(RUN), read_records(RUN))
+
+
+def page(text: str) -> str:
+    """Return the page with its blocks."""
+    explanation, chain = reference_explanation(), reference_chain()
+    others = {name: reference_explanation(REFERENCE / folder) for name, folder in OTHERS.items()}
+    return put(
+        text,
+        {
+            "short-time": listed(chain_sentences(chain)[:2]),
+            "short-article": listed(explanation_sentences(explanation)[:4]),
+            "chain": listed_with_tables(chain_sentences(chain), chain_tables(chain)),
+            **{
+                name: listed_with_tables(explanation_sentences(found), explanation_tables(found))
+                for name, found in {"why": explanation, **others}.items()
+            },
+        },
+    )
+
+
+def figures() -> Iterator[tuple[Path, Drawing]]:
+    """Yield the folder of every figure, and the figure."""
+    for folder in (RUN, *(REFERENCE / name for name in OTHERS.values())):
+        yield folder / "figures", draw_explanation(reference_explanation(folder))
+    yield RUN / "figures", draw_chain(reference_chain())

@@ -1,0 +1,58 @@
+"""Bring what is generated in the pages up to date: ``python -m tests.docs.refresh [PAGE]...``.
+
+Without a page, in all but docs/your-own.md, whose commands measure anew. Figures of the pages are drawn too.
+
+Whoever has changed README.md brings README.zh-CN.md after it and says so with ``--translated``: every section of it has
+the checksum of the English one that it was written from, and a test names those that have changed since.
+"""
+
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from backprop_bench.bench.report.drawing import Drawing, save
+from tests.docs.chinese import stamped
+from tests.docs.generated import ROOT, derivation, method, published, readme, speed, why, your_own
+
+
+@dataclass(frozen=True)
+class Renderer:
+    """What brings a page up to date, and the folders of its figures with what is drawn there."""
+
+    page: Callable[[str], str]
+    figures: Callable[[], Iterable[tuple[Path, Drawing]]] = tuple
+
+
+RENDERERS = {
+    "README.md": Renderer(readme.page),
+    "README.zh-CN.md": Renderer(readme.chinese_page),
+    "docs/speed.md": Renderer(speed.page, speed.figures),
+    "docs/why.md": Renderer(why.page, why.figures),
+    "docs/published.md": Renderer(published.page, published.figures),
+    "docs/method.md": Renderer(method.page, method.figures),
+    "docs/derivation.md": Renderer(derivation.page),
+    "docs/your-own.md": Renderer(your_own.page),
+}
+MEASURING = "docs/your-own.md"
+TRANSLATED = "--translated"
+
+
+def main(words: list[str]) -> None:
+    """Refresh the pages that are named; ends with one sentence for one that is not known."""
+    names = [word for word in words if word != TRANSLATED] or [name for name in RENDERERS if name != MEASURING]
+    for name in names:
+        if name not in RENDERERS:
+            sys.exit(f"{name!r} is no page with generated text; expected one of {', '.join(RENDERERS)}")
+    for name in names:
+        path = ROOT / name
+        path.write_text(RENDERERS[name].page(path.read_text(encoding="utf-8")), encoding="utf-8")
+        for folder, drawing in RENDERERS[name].figures():
+            save(drawing, folder)
+    if TRANSLATED in words:
+        english, chinese = (path.read_text(encoding="utf-8") for path in (readme.README, readme.CHINESE))
+        readme.CHINESE.write_text(stamped(chinese, english), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
