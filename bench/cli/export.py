@@ -1,13 +1,15 @@
 """``backprop-bench export``: the records of a run as Parquet."""
 
 import importlib.util
+import json
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 import msgspec
 
 from backprop_bench.bench.core.records.files import write_whole
+from backprop_bench.bench.core.records.kinds import AnyRecord
 from backprop_bench.bench.core.records.reader import RECORDS, read_records
 from backprop_bench.bench.core.records.run_folder import command_of_run
 from backprop_bench.data import InputError
@@ -36,6 +38,12 @@ def export(folder: Path, out: Path | None) -> None:
     import pandas as pd  # what no other command needs, and slow to import
 
     command_of_run(folder)  # is there a run?
-    frame = pd.DataFrame(map(msgspec.to_builtins, read_records(folder))).convert_dtypes()
+    frame = pd.DataFrame(map(_columns, read_records(folder))).convert_dtypes()
     path = out or folder.resolve() / Path(RECORDS).with_suffix(".parquet")
     click.echo(write_whole(path, frame.to_parquet(engine=WRITER, index=False)))
+
+
+def _columns(record: AnyRecord) -> dict[str, Any]:
+    """Return the fields of a record; weights, whose layers are arrays of several shapes, as JSON."""
+    fields: dict[str, Any] = msgspec.to_builtins(record)
+    return {**fields, "weights": json.dumps(fields["weights"])} if fields.get("weights") is not None else fields

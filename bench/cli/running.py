@@ -51,7 +51,7 @@ def command_words(context: click.Context) -> list[str]:
         for value in given if isinstance(given, tuple) else (given,):
             words.append(parameter.opts[0])
             if value is not True:
-                words.append(f"{value:g}" if isinstance(value, float) else str(value))
+                words.append(str(value).removesuffix(".0") if isinstance(value, float) else str(value))
     return words
 
 
@@ -67,6 +67,9 @@ def begin_run(results: Path, name: str, command: Sequence[str], plan: Plan, data
     command
         Words after ``backprop-bench``, with which others can repeat the run.
     """
+    for word in (*command, dataset.name):
+        if not is_utf8(word):
+            raise InputError(f"{word!r} cannot be recorded; expected text in UTF-8")
     description = Description(
         suite_version=importlib.metadata.version("backprop-bench"),
         profile=name,
@@ -83,6 +86,15 @@ def begin_run(results: Path, name: str, command: Sequence[str], plan: Plan, data
     folder = new_run_folder(results, name, descriptor(command[0]).latest)
     write_description(folder, description)
     return folder
+
+
+def is_utf8(text: str) -> bool:
+    """Say whether a text, such as the name of a file, can be written as UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def own_files(plan: Plan) -> dict[str, str]:

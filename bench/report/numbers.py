@@ -184,14 +184,19 @@ def speed(first: str, second: str, ratio: Interval, per: str = "", with_interval
     """
     of = f" {per}" if per else ""
     if has_bounds(ratio) and ratio.contains(1):
-        interval = f" ({confidence(ratio)})" if with_interval else ""
-        return f"no significant difference in time{of} between {first} and {second}{interval}"
+        sentence = f"no significant difference in time{of} between {first} and {second}"
+        return _with_note(sentence, confidence(ratio)) if with_interval else sentence
     fast, slow = (first, second) if ratio.estimate < 1 else (second, first)
     by = at_least_one(ratio)
     sentence = f"{fast} is {plain(by.estimate, _decimals_in_sentence(by))}× faster{of} than {slow}"
     if not with_interval:
         return sentence
-    return f"{sentence} ({confidence(by)})" if has_bounds(by) else f"{sentence} (one process replicate, no interval)"
+    return _with_note(sentence, confidence(by) if has_bounds(by) else "one process replicate, no interval")
+
+
+def _with_note(sentence: str, note: str) -> str:
+    """Return a sentence with a note in brackets, in those that it ends with where there are some."""
+    return f"{sentence[:-1]}; {note})" if sentence.endswith(")") else f"{sentence} ({note})"
 
 
 def points(difference: Interval) -> str:

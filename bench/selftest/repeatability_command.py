@@ -8,7 +8,7 @@ import click
 
 from backprop_bench.bench.cli.output import Output, output_options
 from backprop_bench.bench.core.records.files import write_whole
-from backprop_bench.bench.core.records.reader import read_description, read_records
+from backprop_bench.bench.core.records.recorded_run import read_run
 from backprop_bench.bench.core.records.run_folder import existing_run_folder
 from backprop_bench.bench.core.summary import Summary, summarize
 from backprop_bench.bench.report.drawing import save
@@ -64,4 +64,5 @@ def _read_all(runs: Sequence[str]) -> list[tuple[str, Summary]]:
         if folder in labels:
             raise InputError(f"{path} is the same run as {labels[folder]!r}; expected independent runs")
         labels[folder] = label if equals else folder.name
-    return [(label, summarize(read_description(folder), read_records(folder))) for folder, label in labels.items()]
+    recorded = [(label, read_run(folder)) for folder, label in labels.items()]
+    return [(label, summarize(run.description, run.rows)) for label, run in recorded]

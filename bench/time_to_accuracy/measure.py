@@ -181,6 +181,8 @@ def _time_to_accuracy(
     cores = list(usable_core_numbers())[:threads]
     with progress.stage("time to accuracy", len(missing)):
         for seed, choice in missing:
+            if log.find(Failure, question, implementation=choice.label, phase="timing"):
+                continue  # it broke in the meantime
             entry = entries[choice.label]
             examples = shared.of(entry.recipe, question.examples)
             try:

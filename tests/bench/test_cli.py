@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -14,6 +15,8 @@ from click import Command, Context
 from click.testing import CliRunner, Result
 
 from backprop_bench.bench.cli.main import EXIT_CODES, main
+from backprop_bench.bench.cli.questions import descriptor
+from backprop_bench.bench.cli.running import command_words
 from backprop_bench.bench.core.engine.runner import Runner
 from backprop_bench.bench.core.machine.environment import environment, usable_core_numbers, usable_cores
 from backprop_bench.bench.core.records.run_folder import new_run_folder
@@ -283,7 +286,7 @@ def test_train_says_that_a_training_has_diverged_and_stops(run: Run, tiny: str) 
 
 @pytest.mark.slow
 def test_compare_stopped_by_ctrl_c_keeps_what_it_has_and_resume_completes_it(
-    run: Run, tiny: str, tmp_path: Path
+    run: Run, tiny: str, tmp_path: Path, leave_out_figures: Callable[[], None]
 ) -> None:
     command = [sys.executable, "-m", "backprop_bench", "compare", "--profile", "quick", "--dataset", tiny]
     command += ["--implementation", "scratch-numpy", "--budget", "3"]
@@ -306,12 +309,44 @@ def test_compare_stopped_by_ctrl_c_keeps_what_it_has_and_resume_completes_it(
     assert read_rows(folder)[: len(before)] == before
     assert (folder / "report.html").is_file()
     assert (folder / "figures" / "headline.png").is_file()
+    leave_out_figures()
     printed = run("compare", "--resume", "--format", "json")
     assert json.loads(printed.stdout)["sentences"], "files are named on the other stream"
     description = json.loads((folder / "run.json").read_text())
     description["environment"]["packages"]["numpy"] = "0.1"
     (folder / "run.json").write_text(json.dumps(description))
     refused(run("compare", "--resume"), "numpy", "0.1", "cannot be resumed")
+
+
+def test_the_recorded_words_repeat_a_run_to_the_last_digit() -> None:
+    words = ["--budget", "1234567.5", "--target", "1.2345678"]
+    context = descriptor("compare").command.make_context("compare", words)
+    again = descriptor("compare").command.make_context("compare", command_words(context)[1:])
+    assert again.params == context.params
+    assert "1234567.5" in command_words(context)
+
+
+def test_a_path_that_cannot_be_recorded_is_named_before_a_folder_is_made(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "\udcff.csv").write_text("0," + ",".join(["0"] * 784) + "\n")
+    command = ["compare", "--dataset", "\udcff.csv,\udcff.csv", "--implementation", "scratch-numpy"]
+    refused(run(*command), "expected text in UTF-8")
+    assert not (tmp_path / "results").exists()
+
+
+def test_an_answer_with_other_letters_is_read_in_every_locale() -> None:
+    program = """
+from typing import Any
+from backprop_bench.bench.core.worker.client import Worker, WorkerError
+with Worker(1) as worker:
+    try:
+        worker.ask("verify.handlers:\\u00fc", Any)
+    except WorkerError as error:
+        print(ascii(str(error)))
+"""
+    environment = {**os.environ, "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C"}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "xfc" in done.stdout
 
 
 def test_a_run_whose_dataset_has_changed_is_not_resumed(run: Run, tiny: str, tmp_path: Path) -> None:
@@ -352,7 +387,7 @@ def test_a_description_that_is_none_is_refused(run: Run, tmp_path: Path, content
 
 def test_micro_benchmarks_without_a_run_do_not_stand_in_the_way_of_one(tmp_path: Path) -> None:
     (tmp_path / "latest").mkdir()
-    with pytest.raises(InputError, match="latest is a folder"):
+    with pytest.raises(InputError, match="latest is no link"):
         new_run_folder(tmp_path, "quick")
     assert [path.name for path in tmp_path.iterdir()] == ["latest"]
 

@@ -11,8 +11,10 @@ import msgspec
 import pandas as pd
 import pytest
 
+from backprop_bench.bench.core.engine.run_log import RunLog
 from backprop_bench.bench.core.records.kinds import Block, Failure
 from backprop_bench.bench.core.records.reader import of_kind, read_description, read_records
+from backprop_bench.bench.core.records.recorded_run import read_run
 from backprop_bench.bench.core.records.writer import Recorder
 from backprop_bench.data import InputError, Recipe
 from tests.bench.plain import SOMEWHERE, TIMED, read_rows, typed, write_description
@@ -82,12 +84,15 @@ def test_a_line_cut_short_by_a_kill_is_left_out_and_then_removed(tmp_path: Path)
         (block(session=-1), "kind 'block': session: expected `int` >= 0"),
         (block(session=True), "kind 'block': session: expected `int`, got `bool`"),
         (block(set=3), "kind 'block': object contains unknown field `set`"),
+        ('{"kind": []}', "no record; expected a JSON object with a known kind"),
+        ("[" * 100_000, "no record; expected a JSON object with a known kind"),
+        (block().replace("scratch", "\udcff", 1), "no record; expected a JSON object with a known kind"),
     ],
 )
 def test_a_line_that_is_no_record_is_named_with_what_is_wrong(tmp_path: Path, line: str, said: str) -> None:
     with Recorder(tmp_path) as recorder:
         recorder.append(failure())
-    with (tmp_path / "records.jsonl").open("a") as file:
+    with (tmp_path / "records.jsonl").open("a", encoding="utf-8", errors="surrogateescape") as file:
         file.write(line + "\n")
     with pytest.raises(InputError, match="line 2") as refused:
         read_records(tmp_path)
@@ -101,6 +106,22 @@ def test_a_record_that_is_there_twice_is_named_with_both_lines(tmp_path: Path) -
         read_records(tmp_path)
 
 
+def test_a_run_without_a_question_is_refused(tmp_path: Path) -> None:
+    write_description(tmp_path, {"plan": {**WHOLE, "questions": []}})
+    with pytest.raises(InputError, match=r"run\.json: the plan of the run has no question, expected at least one"):
+        read_run(tmp_path)
+
+
+def test_what_broke_twice_in_the_same_way_is_recorded_once(tmp_path: Path) -> None:
+    write_description(tmp_path, {"plan": _plan(Recipe().to_dict())})
+    (question,) = read_description(tmp_path).plan.questions
+    with Recorder(tmp_path) as recorder:
+        log = RunLog(recorder, [])
+        for number in (1, 1, 2):
+            log.add_failure(question, question.entries[0], "timing", number, "its process was ended by signal 9")
+    assert [record.number for record in of_kind(read_records(tmp_path), Failure)] == [1, 2]
+
+
 def test_a_pipe_in_place_of_the_records_is_refused_and_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "records.jsonl")
     with pytest.raises(InputError, match="is no file"):
@@ -112,6 +133,7 @@ def test_a_full_disk_ends_in_one_sentence_and_loses_no_earlier_record(tmp_path: 
 import resource, signal
 from pathlib import Path
 from backprop_bench.bench.core.records.kinds import Failure
+from backprop_bench.bench.core.records.recorded_run import read_run
 from backprop_bench.bench.core.records.writer import Recorder
 from backprop_bench.data import InputError, Recipe
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -194,10 +216,12 @@ def _planned(recipe: object) -> str:
         (_planned(3), "recipe: expected `object`, got `int`"),
         (_planned({"learning_rat": 0.1}), "recipe has no field 'learning_rat'"),
         (_planned({"skip_connection": 1}), "skip_connection is 1, expected True or False"),
+        ("[" * 100_000, "expected a JSON object"),
+        ('{"command": "\udcff"}', "expected a JSON object"),
     ],
 )
 def test_a_description_of_another_version_is_named_with_what_is_wrong(tmp_path: Path, content: str, said: str) -> None:
-    (tmp_path / "run.json").write_text(content)
+    (tmp_path / "run.json").write_text(content, encoding="utf-8", errors="surrogateescape")
     with pytest.raises(InputError, match="is not the description of a run") as refused:
         read_description(tmp_path)
     assert said in str(refused.value)

@@ -1,8 +1,10 @@
 """How time grows: slopes, crossovers and rooflines of made-up times, the plan, and the command."""
 
+import contextlib
 import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,8 +12,13 @@ from click.testing import CliRunner, Result
 
 from backprop_bench.bench.cli.main import main
 from backprop_bench.bench.core.baselines.parts import NumpyReading
+from backprop_bench.bench.core.engine import runner
+from backprop_bench.bench.core.engine.context import RunContext
+from backprop_bench.bench.core.engine.run_log import RunLog
 from backprop_bench.bench.core.implementations import BASELINES, named_implementation
+from backprop_bench.bench.core.records.writer import Recorder
 from backprop_bench.bench.core.stats.flops import step_work
+from backprop_bench.bench.core.worker.client import WorkerError
 from backprop_bench.bench.scaling import plan as plans
 from backprop_bench.bench.scaling.analysis import Scaling
 from backprop_bench.bench.scaling.command import scale_findings
@@ -19,6 +26,7 @@ from backprop_bench.bench.scaling.plan import AXES, FETCH, plan_scale
 from backprop_bench.bench.scaling.view import draw_scaling, scaling_sentences, scaling_table
 from backprop_bench.data import InputError, Recipe, batch_order, initial_parameters, load_dataset
 from tests.bench.plain import read_rows, recorded, rows_of, summarize_scale
+from tests.bench.simulated import Silent
 from tests.bench.timed import timed_question, timed_run
 from tests.recipes import random_examples
 from tests.tiny import write_tiny_dataset
@@ -138,6 +146,29 @@ def test_the_command_times_every_place_and_draws(tiny: str, tmp_path: Path, monk
     assert min(row["replicates"] for row in rows_of(rows, "stop")) >= 2
     assert (folder / "figures" / "scaling.png").is_file()
     assert "Along threads" in (folder / "scaling.md").read_text()
+
+
+def test_a_point_is_verified_with_as_many_threads_as_it_is_timed_with(
+    tmp_path: Path, tiny: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used = []
+
+    def start(threads: int, **_: Any) -> contextlib.AbstractContextManager[None]:
+        used.append(threads)
+        return contextlib.nullcontext()
+
+    def break_at_once(*_: object) -> None:
+        raise WorkerError("no worker was started")
+
+    monkeypatch.setattr(runner, "Worker", start)
+    monkeypatch.setattr(runner, "verify", break_at_once)
+    monkeypatch.setitem(plans.AXES, "threads", ("threads", (1, 2)))
+    dataset = load_dataset(tiny)
+    plan = plan_scale(dataset, ["threads"], ["scratch-numpy"])
+    with Recorder(tmp_path) as recorder:
+        runner.Runner(RunContext(plan, dataset, 1, RunLog(recorder, []), Silent())).verify()
+    assert {question.threads for question in plan.questions} == {1, 2}
+    assert set(used) == {1, 2}
 
 
 def test_a_run_just_begun_says_so_without_a_figure(tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ MADE_UP: dict[str, Callable[[], tuple[dict[str, Any], list[Row]]]] = {
 }
 SAID = {
     "compare": "Verified: each of 12 checks passed",
-    "ladder": "faster per epoch than torch-loader (DataLoader)",
+    "ladder": "faster per epoch than torch-loader (DataLoader",
     "scale": "torch-eager is faster than scratch-numpy",
     "calibrate": "have a 95 % CI that excludes 1",
     "race": "with everything imported and compiled",
@@ -366,6 +366,19 @@ def test_parquet_has_a_row_per_record(runs: dict[str, Path], name: str, tmp_path
     assert list(frame["kind"]) == [row["kind"] for row in rows]
     for field in {"wall_s", "start_s", "accuracy"} & set(frame.columns):
         assert list(frame[field].dropna()) == [row[field] for row in rows if row.get(field) is not None]
+
+
+def test_parquet_has_weights_as_json(tmp_path: Path) -> None:
+    pd = pytest.importorskip("pandas")
+    pytest.importorskip("pyarrow")
+    lines = (REFERENCE / "reproduce" / RECORDS).read_text().splitlines(keepends=True)
+    with_weights = [line for line in lines if '"weights": [' in line][:4]
+    shutil.copy(REFERENCE / "reproduce" / DESCRIPTION, tmp_path)
+    (tmp_path / RECORDS).write_text("".join(with_weights))
+    assert run("export", tmp_path).exit_code == 0
+    frame = pd.read_parquet(tmp_path / "records.parquet")
+    assert list(map(json.loads, frame["weights"])) == [json.loads(line)["weights"] for line in with_weights]
+    refused(run("export", tmp_path, "--out", ""), "expected the name of a file")
 
 
 def test_parquet_of_a_run_that_has_just_begun_has_no_row(tmp_path: Path) -> None:

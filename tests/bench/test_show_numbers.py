@@ -144,6 +144,11 @@ def test_a_comparison_says_who_is_faster_by_a_factor_of_at_least_one(ratio: Inte
     assert spaced(speed("a", "b", ratio)).startswith(written)
 
 
+def test_a_comparison_ends_with_one_pair_of_brackets() -> None:
+    written = speed("a (x)", "b (y)", Interval(1 / 1.74, 1 / 1.79, 1 / 1.70, 5))
+    assert spaced(written) == "a (x) is 1.74× faster than b (y; 95 % CI 1.70–1.79)"
+
+
 def test_a_ratio_below_one_is_turned_round_with_its_interval() -> None:
     turned = at_least_one(Interval(0.5, 0.4, 0.625, 7))
     assert (turned.estimate, turned.low, turned.high, turned.n) == (2.0, 1.6, 2.5, 7)

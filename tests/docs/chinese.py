@@ -10,9 +10,9 @@ STAMP = re.compile(r"<!-- of README\.md: ([0-9a-f]{8}) -->")
 CODE = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
 GENERATED = re.compile(r"(<!-- reference -->\n).*(<!-- /reference -->)", re.DOTALL)
 
-NAME = r"(?P<{}>[\w.:/-]+)(?P<{}kind> \(fastest (?:from scratch|in PyTorch)\))?"
-FIRST, SECOND = NAME.format("a", "a"), NAME.format("b", "b")
-CI = r"\(95 % CI (?P<ci>[^()]*)\)"
+KIND = "fastest (?:from scratch|in PyTorch)"
+FIRST = rf"(?P<a>[\w.:/-]+)(?: \((?P<akind>{KIND})\))?"
+SECOND = rf"(?P<b>[\w.:/-]+) \((?:(?P<bkind>{KIND}); )?95 % CI (?P<ci>[^()]*)\)"
 BOTH, GAP = (
     r"(?P<own>[\d.]+ %) vs (?P<other>[\d.]+ %)",
     r"\(difference (?P<gap>[^,()]*) points, 95 % CI (?P<ci>[^()]*)\)",
@@ -28,10 +28,10 @@ PHRASES = {
     ),
     "As published: the article's two networks": "As published，按原文：文章的两个网络",
     "Same recipe, same weights, same batches": "Same recipe，同一训练配置、同样的初始权重、同样的 batch",
-    rf"{FIRST} is (?P<factor>[\d.,]+)× faster per epoch than {SECOND} {CI}": (
+    rf"{FIRST} is (?P<factor>[\d.,]+)× faster per epoch than {SECOND}": (
         "每个 epoch，{a}{akind} 的速度是 {b}{bkind} 的 {factor} 倍（95 % 置信区间 {ci}）"
     ),
-    rf"no significant difference in time per epoch between {FIRST} and {SECOND} {CI}": (
+    rf"no significant difference in time per epoch between {FIRST} and {SECOND}": (
         "{a}{akind} 与 {b}{bkind} 每个 epoch 的时间没有显著差异（95 % 置信区间 {ci}）"
     ),
     rf"(?P<a>[\w.:/-]+) is more accurate, {BOTH} {GAP}": (
@@ -42,8 +42,8 @@ PHRASES = {
         "准确率没有显著差异，{own} 对 {other}（相差 {gap} 个百分点，95 % 置信区间 {ci}）"
     ),
     r"Accuracy is the same for each seed, (?P<own>[\d.]+ %) on average": "每个随机种子下准确率都相同，平均 {own}",
-    r" \(fastest in PyTorch\)": "（PyTorch 中最快）",
-    r" \(fastest from scratch\)": "（手写版中最快）",
+    "fastest in PyTorch": "（PyTorch 中最快）",
+    "fastest from scratch": "（手写版中最快）",
 }
 """Sentences of :mod:`backprop_bench.bench.compare.answer`, and the same in Chinese.
 

@@ -52,17 +52,17 @@ class RunLog:
     def add_failure(
         self, question: Question, entry: Entry, phase: FailurePhase, number: int | None, message: str
     ) -> None:
-        """Record that an implementation could not do something."""
-        self.add(
-            Failure(
-                session=self.session,
-                question=question.name,
-                implementation=entry.label,
-                phase=phase,
-                number=number,
-                message=message,
-            )
+        """Record that an implementation could not do something, unless that is recorded."""
+        failure = Failure(
+            session=self.session,
+            question=question.name,
+            implementation=entry.label,
+            phase=phase,
+            number=number,
+            message=message,
         )
+        if failure not in self.find(Failure, question):
+            self.add(failure)
 
     def find(self, kind: type[Kind], question: Question, **fields: Any) -> list[Kind]:
         """Return the records of a kind and a question whose fields have these values."""

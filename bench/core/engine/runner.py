@@ -115,6 +115,10 @@ class Runner:
         for error in sorted(errors, key=lambda error: isinstance(error, Stopped)):
             raise error
 
+    def _threads(self, question: Question, entry: Entry) -> int:
+        """Return with how many threads an implementation is timed, and so verified."""
+        return entry.threads or question.threads or self.threads
+
     def _verify_all(self, steps: int) -> None:
         """Verify every entry that is not recorded yet; nothing is timed here, so several processes may work at once."""
         missing: dict[tuple[str, str | None, int], list[tuple[Question, Entry]]] = {}
@@ -124,7 +128,7 @@ class Runner:
                     continue
                 verified = self.log.find(Verification, question, implementation=entry.name)
                 if not verified and not self.log.unverified(question, entry):
-                    alike = entry.implementation, entry.core_type, entry.threads or self.threads
+                    alike = entry.implementation, entry.core_type, self._threads(question, entry)
                     missing.setdefault(alike, []).append((question, entry))
         with (
             self.progress.stage("verification", sum(map(len, missing.values()))),
@@ -141,8 +145,8 @@ class Runner:
         outcomes: list[_Verified | WorkerError] = []
         with contextlib.ExitStack() as stack:
             worker = None
-            for _, entry in pairs:
-                threads = entry.threads or self.threads
+            for question, entry in pairs:
+                threads = self._threads(question, entry)
                 worker = worker or stack.enter_context(Worker(threads, environment=entry.environment))
                 try:
                     outcomes.append(verify(worker, entry.implementation, entry.recipe, self.dataset.name, steps))

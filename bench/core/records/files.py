@@ -13,6 +13,8 @@ def write_whole(path: Path, content: bytes) -> Path:
     InputError
         When the file cannot be written; what stood there before is intact.
     """
+    if not path.name:
+        raise InputError(f"{str(path)!r}: cannot write; expected the name of a file")
     temporary = path.with_name(f".{path.name}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

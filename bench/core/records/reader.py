@@ -17,6 +17,8 @@ DESCRIPTION, RECORDS = "run.json", "records.jsonl"
 _DECODER = msgspec.json.Decoder(AnyRecord)
 _KINDS = frozenset(map(kind_of, get_args(AnyRecord)))
 Kind = TypeVar("Kind", bound=Identified)
+_DAMAGED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding raises: for what is no JSON or of another type, no UTF-8, and nested without end."""
 
 
 def read_records(folder: Path) -> list[AnyRecord]:
@@ -44,16 +46,16 @@ def _decode(path: Path, number: int, line: bytes) -> AnyRecord:
     try:
         record: AnyRecord = _DECODER.decode(line)
         return record
-    except msgspec.DecodeError as error:
+    except _DAMAGED as error:
         wrong = str(error)
     try:
         plain = json.loads(line)  # which also reads NaN and 1e400
         kind = plain.get("kind")
-    except (ValueError, AttributeError):
-        kind = None
-    if kind not in _KINDS:
+        odd = next((name for name, value in plain.items() if not _is_finite(value)), None)
+    except (ValueError, AttributeError, RecursionError):
+        kind = odd = None
+    if not isinstance(kind, str) or kind not in _KINDS:
         raise InputError(f"{path}: line {number} is no record; expected a JSON object with a known kind")
-    odd = next((name for name, value in plain.items() if not _is_finite(value)), None)
     message = in_words(wrong) if odd is None else f"{odd}: expected a finite number"
     raise InputError(f"{path}: line {number}, a record of kind {kind!r}: {message}")
 
@@ -100,7 +102,7 @@ def read_command(folder: Path) -> str:
     path = folder / DESCRIPTION
     try:
         words = msgspec.json.decode(_content(path), type=_Command).command.split()
-    except msgspec.DecodeError as error:
+    except _DAMAGED as error:
         raise InputError(f"{path} is not the description of a run: {in_words(str(error))}") from error
     if len(words) < 2:
         raise InputError(f"{path} is not the description of a run: its command is {' '.join(words)!r}")
@@ -117,5 +119,5 @@ def read_description(folder: Path) -> Description:
         return msgspec.convert(plain, Description)
     except msgspec.ValidationError as error:
         raise InputError(f"{path} is not the description of a run of this version: {in_words(str(error))}") from error
-    except msgspec.DecodeError as error:
+    except _DAMAGED as error:
         raise InputError(f"{path} is not the description of a run; expected a JSON object") from error

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from backprop_bench.bench.core.records.kinds import AnyRecord, Stop
 from backprop_bench.bench.core.records.plan import Description, Plan
-from backprop_bench.bench.core.records.reader import RECORDS, read_description, read_records
+from backprop_bench.bench.core.records.reader import DESCRIPTION, RECORDS, read_description, read_records
 from backprop_bench.data import InputError
 
 PLANNED = "expected one that the plan of the run has"
@@ -33,6 +33,8 @@ class RecordedRun:
 def read_run(folder: Path) -> RecordedRun:
     """Read the run in a folder; raises `InputError` where it holds none, or a damaged one."""
     description = read_description(folder)
+    if not description.plan.questions:
+        raise InputError(f"{folder / DESCRIPTION}: the plan of the run has no question, expected at least one")
     return RecordedRun(folder, description, read_planned_records(folder, description.plan))
 
 

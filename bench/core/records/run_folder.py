@@ -33,7 +33,7 @@ def new_run_folder(results: Path, profile: str, latest: str = LATEST) -> Path:
     folder = results / next(name for name in names if not (results / name).exists())
     link = results / latest
     if link.exists() and not link.is_symlink():
-        raise InputError(f"{link} is a folder; expected the link to the latest run, so move it away")
+        raise InputError(f"{link} is no link; expected the link to the latest run, so move it away")
     try:
         folder.mkdir(parents=True)
         fresh = results / f".{latest}-{os.getpid()}"

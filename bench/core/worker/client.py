@@ -107,7 +107,7 @@ class Worker:
                 "PYTHONPATH": _python_path(),
                 **(environment or {}),
             },
-            text=True,
+            encoding="utf-8",
             pass_fds=tuple(descriptors),
             process_group=0,  # a Ctrl-C in the terminal is the driver's to handle
         )
