@@ -44,8 +44,8 @@ test: $(INSTALLED) ## run the tests that take less than a second each
 	$(BIN)/python -m pytest -n auto --dist loadgroup -m "not slow"
 
 .PHONY: test-all
-test-all: test ## run the slow tests too: whole runs, browser, cluster, compilers
-	$(BIN)/python -m pytest -n auto --dist loadgroup -m slow
+test-all: $(INSTALLED) ## run the slow tests too: whole runs, browser, cluster, compilers
+	$(BIN)/python -m pytest -n auto --dist loadgroup
 
 .PHONY: lint
 lint: $(INSTALLED) ## check style and types
