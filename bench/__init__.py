@@ -1,1 +1,1 @@
-"""The harness: proves the twins equal, times them, shows what came out."""
+"""The harness: verifies that the implementations compute the same, times them, and shows the results."""

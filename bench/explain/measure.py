@@ -13,7 +13,7 @@ import msgspec
 
 from backprop_bench.bench.core.engine.cluster import Cluster
 from backprop_bench.bench.core.engine.context import RunContext
-from backprop_bench.bench.core.engine.jobs import Here, Job, JobRecord, Outcome, Place, Sweep
+from backprop_bench.bench.core.engine.jobs import Here, Job, JobExecutor, JobRecord, Outcome, Place
 from backprop_bench.bench.core.engine.plan import BLOCK_S, Extent, check_timing, make_question
 from backprop_bench.bench.core.engine.progress import Progress
 from backprop_bench.bench.core.engine.reuse import unchanged_runs
@@ -245,7 +245,7 @@ def run_explanation(run: RunContext, *, scheduler: str | None = None, fresh: boo
     fresh
         Whether to reuse no training job of earlier runs.
     """
-    executor: Sweep = Here(run.dataset, run.threads) if scheduler is None else Cluster(scheduler, run.dataset)
+    executor: JobExecutor = Here(run.dataset, run.threads) if scheduler is None else Cluster(scheduler, run.dataset)
     known: Mapping[Job, list[JobRecord]] = {} if fresh else known_trainings(run.log.folder, run.threads)
     try:
         train_accuracies(run, executor, known)
@@ -256,7 +256,7 @@ def run_explanation(run: RunContext, *, scheduler: str | None = None, fresh: boo
         start_again()
 
 
-def train_accuracies(run: RunContext, executor: Sweep, known: Mapping[Job, list[JobRecord]]) -> None:
+def train_accuracies(run: RunContext, executor: JobExecutor, known: Mapping[Job, list[JobRecord]]) -> None:
     """Select the learning rates, verify the cells with them, and train the cells.
 
     Parameters
@@ -379,7 +379,7 @@ def _train(
     title: str,
     question: Question,
     jobs: Sequence[Job],
-    executor: Sweep,
+    executor: JobExecutor,
     known: Mapping[Job, list[JobRecord]],
     log: RunLog,
     progress: Progress,

@@ -151,26 +151,27 @@ def _trial(worker: Worker, question: Question, experiment: Experiment, entry: En
     return Trial(session=0, question=question.name, implementation=entry.label, seed=seed, **outcome_fields)
 
 
+def _job(question: Question, entry: Entry, seed: int, threads: int) -> Job:
+    """Return the training of an entry from a seed."""
+    return Job(
+        question=question.name,
+        label=entry.label,
+        implementation=entry.implementation,
+        recipe=entry.recipe,
+        seed=seed,
+        examples=question.examples,
+        held_out=0,
+        epochs=entry.recipe.epochs,
+        threads=threads,
+    )
+
+
 def _comparisons(question: Question, experiment: Experiment, threads: int, log: RunLog) -> list[Job]:
     """Return the missing training jobs in which PyTorch restarts from the weights of NumPy."""
     if not experiment.stretch:
         return []
     jobs = [
-        Job(
-            *(
-                question.name,
-                entry.label,
-                entry.implementation,
-                entry.recipe,
-                seed,
-                question.examples,
-                0,
-                entry.recipe.epochs,
-                threads,
-            ),
-            against=VERSIONS[1],
-            stretch=experiment.stretch,
-        )
+        dataclasses.replace(_job(question, entry, seed, threads), against=VERSIONS[1], stretch=experiment.stretch)
         for entry in question.entries
         for seed in question.seeds[: experiment.compared_seeds]
         if entry.implementation == VERSIONS[0]
@@ -190,17 +191,7 @@ def _train(
 ) -> None:
     """Do the missing training jobs on MNIST."""
     jobs = [
-        Job(
-            question.name,
-            entry.label,
-            entry.implementation,
-            entry.recipe,
-            seed,
-            question.examples,
-            0,
-            entry.recipe.epochs,
-            threads,
-        )
+        _job(question, entry, seed, threads)
         for entry in question.entries
         for seed in question.seeds
         if entry.implementation == VERSIONS[0] or seed < experiment.compared_seeds

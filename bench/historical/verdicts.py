@@ -70,7 +70,7 @@ class Verdict:
     published
         The published result, in words.
     measured
-        The measured one with the range that decides; its n is the number of runs behind it.
+        The measured one with the range that decides; its n is the number of its runs.
     unit
         Of the measured one.
     inside

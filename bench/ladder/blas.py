@@ -6,13 +6,13 @@ import random
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from backprop_bench.bench.core.engine.accuracy import open_entry
 from backprop_bench.bench.core.machine.environment import environment, usable_core_numbers
 from backprop_bench.bench.core.records.kinds import TimedBlock
 from backprop_bench.bench.core.records.plan import Entry
 from backprop_bench.bench.core.stats.intervals import Interval, geometric_mean_interval
 from backprop_bench.bench.core.stats.ratios import p10, seconds_per_example
 from backprop_bench.bench.core.worker.client import Worker, WorkerError
+from backprop_bench.bench.core.worker.opened import opened_worker
 from backprop_bench.bench.core.worker.replies import Begun, WarmedUp
 from backprop_bench.bench.core.worker.shared_data import SharedExamples, SharedForms
 from backprop_bench.data import SHARED, Dataset, fit_recipe
@@ -95,11 +95,9 @@ def _replicate(
         workers: dict[str | None, Worker] = {}
         for name in names:
             of_type = dataclasses.replace(entry, core_type=name)
-            worker = stack.enter_context(
-                Worker(threads, descriptors=[examples.descriptor], environment=of_type.environment)
-            )
             with contextlib.suppress(WorkerError):
-                used = architecture(open_entry(entry, examples, worker, threads, cores).threads)
+                worker, opened = stack.enter_context(opened_worker(of_type, examples, threads, cores))
+                used = architecture(opened.threads)
                 picked = used if name is None else picked
                 if name is not None and (used.lower() != name.lower() or used == picked):
                     continue  # it was not built in, or is what it picks by itself

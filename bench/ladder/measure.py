@@ -1,13 +1,12 @@
 """Time every stage of the ladder, then measure its memory."""
 
-from backprop_bench.bench.core.engine.accuracy import open_entry
 from backprop_bench.bench.core.engine.context import RunContext
 from backprop_bench.bench.core.engine.run_log import RunLog
 from backprop_bench.bench.core.engine.runner import Runner
-from backprop_bench.bench.core.machine.environment import usable_core_numbers
 from backprop_bench.bench.core.records.kinds import End, Failure, Memory
 from backprop_bench.bench.core.records.plan import Entry, Question
-from backprop_bench.bench.core.worker.client import Worker, WorkerError, start_again
+from backprop_bench.bench.core.worker.client import WorkerError, start_again
+from backprop_bench.bench.core.worker.opened import opened_worker
 from backprop_bench.bench.core.worker.replies import MemoryUse
 from backprop_bench.bench.core.worker.shared_data import SharedForms
 
@@ -39,8 +38,7 @@ def run_ladder(run: RunContext) -> None:
 def _measure_memory(question: Question, entry: Entry, shared: SharedForms, threads: int, log: RunLog) -> None:
     examples = shared.of(entry.recipe, question.examples)
     try:
-        with Worker(threads, descriptors=[examples.descriptor], environment=entry.environment) as worker:
-            open_entry(entry, examples, worker, threads, list(usable_core_numbers()))
+        with opened_worker(entry, examples, threads) as (worker, _):
             use = worker.ask("memory", MemoryUse, batches=MEMORY_BATCHES)
     except WorkerError as failure:
         log.add_failure(question, entry, "memory", None, str(failure))

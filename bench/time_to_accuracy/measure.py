@@ -7,7 +7,6 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
-from backprop_bench.bench.core.engine.accuracy import open_entry
 from backprop_bench.bench.core.engine.context import RunContext
 from backprop_bench.bench.core.engine.plan import BLOCK_S, Extent, check_available, make_question
 from backprop_bench.bench.core.engine.progress import Progress
@@ -17,7 +16,8 @@ from backprop_bench.bench.core.implementations import named_implementation
 from backprop_bench.bench.core.machine.environment import usable_core_numbers
 from backprop_bench.bench.core.records.kinds import Failure, Search, TimeToAccuracy
 from backprop_bench.bench.core.records.plan import Entry, Plan, Question, Timing
-from backprop_bench.bench.core.worker.client import Worker, WorkerError, start_again, together
+from backprop_bench.bench.core.worker.client import WorkerError, start_again, together
+from backprop_bench.bench.core.worker.opened import opened_worker
 from backprop_bench.bench.core.worker.replies import Begun, TrainedUntil, WarmedUp
 from backprop_bench.bench.core.worker.shared_data import SharedExamples, SharedForms
 from backprop_bench.bench.time_to_accuracy.analysis import Choice, choose
@@ -139,8 +139,7 @@ def _search_one(
 ) -> None:
     examples = shared.of(entry.recipe, n_examples)
     try:
-        with Worker(threads, descriptors=[examples.descriptor]) as worker:
-            open_entry(entry, examples, worker, threads, list(usable_core_numbers()))
+        with opened_worker(entry, examples, threads) as (worker, _):
             worker.ask("begin", Begun, seed=0)
             worker.ask(
                 "warm_up", WarmedUp, block_s=WARM_UP_S, batches=None
@@ -205,8 +204,7 @@ def _run(
 ) -> list[TimeToAccuracy]:
     """Train twice in one process: first from its start, then with everything imported and compiled."""
     rows = []
-    with Worker(threads, descriptors=[examples.descriptor]) as worker:
-        opened = open_entry(entry, examples, worker, threads, cores)
+    with opened_worker(entry, examples, threads, cores) as (worker, opened):
         for cold in (True, False):
             start_s = worker.ask("begin", Begun, seed=seed).prepare_s
             start_s += opened.import_s + opened.load_s if cold else 0.0

@@ -13,12 +13,12 @@ from backprop_bench.bench.cli.output import Output, output_options
 from backprop_bench.bench.cli.progress import Bars
 from backprop_bench.bench.cli.questions import Descriptor
 from backprop_bench.bench.cli.recipe_options import changes_from, recipe_options
-from backprop_bench.bench.core.engine.accuracy import open_request
 from backprop_bench.bench.core.engine.plan import check_available
 from backprop_bench.bench.core.machine.cores import chosen_cores
 from backprop_bench.bench.core.records.files import write_whole
 from backprop_bench.bench.core.records.plan import Entry
 from backprop_bench.bench.core.worker.client import Refusal, Worker, WorkerError
+from backprop_bench.bench.core.worker.opened import open_request
 from backprop_bench.bench.core.worker.replies import Begun, Evaluated, Opened, TrainedEpoch
 from backprop_bench.bench.core.worker.shared_data import SharedExamples
 from backprop_bench.bench.report.findings import Finding, Findings

@@ -63,11 +63,11 @@ def recorded_run(
     with_parity: bool = True,
     with_parts: bool = True,
     n_replicates: int = 4,
-    set_spread: float = 0.008,
+    replicate_spread: float = 0.008,
     target: float = 0.05,
     stop_reason: str = "precise",
     self_test_ratio: float | None = 1.0,
-    disturbed: float = 0.04,
+    interfered: float = 0.04,
     with_energy: bool = False,
     keep_rows: int | None = None,
 ) -> tuple[dict[str, Any], list[Row]]:
@@ -84,19 +84,19 @@ def recorded_run(
     diverged
         Implementation and seed whose loss stops being a number after its first epoch.
     failures
-        Message by implementation for those that fail the proof, and so measure nothing.
+        Message by implementation for those that fail the verification, and so measure nothing.
     parity_failure
         Implementation whose weights do not agree.
     n_replicates
         Process replicates of either question; with none of them nothing was timed.
-    set_spread
+    replicate_spread
         How much an implementation differs from process replicate to process replicate, as a share of its time.
     target, stop_reason
         Half-width to be reached, and why timing stopped.
     self_test_ratio
         Time of the first implementation's second copy by its own; ``None`` for a run without that copy.
-    disturbed
-        Share of the blocks that something disturbed, which then took half as long second_copy.
+    interfered
+        Share of the blocks under interference, which then took half as long again.
     keep_rows
         How many rows a run that was cut short had written.
 
@@ -111,7 +111,7 @@ def recorded_run(
         _question("same-recipe", implementations, second_copy, seeds, epochs, target),
     ]
     made = _Maker({**EPOCH_S, **(epoch_s or {})}, accuracy or {}, diverged, failures or {}, parity_failure)
-    timing = _TimingMaker(made, set_spread, self_test_ratio or 1.0, disturbed, with_energy)
+    timing = _TimingMaker(made, replicate_spread, self_test_ratio or 1.0, interfered, with_energy)
     rows: list[Row] = []
     for question in questions:
         rows += made.parity(question) if with_parity else []
@@ -218,7 +218,7 @@ def made_up_outcomes(
     side: float = 6,
     n_examples: int = 200,
     wrong: float = 0.2,
-    twins_differ: int = 0,
+    implementations_differ: int = 0,
     names: Sequence[str] | None = None,
     only: Sequence[str] | None = None,
 ) -> Outcomes:
@@ -230,7 +230,7 @@ def made_up_outcomes(
         Of the square images; √30 for 30 inputs, which are none.
     wrong
         Share of the test examples that a network gets wrong; networks with the same recipe the same ones.
-    twins_differ
+    implementations_differ
         Examples in which a network differs from that before it.
     names
         Of the classes; their numbers otherwise.
@@ -255,10 +255,10 @@ def made_up_outcomes(
                     for shape in ((n_inputs, n_units), (n_units, n_classes))
                 )
                 drawn[key] = layers, said, rng.uniform(0.3, 1.0, n_examples).astype(np.float32)
-            elif twins_differ:
+            elif implementations_differ:
                 layers, said, shares = drawn[key]
                 other = said.copy()
-                other[:twins_differ] = (other[:twins_differ] + 1) % n_classes
+                other[:implementations_differ] = (other[:implementations_differ] + 1) % n_classes
                 drawn[key] = layers, other, shares
             layers, said, shares = drawn[key]
             last = (0, question["epochs"], layers, said, shares, (0.0, 1.0), "sigmoid", "softmax")
@@ -339,10 +339,10 @@ class _TimingMaker:
     """Makes up the process replicates of one question at a time."""
 
     def __init__(
-        self, made: _Maker, set_spread: float, self_test_ratio: float, disturbed: float, with_energy: bool
+        self, made: _Maker, replicate_spread: float, self_test_ratio: float, interfered: float, with_energy: bool
     ) -> None:
-        self.made, self.set_spread, self.self_test_ratio = made, set_spread, self_test_ratio
-        self.disturbed, self.with_energy = disturbed, with_energy
+        self.made, self.replicate_spread, self.self_test_ratio = made, replicate_spread, self_test_ratio
+        self.interfered, self.with_energy = interfered, with_energy
         self.random = random.Random("timed blocks")
 
     def timing(self, question: dict[str, Any], n_replicates: int, reason: str) -> list[Row]:
@@ -353,7 +353,7 @@ class _TimingMaker:
         rows: list[Row] = []
         for number in range(n_replicates):
             rows += [self._start(question, entry["label"], number) for entry in able]
-            luck = [self.random.lognormvariate(0, self.set_spread) for _ in able]
+            luck = [self.random.lognormvariate(0, self.replicate_spread) for _ in able]
             for round_ in range(ROUNDS):
                 slowdown = self.random.lognormvariate(0, 0.1)  # of the machine in this round, the same for all
                 for position, index in enumerate(next(orders)):
@@ -377,21 +377,21 @@ class _TimingMaker:
         examples = max(64, round(BLOCK_S / per_example))
         wall_s = per_example * examples * slowdown * self.random.lognormvariate(0, 0.01)
         wall_s *= self.self_test_ratio if entry["second_copy"] else 1.0
-        disturbed = self.random.random() < self.disturbed
-        wall_s *= 1.5 if disturbed else 1.0
+        interfered = self.random.random() < self.interfered
+        wall_s *= 1.5 if interfered else 1.0
         energy_j = 31.0 * wall_s if self.with_energy else None
         measured = (examples, 0.0, 0.06 * n, wall_s, 1.01 * wall_s, 0.4, energy_j)
         block = _row("block", question["name"], entry["label"], *place, *measured)
-        return block | self._disturbance(wall_s, disturbed, n)
+        return block | self._interference_of(wall_s, interfered, n)
 
-    def _disturbance(self, wall_s: float, disturbed: bool, n: int) -> dict[str, Any]:
+    def _interference_of(self, wall_s: float, interfered: bool, n: int) -> dict[str, Any]:
         found = {
-            "steal_s": 0.02 if disturbed and n % 2 else 0.0,
+            "steal_s": 0.02 if interfered and n % 2 else 0.0,
             "psi_cpu_some_us": round(0.004e6 * wall_s),
-            "waited_s": wall_s * (0.3 if disturbed else 0.002),
+            "waited_s": wall_s * (0.3 if interfered else 0.002),
             "throttles": None,
             "voluntary_switches": 1,
-            "involuntary_switches": 3 if disturbed else 0,
+            "involuntary_switches": 3 if interfered else 0,
             "minor_faults": 2,
             "major_faults": 0,
         }

@@ -33,7 +33,7 @@ class Silent:
 
 
 def student(scale: float) -> Noise:
-    """Return noise with tails as heavy as Student's distribution with 3 degrees of freedom, of this scale."""
+    """Return noise with tails as heavy as the t distribution with 3 degrees of freedom, of this scale."""
     return lambda rng, shape: scale * rng.standard_t(3, shape)
 
 
@@ -50,7 +50,7 @@ class Machine:
     ----------
     relative
         True time per example by implementation, relative to each other.
-    between_sets
+    between_replicates
         Standard deviation between process replicates of the logarithm of every ratio.
     noise
         Added to the logarithm of every block's time.
@@ -63,7 +63,7 @@ class Machine:
     """
 
     relative: Mapping[str, float]
-    between_sets: float = 0.0
+    between_replicates: float = 0.0
     noise: Noise = student(0.01)  # noqa: RUF009 (a function, which nothing changes)
     slowdown: float = 0.1
     injected: Mapping[str, float] = dataclasses.field(default_factory=dict)
@@ -73,9 +73,9 @@ class Machine:
     def log_times(self, rng: np.random.Generator, n_replicates: int, rounds: int) -> NDArray[np.float64]:
         """Return logarithms of the relative times of blocks: [set, round, implementation]."""
         truth = np.log([time * (1 + self.injected.get(name, 0.0)) for name, time in self.relative.items()])
-        of_set = rng.normal(0, self.between_sets / math.sqrt(2), (n_replicates, 1, len(truth)))
+        of_replicate = rng.normal(0, self.between_replicates / math.sqrt(2), (n_replicates, 1, len(truth)))
         of_round = rng.normal(0, self.slowdown, (n_replicates, rounds, 1))
-        return np.asarray(truth + of_set + of_round + self.noise(rng, (n_replicates, rounds, len(truth))))
+        return np.asarray(truth + of_replicate + of_round + self.noise(rng, (n_replicates, rounds, len(truth))))
 
 
 class Measured(NamedTuple):

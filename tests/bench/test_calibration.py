@@ -1,4 +1,4 @@
-"""A/A tests and injected slowdowns: computed by hand, from simulated runs, and as they are shown."""
+"""A/A tests and injected slowdowns: worked out on paper, from simulated runs, and as they are shown."""
 
 import json
 import math
@@ -22,7 +22,7 @@ TIMING = Timing(target=0.01, budget_s=30.0, block_s=0.05, rounds=5, min_replicat
 NAME, COPY = "scratch-numpy", "scratch-numpy (A/A)"
 
 
-# By hand
+# On paper
 
 
 def made_up(
@@ -42,11 +42,11 @@ def made_up(
         ]
         timing = {"target": 0.01, "budget_s": 30.0, "block_s": 0.06}
         questions.append({"name": question, "entries": entries, "timing": timing})
-        for number_of_set, ratio in enumerate(ratios):
+        for replicate, ratio in enumerate(ratios):
             for number_of_round in (0, 1):
                 for name, wall_s in ((NAME, 1.0), (COPY, ratio)):
                     clock += 2 * wall_s
-                    row = {"implementation": name, "replicate": number_of_set, "round": number_of_round, "examples": 7}
+                    row = {"implementation": name, "replicate": replicate, "round": number_of_round, "examples": 7}
                     if overhead:
                         row |= {"later_examples": 7, "later_calls": 1, "later_wall_s": 1.01}
                         row |= {"single_examples": 7, "single_calls": 7, "single_wall_s": 1.04}
@@ -151,7 +151,7 @@ def test_a_trial_in_which_a_copy_broke_does_not_count() -> None:
 def calibration() -> Calibration:
     """Return the summary of forty A/A tests and twenty injected slowdowns, the last one of them cut short."""
     injected = [0.0] * 40 + [0.01] * 10 + [0.05] * 11
-    run = calibration_run(injected, Machine({}, between_sets=0.008, noise=student(0.005)), TIMING, cut=1)
+    run = calibration_run(injected, Machine({}, between_replicates=0.008, noise=student(0.005)), TIMING, cut=1)
     return summarize_calibration(*run)
 
 

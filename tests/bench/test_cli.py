@@ -411,7 +411,7 @@ def test_parity_of_an_implementation_without_float32_is_shown_in_float64(run: Ru
 
 
 @pytest.mark.slow
-def test_parity_of_a_recipe_that_diverges_is_not_proved_rather_than_unequal(run: Run, tiny: str) -> None:
+def test_parity_of_a_recipe_that_diverges_is_not_verified_rather_than_unequal(run: Run, tiny: str) -> None:
     result = run("parity", "--learning-rate", "1e6", "--steps", 20, "--dataset", tiny, "--hidden-activation", "relu")
     assert result.exit_code == 1
     assert "diverges within 20 steps" in " ".join(result.output.split())

@@ -21,7 +21,7 @@ from backprop_bench.bench.cli.main import main
 from backprop_bench.bench.core.engine import cluster as clusters
 from backprop_bench.bench.core.engine.cluster import PYTHON, SOURCE, Cluster, check_cluster, check_software, software
 from backprop_bench.bench.core.engine.context import RunContext
-from backprop_bench.bench.core.engine.jobs import Here, Job, Outcome, Sweep
+from backprop_bench.bench.core.engine.jobs import Here, Job, JobExecutor, Outcome
 from backprop_bench.bench.core.engine.run_log import RunLog
 from backprop_bench.bench.core.machine.environment import cpu, usable_cores
 from backprop_bench.bench.core.records.kinds import Epoch
@@ -111,14 +111,14 @@ def without_processor(outcome: Outcome) -> Outcome:
     return [msgspec.structs.replace(row, processor=None) for row in outcome if isinstance(row, Epoch)]
 
 
-def outcomes_of(sweep: Sweep, *jobs: Job) -> dict[tuple[str, int], Outcome]:
+def outcomes_of(executor: JobExecutor, *jobs: Job) -> dict[tuple[str, int], Outcome]:
     found: dict[tuple[str, int], Outcome] = {}
 
     def done(job: Job, outcome: Outcome) -> None:
         assert (job.label, job.seed) not in found, "every outcome is handed over once"
         found[job.label, job.seed] = outcome
 
-    sweep.do(jobs, done)
+    executor.do(jobs, done)
     return found
 
 
@@ -141,11 +141,11 @@ def test_a_worker_that_is_killed_in_the_middle_loses_no_cell_and_doubles_none(tm
     plan = plan_explanation(dataset, SMALL)
     with running_cluster(tmp_path, 2) as running:
         killing, cluster = Killing(running.workers[1]), Cluster(running.address, dataset)
-        sweeps: list[tuple[Path, Sweep, Silent]] = [(there, cluster, killing), (here, Here(dataset, 1), Silent())]
-        for folder, sweep, progress in sweeps:
+        runs: list[tuple[Path, JobExecutor, Silent]] = [(there, cluster, killing), (here, Here(dataset, 1), Silent())]
+        for folder, executor, progress in runs:
             folder.mkdir()
             with Recorder(folder) as recorder:
-                train_accuracies(RunContext(plan, dataset, 1, RunLog(recorder, []), progress), sweep, {})
+                train_accuracies(RunContext(plan, dataset, 1, RunLog(recorder, []), progress), executor, {})
         assert killing.victim.poll() is not None, "it was killed"
     rows = read_rows(there)
     assert rows_of(rows, "failure") == []
@@ -220,12 +220,12 @@ def test_a_worker_with_other_examples_is_named(tiny: str, one_worker: Running) -
 @needs_distributed
 def test_a_training_over_which_too_many_workers_died_ends_the_run_in_one_sentence(tmp_path: Path, tiny: str) -> None:
     with running_cluster(tmp_path, 1, DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES="0") as running:
-        sweep = Cluster(running.address, load_dataset(tiny))
-        assert list(outcomes_of(sweep, job_of("Fine"))) == [("Fine", 0)], "the worker is there"
+        executor = Cluster(running.address, load_dataset(tiny))
+        assert list(outcomes_of(executor, job_of("Fine"))) == [("Fine", 0)], "the worker is there"
         timer = threading.Timer(3.0, running.workers[0].kill)
         timer.start()
         with pytest.raises(InputError, match=r"gave up: KilledWorker: .*; what came back is recorded"):
-            outcomes_of(sweep, job_of("Hanging"))
+            outcomes_of(executor, job_of("Hanging"))
         timer.join()
 
 

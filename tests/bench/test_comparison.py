@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from backprop_bench.bench.core.engine.accuracy import open_request, train_question
+from backprop_bench.bench.core.engine.accuracy import train_question
 from backprop_bench.bench.core.engine.context import RunContext
 from backprop_bench.bench.core.engine.run_log import RunLog
 from backprop_bench.bench.core.engine.runner import Runner
@@ -26,6 +26,7 @@ from backprop_bench.bench.core.records.writer import Recorder
 from backprop_bench.bench.core.summary import QuestionSummary, Summary
 from backprop_bench.bench.core.trained import read_trained
 from backprop_bench.bench.core.worker import client as workers
+from backprop_bench.bench.core.worker.opened import open_request
 from backprop_bench.bench.core.worker.replies import Begun, Opened, TrainedEpoch
 from backprop_bench.bench.core.worker.shared_data import SharedExamples, SharedForms
 from backprop_bench.bench.verify.replies import Checks
@@ -88,7 +89,7 @@ def run(folder: Path, plan: Plan, dataset: str) -> Summary:
     return summarize(read_plain_description(folder), read_rows(folder))
 
 
-def book_of(folder: Path) -> RunLog:
+def log_of(folder: Path) -> RunLog:
     return RunLog(Recorder(folder), [])
 
 
@@ -119,7 +120,7 @@ def test_a_run_records_every_epoch_and_every_block_once(tmp_path: Path, dataset:
     assert [(ratio.interval.n, ratio.n_replicates) for ratio in question.ratios] == [(8, 2)]
     assert question.self_test is not None
     assert question.self_test.interval.n == 8
-    assert all(proof.passed for proof in question.verifications)
+    assert all(verification.passed for verification in question.verifications)
     first, second = question.performances
     assert [point.accuracy for point in first.curve] == [point.accuracy for point in second.curve]
     assert {part for part, _ in first.parts} == {"fetch", "forward", "backward", "update"}
@@ -174,7 +175,7 @@ def test_timing_of_one_implementation_ends_too(tmp_path: Path, dataset: str) -> 
 
 
 @pytest.mark.slow
-def test_a_failure_in_the_parts_of_a_step_names_the_process_set_and_the_others_go_on(
+def test_a_failure_in_the_parts_of_a_step_names_the_process_replicate_and_the_others_go_on(
     tmp_path: Path, dataset: str
 ) -> None:
     question = question_of(run(tmp_path, plan_of("Fine", "BrokenParts", seeds=1), dataset))
@@ -243,7 +244,7 @@ def test_one_that_forks_is_named_unless_the_other_process_ends_itself(tmp_path: 
 
 
 @pytest.mark.slow
-def test_a_failed_proof_asks_about_the_likely_mistake(tmp_path: Path, dataset: str) -> None:
+def test_a_failed_verification_asks_about_the_likely_mistake(tmp_path: Path, dataset: str) -> None:
     wrong = Path(__file__).parents[2] / "examples" / "wrong.py"
     entry = dataclasses.replace(plan_of("Fine").questions[0].entries[0], implementation=f"{wrong}:Wrong")
     plan = plan_of("Fine", seeds=1, timing=ONE_SET)
@@ -340,20 +341,20 @@ KILLS = int(os.environ.get("KILLS", "5"))
 
 
 @pytest.mark.slow
-def test_a_run_killed_again_and_again_ends_as_an_undisturbed_one(tmp_path: Path, dataset: str) -> None:
+def test_a_run_killed_again_and_again_ends_as_an_uninterrupted_one(tmp_path: Path, dataset: str) -> None:
     plan = dataclasses.replace(plan_of("Fine", "Slow", epochs=4), passes=2, keeps_trained=True)
     timing = dataclasses.replace(ANY_PRECISION, min_replicates=max(2, 3 * (KILLS - 5)), budget_s=600.0)
     longer = dataclasses.replace(plan, questions=(dataclasses.replace(plan.questions[0], timing=timing),))
-    undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
-    for folder in (undisturbed, killed):
+    uninterrupted, killed = tmp_path / "uninterrupted", tmp_path / "killed"
+    for folder in (uninterrupted, killed):
         folder.mkdir()
         write_description(folder, describe(longer, dataset))
-    run(undisturbed, plan, dataset)
+    run(uninterrupted, plan, dataset)
     random.seed(0)
     root = Path(__file__).parents[2]
     for number in range(KILLS):
         driver = subprocess.Popen([sys.executable, "-c", DRIVER, str(killed)], cwd=root)
-        if number % 2:  # at any moment, starts and proofs included; else not before something was recorded
+        if number % 2:  # at any moment, starts and verifications included; else not before something was recorded
             time.sleep(random.uniform(0, 3.0))
         else:
             before, deadline = len(read_rows(killed)), time.monotonic() + 60
@@ -366,7 +367,7 @@ def test_a_run_killed_again_and_again_ends_as_an_undisturbed_one(tmp_path: Path,
         driver.wait()
         print(f"killed {number + 1} times")
     assert subprocess.run([sys.executable, "-c", DRIVER, str(killed)], cwd=root, check=False).returncode == 0
-    a, b = read_rows(undisturbed), read_rows(killed)
+    a, b = read_rows(uninterrupted), read_rows(killed)
     assert max(row["session"] for row in b) >= 2, "it was killed at least twice"
     for value in ("loss", "accuracy"):
         found, expected = (
@@ -382,9 +383,9 @@ def test_a_run_killed_again_and_again_ends_as_an_undisturbed_one(tmp_path: Path,
     assert set(blocks.values()) == {1}, "nothing is there twice"
     assert len(rows_of(b, "stop")) == 1
     for number in {row["replicate"] for row in rows_of(b, "block")}:
-        blocks_of_set = rows_of(b, "block", replicate=number)
-        assert len({row["session"] for row in blocks_of_set}) == 1, "a set is of one session"
-        places = [row["round"] * 3 + row["position"] for row in blocks_of_set]
+        blocks_of_replicate = rows_of(b, "block", replicate=number)
+        assert len({row["session"] for row in blocks_of_replicate}) == 1, "a replicate is of one session"
+        places = [row["round"] * 3 + row["position"] for row in blocks_of_replicate]
         assert places == list(range(len(places))), "no block is missing before the one that was running"
     summary = summarize(describe(plan, dataset), b)
     assert summary.complete
@@ -399,14 +400,14 @@ def stopped_at(folder: Path, plan: Plan, dataset: str, keep: list[Row]) -> Summa
 
 
 @pytest.mark.slow
-def test_a_failed_proof_is_remembered_whatever_row_the_run_was_stopped_after(tmp_path: Path, dataset: str) -> None:
+def test_a_failed_verification_is_remembered_whatever_row_the_run_stopped_after(tmp_path: Path, dataset: str) -> None:
     plan = plan_of("Fine", "Wrong", seeds=1, epochs=1, timing=ONE_SET)
     run(tmp_path, plan, dataset)
-    proofs = [row for row in read_rows(tmp_path) if row["kind"] in ("parity", "failure")]
-    for n_rows in (0, len(proofs) // 2, len(proofs) - 1, len(proofs)):
-        question = question_of(stopped_at(tmp_path, plan, dataset, proofs[:n_rows]))
+    verifications = [row for row in read_rows(tmp_path) if row["kind"] in ("parity", "failure")]
+    for n_rows in (0, len(verifications) // 2, len(verifications) - 1, len(verifications)):
+        question = question_of(stopped_at(tmp_path, plan, dataset, verifications[:n_rows]))
         assert [performance.implementation for performance in question.performances] == [f"{ODD}:Fine"], n_rows
-    without_failure = [row for row in proofs if row["kind"] == "parity"]
+    without_failure = [row for row in verifications if row["kind"] == "parity"]
     question = question_of(stopped_at(tmp_path, plan, dataset, without_failure))
     assert [performance.implementation for performance in question.performances] == [f"{ODD}:Fine"]
 
@@ -429,8 +430,10 @@ def test_every_epoch_has_its_own_batch_order_and_accuracy_is_that_of_the_test_ex
     notes = tmp_path / "notes"
     monkeypatch.setenv("NOTES", str(notes))
     plan = plan_of("Noting", seeds=1, epochs=3)
-    with SharedForms(load_dataset(dataset)) as shared:
-        train_question(plan.questions[0], (0,), shared, 1, book_of(tmp_path), Silent())
+    loaded = load_dataset(dataset)
+    with SharedForms(loaded) as shared:
+        context = RunContext(plan, loaded, 1, log_of(tmp_path), Silent())
+        train_question(context, plan.questions[0], (0,), shared)
     lines = [line.split() for line in notes.read_text().splitlines()]
     training = [line for line in lines if line[:2] == ["train", str(N_EXAMPLES)]]
     recipe = RECIPE.replace(seed=0)

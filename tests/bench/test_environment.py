@@ -18,7 +18,7 @@ from backprop_bench.bench.core.machine import doctor
 from backprop_bench.bench.core.machine import environment as env
 from backprop_bench.bench.core.machine.interference import (
     Snapshot,
-    disturbance,
+    interference,
     parse_pressure_total,
     parse_steal_ticks,
     parse_throttles,
@@ -215,7 +215,7 @@ def test_steal_and_pressure_are_read_from_their_lines() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="counts in the clock ticks of Linux")
-def test_a_disturbance_is_the_difference_of_two_snapshots(tmp_path: Path) -> None:
+def test_interference_is_the_difference_of_two_snapshots(tmp_path: Path) -> None:
     ticks_per_s = os.sysconf("SC_CLK_TCK")
     stat, pressure = tmp_path / "stat", tmp_path / "pressure"
     write(stat, "cpu  1 0 1 1 1 0 1 0 0 0\n")
@@ -223,7 +223,7 @@ def test_a_disturbance_is_the_difference_of_two_snapshots(tmp_path: Path) -> Non
     before = Snapshot.take(stat, pressure)
     write(stat, f"cpu  1 0 1 1 1 0 1 {3 * ticks_per_s} 0 0\n")
     write(pressure, "some avg10=0.00 avg60=0.00 avg300=0.00 total=175\n")
-    moved = disturbance(before, Snapshot.take(stat, pressure))
+    moved = interference(before, Snapshot.take(stat, pressure))
     assert (moved["steal_s"], moved["psi_cpu_some_us"]) == (3.0, 75)
     assert moved["minor_faults"] is not None
     assert moved["minor_faults"] >= 0
@@ -231,7 +231,7 @@ def test_a_disturbance_is_the_difference_of_two_snapshots(tmp_path: Path) -> Non
 
 def test_a_counter_that_cannot_be_read_is_none_in_the_difference(tmp_path: Path) -> None:
     before = Snapshot.take(tmp_path / "absent", tmp_path / "absent")
-    moved = disturbance(before, Snapshot.take())
+    moved = interference(before, Snapshot.take())
     assert (moved["steal_s"], moved["psi_cpu_some_us"]) == (None, None)
 
 
@@ -242,7 +242,7 @@ def test_the_waiting_is_summed_over_the_threads_in_seconds(tmp_path: Path) -> No
     before = Snapshot.take(tasks=tmp_path)
     assert before.waited_s == 1.5
     write(tmp_path / "32/schedstat", "850000000 750000000 11\n")
-    assert disturbance(before, Snapshot.take(tasks=tmp_path))["waited_s"] == 0.25
+    assert interference(before, Snapshot.take(tasks=tmp_path))["waited_s"] == 0.25
 
 
 def test_waiting_that_went_with_its_thread_is_unknown(tmp_path: Path) -> None:
@@ -250,7 +250,7 @@ def test_waiting_that_went_with_its_thread_is_unknown(tmp_path: Path) -> None:
     write(tmp_path / "32/schedstat", "800000000 500000000 9\n")
     before = Snapshot.take(tasks=tmp_path)
     (tmp_path / "32/schedstat").unlink()
-    assert disturbance(before, Snapshot.take(tasks=tmp_path))["waited_s"] is None
+    assert interference(before, Snapshot.take(tasks=tmp_path))["waited_s"] is None
 
 
 def test_a_kernel_that_does_not_keep_the_account_does_not_say_that_nothing_waited(tmp_path: Path) -> None:
@@ -272,7 +272,7 @@ def test_throttling_is_summed_over_the_cores_and_the_groups_around_the_process(t
     before = Snapshot.take(root=tmp_path)
     assert before.throttles == 42
     write(system / "fs/cgroup/user/cpu.stat", "usage_usec 990\nnr_periods 51\nnr_throttled 21\nnr_bursts 7\n")
-    assert disturbance(before, Snapshot.take(root=tmp_path))["throttles"] == 1
+    assert interference(before, Snapshot.take(root=tmp_path))["throttles"] == 1
 
 
 def test_a_quota_alone_tells_of_throttling_and_nothing_at_all_does_not(tmp_path: Path) -> None:

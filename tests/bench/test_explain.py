@@ -21,7 +21,7 @@ from click.testing import CliRunner, Result
 from backprop_bench.bench.cli.main import main
 from backprop_bench.bench.core.engine.cluster import CONNECT_S, WORKER_S
 from backprop_bench.bench.core.engine.context import RunContext
-from backprop_bench.bench.core.engine.jobs import Forms, Here, Job, Outcome, Sweep, carry_out
+from backprop_bench.bench.core.engine.jobs import Forms, Here, Job, JobExecutor, Outcome, carry_out
 from backprop_bench.bench.core.engine.progress import Progress
 from backprop_bench.bench.core.engine.reuse import unchanged_runs
 from backprop_bench.bench.core.engine.run_log import RunLog
@@ -282,7 +282,7 @@ def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Return the records of the small plan, trained without a disturbance."""
+    """Return the records of the small plan, trained without an interruption."""
     folder = tmp_path_factory.mktemp("trained")
     dataset = load_dataset(write_tiny_dataset(folder, 200, 60))
     with pytest.MonkeyPatch.context() as patched, Recorder(folder) as recorder:
@@ -375,7 +375,7 @@ def test_what_an_earlier_run_has_trained_is_taken_over_and_what_is_timed_is_not(
     assert reuse_sentences(after)[0].startswith(f"{number} training jobs reused from {first.name}; --fresh")
 
 
-class Nobody(Sweep):
+class Nobody(JobExecutor):
     """Does no job."""
 
     def do(self, jobs: Sequence[Job], done: Callable[[Job, Outcome], None]) -> None:
@@ -521,14 +521,14 @@ with Recorder(folder) as recorder:
 
 
 @pytest.mark.slow
-def test_a_run_killed_again_and_again_ends_with_the_accuracies_of_an_undisturbed_one(
+def test_a_run_killed_again_and_again_ends_with_the_accuracies_of_an_uninterrupted_one(
     tmp_path: Path, tiny: str, trained: str
 ) -> None:
-    undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
-    for folder in (undisturbed, killed):
+    uninterrupted, killed = tmp_path / "uninterrupted", tmp_path / "killed"
+    for folder in (uninterrupted, killed):
         folder.mkdir()
         write_description(folder, describe_small(load_dataset(tiny)))
-    (undisturbed / "records.jsonl").write_text(trained)
+    (uninterrupted / "records.jsonl").write_text(trained)
     random.seed(0)
     command = [sys.executable, "-c", DRIVER, str(killed)]
     root = Path(__file__).parents[2]
@@ -545,7 +545,7 @@ def test_a_run_killed_again_and_again_ends_with_the_accuracies_of_an_undisturbed
     assert subprocess.run(command, cwd=root, check=False).returncode == 0
     rows = read_rows(killed)
     assert max(row["session"] for row in rows) >= 1, "it was killed"
-    assert accuracies_of(rows) == accuracies_of(read_rows(undisturbed))
+    assert accuracies_of(rows) == accuracies_of(read_rows(uninterrupted))
     assert rows_of(rows, "failure") == []
 
 

@@ -1,4 +1,4 @@
-"""The count of work: against torch's own counter, against the reference as it runs, and by hand."""
+"""The count of work: against torch's own counter, against the reference as it runs, and on paper."""
 
 from typing import Any
 
@@ -114,7 +114,7 @@ OUTPUT = 5 * 2 * (5 + 1)  # softmax, y − t
         ),
     ],
 )
-def test_operations_counted_by_hand(changes: dict[str, Any], gemm: int, elementwise: int) -> None:
+def test_operations_counted_on_paper(changes: dict[str, Any], gemm: int, elementwise: int) -> None:
     work = step_work(BASE.replace(**changes))
     assert (work.gemm_flops, work.elementwise_flops, work.flops) == (gemm, elementwise, gemm + elementwise)
 
@@ -131,7 +131,7 @@ def test_operations_counted_by_hand(changes: dict[str, Any], gemm: int, elementw
         ({"layer_sizes": (3, 4, 2)}, 4 * (5 * 3 + 5 * 2 + 12 + 8), 4 * (12 + 8)),
     ],
 )
-def test_bytes_counted_by_hand(changes: dict[str, Any], read: int, written: int) -> None:
+def test_bytes_counted_on_paper(changes: dict[str, Any], read: int, written: int) -> None:
     work = step_work(BASE.replace(**changes))
     assert (work.bytes_read, work.bytes_written, work.bytes) == (read, written, read + written)
 

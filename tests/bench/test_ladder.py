@@ -11,12 +11,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from backprop_bench.bench.cli.main import main
-from backprop_bench.bench.core.engine.accuracy import open_entry
 from backprop_bench.bench.core.implementations import BASELINES, IMPLEMENTATIONS, Implementation
-from backprop_bench.bench.core.machine.environment import usable_core_numbers
 from backprop_bench.bench.core.records.plan import Entry
-from backprop_bench.bench.core.worker.client import Worker
 from backprop_bench.bench.core.worker.memory import give_back_memory, peak_memory_bytes, reset_peak_memory
+from backprop_bench.bench.core.worker.opened import opened_worker
 from backprop_bench.bench.core.worker.replies import MemoryUse
 from backprop_bench.bench.core.worker.shared_data import SharedExamples
 from backprop_bench.bench.ladder import plan
@@ -201,8 +199,7 @@ def test_the_memory_of_a_training_is_what_it_takes_and_not_what_is_loaded(tiny: 
     use = {}
     with SharedExamples(recipe, dataset) as examples:
         for name in ("Fine", "Hungry"):
-            with Worker(1, descriptors=[examples.descriptor]) as worker:
-                open_entry(Entry(f"{ODD}:{name}", "shared", recipe), examples, worker, 1, list(usable_core_numbers()))
+            with opened_worker(Entry(f"{ODD}:{name}", "shared", recipe), examples, 1) as (worker, _):
                 use[name] = worker.ask("memory", MemoryUse, batches=20)
     assert use["Fine"].parameter_bytes == recipe.n_parameters * 4
     fine, hungry = (use[name].training_bytes or 0 for name in ("Fine", "Hungry"))

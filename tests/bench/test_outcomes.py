@@ -1,4 +1,4 @@
-"""What networks get wrong, worked out by hand."""
+"""What networks get wrong, worked out on paper."""
 
 import math
 

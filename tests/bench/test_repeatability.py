@@ -1,4 +1,4 @@
-"""Agreement of independent runs on the same time ratios: computed by hand, and as it is shown."""
+"""Agreement of independent runs on the same time ratios: worked out on paper, and as it is shown."""
 
 import dataclasses
 import json

@@ -56,7 +56,7 @@ def made_up(scratch: Callable[[int], float], torch: Callable[[int], float]) -> S
 
 
 @pytest.fixture(scope="module")
-def crossing_curves() -> Scaling:
+def curves_that_meet() -> Scaling:
     return made_up(lambda _: 10e-6, lambda x: 1000e-6 / x + 1e-6)
 
 
@@ -72,8 +72,8 @@ def test_slopes_are_those_of_the_power_that_times_follow() -> None:
     assert (torch.low, torch.high) == pytest.approx((0.5, 0.5), abs=0.01)
 
 
-def test_a_crossover_lies_where_the_ratio_passes_one_and_says_who_is_ahead(crossing_curves: Scaling) -> None:
-    (only,) = crossing_curves.crossovers
+def test_a_crossover_lies_where_the_ratio_passes_one_and_says_who_is_ahead(curves_that_meet: Scaling) -> None:
+    (only,) = curves_that_meet.crossovers
     assert (only.before, only.after, only.between) == ("scratch-numpy", "torch-eager", (100, 1000))
     r0, r1 = 11 / 10, 2 / 10
     expected = 100 * 10 ** (math.log(r0) / (math.log(r0) - math.log(r1)))
@@ -85,23 +85,23 @@ def test_without_a_significant_difference_there_is_no_crossover() -> None:
     assert scaling.crossovers == ()
 
 
-def test_the_roofline_is_the_faster_products_or_fetching_whichever_takes_longer(crossing_curves: Scaling) -> None:
-    scratch = crossing_curves.curves[0]
+def test_the_roofline_is_the_faster_products_or_fetching_whichever_takes_longer(curves_that_meet: Scaling) -> None:
+    scratch = curves_that_meet.curves[0]
     assert [point.of_roofline for point in scratch.points] == pytest.approx([0.1, 0.1, 0.1, 0.4], rel=0.02)
-    assert [limit.example_s for limit in crossing_curves.products] == pytest.approx([1e-6] * 4, rel=0.02)
-    assert [limit.example_s for limit in crossing_curves.fetched] == pytest.approx([1e-6, 1e-7, 1e-8, 4e-6], rel=0.02)
+    assert [limit.example_s for limit in curves_that_meet.products] == pytest.approx([1e-6] * 4, rel=0.02)
+    assert [limit.example_s for limit in curves_that_meet.fetched] == pytest.approx([1e-6, 1e-7, 1e-8, 4e-6], rel=0.02)
     work = step_work(Recipe(), 1)
-    assert crossing_curves.fetched[-1].rate == pytest.approx(work.input_bytes / 4e-6, rel=0.02)
-    assert crossing_curves.products[0].rate == pytest.approx(work.gemm_flops / 1e-6, rel=0.02)
+    assert curves_that_meet.fetched[-1].rate == pytest.approx(work.input_bytes / 4e-6, rel=0.02)
+    assert curves_that_meet.products[0].rate == pytest.approx(work.gemm_flops / 1e-6, rel=0.02)
 
 
-def test_sentences_table_and_figure_hold_the_numbers(crossing_curves: Scaling) -> None:
-    sentences = " ".join(scaling_sentences([crossing_curves])).replace("\N{NO-BREAK SPACE}", " ")
+def test_sentences_table_and_figure_hold_the_numbers(curves_that_meet: Scaling) -> None:
+    sentences = " ".join(scaling_sentences([curves_that_meet])).replace("\N{NO-BREAK SPACE}", " ")
     assert "examples in a batch on (between 100 and 1,000), torch-eager is faster than scratch-numpy" in sentences
     assert "scratch-numpy 40 %" in sentences
     assert "the machine alone does: matrix products" in sentences
-    assert len(scaling_table(crossing_curves).rows) == 2 * len(PLACES)
-    drawing = draw_scaling([crossing_curves])
+    assert len(scaling_table(curves_that_meet).rows) == 2 * len(PLACES)
+    drawing = draw_scaling([curves_that_meet])
     assert "torch-eager overtakes scratch-numpy" in drawing.title
     assert len(drawing.figure.axes) == 3
 

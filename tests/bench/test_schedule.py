@@ -63,7 +63,7 @@ def test_the_same_seed_gives_the_same_orders_and_another_one_others() -> None:
 
 
 @pytest.mark.parametrize("ratio", [NARROW, Interval(1.0, 1.0, 1.0, 60)])
-def test_nothing_is_precise_before_the_least_number_of_sets(ratio: Interval) -> None:
+def test_nothing_is_precise_before_the_least_replicates(ratio: Interval) -> None:
     for n_replicates in range(1, TIMING.min_replicates):
         assert reason_to_stop(TIMING, [(ratio, n_replicates)], n_replicates, 9.0) is None
     assert reason_to_stop(TIMING, [(ratio, TIMING.min_replicates)], TIMING.min_replicates, 9.0) == "precise"
@@ -101,7 +101,7 @@ def test_the_budget_ends_it_before_a_set_that_would_not_fit() -> None:
     assert reason_to_stop(timing, [(WIDE, 5)], 5, 49.9, 10.2) == "budget"
 
 
-def test_what_has_nothing_beside_it_ends_alone_after_the_least_number_of_sets() -> None:
+def test_what_has_nothing_beside_it_ends_alone_after_the_least_replicates() -> None:
     assert reason_to_stop(TIMING, [], TIMING.min_replicates - 1, 9.0) is None
     assert reason_to_stop(TIMING, [], TIMING.min_replicates, 9.0) == "alone"
 
@@ -114,8 +114,8 @@ def test_every_two_are_compared_once_the_later_one_above() -> None:
 
 
 def test_a_quiet_machine_stops_at_once_a_noisy_one_later_a_hopeless_one_at_its_budget() -> None:
-    def played(between_sets: float, timing: Timing) -> Row:
-        machine = Machine({"a": 1.0, "b": 1.3}, between_sets, spikes(0.005, share=0.05, cost=1.0), slowdown=0.01)
+    def played(between_replicates: float, timing: Timing) -> Row:
+        machine = Machine({"a": 1.0, "b": 1.3}, between_replicates, spikes(0.005, share=0.05, cost=1.0), slowdown=0.01)
         return measure(machine, timing, seed=2).rows[-1]
 
     quiet, noisy = played(0.0, TIMING), played(0.08, TIMING)
@@ -127,29 +127,29 @@ def test_a_quiet_machine_stops_at_once_a_noisy_one_later_a_hopeless_one_at_its_b
     assert hopeless["spent_s"] <= 20.0
 
 
-def timings(between_sets: float, trials: int, timing: Timing = TIMING) -> list[tuple[bool, int]]:
+def timings(between_replicates: float, trials: int, timing: Timing = TIMING) -> list[tuple[bool, int]]:
     """Return of some timings whether the truth lay in their interval, and at how many replicates they stopped."""
-    machine = Machine({"a": 1.0, "b": 1.3}, between_sets, student(0.01))
+    machine = Machine({"a": 1.0, "b": 1.3}, between_replicates, student(0.01))
     stopped = [measure(machine, timing, seed).ratios for seed in range(trials)]
     return [(interval.contains(1.3), n_replicates) for ((interval, n_replicates),) in stopped]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("between_sets", "latest"), [(0.0, 6), (0.01, 8), (0.015, 10)])
-def test_the_interval_at_the_stop_holds_the_truth_as_often_as_it_says(between_sets: float, latest: int) -> None:
-    held, stops = zip(*timings(between_sets, trials=500), strict=True)
+@pytest.mark.parametrize(("between_replicates", "latest"), [(0.0, 6), (0.01, 8), (0.015, 10)])
+def test_the_interval_at_the_stop_holds_the_truth_as_often_as_it_says(between_replicates: float, latest: int) -> None:
+    held, stops = zip(*timings(between_replicates, trials=500), strict=True)
     assert min(stops) == TIMING.min_replicates
     assert max(stops) >= latest
     assert 0.93 <= sum(held) / len(held) <= 0.97
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("between_sets", [0.0, 0.02])
+@pytest.mark.parametrize("between_replicates", [0.0, 0.02])
 def test_with_as_many_sets_as_the_suite_asks_for_it_does_so_too_where_sets_differ_as_much_as_the_target(
-    between_sets: float,
+    between_replicates: float,
 ) -> None:
     held, stops = zip(
-        *timings(between_sets, 500, dataclasses.replace(TIMING, min_replicates=MIN_REPLICATES)), strict=True
+        *timings(between_replicates, 500, dataclasses.replace(TIMING, min_replicates=MIN_REPLICATES)), strict=True
     )
     assert min(stops) == MIN_REPLICATES
     assert 0.93 <= sum(held) / len(held) <= 0.97
@@ -208,7 +208,7 @@ def test_a_set_with_less_than_half_the_rounds_of_the_longest_is_left_out(rounds:
 
 
 @pytest.mark.parametrize(
-    ("fields", "disturbed"),
+    ("fields", "interfered"),
     [
         ({}, False),
         ({"wall_s": 1000.0}, False),
@@ -225,11 +225,11 @@ def test_a_set_with_less_than_half_the_rounds_of_the_longest_is_left_out(rounds:
         ({"steal_s": None, "waited_s": None, "major_faults": None, "throttles": None}, False),
     ],
 )
-def test_a_block_is_disturbed_by_the_fixed_limits_and_never_by_its_time(fields: Row, disturbed: bool) -> None:
-    assert under_interference({**block("a", 0, 0), **fields}) == disturbed
+def test_a_block_is_under_interference_by_the_fixed_limits_and_never_by_its_time(fields: Row, interfered: bool) -> None:
+    assert under_interference({**block("a", 0, 0), **fields}) == interfered
 
 
-def test_the_ratio_is_that_of_the_least_disturbed_blocks_and_that_within_rounds_is_as_it_was() -> None:
+def test_the_ratio_is_that_of_the_blocks_with_the_least_interference_and_that_within_rounds_is_as_it_was() -> None:
     """A neighbour costs "b" as much again as its own time, in half of the rounds and a little more, and "a" nothing."""
     rows = [
         block(name, number, i, 2.0 if name == "b" and i % 2 == 0 else 1.0)
@@ -242,7 +242,7 @@ def test_the_ratio_is_that_of_the_least_disturbed_blocks_and_that_within_rounds_
     assert ratio.median_per_round.estimate == pytest.approx(2.0)
 
 
-def test_the_undisturbed_ratio_leaves_out_rounds_in_which_either_was_disturbed() -> None:
+def test_the_ratio_without_interference_leaves_out_rounds_in_which_either_was_under_interference() -> None:
     rows = [block(name, 0, number, 4.0 if number == 1 and name == "a" else 1.0) for number in range(3) for name in "ab"]
     rows[2]["waited_s"] = 3.0  # of the slow block
     rows[5]["major_faults"] = 1  # of the last "b"
@@ -251,7 +251,7 @@ def test_the_undisturbed_ratio_leaves_out_rounds_in_which_either_was_disturbed()
     assert (ratio.interval.estimate, ratio.without_interference.estimate) == (1.0, 1.0)
 
 
-def test_a_set_counts_without_its_disturbed_rounds_even_if_few_are_left_and_a_short_one_does_not_come_back() -> None:
+def test_a_replicate_counts_without_its_rounds_under_interference_even_if_few_are_left() -> None:
     rows = [block(name, 0, number) for number in range(10) for name in "ab"]
     rows += [block(name, 1, number, 2.0 if name == "a" else 1.0) for number in range(10) for name in "ab"]
     rows += [block(name, 2, number, 9.0) for number in range(4) for name in "ab"]

@@ -50,7 +50,7 @@ KNOBS: dict[str, dict[str, Any]] = {
     "no mistakes": {"wrong": 0.0},
     "all wrong": {"wrong": 1.0},
     "one network": {"only": PAIR[:1]},
-    "twins that differ": {"twins_differ": 3},
+    "implementations that differ": {"implementations_differ": 3},
     "HTML in names": {"implementations": ("scratch-$x$|`", HTML_NAME)},
     "long names": {"implementations": (LONG_NAME, "torch-" + "y" * 200)},
     "control characters": {"implementations": ("scratch-\x1b[2J\x00\n", "torch-\u202e--x")},

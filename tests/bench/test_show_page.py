@@ -38,8 +38,8 @@ from tests.bench.timed import timed_question, timed_run
 
 pytestmark = pytest.mark.xdist_group("show_page")  # what its fixtures make is made once
 
-RUNGS = {"float32": 8e-6, "tensors by index": 16e-6}
-RUNG_OF = {"float32": "scratch-numpy", "tensors by index": "torch-eager"}
+STAGES_SHOWN = {"float32": 8e-6, "tensors by index": 16e-6}
+STAGE_OF = {"float32": "scratch-numpy", "tensors by index": "torch-eager"}
 
 
 @pytest.fixture(scope="module")
@@ -47,12 +47,12 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of compare on the disk, with a ladder and a broken run within it."""
     folder = tmp_path_factory.mktemp("results") / "here"
     write_run(folder, "compare", *recorded_run())
-    write_run(folder / "ladder", "ladder", *timed_run(timed_question("ladder", RUNGS, RUNG_OF)))
+    write_run(folder / "ladder", "ladder", *timed_run(timed_question("ladder", STAGES_SHOWN, STAGE_OF)))
     write_run(folder / "broken", "scale", {"plan": {}}, [])
-    (folder / "twins").mkdir()
+    (folder / "pair").mkdir()
     drift = {"float64": [[1, 1e-16], [10, 2e-16]], "float32": [[1, 1e-7], [10, 3e-7]]}
-    twins = {"implementation": "scratch-numpy", "against": "torch-eager", "recipe": Recipe().to_dict(), "drift": drift}
-    (folder / "twins" / "drift.json").write_text(json.dumps(twins))
+    pair = {"implementation": "scratch-numpy", "against": "torch-eager", "recipe": Recipe().to_dict(), "drift": drift}
+    (folder / "pair" / "drift.json").write_text(json.dumps(pair))
     return folder
 
 
@@ -232,7 +232,7 @@ def test_further_runs_are_shown_with_where_they_come_from_and_a_broken_one_in_on
 
 def test_a_further_run_with_torn_records_or_none_leaves_the_report_whole(tmp_path: Path) -> None:
     write_run(tmp_path / "run", "compare", *recorded_run())
-    torn = write_run(tmp_path / "run" / "torn", "ladder", *timed_run(timed_question("ladder", RUNGS, RUNG_OF)))
+    torn = write_run(tmp_path / "run" / "torn", "ladder", *timed_run(timed_question("ladder", STAGES_SHOWN, STAGE_OF)))
     (torn / "records.jsonl").write_text("{}\n")
     (tmp_path / "run" / "odd").mkdir()
     (tmp_path / "run" / "odd" / "run.json").write_text("[]")
@@ -246,8 +246,8 @@ def test_a_further_run_with_torn_records_or_none_leaves_the_report_whole(tmp_pat
 def test_runs_are_found_within_a_folder_and_those_of_other_commands_beside_the_latest(tmp_path: Path) -> None:
     results = tmp_path / "results"
     run = write_run(results / "one", "compare", *recorded_run(keep_rows=0))
-    write_run(results / "two", "ladder", *timed_run(timed_question("ladder", RUNGS, RUNG_OF)))
-    write_run(run / "inner", "ladder", *timed_run(timed_question("ladder", RUNGS, RUNG_OF)))
+    write_run(results / "two", "ladder", *timed_run(timed_question("ladder", STAGES_SHOWN, STAGE_OF)))
+    write_run(run / "inner", "ladder", *timed_run(timed_question("ladder", STAGES_SHOWN, STAGE_OF)))
     (results / "latest-ladder").symlink_to("two")
     assert [path.name for path in runs_beside(run)] == ["inner"]
     (results / "latest").symlink_to("one")

@@ -46,11 +46,11 @@ KNOBS: dict[str, dict[str, Any]] = {
     "cut short in the second question": {"keep_rows": 250},
     "nothing timed": {"n_replicates": 0},
     "one process replicate": {"n_replicates": 1, "stop_reason": "budget"},
-    "two process replicates that differ much, all disturbed": {
+    "two process replicates that differ much, all under interference": {
         "n_replicates": 2,
-        "set_spread": 0.5,
+        "replicate_spread": 0.5,
         "stop_reason": "budget",
-        "disturbed": 1.0,
+        "interfered": 1.0,
     },
     "HTML in names, and long ones": {"implementations": ("scratch-$x$|`", HTML_NAME, LONG_NAME)},
     "control characters, and long names": {

@@ -120,7 +120,7 @@ def test_a_ratio_of_one_process_replicate_has_no_interval() -> None:
 
 
 def test_rounds_under_interference_are_left_out_of_their_column_alone() -> None:
-    description, rows = recorded_run(("scratch-numpy", "torch-eager"), disturbed=0.0)
+    description, rows = recorded_run(("scratch-numpy", "torch-eager"), interfered=0.0)
     without = ratios_table(summarize(description, rows).questions[1]).rows[0]
     assert without[:2] == ("scratch-numpy", "torch-eager")
     assert without[5] == f"{without[2]} ({without[3]})"

@@ -72,10 +72,10 @@ def test_the_relative_half_width_is_a_share_of_the_estimate() -> None:
 
 
 def made_up_ratios(
-    between_sets: float, noise: Noise, n_replicates: int, trials: int, rounds: int = 6
+    between_replicates: float, noise: Noise, n_replicates: int, trials: int, rounds: int = 6
 ) -> NDArray[np.float64]:
     """Return ratios whose truth is 2: [trial, replicate, round]."""
-    machine = Machine({"a": 1.0, "b": 2.0}, between_sets, noise)
+    machine = Machine({"a": 1.0, "b": 2.0}, between_replicates, noise)
     logs = machine.log_times(np.random.default_rng(7), trials * n_replicates, rounds)
     return np.asarray(np.exp(logs[..., 1] - logs[..., 0]).reshape(trials, n_replicates, rounds))
 
@@ -86,11 +86,11 @@ def coverage(ratios: NDArray[np.float64]) -> float:
 
 
 @pytest.mark.parametrize("n_replicates", [3, 5, 10])
-@pytest.mark.parametrize("between_sets", [0.0, 0.01, 0.03])
+@pytest.mark.parametrize("between_replicates", [0.0, 0.01, 0.03])
 def test_the_interval_over_replicates_holds_the_truth_as_often_as_it_says(
-    n_replicates: int, between_sets: float
+    n_replicates: int, between_replicates: float
 ) -> None:
-    ratios = made_up_ratios(between_sets, student(0.02), n_replicates, trials=500)
+    ratios = made_up_ratios(between_replicates, student(0.02), n_replicates, trials=500)
     assert 0.93 <= coverage(ratios) <= 0.97
 
 

@@ -14,11 +14,12 @@ import numpy as np
 import pytest
 
 import backprop_bench.bench.core.engine.timing as driver
+from backprop_bench.bench.core.engine.context import RunContext
 from backprop_bench.bench.core.engine.run_log import RunLog
 from backprop_bench.bench.core.records.plan import Entry, Plan, Question, Timing
 from backprop_bench.bench.core.records.reader import read_records
 from backprop_bench.bench.core.records.writer import Recorder
-from backprop_bench.bench.core.worker import clock
+from backprop_bench.bench.core.worker import clock, opened
 from backprop_bench.bench.core.worker.client import WorkerError
 from backprop_bench.bench.core.worker.clock import Training
 from backprop_bench.data import Examples, Recipe, Trainer
@@ -126,7 +127,8 @@ def measure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., li
     def run(machine: MadeUp, timing: Timing, passes: int = 1, cores: Sequence[int] = (0,)) -> list[Row]:
         clock = types.SimpleNamespace(monotonic=machine.monotonic, sleep=machine.sleep)
         monkeypatch.setattr(driver, "time", clock)
-        monkeypatch.setattr(driver, "Worker", machine.worker)
+        monkeypatch.setattr(opened, "Worker", machine.worker)
+        dataset: Any = None  # the made-up workers look at none
         shared: Any = types.SimpleNamespace(of=lambda *_: types.SimpleNamespace(descriptor=0, to_dict=dict))
         asked = question(timing)
         plan = Plan((asked,), part_blocks=1, part_seconds=0.1, verification_steps=None, passes=passes)
@@ -134,15 +136,15 @@ def measure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., li
             log = RunLog(recorder, read_records(tmp_path))
             for number in range(1, passes + 1):
                 machine.now += 50.0  # trainings, or another question
-                driver.time_question(asked, plan, shared, 1, cores, log, Silent(), number)
+                driver.time_question(RunContext(plan, dataset, 1, log, Silent()), asked, shared, cores, number)
         return read_rows(tmp_path)
 
     return run
 
 
-def steady(implementation: str, number_of_set: int, number_of_round: int) -> Row:
+def steady(implementation: str, replicate: int, number_of_round: int) -> Row:
     """Return blocks of which every process replicate differs a little."""
-    return {"wall_s": (1 + NAMES.index(implementation)) * (1 + number_of_set % 3 * 0.1 * NAMES.index(implementation))}
+    return {"wall_s": (1 + NAMES.index(implementation)) * (1 + replicate % 3 * 0.1 * NAMES.index(implementation))}
 
 
 HOPELESS = Timing(target=1e-9, budget_s=100.0, block_s=1.0, rounds=2, min_replicates=2, order_seed=0)
@@ -227,10 +229,10 @@ def test_who_hangs_in_the_start_takes_nothing_of_the_budget_of_the_others(measur
 
 
 def test_who_breaks_in_a_block_is_left_out_and_the_others_are_compared(measure: Callable[..., list[Row]]) -> None:
-    def replies(implementation: str, number_of_set: int, number_of_round: int) -> Row:
-        if implementation == NAMES[0] and number_of_set == 1:
+    def replies(implementation: str, replicate: int, number_of_round: int) -> Row:
+        if implementation == NAMES[0] and replicate == 1:
             raise WorkerError("raised ValueError: no more")
-        return steady(implementation, number_of_set, number_of_round)
+        return steady(implementation, replicate, number_of_round)
 
     rows = measure(MadeUp(replies), dataclasses.replace(HOPELESS, target=0.5))
     assert [(row["implementation"], row["number"]) for row in rows_of(rows, "failure")] == [(NAMES[0], 1)]

@@ -16,6 +16,7 @@ from click.testing import CliRunner, Result
 from backprop_bench.bench.cli.main import main
 from backprop_bench.bench.core import trained
 from backprop_bench.bench.core.engine.accuracy import train_question
+from backprop_bench.bench.core.engine.context import RunContext
 from backprop_bench.bench.core.engine.run_log import RunLog
 from backprop_bench.bench.core.records.kinds import Trained
 from backprop_bench.bench.core.records.plan import Plan
@@ -54,9 +55,11 @@ def train(folder: Path, plan: Plan, dataset: str) -> list[Row]:
     """Train what is missing in a folder, and return all of its rows."""
     (question,) = plan.questions
     try:
-        with Recorder(folder) as recorder, SharedForms(load_dataset(dataset)) as shared:
+        loaded = load_dataset(dataset)
+        with Recorder(folder) as recorder, SharedForms(loaded) as shared:
             log = RunLog(recorder, read_records(folder))
-            train_question(question, question.seeds, shared, 1, log, Silent(), keep=True)
+            context = RunContext(dataclasses.replace(plan, keeps_trained=True), loaded, 1, log, Silent())
+            train_question(context, question, question.seeds, shared)
     finally:
         start_again()  # as a comparison does: what ended early stopped all workers
     return read_rows(folder)

@@ -39,7 +39,7 @@ def missing() -> str | None:
 @pytest.fixture(scope="session")
 def outcomes() -> Outcomes:
     """The trained networks that the report has for its panel."""
-    return made_up_outcomes(recorded_run()[0], side=28, twins_differ=5)
+    return made_up_outcomes(recorded_run()[0], side=28, implementations_differ=5)
 
 
 @pytest.fixture(scope="session")
@@ -48,10 +48,10 @@ def page(tmp_path_factory: pytest.TempPathFactory, outcomes: Outcomes) -> Path:
     folder = tmp_path_factory.mktemp("report") / "run"
     description, rows = recorded_run()
     write_run(folder, "compare", description, rows)
-    rungs = timed_question(
+    stages = timed_question(
         "ladder", {"float32": 8e-6, "tensors": 16e-6}, {"float32": "scratch-numpy", "tensors": "torch-eager"}
     )
-    write_run(folder / "ladder", "ladder", *timed_run(rungs))
+    write_run(folder / "ladder", "ladder", *timed_run(stages))
     write_run(folder / "broken", "scale", {"plan": {}}, [])
     summary = summarize(description, rows, outcomes)
     return write_report(Material(summary, typed(rows), other_runs(folder)), folder)[0]

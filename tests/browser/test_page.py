@@ -198,13 +198,13 @@ def test_the_page_computes_what_numpy_computes_from_the_networks_that_are_embedd
         [outcomes.examples.inputs[np.flatnonzero(outcomes.examples.labels == label)[0]] for label in range(10)]
     )
     networks = {(network.question, network.implementation): network for network in outcomes.networks}
-    assert len(computed) == len(TWINS)
-    for result, twin in zip(computed, TWINS, strict=True):
-        expected = predict(networks[twin].layers, "sigmoid", "softmax", inputs / 255)
+    assert len(computed) == len(PAIRS_OF_NETWORKS)
+    for result, network in zip(computed, PAIRS_OF_NETWORKS, strict=True):
+        expected = predict(networks[network].layers, "sigmoid", "softmax", inputs / 255)
         np.testing.assert_allclose(result, expected, rtol=0, atol=1e-5)  # so few weights are embedded as float32
 
 
-TWINS = [
+PAIRS_OF_NETWORKS = [
     ("as-published", "scratch-numpy"),
     ("as-published", "torch-loader"),
     ("same-recipe", "scratch-numpy"),

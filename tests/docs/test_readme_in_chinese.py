@@ -60,7 +60,7 @@ def test_a_word_that_changes_in_english_is_noticed_and_a_number_of_the_run_is_no
         {},
         {"implementations": ("scratch-numpy", "torch-eager")},
         {"accuracy": {"torch-eager": 0.95, "torch-loader": 0.93}},
-        {"epoch_s": {"scratch-numpy": 2.46, "torch-eager": 2.46}, "set_spread": 0.2},
+        {"epoch_s": {"scratch-numpy": 2.46, "torch-eager": 2.46}, "replicate_spread": 0.2},
         {"implementations": ("scratch-numpy", "scratch-compiled", "torch-eager", "torch-loader")},
     ],
 )

@@ -2,64 +2,27 @@
 
 import concurrent.futures
 from collections.abc import Sequence
-from typing import Any
 
 import msgspec
 
-from backprop_bench.bench.core.engine.progress import Progress
+from backprop_bench.bench.core.engine.context import RunContext
 from backprop_bench.bench.core.engine.run_log import RunLog
-from backprop_bench.bench.core.machine.environment import usable_core_numbers
 from backprop_bench.bench.core.records.kinds import Epoch, Failure, Trained
 from backprop_bench.bench.core.records.plan import Entry, Question
 from backprop_bench.bench.core.trained import NotSaved, check_saved, trained_file
 from backprop_bench.bench.core.worker.client import Worker, WorkerError, together
-from backprop_bench.bench.core.worker.replies import Begun, Done, Evaluated, Opened, TrainedEpoch
+from backprop_bench.bench.core.worker.opened import opened_worker
+from backprop_bench.bench.core.worker.replies import Begun, Done, Evaluated, TrainedEpoch
 from backprop_bench.bench.core.worker.shared_data import SharedExamples, SharedForms
-from backprop_bench.data import InputError
 
 
-def open_request(
-    entry: Entry, examples: SharedExamples, worker: Worker, threads: int, cores: list[int]
-) -> dict[str, Any]:
-    """Return what a worker is told to open."""
-    return {
-        "implementation": entry.implementation,
-        "recipe": entry.recipe.to_dict(),
-        "examples": examples.to_dict(),
-        "spawned": worker.spawned,
-        "threads": threads,
-        "cores": cores,
-    }
-
-
-def open_entry(entry: Entry, examples: SharedExamples, worker: Worker, threads: int, cores: list[int]) -> Opened:
-    """Let a worker open an entry of a run.
-
-    Its file could be imported in the parity proof; where it cannot any more, that is a failure of this implementation.
-    """
-    try:
-        return worker.ask("open", Opened, **open_request(entry, examples, worker, threads, cores))
-    except InputError as error:
-        raise WorkerError(str(error)) from error
-
-
-def train_question(
-    question: Question,
-    seeds: Sequence[int],
-    shared: SharedForms,
-    threads: int,
-    log: RunLog,
-    progress: Progress,
-    keep: bool = False,
-) -> None:
+def train_question(run: RunContext, question: Question, seeds: Sequence[int], shared: SharedForms) -> None:
     """Train what is not recorded yet, from these seeds for all epochs, and record the accuracy after each epoch.
 
-    Parameters
-    ----------
-    keep
-        Whether the networks of the question's first seed are kept in files.
+    Where the plan says so, the networks of the question's first seed are kept in files.
     """
-    kept = set(question.seeds[:1]) if keep else set()
+    log = run.log
+    kept = set(question.seeds[:1]) if run.plan.keeps_trained else set()
     jobs = [
         (entry, seed)
         for entry in question.originals
@@ -69,19 +32,19 @@ def train_question(
     if not jobs:
         return
     with (
-        progress.stage(f"train {question.name}", len(jobs)),
-        together(threads) as pool,
+        run.progress.stage(f"train {question.name}", len(jobs)),
+        together(run.threads) as pool,
     ):
         running = {
             pool.submit(
-                _train, question, job, shared.of(job[0].recipe, question.examples), threads, log, job[1] in kept
+                _train, question, job, shared.of(job[0].recipe, question.examples), run.threads, log, job[1] in kept
             ): job
             for job in jobs
         }
         for future in concurrent.futures.as_completed(running):
             entry, seed = running[future]
             future.result()
-            progress.advance(f"{entry.name}, seed {seed}")
+            run.progress.advance(f"{entry.name}, seed {seed}")
 
 
 def _is_over(question: Question, entry: Entry, seed: int, log: RunLog, keep: bool) -> bool:
@@ -98,8 +61,7 @@ def _train(
     entry, seed = job
     recorded = len(log.find(Epoch, question, implementation=entry.label, seed=seed))
     try:
-        with Worker(threads, descriptors=[examples.descriptor]) as worker:
-            open_entry(entry, examples, worker, threads, list(usable_core_numbers()))
+        with opened_worker(entry, examples, threads) as (worker, _):
             worker.ask("begin", Begun, seed=seed)
             for epoch in range(question.epochs + 1):
                 loss = worker.ask("train", TrainedEpoch, epoch=epoch).loss if epoch else None

@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from backprop_bench.bench.core.engine.jobs import Forms, Job, JobRecord, Outcome, Sweep, carry_out
+from backprop_bench.bench.core.engine.jobs import Forms, Job, JobExecutor, JobRecord, Outcome, carry_out
 from backprop_bench.bench.core.machine.environment import SUITE, cpu, package_versions, source_crc32
 from backprop_bench.bench.core.records.kinds import Stretch
 from backprop_bench.data import Dataset, InputError, load_dataset
@@ -51,7 +51,7 @@ def check_cluster(address: str) -> None:
         pass
 
 
-class Cluster(Sweep):
+class Cluster(JobExecutor):
     """Does jobs on the workers of a Dask scheduler; jobs of a worker that dies are done by another one.
 
     Parameters
@@ -67,7 +67,7 @@ class Cluster(Sweep):
         self._dataset = dataset
 
     def do(self, jobs: Sequence[Job], done: Callable[[Job, Outcome], None]) -> None:
-        """Do jobs as :class:`backprop_bench.bench.core.engine.jobs.Sweep` says.
+        """Do jobs as :class:`backprop_bench.bench.core.engine.jobs.JobExecutor` says.
 
         Raises
         ------

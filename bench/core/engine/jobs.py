@@ -7,11 +7,10 @@ from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
 from typing import Any, Protocol, Self
 
-from backprop_bench.bench.core.engine.accuracy import open_entry
-from backprop_bench.bench.core.machine.environment import usable_core_numbers
 from backprop_bench.bench.core.records.kinds import Epoch, FailurePhase, Search, Stretch
 from backprop_bench.bench.core.records.plan import Entry
 from backprop_bench.bench.core.worker.client import Worker, WorkerError, together
+from backprop_bench.bench.core.worker.opened import opened_worker
 from backprop_bench.bench.core.worker.replies import Apart, Begun, Evaluated, TrainedEpoch, TrainedUntil
 from backprop_bench.bench.core.worker.shared_data import SharedExamples, SharedForms
 from backprop_bench.data import Dataset, Recipe
@@ -137,8 +136,7 @@ def carry_out(job: Job, forms: Forms) -> Outcome:
     examples = forms.of(job)
     entry = Entry(job.implementation, job.label, job.recipe, alias=job.label)
     try:
-        with Worker(job.threads, descriptors=[examples.descriptor]) as worker:
-            open_entry(entry, examples, worker, job.threads, list(usable_core_numbers()))
+        with opened_worker(entry, examples, job.threads) as (worker, _):
             return _do(job, worker)
     except WorkerError as failure:
         return str(failure)
@@ -194,15 +192,15 @@ def _compare(job: Job, epoch: int, worker: Worker) -> Stretch:
     )
 
 
-class Sweep(Protocol):
-    """Somebody who does many jobs, none of which depends on another one."""
+class JobExecutor(Protocol):
+    """Does many jobs, none of which depends on another one."""
 
     def do(self, jobs: Sequence[Job], done: Callable[[Job, Outcome], None]) -> None:
         """Do all of them, in any order, and hand over each outcome once, as soon as it is there."""
         ...
 
 
-class Here(Sweep):
+class Here(JobExecutor):
     """Does jobs on this machine, as many at once as the cores allow.
 
     Parameters
@@ -218,7 +216,7 @@ class Here(Sweep):
         self._threads = threads
 
     def do(self, jobs: Sequence[Job], done: Callable[[Job, Outcome], None]) -> None:
-        """Do jobs as :class:`Sweep` says."""
+        """Do jobs as :class:`JobExecutor` says."""
         with Forms(self._dataset) as forms, together(self._threads) as pool:
             running = {pool.submit(carry_out, job, forms): job for job in jobs}
             for future in concurrent.futures.as_completed(running):

@@ -59,6 +59,7 @@ class Runner:
     """Carries out a run."""
 
     def __init__(self, run: RunContext) -> None:
+        self._context = run
         self.plan = run.plan
         self.dataset = run.dataset
         self.threads = run.threads
@@ -78,14 +79,13 @@ class Runner:
                 for number in range(1, self.plan.passes + 1):
                     for question in self.plan.questions:
                         seeds = question.seeds[number - 1 :: self.plan.passes]
-                        keep = self.plan.keeps_trained
-                        train_question(question, seeds, shared, self.threads, self.log, self.progress, keep)
+                        train_question(self._context, question, seeds, shared)
                     self._time_all(shared, number)
         finally:
             start_again()
 
     def _time_all(self, shared: SharedForms, number: int) -> None:
-        """Time one question after the other, each for its share of a number.
+        """Time one question after the other, each for its share of a pass.
 
         Where the plan says so, several are timed at once, each on cores of its own.
         """
@@ -101,8 +101,7 @@ class Runner:
                     question = next(waiting, None)
                 if question is None:
                     return
-                threads = question.threads or self.threads
-                time_question(question, self.plan, shared, threads, mine, self.log, self.progress, number)
+                time_question(self._context, question, shared, mine, number)
 
         with concurrent.futures.ThreadPoolExecutor(self.plan.at_once) as pool:
             try:

@@ -8,29 +8,21 @@ from typing import Any
 
 import msgspec
 
-from backprop_bench.bench.core.engine.accuracy import open_entry
-from backprop_bench.bench.core.engine.progress import Progress
-from backprop_bench.bench.core.engine.run_log import RunLog
+from backprop_bench.bench.core.engine.context import RunContext
 from backprop_bench.bench.core.machine.cores import CoreMeter
 from backprop_bench.bench.core.records.kinds import Block, End, Failure, Start, StepPart, Stop, StopReason, TimedBlock
-from backprop_bench.bench.core.records.plan import Entry, Plan, Question
+from backprop_bench.bench.core.records.plan import Entry, Question
 from backprop_bench.bench.core.stats.intervals import Interval
 from backprop_bench.bench.core.stats.ratios import paired_interval, spent_s
 from backprop_bench.bench.core.stats.schedule import balanced_orders, is_precise, pairs, reason_to_stop
 from backprop_bench.bench.core.worker.client import Worker, WorkerError, together
+from backprop_bench.bench.core.worker.opened import opened_worker
 from backprop_bench.bench.core.worker.replies import Begun, Ended, Opened, TimedParts, WarmedUp
 from backprop_bench.bench.core.worker.shared_data import SharedExamples, SharedForms
 
 
 def time_question(
-    question: Question,
-    plan: Plan,
-    shared: SharedForms,
-    threads: int,
-    cores: Sequence[int],
-    log: RunLog,
-    progress: Progress,
-    timing_pass: int,
+    run: RunContext, question: Question, shared: SharedForms, cores: Sequence[int], timing_pass: int
 ) -> None:
     """Time a question on these cores unless that is done; what earlier sessions measured counts towards the end.
 
@@ -39,17 +31,17 @@ def time_question(
     timing_pass
         Counted from 1: this one may use up so many of as many shares of the budget as the plan has passes.
     """
-    if log.find(Stop, question):
+    if run.log.find(Stop, question):
         return
-    timing = _Timing(question, plan, shared, threads, cores, log, progress, timing_pass)
+    timing = _Timing(run, question, shared, cores, timing_pass)
     left_s = question.timing.budget_s * timing.share - timing.spent_s()
     if timing.is_last or left_s > 0:
-        with progress.stage(f"time {question.name}", max(0.0, left_s)):
+        with run.progress.stage(f"time {question.name}", max(0.0, left_s)):
             timing.run()
 
 
 LOOK_S = 0.3
-"""Seconds to look at how busy the cores are, before the first process replicate of a timing_pass."""
+"""Seconds to look at how busy the cores are, before the first process replicate of a pass."""
 
 Team = dict[Entry, Worker]
 """The workers of a process replicate that are still at work."""
@@ -59,29 +51,21 @@ class _Timing:
     """The timing of one question in this session."""
 
     def __init__(
-        self,
-        question: Question,
-        plan: Plan,
-        shared: SharedForms,
-        threads: int,
-        cores: Sequence[int],
-        log: RunLog,
-        progress: Progress,
-        timing_pass: int,
+        self, run: RunContext, question: Question, shared: SharedForms, cores: Sequence[int], timing_pass: int
     ) -> None:
         self.question = question
-        self.plan = plan
+        self.plan = run.plan
         self.shared = shared
-        self.threads = threads
+        self.threads = question.threads or run.threads
         """Of every worker whose entry does not say how many."""
-        self.most_threads = max(threads, *(entry.threads or 0 for entry in question.entries), 0)
-        self.log = log
-        self.progress = progress
+        self.most_threads = max(self.threads, *(entry.threads or 0 for entry in question.entries), 0)
+        self.log = log = run.log
+        self.progress = run.progress
         self.cores = cores
         self.timing_pass = timing_pass
-        self.share = timing_pass / plan.passes
+        self.share = timing_pass / run.plan.passes
         """Of the timing that is done when this pass is over."""
-        self.is_last = timing_pass == plan.passes
+        self.is_last = timing_pass == run.plan.passes
         self.core_meter = CoreMeter()
         blocks = log.find(Block, question)
         self.spent_before_s = spent_s(row for row in blocks if row.session != log.session)
@@ -89,9 +73,9 @@ class _Timing:
         self.began = time.monotonic() - spent_s(row for row in blocks if row.session == log.session)
         """When this session would have begun, had it done nothing but this timing."""
         self.aside_s = 0.0
-        """Spent in this timing_pass on the parts of a step, and on waiting for those that broke: not of the budget."""
-        self.last_set_s: float | None = None
-        """What the last process replicate of this timing_pass took."""
+        """Spent in this pass on the parts of a step, and on waiting for those that broke: not of the budget."""
+        self.last_replicate_s: float | None = None
+        """What the last process replicate of this pass took."""
         self.batches: dict[Entry, int] = {}
         """How many a block has."""
         self.undivided: set[str] = set()
@@ -105,7 +89,7 @@ class _Timing:
             if reason is None and not self.is_last and self._is_enough_for_now():
                 return
             last += 1
-            self._process_set(last)
+            self._replicate(last)
         replicates = len({row.replicate for row in self.log.find(Block, self.question)})
         assert reason is not None  # or the loop would go on
         self.log.add(
@@ -130,9 +114,9 @@ class _Timing:
         A timing that is soon precise still has replicates in every pass.
         """
         timing = self.question.timing
-        if self.spent_s() + (self.last_set_s or 0.0) / 2 > timing.budget_s * self.share:
+        if self.spent_s() + (self.last_replicate_s or 0.0) / 2 > timing.budget_s * self.share:
             return True
-        return self.last_set_s is not None and is_precise(timing, *self._ratios(), self.share)
+        return self.last_replicate_s is not None and is_precise(timing, *self._ratios(), self.share)
 
     def spent_s(self) -> float:
         """Return the seconds that the timing of this question took so far, in earlier sessions and in this one."""
@@ -142,7 +126,7 @@ class _Timing:
         return time.monotonic() - self.began - self.aside_s
 
     def _able(self) -> list[Entry]:
-        """Return the entries that were proved and did not break in the timing."""
+        """Return the entries that are verified and did not break in the timing."""
         return [
             entry
             for entry in self.question.entries
@@ -161,7 +145,7 @@ class _Timing:
         return twice or [entry.label for entry in originals or able]
 
     def _ratios(self) -> tuple[list[tuple[Interval, int]], int]:
-        """Return every ratio with the process replicates behind it, and the number of all replicates."""
+        """Return every ratio with the number of its process replicates, and the number of all replicates."""
         blocks = self.log.find(Block, self.question)
         ratios = [paired_interval(blocks, *pair) for pair in pairs(self._compared())]
         return ratios, len({row.replicate for row in blocks})
@@ -170,10 +154,10 @@ class _Timing:
         if not self._compared():
             return "failed"
         ratios, replicates = self._ratios()
-        reason = reason_to_stop(self.question.timing, ratios, replicates, self.spent_s(), self.last_set_s)
+        reason = reason_to_stop(self.question.timing, ratios, replicates, self.spent_s(), self.last_replicate_s)
         return None if reason in ("precise", "alone") and not self.is_last else reason
 
-    def _process_set(self, number: int) -> None:
+    def _replicate(self, number: int) -> None:
         """Start fresh processes, let them take their turns, end them."""
         began_s = self._at_s()
         with contextlib.ExitStack() as stack:
@@ -183,7 +167,7 @@ class _Timing:
                 with self._surviving(team, entry, number):
                     ended = team[entry].ask("end", Ended)
                     self.log.add(End(**self._of(entry), replicate=number, **msgspec.structs.asdict(ended)))
-            self.last_set_s = self._at_s() - began_s
+            self.last_replicate_s = self._at_s() - began_s
             if self._without_parts(list(team)):
                 before_s = self._at_s()
                 self._time_parts(number, team)
@@ -261,8 +245,7 @@ class _Timing:
         self, entry: Entry, number: int, examples: SharedExamples, cores: list[int], stack: contextlib.ExitStack
     ) -> tuple[Worker, Opened, Begun]:
         threads = entry.threads or self.threads
-        worker = stack.enter_context(Worker(threads, descriptors=[examples.descriptor], environment=entry.environment))
-        opened = open_entry(entry, examples, worker, threads, cores[:threads])
+        worker, opened = stack.enter_context(opened_worker(entry, examples, threads, cores[:threads]))
         return worker, opened, worker.ask("begin", Begun, seed=number)
 
     def _warm_up(self, worker: Worker, entry: Entry) -> WarmedUp:

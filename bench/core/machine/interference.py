@@ -1,4 +1,4 @@
-"""What disturbed a timed region: counters read before and after it, and their difference."""
+"""Interference with a timed region: counters read before and after it, and their difference."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Snapshot:
         return cls(steal_s, pressure_us, *_switches_and_faults(), _waited_s(tasks), _throttles(root))
 
 
-def disturbance(before: Snapshot, after: Snapshot) -> dict[str, Any]:
+def interference(before: Snapshot, after: Snapshot) -> dict[str, Any]:
     """Return how far each counter moved between two snapshots.
 
     None where either could not be read, and where a part of the counter went away in between, so that it fell: a

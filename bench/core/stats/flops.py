@@ -94,7 +94,7 @@ class Work:
 
 
 def step_work(recipe: Recipe, batch_size: int | None = None, n_examples: int | None = None) -> Work:
-    """Return the work of one training step: forward pass, backward pass and weight change.
+    """Return the work of one training step: forward pass, backward pass and weight update.
 
     Parameters
     ----------

@@ -33,7 +33,7 @@ def is_precise(timing: Timing, ratios: Sequence[tuple[Interval, int]], n_replica
     Parameters
     ----------
     ratios
-        Of every two implementations that are compared: the ratio, and the process replicates behind it.
+        Of every two implementations that are compared: the ratio, and the process replicates that it comes from.
     n_replicates
         Process replicates that were timed so far.
     share
@@ -55,7 +55,7 @@ def reason_to_stop(
     Parameters
     ----------
     ratios
-        Of every two implementations that are compared: the ratio, and the process replicates behind it.
+        Of every two implementations that are compared: the ratio, and the process replicates that it comes from.
     n_replicates
         Process replicates that were timed so far.
     spent_s

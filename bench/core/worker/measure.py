@@ -9,7 +9,7 @@ import numpy as np
 import threadpoolctl
 
 from backprop_bench.bench.core.machine.energy import EnergyMeter
-from backprop_bench.bench.core.machine.interference import Snapshot, disturbance
+from backprop_bench.bench.core.machine.interference import Snapshot, interference
 from backprop_bench.bench.core.records.kinds import TimedBlock
 from backprop_bench.bench.core.worker.clock import Training, took
 from backprop_bench.bench.core.worker.handlers import handler
@@ -75,7 +75,7 @@ def block(session: Session, batches: int, injected: float, overhead: bool = Fals
     wall_s, loss = training.timed(pieces, injected)
     cpu_s = time.process_time() - cpu
     energy_j = None if joules is None else session.meter.joules(joules, session.meter.read())
-    interference = disturbance(before, Snapshot.take())
+    counters = interference(before, Snapshot.take())
     more = _overhead(training, batches) if overhead else {}
     session.check_threads()
     return TimedBlock(
@@ -85,7 +85,7 @@ def block(session: Session, batches: int, injected: float, overhead: bool = Fals
         cpu_s=cpu_s,
         loss=number(loss),
         energy_j=energy_j,
-        **interference,
+        **counters,
         **more,
     )
 
