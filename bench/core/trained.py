@@ -12,12 +12,15 @@ A file is a NumPy archive (``numpy.load(path, allow_pickle=False)``) of these ar
 
 import hashlib
 import io
-import itertools
+import math
 import os
 import re
+import stat
+import struct
+import tokenize
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +30,7 @@ import numpy.typing as npt
 from backprop_bench.bench.core.network import TrainedNetwork
 from backprop_bench.bench.core.records.files import write_whole
 from backprop_bench.bench.core.records.kinds import AnyRecord, Trained
+from backprop_bench.bench.core.records.plan import Plan
 from backprop_bench.bench.core.records.reader import of_kind
 from backprop_bench.data import Floats, InputError, Layer, Parameters, Recipe, Trainer
 
@@ -36,10 +40,33 @@ LETTERS = 60
 """Of a name, at most, in the name of a file."""
 FILE = re.compile(rf"{FOLDER}/{SAFE.pattern}\.npz")
 
-NO_ARCHIVE = (ValueError, EOFError, OSError, KeyError, AttributeError, TypeError, zipfile.BadZipFile, zlib.error)
-"""What NumPy raises for a file that is none of its archives, or a damaged one."""
+NO_ARCHIVE = (
+    ValueError,
+    EOFError,
+    OSError,
+    KeyError,
+    AttributeError,
+    TypeError,
+    RuntimeError,  # of what is encrypted
+    OverflowError,
+    MemoryError,  # of the parser, for what is nested too deeply
+    SyntaxError,
+    tokenize.TokenError,
+    struct.error,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What `zipfile` and NumPy raise for a file that is no archive of arrays, or a damaged one."""
+LARGEST = 1 << 30
+"""Bytes of the arrays of a network, at most: more than 250 million weights."""
+BESIDE = 1024
+"""Bytes of an archive beside each of its arrays, at most, and of the header of an array."""
+MEMBER, BY_CHANCE = b"PK\x01\x02", 16
+"""What each entry in the list of an archive's members begins with, and how often that may be in what is packed."""
 
 Arrays = dict[str, npt.NDArray[Any]]
+Expected = dict[str, tuple[np.dtype[Any], tuple[int, ...]]]
+"""By the name of an array, what it is made of and its shape."""
 
 
 def trained_file(question: str, implementation: str) -> str:
@@ -143,8 +170,15 @@ class NotSaved(Exception):  # noqa: N818 (it is an outcome, not an error)
     """The file of a trained network is not there, or not as it should be."""
 
 
-def check_saved(path: Path) -> tuple[str, int]:
+def check_saved(path: Path, recipe: Recipe, n_examples: int) -> tuple[str, int]:
     """Return checksum and bytes of a file that a worker wrote, once they are on the disk.
+
+    Parameters
+    ----------
+    recipe
+        Of the network.
+    n_examples
+        The test examples that it predicted.
 
     Raises
     ------
@@ -152,16 +186,28 @@ def check_saved(path: Path) -> tuple[str, int]:
         Where it is not there, or not as it should be.
     """
     try:
+        expected = expected_arrays(recipe, n_examples)
+        content = _content(path, most_bytes(expected))
         with path.open("rb") as file:
-            content = file.read()
             os.fsync(file.fileno())  # before its row is: a machine without power may not have a row alone
-        parse_trained(content)
+        parse_trained(content, expected)
     except (OSError, ValueError) as error:
         raise NotSaved(f"the file that was written is {error}") from error
     return hashlib.sha256(content).hexdigest(), len(content)
 
 
-def read_trained(folder: Path, records: Sequence[AnyRecord]) -> list[TrainedNetwork]:
+def _content(path: Path, most_bytes: int) -> bytes:
+    """Return the bytes of a file; raises `ValueError` for what is none, such as a pipe, and for more than so many."""
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise ValueError("no file, expected the archive of a trained network")
+    if status.st_size > most_bytes:
+        raise ValueError(f"a file of {status.st_size:,} bytes, expected at most {most_bytes:,}")
+    with path.open("rb") as file:
+        return file.read(most_bytes)
+
+
+def read_trained(folder: Path, records: Sequence[AnyRecord], plan: Plan) -> list[TrainedNetwork]:
     """Read the networks that a run has saved, in the order of its rows.
 
     Raises
@@ -170,7 +216,7 @@ def read_trained(folder: Path, records: Sequence[AnyRecord]) -> list[TrainedNetw
         For the first file that is missing, or is not the one that was recorded. To have the others all the same, call
         :func:`read_network` for each row.
     """
-    return [read_network(folder, row) for row in saved_networks(records)]
+    return [read_network(folder, row, plan) for row in saved_networks(records)]
 
 
 def saved_networks(records: Sequence[AnyRecord]) -> list[Trained]:
@@ -178,26 +224,28 @@ def saved_networks(records: Sequence[AnyRecord]) -> list[Trained]:
     return [row for row in of_kind(records, Trained) if row.file is not None]
 
 
-def read_network(folder: Path, row: Trained) -> TrainedNetwork:
+def read_network(folder: Path, row: Trained, plan: Plan) -> TrainedNetwork:
     """Read the network of a row of kind ``trained``.
+
+    Parameters
+    ----------
+    plan
+        Of the run. It says which arrays the file has; nothing beyond them is read, or unpacked into memory.
 
     Raises
     ------
     InputError
-        Where its file is missing, lies elsewhere, is cut, altered, or no archive of a network.
+        Where its file is missing, lies elsewhere, is cut, altered, or no archive of such a network.
     """
     name = row.file
     if not isinstance(name, str) or not FILE.fullmatch(name):
         raise InputError(f"{folder}: the trained network {name!r} is not read; expected {FOLDER}/NAME.npz")
-    path = folder / name
     try:
-        content = path.read_bytes()
+        expected = _planned(row, plan)
+        content = _recorded_content(folder / name, row, most_bytes(expected))
+        layers, predicted, shares = parse_trained(content, expected)
     except OSError as error:
         raise InputError(f"{name} cannot be read: {error.strerror}; expected the network that was recorded") from error
-    if hashlib.sha256(content).hexdigest() != row.sha256:
-        raise InputError(f"{name} is not the file that was recorded: its checksum differs; it was altered or cut")
-    try:
-        layers, predicted, shares = parse_trained(content)
     except ValueError as error:
         raise InputError(f"{name} is {error}") from error
     return TrainedNetwork(
@@ -214,38 +262,117 @@ def read_network(folder: Path, row: Trained) -> TrainedNetwork:
     )
 
 
-def parse_trained(content: bytes) -> tuple[Parameters, npt.NDArray[np.int64], npt.NDArray[np.float32]]:
-    """Return weights, predicted classes and confidences of a file; raises `ValueError` where it is no such file."""
+def _planned(row: Trained, plan: Plan) -> Expected:
+    """Return what the file of a row has in it; raises `ValueError` where the plan has no such network."""
+    for question in plan.questions:
+        for entry in question.entries:
+            if (question.name, entry.label) == (row.question, row.implementation):
+                return expected_arrays(entry.recipe, question.test_examples)
+    raise ValueError(f"of {row.implementation} in {row.question}, expected a network that the plan of the run has")
+
+
+def _recorded_content(path: Path, row: Trained, limit: int) -> bytes:
+    """Return the bytes of a file; raises `ValueError` unless they are those that were recorded."""
+    if row.bytes is None or row.bytes > limit:
+        raise ValueError(f"recorded with {row.bytes} bytes, expected at most {limit}")
+    altered = "not the file that was recorded: its {} differs; it was altered or cut"
+    if path.stat().st_size != row.bytes:
+        raise ValueError(altered.format("size"))
+    content = _content(path, row.bytes)
+    if hashlib.sha256(content).hexdigest() != row.sha256:
+        raise ValueError(altered.format("checksum"))
+    return content
+
+
+def expected_arrays(recipe: Recipe, n_examples: int) -> Expected:
+    """Return the arrays that the file of a network has: by name, what they are made of and their shape.
+
+    Raises
+    ------
+    ValueError
+        Where they take more memory than any network that is trained here.
+    """
+    single = np.dtype(np.float32)
+    result: Expected = {}
+    for number, shape in enumerate(recipe.weight_shapes):
+        result[f"weight_{number}"] = (single, shape)
+        if recipe.bias:
+            result[f"bias_{number}"] = (single, shape[1:])
+    result |= {"predicted": (np.dtype(np.uint16), (n_examples,)), "confidence": (single, (n_examples,))}
+    if (n_bytes := _unpacked_bytes(result)) > LARGEST:
+        raise ValueError(f"planned as a network of {n_bytes:,} bytes, expected at most {LARGEST:,}")
+    return result
+
+
+def _unpacked_bytes(expected: Expected) -> int:
+    return sum(math.prod(shape) * dtype.itemsize for dtype, shape in expected.values())
+
+
+def most_bytes(expected: Expected) -> int:
+    """Return how long the file of these arrays may be: packing adds less than a thousandth where it saves nothing."""
+    n_bytes = _unpacked_bytes(expected)
+    return n_bytes + n_bytes // 1000 + BESIDE * (1 + len(expected))
+
+
+def parse_trained(
+    content: bytes, expected: Expected
+) -> tuple[Parameters, npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+    """Return weights, predicted classes and confidences of a file; raises `ValueError` where it has other arrays."""
     try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-            arrays: Arrays = {name: archive[name] for name in archive.files}
+        arrays = _unpack(content, expected)
+    except OtherArchive:
+        raise
     except NO_ARCHIVE as error:
         raise ValueError("no archive of arrays, expected that of a trained network") from error
-    predicted, shares = arrays.pop("predicted", None), arrays.pop("confidence", None)
-    layers = tuple(_layers(arrays))
-    if predicted is None or shares is None or len(arrays) != sum(len(layer.arrays()) for layer in layers):
-        raise ValueError("an archive of other arrays, expected those of a trained network")
-    if predicted.dtype != np.uint16 or shares.dtype != np.float32 or not predicted.ndim == shares.ndim == 1:
-        raise ValueError("an archive with predictions of another kind, expected a class and a share of every example")
+    predicted, shares = arrays.pop("predicted").astype(np.int64), arrays.pop("confidence")
+    if not all(np.isfinite(array).all() for array in arrays.values()):
+        raise ValueError("an archive with weights that are no numbers of float32")
+    n_layers = sum(name.startswith("weight_") for name in arrays)
+    layers = tuple(Layer(arrays[f"weight_{number}"], arrays.get(f"bias_{number}")) for number in range(n_layers))
     n_classes = layers[-1].weight.shape[1]
-    if len(predicted) != len(shares) or (predicted >= n_classes).any() or not np.isfinite(shares).all():
+    if (predicted >= n_classes).any() or not np.isfinite(shares).all():
         raise ValueError(
             f"an archive with impossible predictions, expected one of {n_classes} classes of every example"
         )
-    return layers, predicted.astype(np.int64), shares
+    return layers, predicted, shares
 
 
-def _layers(arrays: Mapping[str, npt.NDArray[Any]]) -> Iterator[Layer]:
-    """Yield the layers; raises `ValueError` where there are none, or one does not follow on the one before."""
-    n_units = None
-    for number in itertools.takewhile(lambda number: number == 0 or f"weight_{number}" in arrays, itertools.count()):
-        weight, bias = arrays.get(f"weight_{number}"), arrays.get(f"bias_{number}")
-        if weight is None or weight.ndim != 2 or n_units not in (None, weight.shape[0]):
-            raise ValueError("an archive without layers that follow each other, expected those of a trained network")
-        n_units = weight.shape[1]
-        if bias is not None and bias.shape != (n_units,):
-            raise ValueError(f"an archive with a bias {list(bias.shape)} of layer {number + 1}, expected [{n_units}]")
-        layer = Layer(weight, bias)
-        if any(array.dtype != np.float32 or not np.isfinite(array).all() for array in layer.arrays()):
-            raise ValueError("an archive with weights that are no numbers of float32")
-        yield layer
+class OtherArchive(ValueError):  # noqa: N818 (it completes a sentence: the file is …)
+    """An archive, but not that of the expected arrays; the message says what it is instead."""
+
+
+def _unpack(content: bytes, expected: Expected) -> Arrays:
+    """Return the arrays of an archive, each checked before it is unpacked; raises `OtherArchive` for other ones."""
+    if content.count(MEMBER) > 2 * len(expected) + BY_CHANCE:
+        raise OtherArchive(f"an archive of too many members, expected {len(expected)}")
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        members = archive.infolist()
+        if sorted(member.filename for member in members) != sorted(f"{name}.npy" for name in expected):
+            raise OtherArchive(f"an archive of other arrays, expected {', '.join(expected)}")
+        end = 0
+        for member in sorted(members, key=lambda member: member.header_offset):
+            if member.header_offset < end:
+                raise OtherArchive("an archive whose members overlap, expected one after the other")
+            end = member.header_offset + member.compress_size
+        if end > len(content):
+            raise OtherArchive(f"an archive with a member up to byte {end:,}, expected none beyond {len(content):,}")
+        return {name: _array(archive, name, dtype, shape) for name, (dtype, shape) in expected.items()}
+
+
+def _array(archive: zipfile.ZipFile, name: str, dtype: np.dtype[Any], shape: tuple[int, ...]) -> npt.NDArray[Any]:
+    """Return an array of an archive, of which no more is unpacked than an array of this kind has."""
+    member = archive.getinfo(f"{name}.npy")
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise OtherArchive(f"an archive whose {name} is packed by method {member.compress_type}, expected deflate")
+    n_bytes = math.prod(shape) * dtype.itemsize
+    with archive.open(member) as file:
+        version = np.lib.format.read_magic(file)
+        if version != (1, 0):
+            raise OtherArchive(f"an archive whose {name} has a header of version {version}, expected (1, 0)")
+        actual, is_fortran, kind = np.lib.format.read_array_header_1_0(file, max_header_size=BESIDE)
+        if (kind, actual) != (dtype, shape):
+            raise OtherArchive(f"an archive whose {name} is {kind} {list(actual)}, expected {dtype} {list(shape)}")
+        numbers = file.read(n_bytes + 1)
+    if len(numbers) != n_bytes:
+        raise OtherArchive(f"an archive whose {name} has other bytes than its header says, expected {n_bytes:,}")
+    return np.frombuffer(numbers, dtype).reshape(shape, order="F" if is_fortran else "C").copy(order="K")

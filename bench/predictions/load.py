@@ -21,7 +21,7 @@ def outcomes_of_run(folder: Path, description: Description, rows: list[AnyRecord
     networks = []
     for row in kept:
         try:
-            network = read_network(folder, row)
+            network = read_network(folder, row, description.plan)
             _check_fit(network, dataset, row)
         except InputError as error:
             notes.append(f"The network of {row.implementation} in {row.question} is left out: {error}.")

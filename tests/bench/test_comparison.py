@@ -378,7 +378,7 @@ def test_a_run_killed_again_and_again_ends_as_an_uninterrupted_one(tmp_path: Pat
         assert len(rows_of(b, "epoch")) == len(expected), "nothing is there twice"
     kept = [sorted((row["file"], row["sha256"]) for row in rows_of(rows, "trained")) for rows in (a, b)]
     assert kept[0] == kept[1]
-    assert len(kept[0]) == len(read_trained(killed, typed(b))) == 2
+    assert len(kept[0]) == len(read_trained(killed, typed(b), plan)) == 2
     blocks = Counter((row["replicate"], row["round"], row["implementation"]) for row in rows_of(b, "block"))
     assert set(blocks.values()) == {1}, "nothing is there twice"
     assert len(rows_of(b, "stop")) == 1

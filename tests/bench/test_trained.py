@@ -1,17 +1,26 @@
 """Trained networks: kept by a run, read again, shown, and refused where they are not what was recorded."""
 
+import contextlib
 import dataclasses
 import hashlib
 import io
 import json
+import math
+import os
 import pickle
+import re
 import shutil
+import tracemalloc
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from backprop_bench.bench.cli.main import main
 from backprop_bench.bench.core import trained
@@ -20,9 +29,19 @@ from backprop_bench.bench.core.engine.context import RunContext
 from backprop_bench.bench.core.engine.run_log import RunLog
 from backprop_bench.bench.core.records.kinds import Trained
 from backprop_bench.bench.core.records.plan import Plan
-from backprop_bench.bench.core.records.reader import of_kind, read_records
+from backprop_bench.bench.core.records.reader import of_kind, read_description, read_records
 from backprop_bench.bench.core.records.writer import Recorder
-from backprop_bench.bench.core.trained import confidence, parse_trained, read_network, read_trained, trained_file
+from backprop_bench.bench.core.trained import (
+    NotSaved,
+    check_saved,
+    confidence,
+    expected_arrays,
+    most_bytes,
+    parse_trained,
+    read_network,
+    read_trained,
+    trained_file,
+)
 from backprop_bench.bench.core.worker.client import start_again
 from backprop_bench.bench.core.worker.shared_data import SharedForms
 from backprop_bench.data import (
@@ -44,6 +63,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("trained")]  # what its 
 
 HEADING = "What do they get wrong?"
 NAMES = ("scratch-numpy", "torch-eager", "Fine", "Diverging")
+PLAN = plan_of(*NAMES)
+EXPECTED = expected_arrays(RECIPE, N_TEST)
+REFERENCE = Path(__file__).parents[2] / "results" / "reference"
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +104,7 @@ def copy_of(run: tuple[Path, list[Row]], to: Path) -> tuple[Path, Row]:
 
 def recorded(row: Row, content: bytes) -> Row:
     """Return a row as if this had been recorded."""
-    return {**row, "sha256": hashlib.sha256(content).hexdigest()}
+    return {**row, "sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
 
 
 def archive(**arrays: Any) -> bytes:
@@ -100,7 +122,7 @@ def test_the_first_seed_of_each_implementation_is_kept_as_it_was_after_the_last_
     run: tuple[Path, list[Row]], dataset: str
 ) -> None:
     folder, rows = run
-    networks = {network.implementation: network for network in read_trained(folder, typed(rows))}
+    networks = {network.implementation: network for network in read_trained(folder, typed(rows), PLAN)}
     assert set(networks) == {"scratch-numpy", "torch-eager", f"{ODD}:Fine"}, "Diverging has nothing to keep"
     examples = load_dataset(dataset)
     x, tests = training_examples(RECIPE, examples), evaluation_examples(RECIPE, examples)
@@ -225,7 +247,7 @@ def test_confidence_is_the_share_of_the_largest_output(
 def test_a_missing_file_is_named(run: tuple[Path, list[Row]], tmp_path: Path) -> None:
     _, rows = run
     with pytest.raises(InputError, match=r"trained/same-recipe\.scratch-numpy\.npz cannot be read: No such file"):
-        read_trained(tmp_path, typed(rows))
+        read_trained(tmp_path, typed(rows), PLAN)
 
 
 @pytest.mark.parametrize("change", [lambda content: content[:-40], lambda content: content + b"x", lambda _: b""])
@@ -234,7 +256,7 @@ def test_a_file_that_was_cut_or_altered_is_named(run: tuple[Path, list[Row]], tm
     path = folder / row["file"]
     path.write_bytes(change(path.read_bytes()))
     with pytest.raises(InputError, match=r"scratch-numpy\.npz is not the file that was recorded"):
-        read_network(folder, one(row))
+        read_network(folder, one(row), PLAN)
 
 
 def one(row: Row) -> Trained:
@@ -251,7 +273,6 @@ class Opened:
 
 FOREIGN = {
     "text": b"no archive at all",
-    "empty": b"",
     "a single array": b"\x93NUMPY" + bytes(100),
     "pickled": pickle.dumps(Opened()),
     "pickled within": archive(weight_0=np.array([Opened()], object)),
@@ -267,7 +288,7 @@ def test_a_foreign_file_is_refused_and_never_unpickled_even_if_it_is_the_recorde
     folder, row = copy_of(run, tmp_path)
     (folder / row["file"]).write_bytes(content)
     with pytest.raises(InputError, match=r"scratch-numpy\.npz is (no|an) archive"):
-        read_network(folder, one(recorded(row, content)))
+        read_network(folder, one(recorded(row, content)), PLAN)
 
 
 WRONG: dict[str, dict[str, Any]] = {
@@ -288,9 +309,180 @@ WRONG: dict[str, dict[str, Any]] = {
 def test_an_archive_of_something_else_is_refused(run: tuple[Path, list[Row]], wrong: dict[str, Any]) -> None:
     folder, rows = run
     content = (folder / rows_of(rows, "trained", implementation="scratch-numpy")[0]["file"]).read_bytes()
-    assert parse_trained(archive(**arrays_of(content)))
+    assert parse_trained(archive(**arrays_of(content)), EXPECTED)
     with pytest.raises(ValueError, match=r"^an archive "):
-        parse_trained(archive(**{**arrays_of(content), **wrong}))
+        parse_trained(archive(**{**arrays_of(content), **wrong}), EXPECTED)
+
+
+MANY = 50_000_000
+"""Bytes that a file claims to have, or that it unpacks to."""
+
+
+def packed(**members: bytes) -> bytes:
+    """Return an archive of members as they are, packed."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as result:
+        for name, content in members.items():
+            result.writestr(f"{name}.npy", content)
+    return buffer.getvalue()
+
+
+def member(descr: object, shape: tuple[int, ...], content: bytes) -> bytes:
+    """Return a file of NumPy whose header claims this of its content."""
+    buffer = io.BytesIO()
+    np.lib.format.write_array_header_1_0(buffer, {"descr": descr, "fortran_order": False, "shape": shape})  # type: ignore[no-untyped-call]
+    return buffer.getvalue() + content
+
+
+def whole() -> dict[str, bytes]:
+    """Return the members of the network of a run."""
+    return {
+        name: member(dtype.str, shape, bytes(math.prod(shape) * dtype.itemsize))
+        for name, (dtype, shape) in EXPECTED.items()
+    }
+
+
+def overlapping() -> bytes:
+    """Return an archive whose members all begin where the first one does."""
+    content = bytearray(packed(**whole()))
+    at = content.find(b"PK\x01\x02")
+    while at >= 0:
+        content[at + 42 : at + 46] = bytes(4)
+        at = content.find(b"PK\x01\x02", at + 1)
+    return bytes(content)
+
+
+def encrypted() -> bytes:
+    content = bytearray(packed(**whole()))
+    for signature, place in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        content[content.index(signature) + place] |= 1
+    return bytes(content)
+
+
+def with_lzma() -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_LZMA) as result:
+        for name, content in whole().items():
+            result.writestr(f"{name}.npy", content)
+    return buffer.getvalue()
+
+
+HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
+    "unpacks to more than its header says": (
+        lambda: packed(**whole() | {"weight_0": member("<f4", (16, 8), bytes(MANY))}),
+        "an archive whose weight_0 has other bytes than its header says, expected 512",
+    ),
+    "unpacks to less": (
+        lambda: packed(**whole() | {"weight_0": member("<f4", (16, 8), bytes(100))}),
+        "an archive whose weight_0 has other bytes than its header says, expected 512",
+    ),
+    "claims a huge array": (
+        lambda: packed(**whole() | {"weight_0": member("<f4", (MANY, MANY), b"")}),
+        "an archive whose weight_0 is float32 [50000000, 50000000], expected float32 [16, 8]",
+    ),
+    "a bomb that claims what it is": (
+        lambda: packed(**whole() | {"predicted": member("<u2", (MANY // 2,), bytes(MANY))}),
+        "an archive whose predicted is uint16 [25000000], expected uint16 [100]",
+    ),
+    "objects": (
+        lambda: packed(**whole() | {"weight_0": member("|O", (16, 8), pickle.dumps([Opened()] * 128))}),
+        "an archive whose weight_0 is object [16, 8], expected float32 [16, 8]",
+    ),
+    "a header that is no array's": (
+        lambda: packed(**whole() | {"weight_0": b"\x93NUMPY\x01\x00\xff\xff" + b"(" * 0xFFFF}),
+        "no archive of arrays, expected that of a trained network",
+    ),
+    "a header that is nested deeply": (
+        lambda: packed(**whole() | {"weight_0": b"\x93NUMPY\x01\x00\xe8\x03" + b"-" * 999 + b"1"}),
+        "no archive of arrays, expected that of a trained network",
+    ),
+    "a header of another version": (
+        lambda: packed(**whole() | {"weight_0": b"\x93NUMPY\x02\x00\xff\xff\xff\xff"}),
+        "an archive whose weight_0 has a header of version (2, 0), expected (1, 0)",
+    ),
+    "many members": (
+        lambda: packed(**whole(), **{f"n{number}": b"" for number in range(10_000)}),
+        "an archive of too many members, expected 6",
+    ),
+    "other members": (
+        lambda: packed(**whole(), more=b""),
+        "an archive of other arrays, expected weight_0, bias_0, weight_1, bias_1, predicted, confidence",
+    ),
+    "members that overlap": (overlapping, "an archive whose members overlap, expected one after the other"),
+    "encrypted": (encrypted, "no archive of arrays, expected that of a trained network"),
+    "packed by LZMA": (with_lzma, "an archive whose weight_0 is packed by method 14, expected deflate"),
+}
+
+
+@pytest.mark.parametrize("make", HOSTILE)
+def test_nothing_but_the_planned_arrays_is_unpacked(make: str) -> None:
+    content, sentence = HOSTILE[make][0](), HOSTILE[make][1]
+    assert parse_trained(packed(**whole()), EXPECTED)
+    tracemalloc.start()
+    with pytest.raises(ValueError, match=rf"^{re.escape(sentence)}$"):
+        parse_trained(content, EXPECTED)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1_000_000 + 2 * len(content), "the size of the archive, not of what it unpacks to"
+
+
+def test_a_file_longer_than_it_was_recorded_or_can_be_is_not_read(run: tuple[Path, list[Row]], tmp_path: Path) -> None:
+    folder, row = copy_of(run, tmp_path)
+    os.truncate(folder / row["file"], MANY)
+    tracemalloc.start()
+    with pytest.raises(InputError, match="its size differs; it was altered or cut"):
+        read_network(folder, one(row), PLAN)
+    with pytest.raises(InputError, match=r"npz is recorded with 50000000 bytes, expected at most \d+$"):
+        read_network(folder, one({**row, "bytes": MANY}), PLAN)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1_000_000
+    assert most_bytes(EXPECTED) < 2 * row["bytes"] + 10_000
+
+
+def test_a_pipe_in_place_of_a_network_is_refused_and_not_waited_for(
+    run: tuple[Path, list[Row]], tmp_path: Path
+) -> None:
+    folder, row = copy_of(run, tmp_path)
+    (folder / row["file"]).unlink()
+    os.mkfifo(folder / row["file"])
+    with pytest.raises(InputError, match="is not the file that was recorded"):
+        read_network(folder, one(row), PLAN)
+    with pytest.raises(NotSaved, match="no file, expected the archive of a trained network"):
+        check_saved(folder / row["file"], RECIPE, N_TEST)
+
+
+def test_a_network_of_another_plan_is_refused(run: tuple[Path, list[Row]], tmp_path: Path) -> None:
+    folder, row = copy_of(run, tmp_path)
+    (question,) = PLAN.questions
+    with pytest.raises(InputError, match="expected a network that the plan of the run has"):
+        read_network(folder, one(row), plan_of("Fine"))
+    for changes, sentence in (
+        ({"layer_sizes": (16, 9, 3)}, r"weight_0 is float32 \[16, 8\], expected float32 \[16, 9\]"),
+        ({"bias": False}, "an archive of other arrays, expected weight_0, weight_1, predicted, confidence"),
+        ({"layer_sizes": (16, 1 << 40, 3)}, "planned as a network of .* bytes, expected at most 1,073,741,824"),
+    ):
+        entry = dataclasses.replace(question.entries[0], recipe=RECIPE.replace(**changes))
+        other = dataclasses.replace(PLAN, questions=(dataclasses.replace(question, entries=(entry,)),))
+        with pytest.raises(InputError, match=sentence):
+            read_network(folder, one(row), other)
+
+
+@pytest.mark.parametrize("path", sorted(REFERENCE.glob("trained/*.npz")), ids=lambda path: path.stem)
+def test_every_committed_network_is_read(path: Path) -> None:
+    (row,) = (row for row in of_kind(read_records(REFERENCE), Trained) if row.file == f"trained/{path.name}")
+    network = read_network(REFERENCE, row, read_description(REFERENCE).plan)
+    assert network.implementation == row.implementation
+
+
+@settings(max_examples=200, deadline=None)
+@given(changes=st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), min_size=1, max_size=4))
+def test_whatever_bytes_are_changed_there_is_a_network_or_a_sentence(changes: list[tuple[int, int]]) -> None:
+    content = bytearray(packed(**whole()))
+    for place, value in changes:
+        content[place % len(content)] = value
+    with contextlib.suppress(ValueError):
+        parse_trained(bytes(content), EXPECTED)
 
 
 @pytest.mark.parametrize(
@@ -301,7 +493,7 @@ def test_a_row_that_leads_out_of_the_folder_is_not_followed(
 ) -> None:
     folder, row = copy_of(run, tmp_path)
     with pytest.raises(InputError, match=r"is not read; expected trained/NAME\.npz"):
-        read_network(folder, one({**row, "file": name}))
+        read_network(folder, one({**row, "file": name}), PLAN)
 
 
 def show(folder: Path, *words: str) -> Result:

@@ -111,7 +111,7 @@ def _keep(question: Question, job: tuple[Entry, int], worker: Worker | None, dat
         name = trained_file(question.name, entry.label)
         try:
             worker.ask("keep", Done, path=str(log.folder / name))
-            sha256, size = check_saved(log.folder / name)
+            sha256, size = check_saved(log.folder / name, entry.recipe, question.test_examples)
         except (WorkerError, NotSaved) as failure:
             raise WorkerError(f"the trained network is not kept: {failure}") from failure
         record = msgspec.structs.replace(record, file=name, sha256=sha256, bytes=size)
