@@ -11,6 +11,7 @@ import click
 from rich.console import Console, RenderableType
 from rich.text import Text
 
+from backprop_bench.bench.core.records.run_folder import drawing
 from backprop_bench.bench.report.chart import chart_to_rich
 from backprop_bench.bench.report.findings import Findings, to_json, to_page
 from backprop_bench.bench.report.numbers import NBSP, clean, count
@@ -132,9 +133,16 @@ def output_options(command: Command) -> Command:
     return choose_form(choose_table(bundled))
 
 
-def finish(output: Output, findings: Findings, folder: Path) -> None:
-    """Write the files of a run to its folder and print its findings; exit code 1 where something failed."""
-    with Console(stderr=True).status("Drawing the figures …"):
+def finish(output: Output, read: Callable[[], Findings], folder: Path) -> None:
+    """Write the files of a run to its folder and print its findings; exit code 1 where something failed.
+
+    Parameters
+    ----------
+    read
+        Returns the findings, while no other process draws this run: who comes last has then read the most.
+    """
+    with Console(stderr=True).status("Drawing the figures …"), drawing(folder):
+        findings = read()
         written = findings.write(folder)
     output.show(findings)
     output.note("\n" + "\n".join(map(str, written)))

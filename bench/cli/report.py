@@ -39,12 +39,14 @@ def report(folder: Path, others: tuple[Path, ...], output: Output) -> None:
       backprop-bench report results/latest-ladder
       backprop-bench report results/latest --with results/latest-ladder --with other/machine
     """  # noqa: D301 (click reads the backspace)
-    if others and command_of_run(folder) != COMPARE:
+    command = command_of_run(folder)  # is there a run?
+    if others and command != COMPARE:
         raise InputError(
-            f"{folder} holds a run of {command_of_run(folder)!r}, whose report includes no other runs; --with is for "
-            f"runs of {COMPARE!r}"
+            f"{folder} holds a run of {command!r}, whose report includes no other runs; --with is for runs of "
+            f"{COMPARE!r}"
         )
-    finish(output, findings_of_run(folder, others), folder.resolve())
+    place = folder.resolve()  # once, for a link may lead to a newer run in the next moment
+    finish(output, lambda: findings_of_run(place, others), place)
 
 
 def findings_of_run(folder: Path, others: Sequence[Path] = ()) -> Findings:

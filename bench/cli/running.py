@@ -22,7 +22,7 @@ from backprop_bench.bench.core.machine.environment import environment, usable_co
 from backprop_bench.bench.core.records.plan import Description, Plan
 from backprop_bench.bench.core.records.reader import read_description
 from backprop_bench.bench.core.records.recorded_run import RecordedRun, read_planned_records
-from backprop_bench.bench.core.records.run_folder import check_unchanged, locked, new_run_folder
+from backprop_bench.bench.core.records.run_folder import check_unchanged, link_latest, locked, new_run_folder
 from backprop_bench.bench.core.records.writer import Recorder, write_description
 from backprop_bench.data import Dataset, InputError, load_dataset
 
@@ -83,8 +83,10 @@ def begin_run(results: Path, name: str, command: Sequence[str], plan: Plan, data
         own_files=own_files(plan),
         plan=plan,
     )
-    folder = new_run_folder(results, name, descriptor(command[0]).latest)
+    latest = descriptor(command[0]).latest
+    folder = new_run_folder(results, name, latest)
     write_description(folder, description)
+    link_latest(folder, latest)
     return folder
 
 

@@ -51,7 +51,8 @@ def compare(
         lambda dataset: plan_comparison(profile, dataset, implementations, target / 100, budget),
         name=profile,
     )
-    finish(options.output, compare_findings(go_on(folder, Bars())), folder)
+    run = go_on(folder, Bars())
+    finish(options.output, lambda: compare_findings(run), folder)
 
 
 def compare_findings(run: RecordedRun, others: Sequence[Path] = ()) -> Findings:

@@ -92,7 +92,8 @@ def explain(
     )
     fresh = fresh or "--fresh" in read_description(folder).command.split()  # one that is resumed stays so
     measure = functools.partial(run_explanation, scheduler=scheduler, fresh=fresh)
-    finish(options.output, explain_findings(go_on(folder, Bars(), measure)), folder)
+    run = go_on(folder, Bars(), measure)
+    finish(options.output, lambda: explain_findings(run), folder)
 
 
 def explain_findings(run: RecordedRun) -> Findings:

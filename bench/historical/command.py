@@ -58,7 +58,8 @@ def reproduce(options: RunOptions, names: tuple[str, ...], seeds: int | None) ->
       backprop-bench reproduce --resume
     """  # noqa: D301 (click reads the backspace)
     folder = folder_of_run(options, functools.partial(plan_reproduction, names=names, seeds=seeds))
-    finish(options.output, reproduce_findings(go_on(folder, Bars(), run_reproduction)), folder)
+    run = go_on(folder, Bars(), run_reproduction)
+    finish(options.output, lambda: reproduce_findings(run), folder)
 
 
 def reproduce_findings(run: RecordedRun) -> Findings:

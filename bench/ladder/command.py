@@ -67,7 +67,8 @@ def ladder(
         return plan
 
     folder = folder_of_run(options, make_plan)
-    finish(options.output, ladder_findings(go_on(folder, Bars(), run_ladder)), folder)
+    run = go_on(folder, Bars(), run_ladder)
+    finish(options.output, lambda: ladder_findings(run), folder)
 
 
 def ladder_findings(run: RecordedRun) -> Findings:

@@ -11,7 +11,7 @@ import click
 from backprop_bench.bench.cli.questions import Descriptor
 from backprop_bench.bench.core.machine.cores import chosen_cores
 from backprop_bench.bench.core.machine.environment import thread_environment
-from backprop_bench.bench.core.records.run_folder import LATEST, new_run_folder
+from backprop_bench.bench.core.records.run_folder import LATEST, link_latest, new_run_folder
 from backprop_bench.data import InputError
 
 MICRO = Path(__file__).parent
@@ -40,8 +40,10 @@ def micro(profile: str, folder: Path | None, threads: int) -> None:
     """  # noqa: D301 (click reads the backspace)
     chosen_cores(None, threads)  # are there that many?
     if folder is None:
-        latest = Path("results") / LATEST
-        folder = latest if latest.exists() else new_run_folder(latest.parent, "micro")
+        folder = Path("results") / LATEST
+        if not folder.exists():
+            folder = new_run_folder(folder.parent, "micro")
+            link_latest(folder)
     json_file = folder / "micro.json"
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -35,7 +35,8 @@ def scale(options: RunOptions, axes: tuple[str, ...], implementations: tuple[str
       backprop-bench scale --resume
     """  # noqa: D301 (click reads the backspace)
     folder = folder_of_run(options, lambda dataset: plan_scale(dataset, axes or tuple(AXES), implementations))
-    finish(options.output, scale_findings(go_on(folder, Bars())), folder)
+    run = go_on(folder, Bars())
+    finish(options.output, lambda: scale_findings(run), folder)
 
 
 def scale_findings(run: RecordedRun) -> Findings:

@@ -98,7 +98,7 @@ def calibrate(
     bars = Bars()
     with bars.stage("trials", len(read_description(folder).plan.questions)):
         measured = go_on(folder, _Trials(bars))
-    finish(options.output, calibrate_findings(measured), folder)
+    finish(options.output, lambda: calibrate_findings(measured), folder)
 
 
 def _cores_of_trials(cpus: str | None, threads: int, at_once: int) -> tuple[int, ...]:

@@ -43,7 +43,8 @@ def race(options: RunOptions, implementations: tuple[str, ...], seeds: int, epoc
       backprop-bench race --resume
     """  # noqa: D301 (click reads the backspace)
     folder = folder_of_run(options, lambda dataset: plan_time_to_accuracy(dataset, implementations, seeds, epochs))
-    finish(options.output, time_to_accuracy_findings(go_on(folder, Bars(), run_time_to_accuracy)), folder)
+    run = go_on(folder, Bars(), run_time_to_accuracy)
+    finish(options.output, lambda: time_to_accuracy_findings(run), folder)
 
 
 def time_to_accuracy_findings(run: RecordedRun) -> Findings:

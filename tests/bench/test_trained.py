@@ -330,7 +330,7 @@ def packed(**members: bytes) -> bytes:
 def member(descr: object, shape: tuple[int, ...], content: bytes) -> bytes:
     """Return a file of NumPy whose header claims this of its content."""
     buffer = io.BytesIO()
-    np.lib.format.write_array_header_1_0(buffer, {"descr": descr, "fortran_order": False, "shape": shape})  # type: ignore[no-untyped-call]
+    np.lib.format.write_array_header_1_0(buffer, {"descr": descr, "fortran_order": False, "shape": shape})
     return buffer.getvalue() + content
 
 

@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import msgspec
 
+from backprop_bench.bench.core.records.files import write_whole
 from backprop_bench.bench.core.records.kinds import AnyRecord
 from backprop_bench.bench.core.records.plan import Description, Plan
 from backprop_bench.bench.core.records.reader import DESCRIPTION, RECORDS, read_records
@@ -85,15 +86,7 @@ def plan_to_dict(plan: Plan) -> dict[str, Any]:
 
 def write_description(folder: Path, description: Description) -> None:
     """Write what the run is to do and where, at once and whole."""
-    path = folder / DESCRIPTION
     plain = msgspec.to_builtins(description)
     plain["plan"] = plan_to_dict(description.plan)
-    temporary = path.with_suffix(".tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(msgspec.json.format(msgspec.json.encode(plain), indent=2) + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        raise InputError(f"{path}: cannot write: {error.strerror}") from error
+    content = msgspec.json.format(msgspec.json.encode(plain), indent=2) + b"\n"
+    write_whole(folder / DESCRIPTION, content, sync=True)
