@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import os
+import signal
 import sys
 from typing import Any
 
@@ -11,15 +12,16 @@ from backprop_bench.bench.cli.export import export
 from backprop_bench.bench.cli.info import doctor, list_all
 from backprop_bench.bench.cli.questions import FOLDERS, descriptor
 from backprop_bench.bench.cli.report import report
-from backprop_bench.bench.cli.running import STOPPED
 from backprop_bench.bench.cli.show import show
+from backprop_bench.bench.cli.signals import exit_code
 from backprop_bench.data import InputError
 
-CLOSED = 141
-"""Exit code for a broken pipe: 128 + SIGPIPE, as shells report it."""
+STOPPED = exit_code(signal.SIGINT)
+CLOSED = exit_code(signal.SIGPIPE)
 EXIT_CODES = (
     "Exit codes: 0 done, 1 verification failed or an implementation broke (now, or in the run that is shown), "
-    f"2 wrong input, {STOPPED} stopped by Ctrl-C, {CLOSED} broken pipe."
+    f"2 wrong input, {STOPPED} stopped by Ctrl-C, {exit_code(signal.SIGTERM)} by SIGTERM, "
+    f"{exit_code(signal.SIGHUP)} by SIGHUP, {CLOSED} broken pipe."
 )
 
 

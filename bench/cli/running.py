@@ -12,6 +12,7 @@ from click.core import ParameterSource
 
 from backprop_bench.bench.cli.output import PARAMETERS
 from backprop_bench.bench.cli.questions import descriptor
+from backprop_bench.bench.cli.signals import stopped_by_signals
 from backprop_bench.bench.core.engine.context import RunContext
 from backprop_bench.bench.core.engine.progress import Progress
 from backprop_bench.bench.core.engine.run_log import RunLog
@@ -26,7 +27,6 @@ from backprop_bench.bench.core.records.run_folder import check_unchanged, link_l
 from backprop_bench.bench.core.records.writer import Recorder, write_description
 from backprop_bench.data import Dataset, InputError, load_dataset
 
-STOPPED = 130
 NOT_THE_RUN = ("results", "resume", "scheduler", *PARAMETERS)
 """Options without effect on the measurements; repeating a run needs none of them."""
 
@@ -137,6 +137,17 @@ def go_on(folder: Path, progress: Progress, measure: Measure = run_all) -> Recor
         Where dataset or environment differ from those at the start of the run.
     """
     description = read_description(folder)
+    resume = shlex.join(["backprop-bench", description.command.split()[1], "--resume", str(folder.absolute())])
+    with stopped_by_signals(f"Stopped; all measurements are kept. Resume with: {resume}"):
+        dataset = _unchanged_dataset(folder, description)
+        with locked(folder), Recorder(folder) as recorder:
+            rows = read_planned_records(folder, description.plan)
+            measure(RunContext(description.plan, dataset, description.threads, RunLog(recorder, rows), progress))
+    return RecordedRun(folder, description, rows)
+
+
+def _unchanged_dataset(folder: Path, description: Description) -> Dataset:
+    """Return the dataset of a run; raises `InputError` unless all is as it was when the run was started."""
     _keep_to_cores(folder, list(description.cpus))
     check_unchanged(folder, environment().to_dict())
     dataset = load_dataset(description.dataset)
@@ -145,23 +156,11 @@ def go_on(folder: Path, progress: Progress, measure: Measure = run_all) -> Recor
             f"{folder} cannot be resumed: the examples of {dataset.name} have changed since it was started; "
             "start a new run instead"
         )
-    plan = description.plan
-    for name, checksum in own_files(plan).items():
+    for name, checksum in own_files(description.plan).items():
         if description.own_files.get(name) != checksum:
             what = "file" if ":" in name else "package"
             raise InputError(
                 f"{folder} cannot be resumed: the {what} of {name} has changed since it was started; "
                 "start a new run instead"
             )
-    with locked(folder), Recorder(folder) as recorder:
-        rows = read_planned_records(folder, plan)
-        try:
-            measure(RunContext(plan, dataset, description.threads, RunLog(recorder, rows), progress))
-        except KeyboardInterrupt:
-            command = description.command.split()[1]
-            click.echo(
-                f"Stopped; all measurements are kept. Resume with `backprop-bench {command} --resume {folder}`.",
-                err=True,
-            )
-            raise SystemExit(STOPPED) from None
-    return RecordedRun(folder, description, rows)
+    return dataset

@@ -12,11 +12,12 @@ from backprop_bench.bench.cli.options import RunOptions, folder_of_run, run_opti
 from backprop_bench.bench.cli.output import finish
 from backprop_bench.bench.cli.progress import Bars
 from backprop_bench.bench.cli.questions import Descriptor
-from backprop_bench.bench.cli.running import go_on
+from backprop_bench.bench.cli.running import go_on, run_all
+from backprop_bench.bench.core.engine.context import RunContext
 from backprop_bench.bench.core.machine.cores import chosen_cores
 from backprop_bench.bench.core.records.files import write_whole
 from backprop_bench.bench.core.records.kinds import Failure
-from backprop_bench.bench.core.records.reader import of_kind, read_description
+from backprop_bench.bench.core.records.reader import of_kind
 from backprop_bench.bench.core.records.recorded_run import RecordedRun
 from backprop_bench.bench.report.findings import Finding, Findings, save_figure
 from backprop_bench.bench.selftest.analysis import Calibration, summarize_calibration
@@ -96,8 +97,12 @@ def calibrate(
         choose_cores=functools.partial(_cores_of_trials, at_once=at_once),
     )
     bars = Bars()
-    with bars.stage("trials", len(read_description(folder).plan.questions)):
-        measured = go_on(folder, _Trials(bars))
+
+    def measure(run: RunContext) -> None:
+        with bars.stage("trials", len(run.plan.questions)):
+            run_all(run)
+
+    measured = go_on(folder, _Trials(bars), measure)
     finish(options.output, lambda: calibrate_findings(measured), folder)
 
 
