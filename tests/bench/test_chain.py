@@ -32,6 +32,7 @@ from backprop_bench.data import (
 )
 from tests.bench.plain import Row, rows_of, summarize_chain
 from tests.bench.timed import timed_question, timed_run
+from tests.recipes import random_examples
 from tests.tiny import write_tiny_dataset
 
 pytestmark = pytest.mark.xdist_group("chain")  # what its fixtures make is made once
@@ -265,6 +266,18 @@ def test_numbers_of_a_part_do_not_drift(side: str) -> None:
         results.append([np.copy(np.asarray(call.keywords["out"])) for call in calls if "out" in call.keywords])
     assert all(np.array_equal(a, b) for a, b in zip(*results, strict=True))
     assert all(np.isfinite(array).all() for array in results[0])
+
+
+@pytest.mark.parametrize("side", STEP_OF)
+def test_fetching_alone_fetches_inputs_and_targets_of_every_batch(side: str) -> None:
+    small = SHARED.replace(layer_sizes=(6, 5, 3), batch_size=8)
+    examples, order = random_examples(small, 20), batch_order(small, 20, 0)
+    fetching = part_of(f"{side}-fetch", small)
+    for begin in (0, 8, 16):
+        fetching.train_epoch(examples.x, examples.t, order[: begin + 8])
+        x, t = map(np.asarray, fetching.fetched)
+        assert np.array_equal(x, examples.x[order[begin : begin + 8]])
+        assert np.array_equal(t, examples.t[order[begin : begin + 8]])
 
 
 @pytest.mark.parametrize("side", STEP_OF)

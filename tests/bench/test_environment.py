@@ -207,6 +207,35 @@ def test_a_worker_without_threads_is_refused() -> None:
         env.thread_environment(0)
 
 
+NUMBERS_OF_THREADS = {
+    "OpenMP, and so PyTorch": "OMP_NUM_THREADS",
+    "OpenBLAS": "OPENBLAS_NUM_THREADS",
+    "MKL": "MKL_NUM_THREADS",
+    "BLIS": "BLIS_NUM_THREADS",
+    "Accelerate": "VECLIB_MAXIMUM_THREADS",
+    "NumExpr": "NUMEXPR_NUM_THREADS",
+    "Numba": "NUMBA_NUM_THREADS",
+}
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("library", NUMBERS_OF_THREADS)
+def test_every_library_is_told_its_number_of_threads(library: str, threads: int) -> None:
+    assert env.thread_environment(threads)[NUMBERS_OF_THREADS[library]] == str(threads)
+
+
+def test_xla_has_no_pool_for_products_where_one_thread_is_asked_for_as_its_number_cannot_be_told() -> None:
+    assert "multi_thread_eigen=false" in env.thread_environment(1)["XLA_FLAGS"]
+    assert "XLA_FLAGS" not in env.thread_environment(2)
+
+
+def test_threads_that_wait_sleep_soon() -> None:
+    variables = env.thread_environment(2)
+    assert (variables["OMP_WAIT_POLICY"], variables["KMP_BLOCKTIME"]) == ("PASSIVE", "0")
+    assert int(variables["GOMP_SPINCOUNT"]) < 10**6
+    assert 2 ** int(variables["OPENBLAS_THREAD_TIMEOUT"]) < 10**7, "clock cycles"
+
+
 def test_steal_and_pressure_are_read_from_their_lines() -> None:
     assert parse_steal_ticks(STAT) == 5601
     assert parse_steal_ticks("cpu  1 2 3 4\n") is None

@@ -136,6 +136,14 @@ def test_bytes_counted_on_paper(changes: dict[str, Any], read: int, written: int
     assert (work.bytes_read, work.bytes_written, work.bytes) == (read, written, read + written)
 
 
+@pytest.mark.parametrize(("dtype", "bytes_of_one"), [("float32", 4), ("float64", 8)])
+def test_bytes_of_the_inputs_are_those_of_no_target_and_no_weight(dtype: str, bytes_of_one: int) -> None:
+    recipe = BASE.replace(layer_sizes=(7, 4, 3), dtype=dtype)
+    assert step_work(recipe).input_bytes == 5 * 7 * bytes_of_one
+    assert step_work(recipe, 2).input_bytes == 2 * 7 * bytes_of_one
+    assert epoch_work(recipe, 12).input_bytes == 12 * 7 * bytes_of_one
+
+
 def test_the_intensity_is_operations_per_byte() -> None:
     assert Work(gemm_flops=20, elementwise_flops=10, bytes_read=8, bytes_written=4, input_bytes=6).intensity == 2.5
 
@@ -147,7 +155,7 @@ def test_the_work_of_an_epoch_is_that_of_its_batches(recipe: Recipe, n_examples:
     batches = [examples[start : start + size] for start in range(0, n_examples, size)]
     steps = [step_work(recipe, len(batch)) for batch in batches]
     epoch = epoch_work(recipe, n_examples)
-    for field in ("gemm_flops", "elementwise_flops", "bytes_read", "bytes_written"):
+    for field in ("gemm_flops", "elementwise_flops", "bytes_read", "bytes_written", "input_bytes"):
         assert getattr(epoch, field) == sum(getattr(step, field) for step in steps)
     assert epoch.gemm_flops == n_examples * step_work(recipe, 1).gemm_flops
 

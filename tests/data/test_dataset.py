@@ -1,4 +1,5 @@
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pytest
@@ -137,3 +138,19 @@ def test_a_recipe_that_does_not_fit_is_refused(layer_sizes: tuple[int, ...], mes
 def test_a_recipe_that_fits_is_not_refused() -> None:
     check_fit(Recipe(layer_sizes=(6, 99, 3)), make_dataset())
     assert (make_dataset().n_inputs, make_dataset().n_classes) == (6, 3)
+
+
+def one_changed(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    changed = array.copy()
+    changed[-1, -1] ^= 1
+    return changed
+
+
+@pytest.mark.parametrize("name", ["x_train", "t_train", "x_test", "t_test"])
+def test_a_fingerprint_is_of_every_number_of_training_and_test_examples_with_shape_and_dtype(name: str) -> None:
+    dataset = make_dataset()
+    array = getattr(dataset, name)
+    others = [one_changed(array), array.reshape(array.shape[::-1]), array.view(np.int8), array[:-1]]
+    prints = [dataclasses.replace(dataset, **{name: other}).fingerprint() for other in others]
+    assert len({dataset.fingerprint(), *prints}) == 1 + len(others)
+    assert dataclasses.replace(dataset, **{name: array.copy()}).fingerprint() == dataset.fingerprint()

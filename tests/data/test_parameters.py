@@ -122,3 +122,21 @@ def test_orders_differ_by_epoch_and_by_seed() -> None:
 def test_without_shuffling_every_order_is_that_of_the_file() -> None:
     for epoch in range(3):
         assert np.array_equal(batch_order(Recipe(shuffle=False), 10, epoch), np.arange(10))
+
+
+def test_weights_and_every_order_are_drawn_from_random_streams_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    streams: list[int] = []
+    make = np.random.default_rng
+
+    def noted(seed: object) -> np.random.Generator:
+        generator = make(seed)  # type: ignore[arg-type]
+        streams.append(generator.bit_generator.state["state"]["state"])
+        return generator
+
+    monkeypatch.setattr(np.random, "default_rng", noted)
+    for seed in range(4):
+        recipe = Recipe(layer_sizes=(4, 3, 2), seed=seed)
+        initial_parameters(recipe)
+        for epoch in range(4):
+            batch_order(recipe, 10, epoch)
+    assert len(streams) == len(set(streams)) == 4 * (1 + 4)
