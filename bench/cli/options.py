@@ -15,6 +15,7 @@ from backprop_bench.bench.core.engine.plan import TARGET
 from backprop_bench.bench.core.machine.cores import chosen_cores, keep_to
 from backprop_bench.bench.core.records.plan import Plan
 from backprop_bench.bench.core.records.run_folder import LATEST, existing_run_folder
+from backprop_bench.bench.core.worker.client import TIMEOUT_S, limit_requests
 from backprop_bench.data import Dataset, load_dataset
 
 Command = Callable[..., Any]
@@ -61,6 +62,7 @@ def run_options(what: str) -> Callable[[Command], Command]:
     ]
 
     def decorate(command: Command) -> Command:
+        @timeout_option
         @output_options
         @functools.wraps(command)
         def bundled(
@@ -80,6 +82,24 @@ def run_options(what: str) -> Callable[[Command], Command]:
         return bundled
 
     return decorate
+
+
+def timeout_option(command: Command) -> Command:
+    """Add ``--timeout`` to a command; workers that it starts are bound by it."""
+
+    @functools.wraps(command)
+    def bundled(*, timeout: float, **rest: Any) -> Any:
+        limit_requests(timeout)
+        return command(**rest)
+
+    return click.option(
+        "--timeout",
+        type=click.FloatRange(min=1),
+        default=TIMEOUT_S,
+        show_default=True,
+        metavar="SECONDS",
+        help="An implementation that gives no answer for so long is ended, and reported.",
+    )(bundled)
 
 
 def precision_options(budget_s: float | None, help_of_budget: str) -> Callable[[Command], Command]:
@@ -124,7 +144,7 @@ def folder_of_run(
     latest = descriptor(command).latest
     if options.resume is not None:
         is_latest = options.resume == LATEST
-        check_alone(context, "resume", *PARAMETERS, *beside_resume, *(["results"] if is_latest else []))
+        check_alone(context, "resume", "timeout", *PARAMETERS, *beside_resume, *(["results"] if is_latest else []))
         return existing_run_folder(options.results / latest if is_latest else Path(options.resume), command)
     keep_to(choose_cores(options.cpus, options.threads), asked=options.cpus)
     dataset = load_dataset(options.dataset)

@@ -17,17 +17,19 @@ from backprop_bench.bench.core.engine.context import RunContext
 from backprop_bench.bench.core.engine.progress import Progress
 from backprop_bench.bench.core.engine.run_log import RunLog
 from backprop_bench.bench.core.engine.runner import Runner
+from backprop_bench.bench.core.engine.sources import Sources
 from backprop_bench.bench.core.implementations import named_implementation
 from backprop_bench.bench.core.machine.cores import pin
 from backprop_bench.bench.core.machine.environment import environment, usable_core_numbers
+from backprop_bench.bench.core.records.kinds import AnyRecord, Start
 from backprop_bench.bench.core.records.plan import Description, Plan
-from backprop_bench.bench.core.records.reader import read_description
-from backprop_bench.bench.core.records.recorded_run import RecordedRun, read_planned_records
+from backprop_bench.bench.core.records.reader import of_kind, read_description
+from backprop_bench.bench.core.records.recorded_run import RecordedRun, comparable, read_planned_records
 from backprop_bench.bench.core.records.run_folder import check_unchanged, link_latest, locked, new_run_folder
 from backprop_bench.bench.core.records.writer import Recorder, write_description
 from backprop_bench.data import Dataset, InputError, load_dataset
 
-NOT_THE_RUN = ("results", "resume", "scheduler", *PARAMETERS)
+NOT_THE_RUN = ("results", "resume", "scheduler", "timeout", *PARAMETERS)
 """Options without effect on the measurements; repeating a run needs none of them."""
 
 
@@ -106,6 +108,19 @@ def own_files(plan: Plan) -> dict[str, str]:
     return {known.name: known.package or f"{zlib.crc32(Path(known.module).read_bytes()):08x}" for known in yours}
 
 
+def sources_of_run(description: Description, rows: Sequence[AnyRecord]) -> Sources:
+    """Return the code with which a run was begun, and what else it has run since."""
+    known: dict[str, dict[str, str]] = {}
+    entries = [entry for question in description.plan.questions for entry in question.entries]
+    implementations = {entry.label: entry.implementation for entry in entries}
+    for name, checksum in description.own_files.items():
+        if (module := named_implementation(name).module).endswith(".py"):
+            known[name] = {Path(module).name: checksum}
+    for row in of_kind(rows, Start):
+        known.setdefault(implementations[row.implementation], {}).update(row.sources)
+    return Sources(known, description.environment.get("source_crc32"))
+
+
 def _keep_to_cores(folder: Path, cores: list[int]) -> None:
     """Pin this process to the cores of a run; raises `InputError` where it may not use all of them."""
     usable = list(usable_core_numbers())
@@ -142,8 +157,9 @@ def go_on(folder: Path, progress: Progress, measure: Measure = run_all) -> Recor
         dataset = _unchanged_dataset(folder, description)
         with locked(folder), Recorder(folder) as recorder:
             rows = read_planned_records(folder, description.plan)
-            measure(RunContext(description.plan, dataset, description.threads, RunLog(recorder, rows), progress))
-    return RecordedRun(folder, description, rows)
+            log, sources = RunLog(recorder, rows), sources_of_run(description, rows)
+            measure(RunContext(description.plan, dataset, description.threads, log, progress, sources))
+    return RecordedRun(folder, description, comparable(description.plan, rows))
 
 
 def _unchanged_dataset(folder: Path, description: Description) -> Dataset:

@@ -8,7 +8,7 @@ import math
 from collections.abc import Sequence
 
 from backprop_bench.bench.core.implementations import family
-from backprop_bench.bench.core.records.kinds import Failure, Verification
+from backprop_bench.bench.core.records.kinds import Failure, TimedWork, Verification
 from backprop_bench.bench.core.stats.intervals import Interval, inverse
 from backprop_bench.bench.core.summary import Performance, QuestionSummary, Summary
 from backprop_bench.bench.report.certainty import self_test_warning
@@ -30,7 +30,7 @@ SAME_ACCURACY = "no significant difference in accuracy"
 WIDEST = 0.01
 """Largest half-width of an interval of accuracy that still counts as agreement: one percentage point."""
 
-NUMBERED = {"training": "seed", "timing": "process replicate"}
+NUMBERED = {"training": "seed", "timing": "process replicate", "timed work": "process replicate"}
 """What the number of a failure counts, by phase."""
 
 
@@ -195,6 +195,39 @@ def verification_sentence(summary: Summary) -> str:
     )
 
 
+def work_sentence(summary: Summary) -> str | None:
+    """Return whether what was timed, and trained for accuracy, is what was verified; None where that was not looked at.
+
+    The work of an implementation that is left out for it is not counted.
+    """
+    unequal = unequal_when_timed(summary)
+    works = [work for question in summary.questions for work in question.works if work.implementation not in unequal]
+    if not works:
+        return None
+    worst = max(works, key=share_of_tolerance)
+    timed, trained = ([work for work in works if work.phase == phase] for phase in ("timing", "training"))
+    parts = [
+        f"the timed work of {count(len(timed), 'process replicate')}" if timed else "",
+        count(len(trained), "training") if trained else "",
+    ]
+    return (
+        f"A reference implementation did {listing(filter(None, parts))} again; the largest error is "
+        f"{two_digits(100 * share_of_tolerance(worst))}{NBSP}% of its tolerance ({named(worst.implementation)})"
+    )
+
+
+def unequal_when_timed(summary: Summary) -> list[str]:
+    """Return the implementations that do something else when they are timed, or trained for accuracy."""
+    works = {work.implementation: None for question in summary.questions for work in question.works if not work.passed}
+    faults = {
+        failure.implementation: None
+        for question in summary.questions
+        for failure in question.failures
+        if failure.phase == "timed work"
+    }
+    return list({**works, **faults})
+
+
 def warnings(summary: Summary) -> list[str]:
     """Return the warnings: what is missing, failed or diverged."""
     lines = []
@@ -237,7 +270,12 @@ def _slowdowns(summary: Summary) -> list[str]:
 def lead(summary: Summary) -> str:
     """Return the answer in short: verification, and the result of the last question."""
     checks = [check for question in summary.questions for check in question.verifications]
-    if not checks:
+    unequal = unequal_when_timed(summary)
+    if unequal:
+        do, are = ("does", "is") if len(unequal) == 1 else ("do", "are")
+        names = listing(map(named, unequal))
+        right = f"{names} {do} not compute the same when timed or trained, and {are} left out"
+    elif not checks:
         right = "Not verified"
     elif all(check.passed for check in checks):
         right = "The networks from scratch and in PyTorch compute the same within rounding error"
@@ -251,8 +289,9 @@ def lead(summary: Summary) -> str:
 
 def answer(summary: Summary) -> list[str]:
     """Return the answer of the run: verification, then the result of each question."""
+    work = work_sentence(summary)
     return [
-        f"{verification_sentence(summary)}.",
+        f"{verification_sentence(summary)}." if work is None else f"{verification_sentence(summary)}. {work}.",
         *(f"{clean(question.title)} ({_extent(question)}): {headline(question)}." for question in summary.questions),
     ]
 
@@ -277,7 +316,7 @@ def _failed_checks(checks: Sequence[Verification]) -> str:
     return f"{len(failed)} of {count(len(checks), 'check')} failed ({names})"
 
 
-def share_of_tolerance(check: Verification) -> float:
+def share_of_tolerance(check: Verification | TimedWork) -> float:
     """Return the error of a check as a fraction of its tolerance."""
     if check.difference is None or not check.tolerance:
         return 0.0

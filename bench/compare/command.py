@@ -99,6 +99,7 @@ def _further_tables(summary: Summary) -> list[Table]:
     of_question = (tables.separate_table, tables.work_table, tables.curves_table, tables.parts_table)
     return [
         tables.verification_table(summary),
+        tables.timed_work_table(summary),
         *(make(question) for make in of_question for question in summary.questions),
         tables.interference_table(summary),
         *predictions.prediction_tables(summary),

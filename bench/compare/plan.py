@@ -102,6 +102,7 @@ def plan_comparison(
         profile.part_seconds,
         profile.verification_steps,
         passes=profile.passes,
+        verifies_timed_work=True,
         keeps_trained=True,
     )
 

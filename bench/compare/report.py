@@ -7,7 +7,7 @@ from pathlib import Path
 from backprop_bench.bench.compare import answer, setting, tables
 from backprop_bench.bench.compare.figures import draw_all, left_out
 from backprop_bench.bench.core.records.files import write_whole
-from backprop_bench.bench.core.records.kinds import AnyRecord, Verification, kind_of
+from backprop_bench.bench.core.records.kinds import AnyRecord, TimedWork, Verification, kind_of
 from backprop_bench.bench.core.summary import QuestionSummary, Summary
 from backprop_bench.bench.predictions import view as predictions
 from backprop_bench.bench.report import certainty
@@ -106,7 +106,9 @@ def _is_it_right(material: Material, _figures: Figures) -> Section:
         "and batches; it passes where the largest error is within its tolerance, which follows from rounding."
     )
     checks = _sourced(material, tables.verification_table(material.summary), (kind_of(Verification),))
-    return Section("Is it right?", (sentences, *checks, *_beside(material, "right")))
+    work, of_work = answer.work_sentence(material.summary), tables.timed_work_table(material.summary)
+    again = [] if work is None else [f"{work}.", *_sourced(material, of_work, (kind_of(TimedWork),))]
+    return Section("Is it right?", (sentences, *checks, *again, *_beside(material, "right")))
 
 
 def _how_fast(material: Material, figures: Figures) -> Section:

@@ -2,7 +2,7 @@
 
 from backprop_bench.bench.compare import answer
 from backprop_bench.bench.compare.headline import times_faster
-from backprop_bench.bench.core.records.kinds import Verification
+from backprop_bench.bench.core.records.kinds import TimedWork, Verification
 from backprop_bench.bench.core.stats.intervals import Interval
 from backprop_bench.bench.core.stats.ratios import COUNT_LIMITS, Ratio
 from backprop_bench.bench.core.summary import Interference, Performance, QuestionSummary, Summary
@@ -24,6 +24,7 @@ from backprop_bench.bench.report.numbers import (
     scientific,
     seconds,
     seconds_interval,
+    two_digits,
     value_interval,
 )
 from backprop_bench.bench.report.table import Table, make_table
@@ -268,6 +269,31 @@ def _verification_cells(check: Verification) -> list[str]:
         "yes" if check.passed else "NO",
         check.where,
     ]
+
+
+def timed_work_table(summary: Summary) -> Table:
+    """Return how timed work and trainings compare with a reference, those that differ first."""
+    groups: dict[tuple[str, str, str, str], list[TimedWork]] = {}
+    for question in summary.questions:
+        for work in question.works:
+            key = question.name, work.implementation, work.phase, work.reference
+            groups.setdefault(key, []).append(work)
+    rows = []
+    for (question_name, *names), works in sorted(groups.items(), key=lambda item: all(w.passed for w in item[1])):
+        worst = max(answer.share_of_tolerance(work) for work in works)
+        known = all(work.difference is not None for work in works)
+        rows.append(
+            [
+                question_name,
+                *names,
+                f"{sum(work.checked for work in works):,} of {sum(work.turns for work in works):,}",
+                f"{two_digits(100 * worst)} %" if known else ABSENT,
+                "yes" if all(work.passed for work in works) else "NO",
+            ]
+        )
+    columns = ["<question", "<implementation", "<work", "<reference", "trained again", "largest error", "<equal"]
+    note = "Trained again: of the rounds that were timed, or of the epochs. Largest error: as a share of its tolerance."
+    return make_table("Verification of what was timed", columns, rows, note)
 
 
 def failures_table(summary: Summary) -> Table:

@@ -15,6 +15,7 @@ from backprop_bench.bench.core.records.kinds import (
     Start,
     StepPart,
     Stop,
+    TimedWork,
     Verification,
 )
 from backprop_bench.bench.core.records.plan import SECOND_COPY, Description, Entry, Question
@@ -130,6 +131,8 @@ class QuestionSummary:
     interference: Interference
     differences: tuple[Difference, ...]
     verifications: tuple[Verification, ...]
+    works: tuple[TimedWork, ...]
+    """How the timed work, and the trainings for accuracy, compare with those of a reference."""
     failures: tuple[Failure, ...]
 
 
@@ -165,6 +168,7 @@ def _all_trained(question: Question, rows: Sequence[AnyRecord]) -> bool:
     done = {(row.implementation, row.seed) for row in of_kind(rows, Epoch, epoch=question.epochs)}
     failed = {(row.implementation, row.number) for row in of_kind(rows, Failure, phase="training")}
     unverified = {row.implementation for row in of_kind(rows, Failure, phase="verification")}
+    unverified |= {row.implementation for row in of_kind(rows, TimedWork, phase="training", passed=False)}
     return all(
         entry.label in unverified or (entry.label, seed) in done | failed
         for entry in question.entries
@@ -194,10 +198,11 @@ def _summarize_question(question: Question, rows: Sequence[AnyRecord]) -> Questi
         performances=performances,
         ratios=tuple(paired_ratio(blocks, *pair) for pair in compared),
         self_test=None if second_copy is None else _self_test(blocks, second_copy),
-        stop=stop[0] if stop else None,
+        stop=stop[-1] if stop else None,
         interference=_interference(blocks),
         differences=tuple(paired_difference(epochs, *pair) for pair in compared),
         verifications=tuple(of_kind(rows, Verification)),
+        works=tuple(of_kind(rows, TimedWork)),
         failures=tuple(of_kind(rows, Failure)),
     )
 

@@ -21,7 +21,7 @@ from backprop_bench.bench.core.engine.run_log import RunLog
 from backprop_bench.bench.core.engine.runner import Runner
 from backprop_bench.bench.core.implementations import named_implementation
 from backprop_bench.bench.core.machine.environment import usable_cores
-from backprop_bench.bench.core.records.kinds import AnyRecord, Epoch, Failure, Search, Stretch
+from backprop_bench.bench.core.records.kinds import AnyRecord, Epoch, Search, Stretch
 from backprop_bench.bench.core.records.plan import Entry, Plan, Question, Timing
 from backprop_bench.bench.core.records.reader import of_kind, read_description
 from backprop_bench.bench.core.worker.client import start_again
@@ -179,7 +179,13 @@ def plan_explanation(dataset: Dataset, scope: Scope) -> Plan:
     ]
     if scope.chain:
         questions.append(chain_question(dataset, scope.examples, scope.replicates, scope.rounds))
-    return Plan(tuple(questions), part_blocks=0, part_seconds=0.0, verification_steps=VERIFICATION_STEPS)
+    return Plan(
+        tuple(questions),
+        part_blocks=0,
+        part_seconds=0.0,
+        verification_steps=VERIFICATION_STEPS,
+        verifies_timed_work=True,
+    )
 
 
 def with_batch(scope: Scope, batch_size: int | None) -> Scope:
@@ -269,7 +275,8 @@ def train_accuracies(run: RunContext, executor: JobExecutor, known: Mapping[Job,
     question, threads, log, progress = question_named(run.plan, ACCURACY), run.threads, run.log, run.progress
     _train("select learning rates", question, search_jobs(question, threads), executor, known, log, progress)
     tuned = with_rates(question, log.find(Search, question))
-    Runner(dataclasses.replace(run, plan=dataclasses.replace(run.plan, questions=(tuned,)))).verify()
+    plan = dataclasses.replace(run.plan, questions=(tuned,), verifies_timed_work=False)
+    Runner(dataclasses.replace(run, plan=plan)).verify()
     jobs = [job for job in training_jobs(tuned, threads) if not _unverified(job, tuned, log)]
     _train("train cells", tuned, jobs, executor, known, log, progress)
 
@@ -386,7 +393,7 @@ def _train(
 ) -> None:
     """Do the jobs that are not recorded yet: reuse what is known, and train the others."""
     recorded = _by_place([*log.find(Search, question), *log.find(Epoch, question)])
-    failed = {(row.phase, row.implementation, row.number) for row in log.find(Failure, question)}
+    failed = {(row.phase, row.implementation, row.number) for row in log.failures(question)}
     missing = [
         job
         for job in jobs

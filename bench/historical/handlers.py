@@ -24,5 +24,5 @@ def stretches(session: Session, against: str, epoch: int, batches: int) -> Apart
     make = named_implementation(against).load()
     trainer, examples = session.training.trainer, session.train_examples
     apart = train_in_stretches(trainer, make, session.recipe, examples, epoch, batches)
-    session.check_threads()
+    session.check_limits()
     return Apart(distance=number(apart))

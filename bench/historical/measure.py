@@ -14,7 +14,7 @@ from backprop_bench.bench.core.engine.plan import BLOCK_S
 from backprop_bench.bench.core.engine.progress import Progress
 from backprop_bench.bench.core.engine.run_log import RunLog
 from backprop_bench.bench.core.machine.environment import usable_cores
-from backprop_bench.bench.core.records.kinds import Epoch, Failure, Trial
+from backprop_bench.bench.core.records.kinds import Epoch, Trial
 from backprop_bench.bench.core.records.plan import Entry, Plan, Question, Timing
 from backprop_bench.bench.core.worker.client import Worker, WorkerError, start_again, together
 from backprop_bench.bench.historical.analysis import BEYOND, READING
@@ -94,7 +94,7 @@ def _is_over(question: Question, entry: Entry, seed: int, log: RunLog) -> bool:
     here = {"implementation": entry.label}
     tried = log.find(Trial, question, seed=seed, **here)
     trained = log.find(Epoch, question, seed=seed, epoch=entry.recipe.epochs, **here)
-    return bool(tried or trained or log.find(Failure, question, phase="training", number=seed, **here))
+    return bool(tried or trained or log.failures(question, phase="training", number=seed, **here))
 
 
 def _try(question: Question, experiment: Experiment, threads: int, log: RunLog, progress: Progress) -> None:
@@ -121,7 +121,7 @@ def _try(question: Question, experiment: Experiment, threads: int, log: RunLog, 
                 try:
                     record = _trial(worker, question, experiment, entry, seed)
                 except WorkerError as failure:
-                    log.add_failure(question, entry, "training", seed, str(failure))
+                    log.add_failure(question, entry, "training", seed, failure)
                     worker = None
                 else:
                     log.add(record)
@@ -182,7 +182,7 @@ def _comparisons(question: Question, experiment: Experiment, threads: int, log: 
 def _is_compared(question: Question, job: Job, log: RunLog) -> bool:
     here = {"implementation": job.label}
     return job.is_done(log.find(job.kind, question, seed=job.seed, **here)) or bool(
-        log.find(Failure, question, phase=job.phase, number=job.seed, **here)
+        log.failures(question, phase=job.phase, number=job.seed, **here)
     )
 
 

@@ -6,14 +6,14 @@ import random
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from backprop_bench.bench.core.engine.timed_worker import TimedWorker
 from backprop_bench.bench.core.machine.environment import environment, usable_core_numbers
-from backprop_bench.bench.core.records.kinds import TimedBlock
 from backprop_bench.bench.core.records.plan import Entry
 from backprop_bench.bench.core.stats.intervals import Interval, geometric_mean_interval
 from backprop_bench.bench.core.stats.ratios import p10, seconds_per_example
-from backprop_bench.bench.core.worker.client import Worker, WorkerError
+from backprop_bench.bench.core.worker.client import WorkerError
 from backprop_bench.bench.core.worker.opened import opened_worker
-from backprop_bench.bench.core.worker.replies import Begun, WarmedUp
+from backprop_bench.bench.core.worker.replies import Begun
 from backprop_bench.bench.core.worker.shared_data import SharedExamples, SharedForms
 from backprop_bench.data import SHARED, Dataset, fit_recipe
 
@@ -72,9 +72,10 @@ def probe_blas(dataset: Dataset, threads: int) -> Probe | None:
     picked = ""
     with SharedForms(dataset.subset(EXAMPLES)) as shared:
         entry = Entry("numpy-products", "shared", fit_recipe(SHARED, dataset))
-        examples = shared.of(entry.recipe, min(EXAMPLES, len(dataset.x_train)))
+        n_examples = min(EXAMPLES, len(dataset.x_train))
+        examples = shared.of(entry.recipe, n_examples)
         for number in range(REPLICATES):
-            picked, times = _replicate([None, *names], entry, examples, threads, number)
+            picked, times = _replicate([None, *names], entry, examples, threads, number, n_examples)
             if not picked:
                 return None
             for name, seconds in times.items():
@@ -84,7 +85,12 @@ def probe_blas(dataset: Dataset, threads: int) -> Probe | None:
 
 
 def _replicate(
-    names: Sequence[str | None], entry: Entry, examples: SharedExamples, threads: int, number: int
+    names: Sequence[str | None],
+    entry: Entry,
+    examples: SharedExamples,
+    threads: int,
+    number: int,
+    n_examples: int,
 ) -> tuple[str, dict[str, float]]:
     """Return what OpenBLAS picks by itself, and the speed-up of every core type, without those that break."""
     cores = list(usable_core_numbers())[:threads]
@@ -92,7 +98,7 @@ def _replicate(
     times: dict[str | None, list[float]] = {}
     picked = ""
     with contextlib.ExitStack() as stack:
-        workers: dict[str | None, Worker] = {}
+        workers: dict[str | None, TimedWorker] = {}
         for name in names:
             of_type = dataclasses.replace(entry, core_type=name)
             with contextlib.suppress(WorkerError):
@@ -102,12 +108,13 @@ def _replicate(
                 if name is not None and (used.lower() != name.lower() or used == picked):
                     continue  # it was not built in, or is what it picks by itself
                 worker.ask("begin", Begun, seed=0)
-                worker.ask("warm_up", WarmedUp, block_s=BLOCK_S, batches=None)
-                workers[name] = worker
+                timed = TimedWorker(worker, of_type, n_examples, None, ROUNDS)
+                timed.warm_up(BLOCK_S, None)
+                workers[name] = timed
         for _ in range(ROUNDS):
             for name in rng.sample(list(workers), len(workers)):
                 try:
-                    block = workers[name].ask("block", TimedBlock, batches=1 + EXAMPLES // 64, injected=0.0)
+                    block, _ = workers[name].block(1 + EXAMPLES // 64, "")
                 except WorkerError:
                     del workers[name]
                     continue

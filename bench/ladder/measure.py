@@ -3,7 +3,7 @@
 from backprop_bench.bench.core.engine.context import RunContext
 from backprop_bench.bench.core.engine.run_log import RunLog
 from backprop_bench.bench.core.engine.runner import Runner
-from backprop_bench.bench.core.records.kinds import End, Failure, Memory
+from backprop_bench.bench.core.records.kinds import End, Memory
 from backprop_bench.bench.core.records.plan import Entry, Question
 from backprop_bench.bench.core.worker.client import WorkerError, start_again
 from backprop_bench.bench.core.worker.opened import opened_worker
@@ -24,7 +24,7 @@ def run_ladder(run: RunContext) -> None:
         for entry in question.originals
         if log.find(End, question, implementation=entry.label)
         and not log.find(Memory, question, implementation=entry.label)
-        and not log.find(Failure, question, implementation=entry.label, phase="memory")
+        and not log.failures(question, implementation=entry.label, phase="memory")
     ]
     try:
         with SharedForms(run.dataset) as shared, run.progress.stage("memory", len(missing)):
@@ -41,7 +41,7 @@ def _measure_memory(question: Question, entry: Entry, shared: SharedForms, threa
         with opened_worker(entry, examples, threads) as (worker, _):
             use = worker.ask("memory", MemoryUse, batches=MEMORY_BATCHES)
     except WorkerError as failure:
-        log.add_failure(question, entry, "memory", None, str(failure))
+        log.add_failure(question, entry, "memory", None, failure)
         return
     log.add(
         Memory(

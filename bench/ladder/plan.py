@@ -82,7 +82,9 @@ def plan_ladder(
     question = make_question(
         LADDER, f"The ladder: one idea a stage, {_shape(recipe)}", dataset, extent, entries, timing
     )
-    return Plan((question,), part_blocks=0, part_seconds=0.0, verification_steps=VERIFICATION_STEPS), left_out
+    return Plan(
+        (question,), part_blocks=0, part_seconds=0.0, verification_steps=VERIFICATION_STEPS, verifies_timed_work=True
+    ), left_out
 
 
 def _shape(recipe: Recipe) -> str:

@@ -56,7 +56,13 @@ def plan_scale(dataset: Dataset, axes: Sequence[str], implementations: Sequence[
         name for name in IMPLEMENTATIONS if named_implementation(name).unavailable() is None
     ]
     questions = [_question(dataset, axis, value, names) for axis in axes for value in _values(dataset, axis)]
-    return Plan(tuple(questions), part_blocks=0, part_seconds=0.0, verification_steps=VERIFICATION_STEPS)
+    return Plan(
+        tuple(questions),
+        part_blocks=0,
+        part_seconds=0.0,
+        verification_steps=VERIFICATION_STEPS,
+        verifies_timed_work=True,
+    )
 
 
 def _values(dataset: Dataset, axis: str) -> list[int | None]:

@@ -361,7 +361,7 @@ def _read_trial(question: Question, rows: Sequence[AnyRecord]) -> Trial | None:
     ratio = paired_ratio(blocks, copy.label, original.label)
     if not stops or ratio.n_replicates < 2 or of_kind(rows, Failure):
         return None
-    stop = stops[0]
+    stop = stops[-1]
     return Trial(
         name=question.name,
         injected=copy.injected,

@@ -1,6 +1,7 @@
 """Time to accuracy: recipes are selected on held-out examples, then each trains from a cold and from a warm start."""
 
 import concurrent.futures
+import contextlib
 import dataclasses
 import itertools
 import random
@@ -12,13 +13,18 @@ from backprop_bench.bench.core.engine.plan import BLOCK_S, Extent, check_availab
 from backprop_bench.bench.core.engine.progress import Progress
 from backprop_bench.bench.core.engine.run_log import RunLog
 from backprop_bench.bench.core.engine.runner import Runner
+from backprop_bench.bench.core.engine.sources import Sources
+from backprop_bench.bench.core.engine.timed_work import TimedWorkCheck
+from backprop_bench.bench.core.engine.timed_worker import TimedWorker
+from backprop_bench.bench.core.engine.timing import ENDS_TIMING
+from backprop_bench.bench.core.engine.train_until import train_until
 from backprop_bench.bench.core.implementations import named_implementation
 from backprop_bench.bench.core.machine.environment import usable_core_numbers
-from backprop_bench.bench.core.records.kinds import Failure, Search, TimeToAccuracy
+from backprop_bench.bench.core.records.kinds import FailurePhase, Search, TimeToAccuracy
 from backprop_bench.bench.core.records.plan import Entry, Plan, Question, Timing
-from backprop_bench.bench.core.worker.client import WorkerError, start_again, together
+from backprop_bench.bench.core.worker.client import WorkerError, WorkFault, start_again, together
 from backprop_bench.bench.core.worker.opened import opened_worker
-from backprop_bench.bench.core.worker.replies import Begun, TrainedUntil, WarmedUp
+from backprop_bench.bench.core.worker.replies import Begun
 from backprop_bench.bench.core.worker.shared_data import SharedExamples, SharedForms
 from backprop_bench.bench.time_to_accuracy.analysis import Choice, choose
 from backprop_bench.data import SHARED, Dataset, fit_recipe
@@ -76,7 +82,9 @@ def plan_time_to_accuracy(dataset: Dataset, implementations: Sequence[str], seed
     timing = Timing(1.0, 1.0, BLOCK_S, 1, 1, 0)
     extent = Extent(examples=None, epochs=epochs, seeds=seeds, budget_s=1.0)
     question = make_question(QUESTION, "Time to accuracy", dataset, extent, entries, timing)
-    return Plan((question,), part_blocks=0, part_seconds=0.0, verification_steps=VERIFICATION_STEPS)
+    return Plan(
+        (question,), part_blocks=0, part_seconds=0.0, verification_steps=VERIFICATION_STEPS, verifies_timed_work=True
+    )
 
 
 def _entry(name: str, dataset: Dataset, changes: dict[str, Any]) -> Entry:
@@ -97,7 +105,7 @@ def run_time_to_accuracy(run: RunContext) -> None:
     try:
         held_out = dataset.hold_out(max(1, len(dataset.x_train) // HELD_OUT))
         with SharedForms(held_out) as shared:
-            _search(question, shared, len(held_out.x_train), threads, log, progress)
+            _search(question, shared, len(held_out.x_train), threads, log, progress, run.sources)
         choices = choose(log.find(Search, question), _implementations(question), TARGETS)
         entries = {entry.label: entry for entry in question.entries}
         wanted = list(dict.fromkeys(choice.label for choice in choices))
@@ -106,7 +114,9 @@ def run_time_to_accuracy(run: RunContext) -> None:
         Runner(dataclasses.replace(run, plan=plan)).verify()
         verified = [choice for choice in choices if not log.unverified(question, entries[choice.label])]
         with SharedForms(dataset) as shared:
-            _time_to_accuracy(question, verified, entries, shared, threads, log, progress)
+            check = TimedWorkCheck(run, only_these, shared, question.epochs * PIECES)
+            with contextlib.closing(check):
+                _time_to_accuracy(question, verified, entries, shared, check, threads, log, progress)
     finally:
         start_again()
 
@@ -116,18 +126,25 @@ def _implementations(question: Question) -> dict[str, str]:
 
 
 def _search(
-    question: Question, shared: SharedForms, n_examples: int, threads: int, log: RunLog, progress: Progress
+    question: Question,
+    shared: SharedForms,
+    n_examples: int,
+    threads: int,
+    log: RunLog,
+    progress: Progress,
+    sources: Sources,
 ) -> None:
     """Train every recipe once on the examples that are not held out, several at a time, since this is a selection."""
     missing = [
         entry
         for entry in question.entries
         if not log.find(Search, question, implementation=entry.label)
-        and not log.find(Failure, question, implementation=entry.label)
+        and not log.failures(question, implementation=entry.label)
     ]
     with progress.stage("select recipes", len(missing)), together(threads) as pool:
         running = {
-            pool.submit(_search_one, question, entry, shared, n_examples, threads, log): entry for entry in missing
+            pool.submit(_search_one, question, entry, shared, n_examples, threads, log, sources): entry
+            for entry in missing
         }
         for future in concurrent.futures.as_completed(running):
             future.result()
@@ -135,19 +152,24 @@ def _search(
 
 
 def _search_one(
-    question: Question, entry: Entry, shared: SharedForms, n_examples: int, threads: int, log: RunLog
+    question: Question,
+    entry: Entry,
+    shared: SharedForms,
+    n_examples: int,
+    threads: int,
+    log: RunLog,
+    sources: Sources,
 ) -> None:
     examples = shared.of(entry.recipe, n_examples)
     try:
-        with opened_worker(entry, examples, threads) as (worker, _):
+        with opened_worker(entry, examples, threads) as (worker, opened):
+            sources.check(entry.implementation, opened.sources)
             worker.ask("begin", Begun, seed=0)
-            worker.ask(
-                "warm_up", WarmedUp, block_s=WARM_UP_S, batches=None
-            )  # so that the selection does not depend on compilation
+            TimedWorker(worker, entry, n_examples, None, 0).warm_up(WARM_UP_S, None)  # what is compiled is compiled now
             worker.ask("begin", Begun, seed=0)
-            run = worker.ask("train_until", TrainedUntil, target=max(TARGETS), epochs=question.epochs, pieces=PIECES)
+            run = train_until(worker, entry.recipe, n_examples, examples, max(TARGETS), question.epochs, PIECES)
     except WorkerError as failure:
-        log.add_failure(question, entry, "tuning", None, str(failure))
+        log.add_failure(question, entry, "tuning", None, failure)
         return
     log.add(
         Search(
@@ -165,6 +187,7 @@ def _time_to_accuracy(
     choices: Sequence[Choice],
     entries: dict[str, Entry],
     shared: SharedForms,
+    check: TimedWorkCheck,
     threads: int,
     log: RunLog,
     progress: Progress,
@@ -175,22 +198,29 @@ def _time_to_accuracy(
         for seed in (seed + 1 for seed in question.seeds)
         for choice in random.Random(seed).sample(list(choices), len(choices))
         if not log.find(TimeToAccuracy, question, implementation=choice.label, seed=seed, target=choice.target)
-        and not log.find(Failure, question, implementation=choice.label, phase="timing")
+        and not _is_out(log, question, choice)
     ]
     cores = list(usable_core_numbers())[:threads]
     with progress.stage("time to accuracy", len(missing)):
         for seed, choice in missing:
-            if log.find(Failure, question, implementation=choice.label, phase="timing"):
+            if _is_out(log, question, choice):
                 continue  # it broke in the meantime
             entry = entries[choice.label]
             examples = shared.of(entry.recipe, question.examples)
             try:
-                rows = _run(question, entry, choice, seed, examples, threads, cores)
+                rows = _run(question, entry, choice, seed, examples, check, threads, cores)
             except WorkerError as failure:
-                log.add_failure(question, entry, "timing", seed, str(failure))
+                phase: FailurePhase = "timed work" if isinstance(failure, WorkFault) else "timing"
+                log.add_failure(question, entry, phase, seed, failure)
             else:
                 log.add(*rows)
             progress.advance(f"{choice.label}, seed {seed}, to {100 * choice.target:g} %")
+
+
+def _is_out(log: RunLog, question: Question, choice: Choice) -> bool:
+    """Say whether a recipe broke in the timing, or did something else there."""
+    failures = log.failures(question, implementation=choice.label)
+    return any(row.phase in ENDS_TIMING for row in failures)
 
 
 def _run(
@@ -199,16 +229,23 @@ def _run(
     choice: Choice,
     seed: int,
     examples: SharedExamples,
+    check: TimedWorkCheck,
     threads: int,
     cores: list[int],
 ) -> list[TimeToAccuracy]:
-    """Train twice in one process: first from its start, then with everything imported and compiled."""
+    """Train twice in one process: first from its start, then with everything imported and compiled.
+
+    A reference does each training again; raises `WorkFault` where that comes to something else.
+    """
     rows = []
-    with opened_worker(entry, examples, threads, cores) as (worker, opened):
+    with opened_worker(entry, examples, threads, cores, check.weights[entry]) as (worker, opened):
+        check.check_sources(entry, opened.sources)
         for cold in (True, False):
             start_s = worker.ask("begin", Begun, seed=seed).prepare_s
             start_s += opened.import_s + opened.load_s if cold else 0.0
-            run = worker.ask("train_until", TrainedUntil, target=choice.target, epochs=question.epochs, pieces=PIECES)
+            goal = examples, choice.target, question.epochs, PIECES
+            run = train_until(worker, entry.recipe, question.examples, *goal, check.weights[entry])
+            check.verify(entry, run.turns, run.curve[-1][1], seed, choice.target, cold)
             rows.append(
                 TimeToAccuracy(
                     session=0,

@@ -9,6 +9,7 @@ from typing import Any
 import click
 import msgspec
 
+from backprop_bench.bench.cli.options import timeout_option
 from backprop_bench.bench.cli.output import Output, output_options
 from backprop_bench.bench.cli.progress import Bars
 from backprop_bench.bench.cli.questions import Descriptor
@@ -37,6 +38,7 @@ COLUMNS = {"epoch": 5, "accuracy": 11, "mean loss": 11, "wall s": 10, "CPU s": 9
 @click.option("--hold-out", type=click.IntRange(min=1), help="Test on the last training examples instead; for tuning.")
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads to use.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Write the outcome there.")
+@timeout_option
 @output_options
 def train(
     implementation: str,
@@ -73,7 +75,7 @@ def train(
     try:
         with SharedExamples(selected, loaded) as shared, Worker(threads, descriptors=[shared.descriptor]) as worker:
             worker.ask("open", Opened, **open_request(entry, shared, worker, threads, list(cores)))
-            epochs = _train(worker, selected, _print_line if output.is_text else None)
+            epochs = _train(worker, selected, shared, _print_line if output.is_text else None)
     except Refusal as refusal:
         raise InputError(str(refusal)) from None
     except WorkerError as failure:
@@ -113,18 +115,20 @@ class TrainingRow(msgspec.Struct, frozen=True, omit_defaults=True):
     cpu_s: float | msgspec.UnsetType = msgspec.UNSET
 
 
-def _train(worker: Worker, recipe: Recipe, print_row: Callable[[Sequence[str]], None] | None) -> list[TrainingRow]:
+def _train(
+    worker: Worker, recipe: Recipe, examples: SharedExamples, print_row: Callable[[Sequence[str]], None] | None
+) -> list[TrainingRow]:
     """Train and return the rows; print each when its epoch ends."""
     bars = Bars()
     worker.ask("begin", Begun, seed=recipe.seed)
-    rows = [TrainingRow(0, worker.ask("evaluate", Evaluated).accuracy)]
+    rows = [TrainingRow(0, examples.accuracy(worker.ask("evaluate", Evaluated).classes))]
     if print_row is not None:
         print_row(list(COLUMNS))
         print_row(_cells(rows[0]))
     with bars.stage("training", recipe.epochs):
         for epoch in range(1, recipe.epochs + 1):
             trained = worker.ask("train", TrainedEpoch, epoch=epoch)
-            accuracy = worker.ask("evaluate", Evaluated).accuracy
+            accuracy = examples.accuracy(worker.ask("evaluate", Evaluated).classes)
             rows.append(TrainingRow(epoch, accuracy, trained.loss, trained.wall_s, trained.cpu_s))
             if print_row is not None:
                 print_row(_cells(rows[-1]))

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from backprop_bench.bench.cli.options import timeout_option
 from backprop_bench.bench.cli.output import Output, leave, output_options
 from backprop_bench.bench.cli.progress import Bars
 from backprop_bench.bench.cli.questions import Descriptor
@@ -40,6 +41,7 @@ DIAGNOSE = "mutation.handlers:diagnose"
 @click.option("--dataset", default="mnist", show_default=True, help="Name or path of the dataset.")
 @click.option("--steps", type=click.IntRange(min=1), help="Compare the weights after this many updates.")
 @click.option("--drift", type=click.Path(path_type=Path, file_okay=False), help="Draw the divergence into this folder.")
+@timeout_option
 @output_options
 def parity(
     implementation: str,

@@ -5,6 +5,7 @@ from typing import Any
 from backprop_bench.bench.core.implementations import named_implementation
 from backprop_bench.bench.core.worker.forks import load_once
 from backprop_bench.bench.core.worker.handlers import handler
+from backprop_bench.bench.core.worker.sources import sources_of
 from backprop_bench.bench.verify import checks, inspection
 from backprop_bench.bench.verify.checks import SLOW_STEPS, first_batch, n_verification_examples
 from backprop_bench.bench.verify.protocol import check_protocol
@@ -16,7 +17,8 @@ from backprop_bench.data import Recipe, initial_parameters, load_dataset, traini
 def verify(implementation: str, recipe: dict[str, Any], dataset: str, steps: int) -> Checks:
     """Verify an implementation against its reference implementation; returns the checks in their order."""
     known, selected = named_implementation(implementation), Recipe.from_dict(recipe)
-    return Checks(checks=tuple(checks.verify(known, selected, load_dataset(dataset), steps)))
+    checked = tuple(checks.verify(known, selected, load_dataset(dataset), steps))
+    return Checks(checks=checked, sources=sources_of(known))
 
 
 @handler(refuses=True)

@@ -6,9 +6,10 @@ from backprop_bench.bench.verify.inspection import Quantity
 
 
 class Checks(Reply, frozen=True, kw_only=True):
-    """The checks of an implementation against its reference implementation, in their order."""
+    """The checks of an implementation against its reference implementation, in their order, and the code that ran."""
 
     checks: tuple[Parity, ...]
+    sources: dict[str, str]
 
 
 class Inspection(Reply, frozen=True, kw_only=True):

@@ -130,7 +130,7 @@ class Noting(NumpyTrainer):
             print(*what, file=file)
 
     def train_epoch(self, x: Floats, t: Floats, order: Order) -> float:
-        self.note("train", len(x), *order[:4])
+        self.note("train", len(order), *order[:4])
         return super().train_epoch(x, t, order)
 
     def predict(self, x: Floats) -> Floats:
@@ -167,7 +167,7 @@ class TurningTheClockBack(NumpyTrainer):
     """Turns the clock back by an hour in every long call of a process that is timed."""
 
     def train_epoch(self, x: Floats, t: Floats, order: Order) -> float:
-        if len(order) > 200 and "warm_up" in {frame.function for frame in inspect.stack()}:
+        if len(order) > 200 and "block" in {frame.function for frame in inspect.stack()}:
             now = time.perf_counter
             time.perf_counter = lambda: now() - 3600
         return super().train_epoch(x, t, order)

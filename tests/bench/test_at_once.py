@@ -61,7 +61,7 @@ def test_reports_of_one_run_at_once_leave_what_one_report_leaves(tmp_path: Path)
         for file in ("run.json", "records.jsonl"):
             shutil.copy(reference / file, tmp_path / name)
         shutil.copytree(reference / "trained", tmp_path / name / "trained")
-    all_done([start(tmp_path, "report", "at-once") for _ in range(3)])
+    all_done([start(tmp_path, "report", "at-once") for _ in range(2)])
     all_done([start(tmp_path, "report", "alone")])
     assert files_of(tmp_path / "at-once") == files_of(tmp_path / "alone")
 

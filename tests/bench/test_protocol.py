@@ -122,6 +122,22 @@ class NoLoss(NumpyTrainer):
         super().train_epoch(x, t, order)
 
 
+class ArrayLoss(NumpyTrainer):
+    def train_epoch(self, x: Floats, t: Floats, order: Order) -> Any:
+        return np.array([super().train_epoch(x, t, order)])
+
+
+class Lazy:
+    def __float__(self) -> float:
+        return 0.5
+
+
+class LazyLoss(NumpyTrainer):
+    def train_epoch(self, x: Floats, t: Floats, order: Order) -> Any:
+        super().train_epoch(x, t, order)
+        return Lazy()
+
+
 class TransposesAfterTraining(NumpyTrainer):
     def parameters(self) -> Parameters:
         result = super().parameters()
@@ -154,6 +170,8 @@ FAULTS = [
     (KeepsTheInitialWeights, "train_epoch changes the initial layer 1 weight"),
     (DrawsItsOwnWeights, "parameters returns another layer 1 weight than the initial one, before any training"),
     (NoLoss, "train_epoch returns NoneType, expected a number, the mean loss"),
+    (ArrayLoss, "train_epoch returns ndarray, expected a number, the mean loss"),
+    (LazyLoss, "train_epoch returns Lazy, expected a number, the mean loss"),
     (TransposesAfterTraining, "after training parameters returns layer 1 weight of shape [5, 6], expected [6, 5]"),
     (RaisesAfterTraining, "parameters raised RuntimeError: no weights"),
 ]

@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 import pytest
 
+import backprop_bench.bench.core.engine.timed_worker as timed_worker
 import backprop_bench.bench.core.engine.timing as driver
 from backprop_bench.bench.core.engine.context import RunContext
 from backprop_bench.bench.core.engine.run_log import RunLog
@@ -35,6 +36,14 @@ Replies = Callable[[str, int, int], Row]
 """(implementation, set, round) -> what its block gave; may raise `WorkerError`."""
 
 
+Pieces = Sequence[Sequence[int | None]]
+
+
+def batches_in(pieces: Pieces) -> int:
+    """Return how many batches are asked for."""
+    return sum(int(stop or 0) - int(start or 0) for start, stop, *_ in pieces)
+
+
 @dataclasses.dataclass
 class MadeUp:
     """A machine whose clock moves only when somebody works, and whose workers give what they are told to give."""
@@ -44,6 +53,8 @@ class MadeUp:
     now: float = 100.0
     stop_after: int | None = None
     """Blocks after which the run is stopped, as by a Ctrl-C."""
+    blocks: list[tuple[str, int, int, int, int]] = dataclasses.field(default_factory=list)
+    """Of every block, who trained it in which replicate and round, and how many batches before it and in it."""
 
     def monotonic(self) -> float:
         return self.now
@@ -71,6 +82,11 @@ class MadeUpWorker:
     def __exit__(self, *error: object) -> None:
         self.close()
 
+    left_behind = ()
+
+    def cpu_of_others_s(self) -> float:
+        return 0.0
+
     def close(self) -> None:
         pass
 
@@ -78,9 +94,10 @@ class MadeUpWorker:
         answers: dict[str, Callable[..., Row]] = {
             "open": self.open,
             "begin": self.begin,
-            "warm_up": lambda **_: {"first_s": 0.1, "block_batches": 7, "energy": "none"},
+            "run": lambda pieces: {"wall_s": 0.01 * batches_in(pieces), "losses": len(pieces) * [0.5]},
+            "ready": lambda: {"energy": "none"},
             "block": self.block,
-            "end": lambda **_: {"evaluation_s": 0.1, "peak_rss_bytes": 2, "data_rss_bytes": 1},
+            "end": lambda **_: {"evaluation_s": 0.1, "peak_rss_bytes": 2, "data_rss_bytes": 1, "sources": {}},
             "time_parts": lambda **_: {"wall_s": {}, "steps": 0, "batch_size": 0},
         }
         return msgspec.convert(answers[do](**given), reply)
@@ -97,7 +114,10 @@ class MadeUpWorker:
         self.set = seed
         return {"prepare_s": 0.1}
 
-    def block(self, batches: int, injected: float, overhead: bool) -> Row:
+    def block(
+        self, warm_up: Pieces, pieces: Pieces, injected: float, further: Mapping[str, Pieces], slot: int | None
+    ) -> Row:
+        self.machine.blocks.append((self.implementation, self.set, self.round, batches_in(warm_up), batches_in(pieces)))
         if self.machine.stop_after is not None:
             if not self.machine.stop_after:
                 raise KeyboardInterrupt
@@ -105,14 +125,8 @@ class MadeUpWorker:
         reply = self.machine.replies(self.implementation, self.set, self.round)
         self.round += 1
         self.machine.now += PAUSE_S + reply["wall_s"]
-        return {
-            "examples": 1000,
-            "injected": injected,
-            "cpu_s": reply["wall_s"],
-            "loss": 0.5,
-            "energy_j": None,
-            **reply,
-        }
+        timed = {"examples": 1000, "injected": injected, "cpu_s": reply["wall_s"], "loss": 0.5, "energy_j": None}
+        return {"timed": {**timed, **reply}, "losses": len([*warm_up, *pieces]) * [0.5]}
 
 
 def question(timing: Timing) -> Question:
@@ -127,16 +141,19 @@ def measure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., li
     def run(machine: MadeUp, timing: Timing, passes: int = 1, cores: Sequence[int] = (0,)) -> list[Row]:
         clock = types.SimpleNamespace(monotonic=machine.monotonic, sleep=machine.sleep)
         monkeypatch.setattr(driver, "time", clock)
+        monkeypatch.setattr(timed_worker, "time", clock)
         monkeypatch.setattr(opened, "Worker", machine.worker)
         dataset: Any = None  # the made-up workers look at none
         shared: Any = types.SimpleNamespace(of=lambda *_: types.SimpleNamespace(descriptor=0, to_dict=dict))
         asked = question(timing)
+        unverified: Any = types.SimpleNamespace(weights=dict.fromkeys(asked.entries), verify=lambda *_: None)
         plan = Plan((asked,), part_blocks=1, part_seconds=0.1, verification_steps=None, passes=passes)
         with Recorder(tmp_path) as recorder:
             log = RunLog(recorder, read_records(tmp_path))
             for number in range(1, passes + 1):
                 machine.now += 50.0  # trainings, or another question
-                driver.time_question(RunContext(plan, dataset, 1, log, Silent()), asked, shared, cores, number)
+                context = RunContext(plan, dataset, 1, log, Silent())
+                driver.time_question(context, asked, shared, unverified, cores, number)
         return read_rows(tmp_path)
 
     return run
@@ -252,6 +269,5 @@ def test_an_injected_slowdown_takes_its_share_of_the_time_of_the_block(monkeypat
     training = Training(trainer, Recipe(layer_sizes=(2, 2)), examples)
     for extra, wall_s in ((0.0, 1.0), (1.0, 2.0), (3.0, 4.0)):
         ticks = itertools.count()
-        ticking = types.SimpleNamespace(perf_counter=lambda ticks=ticks: float(next(ticks)))  # a second a look
-        monkeypatch.setattr(clock, "time", ticking)
-        assert training.timed([np.arange(3)], extra) == (wall_s, 3.0)
+        monkeypatch.setattr(clock, "perf_counter", lambda ticks=ticks: float(next(ticks)))  # a second a look
+        assert training.timed([np.arange(3)], extra) == (wall_s, [3.0])

@@ -4,9 +4,9 @@ import pytest
 
 from backprop_bench.bench.compare.plan import PROFILES, ROUNDS
 from backprop_bench.bench.core.engine.plan import BLOCK_S, MIN_REPLICATES, TARGET
+from backprop_bench.bench.core.engine.timed_worker import BLOCK_PER_WARM_UP
 from backprop_bench.bench.core.stats.ratios import COUNT_LIMITS, SHARE_LIMITS
-from backprop_bench.bench.core.worker.client import LIMIT_S
-from backprop_bench.bench.core.worker.measure import BLOCK_PER_WARM_UP
+from backprop_bench.bench.core.worker.client import TIMEOUT_S
 from backprop_bench.bench.core.worker.memory import LOADED_BYTES
 from backprop_bench.bench.selftest.plan import TRIAL_BLOCK_S, TRIAL_ROUNDS
 from tests.docs.pages import ROOT
@@ -40,8 +40,8 @@ def test_the_page_states_the_settings_that_are_applied(stated: str) -> None:
 
 
 def test_the_page_states_how_long_a_worker_may_take() -> None:
-    assert LIMIT_S == 30 * 60
-    assert "does not answer for half an hour" in TEXT
+    assert TIMEOUT_S == 5 * 60
+    assert "does not answer for five minutes" in TEXT
 
 
 def test_one_event_marks_a_block_as_under_interference_as_the_page_says() -> None:

@@ -10,6 +10,7 @@ from click import Context
 
 from backprop_bench.bench.cli.main import main
 from backprop_bench.bench.core.stats import tolerances as agreement
+from backprop_bench.bench.core.worker import replay
 from backprop_bench.bench.verify import checks as parity
 from backprop_bench.bench.verify import rounding
 from tests.docs import pages
@@ -127,7 +128,7 @@ def test_every_environment_of_a_formula_is_one_of_latex(page: Path) -> None:
 
 @pytest.mark.parametrize("name", sorted(set(re.findall(r"`(_?[a-zA-Z]\w*_\w*)`", prose(DOCS / "parity.md")))))
 def test_what_the_page_on_parity_names_exists(name: str) -> None:
-    assert any(hasattr(module, name) for module in (parity, rounding, agreement))
+    assert any(hasattr(module, name) for module in (parity, rounding, agreement, replay))
 
 
 @pytest.mark.parametrize(

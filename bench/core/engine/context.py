@@ -4,6 +4,7 @@ import dataclasses
 
 from backprop_bench.bench.core.engine.progress import Progress
 from backprop_bench.bench.core.engine.run_log import RunLog
+from backprop_bench.bench.core.engine.sources import Sources
 from backprop_bench.bench.core.records.plan import Plan
 from backprop_bench.data import Dataset
 
@@ -24,6 +25,8 @@ class RunContext:
         What is recorded; what is in it is not done again.
     progress
         Is told how far the run is.
+    sources
+        Which code is run.
     """
 
     plan: Plan
@@ -31,3 +34,4 @@ class RunContext:
     threads: int
     log: RunLog
     progress: Progress
+    sources: Sources = dataclasses.field(default_factory=Sources)

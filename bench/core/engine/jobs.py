@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
 from typing import Any, Protocol, Self
 
+from backprop_bench.bench.core.engine.train_until import train_until
 from backprop_bench.bench.core.records.kinds import Epoch, FailurePhase, Search, Stretch
 from backprop_bench.bench.core.records.plan import Entry
 from backprop_bench.bench.core.worker.client import Worker, WorkerError, together
 from backprop_bench.bench.core.worker.opened import opened_worker
-from backprop_bench.bench.core.worker.replies import Apart, Begun, Evaluated, TrainedEpoch, TrainedUntil
+from backprop_bench.bench.core.worker.replies import Apart, Begun, Evaluated, TrainedEpoch
 from backprop_bench.bench.core.worker.shared_data import SharedExamples, SharedForms
 from backprop_bench.data import Dataset, Recipe
 
@@ -137,23 +138,23 @@ def carry_out(job: Job, forms: Forms) -> Outcome:
     entry = Entry(job.implementation, job.label, job.recipe, alias=job.label)
     try:
         with opened_worker(entry, examples, job.threads) as (worker, _):
-            return _do(job, worker)
+            return _do(job, worker, examples)
     except WorkerError as failure:
         return str(failure)
 
 
-def _do(job: Job, worker: Worker) -> list[JobRecord]:
+def _do(job: Job, worker: Worker, examples: SharedExamples) -> list[JobRecord]:
     if job.rates:
-        return [_search(job, rate, worker) for rate in job.rates]
+        return [_search(job, rate, worker, examples) for rate in job.rates]
     worker.ask("begin", Begun, seed=job.seed)
     if job.against:
         return [_compare(job, epoch, worker) for epoch in range(1, job.epochs + 1)]
-    return [_train(job, epoch, worker) for epoch in range(job.epochs + 1)]
+    return [_train(job, epoch, worker, examples) for epoch in range(job.epochs + 1)]
 
 
-def _search(job: Job, rate: float, worker: Worker) -> Search:
+def _search(job: Job, rate: float, worker: Worker, examples: SharedExamples) -> Search:
     worker.ask("begin", Begun, seed=job.seed, learning_rate=rate)
-    run = worker.ask("train_until", TrainedUntil, target=NEVER, epochs=job.epochs, pieces=1)
+    run = train_until(worker, job.recipe, job.examples - job.held_out, examples, NEVER, job.epochs, pieces=1)
     return Search(
         session=0,
         question=job.question,
@@ -165,7 +166,7 @@ def _search(job: Job, rate: float, worker: Worker) -> Search:
     )
 
 
-def _train(job: Job, epoch: int, worker: Worker) -> Epoch:
+def _train(job: Job, epoch: int, worker: Worker, examples: SharedExamples) -> Epoch:
     loss = worker.ask("train", TrainedEpoch, epoch=epoch).loss if epoch else None
     return Epoch(
         session=0,
@@ -175,7 +176,7 @@ def _train(job: Job, epoch: int, worker: Worker) -> Epoch:
         epoch=epoch,
         examples=job.examples,
         loss=loss,
-        accuracy=worker.ask("evaluate", Evaluated).accuracy,
+        accuracy=examples.accuracy(worker.ask("evaluate", Evaluated).classes),
     )
 
 

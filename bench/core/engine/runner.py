@@ -9,17 +9,18 @@ import dataclasses
 import os
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
 from backprop_bench.bench.core.engine.accuracy import train_question
 from backprop_bench.bench.core.engine.context import RunContext
+from backprop_bench.bench.core.engine.timed_work import REFERENCES, TimedWorkCheck, candidates, reference_of
 from backprop_bench.bench.core.engine.timing import time_question
 from backprop_bench.bench.core.implementations import trains_nothing
 from backprop_bench.bench.core.machine.environment import usable_core_numbers
 from backprop_bench.bench.core.records.kinds import Verification
-from backprop_bench.bench.core.records.plan import Entry, Question
+from backprop_bench.bench.core.records.plan import Entry, Question, reference_label
 from backprop_bench.bench.core.stats.tolerances import Parity
 from backprop_bench.bench.core.worker.client import (
     Refusal,
@@ -41,6 +42,7 @@ class _Verified(msgspec.Struct):
     """The checks of an implementation, and what to ask where one failed."""
 
     checks: tuple[Parity, ...]
+    sources: dict[str, str]
     questions: tuple[str, ...] = ()
 
     @property
@@ -65,17 +67,23 @@ class Runner:
         self.threads = run.threads
         self.log = run.log
         self.progress = run.progress
+        self._timed_work: dict[str, TimedWorkCheck] = {}
+        """By name of the question."""
+        self._checks = contextlib.ExitStack()
 
     def verify(self) -> None:
         """Verify all that is not verified yet."""
         if self.plan.verification_steps is not None:
             self._verify_all(self.plan.verification_steps)
+        if self.plan.verification_steps is not None and self.plan.verifies_timed_work:
+            self._verify_references(self.plan.verification_steps)
 
     def run(self) -> None:
         """Verify, train and time all that is not recorded yet."""
         try:
             self.verify()
-            with SharedForms(self.dataset) as shared:
+            with SharedForms(self.dataset) as shared, contextlib.ExitStack() as checks:
+                self._checks = checks
                 for number in range(1, self.plan.passes + 1):
                     for question in self.plan.questions:
                         seeds = question.seeds[number - 1 :: self.plan.passes]
@@ -101,7 +109,8 @@ class Runner:
                     question = next(waiting, None)
                 if question is None:
                     return
-                time_question(self._context, question, shared, mine, number)
+                if not self.log.is_timed(question):
+                    self._time(question, shared, mine, number)
 
         with concurrent.futures.ThreadPoolExecutor(self.plan.at_once) as pool:
             try:
@@ -113,6 +122,17 @@ class Runner:
         errors = [error for part in parts if (error := part.exception()) is not None]
         for error in sorted(errors, key=lambda error: isinstance(error, Stopped)):
             raise error
+
+    def _time(self, question: Question, shared: SharedForms, cores: Sequence[int], number: int) -> None:
+        """Time a question for its share of a pass; the reference that verifies it stays until its timing has ended."""
+        if question.name not in self._timed_work:
+            check = TimedWorkCheck(self._context, question, shared, question.timing.rounds)
+            self._checks.callback(check.close)
+            self._timed_work[question.name] = check
+        check = self._timed_work[question.name]
+        time_question(self._context, question, shared, check, cores, number)
+        if self.log.is_timed(question):
+            check.close()
 
     def _threads(self, question: Question, entry: Entry) -> int:
         """Return with how many threads an implementation is timed, and so verified."""
@@ -139,6 +159,34 @@ class Runner:
                     self._record_checks(question, entry, outcome)
                     self.progress.advance(f"{entry.name} on {entry.recipe_name}")
 
+    def _verify_references(self, steps: int) -> None:
+        """Verify what is to be the reference of the timed work, on every recipe, unless it takes part itself."""
+        for name in REFERENCES:
+            missing: dict[str, tuple[Question, Entry]] = {}
+            for question in self.plan.questions:
+                for entry in question.originals:
+                    label = reference_label(name, entry)
+                    if self._needs_reference(question, entry) and name in candidates(entry):
+                        reference = dataclasses.replace(entry, implementation=name, alias=label, threads=None)
+                        missing.setdefault(f"{question.name} {label}", (question, reference))
+            pairs = list(missing.values())
+            parts = [part for part in (pairs[::2], pairs[1::2]) if part]
+            with self.progress.stage("verify references", len(pairs)), together(self.threads) as pool:
+                for part, outcomes in zip(parts, pool.map(self._verify_pairs(steps), parts), strict=True):
+                    for (question, entry), outcome in zip(part, outcomes, strict=True):
+                        if not isinstance(outcome, WorkerError):
+                            checks = outcome.checks
+                            self.log.add(*(_record_of(check, question, entry, self.log.session) for check in checks))
+                        self.progress.advance(entry.name)
+
+    def _verify_pairs(self, steps: int) -> Callable[[list[tuple[Question, Entry]]], list["_Verified | WorkerError"]]:
+        return lambda pairs: self._verify_on_recipes(pairs, steps)
+
+    def _needs_reference(self, question: Question, entry: Entry) -> bool:
+        if trains_nothing(entry.implementation) or self.log.unverified(question, entry):
+            return False
+        return reference_of(self.log, question, entry) is None
+
     def _verify_on_recipes(self, pairs: list[tuple[Question, Entry]], steps: int) -> list[_Verified | WorkerError]:
         """Verify one implementation on its recipes, in one process unless that breaks."""
         outcomes: list[_Verified | WorkerError] = []
@@ -148,7 +196,9 @@ class Runner:
                 threads = self._threads(question, entry)
                 worker = worker or stack.enter_context(Worker(threads, environment=entry.environment))
                 try:
-                    outcomes.append(verify(worker, entry.implementation, entry.recipe, self.dataset.name, steps))
+                    verified = verify(worker, entry.implementation, entry.recipe, self.dataset.name, steps)
+                    self._context.sources.check(entry.implementation, verified.sources)
+                    outcomes.append(verified)
                 except WorkerError as failure:
                     outcomes.append(failure)
                     worker = None
@@ -159,7 +209,8 @@ class Runner:
             self.log.add_failure(question, entry, "verification", None, str(outcome))
             return
         if isinstance(outcome, WorkerError):
-            self.log.add_failure(question, entry, "verification", None, f"not timed: during verification {outcome}")
+            failure = WorkerError(f"not timed: during verification {outcome}", outcome.signal)
+            self.log.add_failure(question, entry, "verification", None, failure)
             return
         failed = outcome.failed
         if failed is not None:  # the failure first: whatever happens in between, it is never timed

@@ -9,41 +9,64 @@ from typing import Any
 import msgspec
 
 from backprop_bench.bench.core.engine.context import RunContext
+from backprop_bench.bench.core.engine.timed_work import TimedWorkCheck
+from backprop_bench.bench.core.engine.timed_worker import TimedWorker, WarmedUp
 from backprop_bench.bench.core.machine.cores import CoreMeter
-from backprop_bench.bench.core.records.kinds import Block, End, Failure, Start, StepPart, Stop, StopReason, TimedBlock
+from backprop_bench.bench.core.records.kinds import (
+    Block,
+    End,
+    FailurePhase,
+    Start,
+    StepPart,
+    Stop,
+    StopReason,
+    TimedWork,
+)
 from backprop_bench.bench.core.records.plan import Entry, Question
+from backprop_bench.bench.core.records.reader import of_kind
+from backprop_bench.bench.core.records.recorded_run import comparable
 from backprop_bench.bench.core.stats.intervals import Interval
+from backprop_bench.bench.core.stats.plausible import LEAST_BLOCKS, implausible
 from backprop_bench.bench.core.stats.ratios import paired_interval, spent_s
 from backprop_bench.bench.core.stats.schedule import balanced_orders, is_precise, pairs, reason_to_stop
-from backprop_bench.bench.core.worker.client import Worker, WorkerError, together
+from backprop_bench.bench.core.worker.client import Worker, WorkerError, WorkFault, together
 from backprop_bench.bench.core.worker.opened import opened_worker
-from backprop_bench.bench.core.worker.replies import Begun, Ended, Opened, TimedParts, WarmedUp
+from backprop_bench.bench.core.worker.replies import Begun, Opened, TimedParts
 from backprop_bench.bench.core.worker.shared_data import SharedExamples, SharedForms
 
 
 def time_question(
-    run: RunContext, question: Question, shared: SharedForms, cores: Sequence[int], timing_pass: int
+    run: RunContext,
+    question: Question,
+    shared: SharedForms,
+    check: TimedWorkCheck,
+    cores: Sequence[int],
+    timing_pass: int,
 ) -> None:
     """Time a question on these cores unless that is done; what earlier sessions measured counts towards the end.
 
     Parameters
     ----------
+    check
+        Verifies what was timed.
     timing_pass
         Counted from 1: this one may use up so many of as many shares of the budget as the plan has passes.
     """
-    if run.log.find(Stop, question):
+    if run.log.is_timed(question):
         return
-    timing = _Timing(run, question, shared, cores, timing_pass)
+    timing = _Timing(run, question, shared, check, cores, timing_pass)
     left_s = question.timing.budget_s * timing.share - timing.spent_s()
     if timing.is_last or left_s > 0:
         with run.progress.stage(f"time {question.name}", max(0.0, left_s)):
             timing.run()
 
 
+ENDS_TIMING = ("timing", "timed work")
+"""Phases of failures after which an implementation is timed no more."""
 LOOK_S = 0.3
 """Seconds to look at how busy the cores are, before the first process replicate of a pass."""
 
-Team = dict[Entry, Worker]
+Team = dict[Entry, TimedWorker]
 """The workers of a process replicate that are still at work."""
 
 
@@ -51,9 +74,17 @@ class _Timing:
     """The timing of one question in this session."""
 
     def __init__(
-        self, run: RunContext, question: Question, shared: SharedForms, cores: Sequence[int], timing_pass: int
+        self,
+        run: RunContext,
+        question: Question,
+        shared: SharedForms,
+        check: TimedWorkCheck,
+        cores: Sequence[int],
+        timing_pass: int,
     ) -> None:
         self.question = question
+        self.check = check
+        self.sources = run.sources
         self.plan = run.plan
         self.shared = shared
         self.threads = question.threads or run.threads
@@ -68,8 +99,9 @@ class _Timing:
         self.is_last = timing_pass == run.plan.passes
         self.core_meter = CoreMeter()
         blocks = log.find(Block, question)
-        self.spent_before_s = spent_s(row for row in blocks if row.session != log.session)
-        """In earlier sessions."""
+        first = log.first_session(question)
+        self.spent_before_s = spent_s(row for row in blocks if first <= row.session != log.session)
+        """In earlier sessions, after the last one in which a signal ended what is tried again now."""
         self.began = time.monotonic() - spent_s(row for row in blocks if row.session == log.session)
         """When this session would have begun, had it done nothing but this timing."""
         self.aside_s = 0.0
@@ -130,9 +162,14 @@ class _Timing:
         return [
             entry
             for entry in self.question.entries
-            if not self.log.unverified(self.question, entry)
-            and not self.log.find(Failure, self.question, implementation=entry.label, phase="timing")
+            if not self.log.unverified(self.question, entry) and not self._is_out(entry)
         ]
+
+    def _is_out(self, entry: Entry) -> bool:
+        """Say whether an entry is timed no more; what trains for accuracy as its reference does not is not timed."""
+        failures = self.log.failures(self.question, implementation=entry.label)
+        unequal = self.log.find(TimedWork, self.question, implementation=entry.label, passed=False)
+        return bool(unequal) or any(row.phase in ENDS_TIMING for row in failures)
 
     def _compared(self) -> list[str]:
         """Return what is compared: the implementations, or one with its own copy where there is nothing else."""
@@ -146,7 +183,7 @@ class _Timing:
 
     def _ratios(self) -> tuple[list[tuple[Interval, int]], int]:
         """Return every ratio with the number of its process replicates, and the number of all replicates."""
-        blocks = self.log.find(Block, self.question)
+        blocks = of_kind(comparable(self.plan, self.log.records(self.question)), Block)
         ratios = [paired_interval(blocks, *pair) for pair in pairs(self._compared())]
         return ratios, len({row.replicate for row in blocks})
 
@@ -158,20 +195,40 @@ class _Timing:
         return None if reason in ("precise", "alone") and not self.is_last else reason
 
     def _replicate(self, number: int) -> None:
-        """Start fresh processes, let them take their turns, end them."""
+        """Start fresh processes, let them take their turns, end them; then verify what they did."""
         began_s = self._at_s()
         with contextlib.ExitStack() as stack:
             team = self._start_all(number, stack)
             self._rounds(number, team)
             for entry in list(team):
                 with self._surviving(team, entry, number):
-                    ended = team[entry].ask("end", Ended)
-                    self.log.add(End(**self._of(entry), replicate=number, **msgspec.structs.asdict(ended)))
+                    self._end(entry, team[entry], number)
             self.last_replicate_s = self._at_s() - began_s
+            before_s = self._at_s()
+            for entry in list(team):
+                with self._surviving(team, entry, number):
+                    timed = team[entry]
+                    self.check.verify(entry, timed.turns, timed.trained_s, number)
             if self._without_parts(list(team)):
-                before_s = self._at_s()
                 self._time_parts(number, team)
-                self.aside_s += self._at_s() - before_s
+            for entry in list(team):
+                with self._surviving(team, entry, number):
+                    team[entry].close()
+            self.aside_s += self._at_s() - before_s
+
+    def _end(self, entry: Entry, timed: TimedWorker, number: int) -> None:
+        """Let a worker evaluate; then see whether what it has measured can be true."""
+        ended = timed.end()
+        self.sources.check(entry.implementation, ended.sources)
+        of_end = {name: value for name, value in msgspec.structs.asdict(ended).items() if name != "sources"}
+        self.log.add(End(**self._of(entry), replicate=number, **of_end))
+        here = {"session": self.log.session, "replicate": number}
+        blocks = self.log.find(Block, self.question, implementation=entry.label, **here)
+        if len(blocks) < LEAST_BLOCKS:
+            blocks = self.log.find(Block, self.question, implementation=entry.label, session=self.log.session)
+        fault = timed.fault(entry.threads or self.threads) or implausible(blocks, entry.threads or self.threads)
+        if fault is not None:
+            raise WorkFault(fault)
 
     def _of(self, entry: Entry) -> dict[str, Any]:
         """Return what every record of an entry has."""
@@ -185,8 +242,9 @@ class _Timing:
             yield
         except WorkerError as failure:
             self.aside_s += time.monotonic() - began
-            self.log.add_failure(self.question, entry, "timing", number, str(failure))
-            team.pop(entry).close()
+            phase: FailurePhase = "timed work" if isinstance(failure, WorkFault) else "timing"
+            self.log.add_failure(self.question, entry, phase, number, failure)
+            team.pop(entry).worker.close()
 
     def _start_all(self, number: int, stack: contextlib.ExitStack) -> Team:
         """Start a process per entry: each for the first time alone and timed, later ones together and untimed."""
@@ -206,11 +264,14 @@ class _Timing:
             concurrent.futures.wait(starting.values())  # nobody warms up while others still start
             for entry, future in starting.items():
                 try:
-                    team[entry], opened, begun = future.result()
+                    worker, opened, begun = future.result()
                 except WorkerError as failure:
-                    self.log.add_failure(self.question, entry, "timing", number, str(failure))
+                    self.log.add_failure(self.question, entry, "timing", number, failure)
                     broken.append(entry)
                     continue
+                self.sources.check(entry.implementation, opened.sources)
+                rounds, weights = self.question.timing.rounds, self.check.weights[entry]
+                team[entry] = TimedWorker(worker, entry, self.question.examples, weights, rounds)
                 with self._surviving(team, entry, number):
                     warmed = self._warm_up(team[entry], entry)
                     self._record_start(entry, number, opened, begun, warmed)
@@ -233,6 +294,7 @@ class _Timing:
                 load_s=opened.load_s if alone else None,
                 prepare_s=begun.prepare_s if alone else None,
                 first_s=warmed.first_s,
+                sources=opened.sources,
             )
         )
 
@@ -245,15 +307,16 @@ class _Timing:
         self, entry: Entry, number: int, examples: SharedExamples, cores: list[int], stack: contextlib.ExitStack
     ) -> tuple[Worker, Opened, Begun]:
         threads = entry.threads or self.threads
-        worker, opened = stack.enter_context(opened_worker(entry, examples, threads, cores[:threads]))
+        weights = self.check.weights[entry]
+        worker, opened = stack.enter_context(opened_worker(entry, examples, threads, cores[:threads], weights))
         return worker, opened, worker.ask("begin", Begun, seed=number)
 
-    def _warm_up(self, worker: Worker, entry: Entry) -> WarmedUp:
+    def _warm_up(self, timed: TimedWorker, entry: Entry) -> WarmedUp:
         """Warm a worker up, with blocks as in the replicates before; a second copy has those of the first."""
         fellows = [other.label for other in self.question.entries if other.name == entry.name]
         starts = [row for row in self.log.find(Start, self.question) if row.implementation in fellows]
         batches = starts[0].block_batches if starts else None
-        warmed = worker.ask("warm_up", WarmedUp, block_s=self.question.timing.block_s, batches=batches)
+        warmed = timed.warm_up(self.question.timing.block_s, batches)
         self.batches[entry] = warmed.block_batches
         return warmed
 
@@ -274,10 +337,11 @@ class _Timing:
     def _block(self, team: Team, entry: Entry, number: int, done: int, position: int) -> None:
         """Train one block and record it; a kill loses nothing that is written, so no block waits for the disk."""
         with self._surviving(team, entry, number):
-            asked = {"batches": self.batches[entry], "injected": entry.injected, "overhead": entry.overhead}
-            timed = team[entry].ask("block", TimedBlock, **asked)
+            where = f"round {done + 1} of process replicate {number + 1}"
+            timed, asked_s = team[entry].block(self.batches[entry], where)
             place: dict[str, Any] = {"replicate": number, "round": done, "position": position, "at_s": self._at_s()}
-            self.log.add(Block(**self._of(entry), **place, **msgspec.structs.asdict(timed)), sync=False)
+            block = Block(**self._of(entry), **place, asked_s=asked_s, **msgspec.structs.asdict(timed))
+            self.log.add(block, sync=False)
 
     def _without_parts(self, entries: list[Entry]) -> list[Entry]:
         """Return the entries whose steps have not been timed part by part yet."""
@@ -298,7 +362,7 @@ class _Timing:
             for entry in self._without_parts(list(team)):
                 if not self._parts_of(entry, block):
                     with self._surviving(team, entry, number):
-                        self._time_parts_of(entry, block, team[entry])
+                        self._time_parts_of(entry, block, team[entry].worker)
 
     def _time_parts_of(self, entry: Entry, block: int, worker: Worker) -> None:
         blocks = self.log.find(Block, self.question, implementation=entry.label)

@@ -23,6 +23,8 @@ import threadpoolctl
 
 ROOT = Path("/")
 SUITE = Path(__file__).resolve().parents[3]
+SOURCES = ("bench", "data", "peers", "scratch", "torch_impl")
+"""Folders of the suite's own modules."""
 
 PACKAGES = (
     "backprop-bench",
@@ -158,7 +160,7 @@ def environment(root: Path = ROOT) -> Environment:
 def source_crc32(suite: Path) -> str:
     """Return a checksum of the modules in the suite's packages."""
     checksum = 0
-    for package in ("bench", "data", "peers", "scratch", "torch_impl"):
+    for package in SOURCES:
         for path in sorted((suite / package).rglob("*.py")):
             checksum = zlib.crc32(path.relative_to(suite).as_posix().encode() + path.read_bytes(), checksum)
     return f"{checksum:08x}"

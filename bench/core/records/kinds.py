@@ -27,7 +27,7 @@ Weights = tuple[tuple[Any, ...], ...]
 
 
 StopReason = Literal["precise", "budget", "alone", "failed"]
-FailurePhase = Literal["verification", "memory", "tuning", "training", "comparison", "timing"]
+FailurePhase = Literal["verification", "memory", "tuning", "training", "comparison", "timing", "timed work"]
 
 
 def kind_of(record: type) -> str:
@@ -139,6 +139,8 @@ class Start(OfImplementation, frozen=True, kw_only=True, tag="start"):
     load_s: Seconds | None
     prepare_s: Seconds | None
     first_s: Seconds
+    sources: dict[str, str] = {}
+    """Checksums of the code that was run: of the suite, and of yours by path."""
 
     key: ClassVar[tuple[str, ...]] = (*OfImplementation.key, "session", "replicate")
 
@@ -146,8 +148,10 @@ class Start(OfImplementation, frozen=True, kw_only=True, tag="start"):
 class TimedBlock(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """What is measured of one block: its time, and the counters of interference, ``None`` where not provided.
 
-    Fields that begin with ``later_`` are of another block in the same turn, and those with ``single_`` of as many
-    batches in calls of their own; they are there only where block-switching overhead is measured.
+    ``pending_s``: how much longer it took to read the weights after the block than a second time. ``rested_s`` and
+    ``rested_cpu_s``: wall and CPU time of the process since its turn before. ``turn_s``: of the whole turn, with what
+    is not timed. Fields that begin with ``later_`` are of another block in the same turn, and those with ``single_`` of
+    as many batches in calls of their own; they are there only where block-switching overhead is measured.
     """
 
     examples: Positive
@@ -164,6 +168,10 @@ class TimedBlock(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
     involuntary_switches: Count | None = None
     minor_faults: Count | None = None
     major_faults: Count | None = None
+    pending_s: NotNegative | None = None
+    rested_s: NotNegative | None = None
+    rested_cpu_s: NotNegative | None = None
+    turn_s: Seconds | None = None
     later_examples: Positive | None = None
     later_calls: Positive | None = None
     later_wall_s: Seconds | None = None
@@ -187,8 +195,39 @@ class Block(TimedBlock, Identified, frozen=True, kw_only=True, tag_field="kind",
     round: Count
     position: Count
     at_s: NotNegative
+    asked_s: Seconds | None = None
+    """What the turn took by the driver's own clock."""
 
     key: ClassVar[tuple[str, ...]] = (*OfImplementation.key, "session", "replicate", "round")
+
+
+class TimedWork(OfImplementation, frozen=True, kw_only=True, tag="timed_work"):
+    """How the work of a trainer, in the timing or in a training for accuracy, compares with a reference's.
+
+    Where it was timed, ``number`` is the process replicate: the ``reference`` has trained ``checked`` of its ``turns``
+    again, each from the weights with which it began and with the same ``batches``. Where it was trained, it is the
+    seed, and an epoch is a turn. ``difference``, ``tolerance`` and ``where`` are as in :class:`Verification`, at the
+    worst place.
+    """
+
+    phase: Literal["training", "timing"]
+    number: Count
+    reference: Name
+    turns: Count
+    checked: Count
+    batches: Count
+    passed: bool
+    difference: NotNegative | None
+    tolerance: NotNegative
+    where: str
+    spent_s: Seconds | None = None
+    """That the comparison took, where it is one of timed work."""
+    target: Fraction | None = None
+    """Accuracy until which it was trained, in a time to accuracy."""
+    cold: bool | None = None
+    """Whether that was from the start of a process."""
+
+    key: ClassVar[tuple[str, ...]] = (*OfImplementation.key, "session", "phase", "number", "target", "cold")
 
 
 class End(OfImplementation, frozen=True, kw_only=True, tag="end"):
@@ -312,6 +351,8 @@ class Stop(Record, frozen=True, kw_only=True, tag="stop"):
     replicates: Count
     spent_s: NotNegative
 
+    key: ClassVar[tuple[str, ...]] = ("question", "session")
+
 
 class Failure(OfImplementation, frozen=True, kw_only=True, tag="failure"):
     """What an implementation could not do.
@@ -322,6 +363,8 @@ class Failure(OfImplementation, frozen=True, kw_only=True, tag="failure"):
     phase: FailurePhase
     number: Count | None
     message: str
+    signal: Positive | None = None
+    """That ended the process; what it was doing is tried again when the run is resumed."""
 
     key: ClassVar[tuple[str, ...]] = (*OfImplementation.key, "session", "phase", "number", "message")
 
@@ -331,6 +374,7 @@ AnyRecord = (
     | Epoch
     | Start
     | Block
+    | TimedWork
     | End
     | Memory
     | StepPart

@@ -96,6 +96,11 @@ class Entry:
         return f"{self.name}{SECOND_COPY}" if self.second_copy else self.name
 
 
+def reference_label(reference: str, entry: Entry) -> str:
+    """Return what the records call the verification of an implementation that is the reference of an entry."""
+    return f"{reference}: {entry.recipe_name}"
+
+
 @dataclasses.dataclass(frozen=True)
 class Question:
     """One comparison: entries that are trained and timed side by side."""
@@ -132,6 +137,8 @@ class Plan:
     """Questions that are timed at the same time, each on cores of its own."""
     passes: int = 1
     """In how many parts trainings and timing are done, the trainings of one part before its timing."""
+    verifies_timed_work: bool = False
+    """Whether a reference trains again what was timed, and every training for accuracy."""
     keeps_trained: bool = False
     """Whether the networks that come of the first seed of each question are kept."""
 

@@ -7,7 +7,9 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from backprop_bench.data import Floats, Parameters, Recipe, Recipe1986
+from backprop_bench.data import Floats, Layer, Parameters, Recipe, Recipe1986
+
+Classes = npt.NDArray[np.uint16]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -131,6 +133,84 @@ def _format_index(index: Sequence[int] | tuple[np.intp, ...]) -> str:
 def relative_tolerances(expected: NamedArrays, tolerance: float) -> list[float]:
     """Return the absolute tolerance of every array: the relative one times its largest absolute value."""
     return [tolerance * float(abs(array).max()) for _, array in expected]
+
+
+SPREAD_MARGIN = 16.0
+"""How many times further apart two implementations may be than two trainings whose initial weights differ by rounding.
+
+Of the suite's own on 13 recipes, over 20 to 3,000 steps: up to 4 times, and up to 20 where sums are added up in another
+order. The rest is the drift that `ROUNDINGS_PER_STEP` allows for.
+"""
+ROUNDINGS_PER_STEP = 2.0
+"""Roundings of the largest weight that every step may add in one direction, times the root of the batch size, or times
+an eighth of it above 64.
+
+A gradient is a sum over the batch. Where an implementation rounds it the same way in every step, weights drift; a long
+sum that is added up one by one drifts with its length. With the products of PyTorch on transposed arrays, by 1.3
+roundings a step of 64 examples, and by up to 730 of 6,000.
+"""
+CLASSES_MARGIN, CLASSES_FLOOR = 4.0, 0.002
+"""Share of the test examples that may get another class: so many times that of a training whose initial weights differ
+by rounding, and that much more."""
+
+
+def moved_by_rounding(parameters: Parameters, seed: int, roundings: int) -> Parameters:
+    """Return weights that are so many numbers of their dtype away, up or down at random; those that are 0 stay."""
+    rng = np.random.default_rng(seed)
+
+    def move(array: Floats) -> Floats:
+        signs = np.where(rng.random(array.shape) < 0.5, -1, 1).astype(array.dtype)
+        return array + np.where(array == 0, 0, signs * roundings * np.spacing(abs(array))).astype(array.dtype)
+
+    return tuple(Layer(move(layer.weight), None if layer.bias is None else move(layer.bias)) for layer in parameters)
+
+
+def drift_of_rounding(steps: int, batch: int, dtype: str) -> float:
+    """Return how far rounding may drive two trainings apart in so many steps, relative to the largest weight."""
+    return ROUNDINGS_PER_STEP * steps * max(math.sqrt(batch), batch / 8) * float(np.finfo(dtype).eps) / 2
+
+
+def rounding_tolerances(
+    straight: NamedArrays, moved: Sequence[NamedArrays], steps: int, batch: int, dtype: str
+) -> list[float]:
+    """Return how far rounding may drive another implementation from a reference, for every array.
+
+    Parameters
+    ----------
+    straight
+        What the reference computed.
+    moved
+        The same, from weights that differ by rounding: how far that drives it apart says how training amplifies it.
+        Without any, only what may add up in one direction is tolerated.
+    steps, batch
+        Weight updates, and examples in each.
+    """
+    drift = drift_of_rounding(steps, batch, dtype)
+    return [
+        SPREAD_MARGIN * spread + drift * float(abs(array).max())
+        for spread, (_, array) in zip(spreads(straight, moved), straight, strict=True)
+    ]
+
+
+def spreads(straight: NamedArrays, others: Sequence[NamedArrays]) -> list[float]:
+    """Return the largest difference from any other, for every array."""
+    return [
+        max((float(abs(other[place][1] - array).max()) for other in others), default=0.0)
+        for place, (_, array) in enumerate(straight)
+    ]
+
+
+def compare_classes(actual: Classes, straight: Classes, moved: Sequence[Classes], where: str) -> Agreement:
+    """Compare the classes that two trained networks give the test examples [N]: the share that differs.
+
+    Parameters
+    ----------
+    straight, moved
+        Of a reference, and of the same from initial weights that differ by rounding.
+    """
+    spread = max((float((other != straight).mean()) for other in moved), default=0.0)
+    difference = float((actual != straight).mean())
+    return Agreement(difference, CLASSES_MARGIN * spread + CLASSES_FLOOR, where)
 
 
 def in_dead_zone(recipe: Recipe, y: Floats, t: Floats) -> npt.NDArray[np.bool_]:

@@ -4,6 +4,7 @@ import concurrent.futures
 import contextlib
 import json
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -18,19 +19,42 @@ from typing import Any, Self, TypeVar
 import msgspec
 
 from backprop_bench.bench.core.machine.environment import thread_environment, usable_cores
+from backprop_bench.bench.core.machine.processes import (
+    MEMORY,
+    WORKER,
+    cpu_of_others_s,
+    end_processes,
+    most_memory_bytes,
+)
 from backprop_bench.data import InputError
 
 T = TypeVar("T")
-LIMIT_S = 1800.0  # documented in docs/method.md
-"""Seconds after which a worker that has not answered is taken for hung."""
-
-
+TIMEOUT_S = 300.0  # documented in docs/method.md
+"""Seconds after which a worker that has not answered is taken for hung, unless ``--timeout`` says otherwise."""
+LAST_ERRORS = 1 << 16
+"""Bytes at the end of what a worker has written to its standard error, of which the last line is shown."""
+LARGEST_ANSWER = 64 << 20
+"""Characters of an answer."""
 ENDING_S = 5.0
 """Seconds in which a worker that answers no more is expected to end."""
 
 
 class WorkerError(Exception):
-    """A worker crashed, hung, or its implementation raised; the message says which."""
+    """A worker crashed, hung, or its implementation raised; the message says which.
+
+    Attributes
+    ----------
+    signal
+        That ended its process, from outside or by itself; ``None`` where none did.
+    """
+
+    def __init__(self, message: str, signal: int | None = None) -> None:
+        super().__init__(message)
+        self.signal = signal
+
+
+class WorkFault(WorkerError):  # noqa: N818 (it is a finding)
+    """What a worker did while it was timed is not what was verified, or its times cannot be true."""
 
 
 class Stopped(Exception):  # noqa: N818 (nothing is wrong)
@@ -69,15 +93,20 @@ def start_again() -> None:
     _STOPPING.clear()
 
 
+def limit_requests(timeout_s: float) -> None:
+    """Set the seconds that one request may take in workers that are started from now on."""
+    _TIMEOUT_S[0] = timeout_s
+
+
 class Worker:
-    """A worker process, started with its thread pools limited.
+    """A worker process, started with its thread pools and its memory limited.
 
     Parameters
     ----------
     threads
         Threads that its libraries may use.
     limit_s
-        Seconds that one request may take.
+        Seconds that one request may take; ``None`` for what :func:`limit_requests` has set.
     descriptors
         Open files that it inherits, under the same numbers.
     environment
@@ -87,14 +116,20 @@ class Worker:
     def __init__(
         self,
         threads: int,
-        limit_s: float = LIMIT_S,
+        limit_s: float | None = None,
         descriptors: Sequence[int] = (),
         environment: Mapping[str, str] | None = None,
     ) -> None:
         if _STOPPING.is_set():
             raise Stopped
-        self.limit_s = limit_s
+        self.timeout_s = _TIMEOUT_S[0] if limit_s is None else limit_s
+        self.limit_s = self.timeout_s
+        """Of the next request, where it is known to do more than others."""
+        self._tag = secrets.token_hex(8)
         self.spawned = time.monotonic()
+        self._closed = False
+        self.left_behind: tuple[str, ...] = ()
+        """Names of the processes that outlived it in a session of their own, and were ended when it was closed."""
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed in close)
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "backprop_bench.bench.core.worker.server"],
@@ -105,6 +140,8 @@ class Worker:
                 **os.environ,
                 **thread_environment(threads),
                 "PYTHONPATH": _python_path(),
+                WORKER: self._tag,
+                MEMORY: str(most_memory_bytes()),
                 **(environment or {}),
             },
             encoding="utf-8",
@@ -146,41 +183,57 @@ class Worker:
         try:
             self._process.stdin.write(json.dumps({"do": do, **arguments}) + "\n")
             self._process.stdin.flush()
-            line = self._process.stdout.readline()
-        except BrokenPipeError:
+            line = self._process.stdout.readline(LARGEST_ANSWER)
+        except (BrokenPipeError, UnicodeDecodeError):
             line = ""
         finally:
             timer.cancel()
         if not line.endswith("\n"):  # none, or one that was cut short
             if _STOPPING.is_set():
                 raise Stopped
-            raise WorkerError(self._describe_end(time.monotonic() - start))
+            raise self._end_of(time.monotonic() - start)
         return _unpack(line, reply)
 
-    def _describe_end(self, waited_s: float) -> str:
+    def _end_of(self, waited_s: float) -> WorkerError:
+        """Return how the process has ended."""
         if waited_s >= self.limit_s:
-            return f"gave no answer within {self.limit_s:g} s and was ended"
+            return WorkerError(f"gave no answer within {self.limit_s:g} s and was ended; --timeout gives it more")
         try:
             code = self._process.wait(ENDING_S)
         except subprocess.TimeoutExpired:
-            return "closed its end of the line without ending, and was ended"
+            return WorkerError("closed its end of the line without ending, and was ended")
         how = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
         how += ", as systems do where memory runs out" if code == -signal.SIGKILL else ""
-        self._errors.seek(0)
+        size = self._errors.seek(0, os.SEEK_END)
+        self._errors.seek(max(0, size - LAST_ERRORS))
         message = self._errors.read().decode(errors="replace").strip().splitlines()
-        return f"its process {how}" + (f": {message[-1]}" if message else "")
+        described = f"its process {how}" + (f": {message[-1]}" if message else "")
+        return WorkerError(described, -code if code < 0 else None)
+
+    @property
+    def pid(self) -> int:
+        """Of the process."""
+        return self._process.pid
+
+    def cpu_of_others_s(self) -> float:
+        """Return the CPU time that the processes which it has started have used so far."""
+        return cpu_of_others_s(self._tag, self._process.pid)
 
     def kill(self) -> None:
-        """End the process and those that it started; whoever waits for its answer gets a `WorkerError`."""
+        """End the process and those of its group; whoever waits for its answer gets a `WorkerError`."""
         with contextlib.suppress(ProcessLookupError):  # all of them have ended
             os.killpg(self._process.pid, signal.SIGKILL)
 
     def close(self) -> None:
-        """End the process and give back what it held."""
+        """End the process, and all that it started; give back what it held."""
+        if self._closed:
+            return
+        self._closed = True
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self.kill()
         self._process.wait()
+        self.left_behind = end_processes(self._tag, self._process.pid)
         with _ALIVE_LOCK:
             _ALIVE.discard(self)
         with contextlib.suppress(BrokenPipeError):  # what a dead worker was to be asked is lost, and may be
@@ -202,6 +255,7 @@ def _python_path() -> str:
     return os.pathsep.join(filter(None, (str(Path(__file__).parents[4]), os.environ.get("PYTHONPATH"))))
 
 
+_TIMEOUT_S = [TIMEOUT_S]
 _STOPPING = threading.Event()
 _ALIVE: set["Worker"] = set()
 _ALIVE_LOCK = threading.Lock()
@@ -217,7 +271,10 @@ class _Envelope(msgspec.Struct, frozen=True):
 
 
 def _unpack(line: str, reply: type[T]) -> T:
-    answer = msgspec.json.decode(line, type=_Envelope)
+    try:
+        answer = msgspec.json.decode(line, type=_Envelope)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise WorkerError("gave an answer that is none; expected a JSON object") from error
     if answer.unsupported is not None:
         raise Refusal(answer.unsupported)
     if answer.refused is not None:

@@ -1,21 +1,24 @@
 """The clock around a block: `Training.timed` reads it before the first batch and after the last."""
 
+import numbers
 import time
+from collections.abc import Sequence
 
-import numpy as np
+from backprop_bench.data import Examples, Order, Recipe, Trainer
 
-from backprop_bench.data import Examples, Order, Recipe, Trainer, batch_order
+perf_counter, process_time = time.perf_counter, time.process_time
+"""The clocks, as they were before an implementation was imported: it may put others in their place."""
 
 
 class Training:
-    """A trainer at work: which batches it has got to.
+    """A trainer at work.
 
     Parameters
     ----------
     trainer
         With its initial weights.
     recipe
-        Decides the batches and their order.
+        What it trains by.
     examples
         What it trains on.
     """
@@ -24,46 +27,43 @@ class Training:
         self.trainer = trainer
         self.recipe = recipe
         self.examples = examples
-        self.blocks_done = 0
-        self._epoch = -1
-        self._order: Order = np.empty(0, np.int64)
-        self._batches_done = 0
-        """Of this epoch."""
 
-    def take(self, batches: int) -> list[Order]:
-        """Return the next batches, in pieces where an epoch ends."""
-        n_examples = len(self.examples.x)
-        size = self.recipe.batch_size or n_examples
-        taken = []
-        while batches:
-            if self._batches_done * size >= len(self._order):
-                self._epoch += 1
-                self._order, self._batches_done = batch_order(self.recipe, n_examples, self._epoch), 0
-            left = -(-n_examples // size) - self._batches_done
-            now = min(batches, left)
-            taken.append(self._order[self._batches_done * size : (self._batches_done + now) * size])
-            self._batches_done += now
-            batches -= now
-        return taken
+    def timed(self, orders: Sequence[Order], slowdown: float = 0.0) -> tuple[float, list[float]]:
+        """Train on these examples and return the wall seconds, and the loss of every order as a plain number.
 
-    def timed(self, pieces: list[Order], slowdown: float = 0.0) -> tuple[float, float]:
-        """Train on these examples and return the wall seconds and the last loss.
+        A loss that is still to be computed is computed by making it a number, before the clock is read again.
 
         Parameters
         ----------
         slowdown
             Share of its own time that it is made to take longer.
+
+        Raises
+        ------
+        TypeError
+            For a loss that is no real number.
         """
         x, t, train = self.examples.x, self.examples.t, self.trainer.train_epoch
-        start = time.perf_counter()
-        for piece in pieces:
-            loss = train(x, t, piece)
-        end = time.perf_counter()
+        returned, losses = [], []
+        start = perf_counter()
+        for order in orders:
+            loss = train(x, t, order)
+            losses.append(float(loss))
+            returned.append(loss)
+        end = perf_counter()
         if slowdown:
             longer = end + slowdown * took(start, end)
             while end < longer:
-                end = time.perf_counter()
-        return took(start, end), loss
+                end = perf_counter()
+        for value in returned:
+            check_loss(value)
+        return took(start, end), losses
+
+
+def check_loss(loss: object) -> None:
+    """Raise `TypeError` for a loss that is no real number."""
+    if not isinstance(loss, numbers.Real):
+        raise TypeError(f"train_epoch returned {type(loss).__name__}, expected a number, the mean loss")
 
 
 def took(start: float, end: float) -> float:

@@ -1,117 +1,148 @@
 """What is measured of a session: blocks of batches, the parts of a step, memory."""
 
-import math
 import sys
-import time
+from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 import numpy as np
 import threadpoolctl
 
+from backprop_bench.bench.core.implementations import named_implementation
 from backprop_bench.bench.core.machine.energy import EnergyMeter
 from backprop_bench.bench.core.machine.interference import Snapshot, interference
 from backprop_bench.bench.core.records.kinds import TimedBlock
-from backprop_bench.bench.core.worker.clock import Training, took
+from backprop_bench.bench.core.worker.batches import Piece
+from backprop_bench.bench.core.worker.clock import perf_counter, process_time, took
 from backprop_bench.bench.core.worker.handlers import handler
 from backprop_bench.bench.core.worker.memory import give_back_memory, peak_memory_bytes, reset_peak_memory
-from backprop_bench.bench.core.worker.replies import Ended, MemoryUse, TimedParts, WarmedUp
+from backprop_bench.bench.core.worker.replies import Done, Ended, MemoryUse, Ran, Ready, TimedParts, Turn
 from backprop_bench.bench.core.worker.session import Session, number
+from backprop_bench.bench.core.worker.sources import sources_of
 from backprop_bench.data import DividesSteps, batch_order, initial_parameters
 
-BLOCK_PER_WARM_UP = 6
-"""One batch of warm-up before a block for so many in it, or for fewer; none where a block is a single batch.
-
-Of 60 ms that is 10 ms. On a 2-core EPYC the first 10 ms after a worker's turn had come took up to 9 % longer, the next
-10 ms up to 1 %: caches and branch predictors are still those of another process.
-"""
 SMALL = 8
 """Units in every layer of the network that is trained before memory is measured."""
 
 
 @handler(needs_session=True)
-def warm_up(session: Session, block_s: float, batches: int | None) -> WarmedUp:
-    """Train the first batch, then blocks of so many batches, or find how many take about so many seconds."""
-    training = session.training
-    first_s, _ = training.timed(training.take(1))
-    if batches is None:
-        batches = _find_batches(training, block_s)
-    training.timed(training.take(2 * batches))
-    session.pools = threadpoolctl.ThreadpoolController()  # what is loaded now; finding that out takes a while
-    session.check_threads()
-    torch = sys.modules.get("torch")
-    session.meter = EnergyMeter.find(gpu=torch is not None and torch.cuda.is_initialized())
-    energy = session.meter.source or session.meter.reason or ""
-    return WarmedUp(first_s=first_s, block_batches=batches, energy=energy)
-
-
-def _find_batches(training: Training, block_s: float) -> int:
-    batches, rate_s = 1, math.inf
-    while True:
-        rate_s = min(rate_s, *(training.timed(training.take(batches))[0] / batches for _ in range(3)))
-        if batches * rate_s >= block_s / 2:
-            return max(1, round(block_s / rate_s))
-        batches *= 2
+def run(session: Session, pieces: list[Any], slot: int | None = None) -> Ran:
+    """Train these pieces, and return what that took; where a slot is given, write the weights to it afterwards."""
+    wall_s, losses = session.training.timed(session.orders(_pieces(pieces)))
+    session.check_limits()
+    if slot is not None:
+        session.write_weights(slot, session.read_weights()[0])
+    return Ran(wall_s=wall_s, losses=tuple(map(number, losses)))
 
 
 @handler(needs_session=True)
-def block(session: Session, batches: int, injected: float, overhead: bool = False) -> TimedBlock:
+def ready(session: Session) -> Ready:
+    """Note which thread pools there are and what measures energy, once a session is warmed up."""
+    session.pools = threadpoolctl.ThreadpoolController()  # what is loaded now; finding that out takes a while
+    session.check_limits()
+    torch = sys.modules.get("torch")
+    session.meter = EnergyMeter.find(gpu=torch is not None and torch.cuda.is_initialized())
+    return Ready(energy=session.meter.source or session.meter.reason or "")
+
+
+@handler(needs_session=True)
+def block(
+    session: Session,
+    warm_up: list[Any],
+    pieces: list[Any],
+    injected: float,
+    further: dict[str, list[Any]],
+    slot: int | None,
+) -> Turn:
     """Train a block and time it, after a warm-up that is not timed.
 
     Parameters
     ----------
-    batches
-        That are counted.
+    warm_up
+        Pieces that are trained before.
+    pieces
+        Those that are counted.
     injected
         Injected slowdown: share of its own time that it is made to take longer.
-    overhead
-        Whether another block follows in the same turn, and as many batches in calls of their own, each timed: the
-        block-switching overhead.
+    further
+        Stretches that follow in the same turn, each timed, by name: to measure block-switching overhead.
+    slot
+        Where the weights are written at the end of the turn; ``None`` where they are not needed.
     """
-    training = session.training
-    first, pieces = training.take(-(-batches // BLOCK_PER_WARM_UP) if batches > 1 else 0), training.take(batches)
-    for piece in first:
-        training.trainer.train_epoch(training.examples.x, training.examples.t, piece)
-    joules, before, cpu = session.meter.read(), Snapshot.take(), time.process_time()
-    wall_s, loss = training.timed(pieces, injected)
-    cpu_s = time.process_time() - cpu
+    began, training = perf_counter(), session.training
+    first, orders = session.orders(_pieces(warm_up)), session.orders(_pieces(pieces))
+    losses = training.timed(first)[1] if first else []
+    joules, before, cpu = session.meter.read(), Snapshot.take(), process_time()
+    wall_s, of_block = training.timed(orders, injected)
+    cpu_s = process_time() - cpu
     energy_j = None if joules is None else session.meter.joules(joules, session.meter.read())
     counters = interference(before, Snapshot.take())
-    more = _overhead(training, batches) if overhead else {}
-    session.check_threads()
-    return TimedBlock(
-        examples=sum(map(len, pieces)),
+    pending_s = _pending_s(session)
+    more, later = _further(session, further)
+    if slot is not None:
+        session.write_weights(slot, session.read_weights()[0])
+    session.check_limits()
+    timed = TimedBlock(
+        examples=sum(map(len, orders)),
         injected=injected,
         wall_s=wall_s,
         cpu_s=cpu_s,
-        loss=number(loss),
+        loss=number(of_block[-1]),
         energy_j=energy_j,
+        pending_s=pending_s,
+        rested_s=session.rested[0],
+        rested_cpu_s=session.rested[1],
+        turn_s=took(began, perf_counter()),
         **counters,
         **more,
     )
+    return Turn(timed=timed, losses=tuple(map(number, [*losses, *of_block, *later])))
 
 
-def _overhead(training: Training, batches: int) -> dict[str, Any]:
-    """Train another block, and as many batches in calls of their own; every other time these first."""
-    stretches = {"later": [batches], "single": [1] * batches}
-    training.blocks_done += 1
+def _pieces(pieces: Sequence[Any]) -> list[Piece]:
+    return msgspec.convert(list(pieces), list[Piece])
+
+
+def _pending_s(session: Session) -> float | None:
+    """Return how much longer it takes to read the weights after a block than a second time: work still to be done.
+
+    ``None`` where no weights are read, for nothing is trained.
+    """
+    if session.weights is None:
+        return None
+    return max(0.0, session.read_weights()[1] - session.read_weights()[1])
+
+
+def _further(session: Session, stretches: dict[str, list[Any]]) -> tuple[dict[str, Any], list[float]]:
+    """Train and time further stretches; returns the fields of the block, and the losses."""
     more: dict[str, Any] = {}
-    for name in sorted(stretches, reverse=training.blocks_done % 2 == 0):
-        calls = [piece for n_batches in stretches[name] for piece in training.take(n_batches)]
-        more |= {f"{name}_examples": sum(map(len, calls)), f"{name}_calls": len(calls)}
-        more[f"{name}_wall_s"] = training.timed(calls)[0]
-    return more
+    losses: list[float] = []
+    for name, pieces in stretches.items():
+        orders = session.orders(_pieces(pieces))
+        wall_s, here = session.training.timed(orders)
+        losses += here
+        more |= {f"{name}_examples": sum(map(len, orders)), f"{name}_calls": len(orders), f"{name}_wall_s": wall_s}
+    return more, losses
 
 
 @handler(needs_session=True)
-def end(session: Session) -> Ended:
+def keep_weights(session: Session, slot: int) -> Done:
+    """Write the weights to a slot."""
+    session.write_weights(slot, session.read_weights()[0])
+    return Done()
+
+
+@handler(needs_session=True)
+def end(session: Session, implementation: str) -> Ended:
     """Return the peak of memory in training and what was resident when the data was loaded; then evaluate."""
     peak = peak_memory_bytes()
     session.pools = None
-    session.check_threads()
-    start = time.perf_counter()
-    session.accuracy()
-    evaluation_s = took(start, time.perf_counter())
-    return Ended(evaluation_s=evaluation_s, peak_rss_bytes=peak, data_rss_bytes=session.data_rss_bytes)
+    session.check_limits()
+    start = perf_counter()
+    session.classes()
+    evaluation_s = took(start, perf_counter())
+    sources = sources_of(named_implementation(implementation))
+    return Ended(evaluation_s=evaluation_s, peak_rss_bytes=peak, data_rss_bytes=session.data_rss_bytes, sources=sources)
 
 
 @handler(needs_session=True)
@@ -125,9 +156,9 @@ def time_parts(session: Session, steps: int) -> TimedParts:
     walls = dict.fromkeys(parts, 0.0)
     for _ in range(steps):
         for name, run in parts.items():
-            start = time.perf_counter()
+            start = perf_counter()
             run()
-            walls[name] += took(start, time.perf_counter())
+            walls[name] += took(start, perf_counter())
     return TimedParts(wall_s=walls, steps=steps, batch_size=len(order))
 
 

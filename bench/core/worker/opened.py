@@ -9,11 +9,17 @@ from backprop_bench.bench.core.records.plan import Entry
 from backprop_bench.bench.core.worker.client import Worker, WorkerError
 from backprop_bench.bench.core.worker.replies import Opened
 from backprop_bench.bench.core.worker.shared_data import SharedExamples
+from backprop_bench.bench.core.worker.weights import WeightsFile
 from backprop_bench.data import InputError
 
 
 def open_request(
-    entry: Entry, examples: SharedExamples, worker: Worker, threads: int, cores: list[int]
+    entry: Entry,
+    examples: SharedExamples,
+    worker: Worker,
+    threads: int,
+    cores: list[int],
+    weights: WeightsFile | None = None,
 ) -> dict[str, Any]:
     """Return what a worker is told to open."""
     return {
@@ -23,12 +29,17 @@ def open_request(
         "spawned": worker.spawned,
         "threads": threads,
         "cores": cores,
+        "weights": None if weights is None else weights.descriptor,
     }
 
 
 @contextlib.contextmanager
 def opened_worker(
-    entry: Entry, examples: SharedExamples, threads: int, cores: list[int] | None = None
+    entry: Entry,
+    examples: SharedExamples,
+    threads: int,
+    cores: list[int] | None = None,
+    weights: WeightsFile | None = None,
 ) -> Iterator[tuple[Worker, Opened]]:
     """Start a worker that opens an entry, and end it with the block.
 
@@ -36,6 +47,8 @@ def opened_worker(
     ----------
     cores
         Those it may use; ``None`` for all.
+    weights
+        Where it writes its weights; ``None`` where nobody compares them.
 
     Raises
     ------
@@ -44,9 +57,10 @@ def opened_worker(
         this implementation, too.
     """
     cores = list(usable_core_numbers()) if cores is None else cores
-    with Worker(threads, descriptors=[examples.descriptor], environment=entry.environment) as worker:
+    descriptors = [examples.descriptor, *([] if weights is None else [weights.descriptor])]
+    with Worker(threads, descriptors=descriptors, environment=entry.environment) as worker:
         try:
-            opened = worker.ask("open", Opened, **open_request(entry, examples, worker, threads, cores))
+            opened = worker.ask("open", Opened, **open_request(entry, examples, worker, threads, cores, weights))
         except InputError as error:
             raise WorkerError(str(error)) from error
         yield worker, opened

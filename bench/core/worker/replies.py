@@ -6,11 +6,10 @@ import msgspec
 
 from backprop_bench.bench.core.records.kinds import (
     Count,
-    Fraction,
     NotNegative,
     Positive,
     Seconds,
-    TrainingCurve,
+    TimedBlock,
 )
 
 
@@ -29,6 +28,8 @@ class Opened(Reply, frozen=True, kw_only=True):
     load_s: Seconds
     threads: tuple[dict[str, Any], ...]
     cores: tuple[Count, ...] | None
+    sources: dict[str, str] = {}
+    """Checksums of the suite's source, and of the files of yours that are imported, by path."""
 
 
 class Begun(Reply, frozen=True, kw_only=True):
@@ -46,34 +47,67 @@ class TrainedEpoch(Reply, frozen=True, kw_only=True):
     loss: float | None
 
 
-class TrainedUntil(Reply, frozen=True, kw_only=True):
-    """A training with its accuracy on the way, and whether it reached its target."""
-
-    curve: TrainingCurve
-    reached: bool
-
-
 class Evaluated(Reply, frozen=True, kw_only=True):
-    """An evaluation on the test examples."""
+    """An evaluation on the test examples: their classes, uint16."""
 
     evaluation_s: Seconds
-    accuracy: Fraction
+    classes: bytes
 
 
-class WarmedUp(Reply, frozen=True, kw_only=True):
-    """The first batch took ``first_s``, and a block has ``block_batches``; ``energy`` says what measures energy."""
+class Ran(Reply, frozen=True, kw_only=True):
+    """Batches are trained; ``losses`` has one entry per piece, ``None`` where it is not finite."""
 
-    first_s: Seconds
-    block_batches: Positive
+    wall_s: Seconds
+    losses: tuple[float | None, ...]
+
+
+class Ready(Reply, frozen=True, kw_only=True):
+    """Blocks may begin; ``energy`` says what measures energy, or why nothing does."""
+
     energy: str
 
 
+class Turn(Reply, frozen=True, kw_only=True):
+    """A block and what belongs to it; ``losses`` has one entry per piece that was trained."""
+
+    timed: TimedBlock
+    losses: tuple[float | None, ...]
+
+
 class Ended(Reply, frozen=True, kw_only=True):
-    """The peak of memory in training, what was resident before, and an evaluation."""
+    """The peak of memory in training, what was resident before, an evaluation, and the source that was run."""
 
     evaluation_s: Seconds
     peak_rss_bytes: Count
     data_rss_bytes: Count | None
+    sources: dict[str, str]
+
+
+class Replayed(Reply, frozen=True, kw_only=True):
+    """How the timed work of a trainer compares with that of a reference implementation, at its worst place.
+
+    ``checked`` of its ``turns`` were trained again, ``batches`` in all; ``difference`` and ``tolerance`` are as in
+    :class:`backprop_bench.bench.core.stats.tolerances.Agreement`.
+    """
+
+    turns: Count
+    checked: Count
+    batches: Count
+    passed: bool
+    difference: NotNegative | None
+    tolerance: NotNegative
+    where: str
+    spent_s: Seconds
+
+
+class TrainedAgain(Reply, frozen=True, kw_only=True):
+    """A training by a reference implementation, and one from initial weights that differ by rounding.
+
+    Losses and classes by epoch, those of epoch 0 from the initial weights.
+    """
+
+    losses: tuple[tuple[float | None, ...], ...]
+    classes: tuple[tuple[bytes, ...], ...]
 
 
 class MemoryUse(Reply, frozen=True, kw_only=True):

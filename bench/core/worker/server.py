@@ -17,18 +17,20 @@ import msgspec
 import numpy as np
 
 from backprop_bench.bench.core.implementations import LoadError, describe_error
-from backprop_bench.bench.core.worker import measure, session
+from backprop_bench.bench.core.machine.processes import limit_memory
+from backprop_bench.bench.core.worker import clock, measure, session
 from backprop_bench.bench.core.worker.handlers import Handler, find_handler
 from backprop_bench.data import InputError, UnsupportedRecipe
 
 HANDLERS: dict[str, Handler] = {
     "begin": session.begin,
     "train": session.train,
-    "train_until": session.train_until,
     "evaluate": session.evaluate,
     "keep": session.keep,
-    "warm_up": measure.warm_up,
+    "run": measure.run,
+    "ready": measure.ready,
     "block": measure.block,
+    "keep_weights": measure.keep_weights,
     "time_parts": measure.time_parts,
     "end": measure.end,
     "memory": measure.memory,
@@ -41,10 +43,20 @@ class Server:
 
     def __init__(self) -> None:
         self._session: session.Session | None = None
+        self._answered = clock.perf_counter(), clock.process_time()
+        """What the clocks were when the last answer was given."""
 
     def answer(self, line: str) -> dict[str, object]:
         """Carry out one message and return the answer; an exception becomes an answer of its own."""
-        message: dict[str, Any] = json.loads(line)
+        if self._session is not None:
+            wall, cpu = self._answered
+            self._session.rested = clock.perf_counter() - wall, clock.process_time() - cpu
+        try:
+            return self._carry_out(json.loads(line))
+        finally:
+            self._answered = clock.perf_counter(), clock.process_time()
+
+    def _carry_out(self, message: dict[str, Any]) -> dict[str, object]:
         do, refuses = message.pop("do"), True
         try:
             if do == "open":
@@ -71,8 +83,11 @@ def serve(requests: TextIO, answers: TextIO) -> None:
     inbox: queue.SimpleQueue[str] = queue.SimpleQueue()
 
     def listen() -> None:
-        for line in requests:
-            inbox.put(line)
+        try:
+            for line in requests:
+                inbox.put(line)
+        except (OSError, ValueError):  # an implementation has closed the file
+            os._exit(1)
         if os.getpgrp() == os.getpid():  # the driver is gone: what is being computed here, and below, is for nobody
             os.killpg(0, signal.SIGKILL)
         os._exit(0)
@@ -96,6 +111,7 @@ def _plain(value: object) -> object:
 def main() -> None:
     """Serve on the standard streams; a Ctrl-C is the driver's to handle."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    limit_memory()
     requests = os.fdopen(os.dup(0), encoding="utf-8")
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # who asks the user a question is told that there is no answer

@@ -1,31 +1,31 @@
 """`Session`: one implementation in a worker, with its data and a trainer at work."""
 
-import itertools
+import contextlib
 import math
+import os
+import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import threadpoolctl
 
 from backprop_bench.bench.core.implementations import named_implementation
 from backprop_bench.bench.core.machine.cores import pin
 from backprop_bench.bench.core.machine.energy import EnergyMeter
 from backprop_bench.bench.core.machine.environment import thread_pools, verify_threads
-from backprop_bench.bench.core.worker.clock import Training, took
+from backprop_bench.bench.core.worker.batches import Piece, order_of
+from backprop_bench.bench.core.worker.clock import Training, check_loss, perf_counter, process_time, took
 from backprop_bench.bench.core.worker.forks import load_once
 from backprop_bench.bench.core.worker.handlers import handler
 from backprop_bench.bench.core.worker.memory import peak_memory_bytes, reset_peak_memory, use_memory_as_if_loaded
-from backprop_bench.bench.core.worker.replies import (
-    Begun,
-    Done,
-    Evaluated,
-    Opened,
-    TrainedEpoch,
-    TrainedUntil,
-)
+from backprop_bench.bench.core.worker.replies import Begun, Done, Evaluated, Opened, TrainedEpoch
 from backprop_bench.bench.core.worker.shared_data import map_examples
-from backprop_bench.data import Examples, Recipe, Trainer, batch_order, initial_parameters
+from backprop_bench.bench.core.worker.sources import sources_of
+from backprop_bench.bench.core.worker.weights import write_weights
+from backprop_bench.data import Examples, Floats, Order, Parameters, Recipe, Trainer, batch_order, initial_parameters
 
 
 class Session:
@@ -37,24 +37,30 @@ class Session:
         Makes a trainer from a recipe and initial weights.
     recipe
         What is computed.
-    train_examples, test_examples
-        In the form that the recipe asks for.
+    train_examples, test_x
+        In the form that the recipe asks for. The labels of the test examples stay with the driver.
     threads
         That its libraries may use.
     """
 
     def __init__(
-        self, make: type[Trainer], recipe: Recipe, train_examples: Examples, test_examples: Examples, threads: int
+        self, make: type[Trainer], recipe: Recipe, train_examples: Examples, test_x: Floats, threads: int
     ) -> None:
         self.make = make
         self.recipe = recipe
-        self.train_examples, self.test_examples = train_examples, test_examples
+        self.train_examples, self.test_x = train_examples, test_x
         self.threads = threads
         self.pools: threadpoolctl.ThreadpoolController | None = None
         """The thread pools of the libraries that were loaded when the blocks began."""
         self.meter = EnergyMeter.find()
         self.data_rss_bytes: int | None = None
         """Peak of memory before training; ``None`` where the system cannot start the peak anew."""
+        self.cores: frozenset[int] | None = None
+        """Those it is kept to; ``None`` where it is not."""
+        self.weights: int | None = None
+        """Descriptor of the file that its weights are written to."""
+        self.rested: tuple[float, float] = (0.0, 0.0)
+        """Wall and CPU seconds that passed before this request since the one before."""
         self._training: Training | None = None
 
     @property
@@ -64,25 +70,67 @@ class Session:
             raise RuntimeError("nothing has begun; expected a request to begin first")
         return self._training
 
-    def check_threads(self) -> None:
-        """Raise `RuntimeError` where a library uses more threads than it may."""
+    def check_limits(self) -> None:
+        """Raise `RuntimeError` where a library uses more threads than it may, or a thread left its cores."""
+        if (time.perf_counter, time.process_time) != (perf_counter, process_time):
+            raise RuntimeError("time.perf_counter is another function than Python's")
         too_many = verify_threads(self.threads, self.pools)
         if too_many:
             raise RuntimeError(too_many)
+        if self.cores is not None and (elsewhere := cores_of_threads() - self.cores):
+            raise RuntimeError(
+                f"it uses core {min(elsewhere)}, expected only {', '.join(map(str, sorted(self.cores)))}"
+            )
 
     def begin(self, seed: int, learning_rate: float | None) -> float:
         """Build a new model from the initial weights of a seed; returns the seconds that takes."""
         self.recipe = self.recipe.replace(seed=seed, learning_rate=learning_rate or self.recipe.learning_rate)
-        start = time.perf_counter()
+        start = perf_counter()
         trainer = self.make(self.recipe, initial_parameters(self.recipe))
-        prepare_s = took(start, time.perf_counter())
+        prepare_s = took(start, perf_counter())
         self._training = Training(trainer, self.recipe, self.train_examples)
         return prepare_s
 
-    def accuracy(self) -> float:
-        """Return the accuracy on the test examples, a fraction."""
-        examples = self.test_examples
-        return float((self.training.trainer.predict(examples.x).argmax(axis=1) == examples.y).mean())
+    def orders(self, pieces: Sequence[Piece]) -> list[Order]:
+        """Return the examples of every piece."""
+        return [order_of(piece, self.recipe, len(self.train_examples.x)) for piece in pieces]
+
+    def read_weights(self) -> tuple[Parameters, float]:
+        """Return the weights of the trainer, and the seconds that it took to read them."""
+        start = perf_counter()
+        parameters = self.training.trainer.parameters()
+        return parameters, took(start, perf_counter())
+
+    def write_weights(self, slot: int, parameters: Parameters) -> None:
+        """Write weights where those who compare them read them."""
+        assert self.weights is not None
+        write_weights(self.weights, slot, self.recipe, parameters)
+
+    def classes(self) -> bytes:
+        """Return the class with the largest output of every test example, uint16.
+
+        Raises
+        ------
+        ValueError
+            Where what the trainer returns are no outputs of these examples.
+        """
+        outputs = np.asarray(self.training.trainer.predict(self.test_x))
+        expected = (len(self.test_x), self.recipe.layer_sizes[-1])
+        if outputs.shape != expected:
+            raise ValueError(f"predict returned outputs of shape {list(outputs.shape)}, expected {list(expected)}")
+        classes: bytes = outputs.argmax(axis=1).astype(np.uint16).tobytes()
+        return classes
+
+
+def cores_of_threads() -> set[int]:
+    """Return the cores that the threads of this process may use."""
+    if sys.platform != "linux":
+        return set()
+    cores: set[int] = set()
+    for task in os.listdir("/proc/self/task"):  # noqa: PTH208 (called after every block, and this is the fastest)
+        with contextlib.suppress(ProcessLookupError):  # it has ended
+            cores |= os.sched_getaffinity(int(task))
+    return cores
 
 
 def open_session(
@@ -92,6 +140,7 @@ def open_session(
     spawned: float,
     threads: int,
     cores: list[int],
+    weights: int | None = None,
 ) -> tuple[Session, Opened]:
     """Import an implementation, load the data, keep to the cores; returns the session and what each took.
 
@@ -101,21 +150,26 @@ def open_session(
         Where the examples lie in the file that the worker has inherited.
     spawned
         When the process was started, on the monotonic clock.
+    weights
+        Descriptor of the file that weights are written to.
     """
-    make = load_once(named_implementation(implementation))
+    named = named_implementation(implementation)
+    make = load_once(named)
     imported = time.monotonic()
-    train_examples, test_examples = map_examples(examples)
+    train_examples, test_x = map_examples(examples)
     use_memory_as_if_loaded()
     load_s = took(imported, time.monotonic())
-    session = Session(make, Recipe.from_dict(recipe), train_examples, test_examples, threads)
-    session.check_threads()
-    pinned = pin(cores)
+    session = Session(make, Recipe.from_dict(recipe), train_examples, test_x, threads)
+    session.check_limits()
+    session.cores = frozenset(cores) if pin(cores) else None
+    session.weights = weights
     session.data_rss_bytes = peak_memory_bytes() if reset_peak_memory() else None
     return session, Opened(
         import_s=took(spawned, imported),
         load_s=load_s,
         threads=tuple(thread_pools()),
-        cores=tuple(cores) if pinned else None,
+        cores=tuple(cores) if session.cores is not None else None,
+        sources=sources_of(named),
     )
 
 
@@ -130,45 +184,21 @@ def train(session: Session, epoch: int) -> TrainedEpoch:
     """Train one epoch, counted from 1; its time is good for a look, not for a comparison."""
     examples = session.train_examples
     order = batch_order(session.recipe, len(examples.x), epoch - 1)
-    cpu, wall = time.process_time(), time.perf_counter()
+    cpu, wall = process_time(), perf_counter()
     loss = session.training.trainer.train_epoch(examples.x, examples.t, order)
-    wall_s, cpu_s = took(wall, time.perf_counter()), time.process_time() - cpu
-    session.check_threads()
-    return TrainedEpoch(examples=len(order), wall_s=wall_s, cpu_s=cpu_s, loss=number(loss))
-
-
-@handler(needs_session=True)
-def train_until(session: Session, target: float, epochs: int, pieces: int) -> TrainedUntil:
-    """Train until the accuracy on the test examples reaches a target, or for so many epochs.
-
-    The accuracy is computed so many times an epoch, between batches; that is not in the time.
-
-    Returns
-    -------
-    TrainedUntil
-        Epochs, cumulative training time and accuracy after every piece.
-    """
-    n_examples = len(session.train_examples.x)
-    n_batches = -(-n_examples // (session.recipe.batch_size or n_examples))
-    ends = [n_batches * (piece + 1) // pieces for piece in range(pieces)]
-    curve: list[tuple[float, float, float]] = []
-    wall_s = 0.0
-    for epoch in range(epochs):
-        for start, end in itertools.pairwise([0, *ends]):
-            if start < end:
-                wall_s += session.training.timed(session.training.take(end - start))[0]
-                curve.append((epoch + end / n_batches, wall_s, session.accuracy()))
-                if curve[-1][2] >= target:
-                    return TrainedUntil(curve=tuple(curve), reached=True)
-    return TrainedUntil(curve=tuple(curve), reached=False)
+    value = float(loss)
+    wall_s, cpu_s = took(wall, perf_counter()), process_time() - cpu
+    check_loss(loss)
+    session.check_limits()
+    return TrainedEpoch(examples=len(order), wall_s=wall_s, cpu_s=cpu_s, loss=number(value))
 
 
 @handler(needs_session=True)
 def evaluate(session: Session) -> Evaluated:
-    """Compute the accuracy on the test examples, and time it."""
-    start = time.perf_counter()
-    accuracy = session.accuracy()
-    return Evaluated(evaluation_s=took(start, time.perf_counter()), accuracy=accuracy)
+    """Predict the classes of the test examples, and time it; whoever asked counts which are right."""
+    start = perf_counter()
+    classes = session.classes()
+    return Evaluated(evaluation_s=took(start, perf_counter()), classes=classes)
 
 
 @handler(needs_session=True, refuses=True)
@@ -176,7 +206,7 @@ def keep(session: Session, path: str) -> Done:
     """Write the network that is trained, and what it predicts for the test examples, to a file."""
     from backprop_bench.bench.core.trained import save_trained  # what no worker that is timed needs
 
-    save_trained(Path(path), session.training.trainer, session.recipe, session.test_examples.x)
+    save_trained(Path(path), session.training.trainer, session.recipe, session.test_x)
     return Done()
 
 

@@ -1,0 +1,188 @@
+"""What was timed is trained again by a reference implementation, and compared: weights and losses, turn by turn."""
+
+import contextlib
+import secrets
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from backprop_bench.bench.core.engine.context import RunContext
+from backprop_bench.bench.core.engine.run_log import RunLog
+from backprop_bench.bench.core.implementations import named_implementation, trains_nothing
+from backprop_bench.bench.core.records.kinds import TimedWork, Verification
+from backprop_bench.bench.core.records.plan import Entry, Question, reference_label
+from backprop_bench.bench.core.worker.client import Worker, WorkerError, WorkFault
+from backprop_bench.bench.core.worker.replay import KeptTurn
+from backprop_bench.bench.core.worker.replies import Replayed
+from backprop_bench.bench.core.worker.shared_data import SharedExamples, SharedForms
+from backprop_bench.bench.core.worker.weights import WeightsFile
+
+REFERENCES = ("scratch-compiled", "scratch-inplace", "scratch-numpy")
+"""Implementations that train again what was timed, the fastest first. All keep their weights where they can be set."""
+
+
+REPLAY = "core.worker.replay:replay"
+"""Handler that trains again, which no worker that is timed imports."""
+CLASSES = "classes of the test examples"
+"""What is compared after every epoch of a training for accuracy, beside the loss."""
+
+
+def candidates(entry: Entry) -> list[str]:
+    """Return the implementations that may be the reference of an entry: it is never compared with itself."""
+    return [
+        name for name in REFERENCES if name != entry.implementation and named_implementation(name).unavailable() is None
+    ]
+
+
+def reference_of(log: RunLog, question: Question, entry: Entry) -> str | None:
+    """Return the fastest implementation that is verified on the recipe of an entry; ``None`` where there is none."""
+    return next((name for name in candidates(entry) if _is_verified(log, question, entry, name)), None)
+
+
+def _is_verified(log: RunLog, question: Question, entry: Entry, name: str) -> bool:
+    fellows = [other for other in question.originals if other.implementation == name and other.recipe == entry.recipe]
+    labels = [reference_label(name, entry), *(other.name for other in fellows)]
+    checks = [check for label in labels for check in log.find(Verification, question, implementation=label)]
+    return bool(checks) and all(check.passed for check in checks)
+
+
+class TimedWorkCheck:
+    """The reference of a question: a process of its own, which works while nothing is timed.
+
+    Parameters
+    ----------
+    run
+        Decides threads and where records go.
+    question
+        Whose entries are timed.
+    shared
+        The examples.
+    turns
+        How many times the weights of one worker are kept at most.
+    """
+
+    def __init__(self, run: RunContext, question: Question, shared: SharedForms, turns: int) -> None:
+        self._run, self._question, self._turns = run, question, turns
+        self._stack = contextlib.ExitStack()
+        self._examples: dict[Entry, SharedExamples] = {
+            entry: shared.of(entry.recipe, question.examples) for entry in question.entries
+        }
+        self.weights: dict[Entry, WeightsFile | None] = {entry: self._file(entry) for entry in question.entries}
+        """By entry, where its worker writes weights; ``None`` for what trains nothing."""
+        self._worker: Worker | None = None
+
+    def _file(self, entry: Entry) -> WeightsFile | None:
+        if trains_nothing(entry.implementation):
+            return None
+        return self._stack.enter_context(WeightsFile(entry.recipe, self._turns))
+
+    def verify(
+        self,
+        entry: Entry,
+        turns: Sequence[KeptTurn],
+        trained_s: float,
+        number: int,
+        target: float | None = None,
+        cold: bool | None = None,
+    ) -> None:
+        """Compare what a worker did, and record it; nothing is compared for what trains nothing, or is not verified.
+
+        Parameters
+        ----------
+        turns, trained_s
+            What it trained, and the seconds that took: no more is spent on turns that can be left out.
+        number
+            Seed of its initial weights: the process replicate.
+        target, cold
+            Accuracy until which it trained, if it did, and whether from the start of its process.
+
+        Raises
+        ------
+        WorkFault
+            Where it is not equal.
+        WorkerError
+            Where that cannot be compared.
+        """
+        weights = self.weights[entry]
+        if not self._run.plan.verifies_timed_work or weights is None or not turns:
+            return
+        reference = reference_of(self._run.log, self._question, entry)
+        if reference is None:
+            raise WorkerError("no implementation that could be its reference is verified on its recipe")
+        try:
+            worker = self._reference()
+            worker.limit_s = worker.timeout_s + 20 * trained_s
+            done = worker.ask(
+                REPLAY,
+                Replayed,
+                implementation=reference,
+                recipe=entry.recipe.replace(seed=number).to_dict(),
+                examples=self._examples[entry].to_dict(),
+                weights=weights.descriptor,
+                turns=msgspec.to_builtins(turns),
+                limit_s=trained_s,
+                order_seed=secrets.randbits(32),  # nobody knows before which turns will be looked at
+            )
+        except WorkerError as failure:
+            self._end()
+            message = f"its timed work could not be verified: {reference} {failure}"
+            raise WorkerError(message, failure.signal) from failure
+        work = _record(self._run.log.session, self._question, entry, number, reference, done)
+        work = msgspec.structs.replace(work, target=target, cold=cold)
+        self._run.log.add(work)
+        if not work.passed:
+            raise WorkFault(not_equal(work))
+
+    def _reference(self) -> Worker:
+        if self._worker is None:
+            files = [self._examples[entry].descriptor for entry in self._question.entries]
+            files += [file.descriptor for file in self.weights.values() if file is not None]
+            self._worker = Worker(self._run.threads, descriptors=sorted(set(files)))
+        return self._worker
+
+    def _end(self) -> None:
+        if self._worker is not None:
+            self._worker.close()
+            self._worker = None
+
+    def check_sources(self, entry: Entry, sources: Mapping[str, str]) -> None:
+        """Raise `InputError` where the code of an entry has changed during the run."""
+        self._run.sources.check(entry.implementation, sources)
+
+    def close(self) -> None:
+        """End the process, and give the files back."""
+        self._end()
+        self._stack.close()
+
+
+def _record(session: int, question: Question, entry: Entry, number: int, reference: str, done: Replayed) -> TimedWork:
+    return TimedWork(
+        session=session,
+        question=question.name,
+        implementation=entry.label,
+        phase="timing",
+        number=number,
+        reference=reference,
+        turns=done.turns,
+        checked=done.checked,
+        batches=done.batches,
+        passed=done.passed,
+        difference=done.difference,
+        tolerance=done.tolerance,
+        where=done.where,
+        spent_s=done.spent_s,
+    )
+
+
+def not_equal(work: TimedWork) -> str:
+    """Return what a failure says where the timed work, or a training, is not that of the reference."""
+    what = "the timed work" if work.phase == "timing" else "the training for accuracy"
+    if work.difference is None:
+        return f"not equal in {what}: {work.where}"
+    if work.where.startswith(CLASSES):
+        differs = f"{100 * work.difference:.2g} % differ from those of {work.reference}"
+        return f"not equal in {what}: {work.where}: {differs}, expected at most {100 * work.tolerance:.2g} %"
+    return (
+        f"not equal in {what}: {work.where}: relative error {work.difference:.2g} against {work.reference}, "
+        f"expected at most {work.tolerance:.2g}"
+    )
