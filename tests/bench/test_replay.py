@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from backprop_bench.bench.core.engine.timed_work import REFERENCES
 from backprop_bench.bench.core.implementations import named_implementation
 from backprop_bench.bench.core.stats.tolerances import moved_by_rounding, name_arrays
 from backprop_bench.bench.core.worker import replay
@@ -57,10 +58,11 @@ def checked(
     turns: Sequence[KeptTurn],
     reference: str = "scratch-numpy",
     limit_s: float = 60.0,
+    others: Sequence[str] = (),
 ) -> Replayed:
     with using(examples):
         return replay.replay(  # type: ignore[no-any-return]
-            reference, recipe.to_dict(), {}, weights.descriptor, list(turns), limit_s, 3
+            reference, list(others), recipe.to_dict(), {}, weights.descriptor, list(turns), limit_s, 3
         )
 
 
@@ -87,7 +89,8 @@ def test_an_honest_implementation_never_gives_an_alarm(data: st.DataObject) -> N
             turns = work_of(make, recipe, examples, weights, batches)
         except UnsupportedRecipe:
             return
-        result = checked(recipe, examples, weights, turns, reference)
+        others = [name for name in REFERENCES if name != reference]
+        result = checked(recipe, examples, weights, turns, reference, others=others)
     assert result.passed, result
     assert result.turns == len(batches)
 

@@ -18,9 +18,10 @@ from backprop_bench.bench.core.worker.shared_data import SharedExamples, SharedF
 from backprop_bench.bench.core.worker.weights import WeightsFile
 
 REFERENCES = ("scratch-compiled", "scratch-inplace", "scratch-numpy")
-"""Implementations that train again what was timed, the fastest first. All keep their weights where they can be set."""
+"""Implementations that train again what was timed, the fastest first.
 
-
+The first does plain gradient descent alone. The others keep their weights in ``layers``, where they can be set.
+"""
 REPLAY = "core.worker.replay:replay"
 """Handler that trains again, which no worker that is timed imports."""
 CLASSES = "classes of the test examples"
@@ -116,6 +117,7 @@ class TimedWorkCheck:
                 REPLAY,
                 Replayed,
                 implementation=reference,
+                others=[name for name in candidates(entry) if name != reference],
                 recipe=entry.recipe.replace(seed=number).to_dict(),
                 examples=self._examples[entry].to_dict(),
                 weights=weights.descriptor,

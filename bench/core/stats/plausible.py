@@ -1,11 +1,13 @@
 """Whether the times of a worker can be true: its clock beside the driver's, its CPU time, its work in between."""
 
+import functools
 from collections.abc import Sequence
 
 from backprop_bench.bench.core.records.kinds import Block
 from backprop_bench.bench.core.stats.ratios import P10, seconds_per_example
 
 LEAST_BLOCKS = 4
+"""Of an implementation, from which on anything is said."""
 CLOCK_SHARE, CLOCK_S = 0.1, 0.01
 """The clock of a worker may miss this share of a turn, and these seconds: what it takes to hand it over."""
 CPU_SHARE, CPU_S = 0.1, 0.002
@@ -30,11 +32,12 @@ def implausible(blocks: Sequence[Block], threads: int) -> str | None:
     if len(blocks) < LEAST_BLOCKS:
         return None
     fastest = sorted(blocks, key=seconds_per_example)[: max(LEAST_BLOCKS, round(P10 * len(blocks)))]
-    faults = ([check(block, threads) for block in fastest] for check in (_clock, _cpu, _pending))
+    checks = (_clock, functools.partial(_cpu, threads), _pending)
+    faults = ([check(block) for block in fastest] for check in checks)
     return next((each[0] for each in faults if all(each)), None) or _rested(blocks)
 
 
-def _clock(block: Block, threads: int) -> str | None:  # noqa: ARG001 (as the others)
+def _clock(block: Block) -> str | None:
     asked_s, turn_s = block.asked_s, block.turn_s
     if asked_s is None or turn_s is None:
         return None
@@ -43,14 +46,14 @@ def _clock(block: Block, threads: int) -> str | None:  # noqa: ARG001 (as the ot
     return f"its clock is wrong: a turn took {turn_s:.3g} s by it, and {asked_s:.3g} s by the clock of the driver"
 
 
-def _cpu(block: Block, threads: int) -> str | None:
+def _cpu(threads: int, block: Block) -> str | None:
     if block.cpu_s <= threads * block.wall_s * (1 + CPU_SHARE) + CPU_S:
         return None
     allowed = "1 thread" if threads == 1 else f"{threads} threads"
     return f"it used {block.cpu_s:.3g} s of CPU time in {block.wall_s:.3g} s, which is more than {allowed} can"
 
 
-def _pending(block: Block, threads: int) -> str | None:  # noqa: ARG001 (as the others)
+def _pending(block: Block) -> str | None:
     if block.pending_s is None or block.pending_s <= PENDING_SHARE * block.wall_s + PENDING_S:
         return None
     return (

@@ -44,8 +44,6 @@ ROUNDINGS = (1, 4, 16)
 """By how much weights are moved where something seems to be wrong: no alarm is given without these."""
 EXPLOSION = 30.0
 """Times that the largest weight, or the loss, grows within a turn where training diverges."""
-OTHERS = ("scratch-inplace", "scratch-numpy")
-"""Reference implementations that also train where something seems to be wrong."""
 STATE_LIMIT = 4.0
 """Times the limit that turns may take which cannot be done alone: they are done from the first one on."""
 LEAST_TURNS = 2
@@ -109,6 +107,7 @@ def has_state(recipe: Recipe) -> bool:
 @handler()
 def replay(
     implementation: str,
+    others: list[str],
     recipe: dict[str, Any],
     examples: dict[str, Any],
     weights: int,
@@ -125,6 +124,8 @@ def replay(
     ----------
     implementation
         The reference.
+    others
+        Further ones that may be, and also train where something seems to be wrong.
     weights
         Descriptor of the file with the weights after every turn; it began with those of the recipe's seed.
     turns
@@ -140,7 +141,7 @@ def replay(
         weights,
         msgspec.convert(turns, list[KeptTurn]),
     )
-    check, again, working = _Check(work), _SecondLook(work), perf_counter()
+    check, again, working = _Check(work), _SecondLook(work, others), perf_counter()
     state = has_state(work.recipe)
     agreements: list[Agreement] = []
     checked = 0
@@ -263,12 +264,6 @@ class _Check:
         return straight, moved
 
 
-def _others(work: _Work) -> list[type[Trainer]]:
-    """Return other reference implementations that do the recipe."""
-    others = [named_implementation(name).load() for name in OTHERS]
-    return [make for make in others if make is not work.make and _does(make, work.recipe)]
-
-
 def _does(make: type[Trainer], recipe: Recipe) -> bool:
     try:
         make(recipe, initial_parameters(recipe))
@@ -281,13 +276,13 @@ class _SecondLook:
     """Compares turns in which something seems to be wrong once more; no alarm is given without that.
 
     How far rounding drives training apart is seen from references that are moved by it, and from others, which add up
-    in another order. Where units have a kink,
-    rounding may put one example on the other side of it, which is less than to take another example for it. And a loss
-    may be that of probabilities which are kept above the rounding of their type.
+    in another order. Where units have a kink, rounding may put one example on the other side of it, which is less than
+    to take another example for it. And a loss may be that of probabilities which are kept above the rounding of their
+    type.
     """
 
-    def __init__(self, work: _Work) -> None:
-        self.work = work
+    def __init__(self, work: _Work, others: Sequence[str]) -> None:
+        self.work, self.others = work, others
         self.check: _Check | None = None
         self.done = 0
         """Turns that its references have trained; they keep the state of their optimizers."""
@@ -296,7 +291,8 @@ class _SecondLook:
         """Compare a turn; ``None`` where training diverges in a reference, too."""
         work, state = self.work, has_state(self.work.recipe)
         if self.check is None:
-            self.check = _Check(work, ROUNDINGS, _others(work))
+            makes = [named_implementation(name).load() for name in self.others]
+            self.check = _Check(work, ROUNDINGS, [make for make in makes if _does(make, work.recipe)])
         for before in range(self.done, place) if state else ():
             self.check.train(before)
         self.done, place = place + 1, work.first_lost(place)
