@@ -207,7 +207,7 @@ def work_sentence(summary: Summary) -> str | None:
     worst = max(works, key=share_of_tolerance)
     timed, trained = ([work for work in works if work.phase == phase] for phase in ("timing", "training"))
     parts = [
-        f"the timed work of {count(len(timed), 'process replicate')}" if timed else "",
+        f"the timed work of {count(len(timed), 'worker')}" if timed else "",
         count(len(trained), "training") if trained else "",
     ]
     return (

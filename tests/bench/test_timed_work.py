@@ -42,7 +42,7 @@ RECIPE = Recipe(layer_sizes=(16, 8, 3), batch_size=16)
 TIMING = Timing(target=1e9, budget_s=600.0, block_s=0.02, rounds=4, min_replicates=2, order_seed=1)
 
 NOT_EQUAL = (
-    r"not equal in the timed work: .*, round \d of process replicate 1: relative error .* against scratch-\w+, .*"
+    r"not equal in the timed work: .*, round \d of process replicate 0: relative error .* against scratch-\w+, .*"
 )
 SENTENCES = {
     "Skipping": NOT_EQUAL,
@@ -295,7 +295,7 @@ def test_the_first_sentence_names_who_does_something_else_when_timed() -> None:
     assert answer.lead(honest).startswith("The networks from scratch and in PyTorch compute the same")
     expected = "torch-loader does not compute the same when timed or trained, and is left out. "
     assert answer.lead(faulty).startswith(expected)
-    assert "A reference implementation did the timed work of 2 process replicates again" in answer.answer(faulty)[0]
+    assert "A reference implementation did the timed work of 2 workers again" in answer.answer(faulty)[0]
     rows_of_table = tables.timed_work_table(faulty).rows
     assert [(row[1], row[-1]) for row in rows_of_table] == [
         ("torch-loader", "NO"),

@@ -337,7 +337,7 @@ class _Timing:
     def _block(self, team: Team, entry: Entry, number: int, done: int, position: int) -> None:
         """Train one block and record it; a kill loses nothing that is written, so no block waits for the disk."""
         with self._surviving(team, entry, number):
-            where = f"round {done + 1} of process replicate {number + 1}"
+            where = f"round {done} of process replicate {number}"
             timed, asked_s = team[entry].block(self.batches[entry], where)
             place: dict[str, Any] = {"replicate": number, "round": done, "position": position, "at_s": self._at_s()}
             block = Block(**self._of(entry), **place, asked_s=asked_s, **msgspec.structs.asdict(timed))
