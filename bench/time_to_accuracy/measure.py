@@ -16,13 +16,12 @@ from backprop_bench.bench.core.engine.runner import Runner
 from backprop_bench.bench.core.engine.sources import Sources
 from backprop_bench.bench.core.engine.timed_work import TimedWorkCheck
 from backprop_bench.bench.core.engine.timed_worker import TimedWorker
-from backprop_bench.bench.core.engine.timing import ENDS_TIMING
 from backprop_bench.bench.core.engine.train_until import train_until
 from backprop_bench.bench.core.implementations import named_implementation
 from backprop_bench.bench.core.machine.environment import usable_core_numbers
-from backprop_bench.bench.core.records.kinds import FailurePhase, Search, TimeToAccuracy
+from backprop_bench.bench.core.records.kinds import Search, TimeToAccuracy
 from backprop_bench.bench.core.records.plan import Entry, Plan, Question, Timing
-from backprop_bench.bench.core.worker.client import WorkerError, WorkFault, start_again, together
+from backprop_bench.bench.core.worker.client import WorkerError, start_again, together
 from backprop_bench.bench.core.worker.opened import opened_worker
 from backprop_bench.bench.core.worker.replies import Begun
 from backprop_bench.bench.core.worker.shared_data import SharedExamples, SharedForms
@@ -198,29 +197,22 @@ def _time_to_accuracy(
         for seed in (seed + 1 for seed in question.seeds)
         for choice in random.Random(seed).sample(list(choices), len(choices))
         if not log.find(TimeToAccuracy, question, implementation=choice.label, seed=seed, target=choice.target)
-        and not _is_out(log, question, choice)
+        and not log.is_out(question, choice.label)
     ]
     cores = list(usable_core_numbers())[:threads]
     with progress.stage("time to accuracy", len(missing)):
         for seed, choice in missing:
-            if _is_out(log, question, choice):
+            if log.is_out(question, choice.label):
                 continue  # it broke in the meantime
             entry = entries[choice.label]
             examples = shared.of(entry.recipe, question.examples)
             try:
                 rows = _run(question, entry, choice, seed, examples, check, threads, cores)
             except WorkerError as failure:
-                phase: FailurePhase = "timed work" if isinstance(failure, WorkFault) else "timing"
-                log.add_failure(question, entry, phase, seed, failure)
+                log.add_failure(question, entry, failure.phase or "timing", seed, failure)
             else:
                 log.add(*rows)
             progress.advance(f"{choice.label}, seed {seed}, to {100 * choice.target:g} %")
-
-
-def _is_out(log: RunLog, question: Question, choice: Choice) -> bool:
-    """Say whether a recipe broke in the timing, or did something else there."""
-    failures = log.failures(question, implementation=choice.label)
-    return any(row.phase in ENDS_TIMING for row in failures)
 
 
 def _run(

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from backprop_bench.bench.core.engine.timed_work import REFERENCES
 from backprop_bench.bench.core.implementations import named_implementation
+from backprop_bench.bench.core.records.kinds import ComparedWork
 from backprop_bench.bench.core.stats.tolerances import moved_by_rounding, name_arrays
 from backprop_bench.bench.core.worker import replay
 from backprop_bench.bench.core.worker.batches import Draws, Piece, examples_in, n_batches, order_of
 from backprop_bench.bench.core.worker.replay import KeptTurn
-from backprop_bench.bench.core.worker.replies import Replayed
 from backprop_bench.bench.core.worker.weights import WeightsFile, read_weights, weights_bytes, write_weights
 from backprop_bench.data import Examples, Recipe, Trainer, UnsupportedRecipe, initial_parameters
 from backprop_bench.scratch.inplace_trainer import InplaceTrainer
@@ -59,7 +59,7 @@ def checked(
     reference: str = "scratch-numpy",
     limit_s: float = 60.0,
     others: Sequence[str] = (),
-) -> Replayed:
+) -> ComparedWork:
     with using(examples):
         return replay.replay(  # type: ignore[no-any-return]
             reference, list(others), recipe.to_dict(), {}, weights.descriptor, list(turns), limit_s, 3

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from backprop_bench.bench.core.records.kinds import AnyRecord, Failure, FailurePhase, Stop, Verification
+from backprop_bench.bench.core.records.kinds import AnyRecord, Failure, FailurePhase, Stop, TimedWork, Verification
 from backprop_bench.bench.core.records.plan import Entry, Question
 from backprop_bench.bench.core.records.reader import Kind, of_kind
 from backprop_bench.bench.core.records.writer import Recorder
@@ -71,6 +71,13 @@ class RunLog:
 
     def _is_tried_again(self, row: Failure) -> bool:
         return row.signal is not None and row.session < self.session
+
+    def is_out(self, question: Question, label: str) -> bool:
+        """Say whether an implementation is timed no more: it broke, or its work is not that of its reference."""
+        unequal = self.find(TimedWork, question, implementation=label, passed=False)
+        return bool(unequal) or any(
+            row.phase in ("timing", "timed work") for row in self.failures(question, implementation=label)
+        )
 
     def first_session(self, question: Question) -> int:
         """Return the session from which on time counts towards the budget of a question.

@@ -3,17 +3,17 @@
 import contextlib
 import secrets
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import msgspec
 
 from backprop_bench.bench.core.engine.context import RunContext
 from backprop_bench.bench.core.engine.run_log import RunLog
 from backprop_bench.bench.core.implementations import named_implementation, trains_nothing
-from backprop_bench.bench.core.records.kinds import TimedWork, Verification
+from backprop_bench.bench.core.records.kinds import ComparedWork, TimedWork, Verification
 from backprop_bench.bench.core.records.plan import Entry, Question, reference_label
 from backprop_bench.bench.core.worker.client import Worker, WorkerError, WorkFault
 from backprop_bench.bench.core.worker.replay import KeptTurn
-from backprop_bench.bench.core.worker.replies import Replayed
 from backprop_bench.bench.core.worker.shared_data import SharedExamples, SharedForms
 from backprop_bench.bench.core.worker.weights import WeightsFile
 
@@ -115,7 +115,7 @@ class TimedWorkCheck:
             worker.limit_s = worker.timeout_s + 20 * trained_s
             done = worker.ask(
                 REPLAY,
-                Replayed,
+                ComparedWork,
                 implementation=reference,
                 others=[name for name in candidates(entry) if name != reference],
                 recipe=entry.recipe.replace(seed=number).to_dict(),
@@ -129,9 +129,7 @@ class TimedWorkCheck:
             self._end()
             message = f"its timed work could not be verified: {reference} {failure}"
             raise WorkerError(message, failure.signal) from failure
-        work = _record(self._run.log.session, self._question, entry, number, reference, done)
-        work = msgspec.structs.replace(work, target=target, cold=cold)
-        self._run.log.add(work)
+        work = record_work(self._run.log, self._question, entry, "timing", number, reference, done, target, cold)
         if not work.passed:
             raise WorkFault(not_equal(work))
 
@@ -157,23 +155,31 @@ class TimedWorkCheck:
         self._stack.close()
 
 
-def _record(session: int, question: Question, entry: Entry, number: int, reference: str, done: Replayed) -> TimedWork:
-    return TimedWork(
-        session=session,
+def record_work(
+    log: RunLog,
+    question: Question,
+    entry: Entry,
+    phase: Literal["training", "timing"],
+    number: int,
+    reference: str,
+    compared: ComparedWork,
+    target: float | None = None,
+    cold: bool | None = None,
+) -> TimedWork:
+    """Record how the work of an entry compares with that of a reference, and return the record."""
+    work = TimedWork(
+        session=log.session,
         question=question.name,
         implementation=entry.label,
-        phase="timing",
+        phase=phase,
         number=number,
         reference=reference,
-        turns=done.turns,
-        checked=done.checked,
-        batches=done.batches,
-        passed=done.passed,
-        difference=done.difference,
-        tolerance=done.tolerance,
-        where=done.where,
-        spent_s=done.spent_s,
+        target=target,
+        cold=cold,
+        **msgspec.structs.asdict(compared),
     )
+    log.add(work)
+    return work
 
 
 def not_equal(work: TimedWork) -> str:

@@ -15,12 +15,10 @@ from backprop_bench.bench.core.machine.cores import CoreMeter
 from backprop_bench.bench.core.records.kinds import (
     Block,
     End,
-    FailurePhase,
     Start,
     StepPart,
     Stop,
     StopReason,
-    TimedWork,
 )
 from backprop_bench.bench.core.records.plan import Entry, Question
 from backprop_bench.bench.core.records.reader import of_kind
@@ -61,8 +59,6 @@ def time_question(
             timing.run()
 
 
-ENDS_TIMING = ("timing", "timed work")
-"""Phases of failures after which an implementation is timed no more."""
 LOOK_S = 0.3
 """Seconds to look at how busy the cores are, before the first process replicate of a pass."""
 
@@ -162,14 +158,8 @@ class _Timing:
         return [
             entry
             for entry in self.question.entries
-            if not self.log.unverified(self.question, entry) and not self._is_out(entry)
+            if not self.log.unverified(self.question, entry) and not self.log.is_out(self.question, entry.label)
         ]
-
-    def _is_out(self, entry: Entry) -> bool:
-        """Say whether an entry is timed no more; what trains for accuracy as its reference does not is not timed."""
-        failures = self.log.failures(self.question, implementation=entry.label)
-        unequal = self.log.find(TimedWork, self.question, implementation=entry.label, passed=False)
-        return bool(unequal) or any(row.phase in ENDS_TIMING for row in failures)
 
     def _compared(self) -> list[str]:
         """Return what is compared: the implementations, or one with its own copy where there is nothing else."""
@@ -242,8 +232,7 @@ class _Timing:
             yield
         except WorkerError as failure:
             self.aside_s += time.monotonic() - began
-            phase: FailurePhase = "timed work" if isinstance(failure, WorkFault) else "timing"
-            self.log.add_failure(self.question, entry, phase, number, failure)
+            self.log.add_failure(self.question, entry, failure.phase or "timing", number, failure)
             team.pop(entry).worker.close()
 
     def _start_all(self, number: int, stack: contextlib.ExitStack) -> Team:

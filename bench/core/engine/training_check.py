@@ -9,8 +9,8 @@ import threading
 import numpy as np
 
 from backprop_bench.bench.core.engine.context import RunContext
-from backprop_bench.bench.core.engine.timed_work import CLASSES, not_equal, reference_of
-from backprop_bench.bench.core.records.kinds import TimedWork
+from backprop_bench.bench.core.engine.timed_work import CLASSES, not_equal, record_work, reference_of
+from backprop_bench.bench.core.records.kinds import ComparedWork
 from backprop_bench.bench.core.records.plan import Entry, Question
 from backprop_bench.bench.core.stats.tolerances import (
     Agreement,
@@ -126,23 +126,17 @@ class TrainingCheck:
                 log.add_failure(question, entry, "training", seed, more)
                 return
             agreement = compare_curves(entry.recipe, question.examples, curve, more[1])
-        batches = n_batches(entry.recipe, question.examples)
-        work = TimedWork(
-            session=log.session,
-            question=question.name,
-            implementation=entry.label,
-            phase="training",
-            number=seed,
-            reference=name,
-            turns=question.epochs,
-            checked=question.epochs,
-            batches=question.epochs * batches,
+        epochs, batches = question.epochs, question.epochs * n_batches(entry.recipe, question.examples)
+        compared = ComparedWork(
+            turns=epochs,
+            checked=epochs,
+            batches=batches,
             passed=agreement.passed,
             difference=agreement.difference,
             tolerance=agreement.tolerance,
             where=agreement.where,
         )
-        log.add(work)
+        work = record_work(log, question, entry, "training", seed, name, compared)
         if not work.passed:
             log.add_failure(question, entry, "training", seed, not_equal(work))
 

@@ -201,18 +201,13 @@ class Block(TimedBlock, Identified, frozen=True, kw_only=True, tag_field="kind",
     key: ClassVar[tuple[str, ...]] = (*OfImplementation.key, "session", "replicate", "round")
 
 
-class TimedWork(OfImplementation, frozen=True, kw_only=True, tag="timed_work"):
-    """How the work of a trainer, in the timing or in a training for accuracy, compares with a reference's.
+class ComparedWork(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """How the work of a trainer compares with that of a reference, at its worst place.
 
-    Where it was timed, ``number`` is the process replicate: the ``reference`` has trained ``checked`` of its ``turns``
-    again, each from the weights with which it began and with the same ``batches``. Where it was trained, it is the
-    seed, and an epoch is a turn. ``difference``, ``tolerance`` and ``where`` are as in :class:`Verification`, at the
-    worst place.
+    The reference has trained ``checked`` of its ``turns`` again; in all there are so many ``batches``. ``difference``,
+    ``tolerance`` and ``where`` are as in :class:`Verification`. ``spent_s`` is what it took, where that is measured.
     """
 
-    phase: Literal["training", "timing"]
-    number: Count
-    reference: Name
     turns: Count
     checked: Count
     batches: Count
@@ -221,11 +216,24 @@ class TimedWork(OfImplementation, frozen=True, kw_only=True, tag="timed_work"):
     tolerance: NotNegative
     where: str
     spent_s: Seconds | None = None
-    """That the comparison took, where it is one of timed work."""
+
+
+class TimedWork(ComparedWork, Identified, frozen=True, kw_only=True, tag_field="kind", tag="timed_work"):
+    """How the work of an implementation, in the timing or in a training for accuracy, compares with a reference's.
+
+    Where it was timed, ``number`` is the process replicate: turns are the rounds, each from the weights with which it
+    began and with the same batches. Where it was trained, it is the seed, and an epoch is a turn. ``target`` is the
+    accuracy until which it was trained in a time to accuracy, and ``cold`` whether from the start of a process.
+    """
+
+    session: Count
+    question: Name
+    implementation: Name
+    phase: Literal["training", "timing"]
+    number: Count
+    reference: Name
     target: Fraction | None = None
-    """Accuracy until which it was trained, in a time to accuracy."""
     cold: bool | None = None
-    """Whether that was from the start of a process."""
 
     key: ClassVar[tuple[str, ...]] = (*OfImplementation.key, "session", "phase", "number", "target", "cold")
 

@@ -84,7 +84,7 @@ def comparable(plan: Plan, rows: Iterable[AnyRecord]) -> list[AnyRecord]:
     return list(filter(counts, rows))
 
 
-def _whose(row: OfImplementation | Block) -> tuple[str, str]:
+def _whose(row: OfImplementation | Block | TimedWork) -> tuple[str, str]:
     return row.question, row.implementation
 
 

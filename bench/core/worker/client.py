@@ -26,6 +26,7 @@ from backprop_bench.bench.core.machine.processes import (
     end_processes,
     most_memory_bytes,
 )
+from backprop_bench.bench.core.records.kinds import FailurePhase
 from backprop_bench.data import InputError
 
 T = TypeVar("T")
@@ -46,7 +47,11 @@ class WorkerError(Exception):
     ----------
     signal
         That ended its process, from outside or by itself; ``None`` where none did.
+    phase
+        What its record is to call it; ``None`` where that depends on what was being done.
     """
+
+    phase: FailurePhase | None = None
 
     def __init__(self, message: str, signal: int | None = None) -> None:
         super().__init__(message)
@@ -55,6 +60,8 @@ class WorkerError(Exception):
 
 class WorkFault(WorkerError):  # noqa: N818 (it is a finding)
     """What a worker did while it was timed is not what was verified, or its times cannot be true."""
+
+    phase = "timed work"
 
 
 class Stopped(Exception):  # noqa: N818 (nothing is wrong)

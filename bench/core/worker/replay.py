@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from backprop_bench.bench.core.implementations import named_implementation
+from backprop_bench.bench.core.records.kinds import ComparedWork
 from backprop_bench.bench.core.stats.tolerances import (
     Agreement,
     NamedArrays,
@@ -23,7 +24,7 @@ from backprop_bench.bench.core.worker.batches import Piece, examples_in, order_o
 from backprop_bench.bench.core.worker.clock import perf_counter, took
 from backprop_bench.bench.core.worker.forks import load_once
 from backprop_bench.bench.core.worker.handlers import handler
-from backprop_bench.bench.core.worker.replies import Replayed, TrainedAgain
+from backprop_bench.bench.core.worker.replies import TrainedAgain
 from backprop_bench.bench.core.worker.session import number
 from backprop_bench.bench.core.worker.shared_data import map_examples
 from backprop_bench.bench.core.worker.weights import read_weights
@@ -114,7 +115,7 @@ def replay(
     turns: list[Any],
     limit_s: float,
     order_seed: int,
-) -> Replayed:
+) -> ComparedWork:
     """Train what a timed trainer trained, turn by turn, each from the weights that it began with, and compare.
 
     Where no optimizer has a state, turns are independent, and are trained in random order until the limit is reached.
@@ -157,7 +158,7 @@ def replay(
         if (agreement is None and state) or (agreement is not None and not agreement.passed):
             break
     result = worst(agreements) if agreements else Agreement(0.0, 0.0, "training diverges, so nothing can be compared")
-    return Replayed(
+    return ComparedWork(
         turns=len(work.turns),
         checked=checked,
         batches=sum(piece.stop - piece.start for turn in work.turns for piece in turn.pieces),

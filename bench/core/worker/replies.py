@@ -83,23 +83,6 @@ class Ended(Reply, frozen=True, kw_only=True):
     sources: dict[str, str]
 
 
-class Replayed(Reply, frozen=True, kw_only=True):
-    """How the timed work of a trainer compares with that of a reference implementation, at its worst place.
-
-    ``checked`` of its ``turns`` were trained again, ``batches`` in all; ``difference`` and ``tolerance`` are as in
-    :class:`backprop_bench.bench.core.stats.tolerances.Agreement`.
-    """
-
-    turns: Count
-    checked: Count
-    batches: Count
-    passed: bool
-    difference: NotNegative | None
-    tolerance: NotNegative
-    where: str
-    spent_s: Seconds
-
-
 class TrainedAgain(Reply, frozen=True, kw_only=True):
     """A training by a reference implementation, and one from initial weights that differ by rounding.
 
