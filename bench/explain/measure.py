@@ -13,7 +13,7 @@ import msgspec
 
 from backprop_bench.bench.core.engine.cluster import Cluster
 from backprop_bench.bench.core.engine.context import RunContext
-from backprop_bench.bench.core.engine.jobs import Here, Job, JobExecutor, JobRecord, Outcome, Place
+from backprop_bench.bench.core.engine.jobs import Here, Job, JobExecutor, JobRecord, Outcome, Place, job_of
 from backprop_bench.bench.core.engine.plan import BLOCK_S, Extent, check_timing, make_question
 from backprop_bench.bench.core.engine.progress import Progress
 from backprop_bench.bench.core.engine.reuse import unchanged_runs
@@ -324,20 +324,7 @@ def training_jobs(question: Question, threads: int) -> list[Job]:
 
 
 def _jobs(question: Question, entry: Entry, seeds: Iterable[int], threads: int) -> list[Job]:
-    return [
-        Job(
-            question=question.name,
-            label=entry.label,
-            implementation=entry.implementation,
-            recipe=entry.recipe,
-            seed=seed,
-            examples=question.examples,
-            held_out=0,
-            epochs=question.epochs,
-            threads=threads,
-        )
-        for seed in seeds
-    ]
+    return [job_of(question, entry, seed, question.epochs, threads) for seed in seeds]
 
 
 def known_trainings(folder: Path, threads: int) -> dict[Job, list[JobRecord]]:

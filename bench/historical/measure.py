@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import msgspec
 
 from backprop_bench.bench.core.engine.context import RunContext
-from backprop_bench.bench.core.engine.jobs import Here, Job, Outcome
+from backprop_bench.bench.core.engine.jobs import Here, Job, Outcome, job_of
 from backprop_bench.bench.core.engine.plan import BLOCK_S
 from backprop_bench.bench.core.engine.progress import Progress
 from backprop_bench.bench.core.engine.run_log import RunLog
@@ -151,27 +151,14 @@ def _trial(worker: Worker, question: Question, experiment: Experiment, entry: En
     return Trial(session=0, question=question.name, implementation=entry.label, seed=seed, **outcome_fields)
 
 
-def _job(question: Question, entry: Entry, seed: int, threads: int) -> Job:
-    """Return the training of an entry from a seed."""
-    return Job(
-        question=question.name,
-        label=entry.label,
-        implementation=entry.implementation,
-        recipe=entry.recipe,
-        seed=seed,
-        examples=question.examples,
-        held_out=0,
-        epochs=entry.recipe.epochs,
-        threads=threads,
-    )
-
-
 def _comparisons(question: Question, experiment: Experiment, threads: int, log: RunLog) -> list[Job]:
     """Return the missing training jobs in which PyTorch restarts from the weights of NumPy."""
     if not experiment.stretch:
         return []
     jobs = [
-        dataclasses.replace(_job(question, entry, seed, threads), against=VERSIONS[1], stretch=experiment.stretch)
+        dataclasses.replace(
+            job_of(question, entry, seed, entry.recipe.epochs, threads), against=VERSIONS[1], stretch=experiment.stretch
+        )
         for entry in question.entries
         for seed in question.seeds[: experiment.compared_seeds]
         if entry.implementation == VERSIONS[0]
@@ -191,7 +178,7 @@ def _train(
 ) -> None:
     """Do the missing training jobs on MNIST."""
     jobs = [
-        _job(question, entry, seed, threads)
+        job_of(question, entry, seed, entry.recipe.epochs, threads)
         for entry in question.entries
         for seed in question.seeds
         if entry.implementation == VERSIONS[0] or seed < experiment.compared_seeds

@@ -14,8 +14,7 @@ from backprop_bench.bench.core.implementations import named_implementation
 from backprop_bench.bench.core.records.kinds import ComparedWork
 from backprop_bench.bench.core.stats.tolerances import moved_by_rounding, name_arrays
 from backprop_bench.bench.core.worker import replay
-from backprop_bench.bench.core.worker.batches import Draws, Piece, examples_in, n_batches, order_of
-from backprop_bench.bench.core.worker.replay import KeptTurn
+from backprop_bench.bench.core.worker.batches import Draws, KeptTurn, Piece, examples_in, n_batches, order_of
 from backprop_bench.bench.core.worker.weights import WeightsFile, read_weights, weights_bytes, write_weights
 from backprop_bench.data import Examples, Recipe, Trainer, UnsupportedRecipe, initial_parameters
 from backprop_bench.scratch.inplace_trainer import InplaceTrainer

@@ -30,6 +30,7 @@ from backprop_bench.bench.core.summary import summarize as summarize_run
 from backprop_bench.bench.core.worker import client
 from backprop_bench.bench.core.worker.replies import TrainedAgain
 from backprop_bench.bench.core.worker.sources import SUITE_SOURCE
+from backprop_bench.bench.report.table import to_dict
 from backprop_bench.data import InputError, Recipe, load_dataset
 from tests.bench.plain import Row, read_rows, rows_of, summarize, to_plain, typed, write_description
 from tests.bench.recorded import recorded_run
@@ -180,7 +181,7 @@ WORK = {
     "kind": "timed_work",
     "reference": "scratch-compiled",
     "turns": 4,
-    "checked": 4,
+    "checked": 3,
     "batches": 10,
     "passed": True,
     "difference": 1e-7,
@@ -296,12 +297,13 @@ def test_the_first_sentence_names_who_does_something_else_when_timed() -> None:
     expected = "torch-loader does not compute the same when timed or trained, and is left out. "
     assert answer.lead(faulty).startswith(expected)
     assert "A reference implementation did the timed work of 2 workers again" in answer.answer(faulty)[0]
-    rows_of_table = tables.timed_work_table(faulty).rows
-    assert [(row[1], row[-1]) for row in rows_of_table] == [
-        ("torch-loader", "NO"),
-        (names[0], "yes"),
-        (names[1], "yes"),
-    ]
+    table = tables.timed_work_table(faulty)
+    assert table.rows == tuple(
+        ("same-recipe", name, "timing", "scratch-compiled", "3 of 4", "1.0 %", equal)
+        for name, equal in (("torch-loader", "NO"), (names[0], "yes"), (names[1], "yes"))
+    )
+    columns = ["question", "implementation", "work", "reference", "trained again", "largest error", "equal"]
+    assert [column.lstrip("<") for column in to_dict(table)["columns"]] == columns
 
 
 def block(**fields: Any) -> Block:

@@ -5,15 +5,18 @@ import pytest
 from backprop_bench.bench.compare.plan import PROFILES, ROUNDS
 from backprop_bench.bench.core.engine.plan import BLOCK_S, MIN_REPLICATES, TARGET
 from backprop_bench.bench.core.engine.timed_worker import BLOCK_PER_WARM_UP
+from backprop_bench.bench.core.stats.plausible import CLOCK_S, CLOCK_SHARE, RESTED_SHARE
 from backprop_bench.bench.core.stats.ratios import COUNT_LIMITS, SHARE_LIMITS
+from backprop_bench.bench.core.stats.tolerances import ROUNDINGS_PER_STEP, SPREAD_MARGIN
 from backprop_bench.bench.core.worker.client import TIMEOUT_S
 from backprop_bench.bench.core.worker.memory import LOADED_BYTES
+from backprop_bench.bench.core.worker.replay import EXPLOSION, KINK_MARGIN, LEAST_TURNS, ROUNDINGS, STATE_LIMIT
 from backprop_bench.bench.selftest.plan import TRIAL_BLOCK_S, TRIAL_ROUNDS
 from tests.docs.pages import ROOT
 
 TEXT = " ".join((ROOT / "docs" / "method.md").read_text(encoding="utf-8").split())
 DEFAULT = PROFILES["default"]
-WORDS = {6: "six", 8: "eight"}
+WORDS = {2: "two", 4: "four", 6: "six", 8: "eight"}
 
 
 @pytest.mark.parametrize(
@@ -42,6 +45,28 @@ def test_the_page_states_the_settings_that_are_applied(stated: str) -> None:
 def test_the_page_states_how_long_a_worker_may_take() -> None:
     assert TIMEOUT_S == 5 * 60
     assert "does not answer for five minutes" in TEXT
+
+
+@pytest.mark.parametrize(
+    "stated",
+    [
+        f"within {100 * CLOCK_SHARE:.0f} % and {1000 * CLOCK_S:.0f} ms of a turn",
+        f"at most {100 * RESTED_SHARE:.0f} % of a core may be used",
+        f"for at most {WORDS[int(STATE_LIMIT)]} times as long as they were timed",
+        f"and at least {WORDS[LEAST_TURNS]} of them",
+    ],
+)
+def test_the_page_states_the_bounds_of_what_is_verified_in_the_timing(stated: str) -> None:
+    assert stated in TEXT
+
+
+def test_the_page_on_parity_states_the_tolerance_of_timed_work() -> None:
+    text = " ".join((ROOT / "docs" / "parity.md").read_text(encoding="utf-8").split())
+    assert rf"{ROUNDINGS_PER_STEP:.0f} \, n \, u \, w \, \max(\sqrt B, B / 8)" in text
+    assert f"becomes wider by ${SPREAD_MARGIN:.0f}d$" in text
+    assert f"moved by {ROUNDINGS[0]}, {ROUNDINGS[1]} and {ROUNDINGS[2]} roundings" in text
+    assert (EXPLOSION, "grows thirtyfold" in text) == (30, True)
+    assert (KINK_MARGIN, "twice the effect of taking another example" in text) == (2, True)
 
 
 def test_one_event_marks_a_block_as_under_interference_as_the_page_says() -> None:

@@ -9,7 +9,7 @@ from typing import Any, Protocol, Self
 
 from backprop_bench.bench.core.engine.train_until import train_until
 from backprop_bench.bench.core.records.kinds import Epoch, FailurePhase, Search, Stretch
-from backprop_bench.bench.core.records.plan import Entry
+from backprop_bench.bench.core.records.plan import Entry, Question
 from backprop_bench.bench.core.worker.client import Worker, WorkerError, together
 from backprop_bench.bench.core.worker.opened import opened_worker
 from backprop_bench.bench.core.worker.replies import Apart, Begun, Evaluated, TrainedEpoch
@@ -97,6 +97,21 @@ class Job:
     def from_dict(cls, row: dict[str, Any]) -> "Job":
         """Read what :meth:`to_dict` gave."""
         return cls(**{**row, "recipe": Recipe.from_dict(row["recipe"]), "rates": tuple(row["rates"])})
+
+
+def job_of(question: Question, entry: Entry, seed: int, epochs: int, threads: int) -> Job:
+    """Return the training of an entry from a seed, on all examples of its question."""
+    return Job(
+        question=question.name,
+        label=entry.label,
+        implementation=entry.implementation,
+        recipe=entry.recipe,
+        seed=seed,
+        examples=question.examples,
+        held_out=0,
+        epochs=epochs,
+        threads=threads,
+    )
 
 
 class Forms:

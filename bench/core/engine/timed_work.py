@@ -12,8 +12,8 @@ from backprop_bench.bench.core.engine.run_log import RunLog
 from backprop_bench.bench.core.implementations import named_implementation, trains_nothing
 from backprop_bench.bench.core.records.kinds import ComparedWork, TimedWork, Verification
 from backprop_bench.bench.core.records.plan import Entry, Question, reference_label
+from backprop_bench.bench.core.worker.batches import KeptTurn
 from backprop_bench.bench.core.worker.client import Worker, WorkerError, WorkFault
-from backprop_bench.bench.core.worker.replay import KeptTurn
 from backprop_bench.bench.core.worker.shared_data import SharedExamples, SharedForms
 from backprop_bench.bench.core.worker.weights import WeightsFile
 

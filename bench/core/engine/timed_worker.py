@@ -9,9 +9,8 @@ from collections.abc import Sequence
 from backprop_bench.bench.core.records.kinds import TimedBlock
 from backprop_bench.bench.core.records.plan import Entry
 from backprop_bench.bench.core.stats.plausible import CPU_SHARE
-from backprop_bench.bench.core.worker.batches import Draws, Piece, plain_pieces
+from backprop_bench.bench.core.worker.batches import Draws, KeptTurn, Piece, plain_pieces
 from backprop_bench.bench.core.worker.client import Worker, WorkFault
-from backprop_bench.bench.core.worker.replay import KeptTurn
 from backprop_bench.bench.core.worker.replies import Done, Ended, Ran, Ready, Turn
 from backprop_bench.bench.core.worker.weights import WeightsFile
 

@@ -4,9 +4,8 @@ import dataclasses
 import itertools
 
 from backprop_bench.bench.core.records.kinds import TrainingCurve
-from backprop_bench.bench.core.worker.batches import Piece, n_batches, plain_pieces
+from backprop_bench.bench.core.worker.batches import KeptTurn, Piece, n_batches, plain_pieces
 from backprop_bench.bench.core.worker.client import Worker
-from backprop_bench.bench.core.worker.replay import KeptTurn
 from backprop_bench.bench.core.worker.replies import Evaluated, Ran
 from backprop_bench.bench.core.worker.shared_data import SharedExamples
 from backprop_bench.bench.core.worker.weights import WeightsFile

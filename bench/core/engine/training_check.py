@@ -18,12 +18,12 @@ from backprop_bench.bench.core.stats.tolerances import (
     NamedArrays,
     compare_arrays,
     compare_classes,
+    loss_rounding,
     rounding_tolerances,
     worst,
 )
 from backprop_bench.bench.core.worker.batches import n_batches
 from backprop_bench.bench.core.worker.client import Worker, WorkerError
-from backprop_bench.bench.core.worker.replay import loss_rounding
 from backprop_bench.bench.core.worker.replies import TrainedAgain
 from backprop_bench.bench.core.worker.shared_data import SharedForms
 from backprop_bench.data import Recipe

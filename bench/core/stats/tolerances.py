@@ -170,6 +170,16 @@ def drift_of_rounding(steps: int, batch: int, dtype: str) -> float:
     return ROUNDINGS_PER_STEP * steps * max(math.sqrt(batch), batch / 8) * float(np.finfo(dtype).eps) / 2
 
 
+LOSS_ROUNDINGS = 6.0
+"""How many times the root of their number the roundings of a sum may add up in one direction."""
+
+
+def loss_rounding(recipe: Recipe, n_examples: int) -> float:
+    """Return how far rounding may move the mean loss of so many examples, as a share of it."""
+    terms = n_examples * recipe.layer_sizes[-1]
+    return LOSS_ROUNDINGS * math.sqrt(terms) * float(np.finfo(recipe.dtype).eps) / 2
+
+
 def rounding_tolerances(
     straight: NamedArrays, moved: Sequence[NamedArrays], steps: int, batch: int, dtype: str
 ) -> list[float]:

@@ -30,6 +30,27 @@ class Piece(msgspec.Struct, frozen=True, array_like=True):
     epoch: int = 0
 
 
+class KeptTurn(msgspec.Struct, frozen=True):
+    """What a trainer did between two times that its weights were written down.
+
+    Attributes
+    ----------
+    pieces
+        What it trained.
+    losses
+        What it returned for each; ``None`` where that was no finite number.
+    slot
+        Where its weights are from afterwards.
+    where
+        What a person calls it.
+    """
+
+    pieces: tuple[Piece, ...]
+    losses: tuple[float | None, ...]
+    slot: int
+    where: str
+
+
 def plain_pieces(pieces: Iterable[Piece]) -> list[list[int | None]]:
     """Return pieces as a request has them."""
     return [[piece.start, piece.stop, piece.key, piece.epoch] for piece in pieces]

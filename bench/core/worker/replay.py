@@ -14,13 +14,14 @@ from backprop_bench.bench.core.stats.tolerances import (
     Agreement,
     NamedArrays,
     compare_arrays,
+    loss_rounding,
     moved_by_rounding,
     name_arrays,
     rounding_tolerances,
     spreads,
     worst,
 )
-from backprop_bench.bench.core.worker.batches import Piece, examples_in, order_of
+from backprop_bench.bench.core.worker.batches import KeptTurn, examples_in, order_of
 from backprop_bench.bench.core.worker.clock import perf_counter, took
 from backprop_bench.bench.core.worker.forks import load_once
 from backprop_bench.bench.core.worker.handlers import handler
@@ -49,27 +50,6 @@ STATE_LIMIT = 4.0
 """Times the limit that turns may take which cannot be done alone: they are done from the first one on."""
 LEAST_TURNS = 2
 """Of a process replicate, that are trained again whatever it costs."""
-
-
-class KeptTurn(msgspec.Struct, frozen=True):
-    """What a trainer did between two times that its weights were written down.
-
-    Attributes
-    ----------
-    pieces
-        What it trained.
-    losses
-        What it returned for each; ``None`` where that was no finite number.
-    slot
-        Where its weights are from afterwards.
-    where
-        What a person calls it.
-    """
-
-    pieces: tuple[Piece, ...]
-    losses: tuple[float | None, ...]
-    slot: int
-    where: str
 
 
 class Reference:
@@ -342,16 +322,6 @@ def clipped_losses(
             trainer.update(trainer.backward(forward, t))
         losses.append(total / len(order))
     return np.array(losses)
-
-
-LOSS_ROUNDINGS = 6.0
-"""How many times the root of their number the roundings of a sum may add up in one direction."""
-
-
-def loss_rounding(recipe: Recipe, n_examples: int) -> float:
-    """Return how far rounding may move the mean loss of so many examples, as a share of it."""
-    terms = n_examples * recipe.layer_sizes[-1]
-    return LOSS_ROUNDINGS * float(np.sqrt(terms)) * float(np.finfo(recipe.dtype).eps) / 2
 
 
 def _is_finite(arrays: NamedArrays) -> bool:
