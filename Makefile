@@ -7,9 +7,6 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 # uv installs much faster; without it pip does the same. The redirection makes old versions of make ask a shell.
 INSTALL = $(if $(shell command -v uv 2>/dev/null),uv pip install --quiet --python $(BIN)/python,$(BIN)/python -m pip install --quiet --disable-pip-version-check)
-# What `explain` does beside a profile of the others; nothing in the quick one, which is to take a minute.
-EXPLAIN_default := quick
-EXPLAIN_full := full
 
 .PHONY: help
 help: ## show the targets
@@ -19,17 +16,17 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit("make: Python 3.11 or newer is needed, $(PYTHON) is " + sys.version.split()[0] + "; give another one with PYTHON=..." if sys.version_info < (3, 11) else 0)'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(INSTALL) -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m backprop_bench.scratch.compile_kernels float32 & \
+	$(BIN)/python -m backprop_bench.scratch.compile_kernels float64 && wait $$!
 	@touch $@
 
 .PHONY: install
-install: $(INSTALLED) ## make .venv with everything that bench, test and lint need
+install: $(INSTALLED) ## make .venv with everything that bench, test and lint need, and compile the kernels
 
 .PHONY: bench
-bench: $(INSTALLED) ## verify, train, time, explain, draw into results/latest (PROFILE=quick, default or full)
+bench: $(INSTALLED) ## verify, train, time, explain, draw: results/latest/report.html (PROFILE=quick, default, full)
+	$(BIN)/backprop-bench micro --profile quick --folder results/micro >/dev/null
 	$(BIN)/backprop-bench compare --profile $(PROFILE)
-	$(BIN)/backprop-bench micro --profile $(PROFILE)
-	$(if $(EXPLAIN_$(PROFILE)),$(BIN)/backprop-bench explain --profile $(EXPLAIN_$(PROFILE)))
-	$(if $(EXPLAIN_$(PROFILE)),$(BIN)/backprop-bench report)
 
 .PHONY: reproduce
 reproduce: $(INSTALLED) ## train the published experiments again: results/latest-reproduction/published.md

@@ -1,9 +1,10 @@
 """`scratch-compiled`: loops in machine code that leave out the zeros of the input.
 
-Nothing is multiplied by a zero input, which most pixels are. A batch of up to 64 examples forms no gradient of all
-weights: each example's weight update is added to the weights at once. Larger batches sum their gradient. That needs an
-optimizer that leaves the weights of a zero input alone: plain gradient descent. A whole call of `train_epoch` is one
-call of compiled code, in every thread. The kernels are in :mod:`backprop_bench.scratch.compiled`.
+Where many inputs are zero, as most pixels are, nothing is multiplied by them. A batch of up to 64 examples forms no
+gradient of all weights: each example's weight update is added to the weights at once. Larger batches sum their
+gradient. That needs an optimizer that leaves the weights of a zero input alone: plain gradient descent. A whole call of
+`train_epoch` is one call of compiled code, in every thread. The kernels are in
+:mod:`backprop_bench.scratch.compiled`.
 """
 
 import concurrent.futures
@@ -136,7 +137,8 @@ class CompiledTrainer:
             raise IndexError(f"the order names examples from {order.min()} to {order.max()}, of {len(x)}")
         batch_size = min(self.recipe.batch_size or len(order), len(order))
         n_threads = self.network.n_shares
-        workspaces = self._workspaces(min(batch_size, WORD), n_threads)
+        in_workspace = max(2, min(batch_size, WORD))  # two: an example and the one that follows
+        workspaces = self._workspaces(in_workspace, n_threads)
         data, gradient = (read_only(x), read_only(t), read_only(order)), self._gradient(batch_size)
         rest = *data, batch_size, self.network, gradient, self.settings
         if n_threads == 1:

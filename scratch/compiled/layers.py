@@ -17,8 +17,13 @@ from backprop_bench.scratch.compiled.jit import compiled
 from backprop_bench.scratch.compiled.masks import (
     WORD,
     add_examples,
+    add_examples_to_several,
     add_inputs,
+    add_inputs_to_several,
+    change_and_add_inputs,
+    has_few_zeros,
     lowest_bit,
+    lowest_bits,
     prefetch_word,
     transpose_masks,
     words_of,
@@ -35,7 +40,7 @@ from backprop_bench.scratch.compiled.network import (
     weights_of_share,
 )
 from backprop_bench.scratch.compiled.threads import share_of
-from backprop_bench.scratch.compiled.vectors import add_rows
+from backprop_bench.scratch.compiled.vectors import OUTS, add_rows
 
 
 @compiled
@@ -52,17 +57,21 @@ def first_layer(
     (low, high), stride = units_of_share(share, network), z.shape[1]
     x_flat, n_inputs, length = x.reshape(x.size), x.shape[1], high - low
     z_flat, w_flat, one = z.reshape(z.size), weights.reshape(weights.size), z.dtype.type(1)
+    starts, masks = workspace.starts, workspace.masks
     for row in range(n_examples):
         for j in range(low, high):
             z[row, j] = b[j]
     for word in range(words_of(n_inputs)):
+        k, n, end = word * WORD, min(WORD, n_inputs - word * WORD), 0
         for row in range(n_examples):
             if row < following.size:
-                prefetch_word(x_flat, following[row] * n_inputs + word * WORD)
-            mask, start, z_start = workspace.masks[row, word], workspace.starts[row], row * stride + low
-            if mask:
-                starts, first_input = workspace.starts, word * WORD
-                add_inputs(z_flat, z_start, one, w_flat, 0, length, length, x_flat, start, starts, mask, first_input)
+                prefetch_word(x_flat, following[row] * n_inputs + k)
+            out, mask = row * stride + low, masks[row, word]
+            if row % OUTS == 0 and row + OUTS <= n_examples and has_few_zeros(mask, n):
+                mask, end = lowest_bits(n), row + OUTS
+                add_inputs_to_several(z_flat, out, one, w_flat, 0, length, length, x_flat, row, starts, mask, k, stride)
+            elif mask and row >= end:
+                add_inputs(z_flat, out, one, w_flat, 0, length, length, x_flat, row, starts, mask, k, stride)
 
 
 @compiled
@@ -99,10 +108,16 @@ def add_first(
     """
     length, stride = weights.shape[1], dz.shape[1]
     w_flat, dz_flat, x_flat = weights.reshape(weights.size), dz.reshape(dz.size), x.reshape(x.size)
-    for i in range(weights.shape[0]):
-        mask = workspace.masks_by_input[i % WORD, i // WORD]
-        if mask:
-            add_examples(w_flat, i * length, scale, dz_flat, low, stride, length, x_flat, i, starts, mask, 0)
+    n_inputs, n_examples, end = weights.shape[0], starts.size, 0
+    for i in range(n_inputs):
+        out, mask = i * length, workspace.masks_by_input[i % WORD, i // WORD]
+        if i % OUTS == 0 and i + OUTS <= n_inputs and has_few_zeros(mask, n_examples):
+            mask, end = lowest_bits(n_examples), i + OUTS
+            add_examples_to_several(
+                w_flat, out, scale, dz_flat, low, stride, length, x_flat, i, starts, mask, 0, length
+            )
+        elif mask and i >= end:
+            add_examples(w_flat, out, scale, dz_flat, low, stride, length, x_flat, i, starts, mask, 0, length)
 
 
 @compiled
@@ -110,14 +125,43 @@ def add_first_of_one(
     low: int, begin: int, x: Floats, dz: Floats, scale: Any, weights: Floats, workspace: Workspace
 ) -> None:
     """Do the same with the gradient of one example, number ``begin`` of the batch, whose mask needs no transposing."""
-    length, stride = weights.shape[1], dz.shape[1]
-    w_flat, dz_flat, x_flat = weights.reshape(weights.size), dz.reshape(dz.size), x.reshape(x.size)
+    n_units, changes, start = weights.shape[1], workspace.changes, workspace.starts[begin]
+    w_flat, x_flat = weights.reshape(weights.size), x.reshape(x.size)
+    for j in range(n_units):
+        changes[j] = scale * dz[0, low + j]
     for word in range(words_of(x.shape[1])):
         rest = workspace.masks[begin, word]
         while rest:
             i = word * WORD + lowest_bit(rest)
             rest &= rest - np.uint64(1)
-            add_rows(w_flat, i * length, scale, dz_flat, low, stride, length, x_flat, workspace.starts[begin] + i, 1)
+            for j in range(n_units):
+                w_flat[i * n_units + j] += x_flat[start + i] * changes[j]
+
+
+@compiled
+def add_first_and_go_on(
+    x: Floats, following: Order, dz: Floats, scale: Any, b: Floats, z: Floats, weights: Floats, workspace: Workspace
+) -> None:
+    """Do the same with the gradient of the first of two examples, and compute z [1, P] of the second, with b [P].
+
+    Weights [D, P] are of all units. Each is read and written once, where a pass for each example would read it once
+    more: they are more than the nearer caches hold, so that costs time. Meanwhile the inputs x [N, D] of the examples
+    that follow are fetched.
+    """
+    n_inputs, length, changes = x.shape[1], weights.shape[1], workspace.changes
+    x_flat, z_flat, w_flat = x.reshape(x.size), z.reshape(z.size), weights.reshape(weights.size)
+    one, before, now = z.dtype.type(1), workspace.starts[0], workspace.starts[1]
+    for j in range(length):
+        changes[j] = scale * dz[0, j]
+        z_flat[j] = b[j]
+    for word in range(words_of(n_inputs)):
+        for example in following:
+            prefetch_word(x_flat, example * n_inputs + word * WORD)
+        mask, first_input = workspace.masks[0, word] | workspace.masks[1, word], word * WORD
+        if mask:
+            change_and_add_inputs(
+                z_flat, 0, one, w_flat, 0, length, length, x_flat, now, before, changes, mask, first_input
+            )
 
 
 @compiled
@@ -230,6 +274,29 @@ def add_gradient(
     workspace: Workspace,
 ) -> None:
     """Add scale times the gradient of up to 64 examples to a share of the weights of every layer; x [N, D]."""
+    low, _ = units_of_share(share, target)
+    weights = weights_of_share(share, target)
+    dz = rows_of_layer(workspace.dz, 0, n_examples, target, workspace)[begin:end]
+    if end - begin == 1:
+        add_first_of_one(low, begin, x, dz, scale, weights, workspace)
+    else:
+        transpose_masks(begin, end, workspace)
+        add_first(low, x, workspace.starts[begin:end], dz, scale, weights, workspace)
+    add_gradient_of_others(share, begin, end, n_examples, scale, target, settings, workspace)
+
+
+@compiled
+def add_gradient_of_others(
+    share: int,
+    begin: int,
+    end: int,
+    n_examples: int,
+    scale: Any,
+    target: Network,
+    settings: Settings,
+    workspace: Workspace,
+) -> None:
+    """Do the same with all weights but those of the first layer, whose biases are among them."""
     for layer in range(target.widths.size):
         dz = rows_of_layer(workspace.dz, layer, n_examples, target, workspace)[begin:end]
         low, high = share_of(target.widths[layer], share, target.n_shares)
@@ -238,12 +305,6 @@ def add_gradient(
             add_above(low, high, y, dz, scale, weights_above(layer, target), workspace)
         else:
             low, high = units_of_share(share, target)
-            weights = weights_of_share(share, target)
-            if end - begin == 1:
-                add_first_of_one(low, begin, x, dz, scale, weights, workspace)
-            else:
-                transpose_masks(begin, end, workspace)
-                add_first(low, x, workspace.starts[begin:end], dz, scale, weights, workspace)
         if settings.has_bias:
             add_bias(low, high, dz, scale, biases_of(layer, target), workspace)
 

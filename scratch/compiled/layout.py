@@ -121,6 +121,7 @@ def workspace_for(recipe: Recipe, n_examples: int) -> Workspace:
         masks_by_input=zeros(WORD * n_words, "uint64").reshape(WORD, n_words),
         bias_gradient=zeros(max(padded), recipe.dtype),
         dz_of_unit=zeros(n_examples, recipe.dtype),
+        changes=zeros(padded[0], recipe.dtype),
     )
 
 

@@ -12,7 +12,16 @@ from numba.core import cgutils
 from backprop_bench.data import Floats, Order
 from backprop_bench.scratch.compiled.jit import compiled, inlined, intrinsic
 from backprop_bench.scratch.compiled.network import Workspace
-from backprop_bench.scratch.compiled.vectors import LANES, RowSums, Vectors, prefetch_of, write_each_tile
+from backprop_bench.scratch.compiled.vectors import (
+    LANES,
+    OUTS,
+    TILE,
+    RowSums,
+    Vectors,
+    lanes_of,
+    prefetch_of,
+    write_each_tile,
+)
 
 WORD = 64
 """Bits of a word. So many inputs, and so many examples, are worked on together, so that what they need stays near."""
@@ -29,10 +38,10 @@ def mask_of_word(typing_context: Any, x: Any, start: Any) -> Any:
     def write(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         inputs, start = Vectors(context, builder, signature.args[0], args[0]), args[1]
         mask = ir.IntType(WORD)(0)
-        for first in range(0, WORD, LANES):
+        for first in range(0, WORD, inputs.lanes):
             vector = inputs.load(builder.add(start, start.type(first)))
             is_nonzero = builder.fcmp_unordered("!=", vector, ir.Constant(vector.type, None))
-            bits = builder.zext(builder.bitcast(is_nonzero, ir.IntType(LANES)), mask.type)
+            bits = builder.zext(builder.bitcast(is_nonzero, ir.IntType(inputs.lanes)), mask.type)
             mask = builder.or_(mask, builder.shl(bits, mask.type(first)))
         return mask
 
@@ -47,6 +56,18 @@ def lowest_bit(typing_context: Any, mask: Any) -> Any:
     def write(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         del context, signature
         return builder.cttz(args[0], ir.IntType(1)(1))
+
+    return types.int64(types.uint64), write
+
+
+@intrinsic
+def n_bits(typing_context: Any, mask: Any) -> Any:
+    """Return how many bits are set."""
+    del typing_context, mask
+
+    def write(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        del context, signature
+        return builder.ctpop(args[0])
 
     return types.int64(types.uint64), write
 
@@ -67,28 +88,31 @@ def _each_bit(builder: Any, mask: Any) -> Iterator[Any]:
     builder.position_at_end(after)
 
 
-def _writer_of_masked_sum(is_over_examples: bool) -> Callable[..., Any]:
-    """Return what writes the code of :func:`add_inputs` or :func:`add_examples`."""
+def _writer_of_masked_sum(is_over_examples: bool, n_outs: int) -> Callable[..., Any]:
+    """Return what writes the code of :func:`_masked_sum`."""
 
     def write(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         starts = Vectors(context, builder, signature.args[9], args[9])
-        length, x_start, mask, first_row = (args[number] for number in (6, 8, 10, 11))
+        length, first_out, mask, first_row, out_stride = (args[number] for number in (6, 8, 10, 11, 12))
+        outs = [builder.add(first_out, first_out.type(number)) for number in range(n_outs)]
+        begins = outs if is_over_examples else [starts.number(out) for out in outs]
 
         def write_tile(column: Any, n_vectors: int) -> None:
-            sums = RowSums(context, builder, signature, args, column, n_vectors)
+            sums = RowSums(context, builder, signature, args, column, n_vectors, n_outs, out_stride)
             with _each_bit(builder, mask) as bit:
                 row = builder.add(first_row, bit)
-                sums.add(row, builder.add(x_start, starts.number(row) if is_over_examples else row))
+                index = starts.number(row) if is_over_examples else row
+                sums.add(row, *(builder.add(begin, index) for begin in begins))
             sums.finish()
 
-        write_each_tile(builder, length, write_tile)
+        write_each_tile(builder, lanes_of(signature.args[0]), length, write_tile, TILE // n_outs)
         return context.get_dummy_value()
 
     return write
 
 
-def _masked_sum(is_over_examples: bool) -> Any:
-    """Return the intrinsic :func:`add_inputs` or :func:`add_examples`."""
+def _masked_sum(is_over_examples: bool, n_outs: int) -> Any:
+    """Return the intrinsic that adds to ``n_outs`` rows sums over inputs, or over examples."""
 
     @intrinsic
     def add(
@@ -101,25 +125,79 @@ def _masked_sum(is_over_examples: bool) -> Any:
         stride: Any,
         length: Any,
         x: Any,
-        x_start: Any,
+        first_out: Any,
         starts: Any,
         mask: Any,
         first_row: Any,
+        out_stride: Any,
     ) -> Any:
-        del typing_context, out_start, scale, first, stride, length, x_start, mask, first_row
+        del typing_context, out_start, scale, first, stride, length, first_out, mask, first_row, out_stride
         whole = types.int64
-        numbers = whole, whole, whole, x, whole, starts, types.uint64, whole
-        return types.void(out, whole, out.dtype, rows, *numbers), _writer_of_masked_sum(is_over_examples)
+        numbers = whole, whole, whole, x, whole, starts, types.uint64, whole, whole
+        return types.void(out, whole, out.dtype, rows, *numbers), _writer_of_masked_sum(is_over_examples, n_outs)
 
     return add
 
 
-add_inputs, add_examples = _masked_sum(is_over_examples=False), _masked_sum(is_over_examples=True)
+add_inputs, add_examples = _masked_sum(is_over_examples=False, n_outs=1), _masked_sum(is_over_examples=True, n_outs=1)
 """As :data:`vectors.add_rows`, for those rows k only for which bit k − first_row of the mask is set.
 
-Arguments: out, out_start, scale, rows, first, stride, length, x, x_start, starts, mask, first_row. Row k is taken times
-x[x_start + k] where rows are of inputs, and times x[starts[k] + x_start] where they are of examples.
+Arguments: out, out_start, scale, rows, first, stride, length, x, first_out, starts, mask, first_row, out_stride. Where
+rows are of inputs, ``out`` is of example first_out, and row k is taken times x[starts[first_out] + k]. Where they are
+of examples, ``out`` is of input first_out, and row k is taken times x[starts[k] + first_out].
 """
+add_inputs_to_several = _masked_sum(is_over_examples=False, n_outs=OUTS)
+add_examples_to_several = _masked_sum(is_over_examples=True, n_outs=OUTS)
+"""The same for OUTS examples, or inputs, from first_out on, whose rows ``out`` are ``out_stride`` apart.
+
+Each sum has the same terms in the same order; those of a zero that the mask has for the sake of others are 0.
+"""
+
+
+@intrinsic
+def change_and_add_inputs(
+    typing_context: Any,
+    out: Any,
+    out_start: Any,
+    scale: Any,
+    rows: Any,
+    first: Any,
+    stride: Any,
+    length: Any,
+    x: Any,
+    x_start: Any,
+    before_start: Any,
+    changes: Any,
+    mask: Any,
+    first_row: Any,
+) -> Any:
+    """Add x[before_start + k] times ``changes`` to each row k of the mask, then do as :data:`add_inputs`.
+
+    x[x_start + k] is what row k is taken times. Each row is read and written once.
+    """
+    del typing_context, out_start, scale, first, stride, length, x_start, before_start, mask, first_row
+    whole = types.int64
+    numbers = whole, whole, whole, x, whole, whole, changes, types.uint64, whole
+    signature = types.void(out, whole, out.dtype, rows, *numbers)
+
+    def write(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        vectors = Vectors(context, builder, signature.args[10], args[10])
+        length, x_start, before_start, mask, first_row = (args[number] for number in (6, 8, 9, 11, 12))
+
+        def write_tile(column: Any, n_vectors: int) -> None:
+            sums = RowSums(context, builder, signature, args, column, n_vectors)
+            changes = [vectors.load(place) for place in sums.places_from(whole_zero)]
+            with _each_bit(builder, mask) as bit:
+                row = builder.add(first_row, bit)
+                sums.change(row, builder.add(before_start, row), changes)
+                sums.add(row, builder.add(x_start, row))
+            sums.finish()
+
+        whole_zero = length.type(0)
+        write_each_tile(builder, vectors.lanes, length, write_tile, TILE // 2)  # the changes are in registers as well
+        return context.get_dummy_value()
+
+    return signature, write
 
 
 @intrinsic
@@ -133,7 +211,7 @@ def exchange_bits(typing_context: Any, masks: Any, upper: Any, lower: Any, dista
     signature = types.void(masks, whole, whole, word, word)
 
     def write(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        words = Vectors(context, builder, signature.args[0], args[0])
+        words = Vectors(context, builder, signature.args[0], args[0], LANES)
         distance, low_bits = (words.splat(number) for number in args[3:])
         upper, lower = (words.load(index) for index in args[1:3])
         differing = builder.and_(builder.xor(builder.lshr(upper, distance), lower), low_bits)
@@ -166,6 +244,18 @@ def find_nonzeros(x: Floats, examples: Order, workspace: Workspace) -> None:
                 for i in range(first, end):
                     mask |= np.uint64(x_flat[start + i] != 0) << np.uint64(i - first)
                 workspace.masks[row, word] = mask
+
+
+@inlined
+def lowest_bits(n: int) -> Any:
+    """Return a word whose n lowest bits are set, n from 1 to 64."""
+    return ~np.uint64(0) >> np.uint64(WORD - n)
+
+
+@inlined
+def has_few_zeros(mask: Any, n: int) -> Any:
+    """Return whether at least three quarters of the n lowest bits are set: such zeros are not worth leaving out."""
+    return 4 * n_bits(mask) >= 3 * n
 
 
 @compiled

@@ -3,6 +3,8 @@
 What puts kernels together has its naive version elsewhere: :class:`backprop_bench.scratch.numpy_trainer.NumpyTrainer`.
 """
 
+import functools
+
 import numpy as np
 import numpy.typing as npt
 
@@ -20,7 +22,7 @@ from backprop_bench.scratch.compiled.network import (
     units_of_share,
     weights_of_share,
 )
-from backprop_bench.scratch.compiled.vectors import LANES
+from backprop_bench.scratch.compiled.vectors import LANES, OUTS
 from backprop_bench.scratch.losses import sigmoid_cross_entropy, softmax_cross_entropy
 
 NAMES = {kind: name for name, kind in KINDS.items()}
@@ -80,14 +82,18 @@ def add_inputs(
     stride: int,
     length: int,
     x: Floats,
-    x_start: int,
-    starts: Integers,  # noqa: ARG001 (one signature for both)
+    first_out: int,
+    starts: Integers,
     mask: int,
     first_row: int,
+    out_stride: int,
+    n_outs: int = 1,
 ) -> None:
-    """Add the rows of the mask's inputs, input k times x[x_start + k]."""
-    for k in (first_row + bit for bit in bits_of(mask)):
-        out[out_start : out_start + length] += scale * x[x_start + k] * rows[k * stride + first :][:length]
+    """Add the rows of the mask's inputs, input k times x[starts[first_out] + k], and so on for the next outs."""
+    for number in range(n_outs):
+        total, x_start = out[out_start + number * out_stride :][:length], starts[first_out + number]
+        for k in (first_row + bit for bit in bits_of(mask)):
+            total += scale * x[x_start + k] * rows[k * stride + first :][:length]
 
 
 def add_examples(
@@ -99,14 +105,49 @@ def add_examples(
     stride: int,
     length: int,
     x: Floats,
-    x_start: int,
+    first_out: int,
     starts: Integers,
     mask: int,
     first_row: int,
+    out_stride: int,
+    n_outs: int = 1,
 ) -> None:
-    """Add the rows of the mask's examples, example k times x[starts[k] + x_start]."""
+    """Add the rows of the mask's examples, example k times x[starts[k] + first_out], and so on for the next outs."""
+    for number in range(n_outs):
+        total, i = out[out_start + number * out_stride :][:length], first_out + number
+        for k in (first_row + bit for bit in bits_of(mask)):
+            total += scale * x[starts[k] + i] * rows[k * stride + first :][:length]
+
+
+add_inputs_to_several = functools.partial(add_inputs, n_outs=OUTS)
+add_examples_to_several = functools.partial(add_examples, n_outs=OUTS)
+
+
+def change_and_add_inputs(
+    out: Floats,
+    out_start: int,
+    scale: float,
+    rows: Floats,
+    first: int,
+    stride: int,
+    length: int,
+    x: Floats,
+    x_start: int,
+    before_start: int,
+    changes: Floats,
+    mask: int,
+    first_row: int,
+) -> None:
+    """Change the rows of the mask's inputs, then add them, input k times x[x_start + k]."""
     for k in (first_row + bit for bit in bits_of(mask)):
-        out[out_start : out_start + length] += scale * x[starts[k] + x_start] * rows[k * stride + first :][:length]
+        row = rows[k * stride + first :][:length]
+        row += x[before_start + k] * changes[:length]
+        out[out_start : out_start + length] += scale * x[x_start + k] * row
+
+
+def n_bits(mask: int) -> int:
+    """Return how many bits are set."""
+    return len(bits_of(mask))
 
 
 def exchange_bits(masks: Masks, upper: int, lower: int, distance: int, low_bits: int) -> None:
@@ -246,6 +287,21 @@ def add_first_of_one(
 ) -> None:
     """Do the same with the gradient of one example."""
     add_first(low, x, workspace.starts[begin : begin + 1], dz, scale, weights, workspace)
+
+
+def add_first_and_go_on(
+    x: Floats,
+    following: Order,  # noqa: ARG001 (only fetched)
+    dz: Floats,
+    scale: float,
+    b: Floats,
+    z: Floats,
+    weights: Floats,
+    workspace: Workspace,
+) -> None:
+    """Do the same with the gradient of the first of two examples, and compute z [1, P] of the second."""
+    add_first_of_one(0, 0, x, dz, scale, weights, workspace)
+    z[:] = x[workspace.starts[1] // x.shape[1]] @ weights + b
 
 
 def add_above(

@@ -80,6 +80,8 @@ class Workspace(NamedTuple):
         dE/db of a layer, as long as the longest row.
     dz_of_unit
         dE/dz of one unit, [B].
+    changes
+        dE/dz of the first layer of one example, times what it is to be added times, [P].
     """
 
     starts: Integers
@@ -89,6 +91,7 @@ class Workspace(NamedTuple):
     masks_by_input: Masks
     bias_gradient: Floats
     dz_of_unit: Floats
+    changes: Floats
 
 
 @compiled

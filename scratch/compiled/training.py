@@ -4,9 +4,24 @@ from typing import Any
 
 from backprop_bench.data import Floats, Order
 from backprop_bench.scratch.compiled.jit import compiled
-from backprop_bench.scratch.compiled.layers import add_gradient, backward, descend, first_layer, forward_above
+from backprop_bench.scratch.compiled.layers import (
+    add_first_and_go_on,
+    add_gradient,
+    add_gradient_of_others,
+    backward,
+    descend,
+    first_layer,
+    forward_above,
+)
 from backprop_bench.scratch.compiled.masks import WORD, find_nonzeros
-from backprop_bench.scratch.compiled.network import Network, Settings, Workspace
+from backprop_bench.scratch.compiled.network import (
+    Network,
+    Settings,
+    Workspace,
+    biases_of,
+    rows_of_layer,
+    weights_of_share,
+)
 from backprop_bench.scratch.compiled.threads import (
     SUBNORMALS_ARE_ZERO,
     Arrivals,
@@ -29,7 +44,35 @@ def prefetch_targets(t: Floats, examples: Order) -> None:
 
 
 @compiled
-def train_share(
+def train_one_by_one(
+    x: Floats, t: Floats, order: Order, network: Network, settings: Settings, workspace: Workspace
+) -> float:
+    """Train on the examples of x [N, D] and t [N, C] in this order, one by one; returns the loss, summed over them.
+
+    The weights of the first layer change as the next example passes them.
+    """
+    loss, last, scale = 0.0, order.size - 1, -settings.learning_rate
+    z = rows_of_layer(workspace.y, 0, 1, network, workspace)
+    dz = rows_of_layer(workspace.dz, 0, 1, network, workspace)
+    weights, b = weights_of_share(0, network), biases_of(0, network)
+    find_nonzeros(x, order[:1], workspace)
+    first_layer(0, 1, x, order[1:2], network, workspace)
+    for number in range(order.size):
+        find_nonzeros(x, order[number : number + 2], workspace)
+        prefetch_targets(t, order[number + 1 : number + 2])
+        forward_above(0, 1, 1, network, settings, workspace)
+        loss += backward(0, 1, 1, t, order[number : number + 1], network, settings, workspace)
+        if number < last:
+            following = order[number + 2 : number + 3]
+            add_gradient_of_others(0, 0, 1, 1, scale, network, settings, workspace)
+            add_first_and_go_on(x, following, dz, scale, b, z, weights, workspace)
+        else:
+            add_gradient(0, 0, 1, 1, x, scale, network, settings, workspace)
+    return loss
+
+
+@compiled
+def train_batches(
     share: int,
     arrived: Arrivals,
     x: Floats,
@@ -41,18 +84,12 @@ def train_share(
     settings: Settings,
     workspace: Workspace,
 ) -> float:
-    """Train on the examples of x [N, D] and t [N, C] in this order, batch by batch: one thread's share of it.
+    """Train on the examples in batches of any size: one thread's share of it, see :func:`train_share`.
 
-    Returns the loss, summed over the examples of that share. A batch of more than 64 examples sums its gradient in
-    ``gradient``, which is 0 before and after. All threads wait for each other when z of the first layer is there, when
-    dE/dz is, and when weights or gradient are changed. ``arrived`` [1] is 0 at first, and the same array for all.
-
-    Subnormal numbers count as 0: some processors take far longer for them, and where a network is certain, dE/dz has
-    many.
+    All threads wait for each other when z of the first layer is there, when dE/dz is, and when weights or gradient are
+    changed.
     """
     loss, n_threads = 0.0, network.n_shares
-    mxcsr: Any = read_mxcsr()
-    write_mxcsr(mxcsr | SUBNORMALS_ARE_ZERO)
     for start in range(0, order.size, batch_size):
         end = min(start + batch_size, order.size)
         is_one_word = end - start <= WORD
@@ -73,5 +110,35 @@ def train_share(
         if not is_one_word:
             descend(share, settings.learning_rate, gradient, network)
             wait_at_barrier(arrived, n_threads)
+    return loss
+
+
+@compiled
+def train_share(
+    share: int,
+    arrived: Arrivals,
+    x: Floats,
+    t: Floats,
+    order: Order,
+    batch_size: int,
+    network: Network,
+    gradient: Network,
+    settings: Settings,
+    workspace: Workspace,
+) -> float:
+    """Train on the examples of x [N, D] and t [N, C] in this order, batch by batch: one thread's share of it.
+
+    Returns the loss, summed over the examples of that share. A batch of more than 64 examples sums its gradient in
+    ``gradient``, which is 0 before and after. ``arrived`` [1] is 0 at first, and the same array for all.
+
+    Subnormal numbers count as 0: some processors take far longer for them, and where a network is certain, dE/dz has
+    many.
+    """
+    mxcsr: Any = read_mxcsr()
+    write_mxcsr(mxcsr | SUBNORMALS_ARE_ZERO)
+    if batch_size == 1 and network.n_shares == 1:
+        loss = train_one_by_one(x, t, order, network, settings, workspace)
+    else:
+        loss = train_batches(share, arrived, x, t, order, batch_size, network, gradient, settings, workspace)
     write_mxcsr(mxcsr)
     return loss

@@ -15,27 +15,36 @@ from numba.core import cgutils
 
 from backprop_bench.scratch.compiled.jit import intrinsic
 
+LINE_BYTES = 64
+"""A cache line, and a vector: as much as the widest registers hold; where they are narrower, LLVM takes several. What
+begins at a line is fetched with the fewest accesses."""
 LANES = 16
-"""Numbers in a vector: as many float32 as the widest registers hold; where they are narrower, LLVM takes several."""
+"""Rows are padded to a multiple of so many numbers: a vector of float32, two of float64."""
 HAS_AVX512 = os.environ.get("NUMBA_CPU_NAME", "host") == "host" and bool(host_cpu_features().get("avx512f"))
 """Whether there are 32 registers of that width; not where Numba is told to compile for another processor."""
 TILE = 8 if HAS_AVX512 else 4
 """Vectors that are summed at a time: so many sums are under way that none waits for the one before."""
-LINE_BYTES = 64
-"""A cache line; what begins at one is fetched with the fewest accesses."""
+OUTS = 4
+"""Rows to which is summed at a time where few factors are zero: a vector is loaded once for all of them."""
 CONTRACT = ("contract",)
 """A product and a sum may be one instruction."""
 
 
-class Vectors:
-    """Code that reads and writes elements and vectors of a flat array."""
+def lanes_of(array_type: Any) -> int:
+    """Return how many numbers of an array are in a vector."""
+    return LINE_BYTES * 8 // int(array_type.dtype.bitwidth)
 
-    def __init__(self, context: Any, builder: Any, array_type: Any, array: Any) -> None:
+
+class Vectors:
+    """Code that reads and writes elements and vectors of a flat array; a vector has a cache line, or so many lanes."""
+
+    def __init__(self, context: Any, builder: Any, array_type: Any, array: Any, lanes: int | None = None) -> None:
         self.builder = builder
         self.element = context.get_data_type(array_type.dtype)
-        self.vector = ir.VectorType(self.element, LANES)
         self.data = context.make_array(array_type)(context, builder, array).data
         self.element_bytes = context.get_abi_sizeof(self.element)
+        self.lanes = lanes or lanes_of(array_type)
+        self.vector = ir.VectorType(self.element, self.lanes)
 
     def address(self, index: Any) -> Any:
         """Return the address of an element."""
@@ -57,62 +66,93 @@ class Vectors:
 
     def splat(self, number: Any) -> Any:
         """Return a vector all of whose numbers are this one."""
-        undefined = ir.Constant(ir.VectorType(number.type, LANES), ir.Undefined)
+        undefined = ir.Constant(self.vector, ir.Undefined)
         first = self.builder.insert_element(undefined, number, ir.IntType(32)(0))
-        zeros = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
+        zeros = ir.Constant(ir.VectorType(ir.IntType(32), self.lanes), [0] * self.lanes)
         return self.builder.shuffle_vector(first, undefined, zeros)
 
 
 class RowSums:
-    """Code that sums some vectors of rows, each row times a factor.
+    """Code that sums some vectors of rows, each row times a factor, for each of some rows ``out``.
 
     ``args`` begin with the arguments of :data:`add_rows` from out to x; ``column`` is the place in a row from which
-    ``n_vectors`` vectors are summed.
+    ``n_vectors`` vectors are summed. There are ``n_outs`` rows ``out``, ``out_stride`` apart.
     """
 
-    def __init__(self, context: Any, builder: Any, signature: Any, args: Any, column: Any, n_vectors: int) -> None:
-        self.builder, self.column = builder, column
+    def __init__(
+        self,
+        context: Any,
+        builder: Any,
+        signature: Any,
+        args: Any,
+        column: Any,
+        n_vectors: int,
+        n_outs: int = 1,
+        out_stride: Any = None,
+    ) -> None:
+        self.builder, self.column, self.out_stride = builder, column, out_stride
         self.out, self.rows, self.x = (_array(context, builder, signature, args, number) for number in (0, 3, 7))
         _, self.out_start, self.scale, _, self.first, self.stride, *_ = args
         zero = ir.Constant(self.out.vector, None)
-        self.sums = [cgutils.alloca_once_value(builder, zero) for _ in range(n_vectors)]
+        self.sums = [[cgutils.alloca_once_value(builder, zero) for _ in range(n_vectors)] for _ in range(n_outs)]
 
-    def add(self, row: Any, x_index: Any) -> None:
-        """Add a row times x[x_index]."""
-        builder = self.builder
-        begin = builder.add(builder.mul(row, self.stride), builder.add(self.first, self.column))
+    def places_of(self, row: Any) -> list[Any]:
+        """Return where the vectors of a row begin."""
+        begin = self.builder.add(self.builder.mul(row, self.stride), self.first)
+        return self.places_from(begin)
+
+    def places_from(self, begin: Any) -> list[Any]:
+        """Return the same for a row that begins there."""
+        begin = self.builder.add(begin, self.column)
+        return [self.builder.add(begin, begin.type(self.out.lanes * part)) for part in range(len(self.sums[0]))]
+
+    def change(self, row: Any, x_index: Any, changes: list[Any]) -> None:
+        """Add vectors times x[x_index] to the vectors of a row."""
         factor = self.rows.splat(self.x.number(x_index))
-        for part, place in enumerate(self.sums):
-            vector = self.rows.load(builder.add(begin, begin.type(LANES * part)))
-            product = builder.fmul(factor, vector, flags=CONTRACT)
-            builder.store(builder.fadd(builder.load(place, typ=self.out.vector), product, flags=CONTRACT), place)
+        for place, change in zip(self.places_of(row), changes, strict=True):
+            self.rows.store(self._with_product(self.rows.load(place), factor, change), place)
+
+    def add(self, row: Any, *x_indices: Any) -> None:
+        """Add a row to the sums of each row ``out``: times x[x_index], of which each has its own."""
+        vectors = [self.rows.load(place) for place in self.places_of(row)]
+        for sums, x_index in zip(self.sums, x_indices, strict=True):
+            factor = self.rows.splat(self.x.number(x_index))
+            for place, vector in zip(sums, vectors, strict=True):
+                before = self.builder.load(place, typ=self.out.vector)
+                self.builder.store(self._with_product(before, factor, vector), place)
 
     def finish(self) -> None:
         """Add scale times the sums to ``out``."""
-        builder, scale = self.builder, self.out.splat(self.scale)
-        begin = builder.add(self.out_start, self.column)
-        for part, place in enumerate(self.sums):
-            index = builder.add(begin, begin.type(LANES * part))
-            change = builder.fmul(scale, builder.load(place, typ=self.out.vector), flags=CONTRACT)
-            self.out.store(builder.fadd(self.out.load(index), change, flags=CONTRACT), index)
+        scale, begin = self.out.splat(self.scale), self.out_start
+        for sums in self.sums:
+            for place, index in zip(sums, self.places_from(begin), strict=True):
+                total = self.builder.load(place, typ=self.out.vector)
+                self.out.store(self._with_product(self.out.load(index), scale, total), index)
+            begin = begin if self.out_stride is None else self.builder.add(begin, self.out_stride)
+
+    def _with_product(self, vector: Any, factor: Any, other: Any) -> Any:
+        """Return vector + factor · other."""
+        return self.builder.fadd(vector, self.builder.fmul(factor, other, flags=CONTRACT), flags=CONTRACT)
 
 
 def _array(context: Any, builder: Any, signature: Any, args: Any, number: int) -> Vectors:
     return Vectors(context, builder, signature.args[number], args[number])
 
 
-def write_each_tile(builder: Any, length: Any, write: Callable[[Any, int], None]) -> None:
+def write_each_tile(
+    builder: Any, lanes: int, length: Any, write: Callable[[Any, int], None], largest: int = TILE
+) -> None:
     """Write code for each tile of a row of whole vectors: ``write`` gets its first column and its number of vectors.
 
-    Tiles have :data:`TILE` vectors; what remains has halves, quarters and so on of that.
+    Tiles have ``largest`` vectors; what remains has halves, quarters and so on of that.
     """
     whole = length.type
-    n_tiles = builder.udiv(length, whole(TILE * LANES))
+    n_tiles = builder.udiv(length, whole(largest * lanes))
     with cgutils.for_range(builder, n_tiles, intp=whole) as loop:
-        write(builder.mul(loop.index, whole(TILE * LANES)), TILE)
-    column, size = builder.mul(n_tiles, whole(TILE * LANES)), TILE // 2
+        write(builder.mul(loop.index, whole(largest * lanes)), largest)
+    column, size = builder.mul(n_tiles, whole(largest * lanes)), largest // 2
     while size:
-        end = builder.add(column, whole(size * LANES))
+        end = builder.add(column, whole(size * lanes))
         fits = builder.icmp_signed("<=", end, length)
         with builder.if_then(fits):
             write(column, size)
@@ -150,7 +190,7 @@ def add_rows(
                 sums.add(loop.index, builder.add(x_start, loop.index))
             sums.finish()
 
-        write_each_tile(builder, length, write_tile)
+        write_each_tile(builder, lanes_of(out), length, write_tile)
         return context.get_dummy_value()
 
     return signature, write

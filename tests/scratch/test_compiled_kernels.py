@@ -32,7 +32,10 @@ N_ROWS = 70
 """Examples from which those of a batch are drawn."""
 TOLERANCE = {"float32": 1e-4, "float64": 1e-12}
 """Of the largest number; sums have up to 200 terms."""
-COMPOSED = {"forward", "forward_above", "backward", "loss_and_dz", "add_gradient", "descend"}
+COMPOSED = {
+    *("forward", "forward_above", "backward", "loss_and_dz", "descend"),
+    *("add_gradient", "add_gradient_of_others"),
+}
 """What calls other kernels only: tests of the trainer compare it with `scratch-numpy`."""
 WORDS = st.integers(0, 2**64 - 1)
 
@@ -65,22 +68,23 @@ class Batch:
         return rows
 
 
-def batch_of(recipe: Recipe, n_examples: int, n_shares: int) -> Batch:
+def batch_of(recipe: Recipe, n_examples: int, n_shares: int, *, keeps_zeros: bool = True) -> Batch:
     rng = np.random.default_rng(recipe.seed)
     drawn = random_examples(recipe, N_ROWS)
+    x = drawn.x if keeps_zeros else np.where(rng.random(drawn.x.shape) < 0.05, 0, drawn.x + 0.01).astype(recipe.dtype)
     n_vectors = rounded_up(recipe.layer_sizes[1]) // vectors.LANES
     parts = network_of(recipe, initial_parameters(recipe), min(n_shares, n_vectors))
     workspace, examples = workspace_for(recipe, n_examples), rng.integers(0, N_ROWS, n_examples)
-    naive.find_nonzeros(drawn.x, examples, workspace)
+    naive.find_nonzeros(x, examples, workspace)
     naive.transpose_masks(0, n_examples, workspace)
-    return Batch(recipe, drawn.x, drawn.t, examples, parts, workspace, rng)
+    return Batch(recipe, x, drawn.t, examples, parts, workspace, rng)
 
 
 @st.composite
 def batches(draw: st.DrawFn) -> Batch:
     sizes = draw(st.tuples(st.integers(1, 200), st.integers(1, 140), st.integers(2, 40)))
     recipe = Recipe(layer_sizes=sizes, dtype=draw(st.sampled_from(list(TOLERANCE))), seed=draw(st.integers(0, 1000)))
-    return batch_of(recipe, draw(st.integers(1, 64)), draw(st.integers(1, 3)))
+    return batch_of(recipe, draw(st.integers(1, 64)), draw(st.integers(1, 3)), keeps_zeros=draw(st.booleans()))
 
 
 def assert_close(actual: object, expected: object) -> None:
@@ -122,6 +126,10 @@ INTRINSICS = {
         "add_rows": vectors.add_rows,
         "add_inputs": masks.add_inputs,
         "add_examples": masks.add_examples,
+        "add_inputs_to_several": masks.add_inputs_to_several,
+        "add_examples_to_several": masks.add_examples_to_several,
+        "change_and_add_inputs": masks.change_and_add_inputs,
+        "n_bits": masks.n_bits,
         "mask_of_word": masks.mask_of_word,
         "lowest_bit": masks.lowest_bit,
         "exchange_bits": masks.exchange_bits,
@@ -140,12 +148,15 @@ def test_sums_of_rows_are_those_of_numpy(
 ) -> None:
     rng = np.random.default_rng(seed)
     length, stride = n_vectors * vectors.LANES, n_vectors * vectors.LANES + first
-    out, rows, x = (rng.normal(size=n).astype(dtype) for n in (length + 2, 70 * stride, 80))
+    sizes = vectors.OUTS * stride + 2, 70 * stride, 160, length
+    out, rows, x, changes = (rng.normal(size=n).astype(dtype) for n in sizes)
     starts = rng.integers(0, 70, 70)
     common = out, 2, np.dtype(dtype).type(-0.3), rows, first, stride, length, x
     assert_same(INTRINSICS["add_rows"], "add_rows", (*common, 5, n_rows), 0)
-    for name in ("add_inputs", "add_examples"):
-        assert_same(INTRINSICS[name], name, (*common, 5, starts, np.uint64(mask), 3), 0)
+    for name in ("add_inputs", "add_examples", "add_inputs_to_several", "add_examples_to_several"):
+        assert_same(INTRINSICS[name], name, (*common, 5, starts, np.uint64(mask), 3, stride), 0)
+    args = (*common, 5, 11, changes, np.uint64(mask), 3)
+    assert_same(INTRINSICS["change_and_add_inputs"], "change_and_add_inputs", args, 0, 3)
 
 
 @pytest.mark.parametrize("dtype", list(TOLERANCE))
@@ -155,6 +166,7 @@ def test_a_mask_has_a_bit_for_each_input_that_is_not_zero(dtype: str, mask: int)
     x = np.zeros(masks.WORD + 3, dtype)
     x[3:] = [[0.0, np.nan][mask >> bit & 1] for bit in range(masks.WORD)]  # a NaN is not zero
     assert INTRINSICS["mask_of_word"](x, 3) == naive.mask_of_word(x, 3) == mask
+    assert INTRINSICS["n_bits"](np.uint64(mask)) == naive.n_bits(mask)
     if mask:
         assert INTRINSICS["lowest_bit"](np.uint64(mask)) == naive.lowest_bit(mask)
 
@@ -252,6 +264,17 @@ def test_each_share_of_the_first_layer_is_that_of_numpy(batch: Batch) -> None:
     assert_close(fast.y, slow.y)
 
 
+@settings(max_examples=30, deadline=None)
+@given(recipe=batches().map(lambda batch: batch.recipe), keeps_zeros=st.booleans())
+def test_weights_that_change_as_the_next_example_passes_are_those_that_it_finds(
+    recipe: Recipe, keeps_zeros: bool
+) -> None:
+    batch = batch_of(recipe, 2, 1, keeps_zeros=keeps_zeros)
+    weights, dz = weights_of_share(0, batch.network), batch.rows(0)[:1]
+    args = batch.x, batch.examples[:1], dz, batch.number(-0.3), batch.normal(dz.shape[1]), np.ones_like(dz), weights
+    assert_same(layers.add_first_and_go_on, "add_first_and_go_on", (*args, batch.workspace), 5, 6)
+
+
 def kernels_of(module: Any) -> set[str]:
     """Return the names of the compiled functions that a module defines."""
     dispatcher = type(functions.activate)
@@ -265,8 +288,8 @@ def kernels_of(module: Any) -> set[str]:
 def test_every_kernel_has_a_naive_version_that_is_compared() -> None:
     batch = batch_of(Recipe(layer_sizes=(5, 4, 3)), 3, 1)
     assert kernels_of(functions) - {"exp_float32"} == set(function_calls(batch)), "that one is in exp_in_place"
-    assert kernels_of(layers) == {*layer_calls(batch), "first_layer"} | COMPOSED
-    assert kernels_of(masks) - {"words_of"} == {"find_nonzeros", "transpose_masks"}
+    assert kernels_of(layers) == {*layer_calls(batch), "first_layer", "add_first_and_go_on"} | COMPOSED
+    assert kernels_of(masks) - {"words_of", "lowest_bits", "has_few_zeros"} == {"find_nonzeros", "transpose_masks"}
     compared = {*function_calls(batch), *layer_calls(batch), *INTRINSICS}
     assert all(callable(getattr(naive, name)) for name in compared)
 

@@ -47,6 +47,14 @@ def with_zeros(recipe: Recipe, share: float, n_examples: int = N_EXAMPLES) -> Ex
     return Examples((drawn.x * kept).astype(recipe.dtype), drawn.t, drawn.y)
 
 
+def with_few_zeros(recipe: Recipe, n_examples: int) -> Examples:
+    """Return random examples, one in fifty of whose inputs is zero."""
+    drawn = random_examples(recipe, n_examples)
+    rng = np.random.default_rng(recipe.seed)
+    x = np.where(rng.random(drawn.x.shape) < 0.02, 0, rng.uniform(0.01, 1, drawn.x.shape))
+    return Examples(x.astype(recipe.dtype), drawn.t, drawn.y)
+
+
 def plain(recipe: Recipe) -> Recipe:
     """Return the recipe with the optimizer that it can do."""
     return recipe.replace(optimizer="sgd", momentum=0.0, weight_decay=0.0, learning_rate=0.02)
@@ -95,9 +103,10 @@ def test_batches_of_more_examples_than_a_mask_has_bits_are_those_of_numpy_with_a
 
 
 @pytest.mark.parametrize("n_examples", [1, 20, 64, 130])
-def test_the_parts_of_a_step_are_a_step(compiled_trainer: type[Trainer], n_examples: int) -> None:
+@pytest.mark.parametrize("few_zeros", [True, False])
+def test_the_parts_of_a_step_are_a_step(compiled_trainer: type[Trainer], few_zeros: bool, n_examples: int) -> None:
     recipe = WIDE.replace(batch_size=None)
-    examples = with_zeros(recipe, 0.5, n_examples)
+    examples = with_few_zeros(recipe, n_examples) if few_zeros else with_zeros(recipe, 0.5, n_examples)
     order = batch_order(recipe, n_examples, 0)
     whole, parts = (compiled_trainer(recipe, initial_parameters(recipe)) for _ in range(2))
     assert isinstance(parts, DividesSteps)
@@ -123,16 +132,46 @@ def test_masks_are_transposed_bit_by_bit(compiled_trainer: type[Trainer]) -> Non
         assert [bool(mask >> row & 1) for row in range(64)] == nonzero[6:, i].tolist()
 
 
-def test_a_training_in_pieces_is_the_same_as_in_one(compiled_trainer: type[Trainer]) -> None:
-    recipe = WIDE.replace(dtype="float32")
-    examples = with_zeros(recipe, 0.5, n_examples=60)
-    order = batch_order(recipe, 60, 0)
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("sizes", [(150, 37, 19, 5), (200, 130, 10), (3, 1, 1, 1), (70, 6)])
+@pytest.mark.parametrize("batch_size", [1, 8, 67])
+@pytest.mark.parametrize("few_zeros", [True, False])
+def test_dense_and_sparse_inputs_train_the_weights_of_numpy_and_to_the_bit_the_same_in_pieces(
+    compiled_trainer: type[Trainer], few_zeros: bool, batch_size: int, sizes: tuple[int, ...], bias: bool, dtype: str
+) -> None:
+    recipe = WIDE.replace(
+        layer_sizes=sizes,
+        batch_size=batch_size,
+        bias=bias,
+        dtype=dtype,
+        output_activation="sigmoid",
+        loss="squared_error",
+    )
+    n_examples = 3 * batch_size + 20
+    examples = with_few_zeros(recipe, n_examples) if few_zeros else with_zeros(recipe, 0.5, n_examples)
+    order = batch_order(recipe, n_examples, 0)
     whole, pieces = (compiled_trainer(recipe, initial_parameters(recipe)) for _ in range(2))
-    whole.train_epoch(examples.x, examples.t, order)
-    for start, end in ((0, 8), (8, 40), (40, 60)):
+    reference = NumpyTrainer(recipe, initial_parameters(recipe))
+    losses = [trainer.train_epoch(examples.x, examples.t, order) for trainer in (whole, reference)]
+    for start, end in ((0, batch_size), (batch_size, 3 * batch_size), (3 * batch_size, n_examples)):
         pieces.train_epoch(examples.x, examples.t, order[start:end])
-    for a, b in zip(whole.parameters(), pieces.parameters(), strict=True):
-        assert np.array_equal(a.weight, b.weight)
+    tolerance = 1e-12 if dtype == "float64" else 1e-5
+    assert losses[0] == pytest.approx(losses[1], rel=tolerance)
+    for a, b, expected in zip(whole.parameters(), pieces.parameters(), reference.parameters(), strict=True):
+        for one, other, known in zip(a.arrays(), b.arrays(), expected.arrays(), strict=True):
+            assert np.array_equal(one, other)
+            np.testing.assert_allclose(one, known, rtol=0, atol=tolerance)
+
+
+def test_an_example_that_follows_itself_finds_the_weights_that_it_changed(compiled_trainer: type[Trainer]) -> None:
+    recipe = WIDE.replace(batch_size=1)
+    examples, order = with_few_zeros(recipe, 2), np.array([1, 1, 0, 0, 0])
+    trainers = [make(recipe, initial_parameters(recipe)) for make in (compiled_trainer, NumpyTrainer)]
+    for trainer in trainers:
+        trainer.train_epoch(examples.x, examples.t, order)
+    for found, expected in zip(*(trainer.parameters() for trainer in trainers), strict=True):
+        np.testing.assert_allclose(found.weight, expected.weight, rtol=0, atol=1e-13)
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
@@ -149,7 +188,7 @@ def test_weights_are_the_same_to_the_bit_however_many_threads_there_are(
     from backprop_bench.scratch import compiled_trainer as module
 
     recipe = plain(recipe).replace(dtype=dtype)
-    examples = with_zeros(recipe, zeros)
+    examples = with_zeros(recipe, zeros) if zeros else with_few_zeros(recipe, N_EXAMPLES)
     found = []
     for threads in (1, n_threads):
         with pytest.MonkeyPatch.context() as patched:
