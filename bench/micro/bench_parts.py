@@ -1,100 +1,130 @@
-"""The parts of a training step, the whole step and an epoch: every implementation, a small and a large batch.
+"""The parts of a training step, the whole step and an epoch, for every implementation and batch size.
 
 Every time is measured within one process, one implementation after the other. These times show where an implementation
 spends its time. To compare implementations, use `backprop-bench compare`, which times them in alternation.
 """
 
+import dataclasses
 import functools
-import os
 from collections.abc import Callable
+from time import perf_counter
 
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from backprop_bench.bench.core.implementations import IMPLEMENTATIONS, named_implementation
+from backprop_bench.bench.core.implementations import named_implementation
+from backprop_bench.bench.micro.extent import EPOCH, WHOLE_STEP, epoch_examples
 from backprop_bench.data import (
-    RECIPES,
+    SHARED,
+    Dataset,
     DividesSteps,
     Examples,
-    Recipe,
+    Order,
+    StepParts,
     Trainer,
+    batch_order,
+    fit_recipe,
     initial_parameters,
     load_dataset,
     training_examples,
 )
-from backprop_bench.data import batch_order as order_of
 
-BATCH_SIZES = (1, 512)
-STEP_PARTS = ("forward", "backward", "update")
-EPOCH_EXAMPLES = 256
-ROUNDS = int(os.environ.get("BACKPROP_BENCH_MICRO_ROUNDS", "200"))
-EPOCH_ROUNDS, WARMUP_ROUNDS = max(2, ROUNDS // 50), 1
-
-AVAILABLE = [name for name, known in IMPLEMENTATIONS.items() if known.unavailable() is None and not known.only_by_name]
+_load_once = functools.cache(load_dataset)
 
 
-@functools.cache
-def _examples() -> Examples:
-    return training_examples(RECIPES["shared"], load_dataset("mnist").subset(EPOCH_EXAMPLES))
+@dataclasses.dataclass(frozen=True)
+class Prepared:
+    """A trainer with its initial weights, and the examples of an epoch in their order."""
+
+    trainer: Trainer
+    examples: Examples
+    order: Order
 
 
-def _recipe(batch_size: int) -> Recipe:
-    return RECIPES["shared"].replace(batch_size=batch_size)
+def _prepare(dataset: Dataset, name: str, batch_size: int) -> Prepared:
+    recipe = fit_recipe(SHARED, dataset).replace(batch_size=batch_size)
+    examples = training_examples(recipe, dataset.subset(epoch_examples(batch_size, len(dataset.x_train))))
+    trainer = named_implementation(name).load()(recipe, initial_parameters(recipe))
+    return Prepared(trainer, examples, batch_order(recipe, len(examples.x), 0))
 
 
-def _trainer(name: str, batch_size: int) -> Trainer:
-    recipe = _recipe(batch_size)
-    return named_implementation(name).load()(recipe, initial_parameters(recipe))
+def _run_all(calls: list[Callable[[], object]]) -> None:
+    for call in calls:
+        call()
 
 
-def _label(benchmark: BenchmarkFixture, what: str, name: str, batch_size: int) -> None:
-    benchmark.group = f"{what}, batch {batch_size}"
-    benchmark.name = name
-    benchmark.extra_info |= {"implementation": name, "part": what, "batch_size": batch_size, "within": "one process"}
+@dataclasses.dataclass(frozen=True)
+class Timing:
+    """One benchmark of pytest-benchmark: what it is called, and how it is timed."""
+
+    benchmark: BenchmarkFixture
+    config: pytest.Config
+    name: str
+    batch_size: int
+
+    @property
+    def dataset(self) -> Dataset:
+        """The dataset that was asked for."""
+        return _load_once(self.config.getoption("micro_dataset"))
+
+    def time(self, what: str, n_examples: int, call: Callable[[], object], *before: Callable[[], object]) -> None:
+        """Time a call that trains so many examples, each time after the calls before it."""
+        self.benchmark.group = f"{what}-batch-{self.batch_size}"
+        self.benchmark.name = self.name
+        prepare = functools.partial(_run_all, list(before))
+        rounds = self._rounds(lambda: _run_all([*before, call]))
+        self.benchmark.pedantic(call, setup=prepare, rounds=rounds)
+        assert self.benchmark.stats is not None
+        self.benchmark.extra_info |= {
+            "implementation": self.name,
+            "part": what,
+            "batch_size": self.batch_size,
+            "dataset": self.dataset.name,
+            "examples": n_examples,
+            "us_per_example": 1e6 * self.benchmark.stats.stats.median / n_examples,
+            "within": "one process",
+        }
+
+    def _rounds(self, a_round: Callable[[], object]) -> int:
+        """Return how many rounds fit into the time limit, after warm-up."""
+        a_round()
+        start = perf_counter()
+        a_round()
+        took = max(perf_counter() - start, 1e-9)
+        fitting = int(float(self.config.getoption("benchmark_max_time")) / took)
+        most: int = self.config.getoption("micro_rounds")
+        least: int = self.config.getoption("benchmark_min_rounds")
+        return max(least, min(most, fitting))
 
 
-def _parts(name: str, batch_size: int) -> dict[str, Callable[[], object]]:
-    trainer, examples = _trainer(name, batch_size), _examples()
-    if not isinstance(trainer, DividesSteps):
-        pytest.skip(f"{name} does not divide its steps")
-    order = order_of(_recipe(batch_size), len(examples.x), 0)[:batch_size]
-    return dict(trainer.step_parts(examples.x, examples.t, order))
+@pytest.fixture
+def timing(benchmark: BenchmarkFixture, pytestconfig: pytest.Config, name: str, batch_size: int) -> Timing:
+    return Timing(benchmark, pytestconfig, name, batch_size)
 
 
-@pytest.mark.parametrize("name", AVAILABLE)
-@pytest.mark.parametrize("batch_size", BATCH_SIZES)
-@pytest.mark.parametrize("part", STEP_PARTS)
-def bench_part(benchmark: BenchmarkFixture, part: str, batch_size: int, name: str) -> None:
-    parts = _parts(name, batch_size)
-    before = list(parts)[: list(parts).index(part)]
-
-    def prepare() -> None:
-        for earlier in before:
-            parts[earlier]()
-
-    _label(benchmark, part, name, batch_size)
-    benchmark.pedantic(parts[part], setup=prepare, rounds=ROUNDS, warmup_rounds=WARMUP_ROUNDS)
+def _prepare_step(timing: Timing) -> tuple[StepParts, int]:
+    """Return the parts of a step, and of how many examples it is."""
+    prepared = _prepare(timing.dataset, timing.name, timing.batch_size)
+    if not isinstance(prepared.trainer, DividesSteps):
+        pytest.skip(f"{timing.name} has no method step_parts, so only its epochs are timed")
+    batch = prepared.order[: timing.batch_size]
+    return prepared.trainer.step_parts(prepared.examples.x, prepared.examples.t, batch), len(batch)
 
 
-@pytest.mark.parametrize("name", AVAILABLE)
-@pytest.mark.parametrize("batch_size", BATCH_SIZES)
-def bench_step(benchmark: BenchmarkFixture, batch_size: int, name: str) -> None:
-    parts = _parts(name, batch_size)
-
-    def step() -> None:
-        for run in parts.values():
-            run()
-
-    _label(benchmark, "step", name, batch_size)
-    benchmark.pedantic(step, rounds=ROUNDS, warmup_rounds=WARMUP_ROUNDS)
+def bench_part(timing: Timing, part: str) -> None:
+    parts, n_examples = _prepare_step(timing)
+    if part not in parts:
+        pytest.skip(f"the steps of {timing.name} have no part {part!r}")
+    names = list(parts)
+    timing.time(part, n_examples, parts[part], *(parts[earlier] for earlier in names[: names.index(part)]))
 
 
-@pytest.mark.parametrize("name", AVAILABLE)
-@pytest.mark.parametrize("batch_size", BATCH_SIZES)
-def bench_epoch(benchmark: BenchmarkFixture, batch_size: int, name: str) -> None:
-    trainer, examples = _trainer(name, batch_size), _examples()
-    order = order_of(_recipe(batch_size), len(examples.x), 0)
-    _label(benchmark, f"epoch of {EPOCH_EXAMPLES} examples", name, batch_size)
-    benchmark.pedantic(
-        trainer.train_epoch, args=(examples.x, examples.t, order), rounds=EPOCH_ROUNDS, warmup_rounds=WARMUP_ROUNDS
-    )
+def bench_step(timing: Timing) -> None:
+    parts, n_examples = _prepare_step(timing)
+    timing.time(WHOLE_STEP, n_examples, functools.partial(_run_all, list(parts.values())))
+
+
+def bench_epoch(timing: Timing) -> None:
+    prepared = _prepare(timing.dataset, timing.name, timing.batch_size)
+    x, t, order = prepared.examples.x, prepared.examples.t, prepared.order
+    timing.time(EPOCH, len(order), functools.partial(prepared.trainer.train_epoch, x, t, order))
