@@ -1,9 +1,12 @@
-"""``backprop-bench export``: the records of a run as Parquet."""
+"""``backprop-bench export``: the records of a run as Parquet or CSV."""
 
+import csv
 import importlib.util
+import io
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import click
 import msgspec
@@ -16,34 +19,73 @@ from backprop_bench.data import InputError
 
 WRITER: Final = "pyarrow"
 """The package with which pandas writes Parquet."""
+PARQUET: Final = "parquet"
+CSV: Final = "csv"
+Form = Literal["parquet", "csv"]
 
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default=Path("results/latest"))
 @click.option(
-    "--out", type=click.Path(path_type=Path, dir_okay=False), help="Output file; by default records.parquet in FOLDER."
+    "--format",
+    "form",
+    type=click.Choice([PARQUET, CSV]),
+    help="Output format; by default that of the name in --out, else parquet.",
 )
-def export(folder: Path, out: Path | None) -> None:
-    """Write the records of a run as Parquet: a row per measurement, a column per field, empty where it does not apply.
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Output file; by default records.parquet or records.csv in FOLDER.",
+)
+def export(folder: Path, form: Form | None, out: Path | None) -> None:
+    """Write the records of a run as Parquet or CSV: a row per measurement, a column per field.
 
-    Needs the extra `parquet`.
+    A field that a record does not have is empty. In CSV, lists and objects are written as JSON. Parquet needs the extra
+    `parquet`. For tables as people read them, in LaTeX too, see `show --format`.
 
     \b
     Examples:
       backprop-bench export results/latest
+      backprop-bench export results/latest --format csv
       backprop-bench export results/latest-ladder --out ladder.parquet
     """  # noqa: D301 (click reads the backspace)
-    if importlib.util.find_spec(WRITER) is None:
-        raise InputError(f"Parquet needs {WRITER}, which is not installed; run pip install 'backprop-bench[parquet]'")
-    import pandas as pd  # what no other command needs, and slow to import
-
+    form = form or (CSV if out is not None and out.suffix.lower() == ".csv" else PARQUET)
+    if form == PARQUET and importlib.util.find_spec(WRITER) is None:
+        raise InputError(
+            f"Parquet needs {WRITER}, which is not installed; run pip install 'backprop-bench[parquet]', or take "
+            "--format csv"
+        )
     command_of_run(folder)  # is there a run?
-    frame = pd.DataFrame(map(_columns, read_records(folder))).convert_dtypes()
-    path = out or folder.resolve() / Path(RECORDS).with_suffix(".parquet")
-    click.echo(write_whole(path, frame.to_parquet(engine=WRITER, index=False)))
+    rows = list(map(_columns, read_records(folder)))
+    path = out or folder.resolve() / Path(RECORDS).with_suffix(f".{form}")
+    click.echo(write_whole(path, _to_parquet(rows) if form == PARQUET else _to_csv(rows)))
 
 
 def _columns(record: AnyRecord) -> dict[str, Any]:
     """Return the fields of a record; weights, whose layers are arrays of several shapes, as JSON."""
     fields: dict[str, Any] = msgspec.to_builtins(record)
     return {**fields, "weights": json.dumps(fields["weights"])} if fields.get("weights") is not None else fields
+
+
+def _to_parquet(rows: Sequence[dict[str, Any]]) -> bytes:
+    import pandas as pd  # what no other command needs, and slow to import
+
+    content: bytes = pd.DataFrame(rows).convert_dtypes().to_parquet(engine=WRITER, index=False)
+    return content
+
+
+def _to_csv(rows: Sequence[dict[str, Any]]) -> bytes:
+    """Return a line per row under the names of the columns, in the order in which they first occur.
+
+    Numbers have all their digits, so they are read as they were measured.
+    """
+    columns = dict.fromkeys(name for row in rows for name in row)
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([_csv_cell(row.get(name)) for name in columns] for row in rows)
+    return buffer.getvalue().encode()
+
+
+def _csv_cell(value: object) -> object:
+    return json.dumps(value) if isinstance(value, list | tuple | dict) else value

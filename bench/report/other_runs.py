@@ -103,7 +103,7 @@ def provenance(description: Description) -> str:
     machine = description.environment
     cpu = machine.get("cpu", {})
     parts = [f"A run of {clean(description.created or 'an unknown date')}"]
-    parts.append(_commit(machine) or "of an unknown commit")
+    parts.append(commit(machine) or "of an unknown commit")
     parts.append(f"on {clean(cpu.get('model') or 'an unknown processor')}")
     if description.cpus:
         parts.append(f"cores {spans(description.cpus)}")
@@ -111,19 +111,28 @@ def provenance(description: Description) -> str:
     return ", ".join(parts) + "."
 
 
-def _commit(machine: Mapping[str, Any]) -> str:
+def commit(machine: Mapping[str, Any]) -> str:
+    """Return the commit of an environment in words; empty where it is unknown."""
     checkout = machine.get("checkout") or {}
     changed = " with changes of its own" if checkout.get("dirty") else ""
     return f"commit {clean(checkout['commit'])[:10]}{changed}" if checkout.get("commit") else ""
 
 
-def differences(description: Description, beside: Description) -> list[str]:
-    """Return in words how machine, versions and data of two runs differ; empty where they do not."""
+def differences(
+    description: Description, beside: Description, places: tuple[str, str] = ("there", "here")
+) -> list[str]:
+    """Return in words how machine, versions and data of two runs differ; empty where they do not.
+
+    Parameters
+    ----------
+    places
+        What the two runs are called.
+    """
     here, there = description.environment, beside.environment
     if not here:
         return ["its environment is unknown"]
     reasons = []
-    if _machine(here) != _machine(there):
+    if not same_machine(description, beside):
         reasons.append("another machine, kernel or operating system")
     packages, others = here.get("packages", {}), there.get("packages", {})
     shared = sorted(packages.keys() & others.keys())  # only those that a run needs are in its description
@@ -132,11 +141,18 @@ def differences(description: Description, beside: Description) -> list[str]:
     if changed:
         reasons.append(f"other versions of {listing(changed)}")
     if here.get("source_crc32") != there.get("source_crc32"):
-        commits = f": {_commit(here)} there, {_commit(there)} here" if _commit(here) and _commit(there) else ""
+        known = commit(here) and commit(there)
+        commits = f": {commit(here)} {places[0]}, {commit(there)} {places[1]}" if known else ""
         reasons.append(f"another version of this suite{commits}")
     if description.dataset_crc32 != beside.dataset_crc32:
         reasons.append("another data set")
     return reasons
+
+
+def same_machine(description: Description, beside: Description) -> bool:
+    """Say whether two runs are known to be of the same machine and system."""
+    here, there = description.environment, beside.environment
+    return bool(here) and _machine(here) == _machine(there)
 
 
 def _machine(environment: Mapping[str, Any]) -> tuple[Any, ...]:

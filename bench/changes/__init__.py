@@ -1,0 +1,1 @@
+"""How times have changed between two runs."""
