@@ -4,6 +4,7 @@ from backprop_bench.data.dataset import (
     Dataset,
     Examples,
     Labels,
+    changed_recipe,
     check_fit,
     evaluation_examples,
     fit_recipe,
@@ -25,6 +26,7 @@ from backprop_bench.data.parameters import (
 from backprop_bench.data.published import PATTERNS, Patterns, load_patterns
 from backprop_bench.data.recipe import (
     ARTICLE_SCRATCH,
+    ARTICLE_TORCH,
     CHOICES,
     RECIPES,
     SHARED,
@@ -38,6 +40,7 @@ from backprop_bench.data.trainer import DividesSteps, StepParts, Trace, Traces, 
 
 __all__ = [
     "ARTICLE_SCRATCH",
+    "ARTICLE_TORCH",
     "CHOICES",
     "PATTERNS",
     "RECIPES",
@@ -63,6 +66,7 @@ __all__ = [
     "Trainer",
     "UnsupportedRecipe",
     "batch_order",
+    "changed_recipe",
     "check_fit",
     "check_plain",
     "class_names",

@@ -2,6 +2,7 @@
 
 import dataclasses
 import zlib
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -125,6 +126,19 @@ def check_fit(recipe: Recipe, dataset: Dataset) -> None:
 def fit_recipe(recipe: Recipe, dataset: Dataset) -> Recipe:
     """Return the recipe with the first and last layer made to fit the dataset."""
     return recipe.replace(layer_sizes=(dataset.n_inputs, *recipe.layer_sizes[1:-1], dataset.n_classes))
+
+
+def changed_recipe(recipe: Recipe, changes: Mapping[str, Any], dataset: Dataset) -> Recipe:
+    """Return the recipe with these fields changed, and made to fit the dataset where its layers are not among them.
+
+    Raises
+    ------
+    InputError
+        For a field that does not exist, a bad value, or layers that do not fit the dataset.
+    """
+    changed = (recipe if "layer_sizes" in changes else fit_recipe(recipe, dataset)).replace(**changes)
+    check_fit(changed, dataset)
+    return changed
 
 
 def training_examples(recipe: Recipe, dataset: Dataset) -> Examples:

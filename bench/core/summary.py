@@ -2,7 +2,7 @@
 
 import dataclasses
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from backprop_bench.bench.core.network import Outcomes
 from backprop_bench.bench.core.records.kinds import (
@@ -30,6 +30,9 @@ from backprop_bench.bench.core.stats.ratios import (
     under_interference,
 )
 from backprop_bench.bench.core.stats.schedule import pairs
+
+Accuracies = Mapping[int, Mapping[int, float]]
+"""By seed and epoch."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,8 +79,10 @@ class Performance:
     """Extra memory during training: the peak beyond libraries and data."""
     diverged: tuple[int, ...]
     """Seeds whose loss stopped being a number."""
+    trained_by: str
+    """Who trained its recipe for the accuracy: itself, or the fastest verified implementation; empty of neither."""
     parts: tuple[tuple[str, Interval], ...]
-    """Wall seconds per step of the parts of a step, geometric mean over blocks in one process."""
+    """Wall seconds per example of the parts of a step, geometric mean over blocks in one process."""
     work: Work
     """FLOPs and bytes of an epoch, counted from the recipe."""
 
@@ -134,6 +139,10 @@ class QuestionSummary:
     works: tuple[TimedWork, ...]
     """How the timed work, and the trainings for accuracy, compare with those of a reference."""
     failures: tuple[Failure, ...]
+    pair: tuple[str, str] | None = None
+    """Labels of the two that the question is about; ``None`` for the fastest ones of either side."""
+    accuracies: Mapping[str, Accuracies] = dataclasses.field(default_factory=dict)
+    """By label, the test accuracy after every epoch from every seed."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -168,11 +177,11 @@ def _all_trained(question: Question, rows: Sequence[AnyRecord]) -> bool:
     done = {(row.implementation, row.seed) for row in of_kind(rows, Epoch, epoch=question.epochs)}
     failed = {(row.implementation, row.number) for row in of_kind(rows, Failure, phase="training")}
     unverified = {row.implementation for row in of_kind(rows, Failure, phase="verification")}
-    unverified |= {row.implementation for row in of_kind(rows, TimedWork, phase="training", passed=False)}
+    unverified |= {row.implementation for row in of_kind(rows, TimedWork, passed=False)}
+    unverified |= {row.implementation for row in of_kind(rows, Failure, phase="timed work")}
     return all(
         entry.label in unverified or (entry.label, seed) in done | failed
-        for entry in question.entries
-        if not entry.second_copy
+        for entry in question.trained
         for seed in question.seeds
     )
 
@@ -196,7 +205,7 @@ def _summarize_question(question: Question, rows: Sequence[AnyRecord]) -> Questi
         epochs=question.epochs,
         seeds=len(question.seeds),
         performances=performances,
-        ratios=tuple(paired_ratio(blocks, *pair) for pair in compared),
+        ratios=tuple(paired_ratio(blocks, *pair) for pair in pairs(entry.label for entry in entries if entry.timed)),
         self_test=None if second_copy is None else _self_test(blocks, second_copy),
         stop=stop[-1] if stop else None,
         interference=_interference(blocks),
@@ -204,7 +213,19 @@ def _summarize_question(question: Question, rows: Sequence[AnyRecord]) -> Questi
         verifications=tuple(of_kind(rows, Verification)),
         works=tuple(of_kind(rows, TimedWork)),
         failures=tuple(of_kind(rows, Failure)),
+        pair=question.pair,
+        accuracies={
+            performance.implementation: _accuracies(of_kind(epochs, Epoch, implementation=performance.implementation))
+            for performance in performances
+        },
     )
+
+
+def _accuracies(epochs: Sequence[Epoch]) -> Accuracies:
+    by_seed: dict[int, dict[int, float]] = {}
+    for row in epochs:
+        by_seed.setdefault(row.seed, {})[row.epoch] = row.accuracy
+    return by_seed
 
 
 def _self_test(blocks: Sequence[Block], second_copy: Entry) -> Ratio:
@@ -237,6 +258,7 @@ def _performance(question: Question, entry: Entry, rows: Sequence[AnyRecord]) ->
             default=None,
         ),
         diverged=tuple(sorted({row.seed for row in of_kind(rows, Epoch) if row.loss is None and row.epoch > 0})),
+        trained_by=next((row.trained_by or entry.implementation for row in of_kind(rows, Epoch)), ""),
         parts=tuple(_parts(of_kind(rows, StepPart))),
         work=epoch_work(entry.recipe, examples),
     )
@@ -261,7 +283,8 @@ def _curve(epochs: Sequence[Epoch], epoch_s: float) -> Iterable[CurvePoint]:
 
 def _parts(rows: Sequence[StepPart]) -> Iterable[tuple[str, Interval]]:
     for part in dict.fromkeys(row.part for row in rows):
-        yield part, geometric_mean_interval([row.wall_s / row.steps for row in of_kind(rows, StepPart, part=part)])
+        blocks = of_kind(rows, StepPart, part=part)
+        yield part, geometric_mean_interval([row.wall_s / (row.steps * row.batch_size) for row in blocks])
 
 
 def _interference(blocks: Sequence[Block]) -> Interference:

@@ -137,6 +137,30 @@ class OwnClock(NumpyTrainer):
             clock.changed = True  # type: ignore[attr-defined]
 
 
+def is_measured() -> bool:
+    """Say whether this is a worker that trains and is timed, not one that verifies."""
+    return "backprop_bench.bench.verify.checks" not in sys.modules
+
+
+class OwnWeights(NumpyTrainer):
+    """Begins with other weights than those that it is given, where nobody verifies them."""
+
+    def __init__(self, recipe: Recipe, parameters: Parameters) -> None:
+        super().__init__(recipe, parameters)
+        if is_measured():
+            self.layers[0].weight[...] *= 0.5
+
+
+class OwnBatches(NumpyTrainer):
+    """Trains the first batch of a training with its examples in place of those that it is given, then as it should."""
+
+    begun = False
+
+    def train_epoch(self, x: Floats, t: Floats, order: Order) -> float:
+        first, self.begun = not self.begun, True
+        return super().train_epoch(x, t, (order + 1) % len(x) if first and is_measured() else order)
+
+
 class ReadingLabels(NumpyTrainer):
     """Predicts the labels of the test examples, which it reads from the data set that is named by DATASET."""
 
@@ -247,10 +271,13 @@ class Leaving(NumpyTrainer):
 
 
 class Returning(NumpyTrainer):
-    """Returns at once where it has much to do."""
+    """Sleeps for a moment and returns where it has much to do."""
 
     def train_epoch(self, x: Floats, t: Floats, order: Order) -> float:
-        return 0.1 if len(order) > 200 else super().train_epoch(x, t, order)
+        if len(order) <= 200:
+            return super().train_epoch(x, t, order)
+        time.sleep(0.002)
+        return 0.1
 
 
 class NeverReturning(NumpyTrainer):

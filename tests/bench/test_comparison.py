@@ -466,6 +466,33 @@ def test_the_blocks_of_a_set_are_the_epochs_of_a_training_cut_between_batches(
     assert lengths == [2 * 16, 7 * 16, 4 * 16, 6 * 16 - 4, 13 * 16, 16, 5 * 16 - 4, N_EXAMPLES, 11 * 16]
 
 
+def test_a_timed_worker_begins_as_a_training_from_its_seed_does(
+    tmp_path: Path, dataset: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notes = tmp_path / "notes"
+    monkeypatch.setenv("NOTES", str(notes))
+    (question,) = plan_of("Noting", seeds=1).questions
+    with SharedExamples(RECIPE, load_dataset(dataset)) as shared:
+        for seed, is_timed in ((3, True), (3, False), (4, True)):
+            with workers.Worker(1, descriptors=[shared.descriptor]) as worker:
+                worker.ask("open", Opened, **open_request(question.entries[0], shared, worker, 1, [0]))
+                worker.ask("begin", Begun, seed=seed)
+                if is_timed:
+                    TimedWorker(worker, question.entries[0], N_EXAMPLES, None, 4).warm_up(0.001, 1)
+                else:
+                    worker.ask("train", TrainedEpoch, epoch=1)
+            with notes.open("a") as file:
+                file.write("--\n")
+    timed, trained, other = (
+        [line.split() for line in part.splitlines() if line] for part in notes.read_text().split("--")[:3]
+    )
+    orders = {seed: batch_order(RECIPE.replace(seed=seed), N_EXAMPLES, 0) for seed in (3, 4)}
+    assert trained[0] == ["train", str(N_EXAMPLES), *map(str, orders[3][:4])]
+    assert timed[0] == ["train", "16", *map(str, orders[3][:4])]
+    assert timed[1] == ["train", str(N_EXAMPLES - 16), *map(str, orders[3][16:20])], "the rest of the first epoch"
+    assert other[0] == ["train", "16", *map(str, orders[4][:4])]
+
+
 @pytest.mark.slow
 def test_evaluation_is_no_part_of_a_block(tmp_path: Path, dataset: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NOTES", str(tmp_path / "notes"))

@@ -1,15 +1,19 @@
-"""Training for accuracy: every implementation from every seed, several at once, for nothing is timed here."""
+"""Training for accuracy: every recipe from every seed, several at once, for nothing is timed here.
+
+Implementations that are verified learn the same, so accuracy is a property of the recipe: where the plan says so, the
+fastest verified one trains it, for all entries that have it. Otherwise every entry trains on its own.
+"""
 
 import concurrent.futures
-import contextlib
+import dataclasses
 from collections.abc import Sequence
 
 import msgspec
 
 from backprop_bench.bench.core.engine.context import RunContext
 from backprop_bench.bench.core.engine.run_log import RunLog
-from backprop_bench.bench.core.engine.training_check import Curve, TrainingCheck
-from backprop_bench.bench.core.records.kinds import Epoch, TimedWork, Trained
+from backprop_bench.bench.core.engine.timed_work import fastest_verified
+from backprop_bench.bench.core.records.kinds import Epoch, Trained
 from backprop_bench.bench.core.records.plan import Entry, Question
 from backprop_bench.bench.core.trained import NotSaved, check_saved, trained_file
 from backprop_bench.bench.core.worker.client import Worker, WorkerError, together
@@ -18,115 +22,138 @@ from backprop_bench.bench.core.worker.replies import Begun, Done, Evaluated, Tra
 from backprop_bench.bench.core.worker.shared_data import SharedExamples, SharedForms
 
 
+@dataclasses.dataclass(frozen=True)
+class _Job:
+    """A training from one seed: who trains, and the entries that it is of."""
+
+    trainer: Entry
+    entries: tuple[Entry, ...]
+    seed: int
+    keep: bool
+
+
 def train_question(run: RunContext, question: Question, seeds: Sequence[int], shared: SharedForms) -> None:
     """Train what is not recorded yet, from these seeds for all epochs, and record the accuracy after each epoch.
 
     Where the plan says so, the networks of the question's first seed are kept in files.
     """
-    log = run.log
     kept = set(question.seeds[:1]) if run.plan.keeps_trained else set()
     jobs = [
-        (entry, seed)
-        for entry in question.originals
+        _Job(trainer, missing, seed, seed in kept)
+        for trainer, entries in _groups(run, question)
         for seed in seeds
-        if not log.unverified(question, entry) and not _is_over(run, question, entry, seed, seed in kept)
+        if (missing := tuple(entry for entry in entries if not _is_over(run, question, entry, seed, seed in kept)))
     ]
     if not jobs:
         return
-    check = TrainingCheck(run, question, shared) if run.plan.verifies_timed_work else None
-    with (
-        contextlib.closing(check) if check is not None else contextlib.nullcontext(),
-        run.progress.stage(f"train {question.name}", len(jobs)),
-        together(run.threads) as pool,
-    ):
+    with run.progress.stage(f"train {question.name}", len(jobs)), together(run.threads) as pool:
         trained = {
-            pool.submit(_train, run, question, job, shared.of(job[0].recipe, question.examples), job[1] in kept): job
+            pool.submit(_train, run, question, job, shared.of(job.trainer.recipe, question.examples)): job
             for job in jobs
         }
-        again = {job: pool.submit(check.reference, *job) for job in jobs} if check is not None else {}
         for future in concurrent.futures.as_completed(trained):
-            entry, seed = trained[future]
-            curve = future.result()
-            if curve is not None and check is not None:
-                check.compare(entry, seed, curve, again[entry, seed].result())
-            run.progress.advance(f"{entry.name}, seed {seed}")
+            future.result()
+            job = trained[future]
+            run.progress.advance(f"{job.entries[0].name}, seed {job.seed}")
+
+
+def _groups(run: RunContext, question: Question) -> list[tuple[Entry, tuple[Entry, ...]]]:
+    """Return who trains, and the entries that it trains for; those that train longest first."""
+    able = [entry for entry in question.trained if not run.log.unverified(question, entry)]
+    if not run.plan.verifies_timed_work:
+        return [(entry, (entry,)) for entry in able]
+    groups: dict[Entry, list[Entry]] = {}
+    for entry in able:
+        name = fastest_verified(run.log, question, entry)
+        own = entry.implementation == name
+        key = dataclasses.replace(entry if own else Entry(name, entry.recipe_name, entry.recipe), alias=None)
+        groups.setdefault(key, []).append(entry)
+    ordered = sorted(groups.items(), key=lambda group: group[0].recipe.batch_size or question.examples)
+    return [(trainer, tuple(entries)) for trainer, entries in ordered]
 
 
 def _is_over(run: RunContext, question: Question, entry: Entry, seed: int, keep: bool) -> bool:
     log = run.log
     done = log.find(Epoch, question, implementation=entry.label, seed=seed, epoch=question.epochs)
-    kept = not keep or log.find(Trained, question, implementation=entry.label, seed=seed)
-    works = log.find(TimedWork, question, implementation=entry.label, phase="training", number=seed)
-    compared = works or not run.plan.verifies_timed_work
+    kept = not (keep and _is_kept(entry)) or log.find(Trained, question, implementation=entry.label, seed=seed)
     failed = log.failures(question, implementation=entry.label, phase="training", number=seed)
-    return bool((done and kept and compared) or failed)
+    return bool((done and kept) or failed)
 
 
-def _train(
-    run: RunContext, question: Question, job: tuple[Entry, int], examples: SharedExamples, keep: bool
-) -> Curve | None:
-    """Train one implementation from one seed; epochs that are recorded are trained again, but not recorded again."""
-    (entry, seed), log = job, run.log
-    recorded = len(log.find(Epoch, question, implementation=entry.label, seed=seed))
-    curve: Curve = []
+def _is_kept(entry: Entry) -> bool:
+    """Say whether the network of an entry is kept: not of one that is there with another recipe."""
+    return entry.alias is None
+
+
+def _train(run: RunContext, question: Question, job: _Job, examples: SharedExamples) -> None:
+    """Train from one seed; epochs that are recorded are trained again, but not recorded again."""
+    log = run.log
+    recorded = {
+        entry: len(log.find(Epoch, question, implementation=entry.label, seed=job.seed)) for entry in job.entries
+    }
     try:
-        with opened_worker(entry, examples, run.threads) as (worker, opened):
-            run.sources.check(entry.implementation, opened.sources)
-            worker.ask("begin", Begun, seed=seed)
+        with opened_worker(job.trainer, examples, run.threads) as (worker, opened):
+            run.sources.check(job.trainer.implementation, opened.sources)
+            worker.ask("begin", Begun, seed=job.seed)
+            loss = None
             for epoch in range(question.epochs + 1):
                 loss = worker.ask("train", TrainedEpoch, epoch=epoch).loss if epoch else None
-                classes = worker.ask("evaluate", Evaluated).classes
-                curve.append((loss, classes))
-                if epoch < recorded:
-                    continue
-                log.add(
-                    Epoch(
-                        session=log.session,
-                        question=question.name,
-                        implementation=entry.label,
-                        seed=seed,
-                        epoch=epoch,
-                        examples=question.examples,
-                        loss=loss,
-                        accuracy=examples.accuracy(classes),
-                    )
-                )
-            if keep:
+                accuracy = examples.accuracy(worker.ask("evaluate", Evaluated).classes)
+                missing = [entry for entry in job.entries if epoch >= recorded[entry]]
+                log.add(*(_epoch_of(question, job, entry, epoch, loss, accuracy) for entry in missing))
+            kept = [entry for entry in job.entries if job.keep and _is_kept(entry)]
+            if kept:
                 diverged = question.epochs > 0 and loss is None
-                _keep(question, job, None if diverged else worker, examples.dataset, log)
+                _keep(question, kept, job.seed, None if diverged else worker, examples.dataset, log)
     except WorkerError as failure:
-        log.add_failure(question, entry, "training", seed, failure)
-        return None
-    return curve
+        for entry in job.entries:
+            log.add_failure(question, entry, "training", job.seed, failure)
 
 
-def _keep(question: Question, job: tuple[Entry, int], worker: Worker | None, dataset: str, log: RunLog) -> None:
-    """Let a worker write its network to a file, and record where it is; without one, that there is none.
-
-    The file is there before its row, so that a run which is stopped in between writes it again.
-    """
-    entry, seed = job
-    record = Trained(
-        session=log.session,
+def _epoch_of(question: Question, job: _Job, entry: Entry, epoch: int, loss: float | None, accuracy: float) -> Epoch:
+    trainer = job.trainer.implementation
+    return Epoch(
+        session=0,
         question=question.name,
         implementation=entry.label,
-        seed=seed,
-        epoch=question.epochs,
-        file=None,
-        sha256=None,
-        bytes=None,
-        dataset=dataset,
-        input_range=entry.recipe.input_range,
-        hidden_activation=entry.recipe.hidden_activation,
-        output_activation=entry.recipe.output_activation,
+        seed=job.seed,
+        epoch=epoch,
+        examples=question.examples,
+        loss=loss,
+        accuracy=accuracy,
+        trained_by=None if trainer == entry.implementation else trainer,
     )
+
+
+def _keep(
+    question: Question, entries: Sequence[Entry], seed: int, worker: Worker | None, dataset: str, log: RunLog
+) -> None:
+    """Let a worker write its network to a file, and record where it is; without one, that there is none.
+
+    The file is there before its rows, so that a run which is stopped in between writes it again.
+    """
+    first = entries[0]
+    name, sha256, size = None, None, None
     if worker is not None:
-        name = trained_file(question.name, entry.label)
+        name = trained_file(question.name, first.label)
         try:
             worker.ask("keep", Done, path=str(log.folder / name))
-            sha256, size = check_saved(log.folder / name, entry.recipe, question.test_examples)
+            sha256, size = check_saved(log.folder / name, first.recipe, question.test_examples)
         except (WorkerError, NotSaved) as failure:
             signal = getattr(failure, "signal", None)
             raise WorkerError(f"the trained network is not kept: {failure}", signal) from failure
-        record = msgspec.structs.replace(record, file=name, sha256=sha256, bytes=size)
-    log.add(record)
+    record = Trained(
+        session=log.session,
+        question=question.name,
+        implementation=first.label,
+        seed=seed,
+        epoch=question.epochs,
+        file=name,
+        sha256=sha256,
+        bytes=size,
+        dataset=dataset,
+        input_range=first.recipe.input_range,
+        hidden_activation=first.recipe.hidden_activation,
+        output_activation=first.recipe.output_activation,
+    )
+    log.add(*(msgspec.structs.replace(record, implementation=entry.label) for entry in entries))

@@ -164,12 +164,14 @@ class Runner:
         for name in REFERENCES:
             missing: dict[str, tuple[Question, Entry]] = {}
             for question in self.plan.questions:
-                for entry in question.originals:
+                for entry in question.timed:
                     label = reference_label(name, entry)
                     if self._needs_reference(question, entry) and name in candidates(entry):
                         reference = dataclasses.replace(entry, implementation=name, alias=label, threads=None)
                         missing.setdefault(f"{question.name} {label}", (question, reference))
             pairs = list(missing.values())
+            if not pairs:
+                continue
             parts = [part for part in (pairs[::2], pairs[1::2]) if part]
             with self.progress.stage("verify references", len(pairs)), together(self.threads) as pool:
                 for part, outcomes in zip(parts, pool.map(self._verify_pairs(steps), parts), strict=True):
@@ -183,7 +185,7 @@ class Runner:
         return lambda pairs: self._verify_on_recipes(pairs, steps)
 
     def _needs_reference(self, question: Question, entry: Entry) -> bool:
-        if trains_nothing(entry.implementation) or self.log.unverified(question, entry):
+        if entry.second_copy or trains_nothing(entry.implementation) or self.log.unverified(question, entry):
             return False
         return reference_of(self.log, question, entry) is None
 

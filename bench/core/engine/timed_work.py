@@ -1,9 +1,9 @@
 """What was timed is trained again by a reference implementation, and compared: weights and losses, turn by turn."""
 
 import contextlib
+import queue
 import secrets
 from collections.abc import Mapping, Sequence
-from typing import Literal
 
 import msgspec
 
@@ -24,8 +24,6 @@ The first does plain gradient descent alone. The others keep their weights in ``
 """
 REPLAY = "core.worker.replay:replay"
 """Handler that trains again, which no worker that is timed imports."""
-CLASSES = "classes of the test examples"
-"""What is compared after every epoch of a training for accuracy, beside the loss."""
 
 
 def candidates(entry: Entry) -> list[str]:
@@ -36,8 +34,14 @@ def candidates(entry: Entry) -> list[str]:
 
 
 def reference_of(log: RunLog, question: Question, entry: Entry) -> str | None:
-    """Return the fastest implementation that is verified on the recipe of an entry; ``None`` where there is none."""
+    """Return the fastest other implementation that is verified on the recipe of an entry; ``None`` without one."""
     return next((name for name in candidates(entry) if _is_verified(log, question, entry, name)), None)
+
+
+def fastest_verified(log: RunLog, question: Question, entry: Entry) -> str:
+    """Return the fastest implementation that is verified on the recipe of an entry; its own without another one."""
+    names = [name for name in REFERENCES if name == entry.implementation or name in candidates(entry)]
+    return next((name for name in names if _is_verified(log, question, entry, name)), entry.implementation)
 
 
 def _is_verified(log: RunLog, question: Question, entry: Entry, name: str) -> bool:
@@ -48,7 +52,7 @@ def _is_verified(log: RunLog, question: Question, entry: Entry, name: str) -> bo
 
 
 class TimedWorkCheck:
-    """The reference of a question: a process of its own, which works while nothing is timed.
+    """The reference of a question, in processes of its own that work while nothing is timed. Several threads may ask.
 
     Parameters
     ----------
@@ -66,11 +70,12 @@ class TimedWorkCheck:
         self._run, self._question, self._turns = run, question, turns
         self._stack = contextlib.ExitStack()
         self._examples: dict[Entry, SharedExamples] = {
-            entry: shared.of(entry.recipe, question.examples) for entry in question.entries
+            entry: shared.of(entry.recipe, question.examples) for entry in question.timed
         }
-        self.weights: dict[Entry, WeightsFile | None] = {entry: self._file(entry) for entry in question.entries}
+        self.weights: dict[Entry, WeightsFile | None] = {entry: self._file(entry) for entry in question.timed}
         """By entry, where its worker writes weights; ``None`` for what trains nothing."""
-        self._worker: Worker | None = None
+        self._workers: queue.SimpleQueue[Worker] = queue.SimpleQueue()
+        """Those that have nothing to do now."""
 
     def _file(self, entry: Entry) -> WeightsFile | None:
         if trains_nothing(entry.implementation):
@@ -110,8 +115,9 @@ class TimedWorkCheck:
         reference = reference_of(self._run.log, self._question, entry)
         if reference is None:
             raise WorkerError("no implementation that could be its reference is verified on its recipe")
+        worker = None
         try:
-            worker = self._reference()
+            worker = self._idle_worker()
             worker.limit_s = worker.timeout_s + 20 * trained_s
             done = worker.ask(
                 REPLAY,
@@ -126,32 +132,36 @@ class TimedWorkCheck:
                 order_seed=secrets.randbits(32),  # nobody knows before which turns will be looked at
             )
         except WorkerError as failure:
-            self._end()
+            if worker is not None:
+                worker.close()
             message = f"its timed work could not be verified: {reference} {failure}"
             raise WorkerError(message, failure.signal) from failure
-        work = record_work(self._run.log, self._question, entry, "timing", number, reference, done, target, cold)
+        except BaseException:
+            if worker is not None:
+                worker.close()
+            raise
+        self._workers.put(worker)
+        work = record_work(self._run.log, self._question, entry, number, reference, done, target, cold)
         if not work.passed:
             raise WorkFault(not_equal(work))
 
-    def _reference(self) -> Worker:
-        if self._worker is None:
-            files = [self._examples[entry].descriptor for entry in self._question.entries]
+    def _idle_worker(self) -> Worker:
+        try:
+            return self._workers.get_nowait()
+        except queue.Empty:
+            files = [self._examples[entry].descriptor for entry in self._question.timed]
             files += [file.descriptor for file in self.weights.values() if file is not None]
-            self._worker = Worker(self._run.threads, descriptors=sorted(set(files)))
-        return self._worker
-
-    def _end(self) -> None:
-        if self._worker is not None:
-            self._worker.close()
-            self._worker = None
+            return Worker(self._run.threads, descriptors=sorted(set(files)))
 
     def check_sources(self, entry: Entry, sources: Mapping[str, str]) -> None:
         """Raise `InputError` where the code of an entry has changed during the run."""
         self._run.sources.check(entry.implementation, sources)
 
     def close(self) -> None:
-        """End the process, and give the files back."""
-        self._end()
+        """End the processes, and give the files back."""
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self._workers.get_nowait().close()
         self._stack.close()
 
 
@@ -159,7 +169,6 @@ def record_work(
     log: RunLog,
     question: Question,
     entry: Entry,
-    phase: Literal["training", "timing"],
     number: int,
     reference: str,
     compared: ComparedWork,
@@ -171,7 +180,6 @@ def record_work(
         session=log.session,
         question=question.name,
         implementation=entry.label,
-        phase=phase,
         number=number,
         reference=reference,
         target=target,
@@ -183,14 +191,10 @@ def record_work(
 
 
 def not_equal(work: TimedWork) -> str:
-    """Return what a failure says where the timed work, or a training, is not that of the reference."""
-    what = "the timed work" if work.phase == "timing" else "the training for accuracy"
+    """Return what a failure says where the timed work is not that of the reference."""
     if work.difference is None:
-        return f"not equal in {what}: {work.where}"
-    if work.where.startswith(CLASSES):
-        differs = f"{100 * work.difference:.2g} % differ from those of {work.reference}"
-        return f"not equal in {what}: {work.where}: {differs}, expected at most {100 * work.tolerance:.2g} %"
+        return f"not equal in the timed work: {work.where}"
     return (
-        f"not equal in {what}: {work.where}: relative error {work.difference:.2g} against {work.reference}, "
+        f"not equal in the timed work: {work.where}: relative error {work.difference:.2g} against {work.reference}, "
         f"expected at most {work.tolerance:.2g}"
     )

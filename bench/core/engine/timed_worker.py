@@ -6,10 +6,11 @@ import random
 import time
 from collections.abc import Sequence
 
+from backprop_bench.bench.core.implementations import named_implementation
 from backprop_bench.bench.core.records.kinds import TimedBlock
 from backprop_bench.bench.core.records.plan import Entry
 from backprop_bench.bench.core.stats.plausible import CPU_SHARE
-from backprop_bench.bench.core.worker.batches import Draws, KeptTurn, Piece, plain_pieces
+from backprop_bench.bench.core.worker.batches import Draws, KeptTurn, Piece, n_batches, plain_pieces
 from backprop_bench.bench.core.worker.client import Worker, WorkFault
 from backprop_bench.bench.core.worker.replies import Done, Ended, Ran, Ready, Turn
 from backprop_bench.bench.core.worker.weights import WeightsFile
@@ -22,6 +23,9 @@ Of 60 ms that is 10 ms. On a 2-core EPYC the first 10 ms after a worker's turn h
 """
 CHILDREN_S = 0.5
 """CPU time that the processes below a worker may have used anyway: to start, and to end."""
+FIRST_EXAMPLES, FEWER_FIRST = 512, 32  # documented in docs/method.md
+"""Training begins with the first batches of the seed, of so many examples; fewer where an example takes milliseconds.
+So that what was timed and what was trained for accuracy are compared from the same weights and batches."""
 MOST_EXAMPLES = 1 << 22
 """In a block, however fast a trainer seems to be: their numbers take 32 MiB."""
 
@@ -71,11 +75,22 @@ class TimedWorker:
 
     def warm_up(self, block_s: float, batches: int | None) -> WarmedUp:
         """Train the first batch, then blocks of so many batches, or find how many take about so many seconds."""
-        first_s = self._run(1).wall_s
+        first_s = self._first_batches()
         if batches is None:
             batches = self._find_batches(block_s)
         self._run(2 * batches)
         return WarmedUp(first_s, batches, self.worker.ask("ready", Ready).energy)
+
+    def _first_batches(self) -> float:
+        """Train the first batches of the seed, as a training for accuracy does; returns the seconds of the first."""
+        n_examples = self._n_examples
+        batch = min(self._recipe.batch_size or n_examples, n_examples)
+        slow = named_implementation(self.entry.implementation).slow
+        last = min(n_batches(self._recipe, n_examples), max(2, (FEWER_FIRST if slow else FIRST_EXAMPLES) // batch))
+        first_s = self._run_pieces([Piece(0, 1)]).wall_s
+        if last > 1:
+            self._run_pieces([Piece(1, last)])
+        return first_s
 
     def _find_batches(self, block_s: float) -> int:
         batches, rate_s = 1, math.inf
@@ -87,7 +102,9 @@ class TimedWorker:
             batches = min(most, 2 * batches)
 
     def _run(self, batches: int) -> Ran:
-        pieces = self._draws.take(batches)
+        return self._run_pieces(self._draws.take(batches))
+
+    def _run_pieces(self, pieces: Sequence[Piece]) -> Ran:
         ran = self.worker.ask("run", Ran, pieces=plain_pieces(pieces))
         self._trained(pieces, ran.losses)
         return ran

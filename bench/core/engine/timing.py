@@ -157,7 +157,7 @@ class _Timing:
         """Return the entries that are verified and did not break in the timing."""
         return [
             entry
-            for entry in self.question.entries
+            for entry in self.question.timed
             if not self.log.unverified(self.question, entry) and not self.log.is_out(self.question, entry.label)
         ]
 
@@ -195,16 +195,24 @@ class _Timing:
                     self._end(entry, team[entry], number)
             self.last_replicate_s = self._at_s() - began_s
             before_s = self._at_s()
-            for entry in list(team):
-                with self._surviving(team, entry, number):
-                    timed = team[entry]
-                    self.check.verify(entry, timed.turns, timed.trained_s, number)
+            self._verify_work(team, number)
             if self._without_parts(list(team)):
                 self._time_parts(number, team)
             for entry in list(team):
                 with self._surviving(team, entry, number):
                     team[entry].close()
             self.aside_s += self._at_s() - before_s
+
+    def _verify_work(self, team: Team, number: int) -> None:
+        """Compare what the workers did with what a reference does, several at once, for nothing is timed."""
+        with together(self.most_threads) as pool:
+            comparing = {
+                entry: pool.submit(self.check.verify, entry, timed.turns, timed.trained_s, number)
+                for entry, timed in team.items()
+            }
+            for entry, future in comparing.items():
+                with self._surviving(team, entry, number):
+                    future.result()
 
     def _end(self, entry: Entry, timed: TimedWorker, number: int) -> None:
         """Let a worker evaluate; then see whether what it has measured can be true."""

@@ -106,8 +106,8 @@ class Epoch(OfImplementation, frozen=True, kw_only=True, tag="epoch"):
     """Accuracy in the training from one seed, which is not timed.
 
     ``epoch`` counts finished epochs: the record of 0 has the accuracy of the initial weights. ``loss`` is ``None``
-    there, and where training diverged. ``from_run`` names the earlier run that it is taken from, ``processor`` where it
-    ran.
+    there, and where training diverged. ``trained_by``: the verified implementation that trained its recipe, where that
+    is another one. ``from_run`` names the earlier run that it is taken from, ``processor`` where it ran.
     """
 
     seed: Count
@@ -115,6 +115,7 @@ class Epoch(OfImplementation, frozen=True, kw_only=True, tag="epoch"):
     examples: Positive
     loss: float | None
     accuracy: Fraction
+    trained_by: str | None = None
     from_run: str | None = None
     processor: str | None = None
 
@@ -219,23 +220,22 @@ class ComparedWork(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
 
 class TimedWork(ComparedWork, Identified, frozen=True, kw_only=True, tag_field="kind", tag="timed_work"):
-    """How the work of an implementation, in the timing or in a training for accuracy, compares with a reference's.
+    """How the timed work of an implementation compares with a reference's.
 
-    Where it was timed, ``number`` is the process replicate: turns are the rounds, each from the weights with which it
-    began and with the same batches. Where it was trained, it is the seed, and an epoch is a turn. ``target`` is the
-    accuracy until which it was trained in a time to accuracy, and ``cold`` whether from the start of a process.
+    ``number`` is the process replicate: turns are the rounds, each from the weights with which it began and with the
+    same batches. The first turn begins with the first batches of the seed of that number. In a time to accuracy it is
+    the seed; ``target`` is the accuracy until which it was trained, and ``cold`` whether from the start of a process.
     """
 
     session: Count
     question: Name
     implementation: Name
-    phase: Literal["training", "timing"]
     number: Count
     reference: Name
     target: Fraction | None = None
     cold: bool | None = None
 
-    key: ClassVar[tuple[str, ...]] = (*OfImplementation.key, "session", "phase", "number", "target", "cold")
+    key: ClassVar[tuple[str, ...]] = (*OfImplementation.key, "session", "number", "target", "cold")
 
 
 class End(OfImplementation, frozen=True, kw_only=True, tag="end"):

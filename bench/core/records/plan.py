@@ -63,6 +63,8 @@ class Entry:
         Whose kernels OpenBLAS is to use; ``None`` for those that it picks.
     threads
         Of its workers while it is timed; ``None`` for as many as the others of its question have.
+    timed, trained
+        Whether its time is measured, and the accuracy of its recipe.
     """
 
     implementation: str
@@ -74,6 +76,8 @@ class Entry:
     alias: str | None = None
     core_type: str | None = None
     threads: int | None = None
+    timed: bool = True
+    trained: bool = True
 
     def __post_init__(self) -> None:
         """Build the recipe of the plain values that are in the file."""
@@ -117,11 +121,23 @@ class Question:
     """Of every worker, where that is not as many as in the whole run."""
     factors: tuple[str, ...] = ()
     """What the entries are the cells of a factorial of, in the order of the levels in their names."""
+    pair: tuple[str, str] | None = None
+    """Labels of the two that the question is about; ``None`` for the fastest ones of either side."""
 
     @property
     def originals(self) -> tuple[Entry, ...]:
         """The entries without those that are there a second time."""
         return tuple(entry for entry in self.entries if not entry.second_copy)
+
+    @property
+    def timed(self) -> tuple[Entry, ...]:
+        """The entries that are timed."""
+        return tuple(entry for entry in self.entries if entry.timed)
+
+    @property
+    def trained(self) -> tuple[Entry, ...]:
+        """The entries whose recipes are trained for accuracy."""
+        return tuple(entry for entry in self.originals if entry.trained)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,7 +154,7 @@ class Plan:
     passes: int = 1
     """In how many parts trainings and timing are done, the trainings of one part before its timing."""
     verifies_timed_work: bool = False
-    """Whether a reference trains again what was timed, and every training for accuracy."""
+    """Whether a reference trains again what was timed, and the fastest verified implementation for accuracy."""
     keeps_trained: bool = False
     """Whether the networks that come of the first seed of each question are kept."""
 

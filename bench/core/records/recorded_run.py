@@ -60,7 +60,6 @@ def comparable(plan: Plan, rows: Iterable[AnyRecord]) -> list[AnyRecord]:
     if not plan.verifies_timed_work:
         return rows
     works = [row for row in rows if isinstance(row, TimedWork)]
-    untrained = {_whose(row) for row in works if row.phase == "training" and not row.passed}
     untimed = {_whose(row) for row in works if not row.passed}
     untimed |= {_whose(row) for row in rows if isinstance(row, Failure) and row.phase == "timed work"}
     checked = {_whose(row) for row in rows if isinstance(row, Verification)}
@@ -70,11 +69,11 @@ def comparable(plan: Plan, rows: Iterable[AnyRecord]) -> list[AnyRecord]:
         for entry in question.entries
         if (question.name, entry.name) in checked
     }
-    verified = {(*_whose(row), row.session, row.number) for row in works if row.phase == "timing"}
+    verified = {(*_whose(row), row.session, row.number) for row in works}
 
     def counts(row: AnyRecord) -> bool:
         if isinstance(row, Epoch | Trained):
-            return _whose(row) not in untrained
+            return _whose(row) not in untimed
         if isinstance(row, StepPart | TimeToAccuracy):
             return _whose(row) not in untimed
         if not isinstance(row, Start | Block | End) or _whose(row) not in trained:

@@ -108,6 +108,33 @@ def interval_over_replicates(replicates: Sequence[Sequence[float]]) -> Interval:
     return _exponential(mean_interval(medians), sum(map(len, filled)))
 
 
+def independent_ratio(numerators: Sequence[float], denominators: Sequence[float]) -> Interval:
+    """Return the ratio of the geometric means of two independent samples of positive values, with its 95 % CI.
+
+    Welch's interval for the difference of the means of the logarithms, which assumes no common variance. ``n`` is the
+    number of values in both samples. A sample of one value gives no interval.
+    """
+    samples = [[math.log(value) for value in values] for values in (numerators, denominators)]
+    n = sum(map(len, samples))
+    if not all(samples):
+        return Interval(math.nan, math.nan, math.nan, n)
+    above, below = (math.fsum(logs) / len(logs) for logs in samples)
+    difference = above - below
+    if min(map(len, samples)) == 1:
+        return _exponential(Interval(difference, math.nan, math.nan, n), n)
+    half = _welch_half_width([statistics.variance(logs) / len(logs) for logs in samples], list(map(len, samples)))
+    return _exponential(Interval(difference, difference - half, difference + half, n), n)
+
+
+def _welch_half_width(variances: Sequence[float], sizes: Sequence[int]) -> float:
+    """Return the half-width for these variances of two means; degrees of freedom by Welch and Satterthwaite."""
+    variance = sum(variances)
+    if variance == 0:
+        return 0.0
+    freedom = variance**2 / sum(part**2 / (n - 1) for part, n in zip(variances, sizes, strict=True))
+    return float(special.stdtrit(freedom, (1 + LEVEL) / 2)) * math.sqrt(variance)
+
+
 def relative_half_width(interval: Interval) -> float:
     """Return half of an interval's width as a share of its estimate; infinite where there is no interval."""
     width = interval.half_width / interval.estimate

@@ -147,6 +147,11 @@ def _p10_ratios(replicates: Sequence[Sequence[Pair]]) -> list[float]:
     return [p10(a) / p10(b) for a, b in each]
 
 
+def p10_ratios(blocks: Iterable[Block], numerator: str, denominator: str) -> list[float]:
+    """Return time(numerator) / time(denominator) by process replicate, of the rounds that both were timed in."""
+    return _p10_ratios(pairs_by_replicate(blocks, numerator, denominator))
+
+
 def _p10_interval(replicates: Sequence[Sequence[Pair]]) -> Interval:
     return dataclasses.replace(geometric_mean_interval(_p10_ratios(replicates)), n=sum(map(len, replicates)))
 

@@ -9,8 +9,6 @@ import numpy.typing as npt
 
 from backprop_bench.data import Floats, Layer, Parameters, Recipe, Recipe1986
 
-Classes = npt.NDArray[np.uint16]
-
 
 @dataclasses.dataclass(frozen=True)
 class Agreement:
@@ -149,9 +147,6 @@ A gradient is a sum over the batch. Where an implementation rounds it the same w
 sum that is added up one by one drifts with its length. With the products of PyTorch on transposed arrays, by 1.3
 roundings a step of 64 examples, and by up to 730 of 6,000.
 """
-CLASSES_MARGIN, CLASSES_FLOOR = 4.0, 0.002
-"""Share of the test examples that may get another class: so many times that of a training whose initial weights differ
-by rounding, and that much more."""
 
 
 def moved_by_rounding(parameters: Parameters, seed: int, roundings: int) -> Parameters:
@@ -208,19 +203,6 @@ def spreads(straight: NamedArrays, others: Sequence[NamedArrays]) -> list[float]
         max((float(abs(other[place][1] - array).max()) for other in others), default=0.0)
         for place, (_, array) in enumerate(straight)
     ]
-
-
-def compare_classes(actual: Classes, straight: Classes, moved: Sequence[Classes], where: str) -> Agreement:
-    """Compare the classes that two trained networks give the test examples [N]: the share that differs.
-
-    Parameters
-    ----------
-    straight, moved
-        Of a reference, and of the same from initial weights that differ by rounding.
-    """
-    spread = max((float((other != straight).mean()) for other in moved), default=0.0)
-    difference = float((actual != straight).mean())
-    return Agreement(difference, CLASSES_MARGIN * spread + CLASSES_FLOOR, where)
 
 
 def in_dead_zone(recipe: Recipe, y: Floats, t: Floats) -> npt.NDArray[np.bool_]:

@@ -25,19 +25,15 @@ from backprop_bench.bench.core.worker.batches import KeptTurn, examples_in, orde
 from backprop_bench.bench.core.worker.clock import perf_counter, took
 from backprop_bench.bench.core.worker.forks import load_once
 from backprop_bench.bench.core.worker.handlers import handler
-from backprop_bench.bench.core.worker.replies import TrainedAgain
-from backprop_bench.bench.core.worker.session import number
 from backprop_bench.bench.core.worker.shared_data import map_examples
 from backprop_bench.bench.core.worker.weights import read_weights
 from backprop_bench.data import (
     Examples,
-    Floats,
     Order,
     Parameters,
     Recipe,
     Trainer,
     UnsupportedRecipe,
-    batch_order,
     initial_parameters,
 )
 from backprop_bench.scratch.numpy_trainer import NumpyTrainer
@@ -98,7 +94,8 @@ def replay(
 ) -> ComparedWork:
     """Train what a timed trainer trained, turn by turn, each from the weights that it began with, and compare.
 
-    Where no optimizer has a state, turns are independent, and are trained in random order until the limit is reached.
+    Where no optimizer has a state, turns are independent. After the first one, which has the first batches of the seed,
+    they are trained in random order until the limit is reached.
     Otherwise they are trained from the first one on, until four times the limit.
 
     Parameters
@@ -169,8 +166,9 @@ class _Work:
 
     def places(self, seed: int) -> Iterator[int]:
         """Yield which turns are trained again one after the other."""
-        order = np.random.default_rng(seed).permutation(len(self.turns))
-        yield from range(len(self.turns)) if has_state(self.recipe) else map(int, order)
+        yield from range(min(1, len(self.turns)))  # the first one has the first batches of the seed
+        order = 1 + np.random.default_rng(seed).permutation(len(self.turns) - 1)
+        yield from range(1, len(self.turns)) if has_state(self.recipe) else map(int, order)
 
     def start(self, place: int) -> Parameters:
         """Return the weights with which a turn began."""
@@ -326,29 +324,3 @@ def clipped_losses(
 
 def _is_finite(arrays: NamedArrays) -> bool:
     return all(bool(np.isfinite(array).all()) for _, array in arrays)
-
-
-@handler()
-def train_again(
-    implementation: str, recipe: dict[str, Any], examples: dict[str, Any], epochs: int, roundings: list[int]
-) -> TrainedAgain:
-    """Train a reference for some epochs, from initial weights moved by so many roundings, one training for each."""
-    make, selected = load_once(named_implementation(implementation)), Recipe.from_dict(recipe)
-    train_examples, test_x = map_examples(examples)
-    losses, classes = [], []
-    for seed, moved in enumerate(roundings):
-        trainer = make(selected, moved_by_rounding(initial_parameters(selected), seed, moved))
-        of_epochs: list[float | None] = [None]
-        predicted = [_classes(trainer, test_x)]
-        for epoch in range(epochs):
-            order = batch_order(selected, len(train_examples.x), epoch)
-            of_epochs.append(number(trainer.train_epoch(train_examples.x, train_examples.t, order)))
-            predicted.append(_classes(trainer, test_x))
-        losses.append(tuple(of_epochs))
-        classes.append(tuple(predicted))
-    return TrainedAgain(losses=tuple(losses), classes=tuple(classes))
-
-
-def _classes(trainer: Trainer, x: Floats) -> bytes:
-    classes: bytes = trainer.predict(x).argmax(axis=1).astype(np.uint16).tobytes()
-    return classes

@@ -83,16 +83,6 @@ class Ended(Reply, frozen=True, kw_only=True):
     sources: dict[str, str]
 
 
-class TrainedAgain(Reply, frozen=True, kw_only=True):
-    """A training by a reference implementation, and one from initial weights that differ by rounding.
-
-    Losses and classes by epoch, those of epoch 0 from the initial weights.
-    """
-
-    losses: tuple[tuple[float | None, ...], ...]
-    classes: tuple[tuple[bytes, ...], ...]
-
-
 class MemoryUse(Reply, frozen=True, kw_only=True):
     """Bytes of the weights and of a training beyond a small one; ``None`` where the system does not provide it."""
 
