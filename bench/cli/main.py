@@ -19,9 +19,9 @@ from backprop_bench.data import InputError
 STOPPED = exit_code(signal.SIGINT)
 CLOSED = exit_code(signal.SIGPIPE)
 EXIT_CODES = (
-    "Exit codes: 0 done, 1 verification failed or an implementation broke (now, or in the run that is shown), "
-    f"2 wrong input, {STOPPED} stopped by Ctrl-C, {exit_code(signal.SIGTERM)} by SIGTERM, "
-    f"{exit_code(signal.SIGHUP)} by SIGHUP, {CLOSED} broken pipe."
+    "Exit codes: 0 done, 1 verification failed, an implementation broke (now, or in the run that is shown) or is "
+    f"slower than --fail-above allows, 2 wrong input, {STOPPED} stopped by Ctrl-C, {exit_code(signal.SIGTERM)} by "
+    f"SIGTERM, {exit_code(signal.SIGHUP)} by SIGHUP, {CLOSED} broken pipe."
 )
 
 

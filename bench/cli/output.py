@@ -11,9 +11,12 @@ import click
 from rich.console import Console, RenderableType
 from rich.text import Text
 
-from backprop_bench.bench.core.records.run_folder import drawing
+from backprop_bench.bench.cli.index import keep_answer, update_index
+from backprop_bench.bench.core.records.run_folder import LATEST, drawing
 from backprop_bench.bench.report.chart import chart_to_rich
 from backprop_bench.bench.report.findings import Findings, to_json, to_page
+from backprop_bench.bench.report.language import LANGUAGES, language_of_locale, reading
+from backprop_bench.bench.report.latex import PREAMBLE, to_latex
 from backprop_bench.bench.report.numbers import NBSP, clean, count
 from backprop_bench.bench.report.table import Table, to_csv, to_dict, to_markdown, to_rich
 from backprop_bench.data import InputError
@@ -21,9 +24,9 @@ from backprop_bench.data import InputError
 Command = Callable[..., Any]
 
 TEXT = "text"
-FORMATS = (TEXT, "json", "csv", "md")
-PARAMETERS = ("form", "table")
-"""Names of the options within the program."""
+FORMATS = (TEXT, "json", "csv", "md", "latex")
+PARAMETERS = ("form", "table", "language")
+"""Names of the options within the program; none of them changes what is measured."""
 WIDTH = 80
 """Columns where the terminal does not tell."""
 PLAIN = str.maketrans({"–": "-", "−": "-", "×": "x", "÷": "/", "±": "+-", "µ": "u", "…": "~", NBSP: " "})
@@ -50,6 +53,8 @@ class Output:
             click.echo(to_json(findings), nl=False)
         elif self.form == "md":
             _print(to_page(findings.sentences, findings.tables))
+        elif self.form == "latex":
+            _print(PREAMBLE + "\n".join(["", *map(to_latex, findings.tables)]))
         else:
             _print_rich(functools.partial(_text_of, findings))
         for failure in findings.failures:
@@ -73,7 +78,12 @@ class Output:
         if self.is_text:
             _print_rich(lambda width: [to_rich(table, width)])
             return
-        writers: dict[str, Callable[[Table], str]] = {"csv": to_csv, "md": to_markdown, "json": _one_json}
+        writers: dict[str, Callable[[Table], str]] = {
+            "csv": to_csv,
+            "md": to_markdown,
+            "json": _one_json,
+            "latex": lambda table: f"{PREAMBLE}\n{to_latex(table)}",
+        }
         _print(writers[self.form](table))
 
 
@@ -92,7 +102,7 @@ def _text_of(findings: Findings, width: int) -> list[RenderableType]:
     if hidden:
         asked = f"--table {findings.n_first + 1} to {len(findings.tables)}, or --format md"
         result += [Text(f"{count(hidden, 'more table')}: {asked}.", style="dim"), ""]
-    return [*result, *map(Text, findings.sentences)]
+    return [*result, *map(Text, findings.shown_sentences)]
 
 
 def _print_rich(lines_for: Callable[[int], Sequence[RenderableType]]) -> None:
@@ -133,6 +143,22 @@ def output_options(command: Command) -> Command:
     return choose_form(choose_table(bundled))
 
 
+def language_option(command: Command) -> Command:
+    """Add ``--language`` to a command: what people read of it is in this language."""
+
+    @functools.wraps(command)
+    def bundled(*args: Any, language: str | None, **rest: Any) -> Any:
+        with reading(language or language_of_locale()):
+            return command(*args, **rest)
+
+    return click.option(
+        "--language",
+        type=click.Choice(LANGUAGES),
+        help="Language of the last lines, and of the page at first; by default that of the locale. Formats for "
+        "programs are in English.",
+    )(bundled)
+
+
 def finish(output: Output, read: Callable[[], Findings], folder: Path) -> None:
     """Write the files of a run to its folder and print its findings; exit code 1 where something failed.
 
@@ -144,9 +170,17 @@ def finish(output: Output, read: Callable[[], Findings], folder: Path) -> None:
     with Console(stderr=True).status("Drawing the figures …"), drawing(folder):
         findings = read()
         written = findings.write(folder)
+        keep_answer(folder, findings, written)
+    update_index(folder.parent)
     output.show(findings)
-    output.note("\n" + "\n".join(map(str, written)))
+    output.note(f"\nOpen {through_link(written[0])}")
     leave(findings)
+
+
+def through_link(path: Path) -> Path:
+    """Return the same file by the name of the link to the latest run, where its folder has one."""
+    links = [link for link in sorted(path.parent.parent.glob(f"{LATEST}*")) if link.is_symlink()]
+    return next((link / path.name for link in links if link.resolve() == path.parent.resolve()), path)
 
 
 def leave(findings: Findings) -> None:

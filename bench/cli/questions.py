@@ -25,6 +25,7 @@ FOLDERS: Mapping[str, str] = {
     "explain": "explain",
     "ladder": "ladder",
     "scale": "scaling",
+    "diff": "changes",
     "race": "time_to_accuracy",
     "reproduce": "historical",
     "parity": "verify",

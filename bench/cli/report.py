@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from backprop_bench.bench.cli.output import Output, finish, output_options
+from backprop_bench.bench.cli.output import Output, finish, language_option, output_options
 from backprop_bench.bench.cli.questions import commands_with_runs, descriptor
 from backprop_bench.bench.core.records.recorded_run import read_run
 from backprop_bench.bench.core.records.run_folder import command_of_run
@@ -28,6 +28,7 @@ COMPARE = "compare"
     "latest run the latest ones of the other commands.",
 )
 @output_options
+@language_option
 def report(folder: Path, others: tuple[Path, ...], output: Output) -> None:
     """Draw the figures and the report of a run from the records in its folder; nothing is measured.
 

@@ -4,13 +4,14 @@ from pathlib import Path
 
 import click
 
-from backprop_bench.bench.cli.output import Output, leave, output_options
+from backprop_bench.bench.cli.output import Output, language_option, leave, output_options
 from backprop_bench.bench.cli.report import findings_of_run
 
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default=Path("results/latest"))
 @output_options
+@language_option
 def show(folder: Path, output: Output) -> None:
     """Print the tables, charts and sentences of a run from its records; nothing is measured, no file is written.
 

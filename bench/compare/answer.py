@@ -7,11 +7,14 @@ import itertools
 import math
 from collections.abc import Sequence
 
+from backprop_bench.bench.compare.steps import shown_label
 from backprop_bench.bench.core.implementations import family
 from backprop_bench.bench.core.records.kinds import Failure, TimedWork, Verification
+from backprop_bench.bench.core.records.plan import Question
 from backprop_bench.bench.core.stats.intervals import Interval, inverse
 from backprop_bench.bench.core.summary import Performance, QuestionSummary, Summary
 from backprop_bench.bench.report.certainty import self_test_warning
+from backprop_bench.bench.report.language import _
 from backprop_bench.bench.report.numbers import (
     NBSP,
     clean,
@@ -19,6 +22,7 @@ from backprop_bench.bench.report.numbers import (
     has_bounds,
     listing,
     named,
+    paragraph,
     percent,
     points,
     seconds,
@@ -26,12 +30,8 @@ from backprop_bench.bench.report.numbers import (
     two_digits,
 )
 
-SAME_ACCURACY = "no significant difference in accuracy"
 WIDEST = 0.01
 """Largest half-width of an interval of accuracy that still counts as agreement: one percentage point."""
-
-NUMBERED = {"training": "seed", "timing": "process replicate", "timed work": "process replicate"}
-"""What the number of a failure counts, by phase."""
 
 
 def time_ratio(question: QuestionSummary, numerator: str, denominator: str) -> Interval | None:
@@ -64,9 +64,13 @@ def timed(question: QuestionSummary) -> list[Performance]:
 def compared_pair(question: QuestionSummary) -> tuple[Performance, Performance] | None:
     """Return the two performances that a question's sentence is about.
 
-    The fastest from scratch and the fastest in PyTorch where there are both; else the slowest and the fastest.
+    Those that the plan names, else the fastest from scratch and the fastest in PyTorch, else the slowest and the
+    fastest.
     """
     ranked = timed(question)
+    by_name = {performance.implementation: performance for performance in ranked}
+    if question.pair is not None and by_name.keys() >= set(question.pair):
+        return by_name[question.pair[0]], by_name[question.pair[1]]
     from_scratch = [performance for performance in ranked if family(performance.implementation) == "from scratch"]
     torch = [performance for performance in ranked if family(performance.implementation) == "PyTorch"]
     if from_scratch and torch:
@@ -78,13 +82,23 @@ def headline(question: QuestionSummary) -> str:
     """Return how time and accuracy of a question compare, without the last full stop."""
     pair = compared_pair(question)
     if pair is not None:
-        return f"{time_sentence(question, *pair)}. {accuracy_sentence(question, *pair)}"
+        first, second = time_sentence(question, *pair), accuracy_sentence(question, *pair)
+        return _("{first}. {second}").format(first=first, second=second)
     if not timed(question):
-        return "Nothing was timed"
-    (only,) = timed(question)
-    reached = f" and reaches {percent(only.accuracy.estimate)}" if only.curve else ""
-    return (
-        f"{named(only.implementation)} takes {seconds(only.wall_s.estimate)} per epoch{reached}. Nothing else was timed"
+        return _alone(question)
+    return _("{first}. Nothing else was timed").format(first=_alone(question))
+
+
+def _alone(question: QuestionSummary) -> str:
+    """Return how long the only implementation takes that was timed, without the full stop."""
+    ranked = timed(question)
+    if not ranked:
+        return _("Nothing was timed")
+    only, time = ranked[0], seconds(ranked[0].wall_s.estimate)
+    if not only.curve:
+        return _("{name} takes {time} per epoch").format(name=_name(only.implementation), time=time)
+    return _("{name} takes {time} per epoch and reaches {accuracy}").format(
+        name=_name(only.implementation), time=time, accuracy=percent(only.accuracy.estimate)
     )
 
 
@@ -92,15 +106,20 @@ def title(question: QuestionSummary) -> str:
     """Return the answer to a question in at most twelve words, for a figure; :func:`headline` has the intervals."""
     pair = compared_pair(question)
     if pair is None:
-        return headline(question).partition(". ")[0]
-    subject, other = pair
-    ratio, accuracy = time_ratio(question, *(item.implementation for item in pair)), accuracy_title(question, *pair)
-    if ratio is None or (has_bounds(ratio) and ratio.contains(1)):
-        names = f"{named(subject.implementation)} and {named(other.implementation)}"
-        if ratio is not None and accuracy == SAME_ACCURACY:
-            return f"{names}: no significant difference in time or accuracy"
-        return f"{names}: {'times not compared' if ratio is None else 'no significant difference in time'}; {accuracy}"
-    return f"{time_sentence(question, subject, other, with_interval=False)}; {accuracy}"
+        return _alone(question)
+    accuracy = accuracy_title(question, *pair)
+    first, second = (item.implementation for item in pair)
+    ratio = time_ratio(question, first, second)
+    if ratio is not None and not (has_bounds(ratio) and ratio.contains(1)):
+        comparison = time_sentence(question, *pair, with_interval=False)
+        return _("{first}; {second}").format(first=comparison, second=accuracy)
+    if ratio is None:
+        text = _("{first} and {second}: times not compared; {accuracy}")
+    elif accuracy == _("no significant difference in accuracy"):
+        text = _("{first} and {second}: no significant difference in time or accuracy")
+    else:
+        text = _("{first} and {second}: no significant difference in time; {accuracy}")
+    return text.format(first=_name(first), second=_name(second), accuracy=accuracy)
 
 
 def time_sentence(
@@ -110,48 +129,54 @@ def time_sentence(
     ratio = time_ratio(question, subject.implementation, other.implementation)
     first, second = subject.implementation, other.implementation
     if with_interval:
-        first, second = _named(question, subject), _named(question, other)
+        first, second = _name_and_rank(question, subject), _name_and_rank(question, other)
     else:
-        first, second = named(first), named(second)
+        first, second = _name(first), _name(second)
     if ratio is None:
-        return f"{first} and {second} share no round, so their times are not compared"
-    return speed(first, second, ratio, "per epoch", with_interval)
+        text = _("{first} and {second} share no round, so their times are not compared")
+        return text.format(first=first, second=second)
+    return speed(first, second, ratio, _("per epoch"), with_interval)
 
 
 def accuracy_title(question: QuestionSummary, subject: Performance, other: Performance) -> str:
     """Return how the accuracy of one compares with that of the other, in few words."""
     gap = accuracy_gap(question, subject.implementation, other.implementation)
     if gap is None or not has_bounds(gap) or last_epoch(subject) != last_epoch(other):
-        return "accuracies not compared"
+        return _("accuracies not compared")
     if gap.low == gap.high == 0:
-        return "same accuracy"
+        return _("same accuracy")
     if gap.low <= 0 <= gap.high:
-        return SAME_ACCURACY
-    return f"{named((subject if gap.estimate > 0 else other).implementation)} is more accurate"
+        return _("no significant difference in accuracy")
+    more = subject if gap.estimate > 0 else other
+    return _("{name} is more accurate").format(name=_name(more.implementation))
 
 
 def accuracy_sentence(question: QuestionSummary, subject: Performance, other: Performance) -> str:
     """Return how the accuracy of one compares with that of the other, seed by seed."""
-    untrained = [named(performance.implementation) for performance in (subject, other) if not performance.curve]
+    untrained = [_name(performance.implementation) for performance in (subject, other) if not performance.curve]
     if untrained:
-        return f"No accuracy of {listing(untrained)} was measured"
-    own, others = subject.accuracy.estimate, other.accuracy.estimate
-    values = f"{percent(own, 2)} vs {percent(others, 2)}"
+        return _("No accuracy of {names} was measured").format(names=listing(untrained))
+    own, others = (percent(item.accuracy.estimate, 2) for item in (subject, other))
+    values = _("{first} vs {second}").format(first=own, second=others)
     if last_epoch(subject) != last_epoch(other):
-        return f"Accuracies are of different epochs, {last_epoch(subject)} and {last_epoch(other)}: {values}"
+        text = _("Accuracies are of different epochs, {first} and {second}: {values}")
+        return text.format(first=last_epoch(subject), second=last_epoch(other), values=values)
     gap = accuracy_gap(question, subject.implementation, other.implementation)
     if gap is None or not has_bounds(gap):
-        return f"Accuracies: {values}, from too few seeds for an interval"
+        return _("Accuracies: {values}, from too few seeds for an interval").format(values=values)
     if gap.low == gap.high == 0:
-        return f"Accuracy is the same for each seed, {percent(own, 2)} on average"
+        return _("Accuracy is the same for each seed, {accuracy} on average").format(accuracy=own)
     if gap.low <= 0 <= gap.high:
-        word = "agree" if gap.half_width <= WIDEST else "show no significant difference"
-        return f"Accuracies {word}, {values} (difference {points(gap)})"
+        text = (
+            _("Accuracies agree, {values} (difference {gap})")
+            if gap.half_width <= WIDEST
+            else _("Accuracies show no significant difference, {values} (difference {gap})")
+        )
+        return text.format(values=values, gap=points(gap))
     more, larger, smaller = (subject, own, others) if gap.estimate > 0 else (other, others, own)
     gap = gap if gap.estimate > 0 else Interval(-gap.estimate, -gap.high, -gap.low, gap.n)
-    return (
-        f"{named(more.implementation)} is more accurate, {percent(larger, 2)} vs {percent(smaller, 2)} "
-        f"(difference {points(gap)})"
+    return _("{name} is more accurate, {larger} vs {smaller} (difference {gap})").format(
+        name=_name(more.implementation), larger=larger, smaller=smaller, gap=points(gap)
     )
 
 
@@ -191,12 +216,12 @@ def verification_sentence(summary: Summary) -> str:
     return (
         f"Verified: {'the only check' if len(checks) == 1 else f'each of {len(checks)} checks'} passed; the largest "
         f"error is {two_digits(100 * share_of_tolerance(worst))}{NBSP}% of its tolerance "
-        f"({clean(worst.check)} of {named(worst.implementation)})"
+        f"({clean(worst.check)} of {_name(worst.implementation)})"
     )
 
 
 def work_sentence(summary: Summary) -> str | None:
-    """Return whether what was timed, and trained for accuracy, is what was verified; None where that was not looked at.
+    """Return whether what was timed is what was verified; None where that was not looked at.
 
     The work of an implementation that is left out for it is not counted.
     """
@@ -205,19 +230,31 @@ def work_sentence(summary: Summary) -> str | None:
     if not works:
         return None
     worst = max(works, key=share_of_tolerance)
-    timed, trained = ([work for work in works if work.phase == phase] for phase in ("timing", "training"))
-    parts = [
-        f"the timed work of {count(len(timed), 'worker')}" if timed else "",
-        count(len(trained), "training") if trained else "",
-    ]
     return (
-        f"A reference implementation did {listing(filter(None, parts))} again; the largest error is "
-        f"{two_digits(100 * share_of_tolerance(worst))}{NBSP}% of its tolerance ({named(worst.implementation)})"
+        f"A reference implementation did the timed work of {count(len(works), 'worker')} again; the largest error is "
+        f"{two_digits(100 * share_of_tolerance(worst))}{NBSP}% of its tolerance ({_name(worst.implementation)})"
     )
 
 
+def trained_sentence(summary: Summary) -> str | None:
+    """Return who trained the recipes for the accuracy, and who the first batches; None without trainings."""
+    trained = {item.trained_by: None for question in summary.questions for item in question.performances}
+    names = [name for name in trained if name]
+    if not names:
+        return None
+    numbers = {work.number for question in summary.questions for work in question.works}
+    seeds = sorted(numbers & {seed for item in summary.description.plan.questions for seed in item.seeds})
+    first = _("Accuracy belongs to the recipe: {names} trained each, as the fastest verified implementation.").format(
+        names=listing(map(_name, names))
+    )
+    if not seeds:
+        return first
+    compared = _("The implementations that are named trained the first batches of {n} seeds too, and agree.")
+    return paragraph([first, compared.format(n=len(seeds))])
+
+
 def unequal_when_timed(summary: Summary) -> list[str]:
-    """Return the implementations that do something else when they are timed, or trained for accuracy."""
+    """Return the implementations that do something else when they are timed."""
     works = {work.implementation: None for question in summary.questions for work in question.works if not work.passed}
     faults = {
         failure.implementation: None
@@ -228,63 +265,96 @@ def unequal_when_timed(summary: Summary) -> list[str]:
     return list({**works, **faults})
 
 
+def question_title(question: QuestionSummary | Question) -> str:
+    """Return what a question is called, by the title that its record has."""
+    known = {
+        "As published: the article's two networks": _("As published: the article's two networks"),
+        "Same recipe, same weights, same batches": _("Same recipe, same weights, same batches"),
+    }
+    title = clean(question.title)
+    return known.get(title, title)
+
+
 def warnings(summary: Summary) -> list[str]:
     """Return the warnings: what is missing, failed or diverged."""
     lines = []
     if not summary.complete:
-        lines.append("This run is incomplete: planned trainings or timings are missing.")
+        lines.append(_("This run is incomplete: planned trainings or timings are missing."))
     checks = [check for question in summary.questions for check in question.verifications]
     if not all(check.passed for check in checks):
-        lines.append(f"Not verified: {_failed_checks(checks)}. Times of unequal computations are no comparison.")
+        text = _("Not verified: {failed}. Times of unequal computations are no comparison.")
+        lines.append(text.format(failed=_failed_checks(checks)))
     lines += _slowdowns(summary)
     for question in summary.questions:
-        title = clean(question.title)
-        lines += [f"{title}: {_failure_words(failure)}" for failure in question.failures]
-        lines += [
-            f"{title}: training of {named(performance.implementation)} diverged with "
-            f"{'seed' if len(performance.diverged) == 1 else 'seeds'} {listing(map(str, performance.diverged))}."
-            for performance in question.performances
-            if performance.diverged
-        ]
+        lines += [_about(question, _failure_words(failure)) for failure in question.failures]
+        lines += [_about(question, _diverged(item)) for item in question.performances if item.diverged]
         unsure = self_test_warning(question)
-        lines += [] if unsure is None else [f"{title}: {unsure}"]
+        lines += [] if unsure is None else [_about(question, unsure)]
     return lines
 
 
+def _about(question: QuestionSummary | Question, sentence: str) -> str:
+    return _("{question}: {sentence}").format(question=question_title(question), sentence=sentence)
+
+
+def _diverged(performance: Performance) -> str:
+    text = (
+        _("training of {name} diverged with seed {seeds}.")
+        if len(performance.diverged) == 1
+        else _("training of {name} diverged with seeds {seeds}.")
+    )
+    return text.format(name=_name(performance.implementation), seeds=listing(map(str, performance.diverged)))
+
+
 def _failure_words(failure: Failure) -> str:
-    number = "" if failure.number is None else f", {NUMBERED.get(failure.phase, 'number')} {failure.number}"
     reason = clean(failure.message).rstrip(".")
     end = "" if reason.endswith("?") else "."  # it may end with what to ask
-    return f"{named(failure.implementation)} failed ({clean(failure.phase)}{number}): {reason}{end}"
+    phase, counted = _phases().get(failure.phase, (clean(failure.phase), _("number")))
+    words = {"name": _name(failure.implementation), "phase": phase, "reason": f"{reason}{end}"}
+    if failure.number is None:
+        return _("{name} failed ({phase}): {reason}").format(**words)
+    text = _("{name} failed ({phase}, {counted} {number}): {reason}")
+    return text.format(**words, counted=counted, number=failure.number)
+
+
+def _phases() -> dict[str, tuple[str, str]]:
+    """Return by phase of a failure what it is called, and what its number counts."""
+    return {
+        "verification": (_("verification"), _("number")),
+        "training": (_("training"), _("seed")),
+        "timing": (_("timing"), _("process replicate")),
+        "timed work": (_("timed work"), _("process replicate")),
+    }
 
 
 def _slowdowns(summary: Summary) -> list[str]:
+    text = _("{name} has an injected slowdown of {share}.")
     return [
-        f"{clean(question.title)}: {named(entry.label)} has an injected slowdown of {percent(entry.injected)}."
+        _about(question, text.format(name=_name(entry.label), share=percent(entry.injected)))
         for question in summary.description.plan.questions
         for entry in question.entries
         if entry.injected
     ]
 
 
-def lead(summary: Summary) -> str:
-    """Return the answer in short: verification, and the result of the last question."""
+def right(summary: Summary) -> str:
+    """Return whether the network from scratch is right, without the last full stop."""
     checks = [check for question in summary.questions for check in question.verifications]
     unequal = unequal_when_timed(summary)
     if unequal:
-        do, are = ("does", "is") if len(unequal) == 1 else ("do", "are")
-        names = listing(map(named, unequal))
-        right = f"{names} {do} not compute the same when timed or trained, and {are} left out"
-    elif not checks:
-        right = "Not verified"
-    elif all(check.passed for check in checks):
-        right = "The networks from scratch and in PyTorch compute the same within rounding error"
-    else:
-        right = "Not verified: the implementations do not compute the same"
-    if not summary.questions:
-        return f"{right}."
-    question = summary.questions[-1]
-    return f"{right}. {clean(question.title)}: {headline(question)}."
+        names = listing(_name(name) for name in unequal)
+        if len(unequal) == 1:
+            return _("{names} does not compute the same when timed, and is left out").format(names=names)
+        return _("{names} do not compute the same when timed, and are left out").format(names=names)
+    if not checks:
+        return _("Not verified: no check was recorded")
+    if not all(check.passed for check in checks):
+        return _("Not verified: {failed}").format(failed=_failed_checks(checks))
+    works = [work for question in summary.questions for work in question.works]
+    text = _("Right: gradients, weights and timed work agree with PyTorch's within rounding error ({n} checks)")
+    if not works:
+        text = _("Right: gradients and weights agree with PyTorch's within rounding error ({n} checks)")
+    return text.format(n=len(checks) + len(works))
 
 
 def answer(summary: Summary) -> list[str]:
@@ -300,20 +370,27 @@ def _extent(question: QuestionSummary) -> str:
     return f"{count(question.examples, 'training example')}, {count(question.epochs, 'epoch')}"
 
 
-def _named(question: QuestionSummary, performance: Performance) -> str:
+def _name_and_rank(question: QuestionSummary, performance: Performance) -> str:
     """Name an implementation, and say so where it is the fastest of several of its kind."""
     kind = family(performance.implementation)
     rivals = [other for other in timed(question) if family(other.implementation) == kind]
-    name = named(performance.implementation)
+    name = _name(performance.implementation)
     if kind == "peer" or len(rivals) < 2 or rivals[0] is not performance:
         return name
-    return f"{name} (fastest {'from scratch' if kind == 'from scratch' else 'in PyTorch'})"
+    text = _("{name} (fastest from scratch)") if kind == "from scratch" else _("{name} (fastest in PyTorch)")
+    return text.format(name=name)
 
 
 def _failed_checks(checks: Sequence[Verification]) -> str:
     failed = [check for check in checks if not check.passed]
-    names = listing(dict.fromkeys(named(check.implementation) for check in failed))
-    return f"{len(failed)} of {count(len(checks), 'check')} failed ({names})"
+    names = listing(dict.fromkeys(_name(check.implementation) for check in failed))
+    text = _("{failed} of {checks} failed ({names})")
+    return text.format(failed=len(failed), checks=count(len(checks), "check"), names=names)
+
+
+def _name(label: str) -> str:
+    """Return what an implementation, or a step of the article's, is called in a sentence."""
+    return named(shown_label(label))
 
 
 def share_of_tolerance(check: Verification | TimedWork) -> float:

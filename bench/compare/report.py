@@ -1,28 +1,35 @@
 """The report of a run: figures, ``report.md``, and ``report.html`` that needs nothing beside itself."""
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from backprop_bench.bench.compare import answer, setting, tables
-from backprop_bench.bench.compare.figures import draw_all, left_out
+from backprop_bench.bench.compare import accuracy_causes, answer, setting, tables, verdicts
+from backprop_bench.bench.compare.figures import draw_all, draw_translated, left_out
 from backprop_bench.bench.core.records.files import write_whole
 from backprop_bench.bench.core.records.kinds import AnyRecord, TimedWork, Verification, kind_of
 from backprop_bench.bench.core.summary import QuestionSummary, Summary
 from backprop_bench.bench.predictions import view as predictions
 from backprop_bench.bench.report import certainty
-from backprop_bench.bench.report.blocks import Block, Code, Report, Section, Shown
+from backprop_bench.bench.report.blocks import Block, Code, Judged, Linked, Listed, Report, Section, Shown
 from backprop_bench.bench.report.drawing import FIGURES_FOLDER, FigureFile
 from backprop_bench.bench.report.evidence import source_description, source_records
+from backprop_bench.bench.report.language import _, speaking
 from backprop_bench.bench.report.markdown import to_markdown_page
-from backprop_bench.bench.report.numbers import NBSP, clean, count, listing
+from backprop_bench.bench.report.numbers import NBSP, clean, listing
 from backprop_bench.bench.report.other_runs import OtherRun, other_run_blocks
 from backprop_bench.bench.report.page import to_html_page
 from backprop_bench.bench.report.panel import make_panel
 from backprop_bench.bench.report.table import Table
 
 KINDS = {
-    "headline": ("epoch", "block"),
+    "overview": ("epoch", "block"),
+    "accuracy-over-time": ("epoch", "block"),
+    "epoch-times": ("block",),
+    "time-causes": ("block",),
+    "accuracy-causes": ("epoch",),
+    "checks": (kind_of(Verification), kind_of(TimedWork)),
     "ratios": ("block",),
     "learning-curves": ("epoch", "block"),
     "step-parts": ("part",),
@@ -44,17 +51,20 @@ class Material:
         Of the run, from which `summary` was computed.
     further
         Runs that are shown beside this one.
+    micro
+        Address of the results of pytest-benchmark, from the folder of the report; ``None`` without any.
     """
 
     summary: Summary
     rows: Sequence[AnyRecord] = ()
     further: Sequence[OtherRun] = ()
+    micro: str | None = None
 
 
 Figures = Mapping[str, FigureFile]
 
 
-def write_report(material: Material, folder: Path) -> list[Path]:
+def write_report(material: Material, folder: Path, first: str = "en") -> list[Path]:
     """Write the figures and the report of a run, each file whole or not at all.
 
     Parameters
@@ -63,6 +73,8 @@ def write_report(material: Material, folder: Path) -> list[Path]:
         What is shown. The same gives the same bytes.
     folder
         Where ``report.md``, ``report.html`` and the folder of the figures go; made where there is none.
+    first
+        The language that the page shows until another one is chosen.
 
     Returns
     -------
@@ -76,31 +88,87 @@ def write_report(material: Material, folder: Path) -> list[Path]:
     """
     figures = {figure.name: figure for figure in draw_all(material.summary, folder / FIGURES_FOLDER)}
     report = make_report(material, figures)
+    reports = {"en": report, "zh": _translated(material, figures, folder, "zh")}
     return [
-        write_whole(folder / "report.html", to_html_page(report).encode()),
+        write_whole(folder / "report.html", to_html_page(reports, first).encode()),
         write_whole(folder / "report.md", to_markdown_page(report).encode()),
-        *(path for figure in figures.values() for path in (figure.png, figure.svg)),
+        *(path for figure in figures.values() for path in (figure.png, figure.svg, figure.narrow) if path is not None),
     ]
 
 
 def make_report(material: Material, figures: Figures) -> Report:
     """Put the report together from what it is made from and the figures that were drawn."""
-    sections = [make(material, figures) for make in SECTIONS]
+    return dataclasses.replace(_main_part(material, figures), appendix=_made(APPENDIX, material, figures))
+
+
+def _translated(material: Material, figures: Figures, folder: Path, language: str) -> Report:
+    """Return the main part in another language, and write its figures."""
+    with speaking(language):
+        drawn = draw_translated(material.summary, folder / FIGURES_FOLDER, figures)
+        return _main_part(material, {figure.name: figure for figure in drawn})
+
+
+def _main_part(material: Material, figures: Figures) -> Report:
     return Report(
-        title="Back-propagation from scratch and in PyTorch: is it right, how fast is it, and why?",
+        title=_("Back-propagation from scratch and in PyTorch: is it right, how fast is it, and why?"),
         warnings=tuple(answer.warnings(material.summary)),
-        lead=answer.lead(material.summary),
-        answer=tuple(answer.answer(material.summary)),
-        sections=tuple(section for section in sections if section.blocks),
+        lead=tuple(verdicts.lead(material.summary)),
+        sections=_made(MAIN, material, figures),
     )
 
 
+def _made(makers: Sequence["Maker"], material: Material, figures: Figures) -> tuple[Section, ...]:
+    return tuple(section for make in makers if (section := make(material, figures)).blocks)
+
+
 def _overview(material: Material, figures: Figures) -> Section:
-    failed = _sourced(material, tables.failures_table(material.summary), ("failure", "epoch"))
-    return Section("", (*_figure(material, figures, "headline"), *failed))
+    with speaking("en"):  # tables are in English
+        failed = _sourced(material, tables.failures_table(material.summary), ("failure", "epoch"))
+    return Section("", (*_main_figure(material, figures, "overview"), *failed))
 
 
-def _is_it_right(material: Material, _figures: Figures) -> Section:
+def _article(material: Material, _figures: Figures) -> Section:
+    items = tuple((one.claim, one.holds, one.measured) for one in verdicts.verdicts(material.summary))
+    return Section(_("What the article says, and what holds"), (Judged(items),) if items else ())
+
+
+def _accuracy_over_time(material: Material, figures: Figures) -> Section:
+    return Section(_("How accurate, after how long?"), tuple(_main_figure(material, figures, "accuracy-over-time")))
+
+
+def _epoch_times(material: Material, figures: Figures) -> Section:
+    return Section(_("How fast, with the same recipe?"), tuple(_main_figure(material, figures, "epoch-times")))
+
+
+def _time_causes(material: Material, figures: Figures) -> Section:
+    return Section(_("Why the times differ"), tuple(_main_figure(material, figures, "time-causes")))
+
+
+def _accuracy_causes(material: Material, figures: Figures) -> Section:
+    question = verdicts.question_named(material.summary, verdicts.AS_PUBLISHED)
+    each = () if question is None else tuple(accuracy_causes.sentences(question))
+    listed = [Listed(each)] if each else []
+    figure = _main_figure(material, figures, "accuracy-causes")
+    return Section(_("Why the accuracies differ"), (*figure, *listed))
+
+
+def _checks(material: Material, figures: Figures) -> Section:
+    trained = answer.trained_sentence(material.summary)
+    return Section(
+        _("Is it right?"), (*_main_figure(material, figures, "checks"), *([] if trained is None else [trained]))
+    )
+
+
+def _digit(material: Material, _figures: Figures) -> Section:
+    outcomes = material.summary.outcomes
+    if outcomes is None:
+        return Section("", ())
+    titles = {question.name: answer.question_title(question) for question in material.summary.questions}
+    pairs = [network for item in predictions.shown(material.summary) for network in item.pair]
+    return Section(_("Draw a digit"), (make_panel(pairs, outcomes.examples, titles),))
+
+
+def _verification(material: Material, _figures: Figures) -> Section:
     sentences = (
         f"{answer.verification_sentence(material.summary)}. A check compares two implementations from the same weights "
         "and batches; it passes where the largest error is within its tolerance, which follows from rounding."
@@ -108,10 +176,10 @@ def _is_it_right(material: Material, _figures: Figures) -> Section:
     checks = _sourced(material, tables.verification_table(material.summary), (kind_of(Verification),))
     work, of_work = answer.work_sentence(material.summary), tables.timed_work_table(material.summary)
     again = [] if work is None else [f"{work}.", *_sourced(material, of_work, (kind_of(TimedWork),))]
-    return Section("Is it right?", (sentences, *checks, *again, *_beside(material, "right")))
+    return Section("Verification, check by check", (sentences, *checks, *again, *_beside(material, "right")))
 
 
-def _how_fast(material: Material, figures: Figures) -> Section:
+def _times(material: Material, figures: Figures) -> Section:
     summary = material.summary
     blocks: list[Block] = [_how_timed(summary)]
     missing = certainty.self_test_missing(summary)
@@ -125,7 +193,9 @@ def _how_fast(material: Material, figures: Figures) -> Section:
     for question in summary.questions:
         blocks += _sourced(material, tables.curves_table(question), ("epoch",), question)
         blocks += _sourced(material, tables.parts_table(question), ("part",), question)
-    return Section("How fast?", (*blocks, *_beside(material, "fast")))
+    if material.micro is not None:
+        blocks.append(Linked("The parts of a training step, by pytest-benchmark:", material.micro))
+    return Section("Times and accuracies", (*blocks, *_beside(material, "fast")))
 
 
 TIME_TABLES: tuple[tuple[Callable[[QuestionSummary], Table], tuple[str, ...]], ...] = (
@@ -160,44 +230,21 @@ PREDICTION_FIGURES = ("confusion", "disagreements", "most-confident-errors")
 
 
 def _predictions(material: Material, figures: Figures) -> Section:
-    heading = "What do they get wrong?"
     outcomes = material.summary.outcomes
     if outcomes is None:
-        return Section(heading, (make_panel(()),))
+        return Section("What do they get wrong?", ())
     blocks: list[Block] = [*map(clean, outcomes.notes), *predictions.prediction_sentences(material.summary)]
     if outcomes.networks:
         names = ("hidden-units",) if outcomes.examples is None else (*PREDICTION_FIGURES, "hidden-units")
         blocks += [block for name in names for block in _figure(material, figures, name)]
     for table in predictions.prediction_tables(material.summary):
         blocks += _sourced(material, table, ("trained",))
-    titles = {question.name: question.title for question in material.summary.questions}
-    pairs = [network for item in predictions.shown(material.summary) for network in item.pair]
-    return Section(heading, (*blocks, make_panel(pairs, outcomes.examples, titles)))
+    return Section("What do they get wrong?", tuple(blocks))
 
 
 def _why(material: Material, _figures: Figures) -> Section:
-    summary = material.summary
-    explained = _beside(material, "why")
-    blocks: list[Block] = [
-        "This run compares implementations as they are. It does not change one factor at a time, so it cannot "
-        "attribute a difference to a single cause."
-        + (" The runs below do." if explained else " The command “backprop-bench explain” does.")
-    ]
-    recipes = setting.recipes_of(summary)
-    used = {question.name: _recipes_used(question) for question in summary.questions}
-    for question in summary.questions:
-        fields = setting.differing_fields([recipes[name] for name in used[question.name] if name in recipes])
-        if fields:
-            blocks.append(
-                f"{clean(question.title)}: the recipes differ in {count(len(fields), 'field')} ({listing(fields)}), so "
-                "differences in accuracy and time have other causes than the implementation, too."
-            )
-    blocks += _described(setting.recipes_table(summary), "plan")
-    return Section("Why?", (*blocks, *explained))
-
-
-def _recipes_used(question: QuestionSummary) -> list[str]:
-    return list(dict.fromkeys(performance.recipe for performance in question.performances))
+    table = _described(setting.recipes_table(material.summary), "plan")
+    return Section("Recipes and causes", (*table, *_beside(material, "why")))
 
 
 def _published(material: Material, _figures: Figures) -> Section:
@@ -218,16 +265,28 @@ def _where_measured(material: Material, _figures: Figures) -> Section:
     )
 
 
-SECTIONS: tuple[Callable[[Material, Figures], Section], ...] = (
+Maker = Callable[[Material, Figures], Section]
+MAIN: tuple[Maker, ...] = (
     _overview,
-    _is_it_right,
-    _how_fast,
-    _predictions,
-    _why,
-    _published,
-    _where_measured,
+    _article,
+    _accuracy_over_time,
+    _epoch_times,
+    _time_causes,
+    _accuracy_causes,
+    _checks,
+    _digit,
 )
-"""The sections of a report, in their order."""
+"""What one sees, in its order."""
+APPENDIX: tuple[Maker, ...] = (_verification, _times, _predictions, _why, _published, _where_measured)
+"""What opens on demand."""
+
+
+def _main_figure(material: Material, figures: Figures, name: str) -> list[Block]:
+    """Return a figure with its source; nothing where it is missing for there was nothing to be in it."""
+    if name in figures:
+        return [Shown(figures[name], source_records(material.rows, KINDS[name]))]
+    reason = left_out(material.summary)[name]
+    return [] if name != "overview" else [_("The overview is left out: {reason}.").format(reason=reason)]
 
 
 def _figure(material: Material, figures: Figures, name: str) -> list[Block]:

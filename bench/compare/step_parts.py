@@ -17,7 +17,7 @@ ROW, ABOVE, BELOW = 0.3, 0.3, 0.5
 LEAST_SHARE = 0.09
 """A part smaller than this share of a step is drawn without its number."""
 MICROSECONDS_UP_TO, BARS_UP_TO = 0.01, 20.0
-"""Longest step, in seconds, on an axis of microseconds; and largest ratio of steps that bars can show."""
+"""Longest step, in seconds per example, on an axis of microseconds; and largest ratio of steps that bars can show."""
 
 
 def missing(summary: Summary) -> str | None:
@@ -26,7 +26,7 @@ def missing(summary: Summary) -> str | None:
 
 
 def draw(summary: Summary) -> Drawing:
-    """Draw one band per question that has parts: time per step on the left, shares of it on the right."""
+    """Draw one band per question that has parts: time of a step per example on the left, shares of it on the right."""
     page, alts, titles = style.Page(), [], []
     for question in filter(_divided, summary.questions):
         titles.append(_title(question))
@@ -39,7 +39,7 @@ def draw(summary: Summary) -> Drawing:
 
 
 def step_seconds(performance: Performance) -> float:
-    """Return the seconds of a whole step: the sum of its parts."""
+    """Return the seconds per example of a whole step: the sum of its parts."""
     return math.fsum(part.estimate for _, part in performance.parts)
 
 
@@ -50,7 +50,7 @@ def _divided(question: QuestionSummary) -> list[Performance]:
 def _title(question: QuestionSummary) -> str:
     ranked = sorted(_divided(question), key=step_seconds)
     quick, slow = ranked[0], ranked[-1]
-    title = f"Training step: {_largest_part(quick)}"
+    title = f"Time per example: {_largest_part(quick)}"
     return title if quick is slow else f"{title}, {_largest_part(slow)}"
 
 
@@ -71,7 +71,7 @@ def _draw_question(band: style.Band, question: QuestionSummary) -> None:
         _draw_totals(times, performances)
     else:
         _draw_times(times, performances)
-    style.row_texts(times, 0.06, "whole step", [seconds(step_seconds(performance)) for performance in performances])
+    style.row_texts(times, 0.06, "per example", [seconds(step_seconds(performance)) for performance in performances])
     shares = band.axes(left + TIMES + TOTALS, SHARES, ABOVE, BELOW)
     style.name_rows(shares, names, labelled=False)
     _draw_shares(shares, performances)
@@ -87,7 +87,7 @@ def _draw_totals(axes: Axes, performances: list[Performance]) -> None:
     for row, performance in enumerate(performances):
         name = performance.implementation
         axes.plot([step_seconds(performance)], [row], style.marker(name), color=style.colour(name), markersize=6.5)
-    style.time_axis(axes, list(map(step_seconds, performances)), "wall time of a whole training step")
+    style.time_axis(axes, list(map(step_seconds, performances)), "wall time of a training step per example")
 
 
 def _draw_times(axes: Axes, performances: list[Performance]) -> None:
@@ -95,7 +95,7 @@ def _draw_times(axes: Axes, performances: list[Performance]) -> None:
     scale, unit = (1e-6, "µs") if longest < MICROSECONDS_UP_TO else (1e-3, "ms")
     _stack(axes, performances, [1 / scale] * len(performances))
     axes.set_xlim(0, 1.03 * longest / scale)
-    axes.set_xlabel(f"wall time per training step ({unit})")
+    axes.set_xlabel(f"wall time of a training step per example ({unit})")
     axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
 
@@ -147,8 +147,8 @@ def _parts_of(performances: list[Performance]) -> list[str]:
 def _note(question: QuestionSummary) -> str:
     blocks = [interval.n for performance in _divided(question) for _, interval in performance.parts]
     text = (
-        f"Each part is timed separately, geometric mean of {count_range(blocks, 'block')} in one process; the whole "
-        "step is their sum."
+        f"Each part is timed separately, geometric mean of {count_range(blocks, 'block')} in one process; a step "
+        "is their sum, divided by its batch size."
     )
     others = [performance.implementation for performance in question.performances if not performance.parts]
     return f"{text} Not divided into parts: {listing(map(named, others))}." if others else text
@@ -160,4 +160,4 @@ def _alt(question: QuestionSummary, title: str) -> str:
         + ", ".join(f"{clean(part)} {seconds(interval.estimate)}" for part, interval in performance.parts)
         for performance in _divided(question)
     )
-    return f"{clean(question.title)}: {title}. {each}."
+    return f"{clean(question.title)}: {title}. Per example, {each}."

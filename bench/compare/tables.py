@@ -1,7 +1,7 @@
 """Tables of a run, filled from its summary."""
 
 from backprop_bench.bench.compare import answer
-from backprop_bench.bench.compare.headline import times_faster
+from backprop_bench.bench.compare.epoch_times import times_faster
 from backprop_bench.bench.core.records.kinds import TimedWork, Verification
 from backprop_bench.bench.core.stats.intervals import Interval
 from backprop_bench.bench.core.stats.ratios import COUNT_LIMITS, Ratio
@@ -58,7 +58,7 @@ def _result_row(question: QuestionSummary, performance: Performance) -> list[str
         performance.implementation,
         percent_interval(performance.accuracy),
         seconds_interval(performance.wall_s),
-        times_faster(question, performance),
+        times_faster(question, performance.implementation),
         performance.recipe,
         seconds(performance.cpu_s),
         str(performance.wall_s.n),
@@ -232,13 +232,13 @@ def curves_table(question: QuestionSummary) -> Table:
 
 
 def parts_table(question: QuestionSummary) -> Table:
-    """Return the time of every part of a training step."""
+    """Return the time of every part of a training step, per example."""
     rows = [
         [performance.implementation, part, seconds_interval(interval), str(interval.n)]
         for performance in question.performances
         for part, interval in performance.parts
     ]
-    columns = ["<implementation", "<part", "wall time per step", "blocks"]
+    columns = ["<implementation", "<part", "wall time per example", "blocks"]
     return make_table(f"Parts of a training step: {question.title}", columns, rows, BRACKETS)
 
 
@@ -272,11 +272,11 @@ def _verification_cells(check: Verification) -> list[str]:
 
 
 def timed_work_table(summary: Summary) -> Table:
-    """Return how timed work and trainings compare with a reference, those that differ first."""
-    groups: dict[tuple[str, str, str, str], list[TimedWork]] = {}
+    """Return how timed work compares with a reference, what differs first."""
+    groups: dict[tuple[str, str, str], list[TimedWork]] = {}
     for question in summary.questions:
         for work in question.works:
-            key = question.name, work.implementation, work.phase, work.reference
+            key = question.name, work.implementation, work.reference
             groups.setdefault(key, []).append(work)
     rows = []
     for (question_name, *names), works in sorted(groups.items(), key=lambda item: all(w.passed for w in item[1])):
@@ -291,8 +291,8 @@ def timed_work_table(summary: Summary) -> Table:
                 "yes" if all(work.passed for work in works) else "NO",
             ]
         )
-    columns = ["<question", "<implementation", "<work", "<reference", "trained again", "largest error", "<equal"]
-    note = "Trained again: of the rounds that were timed, or of the epochs. Largest error: as a share of its tolerance."
+    columns = ["<question", "<implementation", "<reference", "trained again", "largest error", "<equal"]
+    note = "Trained again: of the rounds that were timed. Largest error: as a share of its tolerance."
     return make_table("Verification of what was timed", columns, rows, note)
 
 

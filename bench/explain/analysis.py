@@ -3,14 +3,14 @@
 import dataclasses
 import itertools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from backprop_bench.bench.core.records.kinds import AnyRecord, Block, Epoch, Search
 from backprop_bench.bench.core.records.plan import Description, Question
 from backprop_bench.bench.core.records.reader import of_kind
+from backprop_bench.bench.core.stats.attribution import Attribution, Cell, attribute, equivalence_p, table_of
 from backprop_bench.bench.core.stats.intervals import Interval, mean_interval
 from backprop_bench.bench.core.stats.ratios import p10_times
-from backprop_bench.bench.explain.attribution import Attribution, Cell, attribute, equivalence_p, table_of
 
 TUNED = "learning rate"
 """The factor of whether every cell has its best learning rate."""
@@ -103,6 +103,8 @@ class Explanation:
     diverged: dict[str, int]
     examples: int
     epochs: int
+    by_epoch: Mapping[int, Attribution] = dataclasses.field(default_factory=dict)
+    """Of the test accuracy after each epoch, with the learning rates that suit the last one."""
 
 
 def explain(description: Description, rows: list[AnyRecord]) -> Explanation:
@@ -135,7 +137,19 @@ def explain(description: Description, rows: list[AnyRecord]) -> Explanation:
         diverged=_diverged(accuracy),
         examples=planned["accuracy"].examples,
         epochs=planned["accuracy"].epochs,
+        by_epoch=_by_epoch(planned["accuracy"], accuracy, cells),
     )
+
+
+def _by_epoch(question: Question, rows: Sequence[AnyRecord], cells: Sequence[Cell]) -> dict[int, Attribution]:
+    """Return the attribution after each epoch of which every cell has all seeds."""
+    found = {}
+    for epoch in range(1, question.epochs + 1):
+        here = of_kind(rows, Epoch, epoch=epoch)
+        values = {cell: _by_seed(here, cell_name(cell)) for cell in cells}
+        if len({len(each) for each in values.values()}) == 1 and all(values.values()):
+            found[epoch] = attribute(question.factors, table_of(values, len(question.factors)))
+    return found
 
 
 def _cells(n_factors: int) -> list[Cell]:

@@ -20,8 +20,16 @@ from backprop_bench.bench.explain.analysis import explain as compute
 from backprop_bench.bench.explain.analysis import reused
 from backprop_bench.bench.explain.chain import CHAIN_QUESTION, summarize_chain
 from backprop_bench.bench.explain.chain_view import chain_charts, chain_sentences, chain_tables, draw_chain
-from backprop_bench.bench.explain.measure import PUBLISHED_BATCH, SCOPES, plan_explanation, run_explanation, with_batch
+from backprop_bench.bench.explain.measure import (
+    FROM_SCRATCH,
+    PUBLISHED_BATCH,
+    SCOPES,
+    plan_explanation,
+    run_explanation,
+    with_batch,
+)
 from backprop_bench.bench.explain.view import (
+    draw_epochs,
     draw_explanation,
     explanation_charts,
     explanation_sentences,
@@ -44,6 +52,12 @@ from backprop_bench.bench.report.numbers import count, listing
     metavar="N|all",
     help="Batch size to compare with 1; all: all examples at once.",
 )
+@click.option(
+    "--implementation",
+    default=FROM_SCRATCH,
+    show_default=True,
+    help="What is timed as the hand-written network, such as mine.py:Mine.",
+)
 @click.option("--fresh", is_flag=True, help="Reuse no training job of earlier runs.")
 @click.option(
     "--scheduler",
@@ -58,6 +72,7 @@ def explain(
     epochs: int | None,
     seeds: int | None,
     batch_size: int | str,
+    implementation: str,
     fresh: bool,
     scheduler: str | None,
 ) -> None:
@@ -73,6 +88,7 @@ def explain(
       backprop-bench explain --profile quick
       backprop-bench explain --examples 60000 --seeds 20
       backprop-bench explain --batch-size all
+      backprop-bench explain --implementation mine.py:Mine
       backprop-bench explain --profile full --scheduler tcp://10.0.0.1:8786
       backprop-bench explain --resume
     """  # noqa: D301 (click reads the backspace)
@@ -86,7 +102,7 @@ def explain(
         scope = with_batch(scope, None if batch_size == "all" else int(batch_size))
     folder = folder_of_run(
         options,
-        lambda dataset: plan_explanation(dataset, scope),
+        lambda dataset: plan_explanation(dataset, scope, implementation),
         name=f"explain-{profile}",
         beside_resume=("scheduler",),
     )
@@ -105,7 +121,7 @@ def explain_findings(run: RecordedRun) -> Findings:
         sentences=[*explanation_sentences(explanation), *reuse_sentences(rows)],
         tables=explanation_tables(explanation),
         charts=explanation_charts(explanation),
-        draw=lambda: [draw_explanation(explanation)],
+        draw=lambda: [draw_explanation(explanation), *([draw_epochs(explanation)] if explanation.epochs > 1 else [])],
     )
     failures = failure_sentences(of_kind(rows, Failure))
     return Findings([why, *_chain_findings(description, rows)], failures, bool(failures))

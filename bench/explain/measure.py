@@ -14,7 +14,7 @@ import msgspec
 from backprop_bench.bench.core.engine.cluster import Cluster
 from backprop_bench.bench.core.engine.context import RunContext
 from backprop_bench.bench.core.engine.jobs import Here, Job, JobExecutor, JobRecord, Outcome, Place, job_of
-from backprop_bench.bench.core.engine.plan import BLOCK_S, Extent, check_timing, make_question
+from backprop_bench.bench.core.engine.plan import BLOCK_S, Extent, check_available, check_timing, make_question
 from backprop_bench.bench.core.engine.progress import Progress
 from backprop_bench.bench.core.engine.reuse import unchanged_runs
 from backprop_bench.bench.core.engine.run_log import RunLog
@@ -66,12 +66,14 @@ THREADS = Factor("threads", ({}, {}), threads=(1, 2))
 """Left out where there is one core."""
 BIAS = Factor("bias", ({"bias": False}, {"bias": True}))
 INITIAL = Factor("initial weights", ({"initialization": "lecun_normal"}, {"initialization": "torch_linear"}))
+START = Factor("bias and initial weights", (BIAS.levels[0] | INITIAL.levels[0], BIAS.levels[1] | INITIAL.levels[1]))
 INPUTS = Factor(
     "inputs and order",
     ({"input_range": (0.01, 1.0), "shuffle": False}, {"input_range": (0.0, 1.0), "shuffle": True}),
 )
 PRECISION = Factor("precision", ({"dtype": "float64"}, {"dtype": "float32"}))
-IMPLEMENTATION = Factor("implementation", ({}, {}), ("scratch-numpy", "torch-eager"))
+FROM_SCRATCH = "scratch-numpy"
+IMPLEMENTATION = Factor("implementation", ({}, {}), (FROM_SCRATCH, "torch-eager"))
 TUNING = Factor(TUNED, ({}, {}))
 """At level 0 every cell has the learning rate of the hand-written network, at level 1 its own best one.
 
@@ -119,10 +121,10 @@ SCOPES = {
         8,
     ),
     "full": Scope(
-        (LOSS, BATCH, BIAS, INITIAL, INPUTS, PRECISION, TUNING),
-        (BATCH, LOSS, BIAS, INPUTS, PRECISION, THREADS, IMPLEMENTATION),
+        (LOSS, BATCH, START, INPUTS, TUNING),
+        (BATCH, LOSS, INPUTS, PRECISION, THREADS, IMPLEMENTATION),
         None,
-        5,
+        10,
         20,
         8,
         16,
@@ -140,20 +142,29 @@ VERIFICATION_STEPS = 20
 ACCURACY, RUNTIME = "accuracy", "runtime"
 REFERENCE, LOADED = "torch-eager", "torch-loader"
 """The implementation that trains both ends as well, and the one that is timed after all factors."""
+REFERENCE_SEEDS = 4
+"""From so many seeds: an epoch of one example at a time takes PyTorch 20 s."""
 ENGINES = ("scratch-compiled", "scratch-numpy")
 """Implementations that train for the accuracies, the fastest first: all compute the same."""
 ANY, UNLIMITED_S = 0.999, 36_000.0
 """The number of replicates is fixed, whatever the width of the intervals."""
 
 
-def plan_explanation(dataset: Dataset, scope: Scope) -> Plan:
+def plan_explanation(dataset: Dataset, scope: Scope, implementation: str = FROM_SCRATCH) -> Plan:
     """Plan what ``explain`` does: questions of accuracy and of time, an entry per cell each, and the ablation chain.
+
+    Parameters
+    ----------
+    implementation
+        What is timed as the hand-written network; with another one than the readable one there is no ablation chain.
 
     Raises
     ------
     InputError
-        For a factor whose levels are the same.
+        For a factor whose levels are the same, or an implementation that cannot be used.
     """
+    check_available(implementation)
+    scope = _timed_with(scope, implementation)
     cores = usable_cores()
     runtime = tuple(factor for factor in scope.runtime if max(factor.threads, default=1) <= cores)
     check_factors((*scope.accuracy, *runtime))
@@ -186,6 +197,15 @@ def plan_explanation(dataset: Dataset, scope: Scope) -> Plan:
         verification_steps=VERIFICATION_STEPS,
         verifies_timed_work=True,
     )
+
+
+def _timed_with(scope: Scope, implementation: str) -> Scope:
+    """Return a scope in which this is the hand-written network."""
+    if implementation == FROM_SCRATCH:
+        return scope
+    other = dataclasses.replace(IMPLEMENTATION, implementations=(implementation, REFERENCE))
+    runtime = tuple(other if factor is IMPLEMENTATION else factor for factor in scope.runtime)
+    return dataclasses.replace(scope, runtime=runtime, chain=False)
 
 
 def with_batch(scope: Scope, batch_size: int | None) -> Scope:
@@ -228,7 +248,7 @@ def _recipe(
 
 
 def _timed_entry(dataset: Dataset, factors: Sequence[Factor], cell: Sequence[int]) -> Entry:
-    implementation, threads = "scratch-numpy", None
+    implementation, threads = FROM_SCRATCH, None
     for factor, level in zip(factors, cell, strict=True):
         implementation = factor.implementations[level] if factor.implementations else implementation
         threads = factor.threads[level] if factor.threads else threads
@@ -320,7 +340,11 @@ def search_jobs(question: Question, threads: int) -> list[Job]:
 
 def training_jobs(question: Question, threads: int) -> list[Job]:
     """Return the jobs that train the cells with their learning rates, one per entry and seed."""
-    return [job for entry in question.entries for job in _jobs(question, entry, question.seeds, threads)]
+    jobs = []
+    for entry in question.entries:
+        seeds = question.seeds if entry.name == entry.recipe_name else question.seeds[:REFERENCE_SEEDS]
+        jobs += _jobs(question, entry, seeds, threads)
+    return jobs
 
 
 def _jobs(question: Question, entry: Entry, seeds: Iterable[int], threads: int) -> list[Job]:

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from backprop_bench.bench.core.stats.attribution import ALPHA, Contribution, Interaction
 from backprop_bench.bench.core.stats.intervals import Interval
 from backprop_bench.bench.explain.analysis import MARGIN, Equivalence, Explanation
-from backprop_bench.bench.explain.attribution import ALPHA, Contribution, Interaction
 from backprop_bench.bench.report import style
 from backprop_bench.bench.report.chart import Bar, Chart
 from backprop_bench.bench.report.drawing import Drawing
@@ -150,7 +150,12 @@ def _equivalence_sentence(item: Equivalence) -> str:
 
 def explanation_tables(explanation: Explanation) -> list[Table]:
     """Return the contributions to accuracy and to time, and the largest interactions."""
-    return [accuracy_table(explanation), runtime_table(explanation), interactions_table(explanation)]
+    return [
+        accuracy_table(explanation),
+        runtime_table(explanation),
+        epochs_table(explanation),
+        interactions_table(explanation),
+    ]
 
 
 def accuracy_table(explanation: Explanation) -> Table:
@@ -166,6 +171,59 @@ def accuracy_table(explanation: Explanation) -> Table:
     )
     columns = ["<factor", "percentage points", "p", "<significant"]
     return make_table("What the accuracy gap comes from", columns, rows, note)
+
+
+def epochs_table(explanation: Explanation) -> Table:
+    """Return the gap in accuracy and its causes after every epoch."""
+    factors = [item.factor for item in explanation.accuracy.contributions]
+    rows = [
+        [str(epoch), _points(one.gap), *(_points(item.interval) for item in one.contributions)]
+        for epoch, one in explanation.by_epoch.items()
+    ]
+    note = "Percentage points, with 95 % CI; the contributions of a row add up to its gap."
+    return make_table("What the accuracy gap comes from, over the epochs", ["epoch", "gap", *factors], rows, note)
+
+
+def draw_epochs(explanation: Explanation) -> Drawing:
+    """Draw the gap in accuracy and the contributions over the epochs."""
+    with style.look():
+        page, last = style.Page(), explanation.accuracy
+        largest = _by_size(last.contributions)[0]
+        title = (
+            f"After {count(explanation.epochs, 'epoch')}: gap {_signed_points(last.gap.estimate)}{NBSP}points, "
+            f"{largest.factor} {_signed_points(largest.interval.estimate)}"
+        )
+        page.heading(title, "What the accuracy gap comes from, over the epochs")
+        page.band(3.2, lambda band: _draw_epochs(band, explanation))
+        note = f"Shapley values in percentage points, with 95 % CI over {count(last.gap.n, 'seed')}."
+        page.text(note, style.SMALL, color=style.GREY)
+        alt = "; ".join(
+            f"epoch {epoch}: gap {_points(one.gap)}, "
+            + ", ".join(f"{item.factor} {_points(item.interval)}" for item in one.contributions)
+            for epoch, one in explanation.by_epoch.items()
+        )
+        return Drawing("why-over-epochs", title, f"{title}. {alt}.", page.figure())
+
+
+def _draw_epochs(band: style.Band, explanation: Explanation) -> None:
+    axes = band.axes(style.MARGIN + 0.6, 6.8, 0.1, 0.5)
+    epochs = list(explanation.by_epoch)
+    lines = {"gap": [one.gap for one in explanation.by_epoch.values()]}
+    for number, item in enumerate(explanation.accuracy.contributions):
+        lines[item.factor] = [one.contributions[number].interval for one in explanation.by_epoch.values()]
+    colours = (style.INK, *style.OTHER_PART_COLOURS, *style.PART_COLOURS.values())
+    for colour, (name, line) in zip(colours, lines.items(), strict=False):
+        width = 2.4 if name == "gap" else 1.4
+        values = [100 * item.estimate for item in line]
+        axes.plot(epochs, values, marker="o", markersize=4, color=colour, linewidth=width, label=name)
+        if all(map(has_bounds, line)):
+            low, high = ([100 * getattr(item, end) for item in line] for end in ("low", "high"))
+            axes.fill_between(epochs, low, high, color=colour, alpha=0.12, linewidth=0)
+    axes.axhline(0, color=style.GREY, linewidth=0.8)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_xlabel("epoch")
+    axes.set_ylabel("percentage points")
+    axes.legend(loc="upper left", bbox_to_anchor=(1.02, 1), frameon=False, fontsize=style.SMALL)
 
 
 def runtime_table(explanation: Explanation) -> Table:

@@ -16,6 +16,14 @@ class Code:
 
 
 @dataclass(frozen=True)
+class Linked:
+    """A sentence with the file that it is about."""
+
+    text: str
+    address: str
+
+
+@dataclass(frozen=True)
 class Heading:
     """A heading within a section."""
 
@@ -27,6 +35,13 @@ class Listed:
     """A list of sentences."""
 
     sentences: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Claims, each with a verdict and what was measured."""
+
+    items: tuple[tuple[str, str, str], ...]
 
 
 @dataclass(frozen=True)
@@ -54,7 +69,7 @@ class Shown:
     evidence: Evidence
 
 
-Block = str | Code | Heading | Listed | Caution | Table | FigureFile | Picture | Shown | Panel
+Block = str | Code | Linked | Heading | Listed | Judged | Caution | Table | FigureFile | Picture | Shown | Panel
 """Text is a paragraph."""
 
 
@@ -72,7 +87,8 @@ class Report:
 
     title: str
     warnings: tuple[str, ...]
-    lead: str
-    """The answer in one sentence."""
-    answer: tuple[str, ...]
+    lead: tuple[str, ...]
+    """The answer, in a few sentences."""
     sections: tuple[Section, ...]
+    appendix: tuple[Section, ...] = ()
+    """What opens on demand."""

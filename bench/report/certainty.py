@@ -6,6 +6,7 @@ from backprop_bench.bench.core.records.plan import Timing
 from backprop_bench.bench.core.stats.intervals import relative_half_width
 from backprop_bench.bench.core.stats.ratios import COUNT_LIMITS, SHARE_LIMITS, Ratio
 from backprop_bench.bench.core.summary import QuestionSummary, Summary
+from backprop_bench.bench.report.language import _
 from backprop_bench.bench.report.numbers import (
     NBSP,
     clean,
@@ -116,16 +117,19 @@ def self_test_sentence(question: QuestionSummary) -> str | None:
     test = question.self_test
     name = named(test.denominator)
     if not test.interval.n:
-        return f"A/A test: the second copy of {name} was not timed in a round with {name}."
-    sentence = f"A/A test, {name} against itself: ratio {number_interval(test.interval)}"
+        return _("A/A test: the second copy of {name} was not timed in a round with {name}.").format(name=name)
+    ratio = number_interval(test.interval)
     if not has_bounds(test.interval):
-        return f"{sentence}, from one process replicate, so without an interval."
+        text = _("A/A test, {name} against itself: ratio {ratio}, from one process replicate, so without an interval.")
+        return text.format(name=name, ratio=ratio)
     if test.interval.contains(1):
-        return f"{sentence}; the interval includes 1, as it should."
-    return (
-        f"{sentence}; the interval does not include 1. One run in twenty shows this by chance; otherwise the bias is "
-        f"about {percent(abs(test.interval.estimate - 1))}."
+        text = _("A/A test, {name} against itself: ratio {ratio}; the interval includes 1, as it should.")
+        return text.format(name=name, ratio=ratio)
+    text = _(
+        "A/A test, {name} against itself: ratio {ratio}; the interval does not include 1. One run in twenty shows this "
+        "by chance; otherwise the bias is about {bias}."
     )
+    return text.format(name=name, ratio=ratio, bias=percent(abs(test.interval.estimate - 1)))
 
 
 def self_test_warning(question: QuestionSummary) -> str | None:

@@ -1,5 +1,6 @@
 """`Drawing`: a figure with the words that belong to it, and the files that it becomes."""
 
+import dataclasses
 import io
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from matplotlib.figure import Figure
 
 from backprop_bench.bench.core.records.files import write_whole
 from backprop_bench.bench.report import style
+from backprop_bench.bench.report.language import spoken
 
 PIXELS_PER_INCH = 150
 FIGURES_FOLDER = "figures"
@@ -35,10 +37,17 @@ class FigureFile:
     alt: str
     png: Path
     svg: Path
+    narrow: Path | None = None
+    """The same as SVG for the width of a phone, where it is drawn for that."""
 
 
-def save(drawing: Drawing, folder: Path) -> FigureFile:
+def save(drawing: Drawing, folder: Path, narrow: Drawing | None = None) -> FigureFile:
     """Write a drawing as PNG and SVG, whose bytes depend on nothing but the drawing.
+
+    Parameters
+    ----------
+    narrow
+        The same for the width of a phone.
 
     Raises
     ------
@@ -52,6 +61,24 @@ def save(drawing: Drawing, folder: Path) -> FigureFile:
         alt=drawing.alt,
         png=write_whole(folder / f"{drawing.name}.png", png),
         svg=write_whole(folder / f"{drawing.name}.svg", to_svg(drawing)),
+        narrow=None if narrow is None else write_whole(folder / f"{drawing.name}-narrow.svg", to_svg(narrow)),
+    )
+
+
+def save_translated(figure: FigureFile, drawing: Drawing, narrow: Drawing, folder: Path) -> FigureFile:
+    """Write the SVGs of a saved figure in the language that is spoken; its PNG stays the only one.
+
+    Raises
+    ------
+    InputError
+        When a file cannot be written.
+    """
+    return dataclasses.replace(
+        figure,
+        title=drawing.title,
+        alt=drawing.alt,
+        svg=write_whole(folder / f"{drawing.name}.{spoken()}.svg", to_svg(drawing)),
+        narrow=write_whole(folder / f"{drawing.name}-narrow.{spoken()}.svg", to_svg(narrow)),
     )
 
 

@@ -9,6 +9,7 @@ import msgspec
 
 from backprop_bench.bench.core.records.kinds import AnyRecord
 from backprop_bench.bench.core.records.reader import DESCRIPTION, RECORDS
+from backprop_bench.bench.report.language import _
 from backprop_bench.bench.report.numbers import clean, count, listing
 
 LISTED_CHARACTERS = 1500
@@ -53,9 +54,13 @@ def source_records(
     written = [json.dumps(msgspec.to_builtins(row)) for row in records]
     path = f"{folder}/{RECORDS}" if folder else RECORDS
     each = listing((f"“{kind}”" for kind in kinds), "or")
-    only = "" if question is None else f", question “{question}”"
+    text = (
+        _("{records} of kind {kinds} in {path}")
+        if question is None
+        else _("{records} of kind {kinds}, question “{question}” in {path}")
+    )
     return Evidence(
-        source=clean(f"{count(len(records), 'record')} of kind {each}{only} in {path}"),
+        source=clean(text.format(records=count(len(records), "record"), kinds=each, question=question, path=path)),
         python=_pandas_command(path, kinds, question),
         jq=_jq_command(path, kinds, question),
         records=tuple(written) if sum(map(len, written)) <= LISTED_CHARACTERS else (),

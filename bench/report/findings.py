@@ -26,6 +26,8 @@ class Finding:
         Further tables, which a terminal shows only on request.
     draw
         Draws its figures, which takes seconds.
+    translated
+        The sentences in the language of the reader, where that is another one.
     """
 
     name: str
@@ -34,6 +36,7 @@ class Finding:
     more: Sequence[Table] = ()
     charts: Sequence[Chart] = ()
     draw: Callable[[], Sequence[Drawing]] = tuple
+    translated: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,11 @@ class Findings:
     def sentences(self) -> list[str]:
         """The sentences of all findings."""
         return [sentence for part in self.parts for sentence in part.sentences]
+
+    @property
+    def shown_sentences(self) -> list[str]:
+        """The sentences of all findings, in the language of the reader where they are in it."""
+        return [sentence for part in self.parts for sentence in part.translated or part.sentences]
 
     @property
     def tables(self) -> list[Table]:

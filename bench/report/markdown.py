@@ -1,6 +1,17 @@
 """The report in Markdown, which shows the figures beside it."""
 
-from backprop_bench.bench.report.blocks import Block, Caution, Code, Heading, Listed, Picture, Report, Shown
+from backprop_bench.bench.report.blocks import (
+    Block,
+    Caution,
+    Code,
+    Heading,
+    Judged,
+    Linked,
+    Listed,
+    Picture,
+    Report,
+    Shown,
+)
 from backprop_bench.bench.report.drawing import FIGURES_FOLDER, FigureFile
 from backprop_bench.bench.report.evidence import Evidence
 from backprop_bench.bench.report.panel import Panel
@@ -14,15 +25,14 @@ def to_markdown_page(report: Report) -> str:
         parts.append(
             "\n".join(["> **Read this first**", ">", *(f"> - {escape_markdown(line)}" for line in report.warnings)])
         )
-    parts.append(f"**{escape_markdown(report.lead)}**")
-    for section in report.sections:
+    parts.append("\n".join(f"- **{escape_markdown(sentence)}**" for sentence in report.lead))
+    for section in (*report.sections, *report.appendix):
         parts += [f"## {escape_markdown(section.heading)}"] if section.heading else []
         parts += [_markdown_of(block) for block in section.blocks]
-        parts += [] if section.heading else map(escape_markdown, report.answer)
     return "\n\n".join(part.strip("\n") for part in parts) + "\n"
 
 
-def _markdown_of(block: Block) -> str:
+def _markdown_of(block: Block) -> str:  # noqa: C901 (a case per kind)
     match block:
         case Shown():
             return f"{_markdown_of(block.what).strip()}\n\n{_evidence(block.evidence)}"
@@ -34,8 +44,12 @@ def _markdown_of(block: Block) -> str:
             return f"*Figure {escape_markdown(block.name)}, in report.html: {escape_markdown(block.title)}.*"
         case Code():
             return _fenced(block.text, "sh")
+        case Linked():
+            return f"{escape_markdown(block.text)} [{escape_markdown(block.address)}]({block.address})"
         case Heading():
             return f"### {escape_markdown(block.text)}"
+        case Judged():
+            return _judged(block)
         case Listed():
             return "\n".join(f"- {escape_markdown(sentence)}" for sentence in block.sentences)
         case Caution():
@@ -44,6 +58,11 @@ def _markdown_of(block: Block) -> str:
             return "*In report.html: draw a digit, and see what the networks predict.*"
         case _:
             return escape_markdown(block)
+
+
+def _judged(block: Judged) -> str:
+    rows = [f"| {' | '.join(map(escape_markdown, item))} |" for item in block.items]
+    return "\n".join(["| | | |", "| :--- | :--- | :--- |", *rows])
 
 
 def _evidence(evidence: Evidence) -> str:

@@ -1,10 +1,12 @@
 """Formats of numbers and names in figures, tables and reports. Pure functions to text."""
 
+import functools
 import math
 import unicodedata
 from collections.abc import Iterable
 
 from backprop_bench.bench.core.stats.intervals import Interval, inverse, scaled
+from backprop_bench.bench.report.language import _
 
 ABSENT = "–"
 """Stands for a missing value."""
@@ -41,21 +43,50 @@ def named(implementation: str) -> str:
 
 
 def listing(items: Iterable[str], word: str = "and") -> str:
-    """Return "a", "a and b", or "a, b and c", with `word` before the last one."""
+    """Return "a", "a and b", or "a, b and c", with `word` before the last one; "and" and "or" are translated."""
     words = list(items)
-    return f" {word} ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+    if len(words) < 2:
+        return "".join(words)
+    last = {"and": _("{several} and {last}"), "or": _("{several} or {last}")}
+    return last.get(word, f"{{several}} {word} {{last}}").format(several=_(", ").join(words[:-1]), last=words[-1])
+
+
+def in_turn(items: Iterable[str]) -> str:
+    """Return parts of a sentence, each of which may have commas: "a; b"."""
+    return _("; ").join(items)
+
+
+def paragraph(sentences: Iterable[str]) -> str:
+    """Return whole sentences after each other."""
+    return functools.reduce(lambda first, second: _("{first} {second}").format(first=first, second=second), sentences)
 
 
 def count(number: int, noun: str) -> str:
     """Return the number with its noun, such as "1 seed" or "60,000 examples"."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+    return _counted(f"{number:,}", noun, is_one=number == 1)
 
 
 def count_range(numbers: Iterable[int], noun: str) -> str:
     """Return "3 seeds" where all numbers are 3, and "1–3 seeds" where they differ."""
     ordered = sorted(numbers) or [0]
     low, high = ordered[0], ordered[-1]
-    return count(low, noun) if low == high else f"{low:,}–{count(high, noun)}"
+    return count(low, noun) if low == high else _counted(f"{low:,}–{high:,}", noun, is_one=high == 1)
+
+
+def _counted(number: str, noun: str, is_one: bool) -> str:
+    """Return a number with its noun; those of the report's main part are translated."""
+    known = {
+        "check": (_("{n} check"), _("{n} checks")),
+        "epoch": (_("{n} epoch"), _("{n} epochs")),
+        "example": (_("{n} example"), _("{n} examples")),
+        "input": (_("{n} input"), _("{n} inputs")),
+        "process replicate": (_("{n} process replicate"), _("{n} process replicates")),
+        "record": (_("{n} record"), _("{n} records")),
+        "seed": (_("{n} seed"), _("{n} seeds")),
+        "training example": (_("{n} training example"), _("{n} training examples")),
+    }
+    one, several = known.get(noun, (f"{{n}} {noun}", f"{{n}} {noun}s"))
+    return (one if is_one else several).format(n=number)
 
 
 def spans(numbers: Iterable[int]) -> str:
@@ -66,7 +97,7 @@ def spans(numbers: Iterable[int]) -> str:
             groups[-1].append(number)
         else:
             groups.append([number])
-    return ", ".join(str(span[0]) if len(span) == 1 else f"{span[0]}–{span[-1]}" for span in groups)
+    return _(", ").join(str(span[0]) if len(span) == 1 else f"{span[0]}–{span[-1]}" for span in groups)
 
 
 def plain(value: float, decimals: int | None = None) -> str:
@@ -142,7 +173,9 @@ def confidence(interval: Interval) -> str:
     if not has_bounds(interval):
         return ""
     decimals = _decimals_in_sentence(interval)
-    return f"95{NBSP}% CI {plain(interval.low, decimals)}–{plain(interval.high, decimals)}"
+    return _("95\N{NO-BREAK SPACE}% CI {low}–{high}").format(
+        low=plain(interval.low, decimals), high=plain(interval.high, decimals)
+    )
 
 
 def at_least_one(ratio: Interval) -> Interval:
@@ -163,9 +196,24 @@ def compared(ratio: Interval) -> str:
     if not math.isfinite(ratio.estimate):
         return ABSENT
     if has_bounds(ratio) and ratio.contains(1):
-        return "no significant difference"
+        return _("no significant difference")
     value, brackets = _parts(at_least_one(ratio))
-    return f"{value}× {'faster' if ratio.estimate < 1 else 'slower'}{brackets}"
+    text = _("{factor}× faster{interval}") if ratio.estimate < 1 else _("{factor}× slower{interval}")
+    return text.format(factor=value, interval=brackets)
+
+
+def changed(ratio: Interval, reference: str = "") -> str:
+    """Return how a time compares with that before, in a sentence: "1.04× slower than before (95 % CI 1.02–1.06)".
+
+    Parameters
+    ----------
+    reference
+        What the time was divided by in each run; empty where it was not.
+    """
+    by = at_least_one(ratio)
+    word = "faster" if ratio.estimate < 1 else "slower"
+    to = f", relative to {reference}" if reference else ""
+    return _with_note(f"{plain(by.estimate, _decimals_in_sentence(by))}× {word} than before{to}", confidence(by))
 
 
 def speed(first: str, second: str, ratio: Interval, per: str = "", with_interval: bool = True) -> str:
@@ -182,21 +230,29 @@ def speed(first: str, second: str, ratio: Interval, per: str = "", with_interval
     with_interval
         Whether the interval is included; a title leaves it out.
     """
-    of = f" {per}" if per else ""
     if has_bounds(ratio) and ratio.contains(1):
-        sentence = f"no significant difference in time{of} between {first} and {second}"
+        text = (
+            _("no significant difference in time {per} between {first} and {second}")
+            if per
+            else _("no significant difference in time between {first} and {second}")
+        )
+        sentence = text.format(per=per, first=first, second=second)
         return _with_note(sentence, confidence(ratio)) if with_interval else sentence
     fast, slow = (first, second) if ratio.estimate < 1 else (second, first)
     by = at_least_one(ratio)
-    sentence = f"{fast} is {plain(by.estimate, _decimals_in_sentence(by))}× faster{of} than {slow}"
+    text = _("{fast} is {factor}× faster {per} than {slow}") if per else _("{fast} is {factor}× faster than {slow}")
+    sentence = text.format(fast=fast, factor=plain(by.estimate, _decimals_in_sentence(by)), per=per, slow=slow)
+    sentence = sentence.replace("） ", "）")  # a Chinese bracket has its space within it
     if not with_interval:
         return sentence
-    return _with_note(sentence, confidence(by) if has_bounds(by) else "one process replicate, no interval")
+    return _with_note(sentence, confidence(by) if has_bounds(by) else _("one process replicate, no interval"))
 
 
 def _with_note(sentence: str, note: str) -> str:
     """Return a sentence with a note in brackets, in those that it ends with where there are some."""
-    return f"{sentence[:-1]}; {note})" if sentence.endswith(")") else f"{sentence} ({note})"
+    if sentence.endswith(")"):
+        return f"{sentence[:-1]}; {note})"
+    return _("{sentence} ({note})").format(sentence=sentence, note=note)
 
 
 def points(difference: Interval) -> str:
@@ -205,8 +261,16 @@ def points(difference: Interval) -> str:
     decimals = max(1, _decimals_in_sentence(percents))
     value, low, high = (plain(number, decimals) for number in (percents.estimate, percents.low, percents.high))
     if not has_bounds(percents):
-        return f"{value} points"
-    return f"{value} points, 95{NBSP}% CI {low}{'–' if percents.low >= 0 else ' to '}{high}"
+        return _("{value} points").format(value=value)
+    positive = _("{value} points, 95\N{NO-BREAK SPACE}% CI {low}–{high}")
+    text = positive if percents.low >= 0 else _("{value} points, 95\N{NO-BREAK SPACE}% CI {low} to {high}")
+    return text.format(value=value, low=low, high=high)
+
+
+def scaled_points(difference: Interval) -> str:
+    """Return a difference of fractions in percentage points with its sign, "+1.7"; two decimals below 0.1."""
+    value = 100 * difference.estimate
+    return f"{value:+.{1 if abs(value) >= 0.1 else 2}f}".replace("-", "−")
 
 
 def points_interval(interval: Interval) -> str:

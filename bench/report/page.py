@@ -3,36 +3,105 @@
 import base64
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 
 from markupsafe import Markup
 
-from backprop_bench.bench.report.blocks import Block, Caution, Code, Heading, Listed, Picture, Report, Shown
+from backprop_bench.bench.report.blocks import (
+    Block,
+    Caution,
+    Code,
+    Heading,
+    Judged,
+    Linked,
+    Listed,
+    Picture,
+    Report,
+    Shown,
+)
 from backprop_bench.bench.report.drawing import FigureFile
 from backprop_bench.bench.report.evidence import Evidence
-from backprop_bench.bench.report.panel import Panel
+from backprop_bench.bench.report.language import _, speaking, spoken
+from backprop_bench.bench.report.panel import Panel, harmless_json
 from backprop_bench.bench.report.table import TEMPLATES, Table, to_html
+from backprop_bench.bench.report.words import page_words, panel_words
 from backprop_bench.data import InputError
 
 
-def to_html_page(report: Report) -> str:
+@dataclass(frozen=True)
+class _Section:
+    """A section as the page has it: in one language, or in none where it exists once for all of them."""
+
+    language: str | None
+    anchor: str
+    heading: str
+    blocks: tuple[Markup, ...]
+
+
+def to_html_page(reports: Mapping[str, Report], first: str = "en") -> str:
     """Return the report as one page of HTML with everything in it.
+
+    Parameters
+    ----------
+    reports
+        The same report by language; the appendix and what exists once are those of the English one.
+    first
+        The language that the page shows until another one is chosen.
 
     Raises
     ------
     InputError
         When a figure cannot be read.
     """
-    style, script = _source("report.css"), _source("report.js") + _source("panel.js")
+    words = {language: _words(language, report) for language, report in reports.items()}
     return TEMPLATES.get_template("report.html.jinja").render(
-        report=report,
-        named=[section for section in report.sections if section.heading],
-        anchors=_anchors(section.heading for section in report.sections),
-        html_of=_html_of,
-        style=Markup(style),  # noqa: S704 (a file of this package, as the two below)
-        script=Markup(script),  # noqa: S704
-        policy=_policy(style, script),
+        reports=reports,
+        first=first,
+        words=words,
+        said=words[first],
+        all_words=Markup(harmless_json(words)),  # noqa: S704 (JSON without a sign that means something in HTML)
+        sections=[*_sections(reports, words[first])],
+        appendix=[
+            _Section("en", _anchor(section.heading), section.heading, tuple(map(_html_of, section.blocks)))
+            for section in reports["en"].appendix
+        ],
+        **self_contained("language.js", "report.js", "panel.js"),
     )
+
+
+def _words(language: str, report: Report) -> dict[str, str]:
+    """Return what the page says in a language beside the report, by key."""
+    with speaking(language):
+        words = {**page_words(), "title": report.title}
+        for section in report.sections:
+            for block in section.blocks:
+                if isinstance(block, Panel):
+                    words |= {**panel_words(block), "panel": section.heading}
+    return words
+
+
+def _sections(reports: Mapping[str, Report], said: Mapping[str, str]) -> Iterator[_Section]:
+    """Yield the sections of the main part, each in every language before the next."""
+    for sections in zip(*(report.sections for report in reports.values()), strict=True):
+        anchor = _anchor(sections[0].heading)
+        if any(isinstance(block, Panel) for block in sections[0].blocks):
+            panels = (_html_of_panel(block, said) for block in sections[0].blocks if isinstance(block, Panel))
+            yield _Section(None, anchor, said["panel"], tuple(panels))
+            continue
+        for language, section in zip(reports, sections, strict=True):
+            with speaking(language):
+                blocks = tuple(map(_html_of, section.blocks))
+            end = "" if language == "en" else f"-{language}"
+            yield _Section(language, f"{anchor}{end}", section.heading, blocks)
+
+
+def self_contained(*scripts: str) -> dict[str, str]:
+    """Return what a page has that needs nothing beside itself: its style, these scripts, and what it may do."""
+    style, script = _source("report.css"), "".join(map(_source, scripts))
+    policy = _policy(style, script)
+    return {"style": Markup(style), "script": Markup(script), "policy": policy}  # noqa: S704 (files of this package)
 
 
 def _source(name: str) -> str:
@@ -52,9 +121,9 @@ def _checksum(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")
 
 
-def _anchors(headings: Iterable[str]) -> dict[str, str]:
-    """Return a name within the page for every heading."""
-    return {heading: re.sub(r"[^a-z0-9]+", "-", heading.lower()).strip("-") for heading in headings}
+def _anchor(heading: str) -> str:
+    """Return a name within the page for a heading, in whatever script."""
+    return re.sub(r"\W+", "-", heading.lower()).strip("-")
 
 
 def _html_of(block: Block) -> Markup:
@@ -67,34 +136,70 @@ def _html_of(block: Block) -> Markup:
             return _html_of_figure(block, Markup())
         case Code():
             return Markup("<pre><code>{}</code></pre>").format(block.text)
+        case Linked():
+            return Markup('<p>{} <a href="{}">{}</a></p>').format(block.text, block.address, block.address)
         case Heading():
             return Markup('<h3 class="part">{}</h3>').format(block.text)
+        case Judged():
+            return _html_of_judged(block)
         case Listed():
             return Markup("<ul>{}</ul>").format(Markup().join(map(Markup("<li>{}</li>").format, block.sentences)))
         case Caution():
             return Markup('<div class="warning" role="note"><p>{}</p></div>').format(block.text)
-        case Panel():
-            return _html_of_panel(block)
         case _:
             return Markup("<p>{}</p>").format(block)
 
 
+def _html_of_judged(block: Judged) -> Markup:
+    row = Markup("<div><dt>{}</dt><dd><strong>{}</strong></dd><dd>{}</dd></div>")
+    return Markup('<dl class="judged">{}</dl>').format(Markup().join(row.format(*item) for item in block.items))
+
+
 def _html_of_shown(what: Table | FigureFile | Picture, evidence: Evidence) -> Markup:
-    source = _html_of_evidence(evidence)
-    return to_html(what) + source if isinstance(what, Table) else _html_of_figure(what, source)
+    if not isinstance(what, Table):
+        return _html_of_figure(what, _html_of_evidence(evidence))
+    if spoken() == "en":
+        return to_html(what) + _html_of_evidence(evidence)
+    with speaking("en"):  # tables are in English
+        return Markup('<div lang="en">{}</div>').format(_html_of_shown(what, evidence))
 
 
 def _html_of_evidence(evidence: Evidence) -> Markup:
-    template = TEMPLATES.get_template("evidence.html.jinja")
-    return Markup(template.render(evidence=evidence))  # noqa: S704 (autoescaped)
+    written = TEMPLATES.get_template("evidence.html.jinja").render(
+        evidence=evidence,
+        source=_("Source: {source}").format(source=evidence.source),
+        commands=_("In the folder of this report, either command prints it:"),
+        records=_("The records:"),
+    )
+    return Markup(written)  # noqa: S704 (autoescaped)
 
 
 def _html_of_figure(figure: FigureFile | Picture, source: Markup) -> Markup:
+    if isinstance(figure, FigureFile) and figure.narrow is not None:
+        return _html_of_main_figure(figure, figure.narrow, source)
     address = data_uri(figure.svg.decode()) if isinstance(figure, Picture) else _address_of(figure)
     return Markup(
         '<figure data-name="{name}"><div class="scroll" tabindex="0" role="group" '
         'aria-label="Figure {name}"><img src="{address}" alt="{alt}"></div>{source}</figure>'
     ).format(name=figure.name, address=Markup(address), alt=figure.alt, source=source)  # noqa: S704
+
+
+def _html_of_main_figure(figure: FigureFile, narrow: Path, source: Markup) -> Markup:
+    """Return a figure of which a phone shows the one that is drawn for its width."""
+    small = base64.b64encode(_read(narrow, figure).encode()).decode("ascii")  # a srcset may have no spaces
+    wide = Markup(data_uri(_read(figure.svg, figure)))  # noqa: S704 (encoded)
+    return Markup(
+        '<figure class="main" data-name="{name}"><picture><source media="(max-width: 40rem)" '
+        'srcset="data:image/svg+xml;base64,{small}">'
+        '<img src="{wide}" alt="{alt}"></picture>{source}</figure>'
+    ).format(name=figure.name, small=small, wide=wide, alt=figure.alt, source=source)
+
+
+def _read(path: Path, figure: FigureFile) -> str:
+    try:
+        return path.read_text("utf-8")
+    except OSError as error:
+        raise InputError(f"{path.parent}: cannot read the figure {figure.name}: {error.strerror}") from error
 
 
 def _address_of(figure: FigureFile) -> str:
@@ -113,11 +218,11 @@ def data_uri(svg: str) -> str:
     return "data:image/svg+xml," + text.replace('"', "%22" if "'" in text else "'")
 
 
-def _html_of_panel(panel: Panel) -> Markup:
+def _html_of_panel(panel: Panel, said: Mapping[str, str]) -> Markup:
     template = TEMPLATES.get_template("panel.html.jinja")
     written = template.render(
         panel=panel,
-        box=round(20 / 28 * panel.side),
+        said=said,
         data=Markup(panel.to_json()),  # noqa: S704 (JSON without a sign that means something in HTML)
     )
     return Markup(written)  # noqa: S704 (autoescaped)

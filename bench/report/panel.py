@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from backprop_bench.bench.core.network import LabelledExamples, TrainedNetwork
+from backprop_bench.bench.report.language import _
 from backprop_bench.bench.report.numbers import clean, count
 
 SMALLEST_SIDE = 8
@@ -18,7 +19,6 @@ SMALLEST_SIDE = 8
 MOST_SAMPLES = 20
 MAX_CHARACTERS = 1_500_000
 """Limit of the characters that the weights take on the page."""
-NO_PANEL = "There is no panel to draw a digit"
 PRECISIONS = ("f4", "f2")
 """Of embedded weights, the one that is preferred first: float32 is exact, float16 takes half the space."""
 
@@ -65,7 +65,12 @@ class Panel:
             "samples": [{"label": clean(sample.label), "pixels": _base64(sample.pixels)} for sample in self.samples],
             "networks": [_network(network, self.title(network.question), self.precision) for network in self.networks],
         }
-        return json.dumps(content, separators=(",", ":")).translate(HARMLESS)
+        return harmless_json(content)
+
+
+def harmless_json(content: Any) -> str:
+    """Return JSON that ends no script element."""
+    return json.dumps(content, separators=(",", ":")).translate(HARMLESS)
 
 
 HARMLESS = {ord(sign): f"\\u{ord(sign):04x}" for sign in "<>&"}
@@ -90,19 +95,18 @@ def make_panel(
         Limit of the characters for weights. Of more networks than fit with float16, the first ones are left out.
     """
     if not networks:
-        return f"{NO_PANEL}: no trained network of this run is at hand."
+        return _("There is no panel to draw a digit: no trained network of this run is at hand.")
     inputs = networks[-1].n_inputs
     side = math.isqrt(inputs)
     if side * side != inputs or side < SMALLEST_SIDE:
-        return (
-            f"{NO_PANEL}: {count(inputs, 'input')} are no square image of {SMALLEST_SIDE} by {SMALLEST_SIDE} or more."
-        )
+        text = _("There is no panel to draw a digit: {inputs} are no square image of {side} by {side} or more.")
+        return text.format(inputs=count(inputs, "input"), side=SMALLEST_SIDE)
     alike = [network for network in networks if network.n_inputs == inputs]
     precision = next((name for name in PRECISIONS if _characters(alike, name) <= max_characters), PRECISIONS[-1])
     while alike and _characters(alike, precision) > max_characters:
         alike.pop(0)
     if not alike:
-        return f"{NO_PANEL}: the trained networks are too large for this page."
+        return _("There is no panel to draw a digit: the trained networks are too large for this page.")
     samples = () if examples is None or examples.inputs.shape[1] != inputs else _samples(examples)
     names = tuple(map(str, range(alike[-1].n_classes))) if examples is None else examples.names
     return Panel(tuple(alike), samples, titles or {}, names, precision)

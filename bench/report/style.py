@@ -1,7 +1,10 @@
 """One look for all figures: colours, markers, letters, and a page that is filled from the top."""
 
 import contextlib
+import re
 import textwrap
+import unicodedata
+import warnings
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,12 +19,14 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocato
 from backprop_bench.bench.core.implementations import family
 from backprop_bench.bench.core.summary import Performance
 from backprop_bench.bench.report import numbers
+from backprop_bench.bench.report.language import spoken
 
 INK, GREY, FAINT = "#1b1f24", "#57606a", "#d8dee4"
 SMALL, NORMAL, LARGE = 8.5, 9.5, 12.0
 """Sizes of letters in points."""
 
-PAGE_INCHES = 10.5
+PAGE_INCHES, PHONE_INCHES = 10.5, 3.9
+"""Widths of figures. At 96 pixels an inch, letters have the size of the page's own."""
 MARGIN = 0.25
 NAME_LETTERS = 22
 LOG_FROM = 5.0
@@ -85,13 +90,30 @@ LOOK: dict[Any, Any] = {
 }
 
 
+CHINESE: dict[Any, Any] = {
+    "font.family": ["sans-serif"],
+    "font.sans-serif": ["DejaVu Sans", "Noto Sans CJK SC", "PingFang SC", "Microsoft YaHei", "sans-serif"],
+    "svg.fonttype": "none",
+}
+"""Text stays text, in a font of the reader: no font that is here has the letters."""
+WIDE_LETTERS = "WF"
+"""Letters of these classes of Unicode are as wide as they are high."""
+UNITS = re.compile(r"[\u3001\u3002\u3400-\u9fff\uff00-\uffef]\s*|[^\s\u3001\u3002\u3400-\u9fff\uff00-\uffef]+\s*")
+"""A Chinese letter or mark, or a word: between two of them a line may end."""
+NOT_FIRST = "，。；：、）？！”"
+"""With these no line begins."""
+
+
 @contextlib.contextmanager
 def look() -> Iterator[None]:
     """Draw and write figures in the suite's look, whatever the user's own settings are, which come back after it."""
     defaults: dict[Any, Any] = {
         key: value for key, value in mpl.rcParamsDefault.items() if not key.startswith("backend")
     }
-    with mpl.rc_context({**defaults, **LOOK}):
+    own = CHINESE if spoken() == "zh" else {}
+    with mpl.rc_context({**defaults, **LOOK, **own}), warnings.catch_warnings():
+        if own:
+            warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
         yield
 
 
@@ -160,16 +182,22 @@ class Band:
 
 
 class Page:
-    """A figure under construction: bands from the top downwards, as high as what stands in them."""
+    """A figure under construction: bands from the top downwards, as high as what stands in them.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    width
+        In inches; :data:`PHONE_INCHES` for a page on a phone.
+    """
+
+    def __init__(self, width: float = PAGE_INCHES) -> None:
+        self.width = width
         self._bands: list[tuple[float, Callable[[Band], None]]] = []
 
     def text(self, text: str, size: float = NORMAL, after: float = 0.06, **style: Any) -> None:
         """Add a paragraph, broken into lines that fit."""
         wide = 0.64 if style.get("weight") == "bold" else 0.55
-        letters = int((PAGE_INCHES - 2 * MARGIN) * 72 / (wide * size))
-        lines = textwrap.wrap(text, letters, break_on_hyphens=False)
+        lines = _lines(text, (self.width - 2 * MARGIN) * 72 / size, wide)
         height = len(lines) * size * 1.35 / 72 + after
         self.band(
             height, lambda band: band.write(MARGIN, 0, "\n".join(lines), fontsize=size, linespacing=1.25, **style)
@@ -188,7 +216,7 @@ class Page:
 
     def figure(self) -> Figure:
         """Return the finished figure."""
-        figure = Figure(figsize=(PAGE_INCHES, sum(height for height, _ in self._bands) + 2 * MARGIN))
+        figure = Figure(figsize=(self.width, sum(height for height, _ in self._bands) + 2 * MARGIN))
         FigureCanvasAgg(figure)
         top = MARGIN
         for height, draw in self._bands:
@@ -197,22 +225,43 @@ class Page:
         return figure
 
 
+def _lines(text: str, width: float, latin: float) -> list[str]:
+    """Break text into lines that are at most so many ems wide, a Latin letter as wide as `latin`."""
+    if not any(map(_is_wide, text)):
+        return textwrap.wrap(text, int(width / latin), break_on_hyphens=False)
+    lines = [""]
+    for unit in UNITS.findall(text):
+        line = lines[-1] + unit
+        ems = sum(1.0 if _is_wide(letter) else latin for letter in line.rstrip())
+        if lines[-1] and ems > width - 1 and unit.strip() not in NOT_FIRST:  # a mark may hang over by its own width
+            lines.append(unit)
+        else:
+            lines[-1] = line
+    return [line.rstrip() for line in lines]
+
+
+def _is_wide(letter: str) -> bool:
+    return unicodedata.east_asian_width(letter) in WIDE_LETTERS
+
+
 def short_name(name: str, letters: int = NAME_LETTERS) -> str:
     """Return a name shortened for figures."""
     return numbers.shorten(name, letters)
 
 
-def name_rows(axes: Axes, names: list[str], labelled: bool = True) -> None:
-    """Make the vertical axis one of named rows, the first one on top."""
+def name_rows(axes: Axes, names: list[str], labelled: bool = True, letters: int = NAME_LETTERS) -> None:
+    """Make the vertical axis one of named rows, the first one on top, with names of at most so many letters."""
     axes.set_ylim(len(names) - 0.5, -0.5)
-    axes.set_yticks(range(len(names)), [short_name(name) for name in names] if labelled else [])
+    axes.set_yticks(range(len(names)), [short_name(name, letters) for name in names] if labelled else [])
     axes.tick_params(axis="y", length=0, pad=6)
     axes.grid(visible=False, axis="y")
 
 
 def row_texts(axes: Axes, offset_inches: float, header: str, texts: list[str]) -> None:
     """Write one text per row in a column to the right of the axes, under a header."""
-    width = axes.get_position().width * PAGE_INCHES
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    width = axes.get_position().width * figure.get_size_inches()[0]
     x = 1 + offset_inches / width
     transform = axes.get_yaxis_transform()
     for row, text in enumerate(texts):

@@ -7,7 +7,7 @@ from importlib import resources
 
 from backprop_bench.bench.compare import answer as claims
 from backprop_bench.bench.compare import setting, tables
-from backprop_bench.bench.compare.headline import headline_charts
+from backprop_bench.bench.compare.charts import epoch_charts
 from backprop_bench.bench.core.records.plan import Description
 from backprop_bench.bench.core.summary import Summary
 from backprop_bench.bench.report import certainty
@@ -94,7 +94,7 @@ def _how_fast(summary: Summary) -> Iterator[Slide]:
             "them. Brackets are 95 % confidence intervals over process replicates."
         )
     ]
-    for question, chart in zip(summary.questions, headline_charts(summary), strict=True):
+    for question, chart in zip(summary.questions, epoch_charts(summary), strict=True):
         title, results = clean(question.title), tables.results_table(question)
         said = [certainty.stop_sentence(summary, question), certainty.self_test_sentence(question) or ""]
         headline = Words(f"{claims.headline(question)}.", bold=True)

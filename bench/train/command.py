@@ -24,7 +24,7 @@ from backprop_bench.bench.core.worker.replies import Begun, Evaluated, Opened, T
 from backprop_bench.bench.core.worker.shared_data import SharedExamples
 from backprop_bench.bench.report.findings import Finding, Findings
 from backprop_bench.bench.report.table import make_table
-from backprop_bench.data import InputError, Recipe, check_fit, fit_recipe, load_dataset, named_recipe
+from backprop_bench.data import InputError, Recipe, changed_recipe, load_dataset, named_recipe
 
 COLUMNS = {"epoch": 5, "accuracy": 11, "mean loss": 11, "wall s": 10, "CPU s": 9}
 """What is printed of every epoch, and how many columns of a terminal it takes."""
@@ -63,11 +63,8 @@ def train(
     """  # noqa: D301 (click reads the backspace)
     check_available(implementation)
     cores = chosen_cores(None, threads)
-    changes = changes_from(fields)
     loaded = load_dataset(dataset)
-    selected = named_recipe(recipe)
-    selected = (selected if "layer_sizes" in changes else fit_recipe(selected, loaded)).replace(**changes)
-    check_fit(selected, loaded)
+    selected = changed_recipe(named_recipe(recipe), changes_from(fields), loaded)
     if json_file is not None:
         _check_writable(json_file)
     loaded = (loaded.hold_out(hold_out) if hold_out else loaded).subset(examples)

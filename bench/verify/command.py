@@ -24,7 +24,7 @@ from backprop_bench.bench.verify.checks import steps_in
 from backprop_bench.bench.verify.drift import draw_drift
 from backprop_bench.bench.verify.replies import Drift, Inspection, Reading
 from backprop_bench.bench.verify.view import conclusion, parity_grid, reading
-from backprop_bench.data import Dataset, InputError, Recipe, check_fit, fit_recipe, load_dataset, named_recipe
+from backprop_bench.data import Dataset, InputError, Recipe, changed_recipe, load_dataset, named_recipe
 
 DRIFT_STEPS = 3000
 DRIFT = "drift.json"
@@ -68,10 +68,8 @@ def parity(
     other = against or named_implementation(implementation).reference
     for name in (implementation, other):
         check_available(name)
-    changes, loaded = changes_from(fields), load_dataset(dataset)
-    base = named_recipe(recipe)
-    changed = (base if "layer_sizes" in changes else fit_recipe(base, loaded)).replace(**changes)
-    check_fit(changed, loaded)
+    loaded = load_dataset(dataset)
+    changed = changed_recipe(named_recipe(recipe), changes_from(fields), loaded)
     request = {"implementation": implementation, "against": other, "dataset": dataset}
     try:
         with Worker(threads=1) as worker:

@@ -47,6 +47,8 @@ EPOCH_S = {
 """Wall seconds of an epoch; two seconds for every other name."""
 
 PARTS = {"fetch": 0.11, "forward": 0.27, "backward": 0.41, "update": 0.21}
+BATCH_SIZE = 64
+"""Examples of a step whose parts are timed."""
 BLOCK_S, ROUNDS, BUDGET_S = 0.05, 6, 90.0
 
 
@@ -331,7 +333,7 @@ class _Maker:
                 for part, share in PARTS.items():
                     spread = self.random.lognormvariate(0, 0.03)
                     wall_s = 200 * step_s * share * spread * (fetch if part == "fetch" else 1.0)
-                    rows.append(_row("part", question["name"], name, part, block, 200, 64, wall_s))
+                    rows.append(_row("part", question["name"], name, part, block, 200, BATCH_SIZE, wall_s))
         return rows
 
 

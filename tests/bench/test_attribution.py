@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from backprop_bench.bench.explain.attribution import (
+from backprop_bench.bench.core.stats.attribution import (
     attribute,
     equivalence_p,
     holm,

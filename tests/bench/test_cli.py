@@ -308,7 +308,7 @@ def test_compare_stopped_by_ctrl_c_keeps_what_it_has_and_resume_completes_it(
     assert result.exit_code == 0, result.output
     assert read_rows(folder)[: len(before)] == before
     assert (folder / "report.html").is_file()
-    assert (folder / "figures" / "headline.png").is_file()
+    assert (folder / "figures" / "overview.png").is_file()
     leave_out_figures()
     printed = run("compare", "--resume", "--format", "json")
     assert json.loads(printed.stdout)["sentences"], "files are named on the other stream"

@@ -175,7 +175,7 @@ def open_trainer(tmp_path: Path, dataset: Dataset) -> Iterator[Callable[..., Any
 def cpu_seconds(worker: Worker) -> list[float]:
     """Return the CPU seconds of a block of one batch and of an epoch."""
     worker.ask("begin", Begun, seed=0)
-    timed = TimedWorker(worker, Entry("made-up", "tiny", RECIPE), N_EXAMPLES, None, 1)
+    timed = TimedWorker(worker, Entry("scratch-numpy", "tiny", RECIPE), N_EXAMPLES, None, 1)
     timed.warm_up(0.001, 1)
     block, _ = timed.block(1, "round 1")
     epoch = worker.ask("train", TrainedEpoch, epoch=1)
@@ -215,6 +215,7 @@ def test_the_microbenchmarks_are_told_their_threads_too(tmp_path: Path, monkeypa
         environment.update(env)
         return types.SimpleNamespace(returncode=0)
 
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
     monkeypatch.setattr("backprop_bench.bench.micro.command.subprocess", types.SimpleNamespace(run=start))
     result = CliRunner().invoke(main, ["micro", "--threads", "1", "--folder", str(tmp_path)])

@@ -58,10 +58,11 @@ def checked(
     reference: str = "scratch-numpy",
     limit_s: float = 60.0,
     others: Sequence[str] = (),
+    order_seed: int = 3,
 ) -> ComparedWork:
     with using(examples):
         return replay.replay(  # type: ignore[no-any-return]
-            reference, list(others), recipe.to_dict(), {}, weights.descriptor, list(turns), limit_s, 3
+            reference, list(others), recipe.to_dict(), {}, weights.descriptor, list(turns), limit_s, order_seed
         )
 
 
@@ -164,6 +165,18 @@ def test_independent_turns_are_trained_again_until_the_limit_and_at_least_two() 
         assert checked(RECIPE, EXAMPLES, weights, turns, limit_s=0.0).checked == 2
         assert checked(RECIPE, EXAMPLES, weights, turns).checked == ROUNDS
         assert checked(RECIPE, EXAMPLES, weights, turns).batches == 5 * ROUNDS
+
+
+@pytest.mark.parametrize("order_seed", range(12))
+def test_the_first_turn_is_trained_again_whatever_the_order_and_another_one_with_it(order_seed: int) -> None:
+    with WeightsFile(RECIPE, ROUNDS) as weights:
+        turns = work_of(NumpyTrainer, RECIPE, EXAMPLES, weights, [5] * ROUNDS)
+        wrong = altered(turns, 0, losses=tuple(9.0 for _ in turns[0].losses))
+        result = checked(RECIPE, EXAMPLES, weights, wrong, limit_s=0.0, order_seed=order_seed)
+        assert not result.passed
+        assert (result.checked, round_of(result.where)) == (1, 1)
+        assert checked(RECIPE, EXAMPLES, weights, turns[:1], limit_s=0.0, order_seed=order_seed).checked == 1
+        assert checked(RECIPE, EXAMPLES, weights, turns, limit_s=0.0, order_seed=order_seed).checked == 2
 
 
 def test_turns_that_build_on_each_other_are_trained_again_from_the_first_one_until_a_limit_and_at_least_two() -> None:

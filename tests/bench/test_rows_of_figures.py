@@ -7,7 +7,8 @@ import statistics
 import pytest
 from matplotlib.axes import Axes
 
-from backprop_bench.bench.compare import headline, ratios, step_parts
+from backprop_bench.bench.compare import ratios, step_parts
+from backprop_bench.bench.compare.charts import epoch_charts
 from backprop_bench.bench.core.implementations import BASELINES, IMPLEMENTATIONS
 from backprop_bench.bench.core.summary import Summary
 from backprop_bench.bench.explain.chain import END, LOADED, START, STEPS
@@ -35,7 +36,7 @@ from tests.bench.drawn import (
     written_above,
 )
 from tests.bench.plain import explain, summarize, summarize_chain, summarize_ladder, summarize_time_to_accuracy
-from tests.bench.recorded import PARTS, recorded_run
+from tests.bench.recorded import BATCH_SIZE, PARTS, recorded_run
 from tests.bench.timed import timed_question, timed_run
 
 EPOCH_S = {"scratch-numpy": 0.5, "torch-eager": 1.0, "torch-loader": 4.0}
@@ -49,32 +50,8 @@ def compared() -> Summary:
     return summarize(*recorded_run(tuple(EPOCH_S), epoch_s=EPOCH_S, accuracy=ACCURACY))
 
 
-def test_a_row_of_the_headline_has_accuracy_time_and_factor_of_its_implementation() -> None:
-    accuracy, time = headline.draw(compared()).figure.axes[-2:]
-    names = names_of(accuracy)
-    assert sorted(names) == sorted(EPOCH_S)
-    assert markers_of(accuracy) == pytest.approx([ACCURACY[name] for name in names], abs=0.01)
-    shares = [as_number(text) / 100 for text in columns_of(accuracy)["95 % CI"]]
-    assert shares == pytest.approx([ACCURACY[name] for name in names], abs=0.01)
-    seconds = [EPOCH_S[name] for name in names]  # the 10th percentile lies below
-    assert markers_of(time) == pytest.approx(seconds, rel=0.25)
-    columns = columns_of(time)
-    assert list(map(as_number, columns["estimate"])) == pytest.approx(seconds, rel=0.25)
-    factors = list(map(as_number, columns["faster than torch-loader"]))
-    assert factors == pytest.approx([EPOCH_S["torch-loader"] / each for each in seconds], rel=0.1)
-
-
-def test_a_bar_of_the_headline_is_the_interval_of_its_implementation() -> None:
-    summary = compared()
-    accuracy, time = headline.draw(summary).figure.axes[-2:]
-    of = {item.implementation: item for item in summary.questions[-1].performances}
-    shown = [of[name] for name in names_of(accuracy)]
-    assert bars_of(accuracy) == [pytest.approx((item.accuracy.low, item.accuracy.high)) for item in shown]
-    assert bars_of(time) == [pytest.approx((item.wall_s.low, item.wall_s.high)) for item in shown]
-
-
 def test_a_bar_on_the_terminal_is_the_time_of_the_implementation_that_it_is_named_after() -> None:
-    chart = headline.headline_charts(compared())[-1]
+    chart = epoch_charts(compared())[-1]
     assert {bar.name: bar.value for bar in chart.bars} == pytest.approx(EPOCH_S, rel=0.25)
     assert {bar.name: as_number(bar.text) for bar in chart.bars} == pytest.approx(EPOCH_S, rel=0.25)
 
@@ -162,15 +139,16 @@ def parts_by_row(axes: Axes, key: Axes) -> list[dict[str, float]]:
     return [rows[row] for row in sorted(rows)]
 
 
-def test_a_row_of_the_step_parts_has_the_parts_of_the_step_of_its_implementation() -> None:
+def test_a_row_of_the_step_parts_has_the_parts_of_the_step_of_its_implementation_per_example() -> None:
     times, shares = step_parts.draw(compared()).figure.axes[-2:]
+    assert times.get_xlabel().startswith("wall time of a training step per example")
     names = names_of(times)
     assert sorted(names) == sorted(EPOCH_S)
     unit = {"(ms)": 1e-3, "(µs)": 1e-6}[times.get_xlabel().split()[-1]]
-    of_step = [{part: EPOCH_S[name] / 938 * share for part, share in PARTS.items()} for name in names]
+    of_step = [{part: EPOCH_S[name] / 938 / BATCH_SIZE * share for part, share in PARTS.items()} for name in names]
     of_step[names.index("torch-loader")]["fetch"] *= 3
     whole = [sum(parts.values()) for parts in of_step]
-    assert list(map(as_number, columns_of(times)["whole step"])) == pytest.approx(whole, rel=0.05)
+    assert list(map(as_number, columns_of(times)["per example"])) == pytest.approx(whole, rel=0.05)
     for drawn, parts in zip(parts_by_row(times, shares), of_step, strict=True):
         assert {part: width * unit for part, width in drawn.items()} == pytest.approx(parts, rel=0.1)
     for drawn, parts, total in zip(parts_by_row(shares, shares), of_step, whole, strict=True):

@@ -73,7 +73,7 @@ MADE_UP: dict[str, Callable[[], tuple[dict[str, Any], list[Row]]]] = {
     "explain": explained,
 }
 SAID = {
-    "compare": "Verified: each of 12 checks passed",
+    "compare": "Right: gradients and weights agree with PyTorch's within rounding error (12 checks)",
     "ladder": "faster per epoch than torch-loader (DataLoader",
     "scale": "torch-eager is faster than scratch-numpy",
     "calibrate": "have a 95 % CI that excludes 1",

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from backprop_bench.bench.compare.figures import FIGURES, left_out
+from backprop_bench.bench.compare.figures import FURTHER, MAIN, left_out
 from backprop_bench.bench.compare.report import Material, make_report
 from backprop_bench.bench.core.network import LabelledExamples, Outcomes, TrainedNetwork
 from backprop_bench.bench.core.summary import Summary
@@ -36,7 +36,7 @@ def summary_of(implementations: tuple[str, ...] = PAIR, n_classes: int = 10, **k
 def drawn(summary: Summary) -> dict[str, Drawing]:
     """Draw the figures of outcomes that there are."""
     with style.look():
-        return {kind.name: kind.draw(summary) for kind in FIGURES if kind.name in OWN and kind.missing(summary) is None}
+        return {kind.name: kind.draw(summary) for kind in FURTHER if kind.name in OWN and kind.missing(summary) is None}
 
 
 def tables_of(summary: Summary) -> dict[str, Table]:
@@ -193,28 +193,31 @@ NO_NETWORK = make_panel(())
 
 def report_of(summary: Summary, folder: Path) -> Report:
     """Put a report together from figures of which nothing but the names is there."""
-    kinds = [kind.name for kind in FIGURES if kind.missing(summary) is None]
+    kinds = [kind.name for kind in (*MAIN, *FURTHER) if kind.missing(summary) is None]
     paths = {name: folder / f"{name}.svg" for name in kinds}
     return make_report(
         Material(summary), {name: FigureFile(name, name, name, path, path) for name, path in paths.items()}
     )
 
 
-def section_of(report: Report) -> Section:
-    return next(part for part in report.sections if part.heading == HEADING)
+def section_of(report: Report, heading: str = HEADING) -> Section:
+    return next(part for part in (*report.sections, *report.appendix) if part.heading == heading)
 
 
-def test_the_section_stands_between_how_fast_and_why_with_all_its_figures(tmp_path: Path) -> None:
+def test_the_section_stands_in_the_appendix_between_times_and_causes_with_all_its_figures(tmp_path: Path) -> None:
     report = report_of(summary_of(), tmp_path)
-    headings = [section.heading for section in report.sections]
-    assert headings[2:5] == ["How fast?", HEADING, "Why?"]
+    headings = [section.heading for section in report.appendix]
+    assert headings[1:4] == ["Times and accuracies", HEADING, "Recipes and causes"]
     shown = [block.what for block in section_of(report).blocks if isinstance(block, Shown)]
     assert [what.name for what in shown if isinstance(what, FigureFile)] == list(OWN)
 
 
-def test_the_section_of_a_run_that_kept_no_networks_says_so_and_nothing_else(tmp_path: Path) -> None:
+def test_a_run_that_kept_no_networks_has_neither_the_section_nor_a_panel(tmp_path: Path) -> None:
     summary = summarize(*recorded_run(PAIR, seeds=(0,), epochs=1))
-    assert section_of(report_of(summary, tmp_path)).blocks == (NO_NETWORK,)
+    report = report_of(summary, tmp_path)
+    headings = {section.heading for section in (*report.sections, *report.appendix)}
+    assert not headings & {HEADING, "Draw a digit"}
+    assert all(section.blocks for section in (*report.sections, *report.appendix))
     assert not [*prediction_sentences(summary), *prediction_tables(summary)]
 
 
@@ -225,7 +228,7 @@ def test_without_test_examples_there_are_notes_and_hidden_units_alone(tmp_path: 
     summary = dataclasses.replace(summary, outcomes=lost)
     assert drawn(summary).keys() == {"hidden-units"}
     assert not [*prediction_sentences(summary), *prediction_tables(summary)]
-    note, figure, _ = section_of(report_of(summary, tmp_path)).blocks
+    note, figure = section_of(report_of(summary, tmp_path)).blocks
     assert note == "The examples are gone."
     assert isinstance(figure, Shown)
     assert isinstance(figure.what, FigureFile)
@@ -236,5 +239,6 @@ def test_without_any_network_there_are_the_note_and_that_there_is_no_panel(tmp_p
     assert summary.outcomes is not None
     lost = dataclasses.replace(summary.outcomes, networks=(), notes=("It was cut <b>.",))
     report = report_of(dataclasses.replace(summary, outcomes=lost), tmp_path)
-    assert section_of(report).blocks == ("It was cut <b>.", NO_NETWORK)
+    assert section_of(report).blocks == ("It was cut <b>.",)
+    assert section_of(report, "Draw a digit").blocks == (NO_NETWORK,)
     assert "It was cut \\<b\\>." in to_markdown_page(report)

@@ -60,7 +60,8 @@ def blocks_of(run: Path) -> list[Block]:
     description, rows = recorded_run()
     material = Material(summarize(description, rows), typed(rows), other_runs(run))
     figures = {figure.name: figure for figure in draw_all(material.summary, run / "figures")}
-    return [block for section in make_report(material, figures).sections for block in section.blocks]
+    report = make_report(material, figures)
+    return [block for section in (*report.sections, *report.appendix) for block in section.blocks]
 
 
 @pytest.fixture(scope="module")
@@ -211,7 +212,7 @@ def test_names_that_would_end_the_script_are_text_on_the_page(tmp_path: Path) ->
     outcomes = made_up_outcomes(description, side=8, names=[f"{evil} {number}" for number in range(10)])
     page = write_report(Material(summarize(description, rows, outcomes)), tmp_path)[0]
     text = page.read_text("utf-8")
-    assert text.count("</script") == 2
+    assert text.count("</script") == 3
     assert "alert(1)</script>" not in text
 
 

@@ -13,13 +13,15 @@ import matplotlib as mpl
 import pytest
 from matplotlib.text import Text
 
-from backprop_bench.bench.compare import headline
+from backprop_bench.bench.compare import epoch_times
 from backprop_bench.bench.compare.figures import draw_all, left_out
 from backprop_bench.bench.compare.report import Material, write_report
 from backprop_bench.bench.core.summary import Summary
+from backprop_bench.bench.report import style
 from backprop_bench.data import InputError
 from tests.bench.plain import summarize
 from tests.bench.recorded import FOURTEEN, THREE, recorded_run
+from tests.bench.whole import whole_summary
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("show_report")]  # what its fixtures make is made once
 
@@ -28,6 +30,9 @@ LONG_NAME = "scratch-" + "very-long-" * 20
 
 OF_NETWORKS = ("confusion", "disagreements", "most-confident-errors", "hidden-units")
 """Figures that a run has only where it has kept what it trained."""
+
+OF_THE_ARTICLE = ("accuracy-over-time", "time-causes", "accuracy-causes")
+"""Figures that a run has only where the plan has the steps between the article's two networks."""
 
 KNOBS: dict[str, dict[str, Any]] = {
     "as it should be": {},
@@ -66,7 +71,7 @@ def summary_of(**knobs: Any) -> Summary:
 class Page(html.parser.HTMLParser):
     """What a page refers to, whether it is closed properly, and its text."""
 
-    VOID = frozenset({"meta", "img", "br", "link", "hr", "input"})
+    VOID = frozenset({"meta", "img", "br", "link", "hr", "input", "source"})
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -88,9 +93,10 @@ class Page(html.parser.HTMLParser):
         self.text += data
 
 
-@pytest.fixture(scope="module", params=list(KNOBS.values()), ids=list(KNOBS))
+@pytest.fixture(scope="module", params=[*KNOBS.values(), None], ids=[*KNOBS, "the article's whole experiment"])
 def written(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    return write_report(Material(summary_of(**request.param)), tmp_path_factory.mktemp("report"))
+    summary = whole_summary() if request.param is None else summary_of(**request.param)
+    return write_report(Material(summary), tmp_path_factory.mktemp("report"))
 
 
 @pytest.mark.slow
@@ -122,7 +128,7 @@ def test_the_page_may_only_run_its_own_script_and_ask_for_nothing(written: list[
 @pytest.mark.slow
 def test_every_figure_has_its_content_in_words(written: list[Path]) -> None:
     images = [attributes for tag, attributes in Page(written[0].read_text("utf-8")).tags if tag == "img"]
-    assert len(images) == len([path for path in written if path.suffix == ".svg"])
+    assert len(images) == len([path for path in written if path.suffix == ".png"])
     assert all(len(attributes["alt"] or "") > 60 for attributes in images)
 
 
@@ -182,7 +188,7 @@ def test_an_incomplete_run_says_so_before_anything_else(tmp_path: Path) -> None:
     assert not summary.complete
     page, markdown = (path.read_text("utf-8") for path in write_report(Material(summary), tmp_path)[:2])
     assert page.index("This run is incomplete") < page.index('<div class="answer">')
-    assert markdown.index("This run is incomplete") < markdown.index("## Is it right?")
+    assert markdown.index("This run is incomplete") < markdown.index("- **")
 
 
 @pytest.mark.slow
@@ -197,8 +203,15 @@ def test_a_complete_run_has_no_warning_and_says_why_timing_stopped_and_what_the_
 @pytest.mark.slow
 def test_a_figure_without_data_is_left_out_with_a_reason(tmp_path: Path) -> None:
     summary = summary_of(with_parts=False)
-    assert [figure.name for figure in draw_all(summary, tmp_path)] == ["headline", "ratios", "learning-curves"]
-    assert list(left_out(summary)) == ["step-parts", *OF_NETWORKS]
+    assert [figure.name for figure in draw_all(summary, tmp_path)] == [
+        "overview",
+        "accuracy-over-time",
+        "epoch-times",
+        "checks",
+        "ratios",
+        "learning-curves",
+    ]
+    assert list(left_out(summary)) == [*OF_THE_ARTICLE[1:], "step-parts", *OF_NETWORKS]
     page = Page(write_report(Material(summary), tmp_path)[0].read_text("utf-8")).text
     assert "The figure step-parts is left out: no implementation had its steps timed in parts." in page
 
@@ -206,7 +219,14 @@ def test_a_figure_without_data_is_left_out_with_a_reason(tmp_path: Path) -> None
 @pytest.mark.slow
 def test_a_run_without_blocks_says_that_nothing_was_timed(tmp_path: Path) -> None:
     summary = summary_of(n_replicates=0)
-    assert list(left_out(summary)) == ["headline", "ratios", *OF_NETWORKS]
+    assert list(left_out(summary)) == [
+        "overview",
+        "accuracy-over-time",
+        "epoch-times",
+        *OF_THE_ARTICLE[1:],
+        "ratios",
+        *OF_NETWORKS,
+    ]
     page = Page(write_report(Material(summary), tmp_path)[0].read_text("utf-8")).text
     assert "Nothing was timed." in page
     assert "The figure ratios is left out: no two implementations were timed in the same rounds." in page
@@ -236,9 +256,10 @@ def test_the_titles_of_figures_turn_round_when_the_numbers_do(tmp_path: Path) ->
         {figure.name: figure.title for figure in draw_all(summary_of(implementations=pair, epoch_s=times), tmp_path)}
         for times in ({pair[0]: 4.0, pair[1]: 1.0}, {pair[0]: 1.0, pair[1]: 4.0})
     ]
-    assert titles[0]["step-parts"].startswith("Training step: torch-eager")
-    assert titles[1]["step-parts"].startswith("Training step: scratch-numpy")
-    assert titles[0]["headline"] != titles[1]["headline"]
+    assert titles[0]["step-parts"].startswith("Time per example: torch-eager")
+    assert titles[1]["step-parts"].startswith("Time per example: scratch-numpy")
+    assert re.match(r"torch-eager is (4|3\.9)\S*× faster per epoch than scratch-numpy; ", titles[0]["epoch-times"])
+    assert re.match(r"scratch-numpy is (4|3\.9)\S*× faster per epoch than torch-eager; ", titles[1]["epoch-times"])
     assert re.match(r"torch-eager is (4|3\.9)\S*× faster per epoch than scratch-numpy$", titles[0]["ratios"])
     assert re.match(r"scratch-numpy is (4|3\.9)\S*× faster per epoch than torch-eager$", titles[1]["ratios"])
 
@@ -256,8 +277,8 @@ def test_a_report_is_replaced_whole(tmp_path: Path) -> None:
     assert "torch-loader" not in (tmp_path / "report.html").read_text("utf-8")
 
 
-def test_the_caption_of_the_headline_says_what_its_ratio_is() -> None:
-    figure = headline.draw(summarize(*recorded_run())).figure
+def test_the_caption_of_the_times_says_of_what_they_are() -> None:
+    figure = epoch_times.draw(summarize(*recorded_run()), style.PAGE_INCHES).figure
     texts = " ".join(" ".join(text.get_text().split()) for text in figure.findobj(Text))
-    assert "Time of an epoch of 60,000 training examples and its ratio: per process replicate, of" in texts
-    assert "10th-percentile block times; bars are 95 % CIs." in texts
+    assert "60,000 training examples; geometric mean and 95 % CI of 10th-percentile block times over" in texts
+    assert "4 process replicates." in texts

@@ -13,7 +13,13 @@ from backprop_bench.bench.core.engine.accuracy import train_question
 from backprop_bench.bench.core.engine.context import RunContext
 from backprop_bench.bench.core.engine.plan import Extent, make_question
 from backprop_bench.bench.core.engine.run_log import RunLog
-from backprop_bench.bench.core.engine.timed_worker import BLOCK_PER_WARM_UP, MOST_EXAMPLES, TimedWorker
+from backprop_bench.bench.core.engine.timed_worker import (
+    BLOCK_PER_WARM_UP,
+    FEWER_FIRST,
+    FIRST_EXAMPLES,
+    MOST_EXAMPLES,
+    TimedWorker,
+)
 from backprop_bench.bench.core.engine.train_until import train_until
 from backprop_bench.bench.core.records.plan import Entry, Plan, Timing
 from backprop_bench.bench.core.records.writer import Recorder
@@ -123,11 +129,11 @@ def test_the_time_to_an_accuracy_is_that_of_training_alone(dataset: Dataset, sha
     assert [batches for do, batches in worker.requests if do == "run"] == [7, 7]
 
 
-def test_a_worker_warms_up_with_one_batch_and_two_blocks_and_then_before_every_block() -> None:
+def test_a_worker_warms_up_with_the_first_batches_and_two_blocks_and_then_before_every_block() -> None:
     worker: Any = Asked(b"", right_after=0)
-    timed = TimedWorker(worker, Entry("made-up", "tiny", RECIPE), N_EXAMPLES, None, 1)
+    timed = TimedWorker(worker, Entry("scratch-numpy", "tiny", RECIPE), N_EXAMPLES, None, 1)
     warmed = timed.warm_up(1.0, 30)
-    assert worker.requests == [("run", 1), ("run", 60), ("ready", 0)]
+    assert worker.requests == [("run", 1), ("run", 6), ("run", 60), ("ready", 0)], "the first is the first epoch's rest"
     assert (warmed.first_s, warmed.block_batches) == (0.5, 30)
     asked: list[tuple[int, int]] = []
 
@@ -142,6 +148,41 @@ def test_a_worker_warms_up_with_one_batch_and_two_blocks_and_then_before_every_b
     assert asked == [(30 // BLOCK_PER_WARM_UP, 30), (0, 1), (2, 7)]
 
 
+class Remembering(Asked):
+    """Remembers the pieces that it was asked to train."""
+
+    def __init__(self) -> None:
+        super().__init__(b"", right_after=0)
+        self.pieces: list[list[Any]] = []
+
+    def ask(self, do: str, reply: Callable[..., T], **given: Any) -> T:
+        self.pieces += given.get("pieces", [])
+        return super().ask(do, reply, **given)
+
+
+@pytest.mark.parametrize(
+    ("implementation", "batch_size", "n_examples", "last"),
+    [
+        ("scratch-numpy", 16, 60_000, FIRST_EXAMPLES // 16),
+        ("scratch-numpy", 64, 60_000, FIRST_EXAMPLES // 64),
+        ("scratch-python", 1, 60_000, FEWER_FIRST),
+        ("scratch-python", 64, 60_000, 2),
+        ("scratch-numpy", 16, 100, 7),
+        ("scratch-numpy", 1024, 60_000, 2),
+        ("scratch-numpy", None, 60_000, 1),
+    ],
+)
+def test_a_timed_worker_trains_the_first_batches_of_the_first_epoch_of_its_seed_before_all_others(
+    implementation: str, batch_size: int | None, n_examples: int, last: int
+) -> None:
+    worker: Any = Remembering()
+    entry = Entry(implementation, "tiny", RECIPE.replace(batch_size=batch_size))
+    TimedWorker(worker, entry, n_examples, None, 1).warm_up(1.0, 1)
+    first = [[0, 1, None, 0], [1, last, None, 0]][: 2 if last > 1 else 1]
+    assert worker.pieces[: len(first)] == first
+    assert all(key is not None for _, _, key, _ in worker.pieces[len(first) :]), "all others are drawn"
+
+
 def test_a_block_does_not_grow_without_limit_however_fast_a_trainer_seems_to_be() -> None:
     worker: Any = Asked(b"", right_after=0)
     ask = worker.ask
@@ -149,7 +190,7 @@ def test_a_block_does_not_grow_without_limit_however_fast_a_trainer_seems_to_be(
         reply(wall_s=1e-9, losses=(0.1,) * len(given["pieces"])) if do == "run" else ask(do, reply, **given)
     )
     large = RECIPE.replace(batch_size=None)
-    timed = TimedWorker(worker, Entry("made-up", "tiny", large), 60_000, None, 1)
+    timed = TimedWorker(worker, Entry("scratch-numpy", "tiny", large), 60_000, None, 1)
     assert timed.warm_up(0.06, None).block_batches == MOST_EXAMPLES // 60_000
 
 

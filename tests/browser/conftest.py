@@ -16,9 +16,11 @@ import pytest
 from backprop_bench.bench.cli.other_runs import other_runs
 from backprop_bench.bench.compare.report import Material, write_report
 from backprop_bench.bench.core.network import Outcomes
+from backprop_bench.bench.core.summary import summarize as summarize_run
 from tests.bench.plain import summarize, typed
 from tests.bench.recorded import made_up_outcomes, recorded_run, write_run
 from tests.bench.timed import timed_question, timed_run
+from tests.bench.whole import whole_run
 
 AXE = Path(__file__).parent / "node_modules" / "axe-core" / "axe.min.js"
 REQUIRED = os.environ.get("BACKPROP_BENCH_BROWSER") == "required"
@@ -58,6 +60,28 @@ def page(tmp_path_factory: pytest.TempPathFactory, outcomes: Outcomes) -> Path:
 
 
 @pytest.fixture(scope="session")
+def article_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of the article's whole experiment, with the networks that it kept."""
+    run = whole_run()
+    trained = [
+        {
+            "name": question.name,
+            "epochs": question.epochs,
+            "entries": [
+                {"label": entry.label, "implementation": entry.implementation, "recipe_name": entry.recipe_name}
+                | {"second_copy": entry.second_copy}
+                for entry in question.trained
+                if entry.alias is None
+            ],
+        }
+        for question in run.description.plan.questions
+    ]
+    outcomes = made_up_outcomes({"plan": {"questions": trained}}, side=28, implementations_differ=5)
+    material = Material(summarize_run(run.description, run.rows, outcomes), run.rows)
+    return write_report(material, tmp_path_factory.mktemp("article"))[0]
+
+
+@pytest.fixture(scope="session")
 def driver() -> Iterator[Any]:
     """A browser, which logs what it asks the network for and what scripts complain of."""
     reason = missing()
@@ -83,6 +107,19 @@ def browser(driver: Any, page: Path) -> Any:
     look(driver, 1280, "light")
     driver.get(page.as_uri())
     return driver
+
+
+@pytest.fixture
+def article(driver: Any, article_page: Path) -> Any:
+    """The browser with the article's experiment just opened, as wide as a desktop has it, and light."""
+    look(driver, 1280, "light")
+    driver.get(article_page.as_uri())
+    return driver
+
+
+def open_all(driver: Any) -> None:
+    """Open all details of the page."""
+    driver.execute_script("for (const element of document.querySelectorAll('details')) element.open = true")
 
 
 def look(driver: Any, width: int, colours: str) -> None:

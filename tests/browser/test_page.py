@@ -13,7 +13,7 @@ import pytest
 from backprop_bench.bench.core.network import Outcomes
 from backprop_bench.data import Layer, Parameters, Recipe, initial_parameters, load_dataset
 from backprop_bench.scratch.numpy_trainer import NumpyTrainer
-from tests.browser.conftest import AXE, look
+from tests.browser.conftest import AXE, look, open_all
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]  # one browser, whatever the number of workers
 
@@ -45,7 +45,7 @@ def column(browser: Any, number: int) -> list[str]:
 @pytest.mark.parametrize("width", [390, 1280])
 def test_axe_finds_nothing_serious_and_nothing_is_wider_than_the_window(browser: Any, width: int, colours: str) -> None:
     look(browser, width, colours)
-    browser.execute_script("for (const element of document.querySelectorAll('details')) element.open = true")
+    open_all(browser)
     browser.execute_script(AXE.read_text("utf-8"))
     result = browser.execute_async_script("axe.run({ resultTypes: ['violations'] }).then(arguments[0])")
     violations = result["violations"]
@@ -79,6 +79,7 @@ def test_what_would_ask_the_network_is_refused(browser: Any) -> None:
 
 
 def test_a_table_is_sorted_by_its_numbers_either_way_by_mouse_and_by_keyboard(browser: Any) -> None:
+    open_all(browser)
     head = one(browser, f"{VERIFICATION} th:nth-child(4)")
     button = head.find_element("tag name", "button")
     button.click()
@@ -95,15 +96,17 @@ def test_a_table_is_sorted_by_its_numbers_either_way_by_mouse_and_by_keyboard(br
 
 
 def test_times_are_sorted_by_how_long_they_are_whatever_their_unit(browser: Any) -> None:
-    table = '[aria-label^="Parts of a training step: Same"]'
-    one(browser, f"{table} th:nth-child(3) button").click()
+    open_all(browser)
+    table = '[aria-label^="Measured separately: Same"]'
+    one(browser, f"{table} th:nth-child(2) button").click()
     script = "return [...document.querySelectorAll(arguments[0])].map((c) => [c.textContent, Number(c.dataset.value)])"
-    cells = browser.execute_script(script, f"{table} tbody td:nth-child(3)")
+    cells = browser.execute_script(script, f"{table} tbody td:nth-child(2)")
     assert [value for _, value in cells] == sorted(value for _, value in cells)
     assert len({text.split()[1] for text, _ in cells}) > 1
 
 
 def test_a_filter_leaves_the_rows_with_all_words_and_says_how_many(browser: Any) -> None:
+    open_all(browser)
     rows = len(column(browser, 1))
     field = browser.execute_script(
         "return document.querySelector(arguments[0]).previousElementSibling.querySelector('input')", VERIFICATION
@@ -120,11 +123,12 @@ def test_a_filter_leaves_the_rows_with_all_words_and_says_how_many(browser: Any)
 
 
 def test_a_figure_is_enlarged_and_escape_leads_back_to_where_one_was(browser: Any) -> None:
+    open_all(browser)
     button = one(browser, "figure .enlarge")
     button.send_keys(ENTER)
     dialog = one(browser, "#large")
     assert dialog.is_displayed()
-    large, small = one(browser, "#large img"), one(browser, "figure img")
+    large, small = one(browser, "#large img"), button.find_element("xpath", "..").find_element("css selector", "img")
     assert large.size["width"] > small.size["width"]
     assert large.get_attribute("alt") == small.get_attribute("alt")
     focused(browser).send_keys(ESCAPE)
@@ -152,6 +156,7 @@ def test_colours_are_chosen_by_the_reader_and_kept_nowhere(browser: Any, page: P
 def test_a_digit_is_drawn_by_mouse_and_both_networks_answer(browser: Any) -> None:
     from selenium.webdriver import ActionChains
 
+    open_all(browser)
     assert one(browser, "#panel-predictions").text == "Nothing is drawn yet."
     pad = one(browser, "#pad")
     browser.execute_script("arguments[0].scrollIntoView()", pad)
@@ -169,6 +174,7 @@ def test_a_digit_is_drawn_by_mouse_and_both_networks_answer(browser: Any) -> Non
 
 
 def test_a_digit_is_drawn_and_a_test_example_chosen_by_keyboard_alone(browser: Any) -> None:
+    open_all(browser)
     pad = one(browser, "#pad")
     pad.send_keys(SPACE, *[DOWN] * 8, *[RIGHT] * 4)
     browser.execute_async_script("requestAnimationFrame(() => requestAnimationFrame(arguments[0]))")
@@ -181,6 +187,7 @@ def test_a_digit_is_drawn_and_a_test_example_chosen_by_keyboard_alone(browser: A
 
 
 def test_the_networks_of_another_question_are_shown_when_it_is_chosen(browser: Any) -> None:
+    open_all(browser)
     one(browser, '[data-sample="1"]').click()
     names = [element.text for element in every(browser, "#panel-answers h4")]
     assert names == ["scratch-numpy", "torch-eager"]
@@ -265,6 +272,8 @@ def test_without_scripts_all_is_there_and_nothing_that_needs_them(browser: Any, 
     try:
         browser.get(page.as_uri())
         assert len(every(browser, "table")) > 10
+        for summary in every(browser, ".appendix > details > summary"):
+            summary.click()
         assert one(browser, ".needs-script").is_displayed()
         assert not [button for button in every(browser, "button, input, select") if button.is_displayed()]
     finally:

@@ -2,9 +2,9 @@
 
 import pytest
 
-from backprop_bench.bench.compare.plan import PROFILES, ROUNDS
+from backprop_bench.bench.compare.plan import PROFILES
 from backprop_bench.bench.core.engine.plan import BLOCK_S, MIN_REPLICATES, TARGET
-from backprop_bench.bench.core.engine.timed_worker import BLOCK_PER_WARM_UP
+from backprop_bench.bench.core.engine.timed_worker import BLOCK_PER_WARM_UP, FEWER_FIRST, FIRST_EXAMPLES
 from backprop_bench.bench.core.stats.plausible import CLOCK_S, CLOCK_SHARE, RESTED_SHARE
 from backprop_bench.bench.core.stats.ratios import COUNT_LIMITS, SHARE_LIMITS
 from backprop_bench.bench.core.stats.tolerances import ROUNDINGS_PER_STEP, SPREAD_MARGIN
@@ -16,22 +16,23 @@ from tests.docs.pages import ROOT
 
 TEXT = " ".join((ROOT / "docs" / "method.md").read_text(encoding="utf-8").split())
 DEFAULT = PROFILES["default"]
-WORDS = {2: "two", 4: "four", 6: "six", 8: "eight"}
+WORDS = {1: "one", 2: "two", 4: "four", 6: "six", 8: "eight"}
 
 
 @pytest.mark.parametrize(
     "stated",
     [
         f"| length of a block | {1000 * BLOCK_S:.0f} ms |",
-        f"| rounds in a process replicate | {ROUNDS} |",
+        f"| rounds in a process replicate | {DEFAULT.rounds} |",
         f"| passes | {DEFAULT.passes} |",
         f"| least number of process replicates | {MIN_REPLICATES} |",
         f"| target half-width of every 95 % CI (`--target`) | {100 * TARGET:.0f} % |",
         f"(`--budget`) | {DEFAULT.as_published.budget_s:.0f} s, {DEFAULT.same_recipe.budget_s:.0f} s |",
-        f"After {ROUNDS} rounds all processes end",
-        f"over {WORDS[DEFAULT.passes]} passes",
+        f"After {DEFAULT.rounds} rounds all processes end",
+        f"by the full profile over {WORDS[PROFILES['full'].passes]} passes",
         f"at least {WORDS[MIN_REPLICATES]} replicates",
         f"one untimed batch for every {WORDS[BLOCK_PER_WARM_UP]} in the block",
+        f"the first {FIRST_EXAMPLES} examples of its seed, {FEWER_FIRST} where an example takes milliseconds",
         f"allocates and frees {LOADED_BYTES >> 20} MiB once",
         f"steal time above {100 * SHARE_LIMITS['steal_s']:.0f} % of its wall time",
         f"waiting for a core above {100 * SHARE_LIMITS['waited_s']:.0f} %",

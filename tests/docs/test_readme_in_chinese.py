@@ -1,14 +1,8 @@
 """README.zh-CN.md says what README.md says: the same sections with the same commands, code, links and numbers."""
 
-import re
-from typing import Any
-
 import pytest
 
-from backprop_bench.bench.compare.answer import answer
-from tests.bench.plain import summarize
-from tests.bench.recorded import recorded_run
-from tests.docs.chinese import Section, in_chinese, sections, stamped
+from tests.docs.chinese import Section, sections, stamped
 from tests.docs.generated import put
 from tests.docs.generated.readme import BLOCK, CHINESE, README
 
@@ -17,11 +11,6 @@ ENGLISH_SECTIONS, CHINESE_SECTIONS = sections(ENGLISH_TEXT), sections(CHINESE_TE
 PAIRS = list(zip(ENGLISH_SECTIONS, CHINESE_SECTIONS, strict=False))
 ALSO_IN = {"link to README.zh-CN.md": "link to README.md"}
 """The two pages lead to each other."""
-TITLES = ("As published: the article's two networks", "Same recipe, same weights, same batches")
-
-
-def numbers(text: str) -> list[str]:
-    return sorted(re.findall(r"\d[\d.,]*", text))
 
 
 def test_both_pages_have_the_same_sections() -> None:
@@ -52,29 +41,3 @@ def test_a_word_that_changes_in_english_is_noticed_and_a_number_of_the_run_is_no
     assert stale == ["Two orders", "You have written back-propagation from scratch"]
     measured_again = put(ENGLISH_TEXT, {BLOCK: "* Something else.\n"})
     assert stamped(CHINESE_TEXT, measured_again) == CHINESE_TEXT
-
-
-@pytest.mark.parametrize(
-    "knobs",
-    [
-        {},
-        {"implementations": ("scratch-numpy", "torch-eager")},
-        {"accuracy": {"torch-eager": 0.95, "torch-loader": 0.93}},
-        {"epoch_s": {"scratch-numpy": 2.46, "torch-eager": 2.46}, "replicate_spread": 0.2},
-        {"implementations": ("scratch-numpy", "scratch-compiled", "torch-eager", "torch-loader")},
-    ],
-)
-def test_what_a_complete_run_says_is_said_in_chinese_with_the_same_names_and_numbers(knobs: dict[str, Any]) -> None:
-    description, rows = recorded_run(**knobs)
-    for question, title in zip(description["plan"]["questions"], TITLES, strict=True):
-        question["title"] = title
-    for sentence in answer(summarize(description, rows)):
-        english = sentence.replace("\N{NO-BREAK SPACE}", " ")
-        chinese = in_chinese(english)
-        assert numbers(chinese) == numbers(english)
-        assert chinese.count("scratch-") == english.count("scratch-")
-
-
-def test_a_sentence_without_a_translation_is_an_error_that_says_where_to_add_it() -> None:
-    with pytest.raises(ValueError, match="add it to PHRASES"):
-        in_chinese("This run is incomplete: planned trainings or timings are missing.")

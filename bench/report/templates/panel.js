@@ -123,11 +123,12 @@ if (panel) (() => {
   const brush = pad.getContext("2d", { willReadFrequently: true });
   const WIDTH = pad.width;
   const STEP = WIDTH / 28;
+  const START = 3;
   const pen = { x: WIDTH / 2, y: WIDTH / 4, down: false };
   const drawn = document.createElement("canvas"); // without the cross of the pen, which is no ink
   drawn.width = drawn.height = WIDTH;
   const ink = drawn.getContext("2d", { willReadFrequently: true });
-  let sample = null;
+  let sample = samples[START] ?? samples[0] ?? null; // the field starts with a digit in it
   let strokes = 0;
 
   // ---- What is shown
@@ -183,7 +184,7 @@ if (panel) (() => {
     const figure = element("div", "", "hidden");
     const canvas = element("canvas");
     const active = Array.from(values).filter((value) => Math.abs(value) > 0.5).length;
-    const label = `Hidden layer ${number}: ${values.length} units, ${active} above 0.5 in size`;
+    const label = spoken.say("hidden_layer", { number, units: values.length, active });
     paint(canvas, Math.ceil(Math.sqrt(2 * values.length)), brightness(values));
     canvas.setAttribute("role", "img");
     canvas.setAttribute("aria-label", label);
@@ -200,14 +201,18 @@ if (panel) (() => {
       const y = forward(network, pixels);
       const outputs = Array.from(y.at(-1));
       const best = outputs.indexOf(Math.max(...outputs));
-      if (!empty) predictions.push(`${network.implementation} predicts ${classes[best] ?? best} (${outputs[best].toFixed(3)})`);
+      const predicted = { name: network.implementation, which: classes[best] ?? best, value: outputs[best].toFixed(3) };
+      predictions.push(spoken.say("predicts", predicted));
       const answer = element("section", "", "network");
       answer.append(element("h4", network.implementation), barsOf(outputs), ...y.slice(1, -1).map((values, n) => hiddenOf(values, n + 1)));
       return answer;
     });
     find("panel-answers").replaceChildren(...answers);
-    const label = sample ? `A test example with label ${sample.label}. ` : "";
-    find("panel-predictions").textContent = empty ? "Nothing is drawn yet." : `${label}${predictions.join("; ")}.`;
+    const all = predictions.join(spoken.say("next"));
+    const said = sample
+      ? spoken.say("predictions_of_example", { which: sample.label, predictions: all })
+      : spoken.say("predictions", { sentence: all });
+    find("panel-predictions").textContent = empty ? spoken.say("empty") : said;
   }
 
   // ---- Drawing
@@ -277,10 +282,10 @@ if (panel) (() => {
     } else if (key === " ") {
       pen.down = !pen.down;
       if (pen.down) line(pen, pen);
-      find("pad-state").textContent = pen.down ? "The pen is down." : "The pen is up.";
+      spoken.write(find("pad-state"), pen.down ? "pen_down" : "pen_up");
     } else if (key === "Delete" || key === "Backspace") {
       pen.down = false;
-      find("pad-state").textContent = "The drawing is cleared.";
+      spoken.write(find("pad-state"), "cleared");
       clear();
     } else return false;
     refresh(true);
@@ -300,6 +305,7 @@ if (panel) (() => {
   }
   const select = find("panel-question");
   if (select) select.addEventListener("change", show);
+  document.addEventListener("spoken", show);
   find("panel").hidden = false;
   show();
   refresh(false);

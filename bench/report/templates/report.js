@@ -1,4 +1,3 @@
-"use strict";
 // What the page does beyond being read. It keeps nothing and asks for nothing: all is in the page.
 (() => {
   const all = (selector, within = document) => [...within.querySelectorAll(selector)];
@@ -72,14 +71,17 @@
 
   function makeLarge(figure, dialog) {
     const image = figure.querySelector("img");
-    const button = make("button", { type: "button", className: "enlarge" }, "Enlarge", make("span", { className: "unseen" }, ` the figure ${figure.dataset.name}`));
+    const { name } = figure.dataset;
+    const { lang } = figure.closest("[lang]");
+    const which = make("span", { className: "unseen" }, ` ${spoken.say("enlarge_which", { name }, lang)}`);
+    const button = make("button", { type: "button", className: "enlarge" }, spoken.say("enlarge", {}, lang), which);
     button.addEventListener("click", () => {
-      dialog.querySelector("h2").textContent = `Figure ${figure.dataset.name}`;
+      dialog.querySelector("h2").textContent = spoken.say("figure", { name });
       dialog.querySelector(".picture").replaceChildren(image.cloneNode());
       dialog.addEventListener("close", () => button.focus(), { once: true });
       dialog.showModal();
     });
-    figure.querySelector(".scroll").after(button);
+    figure.querySelector(".scroll, picture").after(button);
   }
 
   chooseColours();
@@ -91,6 +93,6 @@
   }
   const dialog = document.getElementById("large");
   dialog.querySelector("button").addEventListener("click", () => dialog.close());
-  all("figure").forEach((figure) => makeLarge(figure, dialog));
+  all("figure:not(.main)").forEach((figure) => makeLarge(figure, dialog)); // a main one is drawn for its width
   all(".needs-script").forEach((element) => element.remove());
 })();

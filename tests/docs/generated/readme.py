@@ -1,9 +1,10 @@
 """README.md and README.zh-CN.md: what the reference run says."""
 
-from backprop_bench.bench.compare.answer import answer, warnings
+from backprop_bench.bench.compare.answer import warnings
+from backprop_bench.bench.compare.verdicts import lead
 from backprop_bench.bench.core.records.reader import read_description, read_records
 from backprop_bench.bench.core.summary import Summary, summarize
-from tests.docs.chinese import in_chinese
+from backprop_bench.bench.report.language import speaking
 from tests.docs.generated import REFERENCE, ROOT, listed, put, with_spaces
 
 README, CHINESE = ROOT / "README.md", ROOT / "README.zh-CN.md"
@@ -18,7 +19,7 @@ def reference_summary() -> Summary:
 def reference_sentences() -> list[str]:
     """Return what the reference run says, with spaces that break."""
     summary = reference_summary()
-    return [with_spaces(sentence) for sentence in (*warnings(summary), *answer(summary))]
+    return [with_spaces(sentence) for sentence in (*warnings(summary), *lead(summary))]
 
 
 def page(text: str) -> str:
@@ -28,4 +29,5 @@ def page(text: str) -> str:
 
 def chinese_page(text: str) -> str:
     """Return README.zh-CN.md with the same in Chinese."""
-    return put(text, {BLOCK: listed(list(map(in_chinese, reference_sentences())))})
+    with speaking("zh"):
+        return put(text, {BLOCK: listed(reference_sentences())})

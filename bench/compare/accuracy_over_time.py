@@ -1,0 +1,154 @@
+"""Figure: test accuracy of the article's two networks over seconds of training, with what the article says."""
+
+from matplotlib.axes import Axes
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+from backprop_bench.bench.compare import answer
+from backprop_bench.bench.compare.causes import shared_seeds
+from backprop_bench.bench.compare.steps import ALL_AT_ONCE
+from backprop_bench.bench.compare.verdicts import (
+    AS_PUBLISHED,
+    OVER_S,
+    UNDER_S,
+    article_pair,
+    epochs_of,
+    question_named,
+    total_s,
+)
+from backprop_bench.bench.core.summary import Performance, QuestionSummary, Summary
+from backprop_bench.bench.report import style
+from backprop_bench.bench.report.drawing import Drawing
+from backprop_bench.bench.report.language import _
+from backprop_bench.bench.report.numbers import count, has_bounds, named, percent, seconds
+
+HEIGHT, ABOVE, BELOW = 2.9, 0.45, 0.5
+TICKS = (0.5, 0.8, 0.9, 0.95, 0.97, 0.98, 0.99)
+"""Accuracies with a tick: the axis is one of the error, logarithmic, so that each halving of it is as long."""
+TIMES = (0.1, 0.3, 1, 3, 10, 30, 60, 180, 600, 1800)
+
+
+def missing(summary: Summary) -> str | None:
+    """Return why there is nothing to draw."""
+    question = question_named(summary, AS_PUBLISHED)
+    if question is None:
+        return "the article's experiment is not part of this run"
+    return None if _drawn(question) else "the article's two networks were not both trained and timed"
+
+
+def _drawn(question: QuestionSummary) -> list[Performance]:
+    """Return the two networks, where both were trained and timed."""
+    pair = article_pair(question)
+    return [] if pair is None or not all(answer.last_epoch(item) for item in pair) else list(pair)
+
+
+def draw(summary: Summary, width: float) -> Drawing:
+    """Draw both curves over a logarithmic axis of seconds."""
+    question = question_named(summary, AS_PUBLISHED)
+    assert question is not None
+    page, pair = style.Page(width), _drawn(question)
+    title = _title(question)
+    page.text(title, style.LARGE, weight="bold")
+    page.band(HEIGHT, lambda band: _draw(band, pair, width))
+    page.text(_note(question), style.SMALL, color=style.GREY)
+    return Drawing("accuracy-over-time", title, _alt(question, title), page.figure())
+
+
+def _title(question: QuestionSummary) -> str:
+    first, second = (seconds(total_s(question, item)) for item in _drawn(question))
+    from_scratch, torch = (percent(item.accuracy.estimate, 2) for item in _drawn(question))
+    return _("Hand-written: {from_scratch} in {first}; PyTorch: {torch} in {second}").format(
+        from_scratch=from_scratch, first=first, torch=torch, second=second
+    )
+
+
+def _draw(band: style.Band, pair: list[Performance], width: float) -> None:
+    axes = band.axes(style.MARGIN + 0.6, width - 2 * style.MARGIN - 0.7, ABOVE, BELOW)
+    for performance in pair:
+        _draw_curve(axes, performance)
+    errors = [1 - point.accuracy.estimate for item in pair for point in item.curve if point.epoch]
+    times = [point.seconds for item in pair for point in item.curve if point.epoch]
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_ylim(1.25 * max(errors), 0.8 * min(errors))
+    axes.set_xlim(min(*times, UNDER_S) / 1.5, max(*times, OVER_S) * 2)
+    axes.yaxis.set_major_locator(FixedLocator([1 - tick for tick in TICKS]))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: percent(1 - value, 0)))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_locator(FixedLocator(list(TIMES)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g} s"))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_xlabel(_("seconds of training, log axis"))
+    _mark_claims(axes)
+    columns = 2 if width > style.PHONE_INCHES else 1
+    axes.legend(  # above the axes: within, it would hide what is marked
+        loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2, ncols=columns, frameon=False, fontsize=style.SMALL
+    )
+
+
+def _draw_curve(axes: Axes, performance: Performance) -> None:
+    points = [point for point in performance.curve if point.epoch]
+    colour = style.colour(performance.implementation)
+    x = [point.seconds for point in points]
+    axes.plot(
+        x,
+        [1 - point.accuracy.estimate for point in points],
+        style.marker(performance.implementation),
+        linestyle=style.dash(performance.implementation),
+        color=colour,
+        markersize=6,
+        label=style.short_name(performance.implementation),
+    )
+    bounded = [point for point in points if has_bounds(point.accuracy)]
+    axes.fill_between(
+        [point.seconds for point in bounded],
+        [1 - min(point.accuracy.high, 0.9999) for point in bounded],
+        [1 - point.accuracy.low for point in bounded],
+        color=colour,
+        alpha=0.15,
+        linewidth=0,
+    )
+
+
+def _mark_claims(axes: Axes) -> None:
+    """Mark what the article says: PyTorch in under ten seconds, hand-written in over a minute."""
+    top = axes.get_ylim()[1]
+    for at, text, side in (
+        (UNDER_S, _("article: PyTorch under 10 s"), "right"),
+        (OVER_S, _("article: over a minute"), "left"),
+    ):
+        axes.axvline(at, color=style.GREY, linewidth=1, linestyle=":")
+        axes.annotate(
+            text,
+            (at, top),
+            (-4 if side == "right" else 4, -4),
+            textcoords="offset points",
+            ha=side,
+            va="top",
+            rotation=90,
+            fontsize=style.SMALL,
+            color=style.GREY,
+        )
+
+
+def _note(question: QuestionSummary) -> str:
+    text = _("Mean and 95 % CI over {seeds}, after every epoch; the axis of accuracies is logarithmic in the error.")
+    note = text.format(seeds=count(question.seeds, "seed"))
+    seeds = shared_seeds(question, [ALL_AT_ONCE], question.epochs)
+    if not seeds:
+        return note
+    reached = sum(question.accuracies[ALL_AT_ONCE][seed][question.epochs] for seed in seeds) / len(seeds)
+    below = _("Below the axis: one batch of everything reaches {accuracy} after {epochs}.")
+    return f"{note} {below.format(accuracy=percent(reached), epochs=epochs_of(question))}"
+
+
+def _alt(question: QuestionSummary, title: str) -> str:
+    each = "; ".join(
+        f"{named(item.implementation)}: "
+        + ", ".join(
+            f"{percent(point.accuracy.estimate, 2)} {_('after')} {seconds(point.seconds)}"
+            for point in item.curve
+            if point.epoch
+        )
+        for item in _drawn(question)
+    )
+    return f"{title}. {each}. {_note(question)}"

@@ -1,0 +1,101 @@
+"""Figure: every check of the verification, a dot each: its error as a share of its tolerance."""
+
+from collections.abc import Sequence
+
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+from backprop_bench.bench.compare import answer
+from backprop_bench.bench.compare.steps import shown_label
+from backprop_bench.bench.core.records.kinds import TimedWork, Verification
+from backprop_bench.bench.core.summary import Summary
+from backprop_bench.bench.report import style
+from backprop_bench.bench.report.drawing import Drawing
+from backprop_bench.bench.report.language import _
+from backprop_bench.bench.report.numbers import count, in_turn, named, two_digits
+
+NAMES, ROW, ABOVE, BELOW = 1.75, 0.3, 0.26, 0.5
+LEAST = 1e-6
+"""A smaller share, and an error of 0, is drawn here."""
+PASSED, FAILED = "#0a5fa8", "#b3400a"
+WORK = "#00735c"
+
+
+def missing(summary: Summary) -> str | None:
+    """Return why there is nothing to draw."""
+    return None if _checks(summary) else "no check was recorded"
+
+
+def draw(summary: Summary, width: float) -> Drawing:
+    """Draw a row per implementation, over all recipes."""
+    page, checks = style.Page(width), _checks(summary)
+    title = _title(checks)
+    page.text(title, style.LARGE, weight="bold")
+    page.band(ABOVE + ROW * len(_rows(checks)) + BELOW, lambda band: _draw(band, checks, width))
+    note = _(
+        "A dot per check: its error as a share of the tolerance, which follows from rounding. Diamonds: timed work."
+    )
+    page.text(note, style.SMALL, color=style.GREY)
+    text = _("{name}: {checks}, largest error {share}")
+    each = in_turn(
+        text.format(
+            name=named(shown_label(name)), checks=count(len(items), "check"), share=_share(max(map(_of, items)))
+        )
+        for name, items in _rows(checks).items()
+    )
+    alt = _("{title}. {each}. {note}").format(title=title, each=each, note=note)
+    return Drawing("checks", title, alt, page.figure())
+
+
+Check = Verification | TimedWork
+
+
+def _checks(summary: Summary) -> list[Check]:
+    verifications: list[Check] = [check for question in summary.questions for check in question.verifications]
+    return [*verifications, *(work for question in summary.questions for work in question.works)]
+
+
+def _rows(checks: Sequence[Check]) -> dict[str, list[Check]]:
+    """Return the checks by implementation; a reference that is verified on many recipes is one."""
+    rows: dict[str, list[Check]] = {}
+    for check in checks:
+        rows.setdefault(check.implementation.partition(": ")[0].removesuffix(" (A/A)"), []).append(check)
+    return rows
+
+
+def _of(check: Check) -> float:
+    """Return the share of its tolerance that the error of a check is; beyond all of them where there is no error."""
+    return float("inf") if check.difference is None and not check.passed else answer.share_of_tolerance(check)
+
+
+def _title(checks: Sequence[Check]) -> str:
+    failed = sum(not check.passed for check in checks)
+    if failed:
+        return _("{failed} of {checks} failed").format(failed=failed, checks=count(len(checks), "check"))
+    largest = _share(max(map(_of, checks)))
+    return _("All {checks} passed; the largest error is {share} of its tolerance").format(
+        checks=count(len(checks), "check"), share=largest
+    )
+
+
+def _share(value: float) -> str:
+    return f"{two_digits(100 * value)}\N{NO-BREAK SPACE}%"
+
+
+def _draw(band: style.Band, checks: Sequence[Check], width: float) -> None:
+    rows = _rows(checks)
+    axes = band.axes(style.MARGIN + NAMES, width - 2 * style.MARGIN - NAMES - 0.2, ABOVE, BELOW)
+    style.name_rows(axes, list(map(shown_label, rows)))
+    for row, items in enumerate(rows.values()):
+        for check in items:
+            is_work = isinstance(check, TimedWork)
+            colour = FAILED if not check.passed else WORK if is_work else PASSED
+            share = min(max(_of(check), LEAST), 10.0)
+            axes.plot([share], [row], "D" if is_work else "o", color=colour, markersize=5, alpha=0.6, markeredgewidth=0)
+    axes.axvline(1, color=style.INK, linewidth=1.2)
+    axes.annotate(_("tolerance"), (1, -0.5), (-4, 4), textcoords="offset points", ha="right", fontsize=style.SMALL)
+    axes.set_xscale("log")
+    axes.set_xlim(LEAST / 1.5, 20 if any(not check.passed for check in checks) else 3)
+    axes.xaxis.set_major_locator(LogLocator(numticks=5 if width > style.PHONE_INCHES else 3))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g} %"))
+    axes.set_xlabel(_("share of the tolerance, log axis"))

@@ -1,0 +1,26 @@
+"""Labels of the steps between the article's two networks, in the records and in what people read."""
+
+from backprop_bench.bench.report.language import _
+
+MINI_BATCHES = "mini-batches"
+"""The hand-written network with batches of 64."""
+FLOAT32 = "mini-batches, float32"
+PYTORCH_RECIPE = "PyTorch's recipe"
+"""All else that differs, too: it is the recipe of the PyTorch network, still in NumPy."""
+LOSS = "cross-entropy"
+BOTH = "cross-entropy, mini-batches"
+ALL_AT_ONCE = "all at once"
+"""The other reading of the article: every weight update from all examples."""
+
+
+def shown_label(label: str) -> str:
+    """Return what a label is called in the language that is spoken; that of an implementation is its name."""
+    known = {
+        MINI_BATCHES: _("mini-batches"),
+        FLOAT32: _("mini-batches, float32"),
+        PYTORCH_RECIPE: _("PyTorch's recipe"),
+        LOSS: _("cross-entropy"),
+        BOTH: _("cross-entropy, mini-batches"),
+        ALL_AT_ONCE: _("all at once"),
+    }
+    return known.get(label, label)

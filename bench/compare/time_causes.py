@@ -1,0 +1,112 @@
+"""Figure: from the article's hand-written network to its PyTorch network, what makes an epoch how much faster."""
+
+import math
+
+from matplotlib.axes import Axes
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+from backprop_bench.bench.compare.causes import TimeStep, time_steps
+from backprop_bench.bench.compare.steps import FLOAT32, MINI_BATCHES, PYTORCH_RECIPE
+from backprop_bench.bench.compare.verdicts import AS_PUBLISHED, question_named
+from backprop_bench.bench.core.stats.intervals import inverse
+from backprop_bench.bench.core.summary import Summary
+from backprop_bench.bench.report import style
+from backprop_bench.bench.report.drawing import Drawing
+from backprop_bench.bench.report.language import _
+from backprop_bench.bench.report.numbers import compared, count, in_turn, plain, second_unit, seconds
+
+NAMES, TEXT, ROW, ABOVE, BELOW = 1.75, 2.2, 0.34, 0.12, 0.5
+FASTER, SLOWER = "#00735c", "#b3400a"
+TIMES = tuple(digit * 10.0**power for power in range(-4, 5) for digit in (1, 3))
+
+
+def names() -> dict[str, str]:
+    """Return what each step is called, by the label of what is timed after it."""
+    return {
+        MINI_BATCHES: _("mini-batches of 64"),
+        FLOAT32: _("float32"),
+        PYTORCH_RECIPE: _("loss, biases, inputs"),
+        "torch-eager": _("PyTorch for NumPy"),
+        "torch-loader": _("DataLoader"),
+    }
+
+
+def missing(summary: Summary) -> str | None:
+    """Return why there is nothing to draw."""
+    question = question_named(summary, AS_PUBLISHED)
+    if question is None:
+        return "the article's experiment is not part of this run"
+    return None if time_steps(question) else "not every step between the article's two networks was timed"
+
+
+def draw(summary: Summary, width: float) -> Drawing:
+    """Draw a waterfall of speed-ups on a logarithmic axis of seconds."""
+    question = question_named(summary, AS_PUBLISHED)
+    assert question is not None
+    steps = time_steps(question)
+    assert steps is not None
+    page, title = style.Page(width), _title(steps)
+    page.text(title, style.LARGE, weight="bold")
+    height = ABOVE + ROW * (len(steps) + 2) + BELOW
+    page.band(height, lambda band: _draw(band, steps, width))
+    note = _("Each row changes one thing more. Speed-ups multiply to the whole; intervals: 95 % CI over {n}.").format(
+        n=count(steps[0].replicates, "process replicate")
+    )
+    page.text(note, style.SMALL, color=style.GREY)
+    text = _("{name}: {values}")
+    each = in_turn(text.format(name=names()[step.label], values=compared(inverse(step.speed_up))) for step in steps)
+    alt = _("{title}. {each}. {note}").format(title=title, each=each, note=note)
+    return Drawing("time-causes", title, alt, page.figure())
+
+
+def _title(steps: list[TimeStep]) -> str:
+    largest = max(steps, key=lambda step: abs(math.log(step.speed_up.estimate)))
+    value = largest.speed_up.estimate
+    text = _("{name} make an epoch {factor}× faster") if value >= 1 else _("{name} make an epoch {factor}× slower")
+    return text.format(
+        name=names()[largest.label][:1].upper() + names()[largest.label][1:], factor=plain(max(value, 1 / value))
+    )
+
+
+def _draw(band: style.Band, steps: list[TimeStep], width: float) -> None:
+    wide = width > style.PHONE_INCHES
+    left = style.MARGIN + (NAMES if wide else 1.35)
+    text = TEXT if wide else 0.7
+    axes = band.axes(left, width - style.MARGIN - left - text, ABOVE, BELOW)
+    labels = [_("from scratch"), *(names()[step.label] for step in steps), "PyTorch"]
+    style.name_rows(axes, labels)
+    start = steps[0].wall_s * steps[0].speed_up.estimate
+    axes.set_xscale("log")
+    at, ends = start, [start]
+    axes.plot([at], [0], "o", color=style.GREY, markersize=7)
+    for row, step in enumerate(steps, start=1):
+        after = at / step.speed_up.estimate
+        low, high = sorted((at, after))
+        axes.barh(row, high - low, 0.56, low, color=FASTER if after < at else SLOWER)
+        axes.plot([at, at], [row - 1, row], color=style.GREY, linewidth=0.8)
+        at = after
+        ends.append(at)
+    axes.plot([at, at], [len(steps), len(steps) + 1], color=style.GREY, linewidth=0.8)
+    axes.plot([at], [len(steps) + 1], "o", color=style.GREY, markersize=7)
+    _axis(axes, ends, wide)
+    changes = [compared(inverse(step.speed_up)) if wide else _short(step) for step in steps]
+    style.row_texts(axes, 0.1, "", [seconds(start), *changes, seconds(at)])
+
+
+def _short(step: TimeStep) -> str:
+    value = step.speed_up.estimate
+    return f"×{plain(value)}" if value >= 1 else f"÷{plain(1 / value)}"
+
+
+def _axis(axes: Axes, ends: list[float], wide: bool) -> None:
+    low, high = min(ends) / 1.3, max(ends) * 1.3
+    axes.set_xlim(low, high)
+    axes.xaxis.set_major_locator(FixedLocator([time for time in TIMES[:: 1 if wide else 2] if low <= time <= high]))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _written(value)))
+    axes.set_xlabel(_("wall time per epoch, log axis"))
+
+
+def _written(value: float) -> str:
+    scale, unit = second_unit(value)
+    return f"{value / scale:.3g} {unit}"

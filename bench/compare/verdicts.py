@@ -1,0 +1,310 @@
+"""The answer in four sentences, and a verdict on every claim of the article, in words made from the numbers."""
+
+import dataclasses
+from collections.abc import Sequence
+
+from backprop_bench.bench.compare import answer
+from backprop_bench.bench.compare.causes import (
+    AccuracyCauses,
+    TimeStep,
+    accuracy_causes,
+    gaps_by_epoch,
+    shared_seeds,
+    time_steps,
+)
+from backprop_bench.bench.compare.steps import ALL_AT_ONCE, FLOAT32, MINI_BATCHES
+from backprop_bench.bench.core.implementations import family
+from backprop_bench.bench.core.stats.intervals import Interval
+from backprop_bench.bench.core.summary import Performance, QuestionSummary, Summary
+from backprop_bench.bench.report.language import _
+from backprop_bench.bench.report.numbers import (
+    at_least_one,
+    confidence,
+    count,
+    has_bounds,
+    in_turn,
+    named,
+    percent,
+    plain,
+    points,
+    scaled_points,
+    seconds,
+    spans,
+)
+
+OVER_S, UNDER_S = 60.0, 10.0
+"""What the article says of its two networks: hand-written over a minute, PyTorch under ten seconds."""
+SMALL = 0.002
+"""A difference of accuracies below this, 0.2 percentage points, is called small."""
+AS_PUBLISHED, SAME_RECIPE = "as-published", "same-recipe"
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    """What the article says, whether that holds, and what was measured."""
+
+    claim: str
+    holds: str
+    measured: str
+
+
+def question_named(summary: Summary, name: str) -> QuestionSummary | None:
+    """Return a question of a run; ``None`` where it has no such one."""
+    return next((question for question in summary.questions if question.name == name), None)
+
+
+def lead(summary: Summary) -> list[str]:
+    """Return the answer: is it right, how fast is it, why does the framework's version differ in time and accuracy."""
+    sentences = [answer.right(summary)]
+    same, published = (question_named(summary, name) for name in (SAME_RECIPE, AS_PUBLISHED))
+    if same is not None:
+        sentences.append(_fast(same))
+    if published is None:
+        missing = _("The article's experiment is not part of this run, because implementations or a recipe were named")
+        return [_("{sentence}.").format(sentence=sentence) for sentence in (*sentences, missing)]
+    sentences += [_why_time(published), _why_accuracy(published)]
+    return [_("{sentence}.").format(sentence=sentence) for sentence in sentences]
+
+
+def article_pair(question: QuestionSummary) -> tuple[Performance, Performance] | None:
+    """Return the article's two networks, the hand-written first; ``None`` where one of them was not timed."""
+    pair = answer.compared_pair(question)
+    if pair is None or question.pair not in (None, tuple(item.implementation for item in pair)):
+        return None
+    return pair
+
+
+def _fast(question: QuestionSummary) -> str:
+    """Return how the times compare on the same recipe."""
+    pair = answer.compared_pair(question)
+    if pair is None:
+        return answer.headline(question)
+    first = _("With the same recipe, {comparison}").format(comparison=answer.time_sentence(question, *pair))
+    others = [item for item in answer.timed(question) if item not in pair]
+    best = next((item for item in others if item.wall_s.estimate < min(one.wall_s.estimate for one in pair)), None)
+    ratio = None if best is None else answer.time_ratio(question, pair[1].implementation, best.implementation)
+    if best is None or ratio is None:
+        return first
+    return _("{comparison}; {name} is {factor}× faster").format(
+        comparison=first, name=named(best.implementation), factor=plain(ratio.estimate)
+    )
+
+
+def total_s(question: QuestionSummary, performance: Performance) -> float:
+    """Return the seconds of all epochs at the time per epoch that was measured in blocks."""
+    return question.epochs * performance.wall_s.estimate
+
+
+def _why_time(question: QuestionSummary) -> str:
+    """Return how the article's two networks compare in time, and what makes that."""
+    pair = article_pair(question)
+    if pair is None:
+        return _("The article's two networks were not both timed, so their times are not compared")
+    from_scratch, torch = pair
+    ratio = answer.time_ratio(question, from_scratch.implementation, torch.implementation)
+    if ratio is None:
+        return answer.time_sentence(question, *pair)
+    text = (
+        _("As published, PyTorch is {factor}× faster ({first} vs {second} for {epochs})")
+        if ratio.estimate >= 1
+        else _("As published, PyTorch is {factor}× slower ({first} vs {second} for {epochs})")
+    )
+    comparison = text.format(
+        factor=plain(at_least_one(ratio).estimate),
+        first=seconds(total_s(question, from_scratch)),
+        second=seconds(total_s(question, torch)),
+        epochs=epochs_of(question),
+    )
+    steps = time_steps(question)
+    return comparison if steps is None else _because(comparison, _of_steps(steps))
+
+
+def _because(comparison: str, causes: str) -> str:
+    return _("{comparison}: {causes}").format(comparison=comparison, causes=causes)
+
+
+def epochs_of(question: QuestionSummary) -> str:
+    """Return the number of epochs in words."""
+    return count(question.epochs, "epoch")
+
+
+def framework(steps: Sequence[TimeStep]) -> float:
+    """Return how many times faster PyTorch is than NumPy on its own recipe, with its DataLoader; below 1 if slower."""
+    return steps[-2].speed_up.estimate * steps[-1].speed_up.estimate
+
+
+def _of_steps(steps: Sequence[TimeStep]) -> str:
+    by_label = {step.label: step.speed_up.estimate for step in steps}
+    batches, precision, own = by_label[MINI_BATCHES], by_label[FLOAT32], framework(steps)
+    text = (
+        _("mini-batches make it {batches}, float32 {precision}; PyTorch itself is {factor}× faster than NumPy")
+        if own >= 1
+        else _("mini-batches make it {batches}, float32 {precision}; PyTorch itself is {factor}× slower than NumPy")
+    )
+    return text.format(batches=_direction(batches), precision=_direction(precision), factor=plain(max(own, 1 / own)))
+
+
+def _direction(speed_up: float) -> str:
+    text = _("{factor}× faster") if speed_up >= 1 else _("{factor}× slower")
+    return text.format(factor=plain(max(speed_up, 1 / speed_up)))
+
+
+def _why_accuracy(question: QuestionSummary) -> str:
+    """Return whether PyTorch is more accurate, and what makes that."""
+    gaps, pair = gaps_by_epoch(question), article_pair(question)
+    if pair is None or question.epochs not in gaps:
+        return _("No accuracy of the article's two networks was measured")
+    gap = gaps[question.epochs]
+    from_scratch, torch = (percent(item.accuracy.estimate, 2) for item in pair)
+    comparison = _("{verdict}, {torch} vs {from_scratch} after {epochs} (difference {gap})").format(
+        verdict=_accurate(gap), torch=torch, from_scratch=from_scratch, epochs=epochs_of(question), gap=points(gap)
+    )
+    causes = accuracy_causes(question)
+    if causes is None:
+        return comparison
+    parts = _("cross-entropy contributes {loss} points, mini-batches {batches}, all else {rest}").format(
+        loss=scaled_points(causes.loss), batches=scaled_points(causes.batches), rest=scaled_points(causes.rest)
+    )
+    return _because(comparison, parts)
+
+
+def _accurate(gap: Interval) -> str:
+    if not has_bounds(gap):
+        return _("One seed cannot say which network is more accurate")
+    if gap.low <= 0 <= gap.high:
+        return _("Accuracy shows no significant difference")
+    return _("PyTorch's network is more accurate") if gap.low > 0 else _("The hand-written network is more accurate")
+
+
+def verdicts(summary: Summary) -> list[Verdict]:
+    """Return a verdict on every claim of the article that this run can judge."""
+    question, same = question_named(summary, AS_PUBLISHED), question_named(summary, SAME_RECIPE)
+    if question is None:
+        return []
+    found = [*_on_time(question), _on_framework(same), *_on_accuracy(question), _on_all_at_once(question)]
+    return [verdict for verdict in found if verdict is not None]
+
+
+def _on_time(question: QuestionSummary) -> list[Verdict]:
+    pair = article_pair(question)
+    if pair is None:
+        return []
+    from_scratch, torch = (total_s(question, item) for item in pair)
+    of = _("{time} for {epochs} of {examples} here")
+    examples = count(question.examples, "example")
+    written = [
+        of.format(time=seconds(time), epochs=epochs_of(question), examples=examples) for time in (from_scratch, torch)
+    ]
+    found = [
+        Verdict(_("The hand-written network takes over a minute"), _yes(from_scratch > OVER_S), written[0]),
+        Verdict(_("PyTorch takes under ten seconds"), _yes(torch < UNDER_S), written[1]),
+    ]
+    steps = time_steps(question)
+    if steps is not None:
+        batches = steps[0].speed_up
+        measured = _("{direction} per epoch ({interval})").format(
+            direction=_direction(batches.estimate),
+            interval=confidence(at_least_one(batches)) or _("one process replicate, no interval"),
+        )
+        found.append(Verdict(_("Mini-batches make training faster"), _faster(batches), measured))
+    return found
+
+
+def _yes(holds: bool) -> str:
+    return _("Yes") if holds else _("No")
+
+
+def _faster(ratio: Interval) -> str:
+    """Return whether a factor is above 1; one without an interval cannot say."""
+    if not has_bounds(ratio):
+        return _("Unknown")
+    return _("Not significantly") if ratio.contains(1) else _yes(ratio.low > 1)
+
+
+def _on_framework(question: QuestionSummary | None) -> Verdict | None:
+    """Judge that the framework is faster because it is optimised."""
+    pair = None if question is None else answer.compared_pair(question)
+    if question is None or pair is None or family(pair[1].implementation) != "PyTorch":
+        return None
+    own, torch = pair
+    ratio = answer.time_ratio(question, own.implementation, torch.implementation)
+    if ratio is None:
+        return None
+    measured = _("With the same recipe, {comparison}").format(comparison=answer.time_sentence(question, own, torch))
+    return Verdict(_("It is faster because the framework is optimised"), _faster(ratio), measured)
+
+
+def _on_accuracy(question: QuestionSummary) -> list[Verdict]:
+    gaps = gaps_by_epoch(question)
+    if question.epochs not in gaps:
+        return []
+    last = gaps[question.epochs]
+    found = [Verdict(_("PyTorch is more accurate"), _gap_holds(last), _gaps_in_words(gaps))]
+    causes = accuracy_causes(question)
+    if causes is not None:
+        found += [_on_loss(causes), _on_batches(causes)]
+    return found
+
+
+def _gap_holds(gap: Interval) -> str:
+    if not has_bounds(gap):
+        return _("Unknown")
+    if gap.low <= 0 <= gap.high:
+        return _("Not significantly")
+    if gap.high < 0:
+        return _("No")
+    return _("Yes, by little") if gap.estimate < SMALL else _("Yes")
+
+
+def _gaps_in_words(gaps: dict[int, Interval]) -> str:
+    """Return the gap after the first epoch, after which epochs it is significant, and after the last."""
+    first, last = min(gaps), max(gaps)
+    ahead = [epoch for epoch, gap in gaps.items() if has_bounds(gap) and gap.low > 0]
+    behind = [epoch for epoch, gap in gaps.items() if has_bounds(gap) and gap.high < 0]
+    each = _("after epoch {epoch} {gap}")
+    parts = [each.format(gap=points(gaps[epoch]), epoch=epoch) for epoch in dict.fromkeys((first, last))]
+    if ahead:
+        parts.append(_("significant after {epochs}").format(epochs=_epochs(ahead)))
+    if behind:
+        parts.append(_("less accurate after {epochs}").format(epochs=_epochs(behind)))
+    return in_turn(parts)
+
+
+def _epochs(numbers: Sequence[int]) -> str:
+    text = _("epoch {numbers}") if len(numbers) == 1 else _("epochs {numbers}")
+    return text.format(numbers=spans(numbers))
+
+
+def _on_loss(causes: AccuracyCauses) -> Verdict:
+    measured = _("{alone} points with one example at a time, {batches} with mini-batches").format(
+        alone=scaled_points(causes.loss_alone), batches=scaled_points(causes.loss_in_batches)
+    )
+    alone, batches = _is_above(causes.loss_alone), _is_above(causes.loss_in_batches)
+    holds = _("Yes") if alone and batches else _("Only with mini-batches") if batches else _yes(alone)
+    holds = holds if has_bounds(causes.loss) else _("Unknown")
+    return Verdict(_("Perhaps because of cross-entropy"), holds, measured)
+
+
+def _on_batches(causes: AccuracyCauses) -> Verdict:
+    measured = _("{alone} points with squared error, {loss} with cross-entropy").format(
+        alone=scaled_points(causes.batches_alone), loss=scaled_points(causes.batches_with_loss)
+    )
+    alone, loss = _is_above(causes.batches_alone), _is_above(causes.batches_with_loss)
+    holds = _yes(alone and loss) if has_bounds(causes.batches) else _("Unknown")
+    return Verdict(_("Perhaps because of mini-batches"), holds, measured)
+
+
+def _is_above(change: Interval) -> bool:
+    return has_bounds(change) and change.low > 0
+
+
+def _on_all_at_once(question: QuestionSummary) -> Verdict | None:
+    """Judge the other reading, in which every update is made from all examples."""
+    seeds = shared_seeds(question, [ALL_AT_ONCE], question.epochs)
+    if not seeds:
+        return None
+    reached = sum(question.accuracies[ALL_AT_ONCE][seed][question.epochs] for seed in seeds) / len(seeds)
+    measured = _("read as one batch of everything, {epochs} are {n} updates and reach {accuracy}").format(
+        epochs=epochs_of(question), n=question.epochs, accuracy=percent(reached)
+    )
+    return Verdict(_("When hand-written, all data update the weights directly"), _("One example at a time"), measured)
