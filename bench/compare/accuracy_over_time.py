@@ -19,7 +19,7 @@ from backprop_bench.bench.core.summary import Performance, QuestionSummary, Summ
 from backprop_bench.bench.report import style
 from backprop_bench.bench.report.drawing import Drawing
 from backprop_bench.bench.report.language import _
-from backprop_bench.bench.report.numbers import count, has_bounds, named, percent, seconds
+from backprop_bench.bench.report.numbers import count, has_bounds, in_turn, named, paragraph, percent, seconds
 
 HEIGHT, ABOVE, BELOW = 2.9, 0.45, 0.5
 TICKS = (0.5, 0.8, 0.9, 0.95, 0.97, 0.98, 0.99)
@@ -138,17 +138,21 @@ def _note(question: QuestionSummary) -> str:
         return note
     reached = sum(question.accuracies[ALL_AT_ONCE][seed][question.epochs] for seed in seeds) / len(seeds)
     below = _("Below the axis: one batch of everything reaches {accuracy} after {epochs}.")
-    return f"{note} {below.format(accuracy=percent(reached), epochs=epochs_of(question))}"
+    return paragraph([note, below.format(accuracy=percent(reached), epochs=epochs_of(question))])
 
 
 def _alt(question: QuestionSummary, title: str) -> str:
-    each = "; ".join(
-        f"{named(item.implementation)}: "
-        + ", ".join(
-            f"{percent(point.accuracy.estimate, 2)} {_('after')} {seconds(point.seconds)}"
-            for point in item.curve
-            if point.epoch
-        )
-        for item in _drawn(question)
+    each = in_turn(
+        _("{name}: {values}").format(name=named(item.implementation), values=_values(item)) for item in _drawn(question)
     )
-    return f"{title}. {each}. {_note(question)}"
+    return _("{title}. {each}. {note}").format(title=title, each=each, note=_note(question))
+
+
+def _values(performance: Performance) -> str:
+    text = _("{accuracy} after {time}")
+    each = [
+        text.format(accuracy=percent(point.accuracy.estimate, 2), time=seconds(point.seconds))
+        for point in performance.curve
+        if point.epoch
+    ]
+    return _(", ").join(each)

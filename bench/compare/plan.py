@@ -58,7 +58,7 @@ class Profile:
 
 PROFILES: dict[str, Profile] = {
     "quick": Profile(Extent(5_000, 2, 2, 7.0), Extent(10_000, 2, 2, 9.0), 1, 1, 0.05, rounds=6, verification_steps=50),
-    "default": Profile(Extent(None, 5, 4, 40.0), Extent(None, 3, 4, 44.0), 1, 2, 0.1, rounds=8),
+    "default": Profile(Extent(None, 5, 4, 36.0), Extent(None, 3, 4, 55.0), 1, 2, 0.1, rounds=8, verification_steps=100),
     "full": Profile(Extent(None, 10, 8, 300.0), Extent(None, 10, 8, 900.0), 8, 30, 0.5),
 }
 

@@ -5,9 +5,9 @@ from backprop_bench.bench.core.records.plan import Plan, Question
 from backprop_bench.bench.core.stats.flops import epoch_work
 from backprop_bench.bench.report.language import _, reader_language, speaking
 
-VERIFICATION_S, REFERENCE_S, DRAWING_S = 2.0, 1.0, 6.0
+VERIFICATION_S, REFERENCE_S, DRAWING_S = 1.5, 0.7, 8.0
 """Of an entry, of a reference of one, and of all figures; measured on two cores of an EPYC."""
-SINGLE_FLOPS, BATCH_FLOPS = 14e9, 60e9
+SINGLE_FLOPS, BATCH_FLOPS = 40e9, 120e9
 """Operations per second of a training on two cores, with one example at a time and with batches."""
 
 

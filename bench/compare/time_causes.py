@@ -62,7 +62,7 @@ def draw(summary: Summary, width: float) -> Drawing:
 def _title(steps: list[TimeStep]) -> str:
     largest = max(steps, key=lambda step: abs(math.log(step.speed_up.estimate)))
     value = largest.speed_up.estimate
-    text = _("{name} make an epoch {factor}× faster") if value >= 1 else _("{name} make an epoch {factor}× slower")
+    text = _("{name}: an epoch is {factor}× faster") if value >= 1 else _("{name}: an epoch is {factor}× slower")
     return text.format(
         name=names()[largest.label][:1].upper() + names()[largest.label][1:], factor=plain(max(value, 1 / value))
     )
