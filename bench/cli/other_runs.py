@@ -87,7 +87,7 @@ def _shown(path: Path, at: str, known: Descriptor) -> OtherRun:
             part.name,
             tuple(part.sentences),
             (*part.tables, *part.more),
-            tuple(Picture(item.name, item.title, item.alt, to_svg(item)) for item in part.draw()),
+            tuple(Picture(item.name, item.title, item.alt, to_svg(item, as_text=True)) for item in part.draw()),
             known.sources.get(part.name, ()),
             "" if of_records else known.file,
         )

@@ -261,7 +261,7 @@ def _gaps_in_words(gaps: dict[int, Interval]) -> str:
     first, last = min(gaps), max(gaps)
     ahead = [epoch for epoch, gap in gaps.items() if has_bounds(gap) and gap.low > 0]
     behind = [epoch for epoch, gap in gaps.items() if has_bounds(gap) and gap.high < 0]
-    each = _("after epoch {epoch} {gap}")
+    each = _("after epoch {epoch}: {gap}")
     parts = [each.format(gap=points(gaps[epoch]), epoch=epoch) for epoch in dict.fromkeys((first, last))]
     if ahead:
         parts.append(_("significant after {epochs}").format(epochs=_epochs(ahead)))

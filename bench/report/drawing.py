@@ -61,7 +61,7 @@ def save(drawing: Drawing, folder: Path, narrow: Drawing | None = None) -> Figur
         alt=drawing.alt,
         png=write_whole(folder / f"{drawing.name}.png", png),
         svg=write_whole(folder / f"{drawing.name}.svg", to_svg(drawing)),
-        narrow=None if narrow is None else write_whole(folder / f"{drawing.name}-narrow.svg", to_svg(narrow)),
+        narrow=None if narrow is None else write_whole(folder / f"{drawing.name}-narrow.svg", to_svg(narrow, True)),
     )
 
 
@@ -82,13 +82,19 @@ def save_translated(figure: FigureFile, drawing: Drawing, narrow: Drawing, folde
     )
 
 
-def to_svg(drawing: Drawing) -> bytes:
-    """Return a drawing as SVG, whose bytes depend on nothing but the drawing."""
-    return _encoded(drawing.figure, format="svg", metadata={"Date": None, "Creator": None})
+def to_svg(drawing: Drawing, as_text: bool = False) -> bytes:
+    """Return a drawing as SVG, whose bytes depend on nothing but the drawing.
+
+    Parameters
+    ----------
+    as_text
+        Whether letters are left to the reader's font, which takes a quarter of the bytes; else they are outlines.
+    """
+    return _encoded(drawing.figure, as_text, format="svg", metadata={"Date": None, "Creator": None})
 
 
-def _encoded(figure: Figure, **options: Any) -> bytes:
+def _encoded(figure: Figure, as_text: bool = False, **options: Any) -> bytes:
     buffer = io.BytesIO()
-    with style.look():
+    with style.look(as_text):
         figure.savefig(buffer, **options)
     return buffer.getvalue()

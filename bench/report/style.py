@@ -105,13 +105,20 @@ NOT_FIRST = "，。；：、）？！”"
 
 
 @contextlib.contextmanager
-def look() -> Iterator[None]:
-    """Draw and write figures in the suite's look, whatever the user's own settings are, which come back after it."""
+def look(as_text: bool = False) -> Iterator[None]:
+    """Draw and write figures in the suite's look, whatever the user's own settings are, which come back after it.
+
+    Parameters
+    ----------
+    as_text
+        Whether letters in SVG are text, as they always are in Chinese; else they are outlines.
+    """
     defaults: dict[Any, Any] = {
         key: value for key, value in mpl.rcParamsDefault.items() if not key.startswith("backend")
     }
     own = CHINESE if spoken() == "zh" else {}
-    with mpl.rc_context({**defaults, **LOOK, **own}), warnings.catch_warnings():
+    letters: dict[Any, Any] = {"svg.fonttype": "none"} if as_text else {}
+    with mpl.rc_context({**defaults, **LOOK, **letters, **own}), warnings.catch_warnings():
         if own:
             warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
         yield
