@@ -3,13 +3,16 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from backprop_bench.bench.compare.accuracy_causes import sentences
+from backprop_bench.bench.compare.verdicts import AS_PUBLISHED, lead, question_named
 from backprop_bench.bench.core.records.reader import read_description, read_records
 from backprop_bench.bench.explain.analysis import Explanation, explain
 from backprop_bench.bench.explain.chain import AblationChain, summarize_chain
 from backprop_bench.bench.explain.chain_view import chain_sentences, chain_tables, draw_chain
 from backprop_bench.bench.explain.view import draw_explanation, explanation_sentences, explanation_tables
 from backprop_bench.bench.report.drawing import Drawing
-from tests.docs.generated import REFERENCE, listed, listed_with_tables, put
+from tests.docs.generated import REFERENCE, listed, listed_with_tables, put, with_spaces
+from tests.docs.generated.readme import reference_summary
 
 RUN = REFERENCE / "explain"
 OTHERS = {"why-threads": "explain-threads", "why-all-at-once": "explain-all-at-once"}
@@ -34,7 +37,7 @@ def page(text: str) -> str:
         text,
         {
             "short-time": listed(chain_sentences(chain)[:2]),
-            "short-article": listed(explanation_sentences(explanation)[:4]),
+            "short-article": listed(_article_sentences()),
             "chain": listed_with_tables(chain_sentences(chain), chain_tables(chain)),
             **{
                 name: listed_with_tables(explanation_sentences(found), explanation_tables(found))
@@ -42,6 +45,14 @@ def page(text: str) -> str:
             },
         },
     )
+
+
+def _article_sentences() -> list[str]:
+    """Return what the reference run of `compare` says of the article's two networks."""
+    summary = reference_summary()
+    question = question_named(summary, AS_PUBLISHED)
+    assert question is not None
+    return [*map(with_spaces, lead(summary)[2:]), *map(with_spaces, sentences(question))]
 
 
 def figures() -> Iterator[tuple[Path, Drawing]]:
