@@ -108,7 +108,7 @@ def compare_findings(run: RecordedRun, others: Sequence[Path] = ()) -> Findings:
     ]
 
     def write(folder: Path) -> list[Path]:
-        material = Material(summary, run.rows, other_runs(run.folder, others), _micro_of(folder))
+        material = Material(summary, run.rows, other_runs(run.folder, others), _micro_of(run.folder))
         return write_report(material, folder, reader_language())
 
     return Findings([finding], failures, bool(failures), write)
