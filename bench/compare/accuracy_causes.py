@@ -35,9 +35,10 @@ def draw(summary: Summary, width: float) -> Drawing:
     page, title = style.Page(width), _title(causes)
     page.text(title, style.LARGE, weight="bold")
     page.band(ABOVE + ROW * 5 + BELOW, lambda band: _draw(band, causes, width))
-    note = _("Mean over {seeds} after {epochs}; lines: 95 % CI. Contributions add up to the difference.").format(
-        seeds=count(question.seeds, "seed"), epochs=epochs_of(question)
-    )
+    note = _(
+        "Mean over {seeds} after {epochs}, with 95 % CI. Contributions are averages of both orders and add up; "
+        "bars end at no network."
+    ).format(seeds=count(question.seeds, "seed"), epochs=epochs_of(question))
     page.text(note, style.SMALL, color=style.GREY)
     alt = paragraph([_("{sentence}.").format(sentence=title), *sentences(question), note])
     return Drawing("accuracy-causes", title, alt, page.figure())

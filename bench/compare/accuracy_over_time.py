@@ -111,7 +111,7 @@ def _draw_curve(axes: Axes, performance: Performance) -> None:
 
 def _mark_claims(axes: Axes) -> None:
     """Mark what the article says: PyTorch in under ten seconds, hand-written in over a minute."""
-    top = axes.get_ylim()[1]
+    bottom = axes.get_ylim()[0]
     for at, text, side in (
         (UNDER_S, _("article: PyTorch under 10 s"), "right"),
         (OVER_S, _("article: over a minute"), "left"),
@@ -119,11 +119,11 @@ def _mark_claims(axes: Axes) -> None:
         axes.axvline(at, color=style.GREY, linewidth=1, linestyle=":")
         axes.annotate(
             text,
-            (at, top),
-            (-4 if side == "right" else 4, -4),
+            (at, bottom),
+            (-4 if side == "right" else 4, 4),
             textcoords="offset points",
             ha=side,
-            va="top",
+            va="bottom",
             rotation=90,
             fontsize=style.SMALL,
             color=style.GREY,

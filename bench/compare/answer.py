@@ -244,12 +244,12 @@ def trained_sentence(summary: Summary) -> str | None:
         return None
     numbers = {work.number for question in summary.questions for work in question.works}
     seeds = sorted(numbers & {seed for item in summary.description.plan.questions for seed in item.seeds})
-    first = _("Accuracy belongs to the recipe: {names} trained each, as the fastest verified implementation.").format(
+    first = _("All accuracies are of {names}, the fastest verified implementation.").format(
         names=listing(map(_name, names))
     )
     if not seeds:
         return first
-    compared = _("The implementations that are named trained the first batches of {n} seeds too, and agree.")
+    compared = _("The others trained the first batches of the same {n} seeds, and came to the same weights.")
     return paragraph([first, compared.format(n=len(seeds))])
 
 

@@ -12,7 +12,7 @@ from backprop_bench.bench.compare.causes import (
     shared_seeds,
     time_steps,
 )
-from backprop_bench.bench.compare.steps import ALL_AT_ONCE, FLOAT32, MINI_BATCHES
+from backprop_bench.bench.compare.steps import ALL_AT_ONCE, FLOAT32, MINI_BATCHES, PYTORCH_RECIPE
 from backprop_bench.bench.core.implementations import family
 from backprop_bench.bench.core.stats.intervals import Interval
 from backprop_bench.bench.core.summary import Performance, QuestionSummary, Summary
@@ -135,13 +135,17 @@ def framework(steps: Sequence[TimeStep]) -> float:
 
 def _of_steps(steps: Sequence[TimeStep]) -> str:
     by_label = {step.label: step.speed_up.estimate for step in steps}
-    batches, precision, own = by_label[MINI_BATCHES], by_label[FLOAT32], framework(steps)
-    text = (
-        _("mini-batches make it {batches}, float32 {precision}; PyTorch itself is {factor}× faster than NumPy")
-        if own >= 1
-        else _("mini-batches make it {batches}, float32 {precision}; PyTorch itself is {factor}× slower than NumPy")
+    batches, precision, rest = (_direction(by_label[label]) for label in (MINI_BATCHES, FLOAT32, PYTORCH_RECIPE))
+    own = framework(steps)
+    parts = _("mini-batches make it {batches}, float32 {precision}, all other settings {rest}").format(
+        batches=batches, precision=precision, rest=rest
     )
-    return text.format(batches=_direction(batches), precision=_direction(precision), factor=plain(max(own, 1 / own)))
+    text = (
+        _("{parts}; PyTorch with its DataLoader is {factor}× faster than NumPy")
+        if own >= 1
+        else _("{parts}; PyTorch with its DataLoader is {factor}× slower than NumPy")
+    )
+    return text.format(parts=parts, factor=plain(max(own, 1 / own)))
 
 
 def _direction(speed_up: float) -> str:
@@ -282,7 +286,7 @@ def _on_loss(causes: AccuracyCauses) -> Verdict:
     alone, batches = _is_above(causes.loss_alone), _is_above(causes.loss_in_batches)
     holds = _("Yes") if alone and batches else _("Only with mini-batches") if batches else _yes(alone)
     holds = holds if has_bounds(causes.loss) else _("Unknown")
-    return Verdict(_("Perhaps because of cross-entropy"), holds, measured)
+    return Verdict(_("Cross-entropy makes it more accurate"), holds, measured)
 
 
 def _on_batches(causes: AccuracyCauses) -> Verdict:
@@ -291,7 +295,7 @@ def _on_batches(causes: AccuracyCauses) -> Verdict:
     )
     alone, loss = _is_above(causes.batches_alone), _is_above(causes.batches_with_loss)
     holds = _yes(alone and loss) if has_bounds(causes.batches) else _("Unknown")
-    return Verdict(_("Perhaps because of mini-batches"), holds, measured)
+    return Verdict(_("Mini-batches make it more accurate"), holds, measured)
 
 
 def _is_above(change: Interval) -> bool:
@@ -304,7 +308,7 @@ def _on_all_at_once(question: QuestionSummary) -> Verdict | None:
     if not seeds:
         return None
     reached = sum(question.accuracies[ALL_AT_ONCE][seed][question.epochs] for seed in seeds) / len(seeds)
-    measured = _("read as one batch of everything, {epochs} are {n} updates and reach {accuracy}").format(
-        epochs=epochs_of(question), n=question.epochs, accuracy=percent(reached)
-    )
-    return Verdict(_("When hand-written, all data update the weights directly"), _("One example at a time"), measured)
+    measured = _(
+        "here: one example at a time; as one batch of everything, {epochs} are {n} updates and reach {accuracy}"
+    ).format(epochs=epochs_of(question), n=question.epochs, accuracy=percent(reached))
+    return Verdict(_("When hand-written, all data update the weights directly"), _("Ambiguous"), measured)

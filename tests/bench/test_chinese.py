@@ -127,7 +127,7 @@ def test_verdicts_are_as_many_and_each_is_the_same_in_both_languages(summary: Su
         translated = {
             _(verdict): verdict for verdict in ("Yes", "No", "Unknown", "Not significantly", "Yes, by little")
         }
-        translated |= {_(holds): holds for holds in ("Only with mini-batches", "One example at a time")}
+        translated |= {_(holds): holds for holds in ("Only with mini-batches", "Ambiguous")}
     assert len(translated) == 7
     assert [translated[holds] for holds in chinese] == [verdict.holds for verdict in verdicts.verdicts(summary)]
 
@@ -145,11 +145,11 @@ def test_the_answer_is_whole_and_says_of_whom_each_number_is() -> None:
         "写对了：梯度、权重和计时的内容都与 PyTorch 版一致，差别在舍入误差之内（101 项检查）。",
         (
             "同一训练配置下，每个 epoch，scratch-numpy 的速度是 torch-eager（PyTorch 中最快）的 1.67 倍"
-            "（95 % 置信区间 1.67–1.67）；scratch-compiled 的速度是 PyTorch 版的 5.00 倍。"
+            "（95 % 置信区间 1.67–1.67）；scratch-compiled 的速度是它的 5.00 倍。"
         ),
         (
             "按原文，PyTorch 版的速度是手写版的 15.0 倍（5 个 epoch，手写版 90.0 s，PyTorch 版 6.00 s）："
-            "小批量使速度变为 20.0 倍，float32 使速度变为 1.50 倍；PyTorch 本身的时间是 NumPy 的 2.00 倍。"
+            "小批量使速度变为 20.0 倍，float32 使速度变为 1.50 倍，其余设置使速度变为 1.00 倍；PyTorch 连同 DataLoader 的耗时反而是 NumPy 的 2.00 倍。"
         ),
         (
             "PyTorch 版的网络更准确：5 个 epoch 之后 PyTorch 版 97.41 %，手写版 97.11 %"
