@@ -88,11 +88,13 @@ def write_report(material: Material, folder: Path, first: str = "en") -> list[Pa
     """
     figures = {figure.name: figure for figure in draw_all(material.summary, folder / FIGURES_FOLDER)}
     report = make_report(material, figures)
-    reports = {"en": report, "zh": _translated(material, figures, folder, "zh")}
+    translated, drawn = _translated(material, figures, folder, "zh")
+    reports = {"en": report, "zh": translated}
+    files = [path for figure in (*figures.values(), *drawn) for path in (figure.png, figure.svg, figure.narrow)]
     return [
         write_whole(folder / "report.html", to_html_page(reports, first).encode()),
         write_whole(folder / "report.md", to_markdown_page(report).encode()),
-        *(path for figure in figures.values() for path in (figure.png, figure.svg, figure.narrow) if path is not None),
+        *dict.fromkeys(path for path in files if path is not None),
     ]
 
 
@@ -101,11 +103,13 @@ def make_report(material: Material, figures: Figures) -> Report:
     return dataclasses.replace(_main_part(material, figures), appendix=_made(APPENDIX, material, figures))
 
 
-def _translated(material: Material, figures: Figures, folder: Path, language: str) -> Report:
-    """Return the main part in another language, and write its figures."""
+def _translated(
+    material: Material, figures: Figures, folder: Path, language: str
+) -> tuple[Report, Sequence[FigureFile]]:
+    """Return the main part in another language, and its figures, which are written."""
     with speaking(language):
         drawn = draw_translated(material.summary, folder / FIGURES_FOLDER, figures)
-        return _main_part(material, {figure.name: figure for figure in drawn})
+        return _main_part(material, {figure.name: figure for figure in drawn}), drawn
 
 
 def _main_part(material: Material, figures: Figures) -> Report:

@@ -149,7 +149,8 @@ def test_the_answer_is_whole_and_says_of_whom_each_number_is() -> None:
         ),
         (
             "按原文，PyTorch 版的速度是手写版的 15.0 倍（5 个 epoch，手写版 90.0 s，PyTorch 版 6.00 s）："
-            "小批量使速度变为 20.0 倍，float32 使速度变为 1.50 倍，其余设置使速度变为 1.00 倍；PyTorch 连同 DataLoader 的耗时反而是 NumPy 的 2.00 倍。"
+            "小批量使速度变为 20.0 倍，float32 使速度变为 1.50 倍，"
+            "其余设置使速度变为 1.00 倍；PyTorch 连同 DataLoader 的耗时反而是 NumPy 的 2.00 倍。"
         ),
         (
             "PyTorch 版的网络更准确：5 个 epoch 之后 PyTorch 版 97.41 %，手写版 97.11 %"
