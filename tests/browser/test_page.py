@@ -157,7 +157,7 @@ def test_a_digit_is_drawn_by_mouse_and_both_networks_answer(browser: Any) -> Non
     from selenium.webdriver import ActionChains
 
     open_all(browser)
-    assert one(browser, "#panel-predictions").text == "Nothing is drawn yet."
+    assert one(browser, "#panel-predictions").text.startswith("A test example with label 3.")
     pad = one(browser, "#pad")
     browser.execute_script("arguments[0].scrollIntoView()", pad)
     chain = ActionChains(browser, duration=20).move_to_element_with_offset(pad, 0, -80).click_and_hold()
