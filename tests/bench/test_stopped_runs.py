@@ -23,7 +23,7 @@ from backprop_bench.bench.core.records.reader import of_kind, read_records
 from tests.bench.plain import Row, read_rows
 from tests.tiny import write_tiny_dataset
 
-LIMIT_S = 100
+LIMIT_S = 110
 N_TRIALS = 6
 
 
