@@ -4,7 +4,8 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from backprop_bench.bench.compare.causes import AccuracyCauses, accuracy_causes
-from backprop_bench.bench.compare.verdicts import AS_PUBLISHED, epochs_of, question_named
+from backprop_bench.bench.compare.steps import AS_PUBLISHED
+from backprop_bench.bench.compare.verdicts import epochs_of, question_named
 from backprop_bench.bench.core.stats.intervals import Interval
 from backprop_bench.bench.core.summary import QuestionSummary, Summary
 from backprop_bench.bench.report import style
@@ -80,13 +81,11 @@ def _draw(band: style.Band, causes: AccuracyCauses, width: float) -> None:
     axes = band.axes(left, width - style.MARGIN - left - text, ABOVE, BELOW)
     bars = [(_("cross-entropy"), causes.loss), (_("mini-batches of 64"), causes.batches), (_("all else"), causes.rest)]
     style.name_rows(axes, [_("from scratch"), *(name for name, _interval in bars), "PyTorch"])
-    at = causes.start
-    axes.plot([at], [0], "o", color=style.GREY, markersize=7)
+    places = [causes.start]
     for row, (_name, change) in enumerate(bars, start=1):
-        _draw_bar(axes, row, at, change)
-        at += change.estimate
-    axes.plot([at, at], [len(bars), len(bars) + 1], color=style.GREY, linewidth=0.8)
-    axes.plot([at], [len(bars) + 1], "o", color=style.GREY, markersize=7)
+        _draw_bar(axes, row, places[-1], change)
+        places.append(places[-1] + change.estimate)
+    style.waterfall_frame(axes, places)
     axes.margins(x=0.08)
     axes.xaxis.set_major_locator(MaxNLocator(5 if wide else 2))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: percent(value)))
@@ -97,7 +96,6 @@ def _draw(band: style.Band, causes: AccuracyCauses, width: float) -> None:
 
 def _draw_bar(axes: Axes, row: int, at: float, change: Interval) -> None:
     axes.barh(row, change.estimate, 0.56, at, color=MORE if change.estimate > 0 else LESS)
-    axes.plot([at, at], [row - 1, row], color=style.GREY, linewidth=0.8)
     if has_bounds(change):
         end = at + change.estimate
         axes.plot([end - change.half_width, end + change.half_width], [row, row], color=style.INK, linewidth=1.4)

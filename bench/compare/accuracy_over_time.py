@@ -5,9 +5,8 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from backprop_bench.bench.compare import answer
 from backprop_bench.bench.compare.causes import shared_seeds
-from backprop_bench.bench.compare.steps import ALL_AT_ONCE
+from backprop_bench.bench.compare.steps import ALL_AT_ONCE, AS_PUBLISHED
 from backprop_bench.bench.compare.verdicts import (
-    AS_PUBLISHED,
     OVER_S,
     UNDER_S,
     article_pair,

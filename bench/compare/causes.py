@@ -90,13 +90,13 @@ def time_steps(question: QuestionSummary) -> list[TimeStep] | None:
     return steps
 
 
-def accuracy_causes(question: QuestionSummary, epoch: int | None = None) -> AccuracyCauses | None:
-    """Return the causes of the gap after an epoch, the last one by default; ``None`` where a training is missing."""
+def accuracy_causes(question: QuestionSummary) -> AccuracyCauses | None:
+    """Return the causes of the gap after the last epoch; ``None`` where a training is missing."""
     if question.pair is None:
         return None
     start, end = question.pair
     labels = [start, *(label for label, _ in CELLS), end]
-    last = question.epochs if epoch is None else epoch
+    last = question.epochs
     seeds = shared_seeds(question, labels, last)
     if not seeds:
         return None

@@ -3,7 +3,8 @@
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from backprop_bench.bench.compare import answer
-from backprop_bench.bench.compare.verdicts import SAME_RECIPE, question_named
+from backprop_bench.bench.compare.steps import SAME_RECIPE
+from backprop_bench.bench.compare.verdicts import question_named
 from backprop_bench.bench.core.summary import QuestionSummary, Summary
 from backprop_bench.bench.report import style
 from backprop_bench.bench.report.drawing import Drawing

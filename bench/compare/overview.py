@@ -6,14 +6,8 @@ from dataclasses import dataclass
 from matplotlib.axes import Axes
 
 from backprop_bench.bench.compare import answer
-from backprop_bench.bench.compare.verdicts import (
-    AS_PUBLISHED,
-    SAME_RECIPE,
-    article_pair,
-    epochs_of,
-    question_named,
-    total_s,
-)
+from backprop_bench.bench.compare.steps import AS_PUBLISHED, SAME_RECIPE
+from backprop_bench.bench.compare.verdicts import article_pair, epochs_of, question_named, total_s
 from backprop_bench.bench.core.stats.intervals import Interval
 from backprop_bench.bench.core.summary import Performance, QuestionSummary, Summary
 from backprop_bench.bench.report import style

@@ -5,7 +5,16 @@ import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from backprop_bench.bench.compare.steps import ALL_AT_ONCE, BOTH, FLOAT32, LOSS, MINI_BATCHES, PYTORCH_RECIPE
+from backprop_bench.bench.compare.steps import (
+    ALL_AT_ONCE,
+    AS_PUBLISHED,
+    BOTH,
+    FLOAT32,
+    LOSS,
+    MINI_BATCHES,
+    PYTORCH_RECIPE,
+    SAME_RECIPE,
+)
 from backprop_bench.bench.core.engine.plan import (
     BLOCK_S,
     MIN_REPLICATES,
@@ -20,8 +29,6 @@ from backprop_bench.bench.core.records.plan import Entry, Plan, Question, Timing
 from backprop_bench.bench.verify.checks import STEPS
 from backprop_bench.data import ARTICLE_SCRATCH, ARTICLE_TORCH, RECIPES, Dataset, Recipe, changed_recipe, fit_recipe
 
-AS_PUBLISHED, SAME_RECIPE = "as-published", "same-recipe"
-"""Names of the questions."""
 FROM_SCRATCH, FRAMEWORK, PUBLISHED_FRAMEWORK = "scratch-numpy", "torch-eager", "torch-loader"
 COMPILED = "scratch-compiled"
 """What is compared on the shared recipe although it is a stage of the ladder: as fast as the machine goes."""

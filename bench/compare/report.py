@@ -7,6 +7,7 @@ from pathlib import Path
 
 from backprop_bench.bench.compare import accuracy_causes, answer, setting, tables, verdicts
 from backprop_bench.bench.compare.figures import draw_all, draw_translated, left_out
+from backprop_bench.bench.compare.steps import AS_PUBLISHED
 from backprop_bench.bench.core.records.files import write_whole
 from backprop_bench.bench.core.records.kinds import AnyRecord, TimedWork, Verification, kind_of
 from backprop_bench.bench.core.summary import QuestionSummary, Summary
@@ -149,7 +150,7 @@ def _time_causes(material: Material, figures: Figures) -> Section:
 
 
 def _accuracy_causes(material: Material, figures: Figures) -> Section:
-    question = verdicts.question_named(material.summary, verdicts.AS_PUBLISHED)
+    question = verdicts.question_named(material.summary, AS_PUBLISHED)
     each = () if question is None else tuple(accuracy_causes.sentences(question))
     listed = [Listed(each)] if each else []
     figure = _main_figure(material, figures, "accuracy-causes")

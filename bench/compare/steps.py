@@ -1,7 +1,9 @@
-"""Labels of the steps between the article's two networks, in the records and in what people read."""
+"""What the records call the questions, and the steps between the article's two networks."""
 
 from backprop_bench.bench.report.language import _
 
+AS_PUBLISHED, SAME_RECIPE = "as-published", "same-recipe"
+"""Names of the questions of a comparison."""
 MINI_BATCHES = "mini-batches"
 """The hand-written network with batches of 64."""
 FLOAT32 = "mini-batches, float32"

@@ -6,8 +6,8 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from backprop_bench.bench.compare.causes import TimeStep, time_steps
-from backprop_bench.bench.compare.steps import FLOAT32, MINI_BATCHES, PYTORCH_RECIPE
-from backprop_bench.bench.compare.verdicts import AS_PUBLISHED, question_named
+from backprop_bench.bench.compare.steps import AS_PUBLISHED, FLOAT32, MINI_BATCHES, PYTORCH_RECIPE
+from backprop_bench.bench.compare.verdicts import question_named
 from backprop_bench.bench.core.stats.intervals import inverse
 from backprop_bench.bench.core.summary import Summary
 from backprop_bench.bench.report import style
@@ -77,20 +77,15 @@ def _draw(band: style.Band, steps: list[TimeStep], width: float) -> None:
     style.name_rows(axes, labels)
     start = steps[0].wall_s * steps[0].speed_up.estimate
     axes.set_xscale("log")
-    at, ends = start, [start]
-    axes.plot([at], [0], "o", color=style.GREY, markersize=7)
+    places = [start]
     for row, step in enumerate(steps, start=1):
-        after = at / step.speed_up.estimate
-        low, high = sorted((at, after))
-        axes.barh(row, high - low, 0.56, low, color=FASTER if after < at else SLOWER)
-        axes.plot([at, at], [row - 1, row], color=style.GREY, linewidth=0.8)
-        at = after
-        ends.append(at)
-    axes.plot([at, at], [len(steps), len(steps) + 1], color=style.GREY, linewidth=0.8)
-    axes.plot([at], [len(steps) + 1], "o", color=style.GREY, markersize=7)
-    _axis(axes, ends, wide)
+        places.append(places[-1] / step.speed_up.estimate)
+        low, high = sorted(places[-2:])
+        axes.barh(row, high - low, 0.56, low, color=FASTER if step.speed_up.estimate > 1 else SLOWER)
+    style.waterfall_frame(axes, places)
+    _axis(axes, places, wide)
     changes = [compared(inverse(step.speed_up)) if wide else _short(step) for step in steps]
-    style.row_texts(axes, 0.1, "", [seconds(start), *changes, seconds(at)])
+    style.row_texts(axes, 0.1, "", [seconds(start), *changes, seconds(places[-1])])
 
 
 def _short(step: TimeStep) -> str:

@@ -31,7 +31,7 @@ from backprop_bench.bench.report.table import Table, make_table
 
 NAMES, AXIS, TEXT = 1.5, 5.2, 0.15
 ROW, ABOVE, BELOW = 0.3, 0.3, 0.5
-RISE, FALL, END = "#7b3f8c", "#d4a72c", style.GREY
+RISE, FALL = "#7b3f8c", "#d4a72c"
 LOADING = "data loading"
 SHOWN_CONTRIBUTIONS, SHOWN_INTERACTIONS = 3, 6
 
@@ -327,18 +327,15 @@ def _draw(
     axes = band.axes(style.MARGIN + NAMES, AXIS, ABOVE, BELOW)
     band.write(style.MARGIN, 0.02, heading, weight="bold")
     style.name_rows(axes, ["from scratch", *(part.factor for part in parts), "PyTorch"])
-    at = start
-    axes.plot([at], [0], "o", color=END, markersize=7)
+    places = [start]
     for row, part in enumerate(parts, start=1):
         change = part.interval.estimate
-        axes.barh(row, change, left=at, height=0.55, color=RISE if change > 0 else FALL)
-        axes.plot([at, at], [row - 1, row], color=style.GREY, linewidth=0.8)
-        at += change
+        axes.barh(row, change, left=places[-1], height=0.55, color=RISE if change > 0 else FALL)
+        places.append(places[-1] + change)
         if has_bounds(part.interval):
             half = part.interval.half_width
-            axes.plot([at - half, at + half], [row, row], color=style.INK, linewidth=1.4)
-    axes.plot([at, at], [len(parts), len(parts) + 1], color=style.GREY, linewidth=0.8)
-    axes.plot([at], [len(parts) + 1], "o", color=END, markersize=7)
+            axes.plot([places[-1] - half, places[-1] + half], [row, row], color=style.INK, linewidth=1.4)
+    style.waterfall_frame(axes, places)
     _value_axis(axes, logs)
     header = "effect on time (95 % CI)" if logs else "percentage points (95 % CI)"
     style.row_texts(axes, TEXT, header, ["", *texts, ""])

@@ -278,6 +278,20 @@ def row_texts(axes: Axes, offset_inches: float, header: str, texts: list[str]) -
     )
 
 
+def waterfall_frame(axes: Axes, places: Sequence[float]) -> None:
+    """Draw both ends of a waterfall in the first and last row, and what leads from every bar to the next.
+
+    Parameters
+    ----------
+    places
+        Where it begins, and where each bar ends.
+    """
+    last = len(places)
+    axes.plot([places[0], places[-1]], [0, last], "o", color=GREY, markersize=7)
+    for row, place in enumerate(places):
+        axes.plot([place, place], [row, row + 1], color=GREY, linewidth=0.8)
+
+
 def steady(performances: Sequence[Performance]) -> Sequence[Performance]:
     """Return the performances that decide an axis of accuracies: those that never diverged, where there are any."""
     return [performance for performance in performances if not performance.diverged] or performances

@@ -381,3 +381,17 @@ def test_the_report_says_who_trained_for_the_accuracy_and_how_many_seeds_were_co
     assert "first batches" not in str(answer.trained_sentence(summarize(run.description, alone)))
     untrained = [row for row in run.rows if row.kind != "epoch"]
     assert answer.trained_sentence(summarize(run.description, untrained)) is None
+
+
+# An experiment that is cut short
+
+
+@pytest.mark.parametrize(("examples", "epochs"), [(5_000, 5), (60_000, 2), (5_000, 2)])
+def test_an_experiment_that_is_cut_short_says_so_and_judges_no_total_time(examples: int, epochs: int) -> None:
+    summary = whole()
+    question = dataclasses.replace(summary.questions[0], examples=examples, epochs=epochs)
+    short = dataclasses.replace(summary, questions=(question, *summary.questions[1:]))
+    instead = f"{examples:,} training examples and {epochs} epochs in place of 60,000 and 5."
+    assert told(short)[-1] == f"This is not the whole experiment: {instead}"
+    assert list(holds(short).values())[:2] == ["Unknown", "Unknown"]
+    assert "not the whole" not in " ".join(told(summary))

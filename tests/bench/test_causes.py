@@ -12,7 +12,7 @@ from backprop_bench.bench.compare.answer import time_ratio
 from backprop_bench.bench.compare.causes import AccuracyCauses, accuracy_causes, gaps_by_epoch, time_steps
 from backprop_bench.bench.core.records.kinds import Epoch
 from backprop_bench.bench.core.summary import QuestionSummary, summarize
-from tests.bench.whole import ACCURACY, EXAMPLE_S, STEP, whole_run, whole_summary
+from tests.bench.whole import ACCURACY, EXAMPLE_S, whole_run, whole_summary
 
 PUBLISHED = EXAMPLE_S["as-published"]
 EXAMPLES, EPOCHS, SEEDS = 60_000, 5, 4
@@ -25,8 +25,8 @@ def published() -> QuestionSummary:
     return whole_summary().questions[0]
 
 
-def causes(question: QuestionSummary, epoch: int | None = None) -> AccuracyCauses:
-    result = accuracy_causes(question, epoch)
+def causes(question: QuestionSummary) -> AccuracyCauses:
+    result = accuracy_causes(question)
     assert result is not None
     return result
 
@@ -84,14 +84,6 @@ def test_the_causes_of_the_accuracy_are_the_known_numbers_and_add_up_to_the_gap(
     parts = found.loss.estimate + found.batches.estimate + found.rest.estimate
     assert parts == pytest.approx(found.gap.estimate)
     assert found.end - found.start == pytest.approx(found.gap.estimate)
-
-
-def test_the_causes_are_those_of_the_epoch_that_is_asked_for() -> None:
-    first, last = causes(published(), 1), causes(published())
-    assert last == causes(published(), EPOCHS)
-    assert first.start == pytest.approx(ACCURACY["scratch-numpy"] - (EPOCHS - 1) * STEP, abs=NOISE)
-    assert first.end == pytest.approx(ACCURACY["torch-loader"] - (EPOCHS - 1) * STEP, abs=NOISE)
-    assert accuracy_causes(published(), EPOCHS + 1) is None
 
 
 @pytest.mark.parametrize(

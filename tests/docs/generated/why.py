@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from backprop_bench.bench.compare.accuracy_causes import sentences
-from backprop_bench.bench.compare.verdicts import AS_PUBLISHED, lead, question_named
+from backprop_bench.bench.compare.steps import AS_PUBLISHED
+from backprop_bench.bench.compare.verdicts import lead, question_named
 from backprop_bench.bench.core.records.reader import read_description, read_records
 from backprop_bench.bench.explain.analysis import Explanation, explain
 from backprop_bench.bench.explain.chain import AblationChain, summarize_chain
