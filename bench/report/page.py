@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 from markupsafe import Markup
 
@@ -56,13 +57,14 @@ def to_html_page(reports: Mapping[str, Report], first: str = "en") -> str:
         When a figure cannot be read.
     """
     words = {language: _words(language, report) for language, report in reports.items()}
+    said = {language: SimpleNamespace(**each) for language, each in words.items()}  # a dict has names of its own: clear
     return TEMPLATES.get_template("report.html.jinja").render(
         reports=reports,
         first=first,
-        words=words,
-        said=words[first],
+        words=said,
+        said=said[first],
         all_words=Markup(harmless_json(words)),  # noqa: S704 (JSON without a sign that means something in HTML)
-        sections=[*_sections(reports, words[first])],
+        sections=[*_sections(reports, said[first])],
         appendix=[
             _Section("en", _anchor(section.heading), section.heading, tuple(map(_html_of, section.blocks)))
             for section in reports["en"].appendix
@@ -82,13 +84,13 @@ def _words(language: str, report: Report) -> dict[str, str]:
     return words
 
 
-def _sections(reports: Mapping[str, Report], said: Mapping[str, str]) -> Iterator[_Section]:
+def _sections(reports: Mapping[str, Report], said: SimpleNamespace) -> Iterator[_Section]:
     """Yield the sections of the main part, each in every language before the next."""
     for sections in zip(*(report.sections for report in reports.values()), strict=True):
         anchor = _anchor(sections[0].heading)
         if any(isinstance(block, Panel) for block in sections[0].blocks):
             panels = (_html_of_panel(block, said) for block in sections[0].blocks if isinstance(block, Panel))
-            yield _Section(None, anchor, said["panel"], tuple(panels))
+            yield _Section(None, anchor, said.panel, tuple(panels))
             continue
         for language, section in zip(reports, sections, strict=True):
             with speaking(language):
@@ -218,7 +220,7 @@ def data_uri(svg: str) -> str:
     return "data:image/svg+xml," + text.replace('"', "%22" if "'" in text else "'")
 
 
-def _html_of_panel(panel: Panel, said: Mapping[str, str]) -> Markup:
+def _html_of_panel(panel: Panel, said: SimpleNamespace) -> Markup:
     template = TEMPLATES.get_template("panel.html.jinja")
     written = template.render(
         panel=panel,

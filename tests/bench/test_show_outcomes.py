@@ -1,6 +1,9 @@
 """What the report says of the mistakes of trained networks."""
 
 import dataclasses
+import html
+import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +19,7 @@ from backprop_bench.bench.report import style
 from backprop_bench.bench.report.blocks import Report, Section, Shown
 from backprop_bench.bench.report.drawing import Drawing, FigureFile, save
 from backprop_bench.bench.report.markdown import to_markdown_page
+from backprop_bench.bench.report.page import to_html_page
 from backprop_bench.bench.report.panel import make_panel
 from backprop_bench.bench.report.table import Table
 from backprop_bench.data import RECIPES, Layer
@@ -210,6 +214,16 @@ def test_the_section_stands_in_the_appendix_between_times_and_causes_with_all_it
     assert headings[1:4] == ["Times and accuracies", HEADING, "Recipes and causes"]
     shown = [block.what for block in section_of(report).blocks if isinstance(block, Shown)]
     assert [what.name for what in shown if isinstance(what, FigureFile)] == list(OWN)
+
+
+def test_the_words_of_the_page_are_there_before_any_script_has_run(tmp_path: Path) -> None:
+    report = report_of(summary_of(side=28), tmp_path)
+    sections, appendix = (section_of(report, "Draw a digit"),), (Section("Further", ("Text.",)),)  # without figures
+    page = to_html_page({"en": dataclasses.replace(report, sections=sections, appendix=appendix)})
+    written = dict(re.findall(r'data-text="(\w+)"[^>]*>([^<]*)<', page))
+    words = json.loads(page.partition('id="words">')[2].partition("</script>")[0])["en"]
+    assert len(written) > 15
+    assert {key: html.unescape(text) for key, text in written.items()} == {key: words[key] for key in written}
 
 
 def test_a_run_that_kept_no_networks_has_neither_the_section_nor_a_panel(tmp_path: Path) -> None:
