@@ -13,10 +13,9 @@ from backprop_bench.bench.core.engine.jobs import Here, Job, Outcome, job_of
 from backprop_bench.bench.core.engine.plan import BLOCK_S
 from backprop_bench.bench.core.engine.progress import Progress
 from backprop_bench.bench.core.engine.run_log import RunLog
-from backprop_bench.bench.core.machine.environment import usable_cores
 from backprop_bench.bench.core.records.kinds import Epoch, Trial
 from backprop_bench.bench.core.records.plan import Entry, Plan, Question, Timing
-from backprop_bench.bench.core.worker.client import Worker, WorkerError, start_again, together
+from backprop_bench.bench.core.worker.client import Worker, WorkerError, at_once_of, start_again, together
 from backprop_bench.bench.historical.analysis import BEYOND, READING
 from backprop_bench.bench.historical.experiments import EXPERIMENTS, NAMES, Experiment, in_text
 from backprop_bench.bench.historical.trial import VERSIONS, TrialOutcome
@@ -129,7 +128,7 @@ def _try(question: Question, experiment: Experiment, threads: int, log: RunLog, 
 
     if not missing:
         return
-    n_workers = min(len(missing), max(1, usable_cores() // threads))
+    n_workers = min(len(missing), at_once_of(threads))
     with progress.stage(question.title, len(missing)), together(threads) as pool:
         working = [pool.submit(work) for _ in range(n_workers)]
         for future in concurrent.futures.as_completed(working):

@@ -151,6 +151,15 @@ class OwnWeights(NumpyTrainer):
             self.layers[0].weight[...] *= 0.5
 
 
+class OwnWeightsOfLaterSeeds(NumpyTrainer):
+    """Begins with other weights than those that it is given, from a seed that no process replicate has."""
+
+    def __init__(self, recipe: Recipe, parameters: Parameters) -> None:
+        super().__init__(recipe, parameters)
+        if is_measured() and recipe.seed == 3:
+            self.layers[0].weight[...] *= 0.5
+
+
 class OwnBatches(NumpyTrainer):
     """Trains the first batch of a training with its examples in place of those that it is given, then as it should."""
 

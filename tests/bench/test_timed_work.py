@@ -143,6 +143,24 @@ def test_every_process_replicate_is_compared_from_the_first_batches_of_its_seed_
     assert {work.number for work in question.works if work.passed} == {0, 1}
 
 
+@pytest.mark.slow
+def test_the_first_batches_of_every_seed_are_compared_however_few_the_process_replicates_are(
+    tmp_path: Path, dataset: str
+) -> None:
+    question = run(tmp_path, plan_of("Honest", "OwnWeightsOfLaterSeeds", seeds=4), dataset)
+    honest, other = (
+        {work.seed_of_first: work.passed for work in question.works if work.implementation == f"{FAULTY}:{name}"}
+        for name in ("Honest", "OwnWeightsOfLaterSeeds")
+    )
+    assert honest == {0: True, 1: True, 2: True, 3: True}
+    assert other == {0: True, 1: True, 2: True, 3: False}
+    (failure,) = question.failures
+    assert "not equal in the timed work: " in failure.message
+    assert ", the first batches of seed 3: relative error " in failure.message
+    assert [work.turns for work in question.works if work.seed is not None] == [1] * 6
+    assert len(rows_of(read_rows(tmp_path), "block")) == 3 * TIMING.rounds, "a faulty one is timed no more"
+
+
 def running() -> set[int]:
     """Return the processes that this one has started, and that have not ended."""
     children = psutil.Process().children(recursive=True)

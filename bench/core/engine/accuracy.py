@@ -6,7 +6,7 @@ fastest verified one trains it, for all entries that have it. Otherwise every en
 
 import concurrent.futures
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -16,7 +16,7 @@ from backprop_bench.bench.core.engine.timed_work import fastest_verified
 from backprop_bench.bench.core.records.kinds import Epoch, Trained
 from backprop_bench.bench.core.records.plan import Entry, Question
 from backprop_bench.bench.core.trained import NotSaved, check_saved, trained_file
-from backprop_bench.bench.core.worker.client import Worker, WorkerError, together
+from backprop_bench.bench.core.worker.client import Worker, WorkerError, at_once_of, together
 from backprop_bench.bench.core.worker.opened import opened_worker
 from backprop_bench.bench.core.worker.replies import Begun, Done, Evaluated, TrainedEpoch
 from backprop_bench.bench.core.worker.shared_data import SharedExamples, SharedForms
@@ -24,12 +24,18 @@ from backprop_bench.bench.core.worker.shared_data import SharedExamples, SharedF
 
 @dataclasses.dataclass(frozen=True)
 class _Job:
-    """A training from one seed: who trains, and the entries that it is of."""
+    """Trainings of a recipe in one process, one after the other.
+
+    Attributes
+    ----------
+    trainer
+        Who trains.
+    entries
+        By seed, those that the training is of.
+    """
 
     trainer: Entry
-    entries: tuple[Entry, ...]
-    seed: int
-    keep: bool
+    entries: Mapping[int, tuple[Entry, ...]]
 
 
 def train_question(run: RunContext, question: Question, seeds: Sequence[int], shared: SharedForms) -> None:
@@ -37,24 +43,32 @@ def train_question(run: RunContext, question: Question, seeds: Sequence[int], sh
 
     Where the plan says so, the networks of the question's first seed are kept in files.
     """
-    kept = set(question.seeds[:1]) if run.plan.keeps_trained else set()
-    jobs = [
-        _Job(trainer, missing, seed, seed in kept)
-        for trainer, entries in _groups(run, question)
-        for seed in seeds
-        if (missing := tuple(entry for entry in entries if not _is_over(run, question, entry, seed, seed in kept)))
-    ]
+    jobs = _jobs(run, question, seeds)
     if not jobs:
         return
-    with run.progress.stage(f"train {question.name}", len(jobs)), together(run.threads) as pool:
-        trained = {
-            pool.submit(_train, run, question, job, shared.of(job.trainer.recipe, question.examples)): job
+    total = sum(len(job.entries) for job in jobs)
+    with run.progress.stage(f"train {question.name}", total), together(run.threads) as pool:
+        trained = [
+            pool.submit(_train_all, run, question, job, shared.of(job.trainer.recipe, question.examples))
             for job in jobs
-        }
+        ]
         for future in concurrent.futures.as_completed(trained):
             future.result()
-            job = trained[future]
-            run.progress.advance(f"{job.entries[0].name}, seed {job.seed}")
+
+
+def _jobs(run: RunContext, question: Question, seeds: Sequence[int]) -> list[_Job]:
+    """Return as many jobs of every recipe as run at once: a process costs as much as an epoch."""
+    at_once = at_once_of(run.threads)
+    jobs = []
+    for trainer, entries in _groups(run, question):
+        missing = {
+            seed: left
+            for seed in seeds
+            if (left := tuple(entry for entry in entries if not _is_over(run, question, entry, seed)))
+        }
+        parts = [list(missing)[number::at_once] for number in range(at_once)]
+        jobs += [_Job(trainer, {seed: missing[seed] for seed in part}) for part in parts if part]
+    return jobs
 
 
 def _groups(run: RunContext, question: Question) -> list[tuple[Entry, tuple[Entry, ...]]]:
@@ -72,12 +86,18 @@ def _groups(run: RunContext, question: Question) -> list[tuple[Entry, tuple[Entr
     return [(trainer, tuple(entries)) for trainer, entries in ordered]
 
 
-def _is_over(run: RunContext, question: Question, entry: Entry, seed: int, keep: bool) -> bool:
+def _is_over(run: RunContext, question: Question, entry: Entry, seed: int) -> bool:
     log = run.log
     done = log.find(Epoch, question, implementation=entry.label, seed=seed, epoch=question.epochs)
-    kept = not (keep and _is_kept(entry)) or log.find(Trained, question, implementation=entry.label, seed=seed)
+    keep = _keeps(run, question, seed) and _is_kept(entry)
+    kept = not keep or log.find(Trained, question, implementation=entry.label, seed=seed)
     failed = log.failures(question, implementation=entry.label, phase="training", number=seed)
     return bool((done and kept) or failed)
+
+
+def _keeps(run: RunContext, question: Question, seed: int) -> bool:
+    """Say whether the networks that are trained from a seed are kept in files."""
+    return run.plan.keeps_trained and seed in question.seeds[:1]
 
 
 def _is_kept(entry: Entry) -> bool:
@@ -85,43 +105,55 @@ def _is_kept(entry: Entry) -> bool:
     return entry.alias is None
 
 
-def _train(run: RunContext, question: Question, job: _Job, examples: SharedExamples) -> None:
+def _train_all(run: RunContext, question: Question, job: _Job, examples: SharedExamples) -> None:
+    """Train from every seed of a job; after a failure the next one has a new process."""
+    seeds = list(job.entries)
+    while seeds:
+        seed = seeds[0]
+        try:
+            with opened_worker(job.trainer, examples, run.threads) as (worker, opened):
+                run.sources.check(job.trainer.implementation, opened.sources)
+                while seeds:
+                    seed = seeds[0]
+                    _train(run, question, job, seed, worker, examples)
+                    del seeds[0]
+        except WorkerError as failure:
+            del seeds[0]
+            for entry in job.entries[seed]:
+                run.log.add_failure(question, entry, "training", seed, failure)
+
+
+def _train(run: RunContext, question: Question, job: _Job, seed: int, worker: Worker, examples: SharedExamples) -> None:
     """Train from one seed; epochs that are recorded are trained again, but not recorded again."""
-    log = run.log
-    recorded = {
-        entry: len(log.find(Epoch, question, implementation=entry.label, seed=job.seed)) for entry in job.entries
-    }
-    try:
-        with opened_worker(job.trainer, examples, run.threads) as (worker, opened):
-            run.sources.check(job.trainer.implementation, opened.sources)
-            worker.ask("begin", Begun, seed=job.seed)
-            loss = None
-            for epoch in range(question.epochs + 1):
-                loss = worker.ask("train", TrainedEpoch, epoch=epoch).loss if epoch else None
-                accuracy = examples.accuracy(worker.ask("evaluate", Evaluated).classes)
-                missing = [entry for entry in job.entries if epoch >= recorded[entry]]
-                log.add(*(_epoch_of(question, job, entry, epoch, loss, accuracy) for entry in missing))
-            kept = [entry for entry in job.entries if job.keep and _is_kept(entry)]
-            if kept:
-                diverged = question.epochs > 0 and loss is None
-                _keep(question, kept, job.seed, None if diverged else worker, examples.dataset, log)
-    except WorkerError as failure:
-        for entry in job.entries:
-            log.add_failure(question, entry, "training", job.seed, failure)
+    log, entries = run.log, job.entries[seed]
+    recorded = {entry: len(log.find(Epoch, question, implementation=entry.label, seed=seed)) for entry in entries}
+    worker.ask("begin", Begun, seed=seed)
+    loss = None
+    for epoch in range(question.epochs + 1):
+        loss = worker.ask("train", TrainedEpoch, epoch=epoch).loss if epoch else None
+        accuracy = examples.accuracy(worker.ask("evaluate", Evaluated).classes)
+        missing = [entry for entry in entries if epoch >= recorded[entry]]
+        log.add(*(_epoch_of(question, job.trainer, entry, seed, epoch, loss, accuracy) for entry in missing))
+    kept = [entry for entry in entries if _keeps(run, question, seed) and _is_kept(entry)]
+    if kept:
+        diverged = question.epochs > 0 and loss is None
+        _keep(question, kept, seed, None if diverged else worker, examples.dataset, log)
+    run.progress.advance(f"{entries[0].name}, seed {seed}")
 
 
-def _epoch_of(question: Question, job: _Job, entry: Entry, epoch: int, loss: float | None, accuracy: float) -> Epoch:
-    trainer = job.trainer.implementation
+def _epoch_of(
+    question: Question, trainer: Entry, entry: Entry, seed: int, epoch: int, loss: float | None, accuracy: float
+) -> Epoch:
     return Epoch(
         session=0,
         question=question.name,
         implementation=entry.label,
-        seed=job.seed,
+        seed=seed,
         epoch=epoch,
         examples=question.examples,
         loss=loss,
         accuracy=accuracy,
-        trained_by=None if trainer == entry.implementation else trainer,
+        trained_by=None if trainer.implementation == entry.implementation else trainer.implementation,
     )
 
 

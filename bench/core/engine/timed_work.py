@@ -90,6 +90,7 @@ class TimedWorkCheck:
         number: int,
         target: float | None = None,
         cold: bool | None = None,
+        seed: int | None = None,
     ) -> None:
         """Compare what a worker did, and record it; nothing is compared for what trains nothing, or is not verified.
 
@@ -101,6 +102,8 @@ class TimedWorkCheck:
             Seed of its initial weights: the process replicate.
         target, cold
             Accuracy until which it trained, if it did, and whether from the start of its process.
+        seed
+            Of its initial weights, where that is not the number: what it trained after the timing.
 
         Raises
         ------
@@ -124,7 +127,7 @@ class TimedWorkCheck:
                 ComparedWork,
                 implementation=reference,
                 others=[name for name in candidates(entry) if name != reference],
-                recipe=entry.recipe.replace(seed=number).to_dict(),
+                recipe=entry.recipe.replace(seed=number if seed is None else seed).to_dict(),
                 examples=self._examples[entry].to_dict(),
                 weights=weights.descriptor,
                 turns=msgspec.to_builtins(turns),
@@ -141,7 +144,7 @@ class TimedWorkCheck:
                 worker.close()
             raise
         self._workers.put(worker)
-        work = record_work(self._run.log, self._question, entry, number, reference, done, target, cold)
+        work = record_work(self._run.log, self._question, entry, number, reference, done, target, cold, seed)
         if not work.passed:
             raise WorkFault(not_equal(work))
 
@@ -174,6 +177,7 @@ def record_work(
     compared: ComparedWork,
     target: float | None = None,
     cold: bool | None = None,
+    seed: int | None = None,
 ) -> TimedWork:
     """Record how the work of an entry compares with that of a reference, and return the record."""
     work = TimedWork(
@@ -184,6 +188,7 @@ def record_work(
         reference=reference,
         target=target,
         cold=cold,
+        seed=seed,
         **msgspec.structs.asdict(compared),
     )
     log.add(work)

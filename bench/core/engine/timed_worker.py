@@ -12,7 +12,7 @@ from backprop_bench.bench.core.records.plan import Entry
 from backprop_bench.bench.core.stats.plausible import CPU_SHARE
 from backprop_bench.bench.core.worker.batches import Draws, KeptTurn, Piece, n_batches, plain_pieces
 from backprop_bench.bench.core.worker.client import Worker, WorkFault
-from backprop_bench.bench.core.worker.replies import Done, Ended, Ran, Ready, Turn
+from backprop_bench.bench.core.worker.replies import Begun, Done, Ended, Ran, Ready, Turn
 from backprop_bench.bench.core.worker.weights import WeightsFile
 
 BLOCK_PER_WARM_UP = 6
@@ -153,15 +153,26 @@ class TimedWorker:
         names = random.sample(sorted(stretches), len(stretches))
         return {name: stretches[name] for name in names}
 
+    def _keep(self, where: str) -> None:
+        self.worker.ask("keep_weights", Done, slot=len(self.turns))
+        self._kept(where)
+
     def _kept(self, where: str) -> None:
         self.turns.append(KeptTurn(tuple(self._pieces), tuple(self._losses), len(self.turns), where))
         self._pieces, self._losses = [], []
 
+    def first_turn(self, seed: int) -> KeptTurn:
+        """Begin anew from a seed, and train its first batches: when all else is over, for the weights of that go."""
+        self.worker.ask("begin", Begun, seed=seed)
+        self._pieces, self._losses, self.turns = [], [], []
+        self._first_batches()
+        self._keep(f"the first batches of seed {seed}")
+        return self.turns[0]
+
     def end(self) -> Ended:
         """Let the worker write what weights are missing, and evaluate."""
         if self._pieces and self._weights is not None:
-            self.worker.ask("keep_weights", Done, slot=len(self.turns))
-            self._kept("its last round")
+            self._keep("its last round")
         return self.worker.ask("end", Ended, implementation=self.entry.implementation)
 
     def fault(self, threads: int) -> str | None:

@@ -3,7 +3,7 @@
 import concurrent.futures
 import contextlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -19,6 +19,7 @@ from backprop_bench.bench.core.records.kinds import (
     StepPart,
     Stop,
     StopReason,
+    TimedWork,
 )
 from backprop_bench.bench.core.records.plan import Entry, Question
 from backprop_bench.bench.core.records.reader import of_kind
@@ -198,18 +199,42 @@ class _Timing:
             self._verify_work(team, number)
             if self._without_parts(list(team)):
                 self._time_parts(number, team)
+            self._verify_seeds(team, number)
             for entry in list(team):
                 with self._surviving(team, entry, number):
                     team[entry].close()
             self.aside_s += self._at_s() - before_s
 
     def _verify_work(self, team: Team, number: int) -> None:
-        """Compare what the workers did with what a reference does, several at once, for nothing is timed."""
+        """Compare what the workers did with what a reference does."""
+
+        def verify(entry: Entry, timed: TimedWorker) -> None:
+            self.check.verify(entry, timed.turns, timed.trained_s, number)
+
+        self._each_verified(team, number, verify)
+
+    def _verify_seeds(self, team: Team, number: int) -> None:
+        """Let the workers train the first batches of every seed that accuracy is trained from, and compare those."""
+
+        def verify(entry: Entry, timed: TimedWorker) -> None:
+            for seed in self._seeds_left(entry):
+                self.check.verify(entry, [timed.first_turn(seed)], timed.trained_s, number, seed=seed)
+
+        self._each_verified(team, number, verify)
+
+    def _seeds_left(self, entry: Entry) -> list[int]:
+        """Return the seeds of which the first batches of an entry have not been compared yet."""
+        is_trained = entry in self.question.trained and self.check.weights[entry] is not None
+        if not self.plan.verifies_timed_work or not is_trained:
+            return []
+        works = self.log.find(TimedWork, self.question, implementation=entry.label)
+        compared = {row.seed_of_first for row in works}
+        return [seed for seed in self.question.seeds if seed not in compared]
+
+    def _each_verified(self, team: Team, number: int, verify: Callable[[Entry, TimedWorker], None]) -> None:
+        """Verify several workers at once, for nothing is timed."""
         with together(self.most_threads) as pool:
-            comparing = {
-                entry: pool.submit(self.check.verify, entry, timed.turns, timed.trained_s, number)
-                for entry, timed in team.items()
-            }
+            comparing = {entry: pool.submit(verify, entry, timed) for entry, timed in team.items()}
             for entry, future in comparing.items():
                 with self._surviving(team, entry, number):
                     future.result()

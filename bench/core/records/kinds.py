@@ -225,6 +225,7 @@ class TimedWork(ComparedWork, Identified, frozen=True, kw_only=True, tag_field="
     ``number`` is the process replicate: turns are the rounds, each from the weights with which it began and with the
     same batches. The first turn begins with the first batches of the seed of that number. In a time to accuracy it is
     the seed; ``target`` is the accuracy until which it was trained, and ``cold`` whether from the start of a process.
+    Where there is a ``seed``, its first batches were trained after the timing, and nothing else.
     """
 
     session: Count
@@ -234,8 +235,14 @@ class TimedWork(ComparedWork, Identified, frozen=True, kw_only=True, tag_field="
     reference: Name
     target: Fraction | None = None
     cold: bool | None = None
+    seed: Count | None = None
 
-    key: ClassVar[tuple[str, ...]] = (*OfImplementation.key, "session", "number", "target", "cold")
+    key: ClassVar[tuple[str, ...]] = (*OfImplementation.key, "session", "number", "target", "cold", "seed")
+
+    @property
+    def seed_of_first(self) -> int:
+        """The seed whose first batches are in it."""
+        return self.number if self.seed is None else self.seed
 
 
 class End(OfImplementation, frozen=True, kw_only=True, tag="end"):

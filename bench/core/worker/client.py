@@ -72,13 +72,18 @@ class Refusal(WorkerError):  # noqa: N818 (it is an answer)
     """The implementation does not do this recipe, or cannot be loaded."""
 
 
+def at_once_of(threads: int) -> int:
+    """Return to how many workers with so many threads the cores allow one to talk at once."""
+    return max(1, usable_cores() // threads)
+
+
 @contextlib.contextmanager
 def together(threads: int) -> Iterator[concurrent.futures.ThreadPoolExecutor]:
     """Give a pool that talks to as many workers at once as the cores allow, each with this many threads.
 
     Whatever ends it early, a Ctrl-C too, ends the workers first, so that nobody waits for their answers.
     """
-    with concurrent.futures.ThreadPoolExecutor(max(1, usable_cores() // threads)) as pool:
+    with concurrent.futures.ThreadPoolExecutor(at_once_of(threads)) as pool:
         try:
             yield pool
         except BaseException:
