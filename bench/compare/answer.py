@@ -20,6 +20,7 @@ from backprop_bench.bench.report.numbers import (
     clean,
     count,
     has_bounds,
+    in_turn,
     listing,
     named,
     paragraph,
@@ -220,6 +221,27 @@ def verification_sentence(summary: Summary) -> str:
     )
 
 
+def names_sentence(summary: Summary) -> str | None:
+    """Return what the names of the usual implementations mean; None where none of them was timed."""
+    meanings = {
+        "scratch-numpy": _("from scratch in NumPy"),
+        "scratch-compiled": _("from scratch, compiled by Numba"),
+        "torch-eager": _("PyTorch, batches from memory"),
+        "torch-loader": _("PyTorch with its DataLoader, as in the article"),
+    }
+    timed_names = {item.implementation for question in summary.questions for item in timed(question)}
+    shown = [name for name in meanings if name in timed_names]
+    text = _("{name}: {values}")
+    each = in_turn(text.format(name=named(name), values=meanings[name]) for name in shown)
+    return _("{sentence}.").format(sentence=each) if shown else None
+
+
+def layers(summary: Summary, question: QuestionSummary) -> str:
+    """Return the layer sizes of the network that a question times, "784-128-10"."""
+    planned = next(item for item in summary.description.plan.questions if item.name == question.name)
+    return "-".join(map(str, planned.timed[0].recipe.layer_sizes))
+
+
 def work_sentence(summary: Summary) -> str | None:
     """Return whether what was timed is what was verified; None where that was not looked at.
 
@@ -230,8 +252,9 @@ def work_sentence(summary: Summary) -> str | None:
     if not works:
         return None
     worst = max(works, key=share_of_tolerance)
+    workers = sum(work.seed is None for work in works)
     return (
-        f"A reference implementation did the timed work of {count(len(works), 'worker')} again; the largest error is "
+        f"A reference implementation did the timed work of {count(workers, 'worker')} again; the largest error is "
         f"{two_digits(100 * share_of_tolerance(worst))}{NBSP}% of its tolerance ({_name(worst.implementation)})"
     )
 
@@ -242,15 +265,37 @@ def trained_sentence(summary: Summary) -> str | None:
     names = [name for name in trained if name]
     if not names:
         return None
-    numbers = {work.number for question in summary.questions for work in question.works}
-    seeds = sorted(numbers & {seed for item in summary.description.plan.questions for seed in item.seeds})
     first = _("All accuracies are of {names}, the fastest verified implementation.").format(
         names=listing(map(_name, names))
     )
-    if not seeds:
+    compared = _compared_seeds(summary)
+    if not compared or not min(compared)[0]:
         return first
-    compared = _("The others trained the first batches of the same {n} seeds, and came to the same weights.")
-    return paragraph([first, compared.format(n=len(seeds))])
+    fewest, of = min(compared)
+    text = (
+        _("Each of the others trained the first batches of every seed, to the same weights within rounding error.")
+        if fewest == of
+        else _(
+            "Each of the others trained the first batches of at least {n} of {of} seeds, to the same weights within "
+            "rounding error."
+        )
+    )
+    return paragraph([first, text.format(n=fewest, of=of)])
+
+
+def _compared_seeds(summary: Summary) -> list[tuple[int, int]]:
+    """Return from how many seeds of how many each implementation trained the first batches that were compared."""
+    planned = {question.name: set(question.seeds) for question in summary.description.plan.questions}
+    return [
+        (
+            len({work.seed_of_first for work in question.works if work.implementation == item.implementation} & seeds),
+            len(seeds),
+        )
+        for question in summary.questions
+        for item in question.performances
+        if item.curve and item.wall_s.n and item.trained_by != item.implementation
+        for seeds in (planned[question.name],)
+    ]
 
 
 def unequal_when_timed(summary: Summary) -> list[str]:

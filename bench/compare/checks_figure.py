@@ -14,6 +14,8 @@ from backprop_bench.bench.report.language import _
 from backprop_bench.bench.report.numbers import count, in_turn, named, two_digits
 
 NAMES, ROW, ABOVE, BELOW = 1.75, 0.3, 0.26, 0.5
+LONGER_NAMES, LETTERS = 2.15, 28
+"""Where there is room."""
 LEAST = 1e-6
 """A smaller share, and an error of 0, is drawn here."""
 PASSED, FAILED = "#0a5fa8", "#b3400a"
@@ -83,8 +85,10 @@ def _share(value: float) -> str:
 
 def _draw(band: style.Band, checks: Sequence[Check], width: float) -> None:
     rows = _rows(checks)
-    axes = band.axes(style.MARGIN + NAMES, width - 2 * style.MARGIN - NAMES - 0.2, ABOVE, BELOW)
-    style.name_rows(axes, list(map(shown_label, rows)))
+    wide = width > style.PHONE_INCHES
+    names = LONGER_NAMES if wide else NAMES
+    axes = band.axes(style.MARGIN + names, width - 2 * style.MARGIN - names - 0.2, ABOVE, BELOW)
+    style.name_rows(axes, list(map(shown_label, rows)), letters=LETTERS if wide else style.NAME_LETTERS)
     for row, items in enumerate(rows.values()):
         for check in items:
             is_work = isinstance(check, TimedWork)
@@ -95,7 +99,7 @@ def _draw(band: style.Band, checks: Sequence[Check], width: float) -> None:
     axes.annotate(_("tolerance"), (1, -0.5), (-4, 4), textcoords="offset points", ha="right", fontsize=style.SMALL)
     axes.set_xscale("log")
     axes.set_xlim(LEAST / 1.5, 20 if any(not check.passed for check in checks) else 3)
-    axes.xaxis.set_major_locator(LogLocator(numticks=5 if width > style.PHONE_INCHES else 3))
+    axes.xaxis.set_major_locator(LogLocator(numticks=5 if wide else 3))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g} %"))
     axes.set_xlabel(_("share of the tolerance, log axis"))

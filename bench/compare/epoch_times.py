@@ -41,8 +41,9 @@ def draw(summary: Summary, width: float) -> Drawing:
     page.text(title, style.LARGE, weight="bold")
     height = ABOVE + ROW * len(answer.timed(question)) + BELOW
     page.band(height, lambda band: _draw(band, question, width))
-    page.text(_note(question), style.SMALL, color=style.GREY)
-    return Drawing("epoch-times", title, _alt(question, title), page.figure())
+    note = _note(question, answer.layers(summary, question))
+    page.text(note, style.SMALL, color=style.GREY)
+    return Drawing("epoch-times", title, _alt(question, title, note), page.figure())
 
 
 def _draw(band: style.Band, question: QuestionSummary, width: float) -> None:
@@ -83,13 +84,14 @@ def times_faster(question: QuestionSummary, implementation: str) -> str:
     return _("no significant difference") if ratio.contains(1) else factor(ratio)
 
 
-def _note(question: QuestionSummary) -> str:
+def _note(question: QuestionSummary, layers: str) -> str:
     replicates = count_range((ratio.n_replicates for ratio in question.ratios if ratio.interval.n), "process replicate")
-    return _("{examples}; geometric mean and 95 % CI of 10th-percentile block times over {replicates}.").format(
-        examples=count(question.examples, "training example"), replicates=replicates
+    text = _(
+        "Layers {layers}; {examples}; geometric mean and 95 % CI of 10th-percentile block times over {replicates}."
     )
+    return text.format(layers=layers, examples=count(question.examples, "training example"), replicates=replicates)
 
 
-def _alt(question: QuestionSummary, title: str) -> str:
+def _alt(question: QuestionSummary, title: str, note: str) -> str:
     each = in_turn(f"{named(item.implementation)} {seconds_interval(item.wall_s)}" for item in answer.timed(question))
-    return _("{title}. {each}. {note}").format(title=title, each=each, note=_note(question))
+    return _("{title}. {each}. {note}").format(title=title, each=each, note=note)

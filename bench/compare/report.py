@@ -129,7 +129,8 @@ def _made(makers: Sequence["Maker"], material: Material, figures: Figures) -> tu
 def _overview(material: Material, figures: Figures) -> Section:
     with speaking("en"):  # tables are in English
         failed = _sourced(material, tables.failures_table(material.summary), ("failure", "epoch"))
-    return Section("", (*_main_figure(material, figures, "overview"), *failed))
+    names = answer.names_sentence(material.summary)
+    return Section("", (*_main_figure(material, figures, "overview"), *([] if names is None else [names]), *failed))
 
 
 def _article(material: Material, _figures: Figures) -> Section:

@@ -292,7 +292,10 @@ def timed_work_table(summary: Summary) -> Table:
             ]
         )
     columns = ["<question", "<implementation", "<reference", "trained again", "largest error", "<equal"]
-    note = "Trained again: of the rounds that were timed. Largest error: as a share of its tolerance."
+    note = (
+        "Trained again: of the rounds that were timed, and of the first batches of each seed. "
+        "Largest error: as a share of its tolerance."
+    )
     return make_table("Verification of what was timed", columns, rows, note)
 
 

@@ -5,6 +5,7 @@ import math
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from backprop_bench.bench.compare import answer
 from backprop_bench.bench.compare.causes import TimeStep, time_steps
 from backprop_bench.bench.compare.steps import AS_PUBLISHED, FLOAT32, MINI_BATCHES, PYTORCH_RECIPE
 from backprop_bench.bench.compare.verdicts import question_named
@@ -26,7 +27,7 @@ def names() -> dict[str, str]:
         MINI_BATCHES: _("mini-batches of 64"),
         FLOAT32: _("float32"),
         PYTORCH_RECIPE: _("loss, biases, inputs"),
-        "torch-eager": _("PyTorch for NumPy"),
+        "torch-eager": _("NumPy to PyTorch"),
         "torch-loader": _("DataLoader"),
     }
 
@@ -49,9 +50,8 @@ def draw(summary: Summary, width: float) -> Drawing:
     page.text(title, style.LARGE, weight="bold")
     height = ABOVE + ROW * (len(steps) + 2) + BELOW
     page.band(height, lambda band: _draw(band, steps, width))
-    note = _("Each row changes one thing more. Speed-ups multiply to the whole; intervals: 95 % CI over {n}.").format(
-        n=count(steps[0].replicates, "process replicate")
-    )
+    text = _("Layers {layers}. Each row changes one thing more. Speed-ups multiply to the whole; 95 % CI over {n}.")
+    note = text.format(layers=answer.layers(summary, question), n=count(steps[0].replicates, "process replicate"))
     page.text(note, style.SMALL, color=style.GREY)
     text = _("{name}: {values}")
     each = in_turn(text.format(name=names()[step.label], values=compared(inverse(step.speed_up))) for step in steps)

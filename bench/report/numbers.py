@@ -268,9 +268,8 @@ def points(difference: Interval) -> str:
 
 
 def scaled_points(difference: Interval) -> str:
-    """Return a difference of fractions in percentage points with its sign, "+1.7"; two decimals below 0.1."""
-    value = 100 * difference.estimate
-    return f"{value:+.{1 if abs(value) >= 0.1 else 2}f}".replace("-", "−")
+    """Return a difference of fractions in percentage points with its sign, "+1.7"."""
+    return f"{100 * difference.estimate:+.1f}".replace("-", "−")
 
 
 def points_interval(interval: Interval) -> str:

@@ -286,8 +286,8 @@ def waterfall_frame(axes: Axes, places: Sequence[float]) -> None:
     places
         Where it begins, and where each bar ends.
     """
-    last = len(places)
-    axes.plot([places[0], places[-1]], [0, last], "o", color=GREY, markersize=7)
+    for row, place in ((0, places[0]), (len(places), places[-1])):
+        axes.plot([place], [row], "o", color=GREY, markersize=7)
     for row, place in enumerate(places):
         axes.plot([place, place], [row, row + 1], color=GREY, linewidth=0.8)
 

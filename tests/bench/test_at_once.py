@@ -84,7 +84,7 @@ def test_two_runs_at_once_each_have_a_folder_and_reports_of_them_show_what_is_th
         assert said.startswith("Error: ")
         assert "is being written by another process; expected one at a time" in said
     all_done([*readers, *runs])
-    folders = [path for path in (tmp_path / "results").iterdir() if not path.is_symlink()]
+    folders = [path for path in (tmp_path / "results").iterdir() if path.is_dir() and not path.is_symlink()]
     assert len(folders) == 2
     for folder in folders:
         assert len(of_kind(read_records(folder), Stop)) == N_TRIALS

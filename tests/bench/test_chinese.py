@@ -46,7 +46,7 @@ NAMES = re.compile("|".join(sorted(map(re.escape, IMPLEMENTATIONS), key=len, rev
 NUMBER = re.compile(r"[+−]?\d[\d,]*(?:\.\d+)?")
 WORD = re.compile(r"[A-Za-z]{2,}")
 UNTRANSLATED = {
-    *("PyTorch", "NumPy", "DataLoader", "MNIST", "JavaScript", "Delete", "English"),  # names
+    *("PyTorch", "Numba", "NumPy", "DataLoader", "MNIST", "JavaScript", "Delete", "English"),  # names
     *("epoch", "batch", "float"),  # what the README in Chinese has, too
     *("pytorch", "records", "jsonl", "block", "parity", "timed", "work", "trained"),  # the article, files, records
     "ms",
@@ -307,7 +307,7 @@ def test_the_last_lines_are_in_the_language_asked_for_and_else_in_that_of_the_lo
 ) -> None:
     shown = invoke(monkeypatch, locale, "show", run, *options)
     assert shown.exit_code == 0
-    last = shown.output.strip().splitlines()[-3:]
+    last = shown.output.strip().splitlines()[-4:]
     assert ("同一训练配置下，每个 epoch，scratch-numpy 的速度是" in " ".join(last)) is is_chinese
     assert ("With the same recipe, scratch-numpy is" in " ".join(last)) is not is_chinese
 
