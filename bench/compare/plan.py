@@ -65,7 +65,7 @@ class Profile:
 
 PROFILES: dict[str, Profile] = {
     "quick": Profile(Extent(5_000, 2, 2, 7.0), Extent(10_000, 2, 2, 9.0), 1, 1, 0.05, rounds=6, verification_steps=50),
-    "default": Profile(Extent(None, 5, 4, 36.0), Extent(None, 3, 4, 55.0), 1, 2, 0.1, rounds=8, verification_steps=100),
+    "default": Profile(Extent(None, 5, 4, 36.0), Extent(None, 3, 4, 36.0), 1, 2, 0.1, rounds=8, verification_steps=100),
     "full": Profile(Extent(None, 10, 8, 300.0), Extent(None, 10, 8, 900.0), 8, 30, 0.5),
 }
 
@@ -77,7 +77,7 @@ STEPS_BETWEEN: Mapping[str, dict[str, Any]] = {
     FLOAT32: {**BATCHES, **FLOATS, "learning_rate": 1.5},
     LOSS: {**CROSS_ENTROPY, **FLOATS, "learning_rate": 0.03},
     BOTH: {**CROSS_ENTROPY, **BATCHES, **FLOATS},
-    ALL_AT_ONCE: {"batch_size": None, "reduction": "mean", "learning_rate": 0.3},
+    ALL_AT_ONCE: {**FLOATS, "batch_size": None, "reduction": "mean", "learning_rate": 0.3},
 }
 """By label, what differs from the hand-written network of the article.
 

@@ -52,6 +52,8 @@ STEPS = 1000
 """Weight updates after which float64 weights are compared; float32 weights after a tenth of them."""
 SLOW_STEPS, SLOW_BATCH = 20, 8
 """Weight updates, and examples of the first batch, for an implementation that takes milliseconds per example."""
+EXAMPLES_AT_ONCE = 150
+"""Examples of a verification where a batch has all of them."""
 FINAL_OUTPUTS = 20
 """Examples whose outputs are compared again after these steps."""
 SAMPLED_WEIGHTS = 12
@@ -140,9 +142,13 @@ def _attempt(run: Callable[[], Agreement]) -> Agreement:
 
 
 def n_verification_examples(recipe: Recipe) -> int:
-    """Return the number of examples in ten batches and a shorter last one, which some mistakes need to show."""
-    batch_size = recipe.batch_size or 100
-    return 10 * batch_size + (batch_size + 1) // 2
+    """Return the number of examples in ten batches and a shorter last one, which some mistakes need to show.
+
+    Where a batch has all of them, there are fewer, so that a step takes no longer than others.
+    """
+    if recipe.batch_size is None:
+        return EXAMPLES_AT_ONCE
+    return 10 * recipe.batch_size + (recipe.batch_size + 1) // 2
 
 
 def first_batch(recipe: Recipe, examples: Examples, at_most: int | None = None) -> Examples:

@@ -12,16 +12,20 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from backprop_bench.bench.core.engine import verification
 from backprop_bench.bench.core.engine.accuracy import train_question
 from backprop_bench.bench.core.engine.context import RunContext
 from backprop_bench.bench.core.engine.run_log import RunLog
 from backprop_bench.bench.core.engine.runner import Runner
 from backprop_bench.bench.core.engine.timed_worker import TimedWorker
+from backprop_bench.bench.core.machine.environment import usable_cores
+from backprop_bench.bench.core.records.kinds import Verification
 from backprop_bench.bench.core.records.plan import Entry, Plan, Question, Timing
-from backprop_bench.bench.core.records.reader import read_records
+from backprop_bench.bench.core.records.reader import of_kind, read_records
 from backprop_bench.bench.core.records.writer import Recorder
 from backprop_bench.bench.core.summary import QuestionSummary, Summary
 from backprop_bench.bench.core.trained import read_trained
@@ -124,6 +128,32 @@ def test_a_run_records_every_epoch_and_every_block_once(tmp_path: Path, dataset:
     first, second = question.performances
     assert [point.accuracy for point in first.curve] == [point.accuracy for point in second.curve]
     assert {part for part, _ in first.parts} == {"fetch", "forward", "backward", "update"}
+
+
+@pytest.mark.slow
+def test_a_process_verifies_the_suites_own_one_after_the_other_and_yours_have_their_own(
+    tmp_path: Path, dataset: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: dict[int, list[str]] = {}
+    ask = workers.Worker.ask
+
+    def noting(self: workers.Worker, do: str, reply: type, **arguments: Any) -> Any:
+        if do == verification.VERIFY:
+            asked.setdefault(self.pid, []).append(arguments["implementation"])
+        return ask(self, do, reply, **arguments)
+
+    monkeypatch.setattr(workers.Worker, "ask", noting)
+    own = ["scratch-numpy", "scratch-inplace", "scratch-compiled", "torch-manual"]
+    plan = dataclasses.replace(plan_of(*own, "Fine", "Wrong"), verification_steps=5)
+    with Recorder(tmp_path) as recorder:
+        log = RunLog(recorder, [])
+        Runner(RunContext(plan, load_dataset(dataset), 1, log, Silent())).verify()
+    assert sorted(name for names in asked.values() for name in names) == sorted([*own, f"{ODD}:Fine", f"{ODD}:Wrong"])
+    assert len([names for names in asked.values() if names[0] in own]) <= usable_cores()
+    for names in asked.values():
+        assert len(names) == 1 or set(names) <= set(own)
+    failed = {row.implementation for row in of_kind(log.records(plan.questions[0]), Verification) if not row.passed}
+    assert failed == {f"{ODD}:Wrong"}
 
 
 @pytest.mark.slow

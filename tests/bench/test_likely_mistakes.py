@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from backprop_bench.bench.core.engine import runner
+from backprop_bench.bench.core.engine import verification
 from backprop_bench.bench.core.worker.client import Worker
 from backprop_bench.bench.mutation.handlers import diagnose
 from backprop_bench.bench.verify.handlers import inspect
@@ -420,5 +420,5 @@ def test_a_correct_network_raises_no_question(tmp_path: Path, dataset: str, reci
 
 def test_the_verification_before_timing_asks_the_same(tmp_path: Path, dataset: str) -> None:
     with Worker(1) as worker:
-        outcome = runner.verify(worker, write_mine(tmp_path, DERIVATIVE, ""), SOFTMAX, dataset, STEPS)
+        outcome = verification.verify(worker, write_mine(tmp_path, DERIVATIVE, ""), SOFTMAX, dataset, STEPS)
     assert outcome.questions == ("did you forget to multiply by the derivative of the hidden activation?",)

@@ -1,7 +1,7 @@
 """How time grows: slopes, crossovers and rooflines of made-up times, the plan, and the command."""
 
-import contextlib
 import math
+import types
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,10 @@ from click.testing import CliRunner, Result
 
 from backprop_bench.bench.cli.main import main
 from backprop_bench.bench.core.baselines.parts import NumpyReading
-from backprop_bench.bench.core.engine import runner
+from backprop_bench.bench.core.engine import verification
 from backprop_bench.bench.core.engine.context import RunContext
 from backprop_bench.bench.core.engine.run_log import RunLog
+from backprop_bench.bench.core.engine.runner import Runner
 from backprop_bench.bench.core.implementations import BASELINES, named_implementation
 from backprop_bench.bench.core.records.writer import Recorder
 from backprop_bench.bench.core.stats.flops import step_work
@@ -154,20 +155,20 @@ def test_a_point_is_verified_with_as_many_threads_as_it_is_timed_with(
 ) -> None:
     used = []
 
-    def start(threads: int, **_: Any) -> contextlib.AbstractContextManager[None]:
+    def start(threads: int, **_: Any) -> types.SimpleNamespace:
         used.append(threads)
-        return contextlib.nullcontext()
+        return types.SimpleNamespace(close=lambda: None)
 
     def break_at_once(*_: object) -> None:
         raise WorkerError("no worker was started")
 
-    monkeypatch.setattr(runner, "Worker", start)
-    monkeypatch.setattr(runner, "verify", break_at_once)
+    monkeypatch.setattr(verification, "Worker", start)
+    monkeypatch.setattr(verification, "verify", break_at_once)
     monkeypatch.setitem(plans.AXES, "threads", ("threads", (1, 2)))
     dataset = load_dataset(tiny)
     plan = plan_scale(dataset, ["threads"], ["scratch-numpy"])
     with Recorder(tmp_path) as recorder:
-        runner.Runner(RunContext(plan, dataset, 1, RunLog(recorder, []), Silent())).verify()
+        Runner(RunContext(plan, dataset, 1, RunLog(recorder, []), Silent())).verify()
     assert {question.threads for question in plan.questions} == {1, 2}
     assert set(used) == {1, 2}
 

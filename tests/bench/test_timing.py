@@ -105,14 +105,14 @@ class MadeUpWorker:
     def open(self, implementation: str, **_: Any) -> Row:
         self.implementation = implementation
         self.machine.now += START_S if implementation == NAMES[0] else 0.0
-        return {"import_s": 0.5, "load_s": 0.1, "threads": [], "cores": [0]}
+        return {"import_s": 0.5, "load_s": 0.1, "threads": []}
 
     def begin(self, seed: int) -> Row:
         if self.implementation == self.machine.hangs_in_start:
             self.machine.now += 1800
             raise WorkerError("gave no answer within 1800 s and was ended")
         self.set = seed
-        return {"prepare_s": 0.1}
+        return {"prepare_s": 0.1, "cores": [0]}
 
     def block(
         self, warm_up: Pieces, pieces: Pieces, injected: float, further: Mapping[str, Pieces], slot: int | None

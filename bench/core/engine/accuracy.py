@@ -57,18 +57,24 @@ def train_question(run: RunContext, question: Question, seeds: Sequence[int], sh
 
 
 def _jobs(run: RunContext, question: Question, seeds: Sequence[int]) -> list[_Job]:
-    """Return as many jobs of every recipe as run at once: a process costs as much as an epoch."""
-    at_once = at_once_of(run.threads)
-    jobs = []
-    for trainer, entries in _groups(run, question):
-        missing = {
-            seed: left
-            for seed in seeds
-            if (left := tuple(entry for entry in entries if not _is_over(run, question, entry, seed)))
-        }
-        parts = [list(missing)[number::at_once] for number in range(at_once)]
-        jobs += [_Job(trainer, {seed: missing[seed] for seed in part}) for part in parts if part]
-    return jobs
+    """Return what is left to train: a job for every recipe, or more where fewer recipes are left than run at once."""
+    missing = {trainer: _missing(run, question, entries, seeds) for trainer, entries in _groups(run, question)}
+    missing = {trainer: by_seed for trainer, by_seed in missing.items() if by_seed}
+    parts = -(-at_once_of(run.threads) // max(1, len(missing)))
+    return [
+        _Job(trainer, {seed: by_seed[seed] for seed in part})
+        for trainer, by_seed in missing.items()
+        for part in (list(by_seed)[number::parts] for number in range(parts))
+        if part
+    ]
+
+
+def _missing(
+    run: RunContext, question: Question, entries: Sequence[Entry], seeds: Sequence[int]
+) -> dict[int, tuple[Entry, ...]]:
+    """Return by seed the entries whose training is not recorded yet."""
+    left = {seed: tuple(entry for entry in entries if not _is_over(run, question, entry, seed)) for seed in seeds}
+    return {seed: of_seed for seed, of_seed in left.items() if of_seed}
 
 
 def _groups(run: RunContext, question: Question) -> list[tuple[Entry, tuple[Entry, ...]]]:

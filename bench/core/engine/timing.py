@@ -28,7 +28,7 @@ from backprop_bench.bench.core.stats.intervals import Interval
 from backprop_bench.bench.core.stats.plausible import LEAST_BLOCKS, implausible
 from backprop_bench.bench.core.stats.ratios import paired_interval, spent_s
 from backprop_bench.bench.core.stats.schedule import balanced_orders, is_precise, pairs, reason_to_stop
-from backprop_bench.bench.core.worker.client import Worker, WorkerError, WorkFault, together
+from backprop_bench.bench.core.worker.client import Worker, WorkerError, WorkFault, at_once_of, together
 from backprop_bench.bench.core.worker.opened import opened_worker
 from backprop_bench.bench.core.worker.replies import Begun, Opened, TimedParts
 from backprop_bench.bench.core.worker.shared_data import SharedExamples, SharedForms
@@ -104,7 +104,9 @@ class _Timing:
         self.aside_s = 0.0
         """Spent in this pass on the parts of a step, and on waiting for those that broke: not of the budget."""
         self.last_replicate_s: float | None = None
-        """What the last process replicate of this pass took."""
+        """What the last process replicate of this pass took, and another one may take."""
+        self.once_s = 0.0
+        """Of that, what is not done again: processes that started one after the other, to be timed."""
         self.batches: dict[Entry, int] = {}
         """How many a block has."""
         self.undivided: set[str] = set()
@@ -194,7 +196,7 @@ class _Timing:
             for entry in list(team):
                 with self._surviving(team, entry, number):
                     self._end(entry, team[entry], number)
-            self.last_replicate_s = self._at_s() - began_s
+            self.last_replicate_s = self._at_s() - began_s - self.once_s
             before_s = self._at_s()
             self._verify_work(team, number)
             if self._without_parts(list(team)):
@@ -284,6 +286,8 @@ class _Timing:
                 if self._starts_alone(entry):
                     concurrent.futures.wait(starting.values())
             concurrent.futures.wait(starting.values())  # nobody warms up while others still start
+            alone = any(map(self._starts_alone, starting))
+            self.once_s = (time.monotonic() - began) * (1 - 1 / at_once_of(self.most_threads)) if alone else 0.0
             for entry, future in starting.items():
                 try:
                     worker, opened, begun = future.result()
@@ -308,7 +312,7 @@ class _Timing:
                 **self._of(entry),
                 replicate=number,
                 timing_pass=self.timing_pass,
-                cores=opened.cores,
+                cores=begun.cores,
                 threads=opened.threads,
                 block_batches=warmed.block_batches,
                 energy=warmed.energy,

@@ -22,20 +22,20 @@ class Done(Reply, frozen=True, kw_only=True):
 
 
 class Opened(Reply, frozen=True, kw_only=True):
-    """An implementation is imported, its data loaded; ``cores`` are those it is kept to, ``None`` where it is not."""
+    """An implementation is imported, its data loaded."""
 
     import_s: Seconds
     load_s: Seconds
     threads: tuple[dict[str, Any], ...]
-    cores: tuple[Count, ...] | None
     sources: dict[str, str] = {}
     """Checksums of the suite's source, and of the files of yours that are imported, by path."""
 
 
 class Begun(Reply, frozen=True, kw_only=True):
-    """A model is built."""
+    """A model is built; ``cores`` are those that the process is kept to, ``None`` where it is not."""
 
     prepare_s: Seconds
+    cores: tuple[Count, ...] | None
 
 
 class TrainedEpoch(Reply, frozen=True, kw_only=True):

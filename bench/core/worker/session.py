@@ -55,6 +55,8 @@ class Session:
         self.meter = EnergyMeter.find()
         self.data_rss_bytes: int | None = None
         """Peak of memory before training; ``None`` where the system cannot start the peak anew."""
+        self.own_cores: tuple[int, ...] = ()
+        """Those that it is kept to from the first model on: until then others start on them, too."""
         self.cores: frozenset[int] | None = None
         """Those it is kept to; ``None`` where it is not."""
         self.weights: int | None = None
@@ -89,6 +91,8 @@ class Session:
         trainer = self.make(self.recipe, initial_parameters(self.recipe))
         prepare_s = took(start, perf_counter())
         self._training = Training(trainer, self.recipe, self.train_examples)
+        if self.cores is None and self.own_cores and pin(self.own_cores):
+            self.cores = frozenset(self.own_cores)
         return prepare_s
 
     def orders(self, pieces: Sequence[Piece]) -> list[Order]:
@@ -142,7 +146,7 @@ def open_session(
     cores: list[int],
     weights: int | None = None,
 ) -> tuple[Session, Opened]:
-    """Import an implementation, load the data, keep to the cores; returns the session and what each took.
+    """Import an implementation and load the data; returns the session and what each took.
 
     Parameters
     ----------
@@ -150,6 +154,8 @@ def open_session(
         Where the examples lie in the file that the worker has inherited.
     spawned
         When the process was started, on the monotonic clock.
+    cores
+        Those that it is kept to once it has begun.
     weights
         Descriptor of the file that weights are written to.
     """
@@ -161,14 +167,13 @@ def open_session(
     load_s = took(imported, time.monotonic())
     session = Session(make, Recipe.from_dict(recipe), train_examples, test_x, threads)
     session.check_limits()
-    session.cores = frozenset(cores) if pin(cores) else None
+    session.own_cores = tuple(cores)
     session.weights = weights
     session.data_rss_bytes = peak_memory_bytes() if reset_peak_memory() else None
     return session, Opened(
         import_s=took(spawned, imported),
         load_s=load_s,
         threads=tuple(thread_pools()),
-        cores=tuple(cores) if session.cores is not None else None,
         sources=sources_of(named),
     )
 
@@ -176,7 +181,8 @@ def open_session(
 @handler(needs_session=True)
 def begin(session: Session, seed: int, learning_rate: float | None = None) -> Begun:
     """Build a new model from the initial weights of a seed, with another learning rate where one is given."""
-    return Begun(prepare_s=session.begin(seed, learning_rate))
+    prepare_s = session.begin(seed, learning_rate)
+    return Begun(prepare_s=prepare_s, cores=None if session.cores is None else tuple(sorted(session.cores)))
 
 
 @handler(needs_session=True)
