@@ -12,6 +12,19 @@ _ACTIVATED_AGAIN = "self.activations[layer - 1](forward.y[layer])"
 _OUTPUT, _NORMALISED = "[ACTIVATIONS[recipe.output_activation]]", "e / e.sum(axis=1, keepdims=True)"
 _BACK = "dy = dz @ self.layers[layer].weight.T"
 
+
+def _other_hidden_activation(name: str, recipes: tuple[str, ...]) -> Mutation:
+    return Mutation(
+        f"the hidden activation is {name}, which is not that of the recipe",
+        tuple(
+            Edit(_TRAINER, f"{table}[recipe.hidden_activation]", f"{table}[{name!r}]")
+            for table in ("ACTIVATIONS", "DERIVATIVES")
+        ),
+        recipes,
+        f"is your hidden activation {name}, although the recipe has another one?",
+    )
+
+
 DERIVATIVES = (
     Mutation(
         "the derivative of the hidden activation is missing",
@@ -54,6 +67,21 @@ DERIVATIVES = (
         (Edit(_LOSSES, "return dy, dy * derivative(y)", "return dy, dy * derivative(1 / (1 + np.exp(-y)))"),),
         ("squared error",),
         "does your derivative of the output activation apply the sigmoid itself, and do you pass y instead of z?",
+    ),
+    Mutation(
+        "the derivatives of all activations take y as if it were z",
+        (
+            Edit(_TRAINER, "self.derivative(forward.y[layer])", f"self.derivative({_ACTIVATED_AGAIN})"),
+            Edit(_LOSSES, "return dy, dy * derivative(y)", "return dy, dy * derivative(1 / (1 + np.exp(-y)))"),
+        ),
+        ("squared error",),
+        "does your derivative apply the activation function itself, and do you pass y instead of z in every layer?",
+    ),
+    Mutation(
+        "the error goes back through the hidden activation instead of its derivative",
+        (Edit(_TRAINER, _DERIVATIVE, "dz = self.activations[layer - 1](dy)"),),
+        ("relu", "tanh"),
+        "do you apply the activation to the error that comes back, rather than multiply by its derivative?",
     ),
     Mutation(
         "the derivative is that of the previous layer",
@@ -166,6 +194,9 @@ OUTPUTS = (
         ("softmax",),
         "do you add the bias in the output layer?",
     ),
+    _other_hidden_activation("tanh", ("softmax", "relu")),
+    _other_hidden_activation("relu", ("softmax", "tanh")),
+    _other_hidden_activation("sigmoid", ("relu", "tanh")),
     Mutation(
         "the initial weights are transposed",
         (
@@ -195,6 +226,12 @@ LOSSES = (
         (Edit(_LOSSES, "dy = errors(y, t)", "dy = 2 * errors(y, t)"),),
         ("squared error",),
         "is your squared error without the ½?",
+    ),
+    Mutation(
+        "the gradient of the squared error lacks the ½, and is the mean over the outputs",
+        (Edit(_LOSSES, "dy = errors(y, t)", "dy = 2 / t.shape[1] * errors(y, t)"),),
+        ("squared error",),
+        "is your squared error that of nn.MSELoss: the mean over the outputs, without the ½?",
     ),
     Mutation(
         "the loss lacks the ½, the gradient has it",
@@ -284,6 +321,30 @@ REDUCTIONS = (
         "did you average the gradient of the biases a second time?",
     ),
     Mutation(
+        "the gradient of the biases is the sum over the batch, that of the weights the mean",
+        (Edit(_TRAINER, "dz.sum(axis=0)", "len(dz) * dz.sum(axis=0)"),),
+        ("softmax",),
+        "do you sum the gradient of the biases over the examples, and average that of the weights?",
+    ),
+    Mutation(
+        "the gradient of the weights is the mean over the batch, that of the biases the sum",
+        (Edit(_TRAINER, "y.T @ dz", "y.T @ dz / len(dz)"),),
+        ("squared error",),
+        "do you average the gradient of the weights over the examples, and sum that of the biases?",
+    ),
+    Mutation(
+        "the gradient of the weights is the sum over the batch, that of the biases the mean",
+        (Edit(_TRAINER, "y.T @ dz", "len(dz) * (y.T @ dz)"),),
+        ("softmax",),
+        "do you sum the gradient of the weights over the examples, and average that of the biases?",
+    ),
+    Mutation(
+        "the gradient of the biases is one number for all units of a layer",
+        (Edit(_TRAINER, "dz.sum(axis=0)", "np.full(dz.shape[1], dz.sum())"),),
+        ("softmax", "squared error"),
+        "do you sum the gradient of the biases over the units as well, as np.sum does without an axis?",
+    ),
+    Mutation(
         "the gradient of the biases is 0",
         (Edit(_TRAINER, "dz.sum(axis=0)", "0 * dz.sum(axis=0)"),),
         ("softmax",),
@@ -315,6 +376,18 @@ PATHS = (
         (Edit(_TRAINER, _BACK, "dy = dz @ self.layers[layer - 1].weight.T"),),
         ("square layers",),
         "is the index of your weights off by one in the backward pass?",
+    ),
+    Mutation(
+        "the error is propagated back without the derivative of the output activation",
+        (
+            Edit(
+                _TRAINER,
+                _BACK,
+                "dy = (dz if dy is None or layer < len(self.layers) - 1 else dy) @ self.layers[layer].weight.T",
+            ),
+        ),
+        ("squared error",),
+        "do you propagate the error back before you multiply it by the derivative of the output activation?",
     ),
     Mutation(
         "the error is propagated back through weights that are already updated",
