@@ -122,12 +122,12 @@ SCOPES = {
     ),
     "full": Scope(
         (LOSS, BATCH, START, INPUTS, TUNING),
-        (BATCH, LOSS, INPUTS, PRECISION, THREADS, IMPLEMENTATION),
+        (BATCH, LOSS, INPUTS, PRECISION, IMPLEMENTATION),
         None,
         10,
         20,
+        4,
         8,
-        16,
     ),
 }
 RATES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)  # documented in docs/why.md
