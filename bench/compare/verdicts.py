@@ -208,7 +208,13 @@ def verdicts(summary: Summary) -> list[Verdict]:
     question, same = question_named(summary, AS_PUBLISHED), question_named(summary, SAME_RECIPE)
     if question is None:
         return []
-    found = [*_on_time(question), _on_framework(same), *_on_accuracy(question), _on_all_at_once(question)]
+    found = [
+        *_on_time(question),
+        _on_parallelism(question, summary.description.threads),
+        _on_framework(same),
+        *_on_accuracy(question),
+        _on_all_at_once(question),
+    ]
     return [verdict for verdict in found if verdict is not None]
 
 
@@ -238,6 +244,15 @@ def _on_time(question: QuestionSummary) -> list[Verdict]:
         )
         found.append(Verdict(_("Mini-batches make training faster"), _faster(batches), measured))
     return found
+
+
+def _on_parallelism(question: QuestionSummary, threads: int) -> Verdict | None:
+    """Judge that mini-batches are faster because they allow parallelism; with several threads that stays open."""
+    steps = time_steps(question)
+    if steps is None or threads > 1 or not has_bounds(steps[0].speed_up) or steps[0].speed_up.low <= 1:
+        return None
+    measured = _("{direction} per epoch on one core alone").format(direction=_direction(steps[0].speed_up.estimate))
+    return Verdict(_("Mini-batches are faster because they run in parallel"), _("No"), measured)
 
 
 def _yes(holds: bool) -> str:

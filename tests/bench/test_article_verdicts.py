@@ -28,6 +28,7 @@ CLAIMS = {
     "hand": "The hand-written network takes over a minute",
     "torch": "PyTorch takes under ten seconds",
     "faster": "Mini-batches make training faster",
+    "parallel": "Mini-batches are faster because they run in parallel",
     "framework": "It is faster because the framework is optimised",
     "accurate": "PyTorch is more accurate",
     "loss": "Cross-entropy makes it more accurate",
@@ -71,6 +72,7 @@ def test_every_claim_of_the_article_has_a_verdict_in_the_order_of_the_article() 
         "hand": "Yes",
         "torch": "Yes",
         "faster": "Yes",
+        "parallel": "No",
         "framework": "No",
         "accurate": "Yes",
         "loss": "Yes",
@@ -84,6 +86,7 @@ def test_what_was_measured_stands_beside_each_verdict() -> None:
     assert measured["hand"] == "90.0 s for 5 epochs of 60,000 examples here"
     assert measured["torch"] == "6.00 s for 5 epochs of 60,000 examples here"
     assert measured["faster"].startswith("20.0× faster per epoch (95 % CI 20.0")
+    assert measured["parallel"] == "20.0× faster per epoch on one core alone"
     assert "scratch-numpy is 1.67× faster per epoch than torch-eager" in measured["framework"]
     assert measured["accurate"].startswith("after epoch 1: 0.31 points, 95 % CI ")
     assert measured["accurate"].endswith("significant after epochs 1–5")
@@ -117,6 +120,13 @@ def test_mini_batches_are_faster_only_where_their_interval_says_so(
     verdict, measured = judged(whole_summary(example_s={"as-published": {"mini-batches": example_s}}))["faster"]
     assert verdict == expected
     assert measured.startswith(f"{factor} per epoch (95 % CI")
+
+
+def test_with_several_threads_or_without_a_difference_nothing_is_said_of_parallelism() -> None:
+    two = dataclasses.replace(whole(), description=msgspec.structs.replace(whole().description, threads=2))
+    slower = whole_summary(example_s={"as-published": {"mini-batches": 300e-6}})
+    assert "parallel" in judged(whole())
+    assert "parallel" not in {**judged(two), **judged(slower)}
 
 
 @pytest.mark.parametrize(("example_s", "expected"), [(3e-6, "Yes"), (12e-6, "No"), (6e-6, "Not significantly")])
