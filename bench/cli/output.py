@@ -167,14 +167,26 @@ def finish(output: Output, read: Callable[[], Findings], folder: Path) -> None:
     read
         Returns the findings, while no other process draws this run: who comes last has then read the most.
     """
+    findings, written = write_findings(read, folder)
+    output.show(findings)
+    output.note(f"\nOpen {through_link(written[0])}")
+    leave(findings)
+
+
+def write_findings(read: Callable[[], Findings], folder: Path) -> tuple[Findings, list[Path]]:
+    """Write the files of a run to its folder; returns its findings, and the files, the main one first.
+
+    Parameters
+    ----------
+    read
+        Returns the findings, while no other process draws this run: who comes last has then read the most.
+    """
     with Console(stderr=True).status("Drawing the figures …"), drawing(folder):
         findings = read()
         written = findings.write(folder)
         keep_answer(folder, findings, written)
     update_index(folder.parent)
-    output.show(findings)
-    output.note(f"\nOpen {through_link(written[0])}")
-    leave(findings)
+    return findings, written
 
 
 def through_link(path: Path) -> Path:

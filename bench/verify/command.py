@@ -20,18 +20,16 @@ from backprop_bench.bench.core.records.recorded_run import RecordedRun
 from backprop_bench.bench.core.worker.client import Refusal, Worker, WorkerError
 from backprop_bench.bench.report.drawing import save
 from backprop_bench.bench.report.findings import Finding, Findings
-from backprop_bench.bench.verify.checks import steps_in
+from backprop_bench.bench.verify.comparison import Pair, compare
 from backprop_bench.bench.verify.drift import draw_drift
-from backprop_bench.bench.verify.replies import Drift, Inspection, Reading
-from backprop_bench.bench.verify.view import conclusion, parity_grid, reading
+from backprop_bench.bench.verify.replies import Drift
 from backprop_bench.data import Dataset, InputError, Recipe, changed_recipe, load_dataset, named_recipe
 
 DRIFT_STEPS = 3000
 DRIFT = "drift.json"
 """File that ``--drift`` writes."""
-INSPECT, MEASURE_DRIFT = "verify.handlers:inspect", "verify.handlers:drift"
-DIAGNOSE = "mutation.handlers:diagnose"
-"""Handlers of the requests of a worker."""
+MEASURE_DRIFT = "verify.handlers:drift"
+"""Handler of a request of a worker."""
 
 
 @click.command()
@@ -70,14 +68,14 @@ def parity(
         check_available(name)
     loaded = load_dataset(dataset)
     changed = changed_recipe(named_recipe(recipe), changes_from(fields), loaded)
-    request = {"implementation": implementation, "against": other, "dataset": dataset}
+    pair = Pair(implementation, other, dataset)
     try:
         with Worker(threads=1) as worker:
-            findings = _compare(worker, request, changed, steps)
+            findings = compare(worker, pair, changed, steps, Bars()).findings()
             output.show(findings)
             if drift is not None:
                 run = _run(loaded)
-                figure = _draw_drift(worker, request, changed, steps or DRIFT_STEPS, drift, run)
+                figure = _draw_drift(worker, pair.to_dict(), changed, steps or DRIFT_STEPS, drift, run)
                 output.note(f"Drift: {figure}")
     except Refusal as refusal:
         raise InputError(str(refusal)) from None
@@ -85,43 +83,6 @@ def parity(
         click.echo(f"Not equal: {implementation}: {failure}", err=True)
         raise SystemExit(1) from None
     leave(findings)
-
-
-def _dtypes(recipe: Recipe) -> list[str]:
-    return list(dict.fromkeys(("float64", recipe.dtype)))
-
-
-def _compare(worker: Worker, request: dict[str, str], recipe: Recipe, steps: int | None) -> Findings:
-    """Return the conclusions, the grid of every dtype, and whether both are equal in all of them."""
-    bars = Bars()
-    outcomes: dict[str, Inspection] = {}
-    readings: dict[str, Reading] = {}
-    refusals: dict[str, str] = {}
-    with bars.stage("comparing", len(_dtypes(recipe))):
-        for dtype in _dtypes(recipe):
-            here = recipe.replace(dtype=dtype).to_dict()
-            try:
-                outcome = worker.ask(INSPECT, Inspection, **request, recipe=here, steps=steps or steps_in(dtype))
-                outcomes[dtype] = outcome
-                if not outcome.equal and not any(reading.questions for reading in readings.values()):
-                    readings[dtype] = worker.ask(DIAGNOSE, Reading, **request, recipe=here)
-            except Refusal as refusal:
-                refusals[dtype] = str(refusal)
-            bars.advance(dtype)
-    if not outcomes:
-        raise InputError("; ".join(dict.fromkeys(refusals.values())))
-    pair = f"{request['implementation']} against {request['against']}"
-    grids = [
-        parity_grid(f"{pair}, {dtype}", outcome.quantities, outcome.steps)
-        for dtype, outcome in outcomes.items()
-        if outcome.quantities
-    ]
-    sentences: list[str] = []
-    for dtype, outcome in outcomes.items():
-        sentences += [conclusion(dtype, outcome), *(reading(readings[dtype]) if dtype in readings else [])]
-    sentences += [f"Not compared in {dtype}: {why}." for dtype, why in refusals.items()]
-    failed = not all(outcome.equal for outcome in outcomes.values())
-    return Findings([Finding("parity", sentences, grids)], failed=failed)
 
 
 def _run(dataset: Dataset) -> dict[str, object]:

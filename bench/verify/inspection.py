@@ -82,7 +82,9 @@ def inspect(
         _compare(name, layer, x, y, _allowed(recipe, bounds, name, layer, y))
         for (name, layer, x), (_, _, y) in zip(a, b, strict=True)
     ]
-    return quantities + _compare_trained(recipe, actual, expected, examples, steps)
+    quantities += _compare_trained(recipe, actual, expected, examples, steps)
+    hidden = () if getattr(actual, "shows_outputs", True) else ("outputs", "outputs after")
+    return [quantity for quantity in quantities if quantity.name not in hidden]
 
 
 def shows_all(*trainers: Trainer) -> bool:

@@ -1,6 +1,37 @@
 """Back-propagation from scratch and in PyTorch: verified, timed in pairs, and the difference explained.
 
+In a program or a notebook::
+
+    import backprop_bench as bb
+
+    bb.check(Mine, recipe="article-scratch")  # is it right?
+    bb.compare(Mine, "torch-eager", profile="quick")  # how fast is it?
+
 The folders at the root of the repository are the subpackages: :mod:`backprop_bench.data`,
 :mod:`backprop_bench.scratch`, :mod:`backprop_bench.torch_impl`,
 :mod:`backprop_bench.peers` and :mod:`backprop_bench.bench`.
 """
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from backprop_bench.bench.api.check import Check, check
+    from backprop_bench.bench.api.compare import Comparison, compare
+    from backprop_bench.data import InputError, Layer, Recipe, Trainer, UnsupportedRecipe
+
+__all__ = ["Check", "Comparison", "InputError", "Layer", "Recipe", "Trainer", "UnsupportedRecipe", "check", "compare"]
+
+_PLACES = {
+    "backprop_bench.bench.api.check": ("Check", "check"),
+    "backprop_bench.bench.api.compare": ("Comparison", "compare"),
+    "backprop_bench.data": ("InputError", "Layer", "Recipe", "Trainer", "UnsupportedRecipe"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for: a worker that is timed imports nothing of it."""
+    for module, names in _PLACES.items():
+        if name in names:
+            return getattr(importlib.import_module(module), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

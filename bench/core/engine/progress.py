@@ -1,6 +1,7 @@
 """Who wants to know how far a run is."""
 
 import contextlib
+from collections.abc import Iterator
 from typing import Protocol
 
 
@@ -14,3 +15,15 @@ class Progress(Protocol):
     def advance(self, detail: str, steps: float = 1) -> None:
         """Announce that steps are done and what comes next."""
         ...
+
+
+class Silent(Progress):
+    """Nobody who wants to know."""
+
+    @contextlib.contextmanager
+    def stage(self, title: str, total: float) -> Iterator[None]:  # noqa: ARG002 (as announced)
+        """Do the stage."""
+        yield
+
+    def advance(self, detail: str, steps: float = 1) -> None:
+        """Pass over it."""

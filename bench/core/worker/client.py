@@ -105,9 +105,10 @@ def start_again() -> None:
     _STOPPING.clear()
 
 
-def limit_requests(timeout_s: float) -> None:
-    """Set the seconds that one request may take in workers that are started from now on."""
-    _TIMEOUT_S[0] = timeout_s
+def limit_requests(timeout_s: float) -> float:
+    """Set the seconds that one request may take in workers that are started from now on; returns those before."""
+    before, _TIMEOUT_S[0] = _TIMEOUT_S[0], timeout_s
+    return before
 
 
 class Worker:

@@ -1,0 +1,1 @@
+"""What a program or a notebook calls: :mod:`backprop_bench` has all of it under its own name."""

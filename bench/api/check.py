@@ -1,0 +1,141 @@
+"""``check``: is it right? The same as the command ``parity``, for a class of this process."""
+
+import dataclasses
+import html
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from backprop_bench.bench.api.by_value import named
+from backprop_bench.bench.api.functions import LossAndGradients, Predict, trainer_of
+from backprop_bench.bench.core.engine.plan import check_available
+from backprop_bench.bench.core.engine.progress import Silent
+from backprop_bench.bench.core.implementations import named_implementation
+from backprop_bench.bench.core.worker.client import TIMEOUT_S, Refusal, Worker, WorkerError
+from backprop_bench.bench.report.numbers import paragraph
+from backprop_bench.bench.report.table import Table, to_html, to_markdown
+from backprop_bench.bench.verify.comparison import Pair, compare
+from backprop_bench.data import Dataset, InputError, Recipe, changed_recipe, load_dataset, named_recipe
+
+
+@dataclass(frozen=True)
+class Check:
+    """Whether an implementation computes what it should; a notebook shows it as a table.
+
+    Attributes
+    ----------
+    ok
+        Whether every quantity agrees within rounding error.
+    likely_mistake
+        What is wrong, where a known mistake computes exactly the same; ``None`` where it is right, or none does.
+    sentences
+        The conclusion, in full.
+    tables
+        The quantities and their errors, one table for each dtype.
+    """
+
+    ok: bool
+    likely_mistake: str | None
+    sentences: tuple[str, ...]
+    tables: tuple[Table, ...] = ()
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """The first table: a row for each quantity; empty where nothing could be compared."""
+        if not self.tables:
+            return pd.DataFrame()
+        first = self.tables[0]
+        return pd.DataFrame(list(first.rows), columns=[column.name for column in first.columns])
+
+    def __str__(self) -> str:
+        """Return the sentences."""
+        return paragraph(self.sentences)
+
+    def _repr_html_(self) -> str:
+        sentences = "".join(f"<p>{html.escape(sentence)}</p>" for sentence in self.sentences)
+        return sentences + "".join(map(to_html, self.tables))
+
+    def _repr_markdown_(self) -> str:
+        return "\n\n".join([*self.sentences, *map(to_markdown, self.tables)])
+
+
+def check(
+    implementation: str | type | LossAndGradients,
+    recipe: str | Recipe = "shared",
+    *,
+    predict: Predict | None = None,
+    against: str | None = None,
+    dataset: str = "mnist",
+    steps: int | None = None,
+    timeout_s: float = TIMEOUT_S,
+    **fields: Any,
+) -> Check:
+    """Compare an implementation with another one, quantity by quantity, from the same weights and batches.
+
+    It compares in float64 and in the recipe's own dtype. Each implementation has a process of its own.
+
+    Parameters
+    ----------
+    implementation
+        A class with the methods of :class:`backprop_bench.data.Trainer`, also from a cell of a notebook; a function
+        ``loss_and_gradients(weights, x, t)`` that returns the loss of a batch and a list of gradients; or a name that
+        the command line takes, such as ``"torch-eager"`` or ``"mine.py:Mine"``.
+    recipe
+        What is computed: a name, such as ``"article-scratch"``, or a recipe.
+    predict
+        With a function: another one, ``predict(weights, x)``, that returns the outputs; without it, they are not
+        compared. Weights are the list W1, b1, W2, b2, and so on, without biases W1, W2; W is [fan_in, fan_out], and x
+        is [examples, inputs].
+    against
+        Name of the implementation to compare with; ``None`` for its reference implementation.
+    dataset
+        Name or path.
+    steps
+        Weight updates after which weights are compared; ``None`` for 1,000, and 100 in float32. A slow network needs
+        fewer.
+    timeout_s
+        Seconds in which an answer is expected.
+    fields
+        Fields of the recipe that are changed, such as ``learning_rate=0.3``.
+
+    Raises
+    ------
+    InputError
+        For an implementation, a recipe or a dataset that cannot be used, in one sentence.
+    """
+    loaded = load_dataset(dataset)
+    changed = _changed(recipe, fields, loaded)
+    own = _own(implementation, predict)
+    with named(own) as name:
+        shown = name if isinstance(own, str) else own.__name__
+        other = against or named_implementation(name).reference
+        for each in (name, other):
+            check_available(each)
+        try:
+            with Worker(threads=1, limit_s=timeout_s) as worker:
+                comparison = compare(worker, Pair(name, other, dataset), changed, steps, Silent())
+        except (Refusal, InputError) as refusal:
+            raise InputError(str(refusal).replace(name, shown)) from None
+        except WorkerError as failure:
+            return Check(False, None, (f"Not equal: {shown} {failure}.".replace(name, shown),))
+        findings = comparison.findings()
+        sentences = tuple(sentence.replace(name, shown) for sentence in findings.sentences)
+        if not getattr(own, "shows_outputs", True):
+            sentences += ("Outputs are not compared: there is no function predict.",)
+        tables = tuple(dataclasses.replace(table, title=table.title.replace(name, shown)) for table in findings.tables)
+        return Check(comparison.equal, "; or ".join(comparison.mistakes) or None, sentences, tables)
+
+
+def _own(implementation: str | type | LossAndGradients, predict: Predict | None) -> str | type:
+    """Return a name or a class."""
+    if isinstance(implementation, str | type) or not callable(implementation):
+        if predict is not None:
+            raise InputError("predict belongs to a function; a class or a name has its own")
+        return implementation
+    return trainer_of(implementation, predict)
+
+
+def _changed(recipe: str | Recipe, fields: dict[str, Any], dataset: Dataset) -> Recipe:
+    start = named_recipe(recipe) if isinstance(recipe, str) else recipe
+    return changed_recipe(start, fields, dataset)
