@@ -11,6 +11,7 @@ import cloudpickle
 
 from backprop_bench.bench.core.implementations import METHODS
 from backprop_bench.bench.core.records.files import write_whole
+from backprop_bench.bench.core.worker.sources import is_elsewhere
 from backprop_bench.data import InputError
 
 FILE = '''"""Written by backprop_bench: the class {name}, which has no file that could be imported."""
@@ -20,7 +21,8 @@ from pathlib import Path
 
 import cloudpickle
 
-sys.path[:0] = {paths!r}
+sys.path[:0] = {first!r}
+sys.path += {last!r}
 {name} = cloudpickle.loads(Path(__file__).with_suffix(".pickle").read_bytes())
 '''
 """A file with a class, as workers import it. What the class imports from your folder is found, too."""
@@ -50,14 +52,14 @@ def kept(implementation: str | type, parent: Path) -> str:
     Parameters
     ----------
     parent
-        Folder in which a class gets a folder of its own, named after what it is.
+        Folder in which a class gets a folder of its own, named by a checksum of what it is.
     """
     if isinstance(implementation, str):
         return implementation
     check_class(implementation)
     name = implementation.__name__
     try:
-        content = cloudpickle.dumps(implementation)
+        content = _by_value(implementation)
     except Exception as error:
         raise InputError(
             f"{name} cannot be sent to another process: {error}; expected a class that holds no open file, lock or "
@@ -65,10 +67,11 @@ def kept(implementation: str | type, parent: Path) -> str:
         ) from error
     folder = parent / f"{zlib.crc32(content):08x}"
     file = folder / f"{name}.py"
+    first, last = _own_paths()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         write_whole(file.with_suffix(".pickle"), content)
-        write_whole(file, FILE.format(name=name, paths=_own_paths()).encode())
+        write_whole(file, FILE.format(name=name, first=first, last=last).encode())
     except OSError as error:
         raise InputError(f"{folder}: cannot write {name} there: {error.strerror}") from error
     return f"{file.resolve()}:{name}"
@@ -89,10 +92,27 @@ def check_class(implementation: object) -> None:
         )
 
 
-def _own_paths() -> list[str]:
-    """Return the folders from which this process imports what is not installed."""
+def _by_value(implementation: type) -> bytes:
+    """Return a class as bytes, with its code where that is in a module of yours, so that no later change gets in."""
+    module = sys.modules.get(implementation.__module__)
+    file = getattr(module, "__file__", None)
+    if module is None or file is None or is_elsewhere(Path(file).resolve()) or _is_installed(Path(file)):
+        return bytes(cloudpickle.dumps(implementation))
+    cloudpickle.register_pickle_by_value(module)
+    try:
+        return bytes(cloudpickle.dumps(implementation))
+    finally:
+        cloudpickle.unregister_pickle_by_value(module)
+
+
+def _own_paths() -> tuple[list[str], list[str]]:
+    """Return the folders from which this process imports what is not installed: before Python's own, and after them."""
     folders = [str(Path(folder or ".").resolve()) for folder in sys.path]
-    return [folder for folder in dict.fromkeys(folders) if Path(folder).is_dir() and not _is_installed(Path(folder))]
+    places = {folder: place for place, folder in reversed(list(enumerate(folders)))}
+    own = [folder for folder in places if Path(folder).is_dir() and not _is_installed(Path(folder))]
+    python = min((place for folder, place in places.items() if _is_installed(Path(folder))), default=len(folders))
+    own.sort(key=lambda folder: places[folder])
+    return [each for each in own if places[each] < python], [each for each in own if places[each] > python]
 
 
 def _is_installed(folder: Path) -> bool:

@@ -17,6 +17,7 @@ from backprop_bench.bench.report.numbers import paragraph
 from backprop_bench.bench.report.table import Table, to_html, to_markdown
 from backprop_bench.bench.verify.comparison import Pair, compare
 from backprop_bench.data import Dataset, InputError, Recipe, changed_recipe, load_dataset, named_recipe
+from backprop_bench.data.dataset import check_fit
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def check(
 ) -> Check:
     """Compare an implementation with another one, quantity by quantity, from the same weights and batches.
 
-    It compares in float64 and in the recipe's own dtype. Each implementation has a process of its own.
+    It compares in float64 and in the recipe's own dtype, in a process of its own.
 
     Parameters
     ----------
@@ -108,7 +109,13 @@ def check(
     changed = _changed(recipe, fields, loaded)
     own = _own(implementation, predict)
     with named(own) as name:
-        shown = name if isinstance(own, str) else own.__name__
+
+        def renamed(text: str) -> str:
+            """Say the name of a class where workers say that of the file which it was written to."""
+            if isinstance(own, str):
+                return text
+            return text.replace(name, own.__name__).replace(name.rpartition(":")[0], own.__name__)
+
         other = against or named_implementation(name).reference
         for each in (name, other):
             check_available(each)
@@ -116,15 +123,17 @@ def check(
             with Worker(threads=1, limit_s=timeout_s) as worker:
                 comparison = compare(worker, Pair(name, other, dataset), changed, steps, Silent())
         except (Refusal, InputError) as refusal:
-            raise InputError(str(refusal).replace(name, shown)) from None
+            raise InputError(renamed(str(refusal))) from None
         except WorkerError as failure:
-            return Check(False, None, (f"Not equal: {shown} {failure}.".replace(name, shown),))
-        findings = comparison.findings()
-        sentences = tuple(sentence.replace(name, shown) for sentence in findings.sentences)
-        if not getattr(own, "shows_outputs", True):
-            sentences += ("Outputs are not compared: there is no function predict.",)
-        tables = tuple(dataclasses.replace(table, title=table.title.replace(name, shown)) for table in findings.tables)
-        return Check(comparison.equal, "; or ".join(comparison.mistakes) or None, sentences, tables)
+            return Check(False, None, (renamed(f"Not equal: {name} {failure}."),))
+    findings = comparison.findings()
+    hidden = () if getattr(own, "shows_outputs", True) else ("Outputs are not compared: there is no function predict.",)
+    return Check(
+        comparison.equal,
+        "; or ".join(comparison.mistakes) or None,
+        (*map(renamed, findings.sentences), *hidden),
+        tuple(dataclasses.replace(table, title=renamed(table.title)) for table in findings.tables),
+    )
 
 
 def _own(implementation: str | type | LossAndGradients, predict: Predict | None) -> str | type:
@@ -137,5 +146,8 @@ def _own(implementation: str | type | LossAndGradients, predict: Predict | None)
 
 
 def _changed(recipe: str | Recipe, fields: dict[str, Any], dataset: Dataset) -> Recipe:
-    start = named_recipe(recipe) if isinstance(recipe, str) else recipe
-    return changed_recipe(start, fields, dataset)
+    if isinstance(recipe, str):
+        return changed_recipe(named_recipe(recipe), fields, dataset)
+    changed = recipe.replace(**fields)
+    check_fit(changed, dataset)
+    return changed

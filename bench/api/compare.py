@@ -18,13 +18,14 @@ from backprop_bench.bench.compare.command import compare_findings
 from backprop_bench.bench.compare.plan import PROFILES, plan_comparison
 from backprop_bench.bench.compare.stages import expected_stages
 from backprop_bench.bench.core.engine.plan import TARGET
+from backprop_bench.bench.core.machine.cores import chosen_cores
 from backprop_bench.bench.core.records.plan import Plan, Question
 from backprop_bench.bench.core.records.recorded_run import RecordedRun
 from backprop_bench.bench.core.summary import summarize
 from backprop_bench.bench.core.worker.client import limit_requests
 from backprop_bench.bench.report.numbers import paragraph
 from backprop_bench.bench.report.table import Table, to_html
-from backprop_bench.data import InputError, load_dataset
+from backprop_bench.data import InputError, load_dataset, named_recipe
 
 OWN = "own"
 """Folder, below the results, of the classes that have no file: so that a run can be resumed."""
@@ -95,7 +96,7 @@ def compare(
     threads
         Of every implementation.
     results
-        Folder of all runs.
+        Folder of all runs; classes that have no file are kept in ``own`` below it.
     timeout_s
         Seconds in which an implementation must answer a request; ``None`` for five minutes.
     fields
@@ -105,22 +106,49 @@ def compare(
     ------
     InputError
         For what cannot be compared, in one sentence.
+    KeyboardInterrupt
+        When it is stopped; all measurements are kept, and the last line says how to go on.
     """
     if profile not in PROFILES:
         raise InputError(f"there is no profile {profile!r}; expected {', '.join(PROFILES)}")
+    if threads < 1:
+        raise InputError(f"threads is {threads}; expected at least 1")
+    chosen_cores(None, threads)
+    if recipe is not None:
+        named_recipe(recipe)
     folder = Path(results)
     loaded = load_dataset(dataset)
     labels = _labels(implementations, folder / OWN)
     named = None if recipe is None and not fields else (recipe or "shared", fields)
     plan = _with_labels(plan_comparison(profile, loaded, list(labels), target, budget_s, named), labels)
-    words = ["compare", "--profile", profile, "--dataset", dataset, "--threads", str(threads)]
+    options = {"target": 100 * target, "budget": budget_s, "recipe": recipe, "dataset": dataset, "threads": threads}
+    words = ["compare", *_words({"profile": profile, **options, **fields})]
     words += [word for name in labels for word in ("--implementation", name)]
     run_folder = begin_run(folder, profile, words, plan, loaded, threads)
     with contextlib.ExitStack() as stack:
         if timeout_s is not None:
             stack.callback(limit_requests, limit_requests(timeout_s))
-        run = go_on(run_folder, Bars(expected_stages(plan)))
+        try:
+            run = go_on(run_folder, Bars(expected_stages(plan)))
+        except SystemExit as stopped:  # by Ctrl-C, say: the last line has the command that resumes it
+            raise KeyboardInterrupt from stopped
     return _comparison(run)
+
+
+def _words(options: Mapping[str, Any]) -> list[str]:
+    """Return options as one types them."""
+    words = []
+    for name, value in options.items():
+        option = "--" + name.replace("_", "-")
+        if isinstance(value, bool):
+            words.append(option if value else option.replace("--", "--no-"))
+        elif name == "layer_sizes":
+            words += [option, "-".join(map(str, value))]
+        elif isinstance(value, tuple | list):
+            words += [option, *map(str, value)]
+        elif value is not None or name == "batch_size":
+            words += [option, "all" if value is None else f"{value:g}" if isinstance(value, float) else str(value)]
+    return words
 
 
 def _labels(implementations: Sequence[str | type], own: Path) -> dict[str, str]:

@@ -35,12 +35,12 @@ class OfFunctions:
         return [array for layer in self._layers for array in layer.arrays()]
 
     def _loss_and_gradients(self, x: Floats, t: Floats) -> tuple[float, list[Floats]]:
-        given = type(self).loss_and_gradients([weight.copy() for weight in self._weights], x, t)
+        result = type(self).loss_and_gradients([weight.copy() for weight in self._weights], x, t)
         try:
-            loss, gradients = given
+            loss, gradients = result
             loss, arrays = float(loss), [np.asarray(each, self._recipe.dtype) for each in gradients]
         except (TypeError, ValueError):
-            raise ValueError(f"{self._name()} returned {_kind(given)}, expected {self._expected()}") from None
+            raise ValueError(f"{self._name()} returned {_kind(result)}, expected {self._expected()}") from None
         shapes = [array.shape for array in arrays]
         if shapes != [weight.shape for weight in self._weights]:
             raise ValueError(f"{self._name()} returned gradients of shapes {shapes}, expected {self._expected()}")
@@ -96,7 +96,7 @@ def trainer_of(loss_and_gradients: LossAndGradients, predict: Predict | None) ->
         "outputs": None if predict is None else staticmethod(predict),
         "shows_outputs": predict is not None,
     }
-    name = loss_and_gradients.__name__
+    name = getattr(loss_and_gradients, "__name__", "")
     return type(name if name.isidentifier() else "function", (OfFunctions,), own)
 
 

@@ -248,13 +248,17 @@ def work_sentence(summary: Summary) -> str | None:
     The work of an implementation that is left out for it is not counted.
     """
     unequal = unequal_when_timed(summary)
-    works = [work for question in summary.questions for work in question.works if work.implementation not in unequal]
+    works = [
+        work
+        for question in summary.questions
+        for work in question.works
+        if work.implementation not in unequal and work.seed is None
+    ]
     if not works:
         return None
     worst = max(works, key=share_of_tolerance)
-    workers = sum(work.seed is None for work in works)
     return (
-        f"A reference implementation did the timed work of {count(workers, 'worker')} again; the largest error is "
+        f"A reference implementation did the timed work of {count(len(works), 'worker')} again; the largest error is "
         f"{two_digits(100 * share_of_tolerance(worst))}{NBSP}% of its tolerance ({_name(worst.implementation)})"
     )
 
@@ -269,9 +273,9 @@ def trained_sentence(summary: Summary) -> str | None:
         names=listing(map(_name, names))
     )
     compared = _compared_seeds(summary)
-    if not compared or not min(compared)[0]:
+    fewest, of = min(compared, key=lambda pair: pair[0] / pair[1], default=(0, 0))
+    if not fewest:
         return first
-    fewest, of = min(compared)
     text = (
         _("Each of the others trained the first batches of every seed, to the same weights within rounding error.")
         if fewest == of

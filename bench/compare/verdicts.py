@@ -251,7 +251,7 @@ def _on_parallelism(question: QuestionSummary, threads: int) -> Verdict | None:
     steps = time_steps(question)
     if steps is None or threads > 1 or not has_bounds(steps[0].speed_up) or steps[0].speed_up.low <= 1:
         return None
-    measured = _("{direction} per epoch on one core alone").format(direction=_direction(steps[0].speed_up.estimate))
+    measured = _("{direction} per epoch with one thread").format(direction=_direction(steps[0].speed_up.estimate))
     return Verdict(_("Mini-batches are faster because they run in parallel"), _("No"), measured)
 
 

@@ -33,15 +33,19 @@ SIMILARITY_RANGE = 1.0
 def read_difference(recipe: Recipe, actual: type[Trainer], expected: type[Trainer], examples: Examples) -> Reading:
     """Look for the mistake that makes a trainer differ from the expected one, on two batches and a shorter one."""
     examples = _few(recipe, examples)
+    hidden = () if getattr(actual, "shows_outputs", True) else ("outputs", "later outputs")
+
+    def shown(trainer: type[Trainer]) -> Quantities:
+        return [item for item in quantities_of(recipe, trainer, examples) if item[0] not in hidden]
 
     def differs(a: Quantities, b: Quantities) -> str:
         signature = compare_quantities(recipe, a, b, len(examples.x))
         return describe(recipe, signature) if signature else ""
 
     with np.errstate(all="ignore"):  # a mistake may well overflow
-        right = quantities_of(recipe, expected, examples)
+        right = shown(expected)
         try:
-            here = quantities_of(recipe, actual, examples)
+            here = shown(actual)
         except Exception:  # noqa: BLE001 (the caller reports the exception)
             return Reading()
         difference = differs(here, right)
@@ -51,7 +55,7 @@ def read_difference(recipe: Recipe, actual: type[Trainer], expected: type[Traine
         alike: list[tuple[float, Mutation]] = []
         numeric = [mutation for mutation in MISTAKES if mutation not in PROTOCOL]  # the protocol check comes before
         has_right_gradient = are_all_same(recipe, _gradient_of(here), _gradient_of(right))
-        for mutation, computed in _try_all(numeric, lambda mutant: quantities_of(recipe, mutant, examples)):
+        for mutation, computed in _try_all(numeric, shown):
             there = _with_gradient_of(right, computed) if has_right_gradient else computed
             if _fit(there, right) and are_all_same(recipe, there, here):
                 same.append(mutation)

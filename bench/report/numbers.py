@@ -268,8 +268,9 @@ def points(difference: Interval) -> str:
 
 
 def scaled_points(difference: Interval) -> str:
-    """Return a difference of fractions in percentage points with its sign, "+1.7"."""
-    return f"{100 * difference.estimate:+.1f}".replace("-", "−")
+    """Return a difference of fractions in percentage points with its sign, "+1.7"; "0.0" has none."""
+    text = f"{100 * difference.estimate:+.1f}".replace("-", "−")
+    return text if float(text[1:]) else text[1:]
 
 
 def points_interval(interval: Interval) -> str:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 import threading
@@ -10,10 +11,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 import backprop_bench as bb
+from backprop_bench.bench.cli.main import main
+from backprop_bench.bench.core.records.reader import read_description
 from backprop_bench.data import InputError
 from backprop_bench.scratch.numpy_trainer import NumpyTrainer
+from tests.bench.plain import read_rows, rows_of
 from tests.tiny import write_tiny_dataset
 
 ROOT = Path(__file__).parents[2]
@@ -49,6 +54,16 @@ def without_derivative(weights: list[Any], x: Any, t: Any) -> tuple[float, list[
     h, y = forward(weights, x)
     dz2 = (y - t) / len(x)
     dz1 = dz2 @ weights[2].T
+    return -np.log(y[t == 1]).mean(), [x.T @ dz1, dz1.sum(0), h.T @ dz2, dz2.sum(0)]
+
+
+def with_tanh(weights: list[Any], x: Any, t: Any) -> tuple[float, list[Any]]:
+    W1, b1, W2, b2 = weights
+    h = np.tanh(x @ W1 + b1)
+    e = np.exp(h @ W2 + b2)
+    y = e / e.sum(axis=1, keepdims=True)
+    dz2 = (y - t) / len(x)
+    dz1 = dz2 @ W2.T * (1 - h * h)
     return -np.log(y[t == 1]).mean(), [x.T @ dz1, dz1.sum(0), h.T @ dz2, dz2.sum(0)]
 
 
@@ -112,6 +127,8 @@ def test_one_function_is_enough_and_then_outputs_are_not_compared(dataset: str) 
     assert [name for name in checked.table["quantity"] if "outputs" in name] == []
     checked = bb.check(without_derivative, dataset=dataset, **SMALL)
     assert checked.likely_mistake == "the derivative of the hidden activation is missing"
+    checked = bb.check(with_tanh, dataset=dataset, **SMALL)
+    assert checked.likely_mistake == "the hidden activation is tanh, which is not that of the recipe"
     with pytest.raises(InputError, match="predict belongs to a function; a class or a name has its own"):
         bb.check("torch-eager", predict=predict, dataset=dataset, **SMALL)
 
@@ -207,6 +224,8 @@ def test_a_class_is_compared_under_its_own_name_and_the_run_can_be_resumed(tmp_p
     assert compared.times["accuracy"].nunique() == 1, "both learn the same"
     assert compared.answer[0].startswith("Right: gradients, weights and timed work agree")
     assert compared.report == compared.folder / "report.html"
+    kept = [row["implementation"] for row in rows_of(read_rows(compared.folder), "trained")]
+    assert kept == ["Mine", "scratch-numpy"], "so that they are in the figures of mistakes"
     assert "Mine" in compared._repr_html_()
     assert "Mine.py" not in compared.report.read_text("utf-8").partition("<footer")[0].partition("Environment and")[0]
     resumed = subprocess.run(
@@ -235,8 +254,67 @@ def test_what_cannot_be_compared_is_refused_in_one_sentence(tmp_path: Path, data
         bb.compare(*classes, dataset=dataset, results=tmp_path)
     with pytest.raises(InputError, match="there is no profile 'fast'; expected quick, default, full"):
         bb.compare("torch-eager", profile="fast", dataset=dataset, results=tmp_path)
+    with pytest.raises(InputError, match="no recipe is named 'no-such'"):
+        bb.compare("torch-eager", recipe="no-such", dataset=dataset, results=tmp_path)
+    with pytest.raises(InputError, match=r"10000|10,000"):
+        bb.compare("torch-eager", threads=10_000, dataset=dataset, results=tmp_path)
     with pytest.raises(InputError, match="no implementation is named 'mine'"):
         bb.compare("mine", dataset=dataset, results=tmp_path)
+
+
+def test_the_recorded_command_repeats_what_was_compared(tmp_path: Path, dataset: str) -> None:
+    chosen: dict[str, Any] = {
+        "layer_sizes": (16, 8, 3),
+        "bias": False,
+        "batch_size": None,
+        "input_range": (0.0, 0.5),
+        "epochs": 2,
+    }
+    compared = bb.compare(
+        "scratch-numpy",
+        recipe="article-scratch",
+        profile="quick",
+        budget_s=0.5,
+        target=0.25,
+        dataset=dataset,
+        results=tmp_path,
+        **chosen,
+    )
+    words = shlex.split(read_description(compared.folder).command)[1:]
+    folder = tmp_path / "again"
+    again = CliRunner().invoke(main, [*words, "--results", str(folder)])
+    assert again.exit_code == 0, again.output
+    first, second = (read_description(path).plan.questions[0] for path in (compared.folder, folder / "latest"))
+    assert first.entries == second.entries
+    assert (first.timing.budget_s, first.timing.target) == (second.timing.budget_s, second.timing.target)
+
+
+def test_a_module_of_yours_that_changes_afterwards_does_not_get_in(tmp_path: Path, dataset: str) -> None:
+    (tmp_path / "model.py").write_text(
+        "from backprop_bench.scratch.numpy_trainer import NumpyTrainer\nclass Mine(NumpyTrainer):\n    pass\n"
+    )
+    code = f"""
+import pathlib, sys
+sys.path.insert(0, {str(tmp_path)!r})
+from model import Mine
+from backprop_bench.bench.api.by_value import kept
+name = kept(Mine, pathlib.Path({str(tmp_path)!r}) / "own")
+pathlib.Path({str(tmp_path)!r}, "model.py").write_text("class Mine: pass")
+print(name)
+"""
+    name = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+    checked = subprocess.run(
+        [sys.executable, "-m", "backprop_bench", "parity", name, "--dataset", dataset, "--steps", "20"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_a_recipe_that_does_not_fit_the_examples_is_refused_and_not_changed(dataset: str) -> None:
+    with pytest.raises(InputError, match="layer"):
+        bb.check("torch-eager", bb.Recipe(layer_sizes=(15, 5, 3)), dataset=dataset)
 
 
 # Beside files of one's own

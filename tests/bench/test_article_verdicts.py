@@ -86,7 +86,7 @@ def test_what_was_measured_stands_beside_each_verdict() -> None:
     assert measured["hand"] == "90.0 s for 5 epochs of 60,000 examples here"
     assert measured["torch"] == "6.00 s for 5 epochs of 60,000 examples here"
     assert measured["faster"].startswith("20.0× faster per epoch (95 % CI 20.0")
-    assert measured["parallel"] == "20.0× faster per epoch on one core alone"
+    assert measured["parallel"] == "20.0× faster per epoch with one thread"
     assert "scratch-numpy is 1.67× faster per epoch than torch-eager" in measured["framework"]
     assert measured["accurate"].startswith("after epoch 1: 0.31 points, 95 % CI ")
     assert measured["accurate"].endswith("significant after epochs 1–5")

@@ -18,7 +18,7 @@ from backprop_bench.bench.core.engine.sources import Sources
 from backprop_bench.bench.core.engine.timed_work import REFERENCES, candidates
 from backprop_bench.bench.core.records.kinds import Block, Epoch, Failure
 from backprop_bench.bench.core.records.plan import Entry, Plan, Question, Timing
-from backprop_bench.bench.core.records.reader import of_kind, read_records
+from backprop_bench.bench.core.records.reader import RECORDS, of_kind, read_records
 from backprop_bench.bench.core.records.recorded_run import comparable, read_run
 from backprop_bench.bench.core.records.writer import Recorder
 from backprop_bench.bench.core.stats.plausible import implausible
@@ -159,6 +159,19 @@ def test_the_first_batches_of_every_seed_are_compared_however_few_the_process_re
     assert ", the first batches of seed 3: relative error " in failure.message
     assert [work.turns for work in question.works if work.seed is not None] == [1] * 6
     assert len(rows_of(read_rows(tmp_path), "block")) == 3 * TIMING.rounds, "a faulty one is timed no more"
+
+
+@pytest.mark.slow
+def test_seeds_that_a_stopped_run_has_not_compared_are_compared_when_it_goes_on(tmp_path: Path, dataset: str) -> None:
+    plan = plan_of("Honest", seeds=4)
+    run(tmp_path, plan, dataset)
+    path = tmp_path / RECORDS
+    lines = path.read_text("utf-8").splitlines(keepends=True)
+    path.write_text("".join(line for line in lines if '"stop"' not in line and '"seed":3' not in line), "utf-8")
+    assert {row.get("seed") for row in rows_of(read_rows(tmp_path), "timed_work")} == {None, 1, 2}
+    question = run(tmp_path, plan, dataset)
+    assert {work.seed_of_first for work in question.works} == {0, 1, 2, 3}
+    assert question.stop is not None
 
 
 def running() -> set[int]:

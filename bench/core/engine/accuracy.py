@@ -95,7 +95,7 @@ def _groups(run: RunContext, question: Question) -> list[tuple[Entry, tuple[Entr
 def _is_over(run: RunContext, question: Question, entry: Entry, seed: int) -> bool:
     log = run.log
     done = log.find(Epoch, question, implementation=entry.label, seed=seed, epoch=question.epochs)
-    keep = _keeps(run, question, seed) and _is_kept(entry)
+    keep = _keeps(run, question, seed) and _is_kept(question, entry)
     kept = not keep or log.find(Trained, question, implementation=entry.label, seed=seed)
     failed = log.failures(question, implementation=entry.label, phase="training", number=seed)
     return bool((done and kept) or failed)
@@ -106,9 +106,10 @@ def _keeps(run: RunContext, question: Question, seed: int) -> bool:
     return run.plan.keeps_trained and seed in question.seeds[:1]
 
 
-def _is_kept(entry: Entry) -> bool:
+def _is_kept(question: Question, entry: Entry) -> bool:
     """Say whether the network of an entry is kept: not of one that is there with another recipe."""
-    return entry.alias is None
+    fellows = [other for other in question.originals if other.implementation == entry.implementation]
+    return entry.alias is None or len(fellows) == 1
 
 
 def _train_all(run: RunContext, question: Question, job: _Job, examples: SharedExamples) -> None:
@@ -127,6 +128,7 @@ def _train_all(run: RunContext, question: Question, job: _Job, examples: SharedE
             del seeds[0]
             for entry in job.entries[seed]:
                 run.log.add_failure(question, entry, "training", seed, failure)
+            run.progress.advance(f"{job.entries[seed][0].name}, seed {seed}")
 
 
 def _train(run: RunContext, question: Question, job: _Job, seed: int, worker: Worker, examples: SharedExamples) -> None:
@@ -140,7 +142,7 @@ def _train(run: RunContext, question: Question, job: _Job, seed: int, worker: Wo
         accuracy = examples.accuracy(worker.ask("evaluate", Evaluated).classes)
         missing = [entry for entry in entries if epoch >= recorded[entry]]
         log.add(*(_epoch_of(question, job.trainer, entry, seed, epoch, loss, accuracy) for entry in missing))
-    kept = [entry for entry in entries if _keeps(run, question, seed) and _is_kept(entry)]
+    kept = [entry for entry in entries if _keeps(run, question, seed) and _is_kept(question, entry)]
     if kept:
         diverged = question.epochs > 0 and loss is None
         _keep(question, kept, seed, None if diverged else worker, examples.dataset, log)

@@ -116,7 +116,7 @@ class _Timing:
         """Time process replicates until it is enough, and say why; or until it is enough for this pass."""
         last = max((row.replicate for row in self.log.find(Start, self.question)), default=-1)
         self._look_at_cores()
-        while (reason := self._reason()) is None or self._without_parts(self._able()):
+        while (reason := self._reason()) is None or self._is_incomplete():
             if reason is None and not self.is_last and self._is_enough_for_now():
                 return
             last += 1
@@ -132,6 +132,10 @@ class _Timing:
                 spent_s=self.spent_s(),
             )
         )
+
+    def _is_incomplete(self) -> bool:
+        """Say whether something is missing that is done once, beside the budget."""
+        return bool(self._without_parts(self._able())) or any(map(self._seeds_left, self._able()))
 
     def _look_at_cores(self) -> None:
         """Let the meter run for a while, where there is a choice: it must not see what ran before this pass."""
@@ -301,7 +305,9 @@ class _Timing:
                 with self._surviving(team, entry, number):
                     warmed = self._warm_up(team[entry], entry)
                     self._record_start(entry, number, opened, begun, warmed)
-            self.aside_s += time.monotonic() - began if broken else 0.0
+            if broken:
+                self.aside_s += time.monotonic() - began
+                self.once_s = 0.0
         self.core_meter.least_busy(self.cores, self.most_threads, number)  # forget the start
         return team
 

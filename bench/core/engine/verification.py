@@ -73,13 +73,19 @@ class _Workers:
             worker = Worker(threads, environment=entry.environment)
             with self._lock:
                 self._stack.callback(worker.close)
+        is_whole = False
         try:
             yield worker
-        except BaseException:
-            worker.close()
+            is_whole = True
+        except Refusal:  # an answer as good as another
+            is_whole = True
             raise
-        with self._lock:
-            idle.append(worker)
+        finally:
+            if is_whole:
+                with self._lock:
+                    idle.append(worker)
+            else:
+                worker.close()
 
     def __enter__(self) -> Self:
         return self

@@ -1,4 +1,4 @@
-"""A worker process: one implementation, one recipe, driven by one-line messages.
+"""A worker process, driven by one-line messages. One that is timed has one implementation and one recipe.
 
 ``python -m backprop_bench.bench.core.worker.server`` reads a JSON object per line from its standard input and
 answers each with one on its standard output. It waits in a blocking read, so a worker whose turn it is not uses no

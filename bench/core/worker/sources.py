@@ -24,7 +24,7 @@ def sources_of(implementation: Implementation) -> dict[str, str]:
         sources |= {
             path.relative_to(own.parent).as_posix(): file_crc32(path)
             for path in sorted(files)
-            if not _is_elsewhere(path)
+            if not is_elsewhere(path)
         }
     return sources
 
@@ -37,7 +37,7 @@ def file_crc32(path: Path) -> str:
         return "missing"
 
 
-def _is_elsewhere(path: Path) -> bool:
+def is_elsewhere(path: Path) -> bool:
     """Say whether a file belongs to the suite, whose source has a checksum of its own, or to an installed package."""
     in_suite = path.is_relative_to(SUITE) and path.relative_to(SUITE).parts[0] in SOURCES
     return in_suite or "site-packages" in path.parts
