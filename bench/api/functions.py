@@ -6,7 +6,17 @@ from typing import Any
 
 import numpy as np
 
-from backprop_bench.data import Floats, InputError, Layer, Order, Parameters, Recipe, UnsupportedRecipe, check_plain
+from backprop_bench.data import (
+    Floats,
+    InputError,
+    Layer,
+    Order,
+    Parameters,
+    Recipe,
+    UnsupportedRecipe,
+    check_plain,
+    copy_parameters,
+)
 from backprop_bench.scratch.numpy_trainer import NumpyTrainer
 
 LossAndGradients = Callable[[list[Floats], Floats, Floats], tuple[float, Sequence[Floats]]]
@@ -28,7 +38,7 @@ class OfFunctions:
             if getattr(recipe, field) != value:
                 raise UnsupportedRecipe(name, field, f"functions are trained with {value}")
         self._recipe = recipe
-        self._layers = [Layer(*(array.copy() for array in layer.arrays())) for layer in parameters]
+        self._layers = copy_parameters(parameters)
 
     @property
     def _weights(self) -> list[Floats]:
@@ -66,7 +76,7 @@ class OfFunctions:
     def gradients(self, x: Floats, t: Floats) -> Parameters:
         """Return dE/dw of a batch."""
         arrays = iter(self._loss_and_gradients(x, t)[1])
-        return tuple(Layer(*(next(arrays) for _ in layer.arrays())) for layer in self._layers)
+        return tuple(Layer(next(arrays), None if layer.bias is None else next(arrays)) for layer in self._layers)
 
     def predict(self, x: Floats) -> Floats:
         """Return the outputs; where no function shows them, those that the weights give, which nobody compares."""
@@ -77,7 +87,7 @@ class OfFunctions:
 
     def parameters(self) -> Parameters:
         """Return copies of the weights."""
-        return tuple(Layer(*(array.copy() for array in layer.arrays())) for layer in self._layers)
+        return copy_parameters(self._layers)
 
 
 def trainer_of(loss_and_gradients: LossAndGradients, predict: Predict | None) -> type:

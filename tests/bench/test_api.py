@@ -105,6 +105,27 @@ def test_what_cannot_be_called_so_is_refused_in_one_sentence(function: Any, said
         bb.check(function, predict=predict if callable(function) else None, dataset=dataset, **SMALL)
 
 
+def test_a_function_of_the_articles_network_which_has_no_biases_is_checked(dataset: str) -> None:
+    def of_the_article(weights: list[Any], x: Any, t: Any) -> tuple[float, list[Any]]:
+        W1, W2 = weights
+        h = 1 / (1 + np.exp(-(x @ W1)))
+        y = 1 / (1 + np.exp(-(h @ W2)))
+        dz2 = (y - t) * y * (1 - y)
+        return 0.5 * ((y - t) ** 2).sum(), [x.T @ (dz2 @ W2.T * h * (1 - h)), h.T @ dz2]
+
+    def of_rashid(weights: list[Any], x: Any, t: Any) -> tuple[float, list[Any]]:
+        W1, W2 = weights
+        h = 1 / (1 + np.exp(-(x @ W1)))
+        y = 1 / (1 + np.exp(-(h @ W2)))
+        dz1 = (y - t) @ W2.T * h * (1 - h)
+        return 0.5 * ((y - t) ** 2).sum(), [x.T @ dz1, h.T @ ((y - t) * y * (1 - y))]
+
+    assert bb.check(of_the_article, "article-scratch", dataset=dataset, steps=30).ok
+    assert bb.check(of_rashid, "article-scratch", dataset=dataset, steps=30).likely_mistake == (
+        "the error is propagated back without the derivative of the output activation"
+    )
+
+
 def test_a_function_that_returns_something_else_is_told_what_was_expected(dataset: str) -> None:
     def loss_alone(weights: list[Any], x: Any, t: Any) -> Any:
         return loss_and_gradients(weights, x, t)[0]
