@@ -2,6 +2,7 @@
 
 import contextlib
 import sys
+import sysconfig
 import tempfile
 import zlib
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import cloudpickle
 
-from backprop_bench.bench.core.implementations import METHODS
+from backprop_bench.bench.core.implementations import lacks
 from backprop_bench.bench.core.records.files import write_whole
 from backprop_bench.bench.core.worker.sources import is_elsewhere
 from backprop_bench.data import InputError
@@ -85,11 +86,9 @@ def check_class(implementation: object) -> None:
             f"{implementation!r} is of the type {kind}; expected a class, such as Mine and not Mine(), or the name of "
             "an implementation"
         )
-    missing = [method for method in METHODS if not callable(getattr(implementation, method, None))]
-    if missing:
-        raise InputError(
-            f"{implementation.__name__} has no method {' and no '.join(missing)}; expected {', '.join(METHODS)}"
-        )
+    reason = lacks(implementation)
+    if reason is not None:
+        raise InputError(f"{implementation.__name__} {reason}")
 
 
 def _by_value(implementation: type) -> bytes:
@@ -117,4 +116,5 @@ def _own_paths() -> tuple[list[str], list[str]]:
 
 def _is_installed(folder: Path) -> bool:
     """Say whether a worker has a folder on its path anyway: of Python itself, and of what is installed."""
-    return "site-packages" in folder.parts or folder.is_relative_to(Path(sys.base_prefix).resolve())
+    python = Path(sysconfig.get_path("stdlib")).resolve()
+    return bool({"site-packages", "dist-packages"} & set(folder.parts)) or folder.is_relative_to(python)

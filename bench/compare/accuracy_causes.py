@@ -103,4 +103,4 @@ def _draw_bar(axes: Axes, row: int, at: float, change: Interval) -> None:
 
 def _signed(change: Interval) -> str:
     text = points(change)
-    return text if text.startswith("−") or change.estimate == 0 else f"+{text}"
+    return f"+{text}" if scaled_points(change).startswith("+") else text

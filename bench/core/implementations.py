@@ -140,12 +140,16 @@ def _load_yours(module_or_file: str, class_name: str) -> type[Trainer]:
     trainer: type[Trainer] = getattr(module, class_name)
     if not isinstance(trainer, type):
         raise LoadError(f"{module_or_file}: {class_name} is no class; expected one like backprop_bench.data.Trainer")
-    missing = [name for name in METHODS if not callable(getattr(trainer, name, None))]
-    if missing:
-        raise LoadError(
-            f"{module_or_file}: {class_name} has no method {' and no '.join(missing)}; expected {', '.join(METHODS)}"
-        )
+    reason = lacks(trainer)
+    if reason is not None:
+        raise LoadError(f"{module_or_file}: {class_name} {reason}")
     return trainer
+
+
+def lacks(trainer: type) -> str | None:
+    """Return which methods of a trainer a class lacks; ``None`` where it has all."""
+    missing = [name for name in METHODS if not callable(getattr(trainer, name, None))]
+    return f"has no method {' and no '.join(missing)}; expected {', '.join(METHODS)}" if missing else None
 
 
 def _import_yours(module_or_file: str) -> types.ModuleType:

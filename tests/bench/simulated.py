@@ -1,9 +1,8 @@
 """A made-up machine that drives the real scheduler and the real statistics, so that the truth is known."""
 
-import contextlib
 import dataclasses
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,18 +17,6 @@ Noise = Callable[[np.random.Generator, tuple[int, ...]], NDArray[np.float64]]
 
 TIMING = Timing(target=0.02, budget_s=1e9, block_s=0.05, rounds=6, min_replicates=5, order_seed=0)
 EXAMPLES = 1000
-
-
-class Silent:
-    """Nobody watches how far a run is."""
-
-    @contextlib.contextmanager
-    def stage(self, title: str, total: float) -> Iterator[None]:
-        """Run a stage."""
-        yield
-
-    def advance(self, detail: str, steps: float = 1) -> None:
-        """Pass over it."""
 
 
 def student(scale: float) -> Noise:

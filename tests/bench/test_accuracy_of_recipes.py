@@ -9,6 +9,7 @@ import pytest
 from backprop_bench.bench.core.engine import timed_work
 from backprop_bench.bench.core.engine.accuracy import train_question
 from backprop_bench.bench.core.engine.context import RunContext
+from backprop_bench.bench.core.engine.progress import Silent
 from backprop_bench.bench.core.engine.run_log import RunLog
 from backprop_bench.bench.core.engine.timed_work import REFERENCES, fastest_verified
 from backprop_bench.bench.core.records.kinds import Verification
@@ -20,7 +21,6 @@ from backprop_bench.bench.core.worker.client import start_again
 from backprop_bench.bench.core.worker.shared_data import SharedForms
 from backprop_bench.data import Recipe, load_dataset
 from tests.bench.plain import Row, read_rows, rows_of, typed
-from tests.bench.simulated import Silent
 from tests.tiny import write_tiny_dataset
 
 ODD = Path(__file__).with_name("odd_trainers.py")

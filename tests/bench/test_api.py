@@ -121,8 +121,21 @@ def test_a_function_of_the_articles_network_which_has_no_biases_is_checked(datas
         return 0.5 * ((y - t) ** 2).sum(), [x.T @ dz1, h.T @ ((y - t) * y * (1 - y))]
 
     assert bb.check(of_the_article, "article-scratch", dataset=dataset, steps=30).ok
+    assert bb.check(of_the_article, "article-scratch", dataset=dataset, steps=30, batch_size=16).ok, "a sum of losses"
     assert bb.check(of_rashid, "article-scratch", dataset=dataset, steps=30).likely_mistake == (
         "the error is propagated back without the derivative of the output activation"
+    )
+
+
+def test_a_batch_of_all_examples_has_more_than_one_of_them(dataset: str) -> None:
+    def summed(weights: list[Any], x: Any, t: Any) -> tuple[float, list[Any]]:
+        loss, gradients = loss_and_gradients(weights, x, t)
+        return loss, [len(x) * gradient for gradient in gradients]
+
+    all_at_once = SMALL | {"batch_size": None, "dataset": dataset}
+    assert bb.check(loss_and_gradients, **all_at_once).ok
+    assert (
+        bb.check(summed, **all_at_once).likely_mistake == "the gradient is the sum over the batch instead of the mean"
     )
 
 

@@ -382,6 +382,14 @@ def test_a_failure_is_in_the_warnings_with_its_reason() -> None:
 # Who trained
 
 
+def test_the_names_of_the_implementations_are_explained_as_far_as_they_were_timed() -> None:
+    from_scratch = "scratch-numpy: from scratch in NumPy; scratch-compiled: from scratch, compiled by Numba"
+    torch = "torch-eager: PyTorch, batches from memory; torch-loader: PyTorch with its DataLoader, as in the article"
+    assert spaced(str(answer.names_sentence(whole()))) == f"{from_scratch}; {torch}."
+    few = answer.names_sentence(whole_summary(without=["torch-eager", "torch-loader"]))
+    assert spaced(str(few)) == f"{from_scratch}."
+
+
 def test_the_report_says_who_trained_for_the_accuracy_and_how_many_seeds_were_compared() -> None:
     sentence = spaced(str(answer.trained_sentence(whole())))
     assert sentence.startswith("All accuracies are of scratch-compiled, the fastest verified")

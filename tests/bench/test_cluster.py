@@ -22,6 +22,7 @@ from backprop_bench.bench.core.engine import cluster as clusters
 from backprop_bench.bench.core.engine.cluster import PYTHON, SOURCE, Cluster, check_cluster, check_software, software
 from backprop_bench.bench.core.engine.context import RunContext
 from backprop_bench.bench.core.engine.jobs import Here, Job, JobExecutor, Outcome
+from backprop_bench.bench.core.engine.progress import Silent
 from backprop_bench.bench.core.engine.run_log import RunLog
 from backprop_bench.bench.core.machine.environment import cpu, usable_cores
 from backprop_bench.bench.core.records.kinds import Epoch
@@ -30,7 +31,6 @@ from backprop_bench.bench.explain import measure as plans
 from backprop_bench.bench.explain.measure import PRECISION, THREADS, plan_explanation, train_accuracies
 from backprop_bench.data import InputError, Recipe, load_dataset
 from tests.bench.plain import read_rows, rows_of
-from tests.bench.simulated import Silent
 from tests.bench.test_explain import FAST, SMALL, accuracies_of
 from tests.tiny import write_tiny_dataset
 

@@ -19,6 +19,7 @@ import pytest
 from backprop_bench.bench.core.engine import verification
 from backprop_bench.bench.core.engine.accuracy import train_question
 from backprop_bench.bench.core.engine.context import RunContext
+from backprop_bench.bench.core.engine.progress import Silent
 from backprop_bench.bench.core.engine.run_log import RunLog
 from backprop_bench.bench.core.engine.runner import Runner
 from backprop_bench.bench.core.engine.timed_worker import TimedWorker
@@ -46,7 +47,6 @@ from tests.bench.plain import (
     typed,
     write_description,
 )
-from tests.bench.simulated import Silent
 from tests.tiny import write_tiny_dataset
 
 ODD = Path(__file__).with_name("odd_trainers.py")

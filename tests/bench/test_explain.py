@@ -22,7 +22,7 @@ from backprop_bench.bench.cli.main import main
 from backprop_bench.bench.core.engine.cluster import CONNECT_S, WORKER_S
 from backprop_bench.bench.core.engine.context import RunContext
 from backprop_bench.bench.core.engine.jobs import Forms, Here, Job, JobExecutor, Outcome, carry_out
-from backprop_bench.bench.core.engine.progress import Progress
+from backprop_bench.bench.core.engine.progress import Progress, Silent
 from backprop_bench.bench.core.engine.reuse import unchanged_runs
 from backprop_bench.bench.core.engine.run_log import RunLog
 from backprop_bench.bench.core.records.kinds import Search, Stretch
@@ -62,7 +62,6 @@ from tests.bench.plain import (
     typed,
     write_description,
 )
-from tests.bench.simulated import Silent
 from tests.bench.timed import timed_question
 from tests.tiny import write_tiny_dataset
 
@@ -507,7 +506,7 @@ from backprop_bench.bench.core.engine.context import RunContext
 from backprop_bench.bench.core.records.reader import read_description, read_records
 from backprop_bench.bench.core.engine.jobs import Here
 from backprop_bench.data import load_dataset
-from tests.bench.simulated import Silent
+from backprop_bench.bench.core.engine.progress import Silent
 
 for name, value in {FAST!r}.items():
     setattr(explain, name, value)

@@ -197,6 +197,12 @@ def test_without_the_article_the_overview_has_the_accuracies_of_the_same_recipe(
     assert markers_of(accuracy) == pytest.approx([of[name] for name in names_of(accuracy)])
 
 
+def test_the_notes_of_the_times_have_the_layers_of_what_was_timed() -> None:
+    same, published = (drawn(MAIN[place], whole(), style.PAGE_INCHES).alt for place in (2, 3))
+    assert "Layers 784-128-10; 60,000 training examples; " in same
+    assert "Layers 784-200-10. Each row changes one thing more." in published
+
+
 # Accuracy over time
 
 

@@ -16,6 +16,7 @@ from click.testing import CliRunner
 
 from backprop_bench.bench.cli.main import main
 from backprop_bench.bench.core.engine.context import RunContext
+from backprop_bench.bench.core.engine.progress import Silent
 from backprop_bench.bench.core.engine.run_log import RunLog
 from backprop_bench.bench.core.engine.timed_work import TimedWorkCheck
 from backprop_bench.bench.core.engine.timed_worker import TimedWorker
@@ -31,7 +32,6 @@ from backprop_bench.bench.core.worker.replies import Begun, TrainedEpoch
 from backprop_bench.bench.core.worker.shared_data import SharedExamples, SharedForms
 from backprop_bench.data import Dataset, Recipe, load_dataset
 from tests.bench.plain import Row, as_rows, read_rows, rows_of, typed
-from tests.bench.simulated import Silent
 from tests.tiny import write_tiny_dataset
 
 RECIPE = Recipe(layer_sizes=(16, 8, 3), batch_size=16)

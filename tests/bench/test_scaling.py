@@ -14,6 +14,7 @@ from backprop_bench.bench.cli.main import main
 from backprop_bench.bench.core.baselines.parts import NumpyReading
 from backprop_bench.bench.core.engine import verification
 from backprop_bench.bench.core.engine.context import RunContext
+from backprop_bench.bench.core.engine.progress import Silent
 from backprop_bench.bench.core.engine.run_log import RunLog
 from backprop_bench.bench.core.engine.runner import Runner
 from backprop_bench.bench.core.implementations import BASELINES, named_implementation
@@ -27,7 +28,6 @@ from backprop_bench.bench.scaling.plan import AXES, FETCH, plan_scale
 from backprop_bench.bench.scaling.view import draw_scaling, scaling_sentences, scaling_table
 from backprop_bench.data import InputError, Recipe, batch_order, initial_parameters, load_dataset
 from tests.bench.plain import read_rows, recorded, rows_of, summarize_scale
-from tests.bench.simulated import Silent
 from tests.bench.timed import timed_question, timed_run
 from tests.recipes import random_examples
 from tests.tiny import write_tiny_dataset

@@ -12,6 +12,7 @@ import pytest
 
 from backprop_bench.bench.compare import answer, tables
 from backprop_bench.bench.core.engine.context import RunContext
+from backprop_bench.bench.core.engine.progress import Silent
 from backprop_bench.bench.core.engine.run_log import RunLog
 from backprop_bench.bench.core.engine.runner import Runner
 from backprop_bench.bench.core.engine.sources import Sources
@@ -30,7 +31,6 @@ from backprop_bench.bench.report.table import to_dict
 from backprop_bench.data import InputError, Recipe, load_dataset
 from tests.bench.plain import Row, read_rows, rows_of, summarize, to_plain, typed, write_description
 from tests.bench.recorded import recorded_run
-from tests.bench.simulated import Silent
 from tests.tiny import write_tiny_dataset
 
 FAULTY = Path(__file__).with_name("faulty_when_timed.py")

@@ -16,6 +16,7 @@ import pytest
 import backprop_bench.bench.core.engine.timed_worker as timed_worker
 import backprop_bench.bench.core.engine.timing as driver
 from backprop_bench.bench.core.engine.context import RunContext
+from backprop_bench.bench.core.engine.progress import Silent
 from backprop_bench.bench.core.engine.run_log import RunLog
 from backprop_bench.bench.core.records.plan import Entry, Plan, Question, Timing
 from backprop_bench.bench.core.records.reader import read_records
@@ -25,7 +26,6 @@ from backprop_bench.bench.core.worker.client import WorkerError
 from backprop_bench.bench.core.worker.clock import Training
 from backprop_bench.data import Examples, Recipe, Trainer
 from tests.bench.plain import Row, paired_ratio, read_rows, rows_of
-from tests.bench.simulated import Silent
 from tests.bench.test_schedule import REPLAY, REPLAYED
 
 NAMES = ("scratch-numpy", "torch-eager", "torch-loader")
@@ -243,6 +243,16 @@ def test_who_hangs_in_the_start_takes_nothing_of_the_budget_of_the_others(measur
     assert stop["reason"] == "precise"
     assert stop["spent_s"] < timing.budget_s
     assert len(rows_of(rows, "block", implementation=NAMES[2])) == stop["replicates"] * timing.rounds
+
+
+def test_what_is_done_once_is_not_expected_of_the_next_replicate(
+    measure: Callable[..., list[Row]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(driver, "at_once_of", lambda _: 2)  # later starts take half as long as one after the other
+    first_s = START_S + HOPELESS.rounds * (3 * PAUSE_S + 6.0)
+    rows = measure(MadeUp(steady), dataclasses.replace(HOPELESS, budget_s=2 * first_s - START_S / 4))
+    (stop,) = rows_of(rows, "stop")
+    assert (stop["reason"], stop["replicates"]) == ("budget", 2)
 
 
 def test_who_breaks_in_a_block_is_left_out_and_the_others_are_compared(measure: Callable[..., list[Row]]) -> None:

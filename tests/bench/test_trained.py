@@ -26,6 +26,7 @@ from backprop_bench.bench.cli.main import main
 from backprop_bench.bench.core import trained
 from backprop_bench.bench.core.engine.accuracy import train_question
 from backprop_bench.bench.core.engine.context import RunContext
+from backprop_bench.bench.core.engine.progress import Silent
 from backprop_bench.bench.core.engine.run_log import RunLog
 from backprop_bench.bench.core.records.kinds import Trained
 from backprop_bench.bench.core.records.plan import Plan
@@ -55,7 +56,6 @@ from backprop_bench.data import (
 from backprop_bench.scratch.numpy_trainer import NumpyTrainer
 from tests.bench.plain import Row, described, read_rows, rows_of, to_plain, typed
 from tests.bench.recorded import write_run
-from tests.bench.simulated import Silent
 from tests.bench.test_comparison import N_EXAMPLES, N_TEST, ODD, RECIPE, describe, plan_of
 from tests.tiny import write_tiny_dataset
 

@@ -12,6 +12,7 @@ import pytest
 from backprop_bench.bench.core.engine.accuracy import train_question
 from backprop_bench.bench.core.engine.context import RunContext
 from backprop_bench.bench.core.engine.plan import Extent, make_question
+from backprop_bench.bench.core.engine.progress import Silent
 from backprop_bench.bench.core.engine.run_log import RunLog
 from backprop_bench.bench.core.engine.timed_worker import (
     BLOCK_PER_WARM_UP,
@@ -40,7 +41,6 @@ from backprop_bench.data import (
 )
 from backprop_bench.scratch.numpy_trainer import NumpyTrainer
 from tests.bench.plain import read_rows, rows_of
-from tests.bench.simulated import Silent
 from tests.tiny import write_tiny_dataset
 
 RECIPE = Recipe(layer_sizes=(16, 8, 3), batch_size=16)
