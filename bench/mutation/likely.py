@@ -1,14 +1,17 @@
-"""Known mistakes that compute the same as an implementation: mutations, tried on its own recipe and examples."""
+"""What an implementation that differs computes: known mistakes and conventions, tried on its own recipe and examples.
 
-import functools
+Quantities are explained in the order in which they are computed: first the outputs, then the gradient, then the weight
+updates, then the loss. So a mistake that explains the gradient is found even where there is a second one in the loss.
+"""
+
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from backprop_bench.bench.mutation.edit import Mutation
-from backprop_bench.bench.mutation.mistakes_in_training import PROTOCOL
+from backprop_bench.bench.mutation.hypothesis import Build, Hypothesis, hypotheses, trainer_of
 from backprop_bench.bench.mutation.mutant import make_trainer
 from backprop_bench.bench.mutation.mutations import MISTAKES
 from backprop_bench.bench.mutation.signature import (
@@ -16,67 +19,237 @@ from backprop_bench.bench.mutation.signature import (
     Quantities,
     are_all_same,
     compare_quantities,
+    constant_ratio,
     describe,
     quantities_of,
 )
 from backprop_bench.bench.verify.protocol import check_protocol
 from backprop_bench.bench.verify.replies import Reading
-from backprop_bench.data import Examples, Floats, Recipe, Trainer
+from backprop_bench.data import Examples, Floats, InvalidRecipe, Recipe, Trainer
 
 MAX_QUESTIONS = 3
 """Questions where no known mistake computes the same."""
+MAX_MISTAKES = 3
+"""Mistakes that are looked for together."""
+MAX_FIRST = 4
+"""Explanations of the first quantities that differ, with which the others are tried."""
 MIN_EXAMPLES = 21
 SIMILARITY_RANGE = 1.0
 """Powers of ten by which a mistake may be less similar than the most similar one, and still be asked about."""
+STAGES = (("outputs",), ("gradient",), ("first update", "later updates", "later outputs"), ("loss",))
+"""Quantities in the order of computation; of those in one stage each follows from those before."""
+
+Explanation = tuple[Hypothesis, ...]
+"""What is different, all at once; nothing where it is right."""
+
+
+class Diagnosis:
+    """Tries explanations on a recipe: the quantities of an implementation, the right ones, those of hypotheses."""
+
+    def __init__(self, recipe: Recipe, actual: Build, expected: Build, examples: Examples) -> None:
+        self.recipe, self.actual, self.expected, self.examples = recipe, actual, expected, examples
+        self.hidden = () if getattr(actual, "shows_outputs", True) else ("outputs", "later outputs")
+        self.right = self._shown(expected)
+        self.here = self._shown(actual)
+        self.has_right_gradient = are_all_same(recipe, _of(self.here, STAGES[1]), _of(self.right, STAGES[1]))
+        self.computed: dict[Explanation, Quantities | None] = {(): self.right}
+
+    def _shown(self, build: Build) -> Quantities:
+        return [item for item in quantities_of(self.recipe, build, self.examples) if item[0] not in self.hidden]
+
+    def quantities(self, explanation: Explanation) -> Quantities | None:
+        """Return what an implementation would show that differs so; ``None`` where that cannot be."""
+        if explanation not in self.computed:
+            try:
+                there = self._shown(trainer_of(explanation))
+            except Exception:  # noqa: BLE001 (such as shapes that do not fit)
+                there = None
+            self.computed[explanation] = there if there is not None and _fit(there, self.right) else None
+        return self.computed[explanation]
+
+    def explains(self, explanation: Explanation, until: int = len(STAGES)) -> bool:
+        """Return whether an implementation that differs so shows the same in the first stages."""
+        there = self.quantities(explanation)
+        if there is None:
+            return False
+        if self.has_right_gradient:  # then the mistake is in the code of the training alone
+            there = [b if b[0] == "gradient" else a for a, b in zip(there, self.right, strict=True)]
+        names = [name for stage in STAGES[:until] for name in stage]
+        return are_all_same(self.recipe, _of(there, names), _of(self.here, names))
+
+    def changes_gradient(self, hypothesis: Hypothesis) -> bool:
+        """Return whether the gradient would differ from the right one."""
+        there = self.quantities((hypothesis,))
+        return there is not None and not are_all_same(self.recipe, _of(there, STAGES[1]), _of(self.right, STAGES[1]))
+
+    def begins_at(self, hypothesis: Hypothesis) -> int | None:
+        """Return the stage from which a hypothesis alone shows; ``None`` where it does not."""
+        there = self.quantities((hypothesis,))
+        for number, stage in enumerate(STAGES):
+            if there is not None and not are_all_same(self.recipe, _of(there, stage), _of(self.right, stage)):
+                return number
+        return None
+
+    def difference(self, explanation: Explanation = ()) -> str:
+        """Return what is left unexplained, on one line; empty for nothing."""
+        there = self.quantities(explanation)
+        assert there is not None  # it explains something
+        signature = compare_quantities(self.recipe, self.here, there, len(self.examples.x))
+        return describe(self.recipe, signature) if signature else ""
 
 
 def read_difference(recipe: Recipe, actual: type[Trainer], expected: type[Trainer], examples: Examples) -> Reading:
-    """Look for the mistake that makes a trainer differ from the expected one, on two batches and a shorter one."""
-    examples = _few(recipe, examples)
-    hidden = () if getattr(actual, "shows_outputs", True) else ("outputs", "later outputs")
-
-    def shown(trainer: type[Trainer]) -> Quantities:
-        return [item for item in quantities_of(recipe, trainer, examples) if item[0] not in hidden]
-
-    def differs(a: Quantities, b: Quantities) -> str:
-        signature = compare_quantities(recipe, a, b, len(examples.x))
-        return describe(recipe, signature) if signature else ""
-
+    """Look for what makes a trainer differ from the expected one, on two batches and a shorter one."""
     with np.errstate(all="ignore"):  # a mistake may well overflow
-        right = shown(expected)
         try:
-            here = shown(actual)
+            diagnosis = Diagnosis(recipe, actual, expected, _few(recipe, examples))
         except Exception:  # noqa: BLE001 (the caller reports the exception)
             return Reading()
-        difference = differs(here, right)
-        if not difference:
+        differs = diagnosis.difference()
+        if not differs:
             return Reading(epochs=EPOCHS)
-        same: list[Mutation] = []
-        alike: list[tuple[float, Mutation]] = []
-        numeric = [mutation for mutation in MISTAKES if mutation not in PROTOCOL]  # the protocol check comes before
-        has_right_gradient = are_all_same(recipe, _gradient_of(here), _gradient_of(right))
-        for mutation, computed in _try_all(numeric, shown):
-            there = _with_gradient_of(right, computed) if has_right_gradient else computed
-            if _fit(there, right) and are_all_same(recipe, there, here):
-                same.append(mutation)
-            elif _fit(there, right) and differs(there, right) == difference:
-                alike.append((_distance(there, here, right), mutation))
-    if same:
-        return Reading(
-            differs=difference,
-            mistakes=tuple(mutation.name for mutation in same),
-            questions=_questions(same),
-            epochs=EPOCHS,
-        )
-    nearest = sorted(alike, key=lambda pair: pair[0])
-    near = [mutation for distance, mutation in nearest if distance <= nearest[0][0] + SIMILARITY_RANGE]
-    return Reading(differs=difference, questions=_questions(near)[:MAX_QUESTIONS], epochs=EPOCHS)
+        tried = list(hypotheses(recipe, _factor_of_first_update(diagnosis)))
+        explanations = _confirmed(diagnosis, _singly(diagnosis, tried), examples)
+        explained = len(STAGES)
+        if not explanations:
+            explanations, explained = _in_stages(diagnosis, tried)
+            explanations = _confirmed(diagnosis, explanations, examples, explained)
+        if explanations:
+            return _reading(diagnosis, differs, explanations, explained)
+        return Reading(differs=differs, questions=_similar(diagnosis, tried), epochs=EPOCHS)
+
+
+def _reading(diagnosis: Diagnosis, differs: str, explanations: Sequence[Explanation], explained: int) -> Reading:
+    """Return the reply: of explanations that fit, a convention comes before mistakes."""
+    conventions = [each for each in explanations if all(hypothesis.convention for hypothesis in each)]
+    selected = conventions[:1] or explanations
+    first, *rest = selected[0]
+    left = diagnosis.difference(selected[0]) if explained < len(STAGES) else ""
+    fields = {name: value for each in selected[0] for name, value in each.fields(diagnosis.recipe).items()}
+    return Reading(
+        differs=differs,
+        convention=fields if conventions and not left else {},
+        mistakes=tuple(dict.fromkeys(each[0].name for each in selected)),
+        then=tuple(hypothesis.name for hypothesis in rest),
+        left=left,
+        apart=_apart(diagnosis, selected) if len(selected) > 1 else "",
+        questions=tuple(dict.fromkeys(hypothesis.question for each in selected for hypothesis in each)),
+        only_in_training=diagnosis.has_right_gradient and diagnosis.changes_gradient(first),
+        epochs=EPOCHS,
+    )
+
+
+def _singly(diagnosis: Diagnosis, tried: Sequence[Hypothesis]) -> list[Explanation]:
+    """Explain all with one hypothesis; where the gradient is right, one that changes it comes last."""
+    found = [each for each in tried if diagnosis.explains((each,))]
+    if diagnosis.has_right_gradient:
+        found = [each for each in found if not diagnosis.changes_gradient(each)] or found
+    return [(each,) for each in found]
+
+
+def _in_stages(diagnosis: Diagnosis, tried: Sequence[Hypothesis]) -> tuple[list[Explanation], int]:
+    """Explain stage after stage, each time with one more hypothesis where that is needed.
+
+    Returns
+    -------
+    list
+        The explanations of as many stages as possible; none where the first stage that differs has none.
+    int
+        The number of these stages.
+    """
+    begins = {each: diagnosis.begins_at(each) for each in tried}
+    explanations: list[Explanation] = [()]
+    for stage in range(len(STAGES)):
+        found = [each for each in explanations if diagnosis.explains(each, stage + 1)]
+        if not found:
+            more = [(*each, other) for each in explanations for other in tried if begins[other] == stage]
+            found = [each for each in more if len(each) <= MAX_MISTAKES and diagnosis.explains(each, stage + 1)]
+        if not found:
+            return [each for each in explanations if each], stage
+        explanations = found[:MAX_FIRST]
+    return explanations, len(STAGES)
+
+
+def _confirmed(
+    diagnosis: Diagnosis, explanations: Sequence[Explanation], examples: Examples, stages: int = len(STAGES)
+) -> list[Explanation]:
+    """Return the explanations that hold on another recipe, too: as different a one as the implementation does."""
+    for recipe in _other_recipes(diagnosis.recipe) if explanations else ():
+        try:
+            other = Diagnosis(recipe, diagnosis.actual, diagnosis.expected, _more(recipe, explanations, examples))
+        except Exception:  # noqa: BLE001, S112 (its sizes may be fixed)
+            continue
+        held = [each for each in explanations if other.explains(each, stages)]
+        if held:
+            return held
+    return []
+
+
+def _other_recipes(recipe: Recipe) -> Iterator[Recipe]:
+    """Yield recipes that differ from this one, the most different first; the last one in the initial weights alone."""
+    inputs, *hidden, outputs = recipe.layer_sizes
+    sizes = (inputs, *(size + 1 for size in hidden), outputs)
+    rates = {"learning_rate": 0.6 * recipe.learning_rate, "weight_decay": 1.3 * recipe.weight_decay}
+    size = recipe.batch_size and (3 if recipe.batch_size == 1 else recipe.batch_size - recipe.batch_size // 3)
+    for changes in (
+        {"layer_sizes": sizes, **rates, "batch_size": size},
+        {"layer_sizes": sizes, **rates},
+        rates,
+        {"layer_sizes": sizes},
+        {},
+    ):
+        try:
+            yield recipe.replace(seed=recipe.seed + 1, **changes)
+        except InvalidRecipe:  # a first layer in blocks has its sizes
+            continue
+
+
+def _apart(diagnosis: Diagnosis, explanations: Sequence[Explanation]) -> str:
+    """Return a change of the recipe on which the first two explanations differ; empty where none does."""
+    recipe = diagnosis.recipe
+    deeper = (*recipe.layer_sizes[:-1], recipe.layer_sizes[-1] + 2, recipe.layer_sizes[-1])
+    batch = 8 if recipe.batch_size != 8 else 12
+    variations: dict[str, dict[str, Any]] = {
+        f"--layer-sizes {'-'.join(map(str, deeper))}": {"layer_sizes": deeper},
+        f"--batch-size {batch}": {"batch_size": batch},
+        f"--learning-rate {recipe.learning_rate / 3:.3g}": {"learning_rate": recipe.learning_rate / 3},
+        "--weight-decay 0.01": {"weight_decay": 0.01},
+        f"--reduction {'sum' if recipe.reduction == 'mean' else 'mean'}": {
+            "reduction": "sum" if recipe.reduction == "mean" else "mean"
+        },
+    }
+    for words, changes in variations.items():
+        try:
+            changed = recipe.replace(**changes)
+            a, b = (quantities_of(changed, trainer_of(each), diagnosis.examples) for each in explanations[:2])
+        except Exception:  # noqa: BLE001, S112 (such as a recipe that is not valid)
+            continue
+        if _fit(a, b) and not are_all_same(changed, a, b):
+            return words
+    return ""
+
+
+def _similar(diagnosis: Diagnosis, tried: Sequence[Hypothesis]) -> tuple[str, ...]:
+    """Return the questions of the mistakes that affect the same quantities by the most similar amounts."""
+    signature = diagnosis.difference()
+    alike = []
+    for each in tried:
+        there = diagnosis.quantities((each,))
+        if there is None or (diagnosis.changes_gradient(each) and diagnosis.has_right_gradient):
+            continue
+        deviations = compare_quantities(diagnosis.recipe, there, diagnosis.right, len(diagnosis.examples.x))
+        if deviations and describe(diagnosis.recipe, deviations) == signature:
+            alike.append((_distance(there, diagnosis.here, diagnosis.right), each.question))
+    nearest = sorted(alike)
+    near = [question for distance, question in nearest if distance <= nearest[0][0] + SIMILARITY_RANGE]
+    return tuple(dict.fromkeys(near))[:MAX_QUESTIONS]
 
 
 def read_protocol_error(recipe: Recipe, batch: Examples, fault: str) -> Reading:
     """Look for mistakes with the same result of `check_protocol`, otherwise with an exception in the same method."""
 
-    def message_of(mutant: type[Trainer]) -> str:
+    def message_of(mutation: Mutation) -> str:
+        mutant = make_trainer(mutation.edits)
         return check_protocol(recipe, mutant, Examples(batch.x.copy(), batch.t.copy(), batch.y)).where
 
     fault = re.sub(r"^(\w+ raised \w+) in line \d+:", r"\1:", fault)  # the mutants are of another file
@@ -92,32 +265,41 @@ def read_protocol_error(recipe: Recipe, batch: Examples, fault: str) -> Reading:
 
 def _few(recipe: Recipe, examples: Examples) -> Examples:
     size = recipe.batch_size or 1
-    some = slice(max(MIN_EXAMPLES, 2 * size + (size + 1) // 2))
-    return Examples(examples.x[some], examples.t[some], examples.y[some])
+    return _first(examples, max(MIN_EXAMPLES, 2 * size + (size + 1) // 2))
 
 
-def _try_all(mutations: Iterable[Mutation], run: Callable[[type[Trainer]], Any]) -> Iterator[tuple[Mutation, Any]]:
+def _more(recipe: Recipe, explanations: Sequence[Explanation], examples: Examples) -> Examples:
+    """Return so many examples that batch sizes that are to be told apart differ."""
+    sizes = [each.fields(recipe).get("batch_size") or 1 for explanation in explanations for each in explanation]
+    return _first(examples, max(len(_few(recipe, examples).x), 1 + 2 * max(sizes)))
+
+
+def _first(examples: Examples, n: int) -> Examples:
+    return Examples(examples.x[:n], examples.t[:n], examples.y[:n])
+
+
+def _factor_of_first_update(diagnosis: Diagnosis) -> float | None:
+    """Return the ratio of the first update to the right one where it is the same for all weights, and not 1."""
+    a, b = (
+        np.concatenate([array.ravel() for _, _, array in _of(quantities, ("first update",))])
+        for quantities in (diagnosis.here, diagnosis.right)
+    )
+    ratio = constant_ratio(diagnosis.recipe, a, b)
+    return ratio if ratio is not None and ratio > 0 else None
+
+
+def _try_all(mutations: Iterable[Mutation], run: Callable[[Mutation], Any]) -> Iterator[tuple[Mutation, Any]]:
     """Yield the result of every mutant of the network; skip those that raise because they do not fit the recipe."""
     for mutation in mutations:
         if not mutation.changes_data:
             try:
-                yield mutation, run(_mutant(mutation))
+                yield mutation, run(mutation)
             except Exception:  # noqa: BLE001, S112 (such as shapes that do not fit)
                 continue
 
 
-@functools.cache
-def _mutant(mutation: Mutation) -> type[Trainer]:
-    return make_trainer(mutation.edits)
-
-
-def _gradient_of(quantities: Quantities) -> Quantities:
-    return [item for item in quantities if item[0] == "gradient"]
-
-
-def _with_gradient_of(right: Quantities, there: Quantities) -> Quantities:
-    """Return the quantities of a mistake that is in training only: its gradients are the right ones."""
-    return [b if b[0] == "gradient" else a for a, b in zip(there, right, strict=True)]
+def _of(quantities: Quantities, names: Iterable[str]) -> Quantities:
+    return [item for item in quantities if item[0] in names]
 
 
 def _fit(there: Quantities, right: Quantities) -> bool:

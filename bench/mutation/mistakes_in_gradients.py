@@ -11,6 +11,8 @@ _DERIVATIVE = "dz = dy * self.derivative(forward.y[layer])"
 _ACTIVATED_AGAIN = "self.activations[layer - 1](forward.y[layer])"
 _OUTPUT, _NORMALISED = "[ACTIVATIONS[recipe.output_activation]]", "e / e.sum(axis=1, keepdims=True)"
 _BACK = "dy = dz @ self.layers[layer].weight.T"
+_W, _B = "self.layers[layer].weight", "self.layers[layer].bias"
+_INPUTS = "y, fed = [x], []"
 
 
 def _other_hidden_activation(name: str, recipes: tuple[str, ...]) -> Mutation:
@@ -165,6 +167,20 @@ OUTPUTS = (
         "did you forget the output activation?",
     ),
     Mutation(
+        "the loss applies softmax to outputs of softmax",
+        (
+            Edit(_LOSSES, "shifted = z - z.max(axis=1, keepdims=True)", "shifted = y"),
+            Edit(
+                _LOSSES,
+                "return None, y - t",
+                "dy = np.exp(y) / np.exp(y).sum(axis=1, keepdims=True) - t\n"
+                "return None, y * (dy - (dy * y).sum(axis=1, keepdims=True))",
+            ),
+        ),
+        ("softmax",),
+        "do you give outputs of softmax to a loss that applies softmax itself, as nn.CrossEntropyLoss does?",
+    ),
+    Mutation(
         "softmax is applied to the sigmoid of the pre-activations",
         (Edit(_ACTIVATIONS, "e = np.exp(z - z.max(axis=1, keepdims=True))", "e = np.exp(1 / (1 + np.exp(-z)))"),),
         ("softmax",),
@@ -197,6 +213,24 @@ OUTPUTS = (
     _other_hidden_activation("tanh", ("softmax", "relu")),
     _other_hidden_activation("relu", ("softmax", "tanh")),
     _other_hidden_activation("sigmoid", ("relu", "tanh")),
+    Mutation(
+        "the inputs are standardised with the mean 0.1307 and the standard deviation 0.3081 of MNIST",
+        (Edit(_TRAINER, _INPUTS, "y, fed = [(x - 0.1307) / 0.3081], []"),),
+        ("softmax", "squared error"),
+        "do you standardise the inputs, although the recipe has prepared them?",
+    ),
+    Mutation(
+        "the inputs are divided by 255 once more",
+        (Edit(_TRAINER, _INPUTS, "y, fed = [x / 255], []"),),
+        ("softmax", "squared error"),
+        "do you divide the inputs by 255, although the recipe has prepared them?",
+    ),
+    Mutation(
+        "every batch of inputs is standardised",
+        (Edit(_TRAINER, _INPUTS, "y, fed = [(x - x.mean()) / x.std()], []"),),
+        ("softmax",),
+        "do you standardise every batch by its own mean and standard deviation?",
+    ),
     Mutation(
         "the initial weights are transposed",
         (
@@ -388,6 +422,24 @@ PATHS = (
         ),
         ("squared error",),
         "do you propagate the error back before you multiply it by the derivative of the output activation?",
+    ),
+    Mutation(
+        "the error is propagated back through the biases, for the first row of [W; b] is left out instead of the last",
+        (Edit(_TRAINER, _BACK, f"dy = dz @ np.vstack([{_W}[1:], {_B}]).T"),),
+        ("softmax", "squared error"),
+        "do you leave out the first weight of every unit rather than its bias, when you propagate the error back?",
+    ),
+    Mutation(
+        "the error is propagated back through the biases, for the last row of [b; W] is left out instead of the first",
+        (Edit(_TRAINER, _BACK, f"dy = dz @ np.vstack([{_B}, {_W}[:-1]]).T"),),
+        ("softmax", "squared error"),
+        "do you leave out the last weight of every unit rather than its bias, when you propagate the error back?",
+    ),
+    Mutation(
+        "the gradient of the weights is the inner product of activations and errors",
+        (Edit(_TRAINER, "y.T @ dz", "np.full((y.shape[1], dz.shape[1]), (y * dz).sum())"),),
+        ("square layers",),
+        "is your gradient an inner product, although it is the outer product of activations and errors?",
     ),
     Mutation(
         "the error is propagated back through weights that are already updated",

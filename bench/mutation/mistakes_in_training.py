@@ -19,6 +19,8 @@ w += change
 _DECAY_STEP = "self.inner.step([g + self.weight_decay * w for w, g in zip(self.weights, gradients, strict=True)])"
 _BATCH_SIZE = "self.recipe.batch_size or len(order)"
 _BATCH = "order[start : start + batch_size]"
+_UPDATE = "self.update(self.backward(forward, targets))"
+_SHOWN = "return self.backward(self.forward(x), t).gradients"
 _RETURN = "return loss / len(order)"
 _ADD_LOSS = "loss += self.loss(forward.z[-1], forward.y[-1], targets)"
 _FORWARD = "total = fed[-1] @ layer.weight"
@@ -317,6 +319,24 @@ DECAY = (
         "is your penalty λ w² rather than ½ λ w²?",
     ),
     Mutation(
+        "the gradient that is shown has the weight decay in it",
+        (
+            Edit(
+                _TRAINER,
+                _SHOWN,
+                f"""
+shown = {_SHOWN}
+for gradient, layer in zip(shown, self.layers, strict=True):
+    for g, w in zip(gradient.arrays(), layer.arrays(), strict=True):
+        g += self.recipe.weight_decay * w
+return shown
+""".replace("shown = return", "shown ="),
+            ),
+        ),
+        ("decay",),
+        "does gradients return the derivative of the loss alone, without that of the penalty?",
+    ),
+    Mutation(
         "weight decay bypasses the optimizer",
         (
             Edit(
@@ -374,6 +394,12 @@ BATCHES = (
         (Edit(_TRAINER, "targets = t[examples]", "targets = t[start : start + batch_size]"),),
         ("softmax",),
         "are your targets in the order of your inputs?",
+    ),
+    Mutation(
+        "the weights are updated twice with every batch",
+        (Edit(_TRAINER, _UPDATE, f"{_UPDATE}\nself.update(self.backward(self.forward(x[examples]), targets))"),),
+        ("softmax", "momentum"),
+        "do you update the weights twice with every batch?",
     ),
     Mutation(
         "every batch lacks its last example",
@@ -592,12 +618,35 @@ PROTOCOL = (
         (
             Edit(
                 _TRAINER,
-                "return self.backward(self.forward(x), t).gradients",
+                _SHOWN,
                 "backward = self.backward(self.forward(x), t)\nself.update(backward)\nreturn backward.gradients",
             ),
         ),
         ("softmax",),
         "does gradients leave the weights unchanged?",
+    ),
+    Mutation(
+        "gradients adds to what it returned before",
+        (
+            Edit(
+                _TRAINER,
+                "self.layers = copy_parameters(parameters)",
+                "self.layers, self.before = copy_parameters(parameters), []",
+            ),
+            Edit(
+                _TRAINER,
+                _SHOWN,
+                f"""
+shown = {_SHOWN}
+self.before.append(shown)
+arrays = [[array for layer in each for array in layer.arrays()] for each in self.before]
+sums = iter([sum(several) for several in zip(*arrays, strict=True)])
+return tuple(Layer(next(sums), next(sums) if self.recipe.bias else None) for _ in shown)
+""".replace("shown = return", "shown ="),
+            ),
+        ),
+        ("softmax",),
+        "did you forget to reset the gradients to 0 before you compute them again?",
     ),
     Mutation(
         "train_epoch changes its inputs",

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -61,7 +62,7 @@ def compare_quantities(recipe: Recipe, actual: Quantities, expected: Quantities,
     """Return how two results of :func:`quantities_of` with so many examples differ."""
     known = _known_factors(recipe, n_examples)
     return tuple(
-        Deviation(quantity, name, _factor(known, a, b, CONSTANT[recipe.dtype]))
+        Deviation(quantity, name, _factor(recipe, known, a, b))
         for (quantity, name, a), (_, _, b) in zip(actual, expected, strict=True)
         if not _are_same(recipe, a, b)
     )
@@ -76,7 +77,7 @@ def _are_same(recipe: Recipe, a: Floats, b: Floats) -> bool:
     return bool(abs(a - b).max() <= DIFFERENT[recipe.dtype] * abs(b).max())
 
 
-def quantities_of(recipe: Recipe, trainer: type[Trainer], examples: Examples) -> Quantities:
+def quantities_of(recipe: Recipe, trainer: Callable[[Recipe, Parameters], Trainer], examples: Examples) -> Quantities:
     """Return outputs and gradient of the first batch, weight updates and outputs after training, and losses."""
     x, t = examples.x.copy(), examples.t.copy()  # a trainer may change them
     orders = [batch_order(recipe, len(x), epoch) for epoch in range(EPOCHS)]
@@ -103,13 +104,22 @@ def _updates(before: Parameters, after: Parameters) -> NamedArrays:
     return [(name, b - a) for (name, a), (_, b) in zip(name_arrays(before), name_arrays(after), strict=True)]
 
 
-def _factor(known: dict[str, float], a: Floats, b: Floats, constant: float) -> str | None:
+def constant_ratio(recipe: Recipe, a: Floats, b: Floats) -> float | None:
+    """Return a / b where it is the same for all elements, but 1; ``None`` otherwise."""
+    constant = CONSTANT[recipe.dtype]
     large = abs(b) > constant * abs(b).max()
     if large.sum() < 2:
         return None
     ratios = a[large] / b[large]
     ratio = float(np.median(ratios))
     if not np.isfinite(ratio) or abs(ratio - 1) < constant or float(np.ptp(ratios)) > constant * abs(ratio):
+        return None
+    return ratio
+
+
+def _factor(recipe: Recipe, known: dict[str, float], a: Floats, b: Floats) -> str | None:
+    ratio, constant = constant_ratio(recipe, a, b), CONSTANT[recipe.dtype]
+    if ratio is None:
         return None
     names = (name for name, value in known.items() if abs(ratio - value) <= constant * max(abs(value), constant))
     return next(names, f"{ratio:.3g}".replace("-", "−"))

@@ -69,6 +69,8 @@ class Comparison:
         for dtype, inspection in self.inspections.items():
             sentences += [conclusion(dtype, inspection)]
             sentences += reading(self.readings[dtype]) if dtype in self.readings else []
+        warnings = dict.fromkeys(each for inspection in self.inspections.values() for each in inspection.overflows)
+        sentences += [f"Warning: {warning}" for warning in warnings]
         sentences += [f"Not compared in {dtype}: {why}." for dtype, why in self.refusals.items()]
         return Findings([Finding("parity", sentences, grids)], failed=not self.equal)
 

@@ -10,6 +10,7 @@ from backprop_bench.bench.verify import checks, inspection
 from backprop_bench.bench.verify.checks import SLOW_STEPS, first_batch, n_verification_examples
 from backprop_bench.bench.verify.protocol import check_protocol
 from backprop_bench.bench.verify.replies import Checks, Drift, Inspection
+from backprop_bench.bench.verify.stability import overflows
 from backprop_bench.data import Recipe, initial_parameters, load_dataset, training_examples
 
 
@@ -27,7 +28,8 @@ def inspect(implementation: str, against: str, recipe: dict[str, Any], dataset: 
     known, selected = named_implementation(implementation), Recipe.from_dict(recipe)
     actual, expected = load_once(known), load_once(named_implementation(against))
     examples = training_examples(selected, load_dataset(dataset).subset(n_verification_examples(selected)))
-    protocol = check_protocol(selected, actual, first_batch(selected, examples))
+    batch = first_batch(selected, examples)
+    protocol = check_protocol(selected, actual, batch)
     if not protocol.passed:
         return Inspection(equal=False, protocol=protocol.where)
     steps = min(steps, SLOW_STEPS) if known.slow else steps
@@ -40,6 +42,7 @@ def inspect(implementation: str, against: str, recipe: dict[str, Any], dataset: 
         steps_per_epoch=-(-len(examples.x) // (selected.batch_size or len(examples.x))),
         quantities=tuple(quantities),
         traced=inspection.shows_all(actual(selected, parameters), expected(selected, parameters)),
+        overflows=overflows(selected, actual, batch.x),
         first_step=inspection.first_step_apart(selected, actual, expected, examples, steps) if moved else None,
     )
 

@@ -20,8 +20,8 @@ from backprop_bench.data import (
     initial_parameters,
 )
 
-NOT_INITIAL = 1e-3
-"""Difference, relative to the largest value, above which weights are not the initial ones, whatever the dtype."""
+NOT_SAME = 1e-3
+"""Difference, relative to the largest value, above which values are not the same, whatever the dtype."""
 
 
 def check_protocol(recipe: Recipe, actual: type[Trainer], batch: Examples) -> Agreement:
@@ -81,6 +81,7 @@ def _faults(recipe: Recipe, actual: type[Trainer], batch: Examples) -> Iterator[
         if name == "parameters":
             yield from _initial_faults(first, initial_parameters(recipe))
         yield from kept.changes(name, _own_weights(trainer, name))
+        yield from _repetition_faults(name, first, second)
         yield from _sharing_faults(name, first, second, inputs)
     kept = _Kept(inputs)
     loss = _call("train_epoch", trainer.train_epoch, batch.x, batch.t, order)
@@ -146,7 +147,7 @@ def _shape_faults(recipe: Recipe, method: str, returned: Any, n_examples: int, *
 
 def _initial_faults(returned: Parameters, initial: Parameters) -> Iterator[str]:
     for (name, array), (_, expected) in zip(name_arrays(returned), name_arrays(initial), strict=True):
-        if abs(array - expected).max() > NOT_INITIAL * abs(expected).max():
+        if abs(array - expected).max() > NOT_SAME * abs(expected).max():
             yield f"parameters returns another {name} than the initial one, before any training"
 
 
@@ -161,6 +162,13 @@ def _array_faults(
         yield f"{method} returns {what} of dtype {array.dtype}, expected {dtype}"
     elif finite and not np.isfinite(array).all():
         yield f"{method} returns {what} with {array[~np.isfinite(array)][0]} in it, expected finite numbers"
+
+
+def _repetition_faults(method: str, first: Any, second: Any) -> Iterator[str]:
+    """Yield arrays that a second call with the same arguments returns with other values."""
+    for (name, a), (_, b) in zip(_returned(first), _returned(second), strict=True):
+        if a.shape != b.shape or abs(a - b).max() > NOT_SAME * abs(a).max():
+            yield f"{method} returns another {name} when it is called again with the same batch"
 
 
 def _sharing_faults(method: str, first: Any, second: Any, inputs: _AnyArrays) -> Iterator[str]:

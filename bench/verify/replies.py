@@ -1,5 +1,9 @@
 """What a worker answers to the requests of the verification."""
 
+from typing import Any
+
+import msgspec
+
 from backprop_bench.bench.core.stats.tolerances import Parity
 from backprop_bench.bench.core.worker.replies import Reply
 from backprop_bench.bench.verify.inspection import Quantity
@@ -25,6 +29,8 @@ class Inspection(Reply, frozen=True, kw_only=True):
         Whether both show their intermediate quantities.
     first_step
         The first step after which weights differ, and which do; ``None`` where none is looked for.
+    overflows
+        Where outputs are not finite for large pre-activations, and a question: no error, but a risk.
     """
 
     equal: bool
@@ -34,6 +40,7 @@ class Inspection(Reply, frozen=True, kw_only=True):
     quantities: tuple[Quantity, ...] = ()
     traced: bool = False
     first_step: tuple[int, tuple[str, ...]] | None = None
+    overflows: tuple[str, ...] = ()
 
 
 class Reading(Reply, frozen=True, kw_only=True):
@@ -43,17 +50,33 @@ class Reading(Reply, frozen=True, kw_only=True):
     ----------
     differs
         Which of outputs, gradient, weight updates and loss differ, and by which factor; empty for none.
+    convention
+        Fields of the recipe with which it is right; empty where there are none.
     mistakes
-        Known mistakes that compute the same within rounding error.
+        Known mistakes, or names of conventions, that compute the same within rounding error, on another recipe as
+        well: one of them is the cause, or the first of several.
+    then
+        What is wrong as well, once the first of these is mended.
+    left
+        What differs after all of that, and has no known cause; empty for nothing.
+    apart
+        Options of a recipe on which the first two mistakes differ.
     questions
         The questions of these mistakes; otherwise of those that affect the same quantities, the most similar first.
+    only_in_training
+        Whether the mistake is made in the training alone, and not in the gradients that the implementation shows.
     epochs
         Epochs of a few batches in which differences were looked for; 0 where none were.
     """
 
     differs: str = ""
+    convention: dict[str, Any] = msgspec.field(default_factory=dict)
     mistakes: tuple[str, ...] = ()
+    then: tuple[str, ...] = ()
+    left: str = ""
+    apart: str = ""
     questions: tuple[str, ...] = ()
+    only_in_training: bool = False
     epochs: int = 0
 
 

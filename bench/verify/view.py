@@ -109,19 +109,33 @@ def _since(outcome: Inspection) -> str:
 
 def reading(diagnosis: Reading) -> list[str]:
     """Return all that differs, and the known mistakes that cause it or a similar difference."""
-    sentences = []
-    if diagnosis.differs:
-        sentences.append(f"What differs: {diagnosis.differs}.")
     if diagnosis.mistakes:
-        sentences.append(f"A known mistake computes exactly this: {'; or '.join(diagnosis.mistakes)}.")
-        sentences.append(f"Question: {' Or: '.join(diagnosis.questions)}")
-    elif diagnosis.questions:
-        sentences.append(f"Similar known mistakes raise the question: {' Or: '.join(diagnosis.questions)}")
-    elif diagnosis.differs:
-        sentences.append("No known mistake affects exactly these quantities.")
-    elif diagnosis.epochs:
-        sentences.append(
-            f"Known mistakes are tried for {diagnosis.epochs} epochs of a few batches, and nothing differs there. "
-            "This mistake starts later, or is small."
-        )
+        return [*_differs(diagnosis.differs), *_explained(diagnosis), f"Question: {' Or: '.join(diagnosis.questions)}"]
+    if diagnosis.questions:
+        similar = f"Similar known mistakes raise the question: {' Or: '.join(diagnosis.questions)}"
+        return [*_differs(diagnosis.differs), similar]
+    if diagnosis.differs:
+        return [*_differs(diagnosis.differs), "No known mistake affects exactly these quantities."]
+    if diagnosis.epochs:
+        late = "nothing differs there. This mistake starts later, or is small."
+        return [f"Known mistakes are tried for {diagnosis.epochs} epochs of a few batches, and {late}"]
+    return []
+
+
+def _differs(what: str) -> list[str]:
+    return [f"What differs: {what}."] if what else []
+
+
+def _explained(diagnosis: Reading) -> list[str]:
+    """Return the mistakes that compute this, what is wrong as well, and what tells two of them apart."""
+    where = " in train_epoch, though gradients is right" if diagnosis.only_in_training else ""
+    several = diagnosis.then or diagnosis.left
+    verb = "explains the first of it" if several else "computes exactly this"
+    sentences = [f"A known mistake {verb}{where}: {'; or '.join(diagnosis.mistakes)}."]
+    if diagnosis.apart:
+        sentences.append(f"To tell these apart, compare with {diagnosis.apart}.")
+    if diagnosis.then:
+        sentences.append(f"With that mended, what remains is: {'; and '.join(diagnosis.then)}.")
+    if diagnosis.left:
+        sentences.append(f"With that mended, this remains, and has no known cause: {diagnosis.left}.")
     return sentences

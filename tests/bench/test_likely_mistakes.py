@@ -71,7 +71,9 @@ def with_one_hidden_layer(recipe: Recipe) -> Recipe:
     return recipe.replace(layer_sizes=(16, 8, 3))
 
 
-SAME, ALIKE = "A known mistake computes exactly this: ", "Similar known mistakes raise the question: "
+SAME, FIRST = "A known mistake computes exactly this: ", "A known mistake explains the first of it: "
+IN_TRAINING_ALONE = "A known mistake computes exactly this in train_epoch, though gradients is right: "
+ALIKE = "Similar known mistakes raise the question: "
 WEIGHTS, LAST = "weights of layer 1 after 40 steps", "gradient of layer 3"
 BATCH, DERIVATIVE, BACK = "order[start : start + size]", " * y[n] * (1 - y[n])", "@ self.w[2 * n].T"
 LINE_BACK = BEGINNER[: BEGINNER.index(BACK)].count("\n") + 1
@@ -184,7 +186,7 @@ MISTAKES = {
         "softmax(z)\n        return",
         "softmax(softmax(z))\n        return",
         "that differs is outputs.",
-        ALIKE,
+        FIRST,
         "does your network end with softmax, and your loss apply it again?",
     ),
     "softmax twice in predict": (
@@ -200,7 +202,7 @@ MISTAKES = {
         "e.sum(axis=1, keepdims=True)",
         "e.sum(axis=0)",
         "that differs is outputs.",
-        ALIKE,
+        FIRST,
         "does your softmax sum over the examples rather than over the outputs?",
     ),
     "no velocity": (MOMENTUM, "v[...] =", "v =", "differ from step 2 on", SAME, "do you keep the velocity"),
@@ -358,7 +360,7 @@ def test_a_mistake_of_a_training_that_has_code_of_its_own_is_named_though_gradie
     outcome = inspected(name, dataset, recipe)
     sentences = reading(outcome)
     assert "gradient" not in sentences[0]
-    assert sentences[1].startswith(SAME), sentences
+    assert sentences[1].startswith(IN_TRAINING_ALONE), sentences
     assert question in sentences[-1]
 
 
@@ -371,17 +373,141 @@ def test_a_mistake_that_computes_exactly_this_is_the_only_one_that_is_named(tmp_
     ]
 
 
-def test_of_two_mistakes_that_compute_the_same_both_are_named(tmp_path: Path, dataset: str) -> None:
+def test_of_two_mistakes_that_compute_the_same_on_a_recipe_another_one_tells_which_it_is(
+    tmp_path: Path, dataset: str
+) -> None:
     # with a learning rate of 0.5, twice the decay is what is left where it is not multiplied by the rate
     outcome = inspected(write_mine(tmp_path, "weight_decay * w", "weight_decay * 2 * w"), dataset, DECAY)
-    _, mistakes, questions = reading(outcome)
+    _, mistakes, _ = reading(outcome)
+    assert mistakes == f"{SAME}weight decay is the derivative of λ w² instead of ½ λ w²."
+
+
+def test_of_two_mistakes_that_no_recipe_of_its_sizes_tells_apart_both_are_named_with_what_does(
+    tmp_path: Path, dataset: str
+) -> None:
+    fixed = "self.recipe = recipe.replace(learning_rate=0.5, weight_decay=0.05)"
+    name = write_mine(tmp_path, "weight_decay * w", "weight_decay * 2 * w")
+    source = (tmp_path / "mine.py").read_text().replace("self.recipe = recipe", fixed)
+    (tmp_path / "mine.py").write_text(
+        source.replace("recipe.learning_rate", "0.5").replace(
+            "self.rate, _ = self.recipe.rates(self.epoch)", "self.rate = 0.5"
+        )
+    )
+    _, mistakes, apart, questions = reading(inspected(name, dataset, DECAY))
     first, second = "weight decay is the derivative of λ w² instead of ½ λ w²", "weight decay is not multiplied by the"
     assert mistakes == f"{SAME}{first}; or {second} learning rate."
+    assert apart == "To tell these apart, compare with --learning-rate 0.167."
     asked = (
         "Question: is your penalty λ w² rather than ½ λ w²?",
         "Or: is your weight decay multiplied by the learning rate?",
     )
     assert questions == " ".join(asked)
+
+
+TWO_MISTAKES = {
+    "gradient and loss": (
+        ((" / len(t)", ""), ("return total / len(order)", "return total")),
+        "the gradient is the sum over the batch instead of the mean",
+        "the loss is summed over the examples instead of averaged",
+    ),
+    "gradient and batches": (
+        ((DERIVATIVE, ""), ("range(0, len(order), size)", "range(0, len(order) - size + 1, size)")),
+        "the derivative of the hidden activation is missing",
+        "a short last batch is dropped",
+    ),
+    "outputs and gradient": (
+        (("return self.forward(x)[-1]", "return softmax(self.forward(x)[-1])"), (DERIVATIVE, "")),
+        "softmax is applied twice in predict",
+        "the derivative of the hidden activation is missing",
+    ),
+}
+"""Code and its replacement, twice, and what is wrong, first and then."""
+
+
+@pytest.mark.parametrize(("edits", "first", "then"), TWO_MISTAKES.values(), ids=TWO_MISTAKES)
+def test_the_second_of_two_mistakes_is_named_after_the_first(
+    tmp_path: Path, dataset: str, edits: tuple[tuple[str, str], ...], first: str, then: str
+) -> None:
+    name = write_mine(tmp_path)
+    source = (tmp_path / "mine.py").read_text()
+    for old, new in edits:
+        assert old in source
+        source = source.replace(old, new)
+    (tmp_path / "mine.py").write_text(source)
+    sentences = reading(inspected(name, dataset, SOFTMAX))
+    assert sentences[1:3] == [f"{FIRST}{first}.", f"With that mended, what remains is: {then}."]
+    assert sentences[3].startswith("Question: ")
+    assert " Or: " in sentences[3]
+
+
+def test_a_second_mistake_that_nobody_knows_is_said_to_remain(tmp_path: Path, dataset: str) -> None:
+    name = write_mine(tmp_path, DERIVATIVE, "")
+    source = (tmp_path / "mine.py").read_text().replace("return total / len(order)", "return 0.7 * total / len(order)")
+    (tmp_path / "mine.py").write_text(source)
+    sentences = reading(inspected(name, dataset, SOFTMAX))
+    assert sentences[1] == f"{FIRST}the derivative of the hidden activation is missing."
+    assert sentences[2] == "With that mended, this remains, and has no known cause: loss × 0.7."
+
+
+def test_a_value_that_is_not_that_of_the_recipe_is_named(tmp_path: Path, dataset: str) -> None:
+    name = write_mine(tmp_path, "self.rate, _ = self.recipe.rates(self.epoch)", "self.rate = 0.3")
+    assert reading(inspected(name, dataset, SOFTMAX))[1:] == [
+        f"{SAME}the learning rate is 0.3, whatever the recipe says.",
+        "Question: is your learning rate 0.3?",
+    ]
+    name = write_mine(tmp_path, "self.recipe.batch_size or len(order)", "20")
+    assert reading(inspected(name, dataset, SOFTMAX))[1:] == [
+        f"{SAME}a batch has 20 examples, whatever the recipe says.",
+        "Question: is your batch size 20?",
+    ]
+
+
+def test_no_mistake_in_the_gradient_is_asked_about_where_the_gradient_is_right(tmp_path: Path, dataset: str) -> None:
+    name = write_mine(tmp_path, "w += v", "w += v * (1 + 0.3 * (w.ndim == 1))")
+    sentences = reading(inspected(name, dataset, SOFTMAX))
+    assert sentences[0] == "What differs: first update of the biases × 1.3; loss."
+    assert "the gradient of the biases" not in " ".join(sentences[1:])
+
+
+OVERFLOWS = {
+    "no maximum": ("np.exp(z - z.max(axis=1, keepdims=True))", "np.exp(z)", "subtract the largest z of each example?"),
+    "maximum of the batch": (
+        "np.exp(z - z.max(axis=1, keepdims=True))",
+        "np.exp(z - z.max())",
+        "subtract the largest z of each example, and not that of the batch?",
+    ),
+}
+
+
+@pytest.mark.parametrize(("old", "new", "question"), OVERFLOWS.values(), ids=OVERFLOWS)
+def test_a_softmax_that_overflows_is_equal_with_a_warning(
+    tmp_path: Path, dataset: str, old: str, new: str, question: str
+) -> None:
+    outcome = inspected(write_mine(tmp_path, old, new), dataset, SOFTMAX)
+    assert outcome["equal"]
+    (warning,) = outcome["overflows"]
+    assert warning.startswith("outputs are not finite where pre-activations of the output layer are large")
+    assert warning.endswith(question)
+    assert inspected(write_mine(tmp_path), dataset, SOFTMAX)["overflows"] == ()
+
+
+def test_a_hidden_activation_that_overflows_is_named_with_its_layer(tmp_path: Path, dataset: str) -> None:
+    naive = "z = y[-1] @ W + b\n            z = np.exp(z) * z / np.exp(z)"
+    outcome = inspected(write_mine(tmp_path, "z = y[-1] @ W + b", naive), dataset, SOFTMAX)
+    layers = [
+        warning.partition("pre-activations of ")[2].partition(" are large")[0] for warning in outcome["overflows"]
+    ]
+    assert layers == ["hidden layer 1", "hidden layer 2", "the output layer"]
+
+
+def test_gradients_that_differ_when_they_are_computed_again_are_named(tmp_path: Path, dataset: str) -> None:
+    name = write_mine(tmp_path, "self.epoch = 0", "self.epoch, self.times = 0, 0")
+    source = (tmp_path / "mine.py").read_text()
+    again = "self.times += 1\n        return self.backward(self.forward(x), t * self.times)"
+    (tmp_path / "mine.py").write_text(source.replace("return self.backward(self.forward(x), t)", again))
+    outcome = inspected(name, dataset, SOFTMAX)
+    assert outcome["protocol"].startswith("gradients returns another layer 1 weight when it is called again")
+    assert "did you forget to reset the gradients to 0" in " ".join(reading(outcome))
 
 
 def test_a_mistake_that_nobody_knows_is_described(tmp_path: Path, dataset: str) -> None:

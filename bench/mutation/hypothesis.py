@@ -1,0 +1,144 @@
+"""What an implementation may compute instead of its recipe: a known mistake, a convention, or another value."""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from backprop_bench.bench.mutation.edit import Edit, Mutation
+from backprop_bench.bench.mutation.mistakes_in_training import PROTOCOL
+from backprop_bench.bench.mutation.mutant import make_trainer
+from backprop_bench.bench.mutation.mutations import MISTAKES
+from backprop_bench.data import Parameters, Recipe, Trainer
+
+BATCH_SIZES = (
+    2,
+    3,
+    4,
+    5,
+    6,
+    8,
+    10,
+    12,
+    16,
+    20,
+    24,
+    25,
+    30,
+    32,
+    40,
+    48,
+    50,
+    60,
+    64,
+    80,
+    96,
+    100,
+    120,
+    128,
+    150,
+    200,
+    256,
+)
+"""Sizes that are tried instead of the recipe's; 1 and all examples are known mistakes."""
+
+Build = Callable[[Recipe, Parameters], Trainer]
+"""A class of trainers, or a function that makes one."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Hypothesis:
+    """Something that may be different.
+
+    Attributes
+    ----------
+    name
+        What is different, in one sentence.
+    question
+        To somebody whose network differs in this way.
+    edits
+        The change of the source of the NumPy version.
+    fields
+        Recipe ↦ the fields of it that are different.
+    convention
+        Whether it is right for another recipe, that with these fields, rather than a mistake.
+    """
+
+    name: str
+    question: str
+    edits: tuple[Edit, ...] = ()
+    fields: Callable[[Recipe], Mapping[str, Any]] = lambda recipe: {}  # noqa: ARG005
+    convention: bool = False
+
+
+def trainer_of(hypotheses: Iterable[Hypothesis]) -> Build:
+    """Return what trains as the NumPy version would if all of these were so.
+
+    Raises
+    ------
+    StaleEditError
+        Where two of them change the same code.
+    """
+    several = tuple(hypotheses)
+    trainer = _mutant(tuple(edit for each in several for edit in each.edits))
+
+    def build(recipe: Recipe, parameters: Parameters) -> Trainer:
+        for each in several:
+            recipe = recipe.replace(**each.fields(recipe))
+        return trainer(recipe, parameters)
+
+    return build
+
+
+@functools.cache
+def _mutant(edits: tuple[Edit, ...]) -> type[Trainer]:
+    return make_trainer(edits)
+
+
+def hypotheses(recipe: Recipe, factor: float | None) -> Iterator[Hypothesis]:
+    """Yield all that is tried on a recipe: conventions, known mistakes, other values of its fields.
+
+    Parameters
+    ----------
+    factor
+        By which the first weight update differs from the right one, where that is the same for all weights.
+    """
+    yield from map(_of_mutation, known_mistakes())
+    for size in BATCH_SIZES:
+        if size != recipe.batch_size:
+            yield _of_batch_size(size)
+    if factor is not None:
+        yield from _of_factor(recipe, factor)
+
+
+def known_mistakes() -> Iterator[Mutation]:
+    """Yield the mistakes in what is computed: those that break the protocol are found before."""
+    return (mutation for mutation in MISTAKES if mutation not in PROTOCOL and not mutation.changes_data)
+
+
+@functools.cache
+def _of_mutation(mutation: Mutation) -> Hypothesis:
+    return Hypothesis(mutation.name, mutation.hint, mutation.edits)
+
+
+@functools.cache
+def _of_batch_size(size: int) -> Hypothesis:
+    return Hypothesis(
+        f"a batch has {size} examples, whatever the recipe says",
+        f"is your batch size {size}?",
+        fields=lambda recipe: {"batch_size": size},  # noqa: ARG005
+    )
+
+
+def _of_factor(recipe: Recipe, factor: float) -> Iterator[Hypothesis]:
+    rate = recipe.learning_rate * factor
+    yield Hypothesis(
+        f"the learning rate is {rate:.4g}, whatever the recipe says",
+        f"is your learning rate {rate:.4g}?",
+        fields=lambda recipe: {"learning_rate": rate},  # noqa: ARG005
+    )
+    yield Hypothesis(
+        f"the weight update is {factor:.4g} × as large as it should be",
+        f"do you multiply the gradient or the learning rate by {factor:.4g}?",
+        fields=lambda recipe: {"learning_rate": recipe.learning_rate * factor},
+    )
