@@ -1,5 +1,6 @@
 """What every implementation is given, identically: dataset, recipe, initial weights, batch order."""
 
+from backprop_bench.data.conventions import CONVENTIONS, Convention, conventions_for
 from backprop_bench.data.dataset import (
     Dataset,
     Examples,
@@ -13,6 +14,7 @@ from backprop_bench.data.dataset import (
 from backprop_bench.data.errors import InputError, InvalidRecipe, UnsupportedRecipe
 from backprop_bench.data.family_trees import RELATIONS, FamilyTree, load_family_trees
 from backprop_bench.data.load import load_dataset
+from backprop_bench.data.named_recipes import ARTICLE_SCRATCH, ARTICLE_TORCH, RECIPES, SHARED, named_recipe
 from backprop_bench.data.parameters import (
     Floats,
     Layer,
@@ -24,17 +26,7 @@ from backprop_bench.data.parameters import (
     initial_parameters,
 )
 from backprop_bench.data.published import PATTERNS, Patterns, load_patterns
-from backprop_bench.data.recipe import (
-    ARTICLE_SCRATCH,
-    ARTICLE_TORCH,
-    CHOICES,
-    RECIPES,
-    SHARED,
-    Recipe,
-    Recipe1986,
-    check_plain,
-    named_recipe,
-)
+from backprop_bench.data.recipe import CHOICES, ExtendedRecipe, Recipe, check_plain
 from backprop_bench.data.sources import class_names
 from backprop_bench.data.trainer import DividesSteps, StepParts, Trace, Traces, Trainer
 
@@ -42,13 +34,16 @@ __all__ = [
     "ARTICLE_SCRATCH",
     "ARTICLE_TORCH",
     "CHOICES",
+    "CONVENTIONS",
     "PATTERNS",
     "RECIPES",
     "RELATIONS",
     "SHARED",
+    "Convention",
     "Dataset",
     "DividesSteps",
     "Examples",
+    "ExtendedRecipe",
     "FamilyTree",
     "Floats",
     "InputError",
@@ -59,7 +54,6 @@ __all__ = [
     "Parameters",
     "Patterns",
     "Recipe",
-    "Recipe1986",
     "StepParts",
     "Trace",
     "Traces",
@@ -71,6 +65,7 @@ __all__ = [
     "check_plain",
     "class_names",
     "connections",
+    "conventions_for",
     "copy_parameters",
     "evaluation_examples",
     "fit_recipe",

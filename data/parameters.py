@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from backprop_bench.data.recipe import Recipe, Recipe1986
+from backprop_bench.data.recipe import ExtendedRecipe, Recipe
 
 Floats = npt.NDArray[np.floating[Any]]
 Order = npt.NDArray[np.int64]
@@ -90,7 +90,7 @@ def connections(recipe: Recipe) -> Floats | None:
     Floats
         [D, J], 1 where there is a weight and 0 elsewhere, in the recipe's dtype.
     """
-    if not isinstance(recipe, Recipe1986) or not recipe.first_layer_blocks:
+    if not isinstance(recipe, ExtendedRecipe) or not recipe.first_layer_blocks:
         return None
     connected = np.zeros(recipe.layer_sizes[:2], recipe.dtype)
     first_input = first_unit = 0

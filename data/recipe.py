@@ -39,8 +39,8 @@ Dtype = Literal["float32", "float64"]
 class Recipe:
     """What every implementation is to compute, as far as rounding lets it.
 
-    :class:`data.Recipe1986` adds what only the experiments of 1986 need. A recipe is valid or does not exist:
-    the constructor raises :class:`data.InvalidRecipe`.
+    :class:`data.ExtendedRecipe` adds what experiments of 1986 need, and conventions that others follow. A recipe is
+    valid or does not exist: the constructor raises :class:`data.InvalidRecipe`.
 
     Attributes
     ----------
@@ -145,22 +145,22 @@ class Recipe:
         Returns
         -------
         Recipe
-            A :class:`data.Recipe1986` where a field of that class is not its default.
+            A :class:`data.ExtendedRecipe` where a field of that class is not its default.
 
         Raises
         ------
         InvalidRecipe
             For a field that does not exist or has an impossible value.
         """
-        known = [field.name for field in dataclasses.fields(Recipe1986)]
+        known = [field.name for field in dataclasses.fields(ExtendedRecipe)]
         unknown = sorted(set(fields) - set(known))
         if unknown:
             raise InvalidRecipe(f"recipe has no field {unknown[0]!r}; its fields are {', '.join(known)}")
         values: dict[str, Any] = {name: _to_tuples(value) for name, value in fields.items()}
         plain = {field.name for field in dataclasses.fields(Recipe)}
-        if values.keys() <= plain or not Recipe1986(**values).additions:
+        if values.keys() <= plain or not ExtendedRecipe(**values).additions:
             return Recipe(**{name: value for name, value in values.items() if name in plain})
-        return Recipe1986(**values)
+        return ExtendedRecipe(**values)
 
     @property
     def weight_shapes(self) -> tuple[tuple[int, int], ...]:
@@ -172,16 +172,17 @@ class Recipe:
         """Number of weights and biases."""
         return sum((fan_in + self.bias) * fan_out for fan_in, fan_out in self.weight_shapes)
 
-    def rates(self, epoch: int) -> tuple[float, float]:  # noqa: ARG002 (a recipe of 1986 has a schedule)
+    def rates(self, epoch: int) -> tuple[float, float]:  # noqa: ARG002 (an extended recipe has a schedule)
         """Return learning rate ε and momentum α of an epoch, which is counted from 0."""
         return self.learning_rate, self.momentum
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Recipe1986(Recipe):
-    """A recipe with fields that only the experiments of 1986 need; their defaults change nothing.
+class ExtendedRecipe(Recipe):
+    """A recipe with what experiments of 1986 need, and conventions that others follow; the defaults change nothing.
 
-    :meth:`Recipe.from_dict` and :meth:`Recipe.replace` return this class where one of them is not its default.
+    :meth:`Recipe.from_dict` and :meth:`Recipe.replace` return this class where one of its fields is not its default.
+    `scratch-numpy` and `torch-eager` support them all; the other implementations refuse them by field.
 
     Attributes
     ----------
@@ -197,6 +198,11 @@ class Recipe1986(Recipe):
     error_dead_zone
         (low, high): the error of an output is 0 where its target is off and it is below ``low``, and where its target
         is on and it is above ``high``. ``None`` for no dead zone.
+    half
+        Whether ``squared_error`` has its ½.
+    mean_over_outputs
+        Whether the loss of an example is the mean over its outputs rather than their sum. With reduction ``mean``,
+        ``squared_error`` without the ½ is then ``nn.MSELoss``, and ``cross_entropy`` after sigmoid ``nn.BCELoss``.
     """
 
     skip_connection: bool = False
@@ -204,10 +210,13 @@ class Recipe1986(Recipe):
     schedule: tuple[tuple[int, float, float], ...] = ()
     multiplicative_decay: float = 0.0
     error_dead_zone: tuple[float, float] | None = None
+    half: bool = True
+    mean_over_outputs: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_bool("skip_connection", self.skip_connection)
+        for name in ("skip_connection", "half", "mean_over_outputs"):
+            check_bool(name, getattr(self, name))
         check_number(
             "multiplicative_decay", self.multiplicative_decay, "a number in [0, 1)", lambda value: 0 <= value < 1
         )
@@ -216,13 +225,20 @@ class Recipe1986(Recipe):
         _check_dead_zone(self)
         if self.skip_connection and len(self.layer_sizes) < 3:
             raise refuse("skip_connection", True, "False without a hidden layer, for there is nothing to skip")
+        if not self.half and self.loss != "squared_error":
+            raise refuse("half", False, f"True with loss {self.loss!r}")
 
     @classmethod
-    def of(cls, recipe: Recipe) -> "Recipe1986":
+    def of(cls, recipe: Recipe) -> "ExtendedRecipe":
         """Return the same recipe with all fields of this class: of a plain one they are the defaults."""
         if isinstance(recipe, cls):
             return recipe
         return cls(**{field.name: getattr(recipe, field.name) for field in dataclasses.fields(recipe)})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields of a plain recipe and the additions, as plain values that JSON can hold."""
+        plain = {field.name: getattr(self, field.name) for field in dataclasses.fields(Recipe)}
+        return {name: _to_lists(value) for name, value in {**plain, **self.additions}.items()}
 
     @property
     def additions(self) -> dict[str, Any]:
@@ -253,8 +269,8 @@ class Recipe1986(Recipe):
 
 
 def check_plain(implementation: str, recipe: Recipe) -> None:
-    """Raise `UnsupportedRecipe` for a `Recipe1986` that is no plain recipe."""
-    for field in Recipe1986.of(recipe).additions:
+    """Raise `UnsupportedRecipe` for a `ExtendedRecipe` that is no plain recipe."""
+    for field in ExtendedRecipe.of(recipe).additions:
         raise UnsupportedRecipe(implementation, field, "only scratch-numpy and torch-eager support it")
 
 
@@ -309,7 +325,7 @@ def _check_combinations(recipe: Recipe) -> None:
         raise refuse("momentum", recipe.momentum, f"0 with optimizer {recipe.optimizer!r}")
 
 
-def _check_blocks(recipe: Recipe1986) -> None:
+def _check_blocks(recipe: ExtendedRecipe) -> None:
     blocks, sizes = recipe.first_layer_blocks, recipe.layer_sizes
     if blocks == ():
         return
@@ -324,7 +340,7 @@ def _check_blocks(recipe: Recipe1986) -> None:
         raise refuse("first_layer_blocks", blocks, expected)
 
 
-def _check_schedule(recipe: Recipe1986) -> None:
+def _check_schedule(recipe: ExtendedRecipe) -> None:
     expected = (
         "(epoch, learning rate, momentum) in the order of the epochs, the first of them 1 or above, rates above 0, "
         "momenta in [0, 1)"
@@ -341,55 +357,10 @@ def _check_schedule(recipe: Recipe1986) -> None:
         last = epoch
 
 
-def _check_dead_zone(recipe: Recipe1986) -> None:
+def _check_dead_zone(recipe: ExtendedRecipe) -> None:
     zone = recipe.error_dead_zone
     if zone is None:
         return
     check_range("error_dead_zone", zone)
     if recipe.loss != "squared_error":
         raise refuse("error_dead_zone", zone, f"None with loss {recipe.loss!r}, whose error is never 0")
-
-
-SHARED = Recipe()
-"""The recipe on which every implementation is timed: 784-128-10, batches of 64, float32.
-
-The learning rate was chosen among 0.3, 0.5, 1 and 2 by the accuracy on 10,000 training examples held out:
-``backprop-bench train scratch-numpy --hold-out 10000 --learning-rate 1``.
-"""
-
-ARTICLE_SCRATCH = Recipe(
-    layer_sizes=(784, 200, 10),
-    output_activation="sigmoid",
-    loss="squared_error",
-    reduction="sum",
-    bias=False,
-    batch_size=1,
-    learning_rate=0.1,
-    initialization="lecun_normal",
-    dtype="float64",
-    shuffle=False,
-    input_range=(0.01, 1.0),
-    target_range=(0.01, 0.99),
-)
-"""The article's hand-written network. The article prints no settings; its network is that of Rashid's *Make Your Own
-Neural Network*, so these are Rashid's."""
-
-ARTICLE_TORCH = Recipe(layer_sizes=(784, 200, 10))
-"""The article's PyTorch network: cross-entropy, mini-batches of 64.
-
-The article prints no settings. The sizes are those of its other network, the initial weights are PyTorch's own, and
-the learning rate was chosen among 0.1, 0.3, 0.5, 1 and 2 by the accuracy on 10,000 training examples held out.
-"""
-
-RECIPES: dict[str, Recipe] = {
-    "shared": SHARED,
-    "article-scratch": ARTICLE_SCRATCH,
-    "article-torch": ARTICLE_TORCH,
-}
-
-
-def named_recipe(name: str) -> Recipe:
-    """Return a named recipe; raises `InvalidRecipe` for an unknown name."""
-    if name not in RECIPES:
-        raise InvalidRecipe(f"no recipe is named {name!r}; the named ones are {', '.join(RECIPES)}")
-    return RECIPES[name]

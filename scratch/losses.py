@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from backprop_bench.data import Floats, Recipe, Recipe1986
+from backprop_bench.data import ExtendedRecipe, Floats, Recipe
 from backprop_bench.scratch.activations import DERIVATIVES
 
 Errors = Callable[[Floats, Floats], Floats]
@@ -24,7 +24,7 @@ def difference(y: Floats, t: Floats) -> Floats:
 
 def errors_of(recipe: Recipe) -> Errors:
     """Return the function that gives the errors of the outputs, those in the recipe's error dead zone as 0."""
-    if not isinstance(recipe, Recipe1986) or recipe.error_dead_zone is None:
+    if not isinstance(recipe, ExtendedRecipe) or recipe.error_dead_zone is None:
         return difference
     low, high = recipe.error_dead_zone
     middle = sum(recipe.target_range) / 2
@@ -73,8 +73,36 @@ def derivative_of_squared_error(output_activation: str, errors: Errors) -> LossD
     return dy_and_dz
 
 
+def scale_of(recipe: Recipe) -> float:
+    """Return by how much a convention of the recipe multiplies the loss, 1 without one."""
+    if not isinstance(recipe, ExtendedRecipe):
+        return 1.0
+    scale = 1.0 if recipe.half else 2.0  # (32)
+    return scale / recipe.layer_sizes[-1] if recipe.mean_over_outputs else scale  # (33)
+
+
+def scaled(scale: float, loss: LossFunction, derivative: LossDerivative) -> tuple[LossFunction, LossDerivative]:
+    """Return the functions that give this many times the loss, and its derivatives."""
+
+    def scaled_loss(z: Floats, y: Floats, t: Floats) -> float:
+        return scale * loss(z, y, t)  # (32) (33)
+
+    def dy_and_dz(y: Floats, t: Floats) -> tuple[Floats | None, Floats]:
+        dy, dz = derivative(y, t)
+        return None if dy is None else scale * dy, scale * dz  # (32) (33)
+
+    return scaled_loss, dy_and_dz
+
+
 def loss_of(recipe: Recipe) -> tuple[LossFunction, LossDerivative]:
     """Return the recipe's loss and its derivative with respect to the pre-activation of the output units."""
+    scale = scale_of(recipe)
+    if scale != 1:
+        return scaled(scale, *_unscaled(recipe))
+    return _unscaled(recipe)
+
+
+def _unscaled(recipe: Recipe) -> tuple[LossFunction, LossDerivative]:
     if recipe.loss == "squared_error":
         errors = errors_of(recipe)
         return squared_error(errors), derivative_of_squared_error(recipe.output_activation, errors)

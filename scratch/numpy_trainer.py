@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 
 from backprop_bench.data import (
+    ExtendedRecipe,
     Floats,
     Layer,
     Order,
     Parameters,
     Recipe,
-    Recipe1986,
     StepParts,
     Trace,
     connections,
@@ -65,7 +65,7 @@ class NumpyTrainer:
     """A multilayer perceptron of any depth in plain NumPy, by the paper's equations."""
 
     def __init__(self, recipe: Recipe, parameters: Parameters) -> None:
-        self.recipe = Recipe1986.of(recipe)
+        self.recipe = ExtendedRecipe.of(recipe)
         self.layers = copy_parameters(parameters)
         self.connected = connections(recipe)
         if self.connected is not None:

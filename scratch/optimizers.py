@@ -5,7 +5,7 @@ from typing import Protocol
 
 import numpy as np
 
-from backprop_bench.data import Floats, Recipe, Recipe1986
+from backprop_bench.data import ExtendedRecipe, Floats, Recipe
 
 
 class Optimizer(Protocol):
@@ -139,6 +139,6 @@ def optimizer_of(recipe: Recipe, weights: Sequence[Floats]) -> Optimizer:
     optimizer = OPTIMIZERS[recipe.optimizer](recipe, weights)
     if recipe.weight_decay:
         optimizer = WeightDecay(recipe, weights, optimizer)
-    if isinstance(recipe, Recipe1986) and recipe.multiplicative_decay:
+    if isinstance(recipe, ExtendedRecipe) and recipe.multiplicative_decay:
         optimizer = MultiplicativeDecay(recipe.multiplicative_decay, weights, optimizer)
     return optimizer

@@ -1,9 +1,13 @@
 """Recipes and examples drawn at random, for what must hold for all of them."""
 
+import contextlib
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 from hypothesis import strategies as st
 
-from backprop_bench.data import Examples, InvalidRecipe, Recipe
+from backprop_bench.data import CONVENTIONS, Examples, InvalidRecipe, Recipe
 
 LEARNING_RATES = {"sgd": 0.02, "momentum": 0.005, "rmsprop": 0.001, "adam": 0.002}
 
@@ -53,28 +57,41 @@ PAIRS = [
 ]
 
 
-EXTRAS = ("skip_connection", "first_layer_blocks", "schedule", "multiplicative_decay", "error_dead_zone")
+def _half_blocks(recipe: Recipe) -> tuple[tuple[int, int], ...]:
+    (inputs, units), both = recipe.layer_sizes[:2], (1, 1)
+    return (both, (inputs - 1, units - 1))
+
+
+def _slower(recipe: Recipe) -> tuple[tuple[int, float, float], ...]:
+    return ((1, recipe.learning_rate / 2, recipe.momentum / 2), (3, recipe.learning_rate / 5, 0.0))
+
+
+EXTRAS: tuple[Mapping[str, Any], ...] = (
+    {"skip_connection": True},
+    {"first_layer_blocks": _half_blocks},
+    {
+        "schedule": lambda recipe: (
+            (1, recipe.learning_rate / 2, recipe.momentum / 2),
+            (3, recipe.learning_rate / 5, 0.0),
+        )
+    },
+    {"multiplicative_decay": 0.01},
+    {"error_dead_zone": (0.2, 0.8)},
+    {"error_dead_zone": (0.45, 0.55)},
+    *(convention.changes for convention in CONVENTIONS),
+)
+"""Changes that extend a recipe; a value that depends on the recipe is a function of it."""
 
 
 @st.composite
-def recipes_of_1986(draw: st.DrawFn, dtype: str = "float64") -> Recipe:
-    """Draw a recipe with some of what the experiments of 1986 add to a plain network, one of it at least."""
-    recipe = draw(recipes(dtype=dtype).filter(lambda recipe: len(recipe.layer_sizes) > 2))
-    inputs, units = recipe.layer_sizes[:2]
-    changes: dict[str, object] = {}
-    wanted = draw(st.sets(st.sampled_from(list(EXTRAS)), min_size=1))
-    if "skip_connection" in wanted:
-        changes["skip_connection"] = True
-    if "first_layer_blocks" in wanted and min(inputs, units) > 1:
-        first = draw(st.integers(1, inputs - 1)), draw(st.integers(1, units - 1))
-        changes["first_layer_blocks"] = (first, (inputs - first[0], units - first[1]))
-    if "schedule" in wanted:
-        changes["schedule"] = ((1, recipe.learning_rate / 2, recipe.momentum / 2), (3, recipe.learning_rate / 5, 0.0))
-    if "multiplicative_decay" in wanted:
-        changes["multiplicative_decay"] = 0.01
-    if "error_dead_zone" in wanted and recipe.loss == "squared_error":
-        changes["error_dead_zone"] = draw(st.sampled_from([(0.2, 0.8), (0.45, 0.55)]))
-    return recipe.replace(**changes)
+def extended_recipes(draw: st.DrawFn, dtype: str = "float64") -> Recipe:
+    """Draw a recipe with some of what extends a plain one; what means nothing together is left out."""
+    recipe = draw(recipes(dtype=dtype))
+    for extra in draw(st.lists(st.sampled_from(EXTRAS), min_size=1, max_size=3)):
+        changes = {name: value(recipe) if callable(value) else value for name, value in extra.items()}
+        with contextlib.suppress(InvalidRecipe):
+            recipe = recipe.replace(**changes)
+    return recipe
 
 
 def random_examples(recipe: Recipe, n_examples: int) -> Examples:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from backprop_bench.data import Floats, Layer, Parameters, Recipe, Recipe1986
+from backprop_bench.data import ExtendedRecipe, Floats, Layer, Parameters, Recipe
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"sigmoid": nn.Sigmoid, "tanh": nn.Tanh, "relu": nn.ReLU}
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
@@ -21,7 +21,7 @@ class Perceptron(nn.Module):
 
     def __init__(self, recipe: Recipe) -> None:
         super().__init__()
-        self.recipe = Recipe1986.of(recipe)
+        self.recipe = ExtendedRecipe.of(recipe)
         self.linears = nn.ModuleList(
             nn.Linear(fan_in, fan_out, bias=recipe.bias, dtype=DTYPES[recipe.dtype])
             for fan_in, fan_out in recipe.weight_shapes
@@ -60,7 +60,7 @@ class BlockDiagonalLinear(nn.Linear):
 
     connected: Tensor
 
-    def __init__(self, recipe: Recipe1986) -> None:
+    def __init__(self, recipe: ExtendedRecipe) -> None:
         fan_in, fan_out, *_ = recipe.layer_sizes
         super().__init__(fan_in, fan_out, bias=recipe.bias, dtype=DTYPES[recipe.dtype])
         blocks = [torch.ones(units, inputs, dtype=DTYPES[recipe.dtype]) for inputs, units in recipe.first_layer_blocks]
@@ -83,7 +83,7 @@ def activate_output(recipe: Recipe, z: Tensor) -> Tensor:
 
 
 def loss_of(recipe: Recipe, z: Tensor, t: Tensor) -> Tensor:
-    """Return the loss of a batch from z [B, C] and targets t [B, C], summed over its examples or their mean.
+    """Return the loss of a batch from z [B, C] and targets t [B, C], reduced as the recipe says.
 
     The losses of PyTorch are used where it has them. Of the squared error it has the mean over examples and outputs
     without the ½ only, so that is taken as the sum, halved and, for the mean over examples, divided by B.
@@ -94,16 +94,25 @@ def loss_of(recipe: Recipe, z: Tensor, t: Tensor) -> Tensor:
         error = functional.cross_entropy(z, t, reduction="sum")
     else:
         error = functional.binary_cross_entropy_with_logits(z, t, reduction="sum")
-    return error / len(t) if recipe.reduction == "mean" else error
+    return reduce(recipe, error, t)
 
 
 def squared_error(recipe: Recipe, y: Tensor, t: Tensor) -> Tensor:
-    """Return ½ Σ (y − t)² of a batch from its output activations, summed over its examples or their mean."""
-    if isinstance(recipe, Recipe1986) and recipe.error_dead_zone is not None:
+    """Return ½ Σ (y − t)² of a batch from its output activations [B, C], reduced as the recipe says."""
+    if isinstance(recipe, ExtendedRecipe) and recipe.error_dead_zone is not None:
         low, high = recipe.error_dead_zone
         is_on = t > sum(recipe.target_range) / 2
         y = torch.where((is_on & (y > high)) | (~is_on & (y < low)), t, y)
-    error = functional.mse_loss(y, t, reduction="sum") / 2
+    error = functional.mse_loss(y, t, reduction="sum")
+    if isinstance(recipe, ExtendedRecipe) and not recipe.half:
+        return reduce(recipe, error, t)
+    return reduce(recipe, error / 2, t)
+
+
+def reduce(recipe: Recipe, error: Tensor, t: Tensor) -> Tensor:
+    """Return a loss that is summed over examples and outputs as what the recipe makes of this sum."""
+    if isinstance(recipe, ExtendedRecipe) and recipe.mean_over_outputs:
+        error = error / t.shape[1]
     return error / len(t) if recipe.reduction == "mean" else error
 
 

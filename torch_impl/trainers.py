@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 
-from backprop_bench.data import Floats, Order, Parameters, Recipe, Recipe1986, StepParts, Trace
+from backprop_bench.data import ExtendedRecipe, Floats, Order, Parameters, Recipe, StepParts, Trace
 from backprop_bench.torch_impl.model import (
     Perceptron,
     copy_gradients,
@@ -24,7 +24,7 @@ class EagerTrainer:
     """PyTorch's modules, autograd and optimizers; batches are taken from tensors by index."""
 
     def __init__(self, recipe: Recipe, parameters: Parameters) -> None:
-        self.recipe = Recipe1986.of(recipe)
+        self.recipe = ExtendedRecipe.of(recipe)
         self.model = Perceptron(recipe)
         load_parameters(self.model, parameters)
         self.optimizer = optimizer_of(recipe, self.model.parameters())

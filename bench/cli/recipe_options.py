@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from backprop_bench.data import CHOICES, RECIPES, Recipe1986
+from backprop_bench.data import CHOICES, RECIPES, ExtendedRecipe
 
 Command = Callable[..., Any]
 
@@ -100,13 +100,15 @@ _HELP: dict[str, str] = {
     "schedule": "Learning rate and momentum from an epoch on.",
     "multiplicative_decay": "Multiplicative decay: share by which every update shrinks weights and biases.",
     "error_dead_zone": "Error dead zone: an error is 0 below LOW (target 0) or above HIGH (target 1).",
+    "half": "Squared error with its ½.",
+    "mean_over_outputs": "Mean rather than sum over the outputs of an example.",
 }
 """Help of each field; a field without an entry is an error."""
 
 
 def recipe_options(command: Command) -> Command:
     """Add ``--recipe`` and an option per field to a command, which receives ``recipe`` and the fields."""
-    for field in reversed(dataclasses.fields(Recipe1986)):
+    for field in reversed(dataclasses.fields(ExtendedRecipe)):
         command = _option(field)(command)
     choice = click.Choice(list(RECIPES))
     return click.option(

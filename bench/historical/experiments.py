@@ -4,7 +4,7 @@ import dataclasses
 import itertools
 from collections.abc import Mapping
 
-from backprop_bench.data import ARTICLE_SCRATCH, Recipe, Recipe1986
+from backprop_bench.data import ARTICLE_SCRATCH, ExtendedRecipe, Recipe
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,7 +74,7 @@ AS_PUBLISHED, AVERAGED = "as published", "mean over the examples"
 
 N_PERSONS, N_PERSON_UNITS = 24, 6
 """Inputs that stand for persons, and the hidden units that only these are connected to."""
-FAMILY = Recipe1986(
+FAMILY = ExtendedRecipe(
     layer_sizes=(36, 12, 12, 6, 24),
     output_activation="sigmoid",
     loss="squared_error",
@@ -112,7 +112,7 @@ FASTER = "ε 0.05"
 
 def in_text(recipe: Recipe) -> bool:
     """Say whether a recipe is a reading of the text; of the family trees some are not."""
-    full = Recipe1986.of(recipe)
+    full = ExtendedRecipe.of(recipe)
     if not full.first_layer_blocks:
         return True
     has_decay = full.multiplicative_decay in (0.002, PER_EPOCH)

@@ -14,11 +14,11 @@ from backprop_bench.bench.core.worker.replies import Reply
 from backprop_bench.bench.historical.analysis import LEARNED
 from backprop_bench.data import (
     Examples,
+    ExtendedRecipe,
     InputError,
     Parameters,
     Patterns,
     Recipe,
-    Recipe1986,
     Trainer,
     batch_order,
     initial_parameters,
@@ -176,7 +176,7 @@ def train_in_stretches(
     InputError
         For a recipe whose updates depend on more than weights and gradient, which are lost by a restart.
     """
-    if recipe.optimizer != "sgd" or Recipe1986.of(recipe).schedule:
+    if recipe.optimizer != "sgd" or ExtendedRecipe.of(recipe).schedule:
         raise InputError(
             "only plain gradient descent can be restarted within an epoch; expected optimizer sgd without a schedule"
         )

@@ -32,7 +32,7 @@ from backprop_bench.bench.report.chart import Bar, Chart
 from backprop_bench.bench.report.drawing import Drawing
 from backprop_bench.bench.report.numbers import ABSENT, count, has_bounds, percent
 from backprop_bench.bench.report.table import Table, make_table
-from backprop_bench.data import Recipe, Recipe1986
+from backprop_bench.data import ExtendedRecipe, Recipe
 
 VERDICTS = {True: "replicated", False: "not replicated", None: ABSENT}
 AGREEMENTS = {True: "agree", False: "differ", None: ABSENT}
@@ -365,7 +365,7 @@ def _map_alt(readings: Sequence[Reading]) -> str:
 
 
 def _dead_zone_letter(recipe: Recipe) -> str:
-    if Recipe1986.of(recipe).error_dead_zone is None:
+    if ExtendedRecipe.of(recipe).error_dead_zone is None:
         return "C"
     return "A" if recipe.target_range == (0.0, 1.0) else "B"
 
@@ -375,7 +375,7 @@ def _draw_map(band: style.Band, readings: Sequence[Reading], reduction: str) -> 
         return reading.recipe.init_scale, _dead_zone_letter(reading.recipe)
 
     def column_of(reading: Reading) -> tuple[float, float]:
-        full = Recipe1986.of(reading.recipe)
+        full = ExtendedRecipe.of(reading.recipe)
         return -full.multiplicative_decay, full.schedule[0][1]
 
     rows, columns = sorted(set(map(row_of, readings))), sorted(set(map(column_of, readings)))

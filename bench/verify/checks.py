@@ -23,12 +23,12 @@ from backprop_bench.bench.verify.rounding import FUNCTION_ERROR, error_bounds, g
 from backprop_bench.data import (
     Dataset,
     Examples,
+    ExtendedRecipe,
     Floats,
     InputError,
     Layer,
     Parameters,
     Recipe,
-    Recipe1986,
     Trainer,
     UnsupportedRecipe,
     batch_order,
@@ -237,7 +237,7 @@ def _move(parameters: Parameters, place: int, index: int, by: float) -> Paramete
 
 def _crosses_kink(recipe: Recipe, parameters: Parameters, place: int, index: int, batch: Examples) -> bool:
     """Return whether a relu unit or an output of the dead zone changes sides between the outermost steps."""
-    if recipe.hidden_activation != "relu" and Recipe1986.of(recipe).error_dead_zone is None:
+    if recipe.hidden_activation != "relu" and ExtendedRecipe.of(recipe).error_dead_zone is None:
         return False
     sides = []
     for steps in (-2, 0, 2):

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from backprop_bench.bench.core.stats.tolerances import in_dead_zone
-from backprop_bench.data import Floats, Layer, Parameters, Recipe, Recipe1986, connections
+from backprop_bench.data import ExtendedRecipe, Floats, Layer, Parameters, Recipe, connections
 
 Float64s = npt.NDArray[np.float64]
 
@@ -107,13 +107,17 @@ def _times(a: _Known, b: _Known, u: float) -> _Known:
     return _Known(value, a.error * abs(b.value) + abs(a.value) * b.error + u * abs(value))
 
 
+def _scaled(a: _Known, factor: float, u: float) -> _Known:
+    return _Known(a.value * factor, (a.error + 2 * u * abs(a.value)) * factor)
+
+
 def _forward(
     recipe: Recipe, parameters: Parameters, x: Float64s, u: float
 ) -> tuple[list[_Known], list[_Known], list[_Known]]:
     """Return the pre-activations of all layers, inputs and activations, and the inputs of each layer."""
     zs, ys, feds = [], [_exact(x)], []
     for number, layer in enumerate(parameters, start=1):
-        has_skip = Recipe1986.of(recipe).skip_connection and number == len(parameters)
+        has_skip = ExtendedRecipe.of(recipe).skip_connection and number == len(parameters)
         feds.append(_beside(ys[-1], ys[0]) if has_skip else ys[-1])
         z = _product(feds[-1], _exact(layer.weight), u, terms=layer.weight.shape[0] + 2)
         if layer.bias is not None:
@@ -162,13 +166,16 @@ def _derivative(kind: str, y: _Known, u: float) -> _Known:
 def _output_derivatives(recipe: Recipe, y: _Known, t: Float64s, u: float) -> tuple[_Known, _Known]:
     """dE/dy and dE/dz of the output units; after a cross-entropy, both stand for dE/dz."""
     dy = _Known(y.value - t, y.error + u * abs(y.value - t))
-    if (zone := Recipe1986.of(recipe).error_dead_zone) is not None:  # within its error of the edge, either is right
+    if (zone := ExtendedRecipe.of(recipe).error_dead_zone) is not None:  # within its error of the edge, either is right
         edge = np.where(t > sum(recipe.target_range) / 2, zone[1], zone[0])
         ignored = in_dead_zone(recipe, y.value, t)
         error = np.where(ignored, 0.0, dy.error) + np.where(abs(y.value - edge) <= y.error, abs(dy.value), 0.0)
         dy = _Known(np.where(ignored, 0.0, dy.value), error)
+    full = ExtendedRecipe.of(recipe)
+    for factor in (1 if full.half else 2, 1 / t.shape[1] if full.mean_over_outputs else 1):
+        dy = dy if factor == 1 else _scaled(dy, factor, u)
     if recipe.reduction == "mean":
-        dy = _Known(dy.value / len(t), dy.error / len(t) + 2 * u * abs(dy.value) / len(t))
+        dy = _scaled(dy, 1 / len(t), u)
     if recipe.loss == "squared_error":
         return dy, _times(dy, _derivative(recipe.output_activation, y, u), u)
     return dy, dy

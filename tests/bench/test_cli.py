@@ -1,6 +1,7 @@
 """The command line: what a user types, and what wrong input gets."""
 
 import contextlib
+import dataclasses
 import json
 import os
 import signal
@@ -23,7 +24,7 @@ from backprop_bench.bench.core.records.run_folder import new_run_folder
 from backprop_bench.bench.micro.command import MICRO, forget_folders
 from backprop_bench.bench.selftest import plan as trials
 from backprop_bench.bench.selftest.analysis import Calibration
-from backprop_bench.data import InputError, Recipe1986, load_dataset
+from backprop_bench.data import ExtendedRecipe, InputError, load_dataset
 from tests.bench.plain import read_rows
 from tests.bench.recorded import recorded_run, write_run
 from tests.bench.refusal import refused
@@ -223,8 +224,8 @@ def test_a_folder_without_a_run_can_be_neither_resumed_nor_reported(run: Run, tm
 
 def test_every_field_of_a_recipe_is_an_option_of_train(run: Run) -> None:
     text = run("train", "--help").output
-    for name in Recipe1986().to_dict():
-        assert f"--{name.replace('_', '-')}" in text
+    for field in dataclasses.fields(ExtendedRecipe):
+        assert f"--{field.name.replace('_', '-')}" in text
 
 
 def test_list_names_what_there_is(run: Run) -> None:

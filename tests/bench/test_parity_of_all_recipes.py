@@ -13,7 +13,7 @@ from backprop_bench.bench.verify.checks import (
 from backprop_bench.data import Recipe
 from backprop_bench.scratch.numpy_trainer import NumpyTrainer
 from backprop_bench.torch_impl.trainers import EagerTrainer, LoaderTrainer
-from tests.recipes import random_examples, recipes, recipes_of_1986
+from tests.recipes import extended_recipes, random_examples, recipes
 
 N_EXAMPLES = 21  # 8 + 8 + 5: the last batch is short
 STEPS = 60
@@ -58,9 +58,9 @@ def test_gradients_from_scratch_agree_with_central_differences(recipe: Recipe) -
 
 
 @pytest.mark.slow
-@settings(max_examples=60, deadline=None)
-@given(recipes_of_1986())
-def test_both_versions_agree_on_what_the_experiments_of_1986_add(recipe: Recipe) -> None:
+@settings(max_examples=150, deadline=None)
+@given(extended_recipes())
+def test_both_versions_agree_on_what_extends_a_recipe(recipe: Recipe) -> None:
     examples = random_examples(recipe, N_EXAMPLES)
     for agreement in (
         compare_outputs(recipe, NumpyTrainer, EagerTrainer, examples),
@@ -71,8 +71,8 @@ def test_both_versions_agree_on_what_the_experiments_of_1986_add(recipe: Recipe)
         assert agreement.passed, agreement
 
 
-@settings(max_examples=30, deadline=None)
-@given(recipes_of_1986(dtype="float32"))
+@settings(max_examples=60, deadline=None)
+@given(extended_recipes(dtype="float32"))
 def test_float32_versions_of_these_stay_within_their_tolerance_too(recipe: Recipe) -> None:
     examples = random_examples(recipe, N_EXAMPLES)
     for agreement in (

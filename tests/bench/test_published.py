@@ -46,11 +46,11 @@ from backprop_bench.bench.historical.view import (
     published_table,
 )
 from backprop_bench.data import (
+    ExtendedRecipe,
     InputError,
     Layer,
     Parameters,
     Recipe,
-    Recipe1986,
     batch_order,
     initial_parameters,
     load_dataset,
@@ -283,7 +283,7 @@ def test_settings_are_those_of_the_facts() -> None:
     assert (OF_1986.learning_rate, OF_1986.momentum, OF_1986.init_scale) == (0.1, 0.9, 0.3)
     assert (NIELSEN.learning_rate, NIELSEN.batch_size, NIELSEN.epochs) == (3.0, 10, 30)
     readings = [recipe for recipe in EXPERIMENTS["family-trees-map"].variants.values() if in_text(recipe)]
-    assert all(isinstance(recipe, Recipe1986) for recipe in readings)
+    assert all(isinstance(recipe, ExtendedRecipe) for recipe in readings)
     assert {recipe.to_dict()["multiplicative_decay"] for recipe in readings} == {0.002}
     assert all(recipe.to_dict()["error_dead_zone"] for recipe in readings)
     assert len(readings) == 4 * 2 * 2 * 2

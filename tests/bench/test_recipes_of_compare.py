@@ -21,8 +21,8 @@ from backprop_bench.data import (
     ARTICLE_TORCH,
     RECIPES,
     Dataset,
+    ExtendedRecipe,
     InputError,
-    Recipe1986,
     fit_recipe,
     load_dataset,
 )
@@ -246,11 +246,11 @@ def options_of_recipes() -> set[str]:
     context = click.Context(main)
     found = main.get_command(context, "compare")
     assert found is not None
-    return {str(option.name) for option in found.params} & {field.name for field in dataclasses.fields(Recipe1986)}
+    return {str(option.name) for option in found.params} & {field.name for field in dataclasses.fields(ExtendedRecipe)}
 
 
 def test_every_field_of_a_recipe_is_an_option_of_compare() -> None:
-    fields = {field.name for field in dataclasses.fields(Recipe1986)}
+    fields = {field.name for field in dataclasses.fields(ExtendedRecipe)}
     assert options_of_recipes() == fields
     assert set(VALUES) <= fields
 

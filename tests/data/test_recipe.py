@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import math
 from typing import Any
@@ -9,10 +10,10 @@ from hypothesis import strategies as st
 from backprop_bench.data import (
     CHOICES,
     RECIPES,
+    ExtendedRecipe,
     InputError,
     InvalidRecipe,
     Recipe,
-    Recipe1986,
     UnsupportedRecipe,
     named_recipe,
 )
@@ -102,11 +103,13 @@ BAD_VALUES: dict[str, list[Any]] = {
     "schedule": [None, 0.1, ((1, 0.1),), ((0, 0.1, 0.0),), ((1, 0.0, 0.0),), ((1, 0.1, 1.0),), ((1, 0.1, 0.5),)],
     "multiplicative_decay": DECAYS,
     "error_dead_zone": [*RANGES[1:], (0.2, 0.8)],
+    "half": [*BOOLEANS, False],
+    "mean_over_outputs": BOOLEANS,
 }
 
 
 def test_every_field_has_bad_values_below() -> None:
-    assert set(BAD_VALUES) == set(Recipe1986().to_dict())
+    assert set(BAD_VALUES) == {field.name for field in dataclasses.fields(ExtendedRecipe)}
 
 
 @pytest.mark.parametrize(

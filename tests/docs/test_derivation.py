@@ -16,7 +16,7 @@ LINES = numbered_lines(read_sources())
 EQUATIONS = [int(n) for n in re.findall(r"\\qquad \((\d+)\)$", TEXT, re.MULTILINE)]
 BLOCKS = [int(n) for n in re.findall(r"<!-- code of \((\d+)\) -->", TEXT)]
 REFERENCE_FILES = {"activations.py", "losses.py", "numpy_trainer.py", "optimizers.py"}
-OF_1986 = range(27, 32)
+EXTENDED = range(27, 34)
 """What scratch-python does not do."""
 
 
@@ -34,7 +34,7 @@ def test_each_equation_is_computed_by_numpy_and_by_lists(equation: int) -> None:
     files = {line.file for line in LINES[equation]}
     assert files & REFERENCE_FILES, "no line of scratch-numpy carries it"
     by_lists = any(file.startswith("python_") for file in files)
-    assert by_lists != (equation in OF_1986), "no line of scratch-python carries it, or one where it refuses the recipe"
+    assert by_lists != (equation in EXTENDED), "no line of scratch-python carries it, or one where it refuses"
 
 
 def test_a_line_that_moved_or_lost_its_number_makes_the_derivation_stale() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from backprop_bench.data import Floats, Layer, Parameters, Recipe, Recipe1986
+from backprop_bench.data import ExtendedRecipe, Floats, Layer, Parameters, Recipe
 
 
 @dataclasses.dataclass(frozen=True)
@@ -207,7 +207,7 @@ def spreads(straight: NamedArrays, others: Sequence[NamedArrays]) -> list[float]
 
 def in_dead_zone(recipe: Recipe, y: Floats, t: Floats) -> npt.NDArray[np.bool_]:
     """Return for which outputs [B, C] the error counts as 0, because it is in the dead zone of the recipe."""
-    if not isinstance(recipe, Recipe1986) or recipe.error_dead_zone is None:
+    if not isinstance(recipe, ExtendedRecipe) or recipe.error_dead_zone is None:
         return np.zeros(y.shape, np.bool_)
     low, high = recipe.error_dead_zone
     is_on = t > sum(recipe.target_range) / 2
@@ -226,5 +226,8 @@ def loss_from_outputs(recipe: Recipe, y: Floats, t: Floats) -> float:
         terms = -t * np.log(y)
     else:
         terms = -(t * np.log(y) + (1 - t) * np.log(1 - y))
-    examples = len(t) if recipe.reduction == "mean" else 1
-    return math.fsum(terms.ravel().tolist()) / examples
+    parts = len(t) if recipe.reduction == "mean" else 1
+    full = ExtendedRecipe.of(recipe)
+    if full.mean_over_outputs:
+        parts *= t.shape[1]
+    return math.fsum(terms.ravel().tolist()) * (1 if full.half else 2) / parts

@@ -1,4 +1,4 @@
-"""What the experiments of 1986 add to a recipe: the impossible is refused by field, and who cannot do it says so."""
+"""What extends a recipe: the impossible is refused by field, and who cannot do it says so."""
 
 from typing import Any
 
@@ -7,9 +7,9 @@ import pytest
 
 from backprop_bench.bench.core.implementations import IMPLEMENTATIONS
 from backprop_bench.data import (
+    ExtendedRecipe,
     InvalidRecipe,
     Recipe,
-    Recipe1986,
     UnsupportedRecipe,
     check_plain,
     connections,
@@ -25,7 +25,10 @@ FIELDS: dict[str, Any] = {
     "schedule": ((2, 0.1, 0.9),),
     "multiplicative_decay": 0.1,
     "error_dead_zone": (0.2, 0.8),
+    "half": False,
+    "mean_over_outputs": True,
 }
+NEEDS_SQUARED_ERROR = ("error_dead_zone", "half")
 
 
 @pytest.mark.parametrize(
@@ -58,6 +61,7 @@ FIELDS: dict[str, Any] = {
             "skip_connection is True, expected False without a hidden layer",
         ),
         ({"skip_connection": 1}, "skip_connection is 1, expected True or False"),
+        ({"half": False, "loss": "cross_entropy"}, "half is False, expected True with loss 'cross_entropy'"),
     ],
 )
 def test_what_is_impossible_is_refused_by_field(changes: dict[str, Any], words: str) -> None:
@@ -66,18 +70,18 @@ def test_what_is_impossible_is_refused_by_field(changes: dict[str, Any], words: 
 
 
 @pytest.mark.parametrize("field", FIELDS)
-def test_a_field_of_1986_makes_the_subclass_and_its_default_a_plain_recipe(field: str) -> None:
+def test_a_field_makes_the_subclass_and_its_default_a_plain_recipe(field: str) -> None:
     extended = NETWORK.replace(**{field: FIELDS[field]})
-    assert isinstance(extended, Recipe1986)
+    assert isinstance(extended, ExtendedRecipe)
     assert extended.additions == {field: FIELDS[field]}
-    plain = extended.replace(**{field: getattr(Recipe1986(), field)})
+    plain = extended.replace(**{field: getattr(ExtendedRecipe(), field)})
     assert type(plain) is Recipe
     assert plain == NETWORK
     assert field not in plain.to_dict()
 
 
 def test_a_plain_recipe_has_no_additions() -> None:
-    full = Recipe1986.of(NETWORK)
+    full = ExtendedRecipe.of(NETWORK)
     assert full.additions == {}
     assert full.weight_shapes == NETWORK.weight_shapes
     assert full.n_parameters == NETWORK.n_parameters
@@ -88,7 +92,7 @@ def test_a_plain_recipe_has_no_additions() -> None:
 @pytest.mark.parametrize("field", FIELDS)
 def test_who_supports_plain_recipes_only_names_the_field(field: str) -> None:
     check_plain("mine", NETWORK)
-    check_plain("mine", Recipe1986.of(NETWORK))
+    check_plain("mine", ExtendedRecipe.of(NETWORK))
     with pytest.raises(UnsupportedRecipe, match=f"^mine cannot do this recipe: {field}: "):
         check_plain("mine", NETWORK.replace(**{field: FIELDS[field]}))
 
@@ -137,8 +141,8 @@ def test_who_cannot_do_it_says_so_by_field(name: str, field: str) -> None:
     if name == "sklearn":
         base = base.replace(layer_sizes=(3, 4, 3), output_activation="softmax", loss="cross_entropy")
     value = ((2, 0.1, 0.0),) if field == "schedule" else FIELDS[field]
-    if name == "sklearn" and field == "error_dead_zone":
-        pytest.skip("it does no squared error, which a dead zone needs")
+    if name == "sklearn" and field in NEEDS_SQUARED_ERROR:
+        pytest.skip("it does no squared error, which the field needs")
     recipe = base.replace(**{field: value})
     make = known.load()
     if name in ("scratch-numpy", "torch-eager", "torch-fused", "torch-loader"):
