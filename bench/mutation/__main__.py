@@ -4,6 +4,8 @@ import sys
 from pathlib import Path
 
 from backprop_bench.bench.mutation.mutations import CATALOGUE, MISTAKES
+from backprop_bench.bench.mutation.planted import diagnosed
+from backprop_bench.bench.mutation.planted_mistakes import PLANTED
 from backprop_bench.bench.mutation.recipes import RECIPES
 from backprop_bench.bench.mutation.signature import describe
 from backprop_bench.bench.mutation.table import format_page
@@ -20,8 +22,9 @@ def main() -> int:
         for mutation in MISTAKES
         for name in mutation.recipes[:1]
     ]
+    named = {planted.mistake: {style: diagnosed(planted, style) for style in planted.edits} for planted in PLANTED}
     PAGE.parent.mkdir(exist_ok=True)
-    PAGE.write_text(format_page(verdicts, signatures), encoding="utf-8")
+    PAGE.write_text(format_page(verdicts, signatures, named), encoding="utf-8")
     wrong = [verdict for verdict in verdicts if not verdict.is_right]
     for verdict in wrong:
         print(_complain(verdict), file=sys.stderr)

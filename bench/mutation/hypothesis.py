@@ -9,7 +9,7 @@ from backprop_bench.bench.mutation.edit import Edit, Mutation
 from backprop_bench.bench.mutation.mistakes_in_training import PROTOCOL
 from backprop_bench.bench.mutation.mutant import make_trainer
 from backprop_bench.bench.mutation.mutations import MISTAKES
-from backprop_bench.data import Parameters, Recipe, Trainer
+from backprop_bench.data import Convention, Parameters, Recipe, Trainer, conventions_for
 
 BATCH_SIZES = (
     2,
@@ -46,7 +46,7 @@ Build = Callable[[Recipe, Parameters], Trainer]
 """A class of trainers, or a function that makes one."""
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Hypothesis:
     """Something that may be different.
 
@@ -61,14 +61,14 @@ class Hypothesis:
     fields
         Recipe ↦ the fields of it that are different.
     convention
-        Whether it is right for another recipe, that with these fields, rather than a mistake.
+        What it is where it is no mistake, but right for the recipe with these fields.
     """
 
     name: str
     question: str
     edits: tuple[Edit, ...] = ()
     fields: Callable[[Recipe], Mapping[str, Any]] = lambda recipe: {}  # noqa: ARG005
-    convention: bool = False
+    convention: Convention | None = None
 
 
 def trainer_of(hypotheses: Iterable[Hypothesis]) -> Build:
@@ -103,6 +103,8 @@ def hypotheses(recipe: Recipe, factor: float | None) -> Iterator[Hypothesis]:
     factor
         By which the first weight update differs from the right one, where that is the same for all weights.
     """
+    for convention, _ in conventions_for(recipe):
+        yield _of_convention(convention)
     yield from map(_of_mutation, known_mistakes())
     for size in BATCH_SIZES:
         if size != recipe.batch_size:
@@ -114,6 +116,15 @@ def hypotheses(recipe: Recipe, factor: float | None) -> Iterator[Hypothesis]:
 def known_mistakes() -> Iterator[Mutation]:
     """Yield the mistakes in what is computed: those that break the protocol are found before."""
     return (mutation for mutation in MISTAKES if mutation not in PROTOCOL and not mutation.changes_data)
+
+
+def _of_convention(convention: Convention) -> Hypothesis:
+    return Hypothesis(
+        f"{convention.words}, which is a convention and no mistake",
+        f"do you mean {convention.words}? Then say {convention.option}.",
+        fields=lambda recipe: convention.changes,  # noqa: ARG005
+        convention=convention,
+    )
 
 
 @functools.cache

@@ -24,7 +24,7 @@ from backprop_bench.bench.mutation.signature import (
     quantities_of,
 )
 from backprop_bench.bench.verify.protocol import check_protocol
-from backprop_bench.bench.verify.replies import Reading
+from backprop_bench.bench.verify.replies import Followed, Reading
 from backprop_bench.data import Examples, Floats, InvalidRecipe, Recipe, Trainer
 
 MAX_QUESTIONS = 3
@@ -125,10 +125,10 @@ def _reading(diagnosis: Diagnosis, differs: str, explanations: Sequence[Explanat
     selected = conventions[:1] or explanations
     first, *rest = selected[0]
     left = diagnosis.difference(selected[0]) if explained < len(STAGES) else ""
-    fields = {name: value for each in selected[0] for name, value in each.fields(diagnosis.recipe).items()}
+    followed = [each.convention for each in selected[0] if each.convention is not None and conventions and not left]
     return Reading(
         differs=differs,
-        convention=fields if conventions and not left else {},
+        conventions=tuple(Followed(each.words, dict(each.changes), each.option) for each in followed),
         mistakes=tuple(dict.fromkeys(each[0].name for each in selected)),
         then=tuple(hypothesis.name for hypothesis in rest),
         left=left,

@@ -15,6 +15,8 @@ FOLLOWS_FROM = {"later updates": ("first update",), "later outputs": ("outputs",
 """Quantities that are left out where one of these differs, because they then differ, too."""
 DIFFERENT = {"float64": 1e-10, "float32": 1e-4}
 """Difference above which quantities count as different, relative to the largest value of the array."""
+NEGLIGIBLE = 1e-3
+"""Share of the largest value of all arrays of a quantity below which an array is compared with that share."""
 CONSTANT = {"float64": 1e-6, "float32": 1e-2}
 """Relative spread below which the ratio of two arrays counts as constant; smaller values are left out."""
 
@@ -60,21 +62,28 @@ def signature_of(recipe: Recipe, actual: type[Trainer], expected: type[Trainer],
 
 def compare_quantities(recipe: Recipe, actual: Quantities, expected: Quantities, n_examples: int) -> Signature:
     """Return how two results of :func:`quantities_of` with so many examples differ."""
-    known = _known_factors(recipe, n_examples)
+    known, same = _known_factors(recipe, n_examples), _are_same(recipe, actual, expected)
     return tuple(
         Deviation(quantity, name, _factor(recipe, known, a, b))
-        for (quantity, name, a), (_, _, b) in zip(actual, expected, strict=True)
-        if not _are_same(recipe, a, b)
+        for (quantity, name, a), (_, _, b), is_same in zip(actual, expected, same, strict=True)
+        if not is_same
     )
 
 
 def are_all_same(recipe: Recipe, actual: Quantities, expected: Quantities) -> bool:
     """Return whether two results of :func:`quantities_of` do not differ."""
-    return all(_are_same(recipe, a, b) for (_, _, a), (_, _, b) in zip(actual, expected, strict=True))
+    return all(_are_same(recipe, actual, expected))
 
 
-def _are_same(recipe: Recipe, a: Floats, b: Floats) -> bool:
-    return bool(abs(a - b).max() <= DIFFERENT[recipe.dtype] * abs(b).max())
+def _are_same(recipe: Recipe, actual: Quantities, expected: Quantities) -> list[bool]:
+    """Return for each array whether it is the same; one that is 0 but for rounding is compared with the others."""
+    scales: dict[str, float] = {}
+    for quantity, _, b in expected:
+        scales[quantity] = max(scales.get(quantity, 0.0), float(abs(b).max()))
+    return [
+        bool(abs(a - b).max() <= DIFFERENT[recipe.dtype] * max(abs(b).max(), NEGLIGIBLE * scales[quantity]))
+        for (quantity, _, a), (_, _, b) in zip(actual, expected, strict=True)
+    ]
 
 
 def quantities_of(recipe: Recipe, trainer: Callable[[Recipe, Parameters], Trainer], examples: Examples) -> Quantities:

@@ -1,8 +1,9 @@
 """docs/mutations.md: the result of the verification of every mutation. Pure functions to text."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
+from backprop_bench.bench.mutation.planted import Outcome
 from backprop_bench.bench.mutation.recipes import N_EXAMPLES
 from backprop_bench.bench.mutation.verdicts import STEPS, Verdict, excess
 
@@ -51,7 +52,9 @@ _LIMITS = """
 """
 
 
-def format_page(verdicts: Sequence[Verdict], signatures: Sequence[tuple[str, str]]) -> str:
+def format_page(
+    verdicts: Sequence[Verdict], signatures: Sequence[tuple[str, str]], planted: Mapping[str, Mapping[str, Outcome]]
+) -> str:
     """Return the whole page.
 
     Parameters
@@ -60,6 +63,8 @@ def format_page(verdicts: Sequence[Verdict], signatures: Sequence[tuple[str, str
         Of every mutation and recipe.
     signatures
         What differs, and the question to somebody whose network differs in this way.
+    planted
+        By mistake and style, what the diagnosis says of it.
     """
     mistakes, harmless, unseen = (_of_kind(verdicts, kind) for kind in ("mistake", "harmless", "unseen"))
     intro = _INTRO.format(
@@ -81,11 +86,39 @@ def format_page(verdicts: Sequence[Verdict], signatures: Sequence[tuple[str, str
             "## Mistakes that verification misses\n",
             "These are wrong, and verification does not catch them:\n",
             *(f"- {verdict.mutation.name}: {verdict.mutation.hint}" for verdict in unseen),
-            "\n## Which mistake looks like this?\n",
+            _format_named(planted),
+            "## Which mistake looks like this?\n",
             _LOOK_UP,
             _format_table(["what differs", "questions to ask"], _group(signatures)) + _LIMITS,
         ]
     )
+
+
+_NAMED = """
+## Is the mistake named?
+
+The diagnosis names {first} of {all} mistakes first, and claims a wrong one in {false}.
+
+The same mistakes, planted in networks of three styles in `bench/mutation/styles/`: a row per example, a column per
+example, and one example at a time. *named* means that the first mistake that `check` names is the planted one.
+"""
+
+
+def _format_named(planted: Mapping[str, Mapping[str, Outcome]]) -> str:
+    outcomes = [outcome for by_style in planted.values() for outcome in by_style.values()]
+    styles = list(dict.fromkeys(style for by_style in planted.values() for style in by_style))
+    intro = _NAMED.format(
+        first=sum(outcome.named_first for outcome in outcomes),
+        all=len(outcomes),
+        false=sum(outcome.falsely_certain for outcome in outcomes),
+    )
+    rows = [named_row(mistake, by_style, styles) for mistake, by_style in planted.items()]
+    return intro + "\n" + _format_table(["mistake", *styles], rows)
+
+
+def named_row(mistake: str, by_style: Mapping[str, Outcome], styles: Sequence[str]) -> list[str]:
+    """Return the cells of a planted mistake: for each style, how it is named; nothing where it has no meaning."""
+    return [mistake, *(by_style[style].cell if style in by_style else ABSENT for style in styles)]
 
 
 _LOOK_UP = """The first column lists what differs from PyTorch in float64: outputs and gradient of the first batch, and

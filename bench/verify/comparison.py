@@ -7,8 +7,8 @@ from backprop_bench.bench.core.engine.progress import Progress
 from backprop_bench.bench.core.worker.client import Refusal, Worker
 from backprop_bench.bench.report.findings import Finding, Findings
 from backprop_bench.bench.verify.checks import steps_in
-from backprop_bench.bench.verify.replies import Inspection, Reading
-from backprop_bench.bench.verify.view import conclusion, parity_grid, reading
+from backprop_bench.bench.verify.replies import Followed, Inspection, Reading
+from backprop_bench.bench.verify.view import conclusion, follows, parity_grid, reading
 from backprop_bench.data import InputError, Recipe
 
 INSPECT, DIAGNOSE = "verify.handlers:inspect", "mutation.handlers:diagnose"
@@ -40,12 +40,15 @@ class Comparison:
         The likely mistakes where they are not equal.
     refusals
         Why they were not compared.
+    conventions
+        Those with which they are equal, where they are not with the recipe itself.
     """
 
     pair: Pair
     inspections: Mapping[str, Inspection]
     readings: Mapping[str, Reading]
     refusals: Mapping[str, str]
+    conventions: tuple[Followed, ...] = ()
 
     @property
     def equal(self) -> bool:
@@ -65,7 +68,7 @@ class Comparison:
             for dtype, inspection in self.inspections.items()
             if inspection.quantities
         ]
-        sentences: list[str] = []
+        sentences = [follows(self.conventions)] if self.conventions else []
         for dtype, inspection in self.inspections.items():
             sentences += [conclusion(dtype, inspection)]
             sentences += reading(self.readings[dtype]) if dtype in self.readings else []
@@ -94,17 +97,28 @@ def compare(worker: Worker, pair: Pair, recipe: Recipe, steps: int | None, progr
     inspections: dict[str, Inspection] = {}
     readings: dict[str, Reading] = {}
     refusals: dict[str, str] = {}
+    conventions: tuple[Followed, ...] = ()
+
+    def inspect(dtype: str) -> Inspection:
+        changes = {name: value for each in conventions for name, value in each.changes.items()}
+        here = {**pair.to_dict(), "recipe": recipe.replace(dtype=dtype).to_dict(), "steps": steps or steps_in(dtype)}
+        return worker.ask(INSPECT, Inspection, **here, convention=changes)
+
     with progress.stage("comparing", len(dtypes)):
         for dtype in dtypes:
-            here = recipe.replace(dtype=dtype).to_dict()
-            many = steps or steps_in(dtype)
             try:
-                inspections[dtype] = worker.ask(INSPECT, Inspection, **pair.to_dict(), recipe=here, steps=many)
+                inspections[dtype] = inspect(dtype)
                 if not inspections[dtype].equal and not any(each.questions for each in readings.values()):
+                    here = recipe.replace(dtype=dtype).to_dict()
                     readings[dtype] = worker.ask(DIAGNOSE, Reading, **pair.to_dict(), recipe=here)
+                    conventions = readings[dtype].conventions
+                    again = inspect(dtype) if conventions else inspections[dtype]
+                    if again.equal:
+                        inspections[dtype] = again
+                        del readings[dtype]
             except Refusal as refusal:
                 refusals[dtype] = str(refusal)
             progress.advance(dtype)
     if not inspections:
         raise InputError("; ".join(dict.fromkeys(refusals.values())))
-    return Comparison(pair, inspections, readings, refusals)
+    return Comparison(pair, inspections, readings, refusals, () if readings else conventions)

@@ -11,7 +11,7 @@ from backprop_bench.bench.verify.checks import SLOW_STEPS, first_batch, n_verifi
 from backprop_bench.bench.verify.protocol import check_protocol
 from backprop_bench.bench.verify.replies import Checks, Drift, Inspection
 from backprop_bench.bench.verify.stability import overflows
-from backprop_bench.data import Recipe, initial_parameters, load_dataset, training_examples
+from backprop_bench.data import Parameters, Recipe, Trainer, initial_parameters, load_dataset, training_examples
 
 
 @handler(refuses=True)
@@ -23,10 +23,25 @@ def verify(implementation: str, recipe: dict[str, Any], dataset: str, steps: int
 
 
 @handler(refuses=True)
-def inspect(implementation: str, against: str, recipe: dict[str, Any], dataset: str, steps: int) -> Inspection:
-    """Compare two implementations quantity by quantity; one that breaks the protocol is not compared further."""
+def inspect(
+    implementation: str,
+    against: str,
+    recipe: dict[str, Any],
+    dataset: str,
+    steps: int,
+    convention: dict[str, Any] | None = None,
+) -> Inspection:
+    """Compare two implementations quantity by quantity; one that breaks the protocol is not compared further.
+
+    Parameters
+    ----------
+    convention
+        Fields of the recipe that are different for all but the implementation itself, which knows of one only.
+    """
     known, selected = named_implementation(implementation), Recipe.from_dict(recipe)
     actual, expected = load_once(known), load_once(named_implementation(against))
+    if convention:
+        actual, selected = _with_recipe(actual, selected), selected.replace(**convention)
     examples = training_examples(selected, load_dataset(dataset).subset(n_verification_examples(selected)))
     batch = first_batch(selected, examples)
     protocol = check_protocol(selected, actual, batch)
@@ -45,6 +60,16 @@ def inspect(implementation: str, against: str, recipe: dict[str, Any], dataset: 
         overflows=overflows(selected, actual, batch.x),
         first_step=inspection.first_step_apart(selected, actual, expected, examples, steps) if moved else None,
     )
+
+
+def _with_recipe(trainer: type[Trainer], recipe: Recipe) -> type[Trainer]:
+    """Return a class that trains with this recipe, whatever it is told."""
+
+    class Given(trainer):  # type: ignore[misc, valid-type]  # a variable
+        def __init__(self, other: Recipe, parameters: Parameters) -> None:  # noqa: ARG002
+            super().__init__(recipe, parameters)
+
+    return Given
 
 
 @handler(refuses=True)

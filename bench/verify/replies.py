@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import msgspec
-
 from backprop_bench.bench.core.stats.tolerances import Parity
 from backprop_bench.bench.core.worker.replies import Reply
 from backprop_bench.bench.verify.inspection import Quantity
@@ -43,6 +41,14 @@ class Inspection(Reply, frozen=True, kw_only=True):
     overflows: tuple[str, ...] = ()
 
 
+class Followed(Reply, frozen=True):
+    """A convention that an implementation follows: what it is, the fields of the recipe that make it, the options."""
+
+    words: str
+    changes: dict[str, Any]
+    option: str
+
+
 class Reading(Reply, frozen=True, kw_only=True):
     """The likely cause of a difference.
 
@@ -50,8 +56,8 @@ class Reading(Reply, frozen=True, kw_only=True):
     ----------
     differs
         Which of outputs, gradient, weight updates and loss differ, and by which factor; empty for none.
-    convention
-        Fields of the recipe with which it is right; empty where there are none.
+    conventions
+        With which it is right; empty where it is not.
     mistakes
         Known mistakes, or names of conventions, that compute the same within rounding error, on another recipe as
         well: one of them is the cause, or the first of several.
@@ -70,7 +76,7 @@ class Reading(Reply, frozen=True, kw_only=True):
     """
 
     differs: str = ""
-    convention: dict[str, Any] = msgspec.field(default_factory=dict)
+    conventions: tuple[Followed, ...] = ()
     mistakes: tuple[str, ...] = ()
     then: tuple[str, ...] = ()
     left: str = ""

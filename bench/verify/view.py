@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from backprop_bench.bench.report.numbers import scientific
 from backprop_bench.bench.report.table import Table, make_table
 from backprop_bench.bench.verify.inspection import Quantity
-from backprop_bench.bench.verify.replies import Inspection, Reading
+from backprop_bench.bench.verify.replies import Followed, Inspection, Reading
 
 QUANTITIES = {
     "z": "z, pre-activation",
@@ -109,6 +109,8 @@ def _since(outcome: Inspection) -> str:
 
 def reading(diagnosis: Reading) -> list[str]:
     """Return all that differs, and the known mistakes that cause it or a similar difference."""
+    if diagnosis.conventions:
+        return [*_differs(diagnosis.differs), follows(diagnosis.conventions)]
     if diagnosis.mistakes:
         return [*_differs(diagnosis.differs), *_explained(diagnosis), f"Question: {' Or: '.join(diagnosis.questions)}"]
     if diagnosis.questions:
@@ -122,6 +124,14 @@ def reading(diagnosis: Reading) -> list[str]:
     return []
 
 
+def follows(conventions: Sequence[Followed]) -> str:
+    """Return for which convention an implementation is right, and how to say so."""
+    words = " and ".join(each.words for each in conventions)
+    options = " ".join(each.option for each in conventions)
+    fields = ", ".join(f"{name}={value!r}" for each in conventions for name, value in each.changes.items())
+    return f"It is right for {words}, which is not that of the recipe. To compare it so, say {options} ({fields})."
+
+
 def _differs(what: str) -> list[str]:
     return [f"What differs: {what}."] if what else []
 
@@ -130,8 +140,8 @@ def _explained(diagnosis: Reading) -> list[str]:
     """Return the mistakes that compute this, what is wrong as well, and what tells two of them apart."""
     where = " in train_epoch, though gradients is right" if diagnosis.only_in_training else ""
     several = diagnosis.then or diagnosis.left
-    verb = "explains the first of it" if several else "computes exactly this"
-    sentences = [f"A known mistake {verb}{where}: {'; or '.join(diagnosis.mistakes)}."]
+    verb = "The first of it is explained by" if several else "A known mistake computes exactly this"
+    sentences = [f"{verb}{where}: {'; or '.join(diagnosis.mistakes)}."]
     if diagnosis.apart:
         sentences.append(f"To tell these apart, compare with {diagnosis.apart}.")
     if diagnosis.then:

@@ -71,7 +71,7 @@ def with_one_hidden_layer(recipe: Recipe) -> Recipe:
     return recipe.replace(layer_sizes=(16, 8, 3))
 
 
-SAME, FIRST = "A known mistake computes exactly this: ", "A known mistake explains the first of it: "
+SAME, FIRST = "A known mistake computes exactly this: ", "The first of it is explained by: "
 IN_TRAINING_ALONE = "A known mistake computes exactly this in train_epoch, though gradients is right: "
 ALIKE = "Similar known mistakes raise the question: "
 WEIGHTS, LAST = "weights of layer 1 after 40 steps", "gradient of layer 3"

@@ -11,11 +11,14 @@ from backprop_bench.bench.mutation.edit import Edit, Mutation, StaleEditError, a
 from backprop_bench.bench.mutation.harmless import HARMLESS
 from backprop_bench.bench.mutation.mutant import NETWORK, make_trainer
 from backprop_bench.bench.mutation.mutations import CATALOGUE, MISTAKES
+from backprop_bench.bench.mutation.planted import DECAY, MEAN, RELU, SOFTMAX, SQUARED, STYLES, diagnosed, plant
+from backprop_bench.bench.mutation.planted_mistakes import PLANTED
 from backprop_bench.bench.mutation.recipes import RECIPES, examples_of
 from backprop_bench.bench.mutation.signature import Deviation, describe
-from backprop_bench.bench.mutation.table import row
+from backprop_bench.bench.mutation.table import named_row, row
 from backprop_bench.bench.mutation.verdicts import excess, judge, sign
-from backprop_bench.data import initial_parameters
+from backprop_bench.bench.verify import inspection
+from backprop_bench.data import Recipe, initial_parameters
 from backprop_bench.scratch.numpy_trainer import NumpyTrainer
 
 TRIALS = [(mutation, recipe) for mutation in CATALOGUE for recipe in mutation.recipes]
@@ -121,6 +124,31 @@ def test_the_page_has_the_names_and_the_catches_of_today() -> None:
 def test_a_signature_says_what_differs_and_by_which_factor(name: str, expected: str) -> None:
     mutation = next(mutation for mutation in MISTAKES if mutation.name == name)
     assert describe(RECIPES[mutation.recipes[0]], sign(mutation, mutation.recipes[0])) == expected
+
+
+PLACES = [(planted, style) for planted in PLANTED for style in planted.edits]
+
+
+@pytest.mark.parametrize("recipe", [SOFTMAX, SQUARED, RELU, DECAY, MEAN], ids=str)
+@pytest.mark.parametrize("style", STYLES)
+def test_a_network_of_a_style_is_right_before_a_mistake_is_planted(style: str, recipe: Recipe) -> None:
+    quantities = inspection.inspect(recipe, plant(style, []), NumpyTrainer, examples_of(recipe), 12)
+    assert [quantity for quantity in quantities if not quantity.passed] == []
+
+
+@pytest.mark.slow
+def test_the_diagnosis_names_nine_of_ten_mistakes_first_in_networks_of_three_styles_and_claims_no_other() -> None:
+    outcomes = [diagnosed(planted, style) for planted, style in PLACES]
+    assert [outcome.words for outcome in outcomes if outcome.falsely_certain] == []
+    assert sum(outcome.named_first for outcome in outcomes) >= 0.9 * len(PLACES)
+
+
+@pytest.mark.slow
+def test_the_page_has_what_the_diagnosis_says_today() -> None:
+    lines = [line.strip("| ").split(" | ") for line in PAGE.read_text(encoding="utf-8").splitlines()]
+    for planted in PLANTED:
+        today = {style: diagnosed(planted, style) for style in planted.edits}
+        assert named_row(planted.mistake, today, list(STYLES)) in lines
 
 
 def test_a_signature_names_the_arrays_that_differ() -> None:

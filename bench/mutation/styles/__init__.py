@@ -1,0 +1,1 @@
+"""Networks as people write them: one hidden layer, in three styles. Mistakes are planted in their source."""
