@@ -15,6 +15,7 @@ _EXAMPLE_HIDDEN = "hidden_delta = error * self.prime(a)"
 _EXAMPLE_SUMS = "return [w / n for w in nabla_w], [b / n for b in nabla_b]"
 _EXAMPLE_2 = "nabla_w2, nabla_b2 = np.dot(delta, a.transpose()), delta"
 _EXAMPLE_1 = "nabla_w1, nabla_b1 = np.dot(hidden_delta, x.transpose()), hidden_delta"
+_EXAMPLE_LAYERS = "return tuple(Layer(w.T.copy(), b.ravel().copy()) for w, b in zip(nabla_w, nabla_b, strict=True))"
 
 
 def _second(name: str) -> str:
@@ -261,7 +262,8 @@ PLANTED = (
                     "return Layer(dW1, db1), Layer(dW2, db2)",
                     (
                         "d = self.recipe.weight_decay\n"
-                        "return Layer(dW1 + d * self.W1, db1 + d * self.b1), Layer(dW2 + d * self.W2, db2 + d * self.b2)"
+                        "dW1, db1, dW2, db2 = dW1 + d * self.W1, db1 + d * self.b1, dW2 + d * self.W2, db2 + d * self.b2\n"
+                        "return Layer(dW1, db1), Layer(dW2, db2)"
                     ),
                 ),
             ],
@@ -273,12 +275,12 @@ PLANTED = (
             ],
             "per example": [
                 (
-                    "return tuple(Layer(w.T.copy(), b.ravel().copy()) for w, b in zip(nabla_w, nabla_b, strict=True))",
+                    _EXAMPLE_LAYERS,
                     (
                         "lmbda = self.recipe.weight_decay\n"
                         "nabla_w = [nw + lmbda * w for nw, w in zip(nabla_w, self.weights, strict=True)]\n"
                         "nabla_b = [nb + lmbda * b for nb, b in zip(nabla_b, self.biases, strict=True)]\n"
-                        "return tuple(Layer(w.T.copy(), b.ravel().copy()) for w, b in zip(nabla_w, nabla_b, strict=True))"
+                        f"{_EXAMPLE_LAYERS}"
                     ),
                 ),
             ],
@@ -347,13 +349,13 @@ PLANTED = (
             "per example": [
                 ("self.recipe = recipe", "self.recipe, self.before = recipe, None"),
                 (
-                    "return tuple(Layer(w.T.copy(), b.ravel().copy()) for w, b in zip(nabla_w, nabla_b, strict=True))",
+                    _EXAMPLE_LAYERS,
                     (
                         "if self.before is not None:\n"
                         "    nabla_w = [a + b for a, b in zip(nabla_w, self.before[0], strict=True)]\n"
                         "    nabla_b = [a + b for a, b in zip(nabla_b, self.before[1], strict=True)]\n"
                         "self.before = nabla_w, nabla_b\n"
-                        "return tuple(Layer(w.T.copy(), b.ravel().copy()) for w, b in zip(nabla_w, nabla_b, strict=True))"
+                        f"{_EXAMPLE_LAYERS}"
                     ),
                 ),
             ],
