@@ -34,6 +34,7 @@ def read_difference(recipe: Recipe, actual: type[Trainer], expected: type[Traine
     """Look for the mistake that makes a trainer differ from the expected one, on two batches and a shorter one."""
     examples = _few(recipe, examples)
     hidden = () if getattr(actual, "shows_outputs", True) else ("outputs", "later outputs")
+    hidden = (*hidden, *(() if getattr(actual, "shows_loss", True) else ("loss",)))
 
     def shown(trainer: type[Trainer]) -> Quantities:
         return [item for item in quantities_of(recipe, trainer, examples) if item[0] not in hidden]

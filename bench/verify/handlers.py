@@ -41,6 +41,7 @@ def inspect(implementation: str, against: str, recipe: dict[str, Any], dataset: 
         quantities=tuple(quantities),
         traced=inspection.shows_all(actual(selected, parameters), expected(selected, parameters)),
         first_step=inspection.first_step_apart(selected, actual, expected, examples, steps) if moved else None,
+        notes=inspection.notes_on(actual),
     )
 
 

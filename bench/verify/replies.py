@@ -25,6 +25,8 @@ class Inspection(Reply, frozen=True, kw_only=True):
         Whether both show their intermediate quantities.
     first_step
         The first step after which weights differ, and which do; ``None`` where none is looked for.
+    notes
+        Sentences on what is not compared, and on what is derived.
     """
 
     equal: bool
@@ -34,6 +36,7 @@ class Inspection(Reply, frozen=True, kw_only=True):
     quantities: tuple[Quantity, ...] = ()
     traced: bool = False
     first_step: tuple[int, tuple[str, ...]] | None = None
+    notes: tuple[str, ...] = ()
 
 
 class Reading(Reply, frozen=True, kw_only=True):
