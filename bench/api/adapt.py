@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Callable, Sequence
 from typing import Any, get_args
 
-from backprop_bench.bench.api.adapted import Adapted, Batch, Method, OfFunctions, OfNetwork, Pieces, needs
+from backprop_bench.bench.api.adapted import Adapted, Batch, Method, OfFunctions, OfNetwork, Pieces, as_called, needs
 from backprop_bench.bench.api.layouts import BiasColumn, Layout, Order
 from backprop_bench.bench.api.places import Place
 from backprop_bench.data import InputError
@@ -131,7 +131,7 @@ def _of_network(pieces: Pieces) -> type:
     if needs(pieces.source) > 1:
         name = "Mine" if pieces.name == "network" else pieces.name
         raise InputError(
-            f"{pieces.name}{inspect.signature(pieces.source)} needs arguments; write lambda sizes: {name}(…) with them "
+            f"{as_called(pieces.source, pieces.name)} needs arguments; write lambda sizes: {name}(…) with them "
             "instead, where sizes are the layer sizes"
         )
     return _class(OfNetwork, pieces)

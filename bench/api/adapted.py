@@ -357,12 +357,17 @@ def rate_of(function: Callable[..., Any], train: Method, given: int) -> str | No
     try:
         _signature(function).bind(*range(given), **({} if name is None else {name: 0}))
     except TypeError:
-        called = "(pairs) or (pairs, learning_rate)" if given == 1 else "(x, t) or (x, t, learning_rate)"
+        batch = "pairs" if given == 1 else "x, t"
         raise LoadError(
-            f"{_written(train)}{_signature(function)} cannot be called with {called}; write train=lambda network, "
-            f"{called.rpartition('(')[2][:-1]}: … with such a call"
+            f"{as_called(function, _written(train))} cannot be called with ({batch}) or ({batch}, learning_rate); "
+            f"write train=lambda network, {batch}, learning_rate: network.… with what it takes"
         ) from None
     return name
+
+
+def as_called(function: Callable[..., Any], name: str) -> str:
+    """Return a function with the names of its parameters."""
+    return f"{name}({', '.join(_signature(function).parameters)})"
 
 
 def method_of(network: Any, method: Method) -> Callable[..., Any]:
