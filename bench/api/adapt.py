@@ -38,9 +38,9 @@ def adapt(
         takes the weights as a dict, and may return gradients as one, with these names or "d" before them.
     train
         Name of the method that trains on one batch, ``(x, t)`` or ``(x, t, learning_rate)``; or a function with the
-        network before these. It may return the loss of the batch, before the update. A parameter with one of the names
-        learning_rate, lr, eta and alpha gets the recipe's learning rate, also of the class; so does an attribute, but
-        for alpha.
+        network before these. It may return the loss of the batch, before the update. A parameter of the name
+        learning_rate, lr, eta or alpha gets the recipe's learning rate. So does, but for alpha, a parameter of
+        ``source``, and an attribute of the network.
     gradients
         Name of the method that returns gradients of a batch, as the function above; or a function with the network
         before these. Without it, the gradient is derived from one update of gradient descent:

@@ -27,10 +27,10 @@ from backprop_bench.scratch.numpy_trainer import NumpyTrainer
 Batch = Literal["arrays", "pairs", "single"]
 Method = str | Callable[..., Any]
 """The name of a method, or a function whose first argument is the network."""
-RATES = ("learning_rate", "learningrate", "lr", "eta", "alpha")
-"""Names of a parameter that receives the recipe's learning rate."""
-RATE_ATTRIBUTES = RATES[:-1]
-"""Attributes that receive it; alpha may well be something else there."""
+RATES = ("learning_rate", "learningrate", "lr", "eta")
+"""Names of a parameter, or an attribute, that receives the recipe's learning rate."""
+OF_TRAINING = (*RATES, "alpha")
+"""The same of a method that trains; of a network, alpha may well be something else."""
 LEAST_RATE = 0.1
 """Learning rate below which a gradient derived from one update is derived again, with a rate of 1: rounding of the
 weights is divided by it."""
@@ -82,12 +82,15 @@ class Adapted:
         Whether these are compared. That training returns no loss shows when it is first called.
     derives_gradients
         Whether the gradient is derived from a weight update.
+    takes_rate
+        Whether it takes the learning rate of the recipe; otherwise its own should be the same.
     """
 
     pieces: Pieces
     shows_outputs: bool
     shows_loss: bool = True
     derives_gradients: bool
+    takes_rate: bool = True
 
     def __init__(self, recipe: Recipe, parameters: Parameters) -> None:
         check_plain(self.pieces.name, recipe)
@@ -228,6 +231,9 @@ class OfNetwork(Adapted):
         _check_number(pieces, parameters)
         self._network = self._made(self._layers, recipe.learning_rate)
         self._train = None if pieces.train is None else self._bound(self._network, pieces.train)
+        if pieces.train is not None:
+            rates = rate_parameter(pieces.source), rate_parameter(method_of(self._network, pieces.train), OF_TRAINING)
+            type(self).takes_rate = any(rates) or bool(_rate_attributes(self._network))
 
     def parameters(self) -> Parameters:
         """Return copies of the weights."""
@@ -250,9 +256,8 @@ class OfNetwork(Adapted):
         """Make a network with these weights."""
         network = make(self.pieces.source, self._recipe.layer_sizes, rate)
         self._write(network, layers)
-        for name in RATE_ATTRIBUTES:
-            if isinstance(getattr(network, name, None), float | int):
-                setattr(network, name, rate)
+        for name in _rate_attributes(network):
+            setattr(network, name, rate)
         return network
 
     def _ready(self) -> Any:
@@ -340,9 +345,13 @@ def needs(source: Callable[..., Any]) -> int:
     return sum(each.default is each.empty and each.kind not in kinds and each.name != rate for each in parameters)
 
 
-def rate_parameter(function: Callable[..., Any]) -> str | None:
+def rate_parameter(function: Callable[..., Any], names: Sequence[str] = RATES) -> str | None:
     """Return the name of the parameter that receives the learning rate; ``None`` where there is none."""
-    return next((name for name in _signature(function).parameters if name.lower() in RATES), None)
+    return next((name for name in _signature(function).parameters if name.lower() in names), None)
+
+
+def _rate_attributes(network: Any) -> list[str]:
+    return [name for name in RATES if isinstance(getattr(network, name, None), float | int)]
 
 
 def rate_of(function: Callable[..., Any], train: Method, given: int) -> str | None:
@@ -353,7 +362,7 @@ def rate_of(function: Callable[..., Any], train: Method, given: int) -> str | No
     LoadError
         Where it takes others.
     """
-    name = rate_parameter(function)
+    name = rate_parameter(function, OF_TRAINING)
     try:
         _signature(function).bind(*range(given), **({} if name is None else {name: 0}))
     except TypeError:

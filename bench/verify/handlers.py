@@ -34,14 +34,15 @@ def inspect(implementation: str, against: str, recipe: dict[str, Any], dataset: 
     quantities = inspection.inspect(selected, actual, expected, examples, steps)
     moved = any(item.name in ("W", "b") and item.difference is not None and not item.passed for item in quantities)
     parameters = initial_parameters(selected)
+    equal = all(quantity.passed for quantity in quantities)
     return Inspection(
-        equal=all(quantity.passed for quantity in quantities),
+        equal=equal,
         steps=steps,
         steps_per_epoch=-(-len(examples.x) // (selected.batch_size or len(examples.x))),
         quantities=tuple(quantities),
         traced=inspection.shows_all(actual(selected, parameters), expected(selected, parameters)),
         first_step=inspection.first_step_apart(selected, actual, expected, examples, steps) if moved else None,
-        notes=inspection.notes_on(actual),
+        notes=inspection.notes_on(actual, equal),
     )
 
 

@@ -227,12 +227,20 @@ SINGLE: dict[str, Any] = {
 
 
 def test_a_class_that_trains_one_example_at_a_time_is_checked(dataset: str) -> None:
-    checked = bb.check(lambda sizes: OneAtATime(*sizes, learningrate=0.7), **SINGLE, **ARTICLE, dataset=dataset)
+    checked = bb.check(
+        lambda sizes: OneAtATime(sizes[0], sizes[1], sizes[2], 0.7), **SINGLE, **ARTICLE, dataset=dataset
+    )
     assert checked.ok, "its learning rate is set to that of the recipe"
-    checked = bb.check(lambda sizes: AsPrinted(*sizes, learningrate=0.7), **SINGLE, **ARTICLE, dataset=dataset)
+    checked = bb.check(lambda sizes: AsPrinted(sizes[0], sizes[1], sizes[2], 0.7), **SINGLE, **ARTICLE, dataset=dataset)
     assert checked.likely_mistake == "the error is propagated back without the derivative of the output activation"
     with pytest.raises(InputError, match="batch_size: it trains a single example at a time, so write batch_size=1"):
-        bb.check(lambda sizes: OneAtATime(*sizes, learningrate=0.7), **SINGLE, **ARTICLE, dataset=dataset, batch_size=4)
+        bb.check(
+            lambda sizes: OneAtATime(sizes[0], sizes[1], sizes[2], 0.7),
+            **SINGLE,
+            **ARTICLE,
+            dataset=dataset,
+            batch_size=4,
+        )
 
 
 # A class with a training step, biases of shape (1, n), and a loss of NumPy's
@@ -287,6 +295,27 @@ def test_a_class_with_a_training_step_is_checked(dataset: str) -> None:
     checked = bb.check(WithoutDerivative, **STEP, dataset=dataset, **SMALL)
     assert checked.likely_mistake == NO_DERIVATIVE
     assert checked.tables[0].title == "WithoutDerivative against scratch-numpy, float64"
+
+
+class OwnRate(OneAtATime):
+    """Has a learning rate of its own, under a name of its own."""
+
+    def __init__(self) -> None:
+        super().__init__(16, 8, 3, 0.25)
+        self.speed = self.lr
+        del self.lr
+
+    def train(self, inputs_list: Any, targets_list: Any) -> None:
+        self.lr = self.speed
+        super().train(inputs_list, targets_list)
+        del self.lr
+
+
+def test_a_class_with_a_learning_rate_of_its_own_is_told_to_name_it(dataset: str) -> None:
+    assert bb.check(OwnRate, **SINGLE, **ARTICLE, dataset=dataset, learning_rate=0.25).ok
+    checked = bb.check(OwnRate, **SINGLE, **ARTICLE, dataset=dataset)
+    assert not checked.ok
+    assert checked.sentences[-1].startswith("It takes no learning rate; where its own is not that of the recipe, write")
 
 
 # Other forms
@@ -460,7 +489,7 @@ class Unclear(TrainStep):
         (
             OneAtATime,
             {},
-            r"OneAtATime\(inputnodes, hiddennodes, outputnodes, learningrate\) needs arguments; write lambda sizes: OneAtATime\(…\)",
+            r"OneAtATime\(inputnodes, hiddennodes, outputnodes, learningrate\) needs arguments; write lambda sizes",
         ),
         (TrainStep, {"weights": ["W1"] * 4}, "weights names W1, which TrainStep does not have .*; it has layers, rate"),
         (TrainStep, {"weights": ["W1!"]}, r"weights names 'W1!'; expected attributes such as \"W1\""),
@@ -477,7 +506,7 @@ class Unclear(TrainStep):
         (
             Unclear,
             {},
-            r"train_step\(x, t, how\) cannot be called with \(x, t\) or \(x, t, learning_rate\); write train=lambda network",
+            r"train_step\(x, t, how\) cannot be called with \(x, t\) or \(x, t, learning_rate\); write train=l",
         ),
         (TrainStep, {"layout": "cols"}, "layout is 'cols'; expected 'rows' or 'columns' or 'torch'"),
         (TrainStep, {"bias_column": "top"}, "bias_column is 'top'; expected None or 'first' or 'last'"),
@@ -586,3 +615,11 @@ def test_an_adapted_class_is_compared_under_its_own_name(tmp_path: Path, dataset
     assert compared.failures == ()
     assert list(compared.times["implementation"]) == ["TrainStep", "scratch-numpy"]
     assert compared.times["accuracy"].nunique() == 1, "both learn the same"
+
+
+def test_what_returns_no_loss_is_not_timed_and_the_reason_is_given(tmp_path: Path, dataset: str) -> None:
+    made = bb.adapt(lambda sizes: OneAtATime(sizes[0], sizes[1], sizes[2], 0.1), **SINGLE)
+    options: dict[str, Any] = {"profile": "quick", "budget_s": 1.0, "dataset": dataset, "results": tmp_path}
+    compared = bb.compare(made, "scratch-numpy", recipe="article-scratch", layer_sizes=(16, 8, 3), **options)
+    (failure,) = compared.failures
+    assert "training returns no loss; expected it, for timed work is verified by it, too" in failure
