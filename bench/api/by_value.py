@@ -88,7 +88,10 @@ def check_class(implementation: object) -> None:
         )
     reason = lacks(implementation)
     if reason is not None:
-        raise InputError(f"{implementation.__name__} {reason}")
+        raise InputError(
+            f"{implementation.__name__} {reason}; for a class of another form write weights=[…] and train=…, see "
+            "backprop_bench.adapt"
+        )
 
 
 def _by_value(implementation: type) -> bytes:

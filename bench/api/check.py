@@ -2,20 +2,25 @@
 
 import dataclasses
 import html
+import inspect
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
-from backprop_bench.bench.api.by_value import named
-from backprop_bench.bench.api.functions import LossAndGradients, Predict, trainer_of
+from backprop_bench.bench.api.adapt import adapt
+from backprop_bench.bench.api.adapted import Batch, Method
+from backprop_bench.bench.api.by_value import check_class, named
+from backprop_bench.bench.api.layouts import BiasColumn, Order
 from backprop_bench.bench.core.engine.plan import check_available
 from backprop_bench.bench.core.engine.progress import Silent
-from backprop_bench.bench.core.implementations import named_implementation
-from backprop_bench.bench.core.worker.client import TIMEOUT_S, Refusal, Worker, WorkerError
+from backprop_bench.bench.core.implementations import lacks, named_implementation
+from backprop_bench.bench.core.worker.client import TIMEOUT_S, NoAnswer, Refusal, Worker, WorkerError
 from backprop_bench.bench.report.numbers import paragraph
 from backprop_bench.bench.report.table import Table, to_html, to_markdown
 from backprop_bench.bench.verify.comparison import Pair, compare
+from backprop_bench.bench.verify.notes import with_notes
 from backprop_bench.data import Dataset, InputError, Recipe, changed_recipe, load_dataset, named_recipe
 from backprop_bench.data.dataset import check_fit
 
@@ -62,10 +67,16 @@ class Check:
 
 
 def check(
-    implementation: str | type | LossAndGradients,
+    implementation: str | type | Callable[..., Any],
     recipe: str | Recipe = "shared",
     *,
-    predict: Predict | None = None,
+    weights: Sequence[str] | None = None,
+    train: Method | None = None,
+    gradients: Method | None = None,
+    predict: Method | None = None,
+    layout: Order = "rows",
+    bias_column: BiasColumn | None = None,
+    batch: Batch = "arrays",
     against: str | None = None,
     dataset: str = "mnist",
     steps: int | None = None,
@@ -79,15 +90,13 @@ def check(
     Parameters
     ----------
     implementation
-        A class with the methods of :class:`backprop_bench.data.Trainer`, also from a cell of a notebook; a function
-        ``loss_and_gradients(weights, x, t)`` that returns the loss of a batch and a list of gradients; or a name that
-        the command line takes, such as ``"torch-eager"`` or ``"mine.py:Mine"``.
+        A function ``loss_and_gradients(weights, x, t)``; a class of any form, with ``weights`` and ``train`` or
+        ``gradients``; a class with the methods of :class:`backprop_bench.data.Trainer`; or a name that the command
+        line takes, such as ``"torch-eager"`` or ``"mine.py:Mine"``. Functions and classes may be those of a notebook.
     recipe
         What is computed: a name, such as ``"article-scratch"``, or a recipe.
-    predict
-        With a function: another one, ``predict(weights, x)``, that returns the outputs; without it, they are not
-        compared. Weights are the list W1, b1, W2, b2, and so on, without biases W1, W2; W is [fan_in, fan_out], and x
-        is [examples, inputs].
+    weights, train, gradients, predict, layout, bias_column, batch
+        Of a function, or of a class of any form: see :func:`backprop_bench.adapt`.
     against
         Name of the implementation to compare with; ``None`` for its reference implementation.
     dataset
@@ -107,7 +116,10 @@ def check(
     """
     loaded = load_dataset(dataset)
     changed = _changed(recipe, fields, loaded)
-    own = _own(implementation, predict)
+    pieces: dict[str, Any] = {"weights": weights, "train": train, "gradients": gradients, "predict": predict}
+    pieces |= {"layout": layout, "bias_column": bias_column, "batch": batch}
+    defaults = inspect.signature(check).parameters
+    own = _own(implementation, {name: piece for name, piece in pieces.items() if piece is not defaults[name].default})
     with named(own) as name:
 
         def renamed(text: str) -> str:
@@ -124,25 +136,37 @@ def check(
                 comparison = compare(worker, Pair(name, other, dataset), changed, steps, Silent())
         except (Refusal, InputError) as refusal:
             raise InputError(renamed(str(refusal))) from None
+        except NoAnswer:
+            return Check(False, None, (renamed(_too_slow(name, timeout_s)),))
         except WorkerError as failure:
             return Check(False, None, (renamed(f"Not equal: {name} {failure}."),))
-    findings = comparison.findings()
-    hidden = () if getattr(own, "shows_outputs", True) else ("Outputs are not compared: there is no function predict.",)
+    findings = with_notes(comparison)
     return Check(
         comparison.equal,
         "; or ".join(comparison.mistakes) or None,
-        (*map(renamed, findings.sentences), *hidden),
+        tuple(map(renamed, findings.sentences)),
         tuple(dataclasses.replace(table, title=renamed(table.title)) for table in findings.tables),
     )
 
 
-def _own(implementation: str | type | LossAndGradients, predict: Predict | None) -> str | type:
-    """Return a name or a class."""
-    if isinstance(implementation, str | type) or not callable(implementation):
-        if predict is not None:
-            raise InputError("predict belongs to a function; a class or a name has its own")
+def _too_slow(name: str, timeout_s: float) -> str:
+    return (
+        f"Not verified: {name} gave no answer within {timeout_s:g} s; write steps=20, a smaller network such as "
+        f"layer_sizes=(784, 16, 10), or a longer timeout_s={10 * timeout_s:g}"
+    )
+
+
+def _own(implementation: str | type | Callable[..., Any], pieces: dict[str, Any]) -> str | type:
+    """Return a name, or a class with the methods of a trainer."""
+    if implementation is None:
+        raise InputError("None is no network; run the cell that defines it first, and pass the class or the function")
+    if isinstance(implementation, str) or (isinstance(implementation, type) and lacks(implementation) is None):
+        if pieces:
+            raise InputError(f"{next(iter(pieces))} belongs to a function; a class or a name has its own")
         return implementation
-    return trainer_of(implementation, predict)
+    if not pieces and (isinstance(implementation, type) or not callable(implementation)):
+        check_class(implementation)
+    return adapt(implementation, **pieces)
 
 
 def _changed(recipe: str | Recipe, fields: dict[str, Any], dataset: Dataset) -> Recipe:

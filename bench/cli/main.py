@@ -10,6 +10,7 @@ import click
 
 from backprop_bench.bench.cli.export import export
 from backprop_bench.bench.cli.info import doctor, list_all
+from backprop_bench.bench.cli.new import new
 from backprop_bench.bench.cli.questions import FOLDERS, descriptor
 from backprop_bench.bench.cli.report import report
 from backprop_bench.bench.cli.show import show
@@ -82,5 +83,5 @@ def main() -> None:
     """  # noqa: D301 (click reads the backspace)
 
 
-for _command in (report, show, export, list_all, doctor):
+for _command in (report, show, export, new, list_all, doctor):
     main.add_command(_command)

@@ -48,7 +48,8 @@ class Diagnosis:
 
     def __init__(self, recipe: Recipe, actual: Build, expected: Build, examples: Examples) -> None:
         self.recipe, self.actual, self.expected, self.examples = recipe, actual, expected, examples
-        self.hidden = () if getattr(actual, "shows_outputs", True) else ("outputs", "later outputs")
+        hidden = {"shows_outputs": ("outputs", "later outputs"), "shows_loss": ("loss",)}
+        self.hidden = [name for shows, names in hidden.items() if not getattr(actual, shows, True) for name in names]
         self.right = self._shown(expected)
         self.here = self._shown(actual)
         self.has_right_gradient = are_all_same(recipe, _of(self.here, STAGES[1]), _of(self.right, STAGES[1]))

@@ -252,7 +252,10 @@ def compare_training(
     recipe: Recipe, actual: type[Trainer], expected: type[Trainer], examples: Examples, steps: int
 ) -> Agreement:
     """Compare the weights after some steps and the loss of every epoch: the worst of :func:`compare_runs`."""
-    return worst(compare_runs(recipe, actual, expected, examples, steps))
+    agreements = compare_runs(recipe, actual, expected, examples, steps)
+    if not getattr(actual, "shows_loss", True):  # one of yours
+        return Agreement(None, 0.0, "training returns no loss; expected it, for timed work is verified by it, too")
+    return worst(agreements)
 
 
 def compare_runs(

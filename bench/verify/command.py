@@ -22,6 +22,7 @@ from backprop_bench.bench.report.drawing import save
 from backprop_bench.bench.report.findings import Finding, Findings
 from backprop_bench.bench.verify.comparison import Pair, compare
 from backprop_bench.bench.verify.drift import draw_drift
+from backprop_bench.bench.verify.notes import with_notes
 from backprop_bench.bench.verify.replies import Drift
 from backprop_bench.data import Dataset, InputError, Recipe, changed_recipe, load_dataset, named_recipe
 
@@ -71,7 +72,7 @@ def parity(
     pair = Pair(implementation, other, dataset)
     try:
         with Worker(threads=1) as worker:
-            findings = compare(worker, pair, changed, steps, Bars()).findings()
+            findings = with_notes(compare(worker, pair, changed, steps, Bars()))
             output.show(findings)
             if drift is not None:
                 run = _run(loaded)

@@ -51,14 +51,16 @@ def inspect(
     quantities = inspection.inspect(selected, actual, expected, examples, steps)
     moved = any(item.name in ("W", "b") and item.difference is not None and not item.passed for item in quantities)
     parameters = initial_parameters(selected)
+    equal = all(quantity.passed for quantity in quantities)
     return Inspection(
-        equal=all(quantity.passed for quantity in quantities),
+        equal=equal,
         steps=steps,
         steps_per_epoch=-(-len(examples.x) // (selected.batch_size or len(examples.x))),
         quantities=tuple(quantities),
         traced=inspection.shows_all(actual(selected, parameters), expected(selected, parameters)),
         overflows=overflows(selected, actual, batch.x),
         first_step=inspection.first_step_apart(selected, actual, expected, examples, steps) if moved else None,
+        notes=inspection.notes_on(actual, equal),
     )
 
 

@@ -83,8 +83,26 @@ def inspect(
         for (name, layer, x), (_, _, y) in zip(a, b, strict=True)
     ]
     quantities += _compare_trained(recipe, actual, expected, examples, steps)
-    hidden = () if getattr(actual, "shows_outputs", True) else ("outputs", "outputs after")
-    return [quantity for quantity in quantities if quantity.name not in hidden]
+    return [quantity for quantity in quantities if quantity.name not in _hidden(actual)]
+
+
+def _hidden(trainer: type[Trainer]) -> tuple[str, ...]:
+    """Return the quantities that an implementation of yours does not have."""
+    outputs = () if getattr(trainer, "shows_outputs", True) else ("outputs", "outputs after")
+    return (*outputs, *(() if getattr(trainer, "shows_loss", True) else ("loss",)))
+
+
+def notes_on(trainer: type[Trainer], equal: bool) -> tuple[str, ...]:
+    """Return what is not compared, and what is derived or assumed; once its methods have been called."""
+    notes = {
+        "Outputs are not compared: there is no function predict.": not getattr(trainer, "shows_outputs", True),
+        "The loss is not compared: training returns none.": not getattr(trainer, "shows_loss", True),
+        "The gradient is derived from one weight update.": getattr(trainer, "derives_gradients", False),
+        "It takes no learning rate; where its own is not that of the recipe, write learning_rate=… as it is there.": (
+            not equal and not getattr(trainer, "takes_rate", True)
+        ),
+    }
+    return tuple(note for note, holds in notes.items() if holds)
 
 
 def shows_all(*trainers: Trainer) -> bool:

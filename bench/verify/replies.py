@@ -29,6 +29,8 @@ class Inspection(Reply, frozen=True, kw_only=True):
         The first step after which weights differ, and which do; ``None`` where none is looked for.
     overflows
         Where outputs are not finite for large pre-activations, and a question: no error, but a risk.
+    notes
+        Sentences on what is not compared, and on what is derived.
     """
 
     equal: bool
@@ -39,6 +41,7 @@ class Inspection(Reply, frozen=True, kw_only=True):
     traced: bool = False
     first_step: tuple[int, tuple[str, ...]] | None = None
     overflows: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class Followed(Reply, frozen=True):

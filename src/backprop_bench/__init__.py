@@ -5,6 +5,7 @@ In a program or a notebook::
     import backprop_bench as bb
 
     bb.check(Mine, recipe="article-scratch")  # is it right?
+    Mine = bb.adapt(Network, weights=["W1", "W2"], train="train")  # of a class of any form
     bb.compare(Mine, "torch-eager", profile="quick")  # how fast is it?
 
 The folders at the root of the repository are the subpackages: :mod:`backprop_bench.data`,
@@ -16,13 +17,26 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from backprop_bench.bench.api.adapt import adapt
     from backprop_bench.bench.api.check import Check, check
     from backprop_bench.bench.api.compare import Comparison, compare
     from backprop_bench.data import InputError, Layer, Recipe, Trainer, UnsupportedRecipe
 
-__all__ = ["Check", "Comparison", "InputError", "Layer", "Recipe", "Trainer", "UnsupportedRecipe", "check", "compare"]
+__all__ = [
+    "Check",
+    "Comparison",
+    "InputError",
+    "Layer",
+    "Recipe",
+    "Trainer",
+    "UnsupportedRecipe",
+    "adapt",
+    "check",
+    "compare",
+]
 
 _PLACES = {
+    "backprop_bench.bench.api.adapt": ("adapt",),
     "backprop_bench.bench.api.check": ("Check", "check"),
     "backprop_bench.bench.api.compare": ("Comparison", "compare"),
     "backprop_bench.data": ("InputError", "Layer", "Recipe", "Trainer", "UnsupportedRecipe"),

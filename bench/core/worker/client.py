@@ -58,6 +58,10 @@ class WorkerError(Exception):
         self.signal = signal
 
 
+class NoAnswer(WorkerError):  # noqa: N818 (it is a finding)
+    """A worker took longer than it may."""
+
+
 class WorkFault(WorkerError):  # noqa: N818 (it is a finding)
     """What a worker did while it was timed is not what was verified, or its times cannot be true."""
 
@@ -210,7 +214,7 @@ class Worker:
     def _end_of(self, waited_s: float) -> WorkerError:
         """Return how the process has ended."""
         if waited_s >= self.limit_s:
-            return WorkerError(f"gave no answer within {self.limit_s:g} s and was ended; --timeout gives it more")
+            return NoAnswer(f"gave no answer within {self.limit_s:g} s and was ended; --timeout gives it more")
         try:
             code = self._process.wait(ENDING_S)
         except subprocess.TimeoutExpired:
