@@ -10,12 +10,16 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
+from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 import backprop_bench as bb
 from backprop_bench.bench.cli.main import main
 from backprop_bench.bench.core.records.reader import read_description
+from backprop_bench.bench.report.style import PageFigure
 from backprop_bench.data import InputError
 from backprop_bench.scratch.numpy_trainer import NumpyTrainer
 from tests.bench.plain import read_rows, rows_of
@@ -229,3 +233,94 @@ def test_what_cannot_be_trained_is_refused_in_one_sentence(
     with pytest.raises(InputError, match=said) as refused:
         bb.train(implementations, dataset=dataset, **options)
     assert "\n" not in str(refused.value)
+
+
+# Figures
+
+
+def words_of(figure: Figure) -> str:
+    return " ".join(text.get_text() for text in figure.findobj(Text))
+
+
+def test_the_figure_of_a_timing_says_who_is_faster_and_nothing_of_accuracy(timed: bb.Timing) -> None:
+    figure = bb.plot(timed)
+    words = words_of(figure)
+    assert {"Mine", "scratch-numpy"} <= set(words.split())
+    assert "Halved" not in words
+    assert "accurac" not in words
+    assert figure.get_figwidth() == 10.5
+    assert "wall time per epoch" in words
+    assert "Mine" in str(figure.get_label())
+
+
+def test_the_figure_of_a_training_has_a_curve_for_each(trained: bb.Training) -> None:
+    figure = bb.plot(trained)
+    assert "After 3 epochs: accuracies agree" in words_of(figure)
+    assert "cumulative training time" not in words_of(figure)
+    (legend,) = [legend for axes in figure.axes if (legend := axes.get_legend())]
+    assert [text.get_text() for text in legend.get_texts()] == ["Mine", "scratch-inplace"]
+    heights = np.asarray(figure.axes[0].get_lines()[0].get_ydata())
+    mine = trained.curves[(trained.curves["implementation"] == "Mine") & (trained.curves["epoch"] > 0)]
+    assert heights.tolist() == pytest.approx(list(mine.groupby("epoch")["accuracy"].mean()))
+
+
+def test_a_figure_is_chosen_by_name_also_of_a_folder_and_of_another_command(timed: bb.Timing) -> None:
+    assert "times faster than" in words_of(bb.plot(timed, "ratios"))
+    assert words_of(bb.plot(str(timed.folder))) == words_of(bb.plot(timed))
+    assert "stage" in words_of(bb.plot(ROOT / "results" / "reference" / "ladder")).casefold()
+    assert "cumulative training time" in words_of(bb.plot(ROOT / "results" / "reference", "learning-curves"))
+
+
+def test_a_figure_can_be_saved_and_is_shown_as_large_as_on_a_page(timed: bb.Timing, tmp_path: Path) -> None:
+    figure = bb.plot(timed)
+    figure.savefig(tmp_path / "times.png")
+    assert (tmp_path / "times.png").read_bytes().startswith(b"\x89PNG")
+    assert isinstance(figure, PageFigure)
+    png, shown = figure._repr_png_()
+    width = int.from_bytes(png[16:20], "big")
+    assert (shown["width"], width) == (1008, 2016)
+    assert "Mine" in str(shown["alt"])
+
+
+def test_what_has_no_such_figure_is_refused_in_one_sentence(
+    timed: bb.Timing, trained: bb.Training, tmp_path: Path
+) -> None:
+    for result, figure, said in (
+        (timed, "ratio", "there is no figure 'ratio' of this result; expected overview, epoch-times, checks or ratios"),
+        (timed, "learning-curves", "'learning-curves' of this result: no training was evaluated; expected"),
+        (trained, "epoch-times", "'epoch-times' of this result: nothing was timed on the same recipe; expected"),
+        (3, None, "int has no figure; expected a result of time, train or compare, or the folder of a run"),
+        (tmp_path, None, "holds no run"),
+    ):
+        with pytest.raises(InputError, match=said):
+            bb.plot(result, figure)  # type: ignore[arg-type]
+
+
+# Runs
+
+
+def test_a_run_is_listed_with_its_answer(timed: bb.Timing) -> None:
+    (row,) = bb.runs(timed.folder.parent).to_dict("records")
+    assert row["name"] == timed.folder.name
+    assert row["command"] == "compare, profile default"
+    assert row["begun"].isoformat() == read_description(timed.folder).created
+    assert "With the same recipe" in row["answer"]
+    assert row["troubles"].startswith("Failed: same-recipe: Halved")
+    assert row["machine"] == (read_description(timed.folder).environment["cpu"].get("model") or "unknown machine")
+
+
+def test_runs_are_listed_newest_first_and_damaged_ones_say_so(tmp_path: Path) -> None:
+    assert bb.runs(tmp_path).empty
+    for name, created in (("a", "2026-01-01T00:00:00+00:00"), ("b", "2026-02-01T00:00:00+00:00")):
+        (tmp_path / name).mkdir()
+        described = {"command": f"backprop-bench {name}", "created": created}
+        (tmp_path / name / "run.json").write_text(json.dumps(described), "utf-8")
+    (tmp_path / "c").mkdir()
+    (tmp_path / "c" / "run.json").write_text("{", "utf-8")
+    listed = bb.runs(str(tmp_path))
+    assert list(listed["name"]) == ["b", "a", "c"]
+    assert list(listed["command"][:2]) == ["b", "a"]
+    assert listed["begun"].isna().tolist() == [False, False, True]
+    assert listed["troubles"].iloc[2].startswith("This run cannot be read")
+    with pytest.raises(InputError, match="missing is no folder; expected one with runs"):
+        bb.runs(tmp_path / "missing")
