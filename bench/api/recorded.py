@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import html
+import signal
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,7 +66,7 @@ def carry_out(chosen: Chosen, results: Path, timeout_s: float | None) -> Recorde
     folder = begin_run(results, chosen.profile, _command(chosen, name, fields, labels), plan, loaded, chosen.threads)
     with time_limit(timeout_s):
         try:
-            return go_on(folder, Bars(expected_stages(plan)))
+            return go_on(folder, Bars(expected_stages(plan)), signals=[signal.SIGINT])  # the others are the program's
         except SystemExit as stopped:  # by Ctrl-C, say: the last line has the command that resumes it
             raise KeyboardInterrupt from stopped
 
