@@ -5,6 +5,7 @@ import math
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +19,7 @@ from matplotlib.text import Text
 
 import backprop_bench as bb
 from backprop_bench.bench.cli.main import main
+from backprop_bench.bench.cli.signals import STOPPING
 from backprop_bench.bench.core.records.reader import read_description
 from backprop_bench.bench.report.style import PageFigure
 from backprop_bench.data import InputError
@@ -147,6 +149,28 @@ def test_what_cannot_be_timed_is_refused_in_one_sentence(
         bb.time(*implementations, dataset=dataset, results=tmp_path, **options)
     assert "\n" not in str(refused.value)
     assert not list(tmp_path.glob("*-default")), "nothing is begun"
+
+
+def test_a_run_that_is_stopped_says_how_to_resume_it_and_leaves_the_handlers_of_the_program(
+    tmp_path: Path, dataset: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = {number: signal.getsignal(number) for number in STOPPING}
+    during = {}
+
+    class Stopping:
+        def __init__(self, _stages: Any) -> None: ...
+
+        def stage(self, *_: Any) -> Any:
+            during.update({number: signal.getsignal(number) for number in STOPPING})
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr("backprop_bench.bench.api.recorded.Bars", Stopping)
+    with pytest.raises(KeyboardInterrupt):
+        bb.time("scratch-numpy", budget_s=1.0, dataset=dataset, results=tmp_path, layer_sizes=SIZES)
+    (folder,) = tmp_path.glob("*-default")
+    assert f"Resume with: backprop-bench compare --resume {folder}" in capsys.readouterr().err
+    assert [number for number in STOPPING if during[number] != before[number]] == [signal.SIGINT]
+    assert {number: signal.getsignal(number) for number in STOPPING} == before
 
 
 # Accuracies
@@ -324,3 +348,54 @@ def test_runs_are_listed_newest_first_and_damaged_ones_say_so(tmp_path: Path) ->
     assert listed["troubles"].iloc[2].startswith("This run cannot be read")
     with pytest.raises(InputError, match="missing is no folder; expected one with runs"):
         bb.runs(tmp_path / "missing")
+
+
+# In a notebook beside files of one's own
+
+CELLS = (
+    """
+import backprop_bench as bb
+from backprop_bench.scratch.numpy_trainer import NumpyTrainer
+from data import SCALE
+
+class Mine(NumpyTrainer):
+    def gradients(self, x, t):
+        import data
+        assert data.SCALE == SCALE == 1.0
+        return super().gradients(x, t)
+
+small = dict(dataset={dataset!r}, layer_sizes=(16, 8, 3), batch_size=16)
+""",
+    "bb.check(Mine, steps=20, **small)",
+    "timed = bb.time(Mine, 'scratch-numpy', budget_s=1, **small)",
+    "timed",
+    "bb.plot(timed)",
+    "bb.plot(bb.train(Mine, epochs=2, seeds=2, **small))",
+    "bb.runs()",
+)
+
+
+def test_five_lines_check_time_and_plot_a_class_from_a_cell(
+    tmp_path: Path, dataset: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nbclient, nbformat = pytest.importorskip("nbclient"), pytest.importorskip("nbformat")
+    (tmp_path / "data.py").write_text("SCALE = 1.0\n", encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "src"))
+    sources = [CELLS[0].format(dataset=dataset), *CELLS[1:]]
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])
+    nbclient.NotebookClient(book, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}).execute()
+    checked, timed, plotted, trained, listed = (shown_of(book.cells[number]) for number in (1, 3, 4, 5, 6))
+    assert "Equal in float64" in checked.data["text/html"]
+    assert re.search(r"faster than|No significant difference in time", timed.data["text/html"])
+    assert "<table" in timed.data["text/html"]
+    assert "Mine" in plotted.metadata["image/png"]["alt"]
+    assert plotted.metadata["image/png"]["width"] == 1008
+    assert "Mine" in trained.metadata["image/png"]["alt"]
+    (run,) = (tmp_path / "results").glob("*-default")
+    assert run.name in listed.data["text/html"]
+
+
+def shown_of(cell: Any) -> Any:
+    """Return what a cell shows as its value."""
+    (shown,) = [output for output in cell.outputs if output.output_type == "execute_result"]
+    return shown
