@@ -12,7 +12,7 @@ from click.core import ParameterSource
 
 from backprop_bench.bench.cli.output import PARAMETERS
 from backprop_bench.bench.cli.questions import descriptor
-from backprop_bench.bench.cli.signals import stopped_by_signals
+from backprop_bench.bench.cli.signals import STOPPING, stopped_by_signals
 from backprop_bench.bench.core.engine.context import RunContext
 from backprop_bench.bench.core.engine.progress import Progress
 from backprop_bench.bench.core.engine.run_log import RunLog
@@ -143,8 +143,15 @@ def run_all(run: RunContext) -> None:
     Runner(run).run()
 
 
-def go_on(folder: Path, progress: Progress, measure: Measure = run_all) -> RecordedRun:
+def go_on(
+    folder: Path, progress: Progress, measure: Measure = run_all, signals: Sequence[int] = STOPPING
+) -> RecordedRun:
     """Take the missing measurements of a run; returns what is recorded of it.
+
+    Parameters
+    ----------
+    signals
+        Those that stop it, with a line on how to resume it; see :mod:`backprop_bench.bench.cli.signals`.
 
     Raises
     ------
@@ -153,7 +160,7 @@ def go_on(folder: Path, progress: Progress, measure: Measure = run_all) -> Recor
     """
     description = read_description(folder)
     resume = shlex.join(["backprop-bench", description.command.split()[1], "--resume", str(folder.absolute())])
-    with stopped_by_signals(f"Stopped; all measurements are kept. Resume with: {resume}"):
+    with stopped_by_signals(f"Stopped; all measurements are kept. Resume with: {resume}", signals):
         dataset = _unchanged_dataset(folder, description)
         with locked(folder), Recorder(folder) as recorder:
             rows = read_planned_records(folder, description.plan)

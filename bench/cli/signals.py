@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import FrameType
 
 import click
@@ -22,11 +22,11 @@ def exit_code(number: int) -> int:
 
 
 @contextlib.contextmanager
-def stopped_by_signals(last_line: str) -> Iterator[None]:
+def stopped_by_signals(last_line: str, signals: Sequence[int] = STOPPING) -> Iterator[None]:
     """Let each of these signals end the block as Ctrl-C does, then print a line and exit with the code of the signal.
 
     One that is ignored, as SIGHUP is by ``nohup``, stays ignored. Only the main thread is told of signals; in another
-    one nothing is changed.
+    one nothing is changed. Handlers come back with the end of the block.
     """
     received: list[int] = []
     until = 0.0
@@ -39,7 +39,7 @@ def stopped_by_signals(last_line: str) -> Iterator[None]:
             raise KeyboardInterrupt
 
     in_main = threading.current_thread() is threading.main_thread()
-    before = {number: signal.getsignal(number) for number in STOPPING if in_main}
+    before = {number: signal.getsignal(number) for number in signals if in_main}
     before = {number: handler for number, handler in before.items() if handler not in (signal.SIG_IGN, None)}
     for number in before:
         signal.signal(number, stop)

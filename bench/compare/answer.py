@@ -108,6 +108,8 @@ def title(question: QuestionSummary) -> str:
     pair = compared_pair(question)
     if pair is None:
         return _alone(question)
+    if not any(item.curve for item in pair):
+        return time_sentence(question, *pair, with_interval=False)
     accuracy = accuracy_title(question, *pair)
     first, second = (item.implementation for item in pair)
     ratio = time_ratio(question, first, second)

@@ -37,6 +37,7 @@ from backprop_bench.bench.report.table import Table
 @click.option(
     "--implementation", "implementations", multiple=True, help="Only this one on the shared recipe; repeatable."
 )
+@click.option("--only-times", is_flag=True, help="Verify and time; train nothing for accuracy.")
 @recipe_options
 @precision_options(None, "Time limit for timing each question; by default that of the profile.")
 @language_option
@@ -45,6 +46,7 @@ def compare(
     options: RunOptions,
     profile: str,
     implementations: tuple[str, ...],
+    only_times: bool,
     recipe: str,
     target: float,
     budget: float | None,
@@ -71,7 +73,7 @@ def compare(
     named = (recipe, changes) if is_named else None
     folder = folder_of_run(
         options,
-        lambda dataset: plan_comparison(profile, dataset, implementations, target / 100, budget, named),
+        lambda dataset: plan_comparison(profile, dataset, implementations, target / 100, budget, named, only_times),
         name=profile,
     )
     bars = Bars(expected_stages(read_description(folder).plan))

@@ -1,5 +1,6 @@
 """All figures of a run. A new one is a module with `missing` and `draw`, and a line in `MAIN` or `FURTHER`."""
 
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,6 +100,18 @@ def _draw_main(summary: Summary) -> list[tuple[Drawing, Drawing]]:
         for kind in MAIN
         if kind.missing(summary) is None
     ]
+
+
+def drawable(summary: Summary) -> Mapping[str, Callable[[], Drawing]]:
+    """Return what draws each figure that the run has numbers for, as wide as a page, by name of the figure."""
+    main: dict[str, Callable[[], Drawing]] = {
+        kind.name: functools.partial(kind.draw, summary, style.PAGE_INCHES)
+        for kind in MAIN
+        if kind.missing(summary) is None
+    }
+    return main | {
+        kind.name: functools.partial(kind.draw, summary) for kind in FURTHER if kind.missing(summary) is None
+    }
 
 
 def left_out(summary: Summary) -> dict[str, str]:

@@ -74,25 +74,25 @@ def _title(question: QuestionSummary) -> str:
 def _draw_question(band: style.Band, question: QuestionSummary) -> None:
     performances = _trained(question)
     epochs = band.axes(style.MARGIN + 0.6, PANEL, ABOVE, BELOW)
-    times = band.axes(style.MARGIN + 0.6 + PANEL + BETWEEN, PANEL, ABOVE, BELOW)
+    panels = [epochs]
+    if _timed(performances):
+        panels.append(band.axes(style.MARGIN + 0.6 + PANEL + BETWEEN, PANEL, ABOVE, BELOW))
+        _draw_over_time(panels[1], performances)
     for index, performance in enumerate(performances):
         shift = SIDEWAYS * (index / (len(performances) - 1) - 0.5) if len(performances) > 1 else 0.0
         shown = [point for point in performance.curve if point.epoch]
         _draw_curve(epochs, performance, [point.epoch + shift for point in shown], shown)
-        _draw_curve(times, performance, [point.seconds for point in shown], shown)
-    style.time_axis(times, _axis_seconds(performances), "cumulative training time")
     last = max(map(answer.last_epoch, performances))
     epochs.set_xlim(0.6, last + 0.4)
     epochs.xaxis.set_major_locator(MaxNLocator(8, integer=True, min_n_ticks=1))
     epochs.set_xlabel("epoch")
     epochs.set_ylabel("test accuracy")
-    for axes in (epochs, times):
+    for axes in panels:
         axes.set_ylim(*_accuracy_limits(performances))
         axes.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.4g} %"))
         axes.tick_params(labelsize=style.SMALL)
-    times.tick_params(labelleft=False)
-    times.legend(
+    panels[-1].legend(
         loc="upper left",
         bbox_to_anchor=(1.03, 1.02),
         frameon=False,
@@ -101,6 +101,14 @@ def _draw_question(band: style.Band, question: QuestionSummary) -> None:
         borderaxespad=0,
         labelspacing=0.45,
     )
+
+
+def _draw_over_time(axes: Axes, performances: Sequence[Performance]) -> None:
+    for performance in performances:
+        shown = [point for point in performance.curve if point.epoch]
+        _draw_curve(axes, performance, [point.seconds for point in shown], shown)
+    style.time_axis(axes, _axis_seconds(performances), "cumulative training time")
+    axes.tick_params(labelleft=False)
 
 
 def _draw_curve(axes: Axes, performance: Performance, places: Sequence[float], points: Sequence[CurvePoint]) -> None:
@@ -141,12 +149,12 @@ def _accuracy_limits(performances: Sequence[Performance]) -> tuple[float, float]
 def _note(question: QuestionSummary) -> str:
     performances = _trained(question)
     finals = [performance.accuracy for performance in performances]
-    text = (
-        f"Test accuracy, mean of {count_range((accuracy.n for accuracy in finals), 'seed')}, with 95 % CI as a band. "
-        "Right: over cumulative training time, epochs × measured time per epoch"
-    )
-    untimed = [named(item.implementation) for item in performances if item not in _timed(performances)]
-    if untimed:
+    text = f"Test accuracy, mean of {count_range((accuracy.n for accuracy in finals), 'seed')}, with 95 % CI as a band"
+    timed = _timed(performances)
+    if timed:
+        text += ". Right: over cumulative training time, epochs × measured time per epoch"
+    untimed = [named(item.implementation) for item in performances if item not in timed]
+    if timed and untimed:
         text += f"; not timed: {listing(untimed)}"
     diverged = [named(item.implementation) for item in performances if item.diverged]
     if diverged:
@@ -155,9 +163,10 @@ def _note(question: QuestionSummary) -> str:
 
 
 def _alt(question: QuestionSummary, title: str) -> str:
+    timed = _timed(_trained(question))
     each = "; ".join(
-        f"{named(performance.implementation)} {percent_interval(performance.accuracy)} after "
-        f"{seconds(performance.curve[-1].seconds)}"
-        for performance in _trained(question)
+        f"{named(item.implementation)} {percent_interval(item.accuracy)}"
+        + (f" after {seconds(item.curve[-1].seconds)}" if item in timed else "")
+        for item in _trained(question)
     )
     return f"{clean(question.title)}: {title}. {each}."

@@ -94,6 +94,7 @@ def plan_comparison(
     target: float = TARGET,
     budget_s: float | None = None,
     recipe: tuple[str, Mapping[str, Any]] | None = None,
+    only_times: bool = False,
 ) -> Plan:
     """Plan what ``compare`` does.
 
@@ -111,6 +112,8 @@ def plan_comparison(
         Seconds for the timing of each question; ``None`` for those of the profile.
     recipe
         Name of the recipe, and fields that are changed; ``None`` for the shared one.
+    only_times
+        Whether nothing is trained for accuracy, and no part of a step is timed.
 
     Raises
     ------
@@ -123,14 +126,20 @@ def plan_comparison(
     if not implementations and recipe is None:
         questions.insert(0, planner.as_published())
     return Plan(
-        tuple(questions),
-        profile.part_blocks,
+        tuple(map(_untrained, questions) if only_times else questions),
+        0 if only_times else profile.part_blocks,
         profile.part_seconds,
         profile.verification_steps,
         passes=profile.passes,
         verifies_timed_work=True,
-        keeps_trained=True,
+        keeps_trained=not only_times,
     )
+
+
+def _untrained(question: Question) -> Question:
+    """Return what is timed of a question."""
+    entries = tuple(dataclasses.replace(entry, trained=False) for entry in question.timed)
+    return dataclasses.replace(question, entries=entries, seeds=())
 
 
 @dataclasses.dataclass(frozen=True)

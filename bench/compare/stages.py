@@ -30,6 +30,7 @@ def _trainings(plan: Plan) -> list[Stage]:
     return [
         Stage(f"train {each.name}", training_s(each) / plan.passes, _("train {question}").format(question=each.name))
         for each in plan.questions
+        if each.trained
     ]
 
 

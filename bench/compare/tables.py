@@ -35,28 +35,28 @@ SHOWN_SHARES = ("steal_s", "waited_s", "psi_cpu_some_us")
 
 
 def results_table(question: QuestionSummary) -> Table:
-    """Return accuracy and time of every implementation."""
+    """Return accuracy, where there was training for it, and time of every implementation."""
+    trained = any(performance.curve for performance in question.performances)
     columns = [
         "<implementation",
-        "test accuracy",
+        *(["test accuracy"] if trained else []),
         "wall time per epoch",
         f"faster than {answer.slowest(question) or ABSENT}",
         "<recipe",
         "CPU time per epoch",
         "blocks",
     ]
-    note = (
-        f"{count(question.examples, 'training example')}, {count(question.test_examples, 'test example')}, "
-        f"{count(question.epochs, 'epoch')}; in brackets: 95 % CI. Times and ratios: {METHOD}."
-    )
-    rows = [_result_row(question, performance) for performance in question.performances]
+    extent = [count(question.examples, "training example")]
+    extent += [count(question.test_examples, "test example"), count(question.epochs, "epoch")] if trained else []
+    note = f"{', '.join(extent)}; in brackets: 95 % CI. Times and ratios: {METHOD}."
+    rows = [_result_row(question, performance, trained) for performance in question.performances]
     return make_table(f"Results: {question.title}", columns, rows, note)
 
 
-def _result_row(question: QuestionSummary, performance: Performance) -> list[str]:
+def _result_row(question: QuestionSummary, performance: Performance, trained: bool) -> list[str]:
     return [
         performance.implementation,
-        percent_interval(performance.accuracy),
+        *([percent_interval(performance.accuracy)] if trained else []),
         seconds_interval(performance.wall_s),
         times_faster(question, performance.implementation),
         performance.recipe,

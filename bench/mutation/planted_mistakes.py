@@ -262,7 +262,8 @@ PLANTED = (
                     "return Layer(dW1, db1), Layer(dW2, db2)",
                     (
                         "d = self.recipe.weight_decay\n"
-                        "dW1, db1, dW2, db2 = dW1 + d * self.W1, db1 + d * self.b1, dW2 + d * self.W2, db2 + d * self.b2\n"
+                        "dW1, db1 = dW1 + d * self.W1, db1 + d * self.b1\n"
+                        "dW2, db2 = dW2 + d * self.W2, db2 + d * self.b2\n"
                         "return Layer(dW1, db1), Layer(dW2, db2)"
                     ),
                 ),

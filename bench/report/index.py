@@ -32,6 +32,10 @@ class ListedRun:
         Its date, command and profile.
     place
         Its folder, machine and commit.
+    command
+        Its command and profile, as `title` has them.
+    machine
+        Its processor, as `place` has it.
     address
         Of its main page, relative to the list; ``None`` where there is none.
     answer
@@ -44,6 +48,8 @@ class ListedRun:
     begun: datetime.datetime | None
     title: str
     place: str
+    command: str
+    machine: str
     address: str | None = None
     answer: tuple[str, ...] = ()
     troubles: tuple[str, ...] = ()
@@ -64,7 +70,9 @@ def listed_run(
     processor = ((environment or {}).get("cpu") or {}).get("model") or "unknown machine"
     where = [folder, processor, *([] if threads is None else [count(threads, "thread")])]
     place = ", ".join([*where, commit(environment or {}) or "unknown commit"])
-    return ListedRun(folder, begun, clean(f"{date}: {command}{size}"), clean(place))
+    return ListedRun(
+        folder, begun, clean(f"{date}: {command}{size}"), clean(place), clean(f"{command}{size}"), clean(processor)
+    )
 
 
 def _begun(created: str, folder: str) -> datetime.datetime | None:
@@ -79,13 +87,18 @@ def _begun(created: str, folder: str) -> datetime.datetime | None:
     return None
 
 
+def newest_first(runs: Sequence[ListedRun]) -> list[ListedRun]:
+    """Return the runs in the order of the page: the newest first, those without a date last."""
+    by_name = sorted(runs, key=lambda run: run.folder)
+    return sorted(by_name, key=lambda run: run.begun or NEVER, reverse=True)
+
+
 def to_index_page(folder: str, runs: Sequence[ListedRun]) -> str:
     """Return the page, newest run first, those without a date last; the same runs give the same bytes."""
-    by_name = sorted(runs, key=lambda run: run.folder)
     return TEMPLATES.get_template("index.html.jinja").render(
         folder=clean(folder),
         generator=GENERATOR,
         summary=f"{count(len(runs), 'run')}, newest first." if runs else "There is no run yet.",
-        runs=sorted(by_name, key=lambda run: run.begun or NEVER, reverse=True),
+        runs=newest_first(runs),
         **self_contained(),
     )

@@ -1,6 +1,7 @@
 """One look for all figures: colours, markers, letters, and a page that is filled from the top."""
 
 import contextlib
+import io
 import re
 import textwrap
 import unicodedata
@@ -27,6 +28,8 @@ SMALL, NORMAL, LARGE = 8.5, 9.5, 12.0
 
 PAGE_INCHES, PHONE_INCHES = 10.5, 3.9
 """Widths of figures. At 96 pixels an inch, letters have the size of the page's own."""
+PAGE_PIXELS = 96
+"""Of a page, per inch."""
 MARGIN = 0.25
 NAME_LETTERS = 22
 LOG_FROM = 5.0
@@ -188,6 +191,16 @@ class Band:
         self.figure.text(x / page_width, 1 - (self.top + y) / page_height, text, **style)
 
 
+class PageFigure(Figure):
+    """A figure that a notebook shows as large as a page does, and in words: those of its label."""
+
+    def _repr_png_(self) -> tuple[bytes, dict[str, object]]:
+        buffer = io.BytesIO()
+        with look():
+            self.savefig(buffer, format="png", dpi=2 * PAGE_PIXELS)
+        return buffer.getvalue(), {"width": round(PAGE_PIXELS * self.get_figwidth()), "alt": self.get_label()}
+
+
 class Page:
     """A figure under construction: bands from the top downwards, as high as what stands in them.
 
@@ -223,7 +236,7 @@ class Page:
 
     def figure(self) -> Figure:
         """Return the finished figure."""
-        figure = Figure(figsize=(self.width, sum(height for height, _ in self._bands) + 2 * MARGIN))
+        figure = PageFigure(figsize=(self.width, sum(height for height, _ in self._bands) + 2 * MARGIN))
         FigureCanvasAgg(figure)
         top = MARGIN
         for height, draw in self._bands:

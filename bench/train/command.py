@@ -18,13 +18,12 @@ from backprop_bench.bench.core.engine.plan import check_available
 from backprop_bench.bench.core.machine.cores import chosen_cores
 from backprop_bench.bench.core.records.files import write_whole
 from backprop_bench.bench.core.records.plan import Entry
-from backprop_bench.bench.core.worker.client import Refusal, Worker, WorkerError
-from backprop_bench.bench.core.worker.opened import open_request
-from backprop_bench.bench.core.worker.replies import Begun, Evaluated, Opened, TrainedEpoch
+from backprop_bench.bench.core.worker.client import Refusal, WorkerError
 from backprop_bench.bench.core.worker.shared_data import SharedExamples
 from backprop_bench.bench.report.findings import Finding, Findings
 from backprop_bench.bench.report.table import make_table
-from backprop_bench.data import InputError, Recipe, changed_recipe, load_dataset, named_recipe
+from backprop_bench.bench.train.measure import TrainingRow, trained_epochs
+from backprop_bench.data import InputError, changed_recipe, load_dataset, named_recipe
 
 COLUMNS = {"epoch": 5, "accuracy": 11, "mean loss": 11, "wall s": 10, "CPU s": 9}
 """What is printed of every epoch, and how many columns of a terminal it takes."""
@@ -62,7 +61,7 @@ def train(
       backprop-bench train scratch-numpy --recipe article-scratch --examples 5000 --json out.json
     """  # noqa: D301 (click reads the backspace)
     check_available(implementation)
-    cores = chosen_cores(None, threads)
+    chosen_cores(None, threads)
     loaded = load_dataset(dataset)
     selected = changed_recipe(named_recipe(recipe), changes_from(fields), loaded)
     if json_file is not None:
@@ -70,9 +69,8 @@ def train(
     loaded = (loaded.hold_out(hold_out) if hold_out else loaded).subset(examples)
     entry = Entry(implementation, recipe, selected)
     try:
-        with SharedExamples(selected, loaded) as shared, Worker(threads, descriptors=[shared.descriptor]) as worker:
-            worker.ask("open", Opened, **open_request(entry, shared, worker, threads, list(cores)))
-            epochs = _train(worker, selected, shared, _print_line if output.is_text else None)
+        with SharedExamples(selected, loaded) as shared:
+            epochs = _train(entry, shared, threads, _print_line if output.is_text else lambda _: None)
     except Refusal as refusal:
         raise InputError(str(refusal)) from None
     except WorkerError as failure:
@@ -101,38 +99,20 @@ def _check_writable(path: Path) -> None:
         raise InputError(f"{path}: cannot write: {error.strerror}") from error
 
 
-class TrainingRow(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What is printed of an epoch; of the initial weights there is only the accuracy."""
-
-    epoch: int
-    accuracy: float
-    loss: float | msgspec.UnsetType | None = msgspec.UNSET
-    """``None`` where training has diverged."""
-    wall_s: float | msgspec.UnsetType = msgspec.UNSET
-    cpu_s: float | msgspec.UnsetType = msgspec.UNSET
-
-
 def _train(
-    worker: Worker, recipe: Recipe, examples: SharedExamples, print_row: Callable[[Sequence[str]], None] | None
+    entry: Entry, examples: SharedExamples, threads: int, print_row: Callable[[Sequence[str]], None]
 ) -> list[TrainingRow]:
     """Train and return the rows; print each when its epoch ends."""
-    bars = Bars()
-    worker.ask("begin", Begun, seed=recipe.seed)
-    rows = [TrainingRow(0, examples.accuracy(worker.ask("evaluate", Evaluated).classes))]
-    if print_row is not None:
-        print_row(list(COLUMNS))
-        print_row(_cells(rows[0]))
-    with bars.stage("training", recipe.epochs):
-        for epoch in range(1, recipe.epochs + 1):
-            trained = worker.ask("train", TrainedEpoch, epoch=epoch)
-            accuracy = examples.accuracy(worker.ask("evaluate", Evaluated).classes)
-            rows.append(TrainingRow(epoch, accuracy, trained.loss, trained.wall_s, trained.cpu_s))
-            if print_row is not None:
-                print_row(_cells(rows[-1]))
-            bars.advance(f"epoch {epoch} of {recipe.epochs}")
-            if trained.loss is None:
-                click.echo("The training has diverged: its loss is no longer a number.", err=True)
-                break
+    bars, rows = Bars(), []
+    with bars.stage("training", entry.recipe.epochs):
+        for _, row in trained_epochs(entry, [entry.recipe.seed], examples, threads):
+            rows.append(row)
+            for cells in [_cells(row)] if row.epoch else [list(COLUMNS), _cells(row)]:
+                print_row(cells)
+            if row.epoch:
+                bars.advance(f"epoch {row.epoch} of {entry.recipe.epochs}")
+    if rows[-1].loss is None:
+        click.echo("The training has diverged: its loss is no longer a number.", err=True)
     return rows
 
 

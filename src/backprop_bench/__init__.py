@@ -6,7 +6,11 @@ In a program or a notebook::
 
     bb.check(Mine, recipe="article-scratch")  # is it right?
     Mine = bb.adapt(Network, weights=["W1", "W2"], train="train")  # of a class of any form
-    bb.compare(Mine, "torch-eager", profile="quick")  # how fast is it?
+    timed = bb.time(Mine, "torch-eager", budget_s=30)  # how fast is it?
+    bb.plot(timed)
+    bb.train([Mine, "torch-eager"], epochs=3, seeds=3)  # how accurate is it?
+    bb.compare(Mine, "torch-eager", profile="quick")  # all of it, and the report
+    bb.runs("results")  # what was measured so far?
 
 The folders at the root of the repository are the subpackages: :mod:`backprop_bench.data`,
 :mod:`backprop_bench.scratch`, :mod:`backprop_bench.torch_impl`,
@@ -20,6 +24,10 @@ if TYPE_CHECKING:
     from backprop_bench.bench.api.adapt import adapt
     from backprop_bench.bench.api.check import Check, check
     from backprop_bench.bench.api.compare import Comparison, compare
+    from backprop_bench.bench.api.plot import plot
+    from backprop_bench.bench.api.runs import runs
+    from backprop_bench.bench.api.timing import Timing, time
+    from backprop_bench.bench.api.training import Training, train
     from backprop_bench.data import InputError, Layer, Recipe, Trainer, UnsupportedRecipe
 
 __all__ = [
@@ -28,17 +36,27 @@ __all__ = [
     "InputError",
     "Layer",
     "Recipe",
+    "Timing",
     "Trainer",
+    "Training",
     "UnsupportedRecipe",
     "adapt",
     "check",
     "compare",
+    "plot",
+    "runs",
+    "time",
+    "train",
 ]
 
 _PLACES = {
     "backprop_bench.bench.api.adapt": ("adapt",),
     "backprop_bench.bench.api.check": ("Check", "check"),
     "backprop_bench.bench.api.compare": ("Comparison", "compare"),
+    "backprop_bench.bench.api.plot": ("plot",),
+    "backprop_bench.bench.api.runs": ("runs",),
+    "backprop_bench.bench.api.timing": ("Timing", "time"),
+    "backprop_bench.bench.api.training": ("Training", "train"),
     "backprop_bench.data": ("InputError", "Layer", "Recipe", "Trainer", "UnsupportedRecipe"),
 }
 
