@@ -29,6 +29,8 @@ FOLDERS: Mapping[str, str] = {
     "race": "time_to_accuracy",
     "reproduce": "historical",
     "parity": "verify",
+    "vectors": "verify",
+    "check-vectors": "verify",
     "micro": "micro",
     "slides": "slides",
     "calibrate": "selftest",

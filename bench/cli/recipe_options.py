@@ -2,7 +2,7 @@
 
 import dataclasses
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import click
@@ -133,3 +133,23 @@ def changes_from(options: dict[str, Any]) -> dict[str, Any]:
     if given.get("batch_size") == "all":
         given["batch_size"] = None
     return given
+
+
+def recipe_words(fields: Mapping[str, Any]) -> list[str]:
+    """Return fields of a recipe as one types them: the inverse of :func:`recipe_options`."""
+    words = []
+    for name, value in fields.items():
+        option = "--" + name.replace("_", "-")
+        if isinstance(value, bool):
+            words.append(option if value else option.replace("--", "--no-"))
+        elif name == "layer_sizes":
+            words += [option, "-".join(map(str, value))]
+        elif name in ("first_layer_blocks", "schedule"):
+            words += [option, ",".join(":".join(map(_number_word, row)) for row in value)]
+        else:
+            words += [option, *map(_number_word, value if isinstance(value, tuple) else (value,))]
+    return words
+
+
+def _number_word(value: Any) -> str:
+    return "all" if value is None else str(value).removesuffix(".0")

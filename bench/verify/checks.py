@@ -56,6 +56,8 @@ EXAMPLES_AT_ONCE = 150
 """Examples of a verification where a batch has all of them."""
 FINAL_OUTPUTS = 20
 """Examples whose outputs are compared again after these steps."""
+FINAL, LOSSES = "outputs after training", "loss by epoch"
+"""Names of what :func:`train_steps` returns beside the weights."""
 SAMPLED_WEIGHTS = 12
 """Weights per array for central differences: half with the largest derivatives, half at random."""
 CENTRAL_DIFFERENCE_STEP = 1e-3
@@ -268,17 +270,29 @@ def compare_runs(
     """
     parameters = initial_parameters(recipe)
     a, b = (train_steps(trainer(recipe, parameters), recipe, examples, steps) for trainer in (actual, expected))
+    return compare_trained(recipe, a, b, examples, steps)
+
+
+def compare_trained(
+    recipe: Recipe, actual: NamedArrays, expected: NamedArrays, examples: Examples, steps: int
+) -> list[Agreement]:
+    """Compare what :func:`train_steps` returns, or some of its arrays, with the tolerances of :func:`compare_runs`."""
     if recipe.dtype == "float64":
-        tolerances = relative_tolerances(b[:-1], WEIGHT_TOLERANCE) + relative_tolerances(b[-1:], LOSS_TOLERANCE)
-        agreements = compare_each(a, b, tolerances)
+        tolerances = [
+            relative_tolerances([item], LOSS_TOLERANCE if item[0] == LOSSES else WEIGHT_TOLERANCE)[0]
+            for item in expected
+        ]
+        agreements = compare_each(actual, expected, tolerances)
         if all(agreement.passed or agreement.difference is None for agreement in agreements):
             return agreements
     else:
-        tolerances = [0.0] * len(b)
+        tolerances = [0.0] * len(expected)
     wider = training_tolerances(recipe, examples, steps)
-    if not np.isfinite(wider).all():
+    if not np.isfinite(list(wider.values())).all():
         return [Agreement(None, 0.0, f"the recipe diverges within {steps} steps, so nothing can be compared")]
-    return compare_each(a, b, list(map(max, tolerances, wider)))
+    return compare_each(
+        actual, expected, [max(each, wider[name]) for each, (name, _) in zip(tolerances, expected, strict=True)]
+    )
 
 
 def train_steps(running: Trainer, recipe: Recipe, examples: Examples, steps: int) -> NamedArrays:
@@ -299,8 +313,8 @@ def train_steps(running: Trainer, recipe: Recipe, examples: Examples, steps: int
     outputs = running.predict(examples.x[:FINAL_OUTPUTS])
     return [
         *name_arrays(running.parameters()),
-        ("outputs after training", outputs),
-        ("loss by epoch", np.array(losses, np.float64)),
+        (FINAL, outputs),
+        (LOSSES, np.array(losses, np.float64)),
     ]
 
 
@@ -328,8 +342,8 @@ class _Perturbed(NumpyTrainer):
         return np.where(self.rng.random(like.shape) < 0.5, -1.0, 1.0)
 
 
-def training_tolerances(recipe: Recipe, examples: Examples, steps: int) -> list[float]:
-    """Return how far rounding may drive two runs apart over many steps, for every array that `train_steps` returns.
+def training_tolerances(recipe: Recipe, examples: Examples, steps: int) -> dict[str, float]:
+    """Return how far rounding may drive two runs apart over many steps, by the name of what `train_steps` returns.
 
     Analysis bounds the rounding error of one step. How training amplifies it depends on the recipe. So the reference is
     trained in float64 once unperturbed, and again with every gradient and weight moved up or down at random by its
@@ -344,12 +358,12 @@ def training_tolerances(recipe: Recipe, examples: Examples, steps: int) -> list[
         moved = train_steps(_Perturbed(recipe, start, seed), recipe, wide, steps)
         here = [float(abs(a - b).max()) for (_, a), (_, b) in zip(moved, straight, strict=True)]
         spreads = np.maximum(spreads, here).tolist()  # unlike max, keeps a NaN
-    tolerances = [PERTURBATION_MARGIN * spread for spread in spreads]
+    tolerances = {name: PERTURBATION_MARGIN * spread for (name, _), spread in zip(straight, spreads, strict=True)}
     terms = (recipe.batch_size or len(examples.x)) * recipe.layer_sizes[-1] + FUNCTION_ERROR
     u = unit_roundoff(recipe.dtype)
-    tolerances[-1] += 2 * gamma(terms, u) * float(abs(straight[-1][1]).max())
+    tolerances[LOSSES] += 2 * gamma(terms, u) * float(abs(straight[-1][1]).max())
     final = error_bounds(recipe, reference.parameters(), wide.x[:FINAL_OUTPUTS], wide.t[:FINAL_OUTPUTS])
-    tolerances[-2] += 2 * float(final.outputs.max())
+    tolerances[FINAL] += 2 * float(final.outputs.max())
     return tolerances
 
 

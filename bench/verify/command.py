@@ -24,6 +24,7 @@ from backprop_bench.bench.verify.comparison import Pair, compare
 from backprop_bench.bench.verify.drift import draw_drift
 from backprop_bench.bench.verify.notes import with_notes
 from backprop_bench.bench.verify.replies import Drift
+from backprop_bench.bench.verify.vectors_command import check_vectors, vectors
 from backprop_bench.data import Dataset, InputError, Recipe, changed_recipe, load_dataset, named_recipe
 
 DRIFT_STEPS = 3000
@@ -129,4 +130,6 @@ DESCRIPTORS = (
         section="right",
         heading="How far two implementations diverge",
     ),
+    Descriptor(vectors),
+    Descriptor(check_vectors),
 )

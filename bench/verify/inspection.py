@@ -41,8 +41,8 @@ class Quantity:
     Attributes
     ----------
     name
-        ``z``, ``y``, ``outputs`` (of `predict`), ``dE/dy``, ``dE/dz``, ``dE/dW``, ``dE/db``; after training ``W``,
-        ``b``, ``outputs after`` and ``loss`` (of every epoch).
+        ``z``, ``y``, ``outputs`` (of `predict`), ``E``, ``dE/dy``, ``dE/dz``, ``dE/dW``, ``dE/db``; after training
+        ``W``, ``b``, ``outputs after`` and ``loss`` (of every epoch).
     layer
         Its layer of weights, from 1; the last one for outputs and loss.
     exact
@@ -79,7 +79,7 @@ def inspect(
     trainers = [trainer(recipe, parameters) for trainer in (actual, expected)]
     a, b = (list(_quantities(trainer, batch, shows_all(*trainers))) for trainer in trainers)
     quantities = [
-        _compare(name, layer, x, y, _allowed(recipe, bounds, name, layer, y))
+        compare_quantity(name, layer, x, y, allowed_error(recipe, bounds, name, layer, y))
         for (name, layer, x), (_, _, y) in zip(a, b, strict=True)
     ]
     quantities += _compare_trained(recipe, actual, expected, examples, steps)
@@ -137,7 +137,8 @@ def _gradient(gradients: Parameters, layer: int) -> Iterator[tuple[str, int, Flo
     yield from ((name, layer, array) for name, array in zip(names, gradients[layer - 1].arrays(), strict=False))
 
 
-def _allowed(recipe: Recipe, bounds: ErrorBounds, name: str, layer: int, expected: Floats) -> Floats | float:
+def allowed_error(recipe: Recipe, bounds: ErrorBounds, name: str, layer: int, expected: Floats) -> Floats | float:
+    """Return the absolute tolerance of a quantity of the first batch: one for all of it, or one per element."""
     if recipe.dtype == "float64":
         return relative_tolerances([(name, expected)], GRADIENT_TOLERANCE)[0]
     limits: dict[str, Sequence[Any]] = {"z": bounds.z, "y": bounds.y, "dE/dy": bounds.dy, "dE/dz": bounds.dz}
@@ -148,13 +149,15 @@ def _allowed(recipe: Recipe, bounds: ErrorBounds, name: str, layer: int, expecte
     return limit
 
 
-def _compare(name: str, layer: int, a: Floats, b: Floats, allowed: Floats | float) -> Quantity:
+def compare_quantity(name: str, layer: int, a: Floats, b: Floats, allowed: Floats | float) -> Quantity:
+    """Compare one quantity of one layer with what is expected of it."""
     (judged,) = compare_each([(name, a)], [(name, b)], [allowed])
     (largest,) = compare_each([(name, a)], [(name, b)], [1.0])
-    return _quantity(name, layer, judged.passed, largest)
+    return quantity_of(name, layer, judged.passed, largest)
 
 
-def _quantity(name: str, layer: int, passed: bool, largest: Agreement) -> Quantity:
+def quantity_of(name: str, layer: int, passed: bool, largest: Agreement) -> Quantity:
+    """Return how a quantity compares, where its error is largest."""
     digits = None
     if largest.difference is not None and largest.difference > 0:
         digits = max(0, math.floor(-math.log10(largest.difference)))
@@ -173,7 +176,7 @@ def _compare_trained(
     names += [("outputs after", len(recipe.layer_sizes) - 1), ("loss", len(recipe.layer_sizes) - 1)]
     agreements = compare_runs(recipe, actual, expected, examples, steps)
     return [
-        _quantity(name, layer, agreement.passed, agreement)
+        quantity_of(name, layer, agreement.passed, agreement)
         for (name, layer), agreement in zip(names, agreements, strict=False)
     ]
 

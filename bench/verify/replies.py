@@ -89,6 +89,13 @@ class Reading(Reply, frozen=True, kw_only=True):
     epochs: int = 0
 
 
+class VectorsReading(Reply, frozen=True, kw_only=True):
+    """The likely cause of a difference from vectors, and the arrays that differ otherwise than by it."""
+
+    reading: Reading
+    unexplained: tuple[str, ...] = ()
+
+
 class Drift(Reply, frozen=True, kw_only=True):
     """How far two implementations have diverged: after so many steps, the largest relative difference of weights."""
 

@@ -11,6 +11,7 @@ QUANTITIES = {
     "z": "z, pre-activation",
     "y": "y, activation",
     "outputs": "outputs",
+    "E": "E, loss of the batch",
     "dE/dy": "dE/dy",
     "dE/dz": "dE/dz",
     "dE/dW": "dE/dW, gradient",
@@ -22,7 +23,7 @@ QUANTITIES = {
 }
 AFTER = ("W", "b", "outputs after", "loss")
 """Quantities that are compared after training."""
-OF_THE_NETWORK = ("outputs", "outputs after", "loss")
+OF_THE_NETWORK = ("outputs", "E", "outputs after", "loss")
 """Quantities that belong to no layer."""
 
 
@@ -36,14 +37,19 @@ def parity_grid(title: str, quantities: Sequence[Quantity], steps: int) -> Table
     steps
         Weight updates after which the weights were compared.
     """
-    layers = range(1, max(quantity.layer for quantity in quantities) + 1)
+    return grid_of_stages(title, {steps: quantities})
+
+
+def grid_of_stages(title: str, stages: Mapping[int, Sequence[Quantity]]) -> Table:
+    """Return the grid of quantities that were compared after several numbers of weight updates, in their order."""
+    layers = range(1, max(quantity.layer for quantities in stages.values() for quantity in quantities) + 1)
     rows = []
-    for name in QUANTITIES:
-        here = {quantity.layer: quantity for quantity in quantities if quantity.name == name}
-        if not here:
-            continue
-        cells = [_cell(here[layer]) if layer in here else "" for layer in layers]
-        rows.append([QUANTITIES[name] + _after(name, steps), *cells, *_largest(here)])
+    for steps, quantities in stages.items():
+        for name in QUANTITIES:
+            here = {quantity.layer: quantity for quantity in quantities if quantity.name == name}
+            if here:
+                cells = [_cell(here[layer]) if layer in here else "" for layer in layers]
+                rows.append([QUANTITIES[name] + _after(name, steps), *cells, *_largest(here)])
     columns = ["<quantity", *(f"<layer {layer}" for layer in layers), "largest error", "<where"]
     note = "Digits: decimal digits of agreement. Errors and digits are relative to the largest value of the array."
     return make_table(title, columns, rows, note)
@@ -69,7 +75,7 @@ def _largest(here: Mapping[int, Quantity]) -> list[str]:
 
 
 def _after(name: str, steps: int) -> str:
-    return f" after {steps} steps" if name in AFTER and name != "loss" else ""
+    return f" after {steps} {'step' if steps == 1 else 'steps'}" if name in AFTER and name != "loss" else ""
 
 
 def _layer(quantity: Quantity) -> str:
@@ -90,8 +96,9 @@ def conclusion(dtype: str, outcome: Inspection) -> str:
     if first.difference is None:
         return f"Not verified in {dtype}, {what}: {first.where}.{hidden}"
     since = _since(outcome) if first.name in AFTER and outcome.first_step is not None else ""
+    place = f" at {first.where}" if first.where else ""
     return (
-        f"Not equal in {dtype}: the first quantity that differs is {what}. The error at {first.where} is "
+        f"Not equal in {dtype}: the first quantity that differs is {what}. The error{place} is "
         f"{scientific(first.difference)} × the largest value of the array.{since}{hidden}"
     )
 
