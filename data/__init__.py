@@ -14,7 +14,7 @@ from backprop_bench.data.dataset import (
 from backprop_bench.data.errors import InputError, InvalidRecipe, UnsupportedRecipe
 from backprop_bench.data.family_trees import RELATIONS, FamilyTree, load_family_trees
 from backprop_bench.data.load import load_dataset
-from backprop_bench.data.named_recipes import ARTICLE_SCRATCH, ARTICLE_TORCH, RECIPES, SHARED, named_recipe
+from backprop_bench.data.named_recipes import ARTICLE_SCRATCH, ARTICLE_TORCH, RASHID, RECIPES, SHARED, named_recipe
 from backprop_bench.data.parameters import (
     Floats,
     Layer,
@@ -36,6 +36,7 @@ __all__ = [
     "CHOICES",
     "CONVENTIONS",
     "PATTERNS",
+    "RASHID",
     "RECIPES",
     "RELATIONS",
     "SHARED",

@@ -34,10 +34,15 @@ The article prints no settings. The sizes are those of its other network, the in
 the learning rate was chosen among 0.1, 0.3, 0.5, 1 and 2 by the accuracy on 10,000 training examples held out.
 """
 
+RASHID = ARTICLE_SCRATCH.replace(back_propagation="errors")
+"""Rashid's network as his program has it: errors go back through the weights without the derivative of the outputs.
+All else is that of `ARTICLE_SCRATCH`, which has the exact gradient."""
+
 RECIPES: dict[str, Recipe] = {
     "shared": SHARED,
     "article-scratch": ARTICLE_SCRATCH,
     "article-torch": ARTICLE_TORCH,
+    "rashid": RASHID,
 }
 
 

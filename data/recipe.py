@@ -33,6 +33,7 @@ Initialization = Literal[
     "torch_linear",
 ]
 Dtype = Literal["float32", "float64"]
+BackPropagation = Literal["gradient", "errors"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -113,8 +114,9 @@ class Recipe:
 
     def __post_init__(self) -> None:
         _check_layer_sizes(self.layer_sizes)
-        for name, choices in CHOICES.items():
-            check_choice(name, getattr(self, name), choices)
+        for field in dataclasses.fields(self):
+            if field.name in CHOICES:
+                check_choice(field.name, getattr(self, field.name), CHOICES[field.name])
         for name in ("bias", "shuffle"):
             check_bool(name, getattr(self, name))
         if self.batch_size is not None:
@@ -203,6 +205,10 @@ class ExtendedRecipe(Recipe):
     mean_over_outputs
         Whether the loss of an example is the mean over its outputs rather than their sum. With reduction ``mean``,
         ``squared_error`` without the ½ is then ``nn.MSELoss``, and ``cross_entropy`` after sigmoid ``nn.BCELoss``.
+    back_propagation
+        What goes back from a layer to the one below: dE/dz, or with ``errors`` the y − t of the squared error through
+        the weights alone, as in Rashid's *Make Your Own Neural Network*. The derivatives of the activations then act on
+        the updates of their own layer only, so what is computed is the gradient of no loss.
     """
 
     skip_connection: bool = False
@@ -212,6 +218,7 @@ class ExtendedRecipe(Recipe):
     error_dead_zone: tuple[float, float] | None = None
     half: bool = True
     mean_over_outputs: bool = False
+    back_propagation: BackPropagation = "gradient"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -227,6 +234,8 @@ class ExtendedRecipe(Recipe):
             raise refuse("skip_connection", True, "False without a hidden layer, for there is nothing to skip")
         if not self.half and self.loss != "squared_error":
             raise refuse("half", False, f"True with loss {self.loss!r}")
+        if self.back_propagation == "errors" and self.loss != "squared_error":
+            raise refuse("back_propagation", "errors", f"'gradient' with loss {self.loss!r}")
 
     @classmethod
     def of(cls, recipe: Recipe) -> "ExtendedRecipe":
@@ -290,6 +299,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "optimizer": get_args(Optimizer),
     "initialization": get_args(Initialization),
     "dtype": get_args(Dtype),
+    "back_propagation": get_args(BackPropagation),
 }
 
 

@@ -74,6 +74,7 @@ class NumpyTrainer:
         self.activations = [ACTIVATIONS[recipe.hidden_activation]] * n_hidden + [ACTIVATIONS[recipe.output_activation]]
         self.derivative = DERIVATIVES[recipe.hidden_activation]
         self.loss, self.dloss = loss_of(recipe)
+        self.sends_errors = self.recipe.back_propagation == "errors"
         self.optimizer = optimizer_of(recipe, [array for layer in self.layers for array in layer.arrays()])
         self.epoch = 0
 
@@ -98,7 +99,10 @@ class NumpyTrainer:
             dy, dz = None if dy is None else dy / len(t), dz / len(t)  # (26)
         dys, dzs = [dy], [dz]
         for layer in range(len(self.layers) - 1, 0, -1):
-            dy = dz @ self.layers[layer].weight.T  # (7)
+            if self.sends_errors and dy is not None:
+                dy = dy @ self.layers[layer].weight.T  # (34)
+            else:
+                dy = dz @ self.layers[layer].weight.T  # (7)
             if self.recipe.skip_connection:
                 dy = dy[:, : forward.y[layer].shape[1]]  # (27), without those of the inputs
             dz = dy * self.derivative(forward.y[layer])  # (5)

@@ -43,11 +43,14 @@ class Perceptron(nn.Module):
         """Return z and y [B, J] of every layer, the output activations last."""
         z: list[Tensor] = []
         y: list[Tensor] = []
+        sends_errors = self.recipe.back_propagation == "errors"
         for linear in self.linears:
             is_output = linear is self.linears[-1]
             below = y[-1] if y else x
-            z.append(linear(torch.cat((below, x), dim=1) if is_output and self.recipe.skip_connection else below))
-            y.append(activate_output(self.recipe, z[-1]) if is_output else self.activation(z[-1]))
+            fed = torch.cat((below, x), dim=1) if is_output and self.recipe.skip_connection else below
+            z.append(linear(fed.detach() if sends_errors else fed))
+            activated = activate_output(self.recipe, z[-1]) if is_output else self.activation(z[-1])
+            y.append(activated + path_of_errors(linear, fed) if sends_errors else activated)
         return z, y
 
     def predict(self, x: Tensor) -> Tensor:
@@ -71,6 +74,13 @@ class BlockDiagonalLinear(nn.Linear):
         return functional.linear(x, self.weight * self.connected, self.bias)
 
 
+def path_of_errors(linear: nn.Module, fed: Tensor) -> Tensor:
+    """Return zeros [B, J] by which dE/dy goes back to the inputs of a layer through its weights alone."""
+    assert isinstance(linear, nn.Linear)
+    passed = functional.linear(fed, linear.weight.detach())
+    return passed - passed.detach()
+
+
 def activate_output(recipe: Recipe, z: Tensor) -> Tensor:
     """Return the output activations for the pre-activations z [B, C]."""
     match recipe.output_activation:
@@ -80,6 +90,14 @@ def activate_output(recipe: Recipe, z: Tensor) -> Tensor:
             return z.sigmoid()
         case "identity":
             return z
+
+
+def batch_loss(model: Perceptron, x: Tensor, t: Tensor) -> Tensor:
+    """Return the loss of a batch from inputs x [B, D] and targets t [B, C], reduced as the recipe says."""
+    if model.recipe.back_propagation == "errors":
+        _, y = model.layer_by_layer(x)
+        return squared_error(model.recipe, y[-1], t)
+    return loss_of(model.recipe, model(x), t)
 
 
 def loss_of(recipe: Recipe, z: Tensor, t: Tensor) -> Tensor:

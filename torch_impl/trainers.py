@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from backprop_bench.data import ExtendedRecipe, Floats, Order, Parameters, Recipe, StepParts, Trace
 from backprop_bench.torch_impl.model import (
     Perceptron,
+    batch_loss,
     copy_gradients,
     copy_weights,
     load_parameters,
@@ -44,7 +45,7 @@ class EagerTrainer:
         total = 0.0
         for x_batch, t_batch in self.batches(torch.from_numpy(x), torch.from_numpy(t), order):
             self.optimizer.zero_grad()
-            loss = loss_of(self.recipe, self.model(x_batch), t_batch)
+            loss = batch_loss(self.model, x_batch, t_batch)
             loss.backward()  # type: ignore[no-untyped-call]
             self.update()
             total += loss.item() * (len(t_batch) if self.recipe.reduction == "mean" else 1)
@@ -60,7 +61,7 @@ class EagerTrainer:
 
     def gradients(self, x: Floats, t: Floats) -> Parameters:
         """Return dE/dw of one batch; see :class:`backprop_bench.data.Trainer`."""
-        loss = loss_of(self.recipe, self.model(torch.from_numpy(x)), torch.from_numpy(t))
+        loss = batch_loss(self.model, torch.from_numpy(x), torch.from_numpy(t))
         return copy_gradients(self.model, torch.autograd.grad(loss, list(self.model.parameters())))
 
     def trace(self, x: Floats, t: Floats) -> Trace:
@@ -108,7 +109,7 @@ class EagerTrainer:
 
         def forward() -> None:
             self.optimizer.zero_grad()
-            kept["loss"] = loss_of(self.recipe, self.model(kept["x"]), kept["t"])
+            kept["loss"] = batch_loss(self.model, kept["x"], kept["t"])
             kept["loss"].item()
 
         return {

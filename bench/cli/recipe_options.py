@@ -102,6 +102,7 @@ _HELP: dict[str, str] = {
     "error_dead_zone": "Error dead zone: an error is 0 below LOW (target 0) or above HIGH (target 1).",
     "half": "Squared error with its ½.",
     "mean_over_outputs": "Mean rather than sum over the outputs of an example.",
+    "back_propagation": "What goes back: the gradient, or errors through the weights alone, as in Rashid's program.",
 }
 """Help of each field; a field without an entry is an error."""
 

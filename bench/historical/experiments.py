@@ -4,7 +4,7 @@ import dataclasses
 import itertools
 from collections.abc import Mapping
 
-from backprop_bench.data import ARTICLE_SCRATCH, ExtendedRecipe, Recipe
+from backprop_bench.data import ARTICLE_SCRATCH, RASHID, ExtendedRecipe, Recipe
 
 
 @dataclasses.dataclass(frozen=True)
@@ -224,6 +224,17 @@ HINTON_GUESSES = (
     "decay 5e-5, 30 epochs, Glorot's initial weights"
 )
 
+EXACT_RASHID = "rashid-gradient"
+"""Not published: what the missing derivative changes."""
+
+
+def _by_fan(recipe: Recipe) -> dict[str, Recipe]:
+    return {
+        "initial weights by fan-in": recipe,
+        "initial weights by fan-out": recipe.replace(initialization="fan_out_normal"),
+    }
+
+
 EXPERIMENTS: dict[str, Experiment] = {
     experiment.name: experiment
     for experiment in (
@@ -338,14 +349,20 @@ EXPERIMENTS: dict[str, Experiment] = {
             "rashid",
             "784-200-10, one example at a time (Rashid)",
             None,
-            {
-                "initial weights by fan-in": ARTICLE_SCRATCH,
-                "initial weights by fan-out": ARTICLE_SCRATCH.replace(initialization="fan_out_normal"),
-            },
+            _by_fan(RASHID),
             seeds=5,
             compared_seeds=1,
             guesses="whether the variance of the initial weights is 1/fan-in, as the text has it, or 1/fan-out, as "
             "printed programs have it",
+        ),
+        Experiment(
+            EXACT_RASHID,
+            EXACT_RASHID,
+            "The same with the exact gradient, where Rashid sends errors back without the derivative of the outputs",
+            None,
+            _by_fan(ARTICLE_SCRATCH),
+            seeds=5,
+            compared_seeds=1,
         ),
         Experiment(
             "lecun-300",

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from backprop_bench.bench.core.records.kinds import AnyRecord, Failure, Trial
-from backprop_bench.bench.core.records.plan import Description
+from backprop_bench.bench.core.records.plan import Description, Question
 from backprop_bench.bench.core.records.reader import of_kind
 from backprop_bench.bench.core.stats.intervals import Interval
 from backprop_bench.bench.historical.analysis import (
@@ -32,6 +32,8 @@ from backprop_bench.bench.historical.analysis import (
     share_interval,
     solutions_of,
 )
+from backprop_bench.bench.historical.experiments import EXACT_RASHID, EXPERIMENTS
+from backprop_bench.data import Recipe
 
 Unit = Literal["share", "epochs", "error", "accuracy", "distance"]
 
@@ -111,9 +113,11 @@ def summarize_reproduction(description: Description, rows: Sequence[AnyRecord], 
     readings: list[Reading] = []
     errors: list[Errors] = []
     verdicts: list[Verdict] = []
+    titles: dict[str, str] = {}
     for question in description.plan.questions:
+        own = [row for row in rows if row.question == question.name]
+        question = _by_what_it_trains(question)
         name = question.name
-        own = [row for row in rows if row.question == name]
         trials = of_kind(own, Trial)
         times, trained = epochs_to_solve_of(question, trials), errors_of(question, own, PYTORCH)
         if name == "symmetry":
@@ -131,11 +135,18 @@ def summarize_reproduction(description: Description, rows: Sequence[AnyRecord], 
         errors += trained
         verdicts += _errors(name, trained)
         verdicts += _versions(name, times, trained)
+        titles[name] = question.title
     failures = tuple(of_kind(rows, Failure))
-    titles = {question.name: question.title for question in description.plan.questions}
     return Reproduction(
         tuple(verdicts), tuple(epochs_to_solve), tuple(solutions), tuple(readings), tuple(errors), titles, failures
     )
+
+
+def _by_what_it_trains(question: Question) -> Question:
+    """Return the question with the name of what it trains: once "rashid" was the exact gradient."""
+    if question.name == "rashid" and all(type(entry.recipe) is Recipe for entry in question.entries):
+        return dataclasses.replace(question, name=EXACT_RASHID, title=EXPERIMENTS[EXACT_RASHID].title)
+    return question
 
 
 def _symmetry(times: Sequence[EpochsToSolve], solutions: Sequence[Solution]) -> list[Verdict]:
@@ -276,12 +287,13 @@ def _errors(name: str, trained: Sequence[Errors]) -> list[Verdict]:
                     of_run = new_run_interval([float(1 - error) for error in item.by_epoch[:, epoch]])
                     what, published_text = f"accuracy after epoch {epoch}: prediction interval", f"{100 * accuracy:g} %"
                     verdicts.append(Verdict(name, what, published_text, of_run, "accuracy", of_run.contains(accuracy)))
-        if name in LAST_ERRORS:
+        if name in (*LAST_ERRORS, EXACT_RASHID):
             of_run = new_run_interval(item.last)
             of = "" if len(trained) == 1 else f", {item.variant}"
             what = f"test error after the last epoch{of}: prediction interval"
-            published_text = f"{100 * LAST_ERRORS[name]:g} %"
-            inside = of_run.contains(LAST_ERRORS[name]) if n >= ENOUGH_RUNS else None
+            of_author = LAST_ERRORS.get(name)
+            published_text = "no number" if of_author is None else f"{100 * of_author:g} %"
+            inside = of_run.contains(of_author) if of_author is not None and n >= ENOUGH_RUNS else None
             verdicts.append(Verdict(name, what, published_text, of_run, "error", inside))
     return verdicts
 

@@ -413,8 +413,9 @@ def draw_errors(errors: Sequence[Errors]) -> Drawing:
     for item in errors:
         groups.setdefault(item.question, []).append(item)
     published = {**BEST_ERRORS, **LAST_ERRORS, **BANDS}
-    inside = [name for name, items in groups.items() if _range(items)[0] <= published[name] <= _range(items)[1]]
-    title = f"{len(inside)} of {count(len(groups), 'published MNIST error')} lie in the measured range"
+    judged = [name for name in groups if name in published]
+    inside = [name for name in judged if _range(groups[name])[0] <= published[name] <= _range(groups[name])[1]]
+    title = f"{len(inside)} of {count(len(judged), 'published MNIST error')} lie in the measured range"
     with style.look():
         page = style.Page()
         page.heading(title, "Test error, on all test examples")
@@ -426,11 +427,15 @@ def draw_errors(errors: Sequence[Errors]) -> Drawing:
             color=style.GREY,
         )
         ranges = "; ".join(
-            f"{name}: published {percent(published[name], 2)}, {percent(low, 2)} to {percent(high, 2)}"
+            f"{name}: {_published(published.get(name))}{percent(low, 2)} to {percent(high, 2)}"
             for name, items in groups.items()
             for low, high in [_range(items)]
         )
         return Drawing("mnist-errors", title, f"{title}. {ranges}.", page.figure())
+
+
+def _published(error: float | None) -> str:
+    return "" if error is None else f"published {percent(error, 2)}, "
 
 
 def _shown_errors(items: Sequence[Errors]) -> list[float]:
@@ -448,7 +453,8 @@ def _draw_errors(band: style.Band, groups: dict[str, list[Errors]], published: d
     for row, (name, items) in enumerate(groups.items()):
         values = _shown_errors(items)
         axes.plot(values, [row] * len(values), "o", color=ON, markersize=4, alpha=0.6)
-        axes.plot([published[name]], [row], "D", color=style.INK, markersize=6, markerfacecolor="none")
+        if name in published:
+            axes.plot([published[name]], [row], "D", color=style.INK, markersize=6, markerfacecolor="none")
     axes.set_xscale("log")
     axes.set_xlim(0.01, 1.0)
     axes.set_xticks([0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0])

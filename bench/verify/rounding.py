@@ -72,12 +72,13 @@ class ErrorBounds:
 
 def error_bounds(recipe: Recipe, parameters: Parameters, x: Floats, t: Floats) -> ErrorBounds:
     """Bound the errors of one pass in the recipe's dtype from exact weights, inputs x [B, D] and targets t [B, C]."""
-    u = unit_roundoff(recipe.dtype)
+    u, full = unit_roundoff(recipe.dtype), ExtendedRecipe.of(recipe)
     zs, ys, feds = _forward(recipe, parameters, x.astype(np.float64), u)
     dy, dz = _output_derivatives(recipe, ys[-1], t.astype(np.float64), u)
     dys, dzs = [dy], [dz]
     for layer in range(len(parameters) - 1, 0, -1):
-        dy = _product(dz, _exact(parameters[layer].weight[: recipe.layer_sizes[layer]].T), u)
+        sent = dy if full.back_propagation == "errors" else dz
+        dy = _product(sent, _exact(parameters[layer].weight[: recipe.layer_sizes[layer]].T), u)
         dz = _times(dy, _derivative(recipe.hidden_activation, ys[layer], u), u)
         dys.insert(0, dy)
         dzs.insert(0, dz)

@@ -46,6 +46,8 @@ from backprop_bench.bench.historical.view import (
     published_table,
 )
 from backprop_bench.data import (
+    ARTICLE_SCRATCH,
+    RASHID,
     ExtendedRecipe,
     InputError,
     Layer,
@@ -305,14 +307,14 @@ def trial(question: str, seed: int, solved: int | None, label: str = "v", **fiel
     return {"kind": "trial", "session": 0, "question": question, **row, "curve": curve, **fields}
 
 
-def made_up_description(*questions: tuple[str, str]) -> Row:
+def made_up_description(*questions: tuple[str, str], recipe: Recipe = OF_1986) -> Row:
     return {
         "plan": {
             "questions": [
                 {
                     "name": name,
                     "title": f"Made up: {name}",
-                    "entries": [{"label": "v", "recipe_name": kind, "recipe": OF_1986.to_dict()}],
+                    "entries": [{"label": "v", "recipe_name": kind, "recipe": recipe.to_dict()}],
                 }
                 for name, kind in questions
             ]
@@ -385,12 +387,22 @@ def test_an_error_is_inside_where_one_more_run_would_be(accuracy: float, inside:
         for seed, off in enumerate((-0.001, 0.0, 0.001))
         for row in epochs("rashid", "v", seed, [0.1, accuracy + off])
     ]
-    description = made_up_description(("rashid", READING))
+    description = made_up_description(("rashid", READING), recipe=RASHID)
     assert verdict_of(description, rows, "after the last epoch").inside is inside
     same = [*rows, *epochs("rashid", "torch-eager v", 0, [0.1, accuracy - 0.001])]
     assert verdict_of(description, same, "losses of both versions").inside is True
     apart = [*rows, *epochs("rashid", "torch-eager v", 0, [0.1, accuracy - 0.001], loss=0.1001)]
     assert verdict_of(description, apart, "losses of both versions").inside is False
+
+
+def test_the_exact_gradient_is_not_what_rashid_published_also_in_runs_that_name_it_so() -> None:
+    rows = [row for seed in range(3) for row in epochs("rashid", "v", seed, [0.1, 0.97 + 0.001 * seed])]
+    description = made_up_description(("rashid", READING), recipe=ARTICLE_SCRATCH)
+    verdict = verdict_of(description, rows, "after the last epoch")
+    assert (verdict.experiment, verdict.published, verdict.inside) == ("rashid-gradient", "no number", None)
+    assert "exact gradient" in summarize_reproduction(description, rows, 4).titles["rashid-gradient"]
+    assert EXPERIMENTS["rashid"].variants["initial weights by fan-in"] == RASHID
+    assert EXPERIMENTS["rashid-gradient"].variants["initial weights by fan-in"] == ARTICLE_SCRATCH
 
 
 @pytest.mark.parametrize(("distances", "inside"), [((1e-15, 1e-12), True), ((1e-15, 1e-8), False), ((0, None), False)])

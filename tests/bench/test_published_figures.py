@@ -76,6 +76,7 @@ def test_a_row_of_the_errors_has_the_measured_and_the_published_ones_of_its_name
     shown = [
         errors("nielsen-30", "v", (0.9, 0.05, 0.06), (0.9, 0.04, 0.07)),
         errors("rashid", "v", (0.9, 0.05, 0.03), (0.9, 0.05, 0.02)),
+        errors("rashid-gradient", "v", (0.9, 0.05, 0.04)),
     ]
     (axes,) = draw_errors(shown).figure.axes
     rows = {name: [] for name in names_of(axes)}  # type: ignore[var-annotated]
@@ -85,6 +86,7 @@ def test_a_row_of_the_errors_has_the_measured_and_the_published_ones_of_its_name
     assert rows == {
         "nielsen-30": [("o", [0.05, 0.04]), ("D", [0.0458])],
         "rashid": [("o", [0.03, 0.02]), ("D", [0.0253])],
+        "rashid-gradient": [("o", [0.04])],
     }
 
 

@@ -27,8 +27,9 @@ FIELDS: dict[str, Any] = {
     "error_dead_zone": (0.2, 0.8),
     "half": False,
     "mean_over_outputs": True,
+    "back_propagation": "errors",
 }
-NEEDS_SQUARED_ERROR = ("error_dead_zone", "half")
+NEEDS_SQUARED_ERROR = ("error_dead_zone", "half", "back_propagation")
 
 
 @pytest.mark.parametrize(
@@ -62,6 +63,10 @@ NEEDS_SQUARED_ERROR = ("error_dead_zone", "half")
         ),
         ({"skip_connection": 1}, "skip_connection is 1, expected True or False"),
         ({"half": False, "loss": "cross_entropy"}, "half is False, expected True with loss 'cross_entropy'"),
+        (
+            {"back_propagation": "errors", "loss": "cross_entropy"},
+            "back_propagation is 'errors', expected 'gradient' with loss 'cross_entropy'",
+        ),
     ],
 )
 def test_what_is_impossible_is_refused_by_field(changes: dict[str, Any], words: str) -> None:

@@ -105,6 +105,7 @@ BAD_VALUES: dict[str, list[Any]] = {
     "error_dead_zone": [*RANGES[1:], (0.2, 0.8)],
     "half": [*BOOLEANS, False],
     "mean_over_outputs": BOOLEANS,
+    "back_propagation": ["error", None, 1, "errors"],
 }
 
 
@@ -153,7 +154,9 @@ def test_a_named_recipe_is_found_by_its_name(name: str) -> None:
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
-    with pytest.raises(InvalidRecipe, match=r"'nope'; the named ones are shared, article-scratch, article-torch"):
+    with pytest.raises(
+        InvalidRecipe, match=r"'nope'; the named ones are shared, article-scratch, article-torch, rashid"
+    ):
         named_recipe("nope")
 
 
