@@ -33,11 +33,6 @@ CONVENTIONS: tuple[Convention, ...] = (
     Convention("a loss that is the mean over the outputs", {"mean_over_outputs": True}, "--mean-over-outputs"),
     Convention("a loss that is the sum over the outputs", {"mean_over_outputs": False}, "--no-mean-over-outputs"),
     Convention(
-        "errors that are sent back without derivatives, as in Rashid's program",
-        {"back_propagation": "errors"},
-        "--back-propagation errors",
-    ),
-    Convention(
         "the exact gradient, with the derivatives of the activations",
         {"back_propagation": "gradient"},
         "--back-propagation gradient",

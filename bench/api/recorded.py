@@ -20,7 +20,7 @@ from backprop_bench.bench.core.records.recorded_run import RecordedRun
 from backprop_bench.bench.core.summary import QuestionSummary
 from backprop_bench.bench.core.worker.client import limit_requests
 from backprop_bench.bench.report.table import Table, to_html
-from backprop_bench.data import RECIPES, Dataset, InputError, Recipe, Recipe1986, load_dataset, named_recipe
+from backprop_bench.data import RECIPES, Dataset, ExtendedRecipe, InputError, Recipe, load_dataset, named_recipe
 
 OWN = "own"
 """Folder, below the results, of the classes that have no file: so that a run can be resumed."""
@@ -131,7 +131,7 @@ def recipe_and_fields(recipe: str | Recipe | None, fields: Mapping[str, Any]) ->
         For what is no recipe.
     """
     if isinstance(recipe, Recipe):
-        changed, shared = (Recipe1986.of(each).to_dict() for each in (recipe.replace(**fields), RECIPES["shared"]))
+        changed, shared = (ExtendedRecipe.of(each).to_dict() for each in (recipe.replace(**fields), RECIPES["shared"]))
         return "shared", {name: value for name, value in changed.items() if name in SAID or value != shared[name]}
     if recipe is not None and not isinstance(recipe, str):
         raise InputError(f"recipe is of the type {type(recipe).__name__}; expected a name or a Recipe")

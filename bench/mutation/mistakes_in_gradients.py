@@ -421,7 +421,8 @@ PATHS = (
             ),
         ),
         ("squared error",),
-        "do you propagate the error back before you multiply it by the derivative of the output activation?",
+        "do you propagate the error back before you multiply it by the derivative of the output activation, "
+        "as Rashid's program does (--back-propagation errors)?",
     ),
     Mutation(
         "the error is propagated back through the biases, for the first row of [W; b] is left out instead of the last",

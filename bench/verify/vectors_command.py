@@ -38,7 +38,7 @@ from backprop_bench.bench.verify.vectors_view import (
     vectors_reading,
 )
 from backprop_bench.bench.verify.view import conclusion
-from backprop_bench.data import Dataset, InputError, Recipe, Recipe1986, changed_recipe, load_dataset, named_recipe
+from backprop_bench.data import Dataset, ExtendedRecipe, InputError, Recipe, changed_recipe, load_dataset, named_recipe
 from backprop_bench.data.dataset import training_examples
 from backprop_bench.scratch.numpy_trainer import NumpyTrainer
 
@@ -105,8 +105,8 @@ def _small(recipe: Recipe, changes: dict[str, Any], dataset: Dataset) -> Recipe:
 
 def _command(name: str, recipe: Recipe, dataset: str, n_examples: int) -> str:
     """Return the command that writes these vectors again."""
-    before = Recipe1986.of(named_recipe(name))
-    after = Recipe1986.of(recipe)
+    before = ExtendedRecipe.of(named_recipe(name))
+    after = ExtendedRecipe.of(recipe)
     fields = [field.name for field in dataclasses.fields(after)]
     changes = {field: getattr(after, field) for field in fields if getattr(after, field) != getattr(before, field)}
     words = ["vectors", "--recipe", name, *recipe_words(changes), "--dataset", dataset, "--examples", str(n_examples)]

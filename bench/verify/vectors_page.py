@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from backprop_bench.bench.verify.vectors import STEPS, Named, Vectors, batches_per_epoch
-from backprop_bench.data import Recipe, Recipe1986
+from backprop_bench.data import ExtendedRecipe, Recipe
 
 ACTIVATIONS = {
     "sigmoid": ("1 / (1 + exp(-z))", "y * (1 - y)"),
@@ -131,7 +131,7 @@ def _files(named: Sequence[Named]) -> str:
 
 def _network(recipe: Recipe) -> list[str]:
     sizes, last = recipe.layer_sizes, len(recipe.layer_sizes) - 1
-    fully = Recipe1986.of(recipe)
+    fully = ExtendedRecipe.of(recipe)
     lines = []
     for layer in range(1, last + 1):
         fed = "x" if layer == 1 else f"y{layer - 1}"
@@ -157,7 +157,7 @@ def _network(recipe: Recipe) -> list[str]:
 
 def _loss(recipe: Recipe) -> list[str]:
     y = f"y{len(recipe.layer_sizes) - 1}"
-    zone = Recipe1986.of(recipe).error_dead_zone
+    zone = ExtendedRecipe.of(recipe).error_dead_zone
     error = f"({y} - t)" if zone is None else "e"
     if recipe.loss == "squared_error":
         one = f"1/2 * sum over k of {error}[k]^2"
@@ -181,7 +181,7 @@ def _sums(recipe: Recipe) -> str:
 
 
 def _backward(recipe: Recipe) -> list[str]:
-    last, fully = len(recipe.layer_sizes) - 1, Recipe1986.of(recipe)
+    last, fully = len(recipe.layer_sizes) - 1, ExtendedRecipe.of(recipe)
     mean = " / B" if recipe.reduction == "mean" else ""
     error = f"(y{last} - t)" if fully.error_dead_zone is None else "e"
     lines = []
@@ -207,7 +207,7 @@ def _backward(recipe: Recipe) -> list[str]:
 
 
 def _update(recipe: Recipe) -> list[str]:
-    fully = Recipe1986.of(recipe)
+    fully = ExtendedRecipe.of(recipe)
     values = {name: f"{getattr(recipe, name):g}" for name in ("momentum", "rmsprop_alpha", "beta1", "beta2", "epsilon")}
     rates = {"rate": f"{recipe.learning_rate:g}"} | values
     if fully.schedule:
