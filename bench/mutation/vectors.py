@@ -4,9 +4,11 @@ import dataclasses
 import functools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
+from backprop_bench.bench.core.stats.tolerances import moved_by_rounding
 from backprop_bench.bench.core.worker.handlers import handler
 from backprop_bench.bench.mutation.edit import Mutation
 from backprop_bench.bench.mutation.mistakes_in_training import PROTOCOL
@@ -18,7 +20,7 @@ from backprop_bench.bench.verify.vectors import STEPS, Arrays, Vectors, after_st
 from backprop_bench.bench.verify.vectors_comparison import compare_vectors, of_the_mean
 from backprop_bench.bench.verify.vectors_files import read_vectors
 from backprop_bench.bench.verify.vectors_theirs import read_theirs
-from backprop_bench.data import Floats, Trainer
+from backprop_bench.data import Floats, Parameters, Recipe, Trainer
 
 LIMITS = {"float64": {0: 1e-10, 1: 1e-9, 10: 1e-8, 100: 1e-6}, "float32": {0: 1e-4, 1: 1e-4, 10: 1e-3, 100: 1e-2}}
 """Relative difference up to which an array counts as that of a mistake, by the number of updates before it.
@@ -28,9 +30,10 @@ Mistakes often train unsteadily, so rounding differences grow.
 CLOSE = 1e-2
 """The same difference as a share of that from the right array, at most."""
 MAX_QUESTIONS = 3
-OUTCOMES = ("outputs", "dE/dW", "dE/db")
-"""What every program computes for the first batch, by whichever way."""
-LOSSES = ("E", "loss")
+FORWARD, GRADIENTS, LOSSES = ("z", "y", "outputs"), ("dE/dW", "dE/db"), ("E", "loss")
+"""Quantities of a stage in which a mistake is looked for."""
+UNSTEADY = 1e3
+"""How many times the distance that one rounding makes, counts as rounding."""
 
 
 @handler(refuses=True)
@@ -59,15 +62,19 @@ class _Search:
     wrong: frozenset[str]
 
     def stages(self) -> list[list[str]]:
-        """Return the names of what is compared, in this order: first batch, each number of updates, losses."""
+        """Return the names of what is compared, in this order: forward, backward, each number of updates, losses.
+
+        Where a gradient is wrong, dE/dy and dE/dz do not matter: there are several ways to the same gradient.
+        """
         computed = self.vectors.computed
         shown = [name for name in self.actual if np.isfinite(self.actual[name]).all()]
         losses = [name for name in shown if computed[name].quantity in LOSSES]
         others = [name for name in shown if name not in losses]
-        first = [name for name in others if not computed[name].steps]
-        outcomes = [name for name in first if computed[name].quantity in OUTCOMES]
+        forward = [name for name in others if computed[name].quantity in FORWARD]
+        backward = [name for name in others if not computed[name].steps and name not in forward]
+        gradients = [name for name in backward if computed[name].quantity in GRADIENTS]
         after = [[name for name in others if computed[name].steps == steps] for steps in STEPS]
-        return [outcomes if self.wrong & set(outcomes) else first, *after, losses]
+        return [forward, gradients if self.wrong & set(gradients) else backward, *after, losses]
 
     def explains(self, name: str, there: Floats) -> bool:
         """Return whether a mistake that computes `there` computes this array."""
@@ -109,10 +116,29 @@ def diagnose(vectors: Vectors, actual: Arrays) -> VectorsReading:
         return VectorsReading(reading=Reading(differs=said, questions=_questions(nearest)[:MAX_QUESTIONS]))
     least = min(explained.values(), key=len)
     same = [mutation for mutation, rest in explained.items() if rest == least]
+    unexplained = _without_unsteady(search, _mutant(same[0]), least)
     return VectorsReading(
         reading=Reading(differs=said, mistakes=tuple(one.name for one in same), questions=_questions(same)),
-        unexplained=tuple(name for name in vectors.computed if name in least),
+        unexplained=tuple(name for name in vectors.computed if name in unexplained),
     )
+
+
+def _without_unsteady(search: _Search, mutant: type[Trainer], names: set[str]) -> set[str]:
+    """Return the names without those of arrays which the mistake computes otherwise after a single rounding.
+
+    Such a training is unsteady, and shows nothing about other mistakes.
+    """
+
+    def of_moved(recipe: Recipe, parameters: Parameters) -> Trainer:
+        return mutant(recipe, moved_by_rounding(parameters, recipe.seed, 1))
+
+    found, moved = _Computed(search.vectors, mutant), _Computed(search.vectors, cast("type[Trainer]", of_moved))
+
+    def is_unsteady(name: str) -> bool:
+        rounding = float(abs(moved[name] - found[name]).max())
+        return not float(abs(search.actual[name] - found[name]).max()) > UNSTEADY * rounding
+
+    return {name for name in names if not is_unsteady(name)}
 
 
 class _Computed:

@@ -204,7 +204,7 @@ def name_all(recipe: Recipe, n_examples: int) -> Iterator[Named]:
     name = f"outputs_after_{STEPS[-1]}"
     yield Named(name, ("examples", "outputs"), (some, sizes[-1]), text, "outputs after", last, STEPS[-1])
     whole = STEPS[-1] // batches_per_epoch(recipe, n_examples)
-    text = "loss of each whole epoch, the mean over its examples, each before the update of its batch"
+    text = "loss of each whole epoch: the mean over its examples, each before the update of its batch; more are ignored"
     yield Named("loss_by_epoch", ("epochs",), (whole,), text, "loss", last, STEPS[-1])
 
 

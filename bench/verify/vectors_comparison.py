@@ -88,7 +88,8 @@ def of_the_mean(vectors: Vectors, actual: Arrays) -> tuple[Arrays, str]:
     """Return the arrays with the derivatives of the first batch as those of its mean loss.
 
     Many programs divide by the number of examples only where they add up the gradient. Their derivatives with respect
-    to y and z are those of each example's own loss, which is no mistake.
+    to y and z are those of each example's own loss, which is no mistake. Where the gradient is as many times too large,
+    it is one.
 
     Returns
     -------
@@ -101,7 +102,13 @@ def of_the_mean(vectors: Vectors, actual: Arrays) -> tuple[Arrays, str]:
     if vectors.recipe.reduction != "mean" or size == 1 or not given:
         return actual, ""
     limit = ALIKE[vectors.recipe.dtype]
-    if not all(are_alike(actual[name], size * vectors.arrays[name], limit) for name in given):
+    multiples = {
+        name
+        for name, one in vectors.computed.items()
+        if one.quantity.startswith("dE/") and name in actual
+        if are_alike(actual[name], size * vectors.arrays[name], limit)
+    }
+    if multiples != set(given):
         return actual, ""
     scaled = {name: (array / size).astype(array.dtype) if name in given else array for name, array in actual.items()}
     return scaled, (

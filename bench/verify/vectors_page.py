@@ -70,6 +70,8 @@ What it should compute by training:
 
     {network}
 
+{notes}
+
 ## The loss
 
     {loss}
@@ -110,6 +112,7 @@ def page_of(vectors: Vectors, command: str, large: Sequence[str]) -> str:
         trained=_files([one for one in named if one.steps]),
         batch=f"{size} examples" if size > 1 else "example",
         network="\n    ".join(_network(recipe)),
+        notes="\n".join(_notes(recipe)),
         loss="\n    ".join(_loss(recipe)),
         sums=_sums(recipe),
         backward="\n    ".join(_backward(recipe)),
@@ -130,7 +133,7 @@ def _files(named: Sequence[Named]) -> str:
 
 
 def _network(recipe: Recipe) -> list[str]:
-    sizes, last = recipe.layer_sizes, len(recipe.layer_sizes) - 1
+    last = len(recipe.layer_sizes) - 1
     fully = ExtendedRecipe.of(recipe)
     lines = []
     for layer in range(1, last + 1):
@@ -143,15 +146,20 @@ def _network(recipe: Recipe) -> list[str]:
             lines.append(f"y{layer} = softmax(z{layer}): y[k] = exp(z[k]) / sum over k of exp(z[k]), for each example")
         else:
             lines.append(f"y{layer} = {function}(z{layer}): y = {ACTIVATIONS[function][0]}")
-    lines += [
-        "",
-        f"{'-'.join(map(str, sizes))} units. x, z and y have a row for each example; y{last} are the outputs.",
+    return lines
+
+
+def _notes(recipe: Recipe) -> list[str]:
+    """Return what the symbols of the network mean."""
+    last, fully = len(recipe.layer_sizes) - 1, ExtendedRecipe.of(recipe)
+    lines = [
+        f"It has {'-'.join(map(str, recipe.layer_sizes))} units. x, z and y have a row for each example; y{last} has",
+        "the outputs. x W is the matrix product: z[n][j] = sum over i of x[n][i] * W[i][j].",
     ]
-    lines.append("x W is the matrix product: z[n][j] = sum over i of x[n][i] * W[i][j]")
     if fully.skip_connection:
-        lines.append(f"[y{last - 1}, x] has the inputs to the right of the hidden activations")
+        lines.append(f"[y{last - 1}, x] has the inputs to the right of the hidden activations.")
     if fully.first_layer_blocks:
-        lines.append("W1 is block-diagonal: where it is 0 at first, there is no weight, and its gradient is 0")
+        lines.append("W1 is block-diagonal: where it is 0 at first, there is no weight, and its gradient is 0.")
     return lines
 
 
@@ -168,9 +176,8 @@ def _loss(recipe: Recipe) -> list[str]:
     lines = [f"L = {one}          for each example", f"E = {recipe.reduction} of L over the examples of the batch"]
     if zone is not None:
         middle = sum(recipe.target_range) / 2
-        lines.append(
-            f"e = {y} - t, but 0 where t > {middle:g} and y > {zone[1]:g}, and where t < {middle:g} and y < {zone[0]:g}"
-        )
+        on, off = f"t > {middle:g} and {y} > {zone[1]:g}", f"t < {middle:g} and {y} < {zone[0]:g}"
+        lines.append(f"e = {y} - t, but 0 where {on}, and where {off}")
     return lines
 
 
@@ -182,8 +189,9 @@ def _sums(recipe: Recipe) -> str:
 
 def _backward(recipe: Recipe) -> list[str]:
     last, fully = len(recipe.layer_sizes) - 1, ExtendedRecipe.of(recipe)
-    mean = " / B" if recipe.reduction == "mean" else ""
-    error = f"(y{last} - t)" if fully.error_dead_zone is None else "e"
+    error = f"y{last} - t" if fully.error_dead_zone is None else "e"
+    if recipe.reduction == "mean":
+        error = f"{error if error == 'e' else f'({error})'} / B"
     lines = []
     for layer in range(last, 0, -1):
         if layer < last:
@@ -194,10 +202,10 @@ def _backward(recipe: Recipe) -> list[str]:
             derivative = ACTIVATIONS[recipe.hidden_activation][1]
             lines.append(f"dEdz{layer} = dEdy{layer} * dy/dz          dy/dz = {derivative}")
         elif recipe.loss == "squared_error":
-            lines.append(f"dEdy{last} = {error}{mean}")
+            lines.append(f"dEdy{last} = {error}")
             lines.append(f"dEdz{last} = dEdy{last} * dy/dz          dy/dz = {ACTIVATIONS[recipe.output_activation][1]}")
         else:
-            lines.append(f"dEdz{last} = {error}{mean}")
+            lines.append(f"dEdz{last} = {error}")
         fed = (
             "x" if layer == 1 else f"[y{layer - 1}, x]" if fully.skip_connection and layer == last else f"y{layer - 1}"
         )

@@ -10,6 +10,9 @@ from backprop_bench.bench.verify.vectors import Vectors
 from backprop_bench.bench.verify.vectors_comparison import Compared
 from backprop_bench.bench.verify.view import conclusion, grid_of_stages, reading
 
+SHOWN = 3
+"""Names of arrays that a sentence has at most."""
+
 
 def vectors_grid(title: str, vectors: Vectors, compared: Compared) -> Table:
     """Return the grid of the first batch, and of the weights after each number of updates."""
@@ -51,5 +54,7 @@ def vectors_reading(found: VectorsReading) -> list[str]:
     """Return the likely mistake, and what it does not explain."""
     sentences = reading(found.reading)
     if found.reading.mistakes and found.unexplained:
-        sentences.append(f"This does not explain {listing(found.unexplained)}: there may be another mistake.")
+        first, more = found.unexplained[:SHOWN], len(found.unexplained) - SHOWN
+        names = listing([*first, count(more, "other array")] if more > 0 else first)
+        sentences.append(f"This does not explain {names}: there may be another mistake.")
     return sentences
