@@ -9,6 +9,7 @@ from backprop_bench.bench.mutation.edit import Edit, Mutation
 from backprop_bench.bench.mutation.mistakes_in_training import PROTOCOL
 from backprop_bench.bench.mutation.mutant import make_trainer
 from backprop_bench.bench.mutation.mutations import MISTAKES
+from backprop_bench.bench.mutation.signature import Build
 from backprop_bench.data import Convention, Parameters, Recipe, Trainer, conventions_for
 
 BATCH_SIZES = (
@@ -41,9 +42,6 @@ BATCH_SIZES = (
     256,
 )
 """Sizes that are tried instead of the recipe's; 1 and all examples are known mistakes."""
-
-Build = Callable[[Recipe, Parameters], Trainer]
-"""A class of trainers, or a function that makes one."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -11,17 +11,20 @@ from typing import Any
 import numpy as np
 
 from backprop_bench.bench.mutation.edit import Mutation
-from backprop_bench.bench.mutation.hypothesis import Build, Hypothesis, hypotheses, trainer_of
+from backprop_bench.bench.mutation.hypothesis import Hypothesis, hypotheses, trainer_of
 from backprop_bench.bench.mutation.mutant import make_trainer
 from backprop_bench.bench.mutation.mutations import MISTAKES
 from backprop_bench.bench.mutation.signature import (
     EPOCHS,
+    Build,
     Quantities,
     are_all_same,
     compare_quantities,
     constant_ratio,
     describe,
     quantities_of,
+    trained_quantities,
+    untrained_quantities,
 )
 from backprop_bench.bench.verify.protocol import check_protocol
 from backprop_bench.bench.verify.replies import Followed, Reading
@@ -48,53 +51,68 @@ class Diagnosis:
 
     def __init__(self, recipe: Recipe, actual: Build, expected: Build, examples: Examples) -> None:
         self.recipe, self.actual, self.expected, self.examples = recipe, actual, expected, examples
-        hidden = {"shows_outputs": ("outputs", "later outputs"), "shows_loss": ("loss",)}
-        self.hidden = [name for shows, names in hidden.items() if not getattr(actual, shows, True) for name in names]
-        self.right = self._shown(expected)
-        self.here = self._shown(actual)
-        self.has_right_gradient = are_all_same(recipe, _of(self.here, STAGES[1]), _of(self.right, STAGES[1]))
-        self.computed: dict[Explanation, Quantities | None] = {(): self.right}
+        shown = {"outputs": "shows_outputs", "later outputs": "shows_outputs", "loss": "shows_loss"}
+        self.hidden = [quantity for quantity, shows in shown.items() if not getattr(actual, shows, True)]
+        if getattr(actual, "derives_gradients", False):
+            self.hidden.append("gradient")  # it is the update
+        self.cache: dict[tuple[Explanation, bool], Quantities | None] = {}
+        self.right = self._shown(expected, trained=False) + self._shown(expected, trained=True)
+        self.here = self._shown(actual, trained=False) + self._shown(actual, trained=True)
+        gradients = [_of(quantities, STAGES[1]) for quantities in (self.here, self.right)]
+        self.has_right_gradient = bool(gradients[0]) and are_all_same(recipe, *gradients)
 
-    def _shown(self, build: Build) -> Quantities:
-        return [item for item in quantities_of(self.recipe, build, self.examples) if item[0] not in self.hidden]
+    def _shown(self, build: Build, *, trained: bool) -> Quantities:
+        quantities = (trained_quantities if trained else untrained_quantities)(self.recipe, build, self.examples)
+        return [item for item in quantities if item[0] not in self.hidden]
 
-    def quantities(self, explanation: Explanation) -> Quantities | None:
-        """Return what an implementation would show that differs so; ``None`` where that cannot be."""
-        if explanation not in self.computed:
+    def quantities(self, explanation: Explanation, stage: int) -> Quantities | None:
+        """Return what an implementation would show in a stage that differs so; ``None`` where that cannot be."""
+        if not explanation:
+            return _of(self.right, STAGES[stage])
+        part = explanation, stage > 1
+        if part not in self.cache:  # a training takes long, so it is done for the later stages only
             try:
-                there = self._shown(trainer_of(explanation))
+                self.cache[part] = self._shown(trainer_of(explanation), trained=stage > 1)
             except Exception:  # noqa: BLE001 (such as shapes that do not fit)
-                there = None
-            self.computed[explanation] = there if there is not None and _fit(there, self.right) else None
-        return self.computed[explanation]
+                self.cache[part] = None
+        computed = self.cache[part]
+        there = None if computed is None else _of(computed, STAGES[stage])
+        return there if there is not None and _fit(there, _of(self.right, STAGES[stage])) else None
 
     def explains(self, explanation: Explanation, until: int = len(STAGES)) -> bool:
         """Return whether an implementation that differs so shows the same in the first stages."""
-        there = self.quantities(explanation)
-        if there is None:
-            return False
-        if self.has_right_gradient:  # then the mistake is in the code of the training alone
-            there = [b if b[0] == "gradient" else a for a, b in zip(there, self.right, strict=True)]
-        names = [name for stage in STAGES[:until] for name in stage]
-        return are_all_same(self.recipe, _of(there, names), _of(self.here, names))
+        return all(self.explains_stage(explanation, stage) for stage in range(until))
+
+    def explains_stage(self, explanation: Explanation, stage: int) -> bool:
+        """Return whether an implementation that differs so shows the same in a stage."""
+        if stage == 1 and self.has_right_gradient:  # then the mistake is in the code of the training alone
+            return True
+        there = self.quantities(explanation, stage)
+        return there is not None and are_all_same(self.recipe, there, _of(self.here, STAGES[stage]))
+
+    def changes(self, hypothesis: Hypothesis, stage: int) -> bool:
+        """Return whether a stage would differ from the right one."""
+        there = self.quantities((hypothesis,), stage)
+        return there is not None and not are_all_same(self.recipe, there, _of(self.right, STAGES[stage]))
 
     def changes_gradient(self, hypothesis: Hypothesis) -> bool:
         """Return whether the gradient would differ from the right one."""
-        there = self.quantities((hypothesis,))
-        return there is not None and not are_all_same(self.recipe, _of(there, STAGES[1]), _of(self.right, STAGES[1]))
+        return self.changes(hypothesis, 1)
 
-    def begins_at(self, hypothesis: Hypothesis) -> int | None:
-        """Return the stage from which a hypothesis alone shows; ``None`` where it does not."""
-        there = self.quantities((hypothesis,))
-        for number, stage in enumerate(STAGES):
-            if there is not None and not are_all_same(self.recipe, _of(there, stage), _of(self.right, stage)):
-                return number
-        return None
+    def begins_at(self, hypothesis: Hypothesis, stage: int) -> bool:
+        """Return whether a stage is the first that would differ from the right one."""
+        return self.changes(hypothesis, stage) and not any(self.changes(hypothesis, each) for each in range(stage))
+
+    def all_quantities(self, explanation: Explanation) -> Quantities | None:
+        """Return the quantities of all stages; ``None`` where one of them cannot be."""
+        stages = [self.quantities(explanation, stage) for stage in range(len(STAGES))]
+        return None if None in stages else [item for stage in stages for item in stage or ()]
 
     def difference(self, explanation: Explanation = ()) -> str:
         """Return what is left unexplained, on one line; empty for nothing."""
-        there = self.quantities(explanation)
-        assert there is not None  # it explains something
+        there = self.all_quantities(explanation)
+        if there is None:
+            return "the weights after training"
         signature = compare_quantities(self.recipe, self.here, there, len(self.examples.x))
         return describe(self.recipe, signature) if signature else ""
 
@@ -141,11 +159,10 @@ def _reading(diagnosis: Diagnosis, differs: str, explanations: Sequence[Explanat
 
 
 def _singly(diagnosis: Diagnosis, tried: Sequence[Hypothesis]) -> list[Explanation]:
-    """Explain all with one hypothesis; where the gradient is right, one that changes it comes last."""
-    found = [each for each in tried if diagnosis.explains((each,))]
-    if diagnosis.has_right_gradient:
-        found = [each for each in found if not diagnosis.changes_gradient(each)] or found
-    return [(each,) for each in found]
+    """Explain all with one hypothesis; where the gradient is right, one that changes it is tried last."""
+    first = [each for each in tried if not (diagnosis.has_right_gradient and diagnosis.changes_gradient(each))]
+    found = [each for each in first if diagnosis.explains((each,))]
+    return [(each,) for each in found or tried if each in found or diagnosis.explains((each,))]
 
 
 def _in_stages(diagnosis: Diagnosis, tried: Sequence[Hypothesis]) -> tuple[list[Explanation], int]:
@@ -158,12 +175,11 @@ def _in_stages(diagnosis: Diagnosis, tried: Sequence[Hypothesis]) -> tuple[list[
     int
         The number of these stages.
     """
-    begins = {each: diagnosis.begins_at(each) for each in tried}
     explanations: list[Explanation] = [()]
     for stage in range(len(STAGES)):
         found = [each for each in explanations if diagnosis.explains(each, stage + 1)]
         if not found:
-            more = [(*each, other) for each in explanations for other in tried if begins[other] == stage]
+            more = [(*each, other) for each in explanations for other in tried if diagnosis.begins_at(other, stage)]
             found = [each for each in more if len(each) <= MAX_MISTAKES and diagnosis.explains(each, stage + 1)]
         if not found:
             return [each for each in explanations if each], stage
@@ -233,10 +249,13 @@ def _apart(diagnosis: Diagnosis, explanations: Sequence[Explanation]) -> str:
 def _similar(diagnosis: Diagnosis, tried: Sequence[Hypothesis]) -> tuple[str, ...]:
     """Return the questions of the mistakes that affect the same quantities by the most similar amounts."""
     signature = diagnosis.difference()
+    untrained = [not diagnosis.explains_stage((), stage) for stage in (0, 1)]
     alike = []
     for each in tried:
-        there = diagnosis.quantities((each,))
-        if there is None or (diagnosis.changes_gradient(each) and diagnosis.has_right_gradient):
+        if any(diagnosis.changes(each, stage) != differs for stage, differs in enumerate(untrained)):
+            continue
+        there = diagnosis.all_quantities((each,))
+        if there is None:
             continue
         deviations = compare_quantities(diagnosis.recipe, there, diagnosis.right, len(diagnosis.examples.x))
         if deviations and describe(diagnosis.recipe, deviations) == signature:

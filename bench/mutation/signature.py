@@ -86,22 +86,35 @@ def _are_same(recipe: Recipe, actual: Quantities, expected: Quantities) -> list[
     ]
 
 
-def quantities_of(recipe: Recipe, trainer: Callable[[Recipe, Parameters], Trainer], examples: Examples) -> Quantities:
+Build = Callable[[Recipe, Parameters], Trainer]
+"""A class of trainers, or a function that makes one."""
+
+
+def quantities_of(recipe: Recipe, trainer: Build, examples: Examples) -> Quantities:
     """Return outputs and gradient of the first batch, weight updates and outputs after training, and losses."""
+    return [*untrained_quantities(recipe, trainer, examples), *trained_quantities(recipe, trainer, examples)]
+
+
+def untrained_quantities(recipe: Recipe, trainer: Build, examples: Examples) -> Quantities:
+    """Return outputs and gradient of the first batch."""
+    first = batch_order(recipe, len(examples.x), 0)[: recipe.batch_size]
+    x, t = examples.x[first], examples.t[first]
+    parameters = initial_parameters(recipe)
+    outputs = trainer(recipe, parameters).predict(x.copy())  # a trainer may change what it gets
+    gradients = name_arrays(trainer(recipe, initial_parameters(recipe)).gradients(x, t))
+    return [("outputs", "", outputs), *(("gradient", name, array) for name, array in gradients)]
+
+
+def trained_quantities(recipe: Recipe, trainer: Build, examples: Examples) -> Quantities:
+    """Return weight updates and outputs after training, and losses."""
     x, t = examples.x.copy(), examples.t.copy()  # a trainer may change them
     orders = [batch_order(recipe, len(x), epoch) for epoch in range(EPOCHS)]
     first = orders[0][: recipe.batch_size]
-
-    def start() -> Trainer:
-        return trainer(recipe, initial_parameters(recipe))
-
-    stepped, trained = start(), start()
+    stepped, trained = (trainer(recipe, initial_parameters(recipe)) for _ in range(2))
     stepped.train_epoch(x, t, first)
     losses = [trained.train_epoch(x, t, order) for order in orders]
     begin, first_step, end = initial_parameters(recipe), stepped.parameters(), trained.parameters()
     return [
-        ("outputs", "", start().predict(x[first])),
-        *(("gradient", name, array) for name, array in name_arrays(start().gradients(x[first], t[first]))),
         *(("first update", name, array) for name, array in _updates(begin, first_step)),
         *(("later updates", name, array) for name, array in _updates(begin, end)),
         ("later outputs", "", trained.predict(x[first])),

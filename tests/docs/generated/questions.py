@@ -3,7 +3,9 @@
 import re
 from typing import Any
 
-from tests.docs.generated import ROOT, with_spaces
+from backprop_bench.bench.compare.verdicts import lead
+from tests.docs.generated import ROOT, listed, put, with_spaces
+from tests.docs.generated.readme import reference_summary
 
 PAGE = ROOT / "docs" / "questions.md"
 EXAMPLE = re.compile(r"```python\n(.*?)```", re.DOTALL)
@@ -12,8 +14,10 @@ ANSWERED = re.compile(r"(?<=```diff\n)(.*?)```\n\n```\n(.*?)```", re.DOTALL)
 
 
 def page(text: str) -> str:
-    """Check the network of every question, and return the page with what that says."""
-    return ANSWERED.sub(lambda found: f"{found[1]}```\n\n```\n{answer(found[1])}```", text)
+    """Check the network of every question, and return the page with what that and the reference run say."""
+    answered = ANSWERED.sub(lambda found: f"{found[1]}```\n\n```\n{answer(found[1])}```", text)
+    *_, same_recipe, _, accuracy = lead(reference_summary())
+    return put(answered, {"same-recipe": listed([same_recipe]), "accuracy": listed([accuracy])})
 
 
 def answer(difference: str) -> str:
