@@ -35,6 +35,7 @@ def read_difference(recipe: Recipe, actual: type[Trainer], expected: type[Traine
     examples = _few(recipe, examples)
     hidden = () if getattr(actual, "shows_outputs", True) else ("outputs", "later outputs")
     hidden = (*hidden, *(() if getattr(actual, "shows_loss", True) else ("loss",)))
+    hidden = (*hidden, *(("gradient",) if getattr(actual, "derives_gradients", False) else ()))  # that is the update
 
     def shown(trainer: type[Trainer]) -> Quantities:
         return [item for item in quantities_of(recipe, trainer, examples) if item[0] not in hidden]

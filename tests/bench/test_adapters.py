@@ -288,6 +288,37 @@ STEP: dict[str, Any] = {
 }
 
 
+class WithFixedBiases(TrainStep):
+    """Trains its weights only, which no gradient shows."""
+
+    def train_step(self, x: Any, t: Any) -> Any:
+        kept = [layer["b"].copy() for layer in self.layers]
+        loss = super().train_step(x, t)
+        for layer, b in zip(self.layers, kept, strict=True):
+            layer["b"] = b
+        return loss
+
+
+class WithLaterLoss(TrainStep):
+    """Returns the loss after the update."""
+
+    def train_step(self, x: Any, t: Any) -> Any:
+        super().train_step(x, t)
+        return -np.sum(t * np.log(self.forward(x))) / len(x)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "mistake"),
+    [
+        (WithFixedBiases, "the biases are never updated"),
+        (WithLaterLoss, "the loss of a batch is computed after its weight update"),
+    ],
+)
+def test_a_mistake_in_training_is_named_though_the_gradient_is_derived(wrong: type, mistake: str, dataset: str) -> None:
+    checked = bb.check(wrong, **STEP, dataset=dataset, **SMALL)
+    assert mistake in str(checked.likely_mistake)
+
+
 def test_a_class_with_a_training_step_is_checked(dataset: str) -> None:
     checked = bb.check(TrainStep, **STEP, dataset=dataset, **SMALL)
     assert checked.ok
