@@ -1,5 +1,6 @@
 """``adapt``: a trainer for the suite, made of what somebody has."""
 
+import functools
 import inspect
 from collections.abc import Callable, Sequence
 from typing import Any, get_args
@@ -97,12 +98,13 @@ def _names(weights: Sequence[str] | None) -> tuple[str, ...]:
 
 
 def _check_source(source: object, method: Method | None) -> None:
-    is_object = isinstance(method, str) and not isinstance(source, type) and callable(getattr(source, method, None))
-    if is_object or not callable(source):
+    """Raise `InputError` for an object where there should be its class, or a function."""
+    is_function = callable(source) and (hasattr(source, "__name__") or isinstance(source, functools.partial))
+    if not is_function or (isinstance(method, str) and not isinstance(source, type) and hasattr(source, method)):
         kind = type(source).__name__
         raise InputError(
-            f"{source!r} is of the type {kind}; expected the class, or a function that makes a network, such as "
-            f"lambda sizes: {kind if is_object else 'Mine'}(*sizes)"
+            f"what is passed is of the type {kind}; expected the class, or a function that makes a network, such as "
+            f"lambda sizes: {kind}(*sizes)"
         )
 
 
@@ -112,7 +114,8 @@ def _name_of(source: Any) -> str:
 
 
 def _of_function(pieces: Pieces) -> type:
-    if isinstance(pieces.source, type) or pieces.batch != "arrays":
+    makes_network = isinstance(pieces.source, type) or (bool(pieces.weights) and needs(pieces.source) < 2)
+    if makes_network or pieces.batch != "arrays":
         raise InputError(
             f"{pieces.name} needs the name of the method that trains on a batch; write train=…, or gradients=… for one "
             "that returns gradients"

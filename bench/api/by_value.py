@@ -89,8 +89,8 @@ def check_class(implementation: object) -> None:
     reason = lacks(implementation)
     if reason is not None:
         raise InputError(
-            f"{implementation.__name__} {reason}; for a class of another form write weights=[…] and train=…, see "
-            "backprop_bench.adapt"
+            f"{implementation.__name__} {reason}; for a class of another form write weights=[…] and train=…, as "
+            "backprop_bench.adapt takes them"
         )
 
 

@@ -162,7 +162,10 @@ def _own(implementation: str | type | Callable[..., Any], pieces: dict[str, Any]
         raise InputError("None is no network; run the cell that defines it first, and pass the class or the function")
     if isinstance(implementation, str) or (isinstance(implementation, type) and lacks(implementation) is None):
         if pieces:
-            raise InputError(f"{next(iter(pieces))} belongs to a function; a class or a name has its own")
+            raise InputError(
+                f"{next(iter(pieces))} belongs to a function; a class or a name has its own, and backprop_bench.adapt "
+                "gives it one"
+            )
         return implementation
     if not pieces and (isinstance(implementation, type) or not callable(implementation)):
         check_class(implementation)

@@ -139,10 +139,13 @@ def _load_yours(module_or_file: str, class_name: str) -> type[Trainer]:
         raise LoadError(f"{module_or_file} has no class {class_name!r}")
     trainer: type[Trainer] = getattr(module, class_name)
     if not isinstance(trainer, type):
-        raise LoadError(f"{module_or_file}: {class_name} is no class; expected one like backprop_bench.data.Trainer")
+        raise LoadError(
+            f"{module_or_file}: {class_name} is no class; expected one like backprop_bench.data.Trainer, or what "
+            "backprop_bench.adapt makes of functions"
+        )
     reason = lacks(trainer)
     if reason is not None:
-        raise LoadError(f"{module_or_file}: {class_name} {reason}")
+        raise LoadError(f"{module_or_file}: {class_name} {reason}; backprop_bench.adapt makes such a class of another")
     return trainer
 
 

@@ -17,7 +17,7 @@ from backprop_bench.bench.core.implementations import named_implementation
 from backprop_bench.bench.core.machine.environment import environment
 from backprop_bench.bench.core.records.files import write_whole
 from backprop_bench.bench.core.records.recorded_run import RecordedRun
-from backprop_bench.bench.core.worker.client import Refusal, Worker, WorkerError
+from backprop_bench.bench.core.worker.client import NoAnswer, Refusal, Worker, WorkerError
 from backprop_bench.bench.report.drawing import save
 from backprop_bench.bench.report.findings import Finding, Findings
 from backprop_bench.bench.verify.comparison import Pair, compare
@@ -82,7 +82,8 @@ def parity(
     except Refusal as refusal:
         raise InputError(str(refusal)) from None
     except WorkerError as failure:
-        click.echo(f"Not equal: {implementation}: {failure}", err=True)
+        less = "; --steps 20 and a smaller network take less" if isinstance(failure, NoAnswer) else ""
+        click.echo(f"Not equal: {implementation}: {failure}{less}", err=True)
         raise SystemExit(1) from None
     leave(findings)
 

@@ -288,6 +288,52 @@ STEP: dict[str, Any] = {
 }
 
 
+class WithFixedBiases(TrainStep):
+    """Trains its weights only, which no gradient shows."""
+
+    def train_step(self, x: Any, t: Any) -> Any:
+        kept = [layer["b"].copy() for layer in self.layers]
+        loss = super().train_step(x, t)
+        for layer, b in zip(self.layers, kept, strict=True):
+            layer["b"] = b
+        return loss
+
+
+class WithLaterLoss(TrainStep):
+    """Returns the loss after the update."""
+
+    def train_step(self, x: Any, t: Any) -> Any:
+        super().train_step(x, t)
+        return -np.sum(t * np.log(self.forward(x))) / len(x)
+
+
+class WithUpdatedWeights(TrainStep):
+    """Sends the error back through weights that it has updated."""
+
+    def train_step(self, x: Any, t: Any) -> Any:
+        y = self.forward(x)
+        dz2 = (y - t) / len(x)
+        self.layers[1]["W"] -= self.rate * self.hidden.T @ dz2
+        self.layers[1]["b"] -= self.rate * dz2.sum(axis=0, keepdims=True)
+        dz1 = self.sent_back(dz2)
+        self.layers[0]["W"] -= self.rate * x.T @ dz1
+        self.layers[0]["b"] -= self.rate * dz1.sum(axis=0, keepdims=True)
+        return -np.sum(t * np.log(y)) / len(x)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "mistake"),
+    [
+        (WithUpdatedWeights, "the error is propagated back through weights that are already updated"),
+        (WithFixedBiases, "the biases are never updated"),
+        (WithLaterLoss, "the loss of a batch is computed after its weight update"),
+    ],
+)
+def test_a_mistake_in_training_is_named_though_the_gradient_is_derived(wrong: type, mistake: str, dataset: str) -> None:
+    checked = bb.check(wrong, **STEP, dataset=dataset, **SMALL)
+    assert mistake in str(checked.likely_mistake)
+
+
 def test_a_class_with_a_training_step_is_checked(dataset: str) -> None:
     checked = bb.check(TrainStep, **STEP, dataset=dataset, **SMALL)
     assert checked.ok
@@ -480,6 +526,11 @@ class Unclear(TrainStep):
     [
         (None, {}, "None is no network; run the cell that defines it first"),
         (TrainStep, {"train": None}, r"TrainStep needs the name of the method that trains on a batch; write train=…"),
+        (
+            lambda sizes: TrainStep(sizes),
+            {"train": None},
+            "network needs the name of the method that trains on a batch",
+        ),
         (TrainStep, {"weights": None}, r'TrainStep needs the names of its weights; write weights=\["W1", "b1", "W2"'),
         (
             TrainStep([16, 8, 3]),
@@ -523,9 +574,18 @@ def test_what_does_not_fit_is_refused_in_one_sentence(
     assert "\n" not in str(raised.value)
 
 
+class OfModules:
+    """Can be called, as modules of PyTorch can."""
+
+    def __call__(self, x: Any) -> Any:
+        return x
+
+
 def test_a_class_of_another_form_is_told_how_to_describe_it(dataset: str) -> None:
     with pytest.raises(InputError, match=r"expected .*; for a class of another form write weights=\[…\] and train=…"):
         bb.check(TrainStep, dataset=dataset)
+    with pytest.raises(InputError, match=r"what is passed is of the type OfModules; expected the class, or a function"):
+        bb.check(OfModules(), dataset=dataset)
     with pytest.raises(InputError, match=r"TrainStep has no method train_epoch .* backprop_bench\.adapt"):
         bb.compare(TrainStep, dataset=dataset)
 
