@@ -64,9 +64,11 @@ def carry_out(chosen: Chosen, results: Path, timeout_s: float | None) -> Recorde
         chosen_cores(None, chosen.threads)
         plan = _with_labels(_plan(chosen, list(labels), loaded, named), labels)
     folder = begin_run(results, chosen.profile, _command(chosen, name, fields, labels), plan, loaded, chosen.threads)
+    stages = expected_stages(plan)
+    bars = Bars(stages[:-1] if chosen.only_times else stages)  # then no figures are drawn
     with time_limit(timeout_s):
         try:
-            return go_on(folder, Bars(expected_stages(plan)), signals=[signal.SIGINT])  # the others are the program's
+            return go_on(folder, bars, signals=[signal.SIGINT])  # the others are the program's
         except SystemExit as stopped:  # by Ctrl-C, say: the last line has the command that resumes it
             raise KeyboardInterrupt from stopped
 

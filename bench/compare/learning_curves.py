@@ -73,9 +73,10 @@ def _title(question: QuestionSummary) -> str:
 
 def _draw_question(band: style.Band, question: QuestionSummary) -> None:
     performances = _trained(question)
-    epochs = band.axes(style.MARGIN + 0.6, PANEL, ABOVE, BELOW)
+    timed = _timed(performances)
+    epochs = band.axes(style.MARGIN + 0.6, PANEL if timed else 2 * PANEL + BETWEEN, ABOVE, BELOW)
     panels = [epochs]
-    if _timed(performances):
+    if timed:
         panels.append(band.axes(style.MARGIN + 0.6 + PANEL + BETWEEN, PANEL, ABOVE, BELOW))
         _draw_over_time(panels[1], performances)
     for index, performance in enumerate(performances):

@@ -10,8 +10,10 @@ from backprop_bench.bench.core.stats.intervals import Interval
 from backprop_bench.bench.core.stats.ratios import Ratio, paired_ratio
 from backprop_bench.bench.core.summary import QuestionSummary, Summary, summarize
 
-BASELINE, PEER = "baseline", "peer"
-"""The side of the dense-GEMM baselines, and that of the peers, which do not build on each other."""
+BASELINE, PEER, YOURS = "baseline", "peer", "yours"
+"""The side of the dense-GEMM baselines, that of the peers, and that of your own."""
+APART = (PEER, YOURS)
+"""Sides whose stages do not build on each other."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,7 +79,8 @@ class Ladder:
     sides
         The first one is that from scratch.
     across
-        time(fastest stage of another side) / time(fastest stage of the first side), and the same of every peer.
+        time(fastest stage of another side) / time(fastest stage of the first side), and the same of every peer and of
+        each of yours.
     baselines
         Dense-GEMM baselines, the fastest library first.
     above_baseline
@@ -100,7 +103,7 @@ def summarize_ladder(description: Description, rows: list[AnyRecord], side_of: M
     Parameters
     ----------
     side_of
-        The name of the side, by implementation.
+        The name of the side, by implementation; all others are yours.
     """
     summary = summarize(description, rows)
     (question,) = summary.questions
@@ -112,7 +115,7 @@ def summarize_ladder(description: Description, rows: list[AnyRecord], side_of: M
         if not performance.wall_s.n:
             continue
         entry = entries[performance.implementation]
-        side = side_of[entry.implementation]
+        side = side_of.get(entry.implementation, YOURS)
         previous = by_side.setdefault(side, [])
         name = performance.implementation
         previous.append(
@@ -126,8 +129,8 @@ def summarize_ladder(description: Description, rows: list[AnyRecord], side_of: M
                 parameter_bytes=memory[name].parameter_bytes if name in memory else None,
                 training_bytes=memory[name].training_bytes if name in memory else None,
                 flops_per_s=performance.work.flops / performance.wall_s.estimate,
-                speedup=paired_ratio(blocks, previous[-1].name, name) if previous and side != PEER else None,
-                cumulative=paired_ratio(blocks, previous[0].name, name) if previous and side != PEER else None,
+                speedup=paired_ratio(blocks, previous[-1].name, name) if previous and side not in APART else None,
+                cumulative=paired_ratio(blocks, previous[0].name, name) if previous and side not in APART else None,
             )
         )
     baselines = sorted(by_side.pop(BASELINE, []), key=lambda stage: stage.wall_s.estimate)
@@ -139,7 +142,7 @@ def summarize_ladder(description: Description, rows: list[AnyRecord], side_of: M
     across = [
         paired_ratio(blocks, stage.name, first.name)
         for side in sides[1:]
-        for stage in (side.stages if side.name == PEER else [side.fastest])
+        for stage in (side.stages if side.name in APART else [side.fastest])
         if first is not None
     ]
     above_baseline = paired_ratio(blocks, first.name, baselines[0].name) if first and baselines else None

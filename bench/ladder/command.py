@@ -13,7 +13,7 @@ from backprop_bench.bench.core.records.recorded_run import RecordedRun
 from backprop_bench.bench.ladder.analysis import summarize_ladder
 from backprop_bench.bench.ladder.blas import probe_blas
 from backprop_bench.bench.ladder.measure import run_ladder
-from backprop_bench.bench.ladder.plan import plan_ladder
+from backprop_bench.bench.ladder.plan import plan_ladder, yours
 from backprop_bench.bench.ladder.view import draw_ladder, ladder_charts, ladder_sentences, ladder_tables
 from backprop_bench.bench.report.findings import Finding, Findings
 from backprop_bench.bench.report.numbers import listing, number_interval
@@ -22,9 +22,13 @@ from backprop_bench.data import SHARED, Dataset, fit_recipe
 BLAS_USER = "scratch-inplace"
 """The implementation that has a stage with other kernels of OpenBLAS."""
 
+IMPLEMENTATION_HELP = (
+    "Only the stages of these; repeatable. Yours, as FILE.py:CLASS, is one more stage, beside all others."
+)
+
 
 @click.command()
-@click.option("--implementation", "implementations", multiple=True, help="Only the stages of these; repeatable.")
+@click.option("--implementation", "implementations", multiple=True, help=IMPLEMENTATION_HELP)
 @click.option("--examples", type=click.IntRange(min=1), help="Only the first so many training examples; all otherwise.")
 @click.option("--hidden", type=click.IntRange(min=1), help="Units of the hidden layer; those of the shared recipe.")
 @click.option("--batch-size", type=click.IntRange(min=1), help="Examples in a batch; those of the shared recipe.")
@@ -49,13 +53,15 @@ def ladder(
       backprop-bench ladder
       backprop-bench ladder --examples 10000 --budget 60
       backprop-bench ladder --implementation scratch-compiled --implementation torch-compile
+      backprop-bench ladder --implementation mine.py:Mine
       backprop-bench ladder --hidden 200 --batch-size 1 --implementation scratch-compiled --implementation torch-eager
       backprop-bench ladder --resume
     """  # noqa: D301 (click reads the backspace)
 
     def make_plan(dataset: Dataset) -> Plan:
         core_type = None
-        if not implementations or BLAS_USER in implementations:
+        stages = set(implementations).difference(yours(implementations))
+        if not stages or BLAS_USER in stages:
             core_type = _core_type(dataset, options.threads)
         recipe = fit_recipe(SHARED, dataset)
         inputs, *others, classes = recipe.layer_sizes

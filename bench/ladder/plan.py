@@ -2,9 +2,17 @@
 
 import dataclasses
 import secrets
+from collections.abc import Sequence
 
-from backprop_bench.bench.core.engine.plan import BLOCK_S, MIN_REPLICATES, Extent, check_timing, make_question
-from backprop_bench.bench.core.implementations import BASELINES, named_implementation
+from backprop_bench.bench.core.engine.plan import (
+    BLOCK_S,
+    MIN_REPLICATES,
+    Extent,
+    check_available,
+    check_timing,
+    make_question,
+)
+from backprop_bench.bench.core.implementations import BASELINES, named_implementation, registered
 from backprop_bench.bench.core.records.plan import Entry, Plan, Timing
 from backprop_bench.bench.ladder.stages import BEFORE_BLAS, SELF_TEST, STAGES, Stage
 from backprop_bench.data import Dataset, InputError, Recipe
@@ -39,7 +47,7 @@ def plan_ladder(
     budget_s
         Seconds for the timing.
     selected
-        Implementations whose stages are timed; empty for all.
+        Implementations whose stages are timed, without any all; and yours, which is a stage after all others.
     core_type
         Whose kernels are faster than those that OpenBLAS picks; ``None`` where there are none.
 
@@ -53,12 +61,11 @@ def plan_ladder(
     Raises
     ------
     InputError
-        For implementations without a stage, fewer than two stages, or an impossible target or budget.
+        For implementations without a stage, yours that cannot be found, fewer than two stages, or an impossible target
+        or budget.
     """
-    known = list(dict.fromkeys(stage.implementation for stage in STAGES if stage.implementation not in BASELINES))
-    for name in selected:
-        if name not in known:
-            raise InputError(f"{name!r} is no stage of the ladder; expected one of {', '.join(known)}")
+    own = yours(selected)
+    selected = tuple(name for name in selected if name not in own)
     asked = [stage for stage in STAGES if not selected or stage.implementation in (*selected, *BASELINES)]
     left_out = {stage.name: reason for stage in asked if (reason := _unavailable(stage)) is not None}
     by_recipe: dict[tuple[str, Recipe], Entry] = {}
@@ -71,6 +78,7 @@ def plan_ladder(
     if place is not None and core_type is not None:
         name = f"OpenBLAS as {core_type}"
         entries.insert(place, dataclasses.replace(entries[place - 1], alias=name, core_type=core_type))
+    entries += [Entry(name, "shared", recipe) for name in own]
     timed = [entry for entry in entries if entry.implementation not in BASELINES]
     if len(timed) < 2:
         raise InputError(f"the ladder has {len(timed)} of its stages here, expected two or more to compare")
@@ -85,6 +93,18 @@ def plan_ladder(
     return Plan(
         (question,), part_blocks=0, part_seconds=0.0, verification_steps=VERIFICATION_STEPS, verifies_timed_work=True
     ), left_out
+
+
+def yours(selected: Sequence[str]) -> list[str]:
+    """Return which of these implementations are yours, each once; raises `InputError` for one without a stage."""
+    known = dict.fromkeys(stage.implementation for stage in STAGES if stage.implementation not in BASELINES)
+    own = [name for name in dict.fromkeys(selected) if name not in known]
+    for name in own:
+        if not name.rpartition(":")[0].endswith(".py") and name not in registered():
+            expected = f"expected one of {', '.join(known)}, or path/to/file.py:ClassName"
+            raise InputError(f"{name!r} is no stage of the ladder; {expected}")
+        check_available(name)
+    return own
 
 
 def _shape(recipe: Recipe) -> str:

@@ -8,7 +8,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from backprop_bench.bench.core.stats.intervals import Interval, inverse
 from backprop_bench.bench.core.stats.ratios import Ratio
-from backprop_bench.bench.ladder.analysis import PEER, Ladder, Side, StageResult
+from backprop_bench.bench.ladder.analysis import APART, PEER, YOURS, Ladder, Side, StageResult
 from backprop_bench.bench.report import style
 from backprop_bench.bench.report.certainty import self_test_sentence, stop_sentence
 from backprop_bench.bench.report.chart import Chart, own_bar
@@ -36,7 +36,7 @@ NAMES, AXIS, TIMES, SPEEDUP, CUMULATIVE = 2.2, 2.7, 0.12, 1.9, 3.85
 ROW, ABOVE, BELOW = 0.3, 0.3, 0.2
 LAST = 0.35
 """Room below the lowest axis for its label."""
-HEADINGS = {"from scratch": "From scratch", "PyTorch": "PyTorch", "peer": "Peers"}
+HEADINGS = {"from scratch": "From scratch", "PyTorch": "PyTorch", "peer": "Peers", "yours": "Yours"}
 
 
 def ladder_sentences(ladder: Ladder) -> list[str]:
@@ -68,7 +68,7 @@ def _speed(ladder: Ladder, ratio: Ratio) -> str:
 
 def _one(name: str, ladder: Ladder) -> str:
     stage = next(stage for side in ladder.sides for stage in side.stages if stage.name == name)
-    return f"{named(stage.implementation)} ({name})"
+    return named(name) if name == stage.implementation else f"{named(stage.implementation)} ({name})"
 
 
 def _interval(ratio: Ratio | None) -> Interval:
@@ -219,15 +219,16 @@ def _draw_side(band: style.Band, side: Side, times: list[float], baseline_s: flo
     axes = band.axes(style.MARGIN + NAMES, AXIS, ABOVE, BELOW + (LAST if last else 0))
     band.write(style.MARGIN, 0.02, HEADINGS[side.name], weight="bold")
     style.name_rows(axes, [stage.name for stage in side.stages])
-    axes.set_yticks(range(len(side.stages)), [stage.name for stage in side.stages])
-    colours = style.SHADES[side.name]
+    if side.name != YOURS:  # theirs are short enough
+        axes.set_yticks(range(len(side.stages)), [stage.name for stage in side.stages])
+    colours = style.SHADES[PEER if side.name == YOURS else side.name]
     for row, stage in enumerate(side.stages):
-        _draw_stage(axes, row, stage, colours[0], joined=side.name != PEER)
+        _draw_stage(axes, row, stage, colours[0], joined=side.name not in APART)
     _axis(axes, [*times, *([] if baseline_s is None else [baseline_s])], last)
     if baseline_s is not None:
         axes.axvline(baseline_s, color=style.INK, linewidth=1, linestyle="--", zorder=1)
     style.row_texts(axes, TIMES, "time per epoch, 95 % CI", [seconds_interval(stage.wall_s) for stage in side.stages])
-    if side.name == PEER:
+    if side.name in APART:
         return
     texts = ["" if stage.speedup is None else _speedup_in_figure(stage.speedup.interval) for stage in side.stages]
     style.row_texts(axes, SPEEDUP, "speed-up over previous", texts)

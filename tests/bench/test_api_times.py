@@ -20,9 +20,11 @@ from matplotlib.text import Text
 import backprop_bench as bb
 from backprop_bench.bench.cli.main import main
 from backprop_bench.bench.cli.signals import STOPPING
+from backprop_bench.bench.compare.plan import plan_comparison
+from backprop_bench.bench.compare.stages import expected_stages
 from backprop_bench.bench.core.records.reader import read_description
 from backprop_bench.bench.report.style import PageFigure
-from backprop_bench.data import InputError
+from backprop_bench.data import InputError, load_dataset
 from backprop_bench.scratch.numpy_trainer import NumpyTrainer
 from tests.bench.plain import read_rows, rows_of
 from tests.tiny import write_tiny_dataset
@@ -123,6 +125,15 @@ def test_the_recorded_command_repeats_what_was_timed_with_a_recipe_field_by_fiel
     repeated = read_description(again / "latest").plan
     assert repeated.questions[0].entries == description.plan.questions[0].entries
     assert (repeated.questions[0].seeds, repeated.part_blocks) == ((), 0)
+
+
+def test_the_articles_experiment_is_timed_alone_without_what_is_only_trained(dataset: str) -> None:
+    whole, timed = (plan_comparison("quick", load_dataset(dataset), only_times=only) for only in (False, True))
+    for question, full in zip(timed.questions, whole.questions, strict=True):
+        assert [entry.label for entry in question.entries] == [entry.label for entry in full.timed]
+        assert (question.trained, question.seeds) == ((), ())
+    stages = [stage.title for stage in expected_stages(timed)]
+    assert [title for title in stages if title.startswith("train")] == []
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from backprop_bench.bench.ladder.command import ladder_findings
 from backprop_bench.bench.ladder.plan import plan_ladder
 from backprop_bench.bench.ladder.stages import STAGES
 from backprop_bench.bench.ladder.view import draw_ladder, ladder_sentences, ladder_tables
+from backprop_bench.bench.report.style import NAME_LETTERS
 from backprop_bench.data import SHARED, InputError, fit_recipe, load_dataset
 from tests.bench.plain import read_rows, recorded, rows_of, summarize_ladder
 from tests.bench.timed import timed_question, timed_run
@@ -145,10 +146,49 @@ def test_of_stages_that_are_the_same_on_another_recipe_the_first_is_taken(tiny: 
 
 def test_what_is_no_stage_or_nothing_beside_it_is_refused(tiny: str) -> None:
     dataset = load_dataset(tiny)
-    with pytest.raises(InputError, match="is no stage of the ladder"):
-        plan_ladder(dataset, fit_recipe(SHARED, dataset), None, 0.02, 100.0, ("mine.py:Mine",))
+    with pytest.raises(
+        InputError, match=r"'jax2' is no stage of the ladder; expected one of .*, or path/to/file\.py:ClassName"
+    ):
+        plan_ladder(dataset, fit_recipe(SHARED, dataset), None, 0.02, 100.0, ("jax2",))
+    with pytest.raises(InputError, match=r"no_such\.py does not exist"):
+        plan_ladder(dataset, fit_recipe(SHARED, dataset), None, 0.02, 100.0, ("no_such.py:Mine",))
     with pytest.raises(InputError, match="1 of its stages here, expected two or more"):
         plan_ladder(dataset, fit_recipe(SHARED, dataset), None, 0.02, 100.0, ("scratch-inplace",))
+
+
+CORRECT = f"{Path(__file__).parents[2] / 'examples' / 'correct.py'}:Correct"
+
+
+def test_yours_is_one_more_stage_on_the_recipe_of_the_ladder(tiny: str) -> None:
+    dataset = load_dataset(tiny)
+    recipe = fit_recipe(SHARED, dataset).replace(batch_size=32)
+    all_stages, _ = plan_ladder(dataset, recipe, None, 0.02, 100.0)
+    plan, _ = plan_ladder(dataset, recipe, None, 0.02, 100.0, (CORRECT,))
+    names = [entry.label for entry in all_stages.questions[0].entries]
+    assert [entry.label for entry in plan.questions[0].entries] == [*names[:-1], CORRECT, names[-1]]
+    assert next(entry for entry in plan.questions[0].entries if entry.label == CORRECT).recipe == recipe
+    few, _ = plan_ladder(dataset, recipe, None, 0.02, 100.0, (CORRECT, "scratch-inplace"))
+    trained = [entry.label for entry in few.questions[0].originals if entry.implementation not in BASELINES]
+    assert trained == ["no temporaries", CORRECT]
+
+
+def test_yours_is_compared_with_the_fastest_from_scratch_and_shown_last() -> None:
+    mine = "a/long/path/to/a/file/mine.py:Mine"
+    times = {**EXAMPLE_S, mine: 6e-6, "other.py:Other": 1e-6}
+    results = summarize_ladder(*timed_run(timed_question("ladder", times, IMPLEMENTATION_OF)), SIDE_OF)
+    assert [side.name for side in results.sides] == ["from scratch", "PyTorch", "peer", "yours"]
+    assert [stage.speedup for stage in results.sides[-1].stages] == [None, None], "yours do not build on each other"
+    sentences = " ".join(ladder_sentences(results))
+    assert re.search(
+        r"scratch-compiled \(compiled, zeros left out\) is 3\.0*× faster per epoch than \S*mine.py:Mine", sentences
+    )
+    assert re.search(r"other.py:Other is 2\.0*× faster per epoch than scratch-compiled", sentences)
+    rows = [row for row in ladder_tables(results)[0].rows if row[0] == "Yours"]
+    assert [row[1] for row in rows] == [mine, "other.py:Other"]
+    words = [text.get_text() for axes in draw_ladder(results).figure.axes for text in axes.get_yticklabels()]
+    assert words[-2].endswith("Mine")
+    assert len(words[-2]) <= NAME_LETTERS
+    assert words[-1] == "other.py:Other"
 
 
 Run = Callable[..., Result]
@@ -190,6 +230,29 @@ def test_the_command_verifies_times_and_draws_what_is_asked_for(
     again = run("ladder", "--resume")
     assert again.exit_code == 0, again.output
     assert read_rows(folder) == rows, "there was nothing left to measure"
+
+
+@pytest.mark.slow
+def test_yours_is_verified_and_timed_in_the_same_rounds(
+    run: Run, tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, leave_out_figures: Callable[[], None]
+) -> None:
+    monkeypatch.setattr(plan, "MIN_REPLICATES", 2)
+    monkeypatch.setattr("backprop_bench.bench.ladder.command.probe_blas", lambda *_: None)
+    monkeypatch.setattr(plan, "ROUNDS", 2)
+    monkeypatch.setattr(plan, "VERIFICATION_STEPS", 10)
+    leave_out_figures()
+    wrong = CORRECT.replace("correct", "wrong").replace("Correct", "Wrong")
+    words = [word for name in ("scratch-inplace", CORRECT, wrong) for word in ("--implementation", name)]
+    result = run("ladder", "--dataset", tiny, "--target", 99, *words)
+    assert result.exit_code == 1, "one is wrong"
+    assert f"Failed: {wrong}: not timed: verification failed" in result.stderr
+    rows = read_rows(tmp_path / "results" / "latest-ladder")
+    rounds: dict[str, set[tuple[int, int]]] = {}
+    for row in rows_of(rows, "block"):
+        rounds.setdefault(row["implementation"], set()).add((row["replicate"], row["round"]))
+    assert rounds[CORRECT] == rounds["no temporaries"]
+    assert wrong not in rounds
+    assert all(row["passed"] for row in rows_of(rows, "timed_work"))
 
 
 ODD = Path(__file__).with_name("odd_trainers.py")
