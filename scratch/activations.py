@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from backprop_bench.data import ExtendedRecipe, Floats
+from backprop_bench.data import Floats
 
 Function = Callable[[Floats], Floats]
 
@@ -49,7 +49,7 @@ def leaky_relu(slope: float) -> tuple[Function, Function]:
         return np.where(z > 0, z, slope * z)  # (44)
 
     def dleaky(y: Floats) -> Floats:
-        return np.where(y > 0, 1, slope).astype(y.dtype)  # (44)
+        return np.where(y <= 0, slope, 1).astype(y.dtype)  # (44)
 
     return leaky, dleaky
 
@@ -85,10 +85,3 @@ DERIVATIVES: dict[str, Function] = {
     "relu": drelu,
     "identity": didentity,
 }
-
-
-def hidden_activation_of(recipe: ExtendedRecipe) -> tuple[Function, Function]:
-    """Return the activation function of the hidden layers and its derivative."""
-    if recipe.negative_slope:
-        return leaky_relu(recipe.negative_slope)
-    return ACTIVATIONS[recipe.hidden_activation], DERIVATIVES[recipe.hidden_activation]

@@ -79,8 +79,8 @@ def derivative_after_softmax(errors: Errors) -> LossDerivative:
     """Return the function that gives dE/dz of the squared error after softmax, where every z acts on every y."""
 
     def dy_and_dz(y: Floats, t: Floats) -> tuple[Floats, Floats]:
-        dy = errors(y, t)
-        return dy, y * (dy - (dy * y).sum(axis=1, keepdims=True))  # (43)
+        error = errors(y, t)
+        return error, y * (error - (error * y).sum(axis=1, keepdims=True))  # (43)
 
     return dy_and_dz
 

@@ -17,7 +17,7 @@ from backprop_bench.data import (
     connections,
     copy_parameters,
 )
-from backprop_bench.scratch.activations import ACTIVATIONS, hidden_activation_of
+from backprop_bench.scratch.activations import ACTIVATIONS, DERIVATIVES, leaky_relu
 from backprop_bench.scratch.losses import loss_of
 from backprop_bench.scratch.optimizers import decayed_by, optimizer_of
 
@@ -71,7 +71,9 @@ class NumpyTrainer:
         if self.connected is not None:
             self.layers[0].weight[...] *= self.connected  # (28)
         n_hidden = len(self.layers) - 1
-        hidden, self.derivative = hidden_activation_of(self.recipe)
+        hidden, self.derivative = ACTIVATIONS[recipe.hidden_activation], DERIVATIVES[recipe.hidden_activation]
+        if self.recipe.negative_slope:
+            hidden, self.derivative = leaky_relu(self.recipe.negative_slope)
         self.activations = [hidden] * n_hidden + [ACTIVATIONS[recipe.output_activation]]
         self.loss, self.dloss = loss_of(recipe)
         self.sends_errors = self.recipe.back_propagation == "errors"
@@ -126,7 +128,7 @@ class NumpyTrainer:
 
     def penalty(self, n_examples: int) -> float:
         """Return the part of a batch's loss, summed over its examples, that the weights alone make."""
-        times = n_examples if self.recipe.reduction == "mean" else 1
+        times = 1 if self.recipe.reduction == "sum" else n_examples
         return times * self.recipe.weight_decay / 2 * sum(float(np.square(w).sum()) for w in self.penalized)  # (36)
 
     def update(self, backward: Backward) -> None:
@@ -145,9 +147,9 @@ class NumpyTrainer:
                 examples = order[start : start + batch_size]
                 targets = t[examples]
                 forward = self.forward(x[examples])
-                loss += self.loss(forward.z[-1], forward.y[-1], targets)
                 if self.penalized:
                     loss += self.penalty(len(examples))
+                loss += self.loss(forward.z[-1], forward.y[-1], targets)
                 self.update(self.backward(forward, targets))
         return loss / len(order)
 
