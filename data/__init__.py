@@ -23,6 +23,7 @@ from backprop_bench.data.parameters import (
     batch_order,
     connections,
     copy_parameters,
+    examples_per_epoch,
     initial_parameters,
 )
 from backprop_bench.data.published import PATTERNS, Patterns, load_patterns
@@ -69,6 +70,7 @@ __all__ = [
     "conventions_for",
     "copy_parameters",
     "evaluation_examples",
+    "examples_per_epoch",
     "fit_recipe",
     "initial_parameters",
     "load_dataset",

@@ -37,6 +37,47 @@ CONVENTIONS: tuple[Convention, ...] = (
         {"back_propagation": "gradient"},
         "--back-propagation gradient",
     ),
+    Convention("weight decay of the weights alone, not of the biases", {"decay_biases": False}, "--no-decay-biases"),
+    Convention(
+        "a penalty λ/2 Σ w² that is part of the loss and of the gradients",
+        {"penalty_in_loss": True},
+        "--penalty-in-loss",
+    ),
+    Convention("Nesterov's momentum, as torch.optim.SGD has it", {"nesterov": True}, "--nesterov"),
+    Convention("momentum whose gradients count 1 − α", {"dampened_momentum": True}, "--dampened-momentum"),
+    Convention(
+        "Adam with ε added to the uncorrected root, the reordered form of its publication",
+        {"adam_reordered": True},
+        "--adam-reordered",
+    ),
+    *(
+        Convention(f"a loss with log(y + {text})", {"log_epsilon": float(text)}, f"--log-epsilon {text}")
+        for text in ("1e-15", "1e-12", "1e-10", "1e-9", "1e-8", "1e-7", "1e-5")
+    ),
+    *(
+        Convention(f"a loss with y clipped to [{text}, 1 − {text}]", {"log_clip": float(text)}, f"--log-clip {text}")
+        for text in ("1e-15", "1e-12", "1e-10", "1e-9", "1e-8", "1e-7", "1e-5")
+    ),
+    Convention("leaky relu with slope 0.01", {"negative_slope": 0.01}, "--negative-slope 0.01"),
+    Convention("leaky relu with slope 0.1", {"negative_slope": 0.1}, "--negative-slope 0.1"),
+    Convention(
+        "outputs after tanh, with targets −1 and 1",
+        {"output_activation": "tanh", "target_range": (-1.0, 1.0)},
+        "--output-activation tanh --target-range -1 1",
+    ),
+    Convention(
+        "a squared error after softmax",
+        {"output_activation": "softmax", "loss": "squared_error"},
+        "--output-activation softmax --loss squared_error",
+    ),
+    Convention("epochs without the short last batch", {"drop_last": True}, "--drop-last"),
+    Convention("examples that are drawn with replacement", {"with_replacement": True}, "--with-replacement"),
+    Convention("standardised inputs, of mean 0 and standard deviation 1", {"standardize": True}, "--standardize"),
+    Convention(
+        "a penalty of the weights alone that is part of the loss and of the gradients",
+        {"decay_biases": False, "penalty_in_loss": True},
+        "--no-decay-biases --penalty-in-loss",
+    ),
     Convention(
         "a squared error without the ½ that is the mean over the outputs",
         {"half": False, "mean_over_outputs": True},

@@ -1,6 +1,7 @@
 """`Dataset`: examples as they are stored; `Examples`: as an implementation receives them."""
 
 import dataclasses
+import math
 import zlib
 from collections.abc import Mapping
 from typing import Any
@@ -10,9 +11,11 @@ import numpy.typing as npt
 
 from backprop_bench.data.errors import InputError
 from backprop_bench.data.parameters import Floats
-from backprop_bench.data.recipe import Recipe
+from backprop_bench.data.recipe import ExtendedRecipe, Recipe
 
 Labels = npt.NDArray[np.int64]
+ROWS_AT_ONCE = 1000
+"""Examples whose squares are in memory at once."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -144,12 +147,17 @@ def changed_recipe(recipe: Recipe, changes: Mapping[str, Any], dataset: Dataset)
 def training_examples(recipe: Recipe, dataset: Dataset) -> Examples:
     """Return the training examples, mapped to the recipe's ranges and dtype."""
     check_fit(recipe, dataset)
+    recipe = _standardized(recipe, dataset)
     return _prepare(recipe, dataset.x_train, dataset.t_train, dataset.y_train, dataset.x_max)
 
 
 def evaluation_examples(recipe: Recipe, dataset: Dataset) -> Examples:
-    """Return the test examples, mapped to the recipe's ranges and dtype."""
+    """Return the test examples, mapped to the recipe's ranges and dtype.
+
+    Where the recipe standardises inputs, mean and standard deviation are those of the training examples.
+    """
     check_fit(recipe, dataset)
+    recipe = _standardized(recipe, dataset)
     return _prepare(recipe, dataset.x_test, dataset.t_test, dataset.y_test, dataset.x_max)
 
 
@@ -159,6 +167,26 @@ def _prepare(recipe: Recipe, x: npt.NDArray[Any], t: npt.NDArray[Any], y: Labels
         t=_map_range(t, 1.0, recipe.target_range, recipe.dtype),
         y=y,
     )
+
+
+def _standardized(recipe: Recipe, dataset: Dataset) -> Recipe:
+    """Return the recipe with the input range to which standardised inputs are mapped, where it standardises them."""
+    if not ExtendedRecipe.of(recipe).standardize:
+        return recipe
+    mean, deviation = mean_and_deviation(dataset.x_train)
+    if not deviation:
+        raise InputError(
+            f"standardize is True, but all training inputs of {dataset.name} are equal; expected inputs that differ"
+        )
+    return recipe.replace(standardize=False, input_range=(-mean / deviation, (dataset.x_max - mean) / deviation))
+
+
+def mean_and_deviation(x: npt.NDArray[Any]) -> tuple[float, float]:
+    """Return mean and standard deviation of all inputs [N, D] together, in the unit in which they are stored."""
+    rows = np.array_split(x, max(1, len(x) // ROWS_AT_ONCE))
+    mean = sum(float(part.sum(dtype=np.float64)) for part in rows) / x.size
+    variance = sum(float(np.square(part - mean).sum()) for part in rows) / x.size
+    return mean, math.sqrt(variance)
 
 
 def _map_range(values: npt.NDArray[Any], largest: float, to: tuple[float, float], dtype: str) -> Floats:

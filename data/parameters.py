@@ -149,9 +149,21 @@ def batch_order(recipe: Recipe, n_examples: int, epoch: int) -> Order:
     Returns
     -------
     Order
-        int64 [N], a permutation of 0 … N−1. Batches are consecutive slices of it, the last one possibly shorter.
+        int64 [N], a permutation of 0 … N−1. Batches are consecutive slices of it, the last one possibly shorter. An
+        extended recipe may draw the examples with replacement, or leave out the short last batch.
     """
+    full = ExtendedRecipe.of(recipe)
+    kept = examples_per_epoch(recipe, n_examples)
     if not recipe.shuffle:
-        return np.arange(n_examples, dtype=np.int64)
+        return np.arange(kept, dtype=np.int64)
     rng = np.random.default_rng([recipe.seed, _STREAM_ORDER, epoch])
-    return rng.permutation(n_examples).astype(np.int64, copy=False)
+    order = rng.integers(0, n_examples, n_examples) if full.with_replacement else rng.permutation(n_examples)
+    return order.astype(np.int64, copy=False)[:kept]
+
+
+def examples_per_epoch(recipe: Recipe, n_examples: int) -> int:
+    """Return how many of the training examples an epoch visits: all, or those in whole batches where there are any."""
+    size = recipe.batch_size
+    if not ExtendedRecipe.of(recipe).drop_last or size is None or size > n_examples:
+        return n_examples
+    return n_examples - n_examples % size

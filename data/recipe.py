@@ -17,7 +17,7 @@ from backprop_bench.data.field_checks import (
 )
 
 HiddenActivation = Literal["sigmoid", "tanh", "relu"]
-OutputActivation = Literal["sigmoid", "softmax", "identity"]
+OutputActivation = Literal["sigmoid", "softmax", "identity", "tanh"]
 Loss = Literal["squared_error", "cross_entropy"]
 Reduction = Literal["sum", "mean"]
 Optimizer = Literal["sgd", "momentum", "rmsprop", "adam"]
@@ -184,7 +184,8 @@ class ExtendedRecipe(Recipe):
     """A recipe with what experiments of 1986 need, and conventions that others follow; the defaults change nothing.
 
     :meth:`Recipe.from_dict` and :meth:`Recipe.replace` return this class where one of its fields is not its default.
-    `scratch-numpy` and `torch-eager` support them all; the other implementations refuse them by field.
+    `scratch-numpy` and `torch-eager` support them all. The other implementations refuse them by field, except for
+    ``drop_last``, ``with_replacement`` and ``standardize``, which examples and orders are made by.
 
     Attributes
     ----------
@@ -209,6 +210,34 @@ class ExtendedRecipe(Recipe):
         What goes back from a layer to the one below: dE/dz, or with ``errors`` the y − t of the squared error through
         the weights alone, as in Rashid's *Make Your Own Neural Network*. The derivatives of the activations then act on
         the updates of their own layer only, so what is computed is the gradient of no loss.
+    decay_biases
+        Whether ``weight_decay`` acts on the biases as well as on the weights.
+    penalty_in_loss
+        Whether λ/2 Σ w² is part of the loss and λ w of dE/dw, as ``train_epoch`` and ``gradients`` return them.
+    nesterov
+        Whether momentum is Nesterov's, as ``torch.optim.SGD`` has it.
+    dampened_momentum
+        Whether a gradient counts 1 − α beside the running mean of those before.
+    adam_reordered
+        Whether Adam has the form at the end of section 2 of its publication, where ``epsilon`` is added to a root that
+        is not yet corrected.
+    log_epsilon
+        Added to y, and to 1 − y after sigmoid, in the logarithms of the loss that ``train_epoch`` returns. Gradients
+        are those without it.
+    log_clip
+        ε of the range [ε, 1 − ε] to which y is clipped there instead; 0 for no clipping.
+    rate_factor, rate_period
+        The learning rate is multiplied by ``rate_factor`` after every ``rate_period`` epochs.
+    inverse_rate_decay
+        k of 1/t decay: in epoch e, counted from 0, the learning rate is ε / (1 + k e).
+    negative_slope
+        Slope of ``relu`` below 0, in [0, 1): leaky relu, as ``nn.LeakyReLU`` has it.
+    drop_last
+        Whether the last batch of an epoch is left out where it is shorter than the others.
+    with_replacement
+        Whether every example of an epoch is drawn from all, so that some come more than once and others not at all.
+    standardize
+        Whether the inputs have mean 0 and standard deviation 1 over all inputs of the training examples together.
     """
 
     skip_connection: bool = False
@@ -219,11 +248,26 @@ class ExtendedRecipe(Recipe):
     half: bool = True
     mean_over_outputs: bool = False
     back_propagation: BackPropagation = "gradient"
+    decay_biases: bool = True
+    penalty_in_loss: bool = False
+    nesterov: bool = False
+    dampened_momentum: bool = False
+    adam_reordered: bool = False
+    log_epsilon: float = 0.0
+    log_clip: float = 0.0
+    rate_factor: float = 1.0
+    rate_period: int = 1
+    inverse_rate_decay: float = 0.0
+    negative_slope: float = 0.0
+    drop_last: bool = False
+    with_replacement: bool = False
+    standardize: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("skip_connection", "half", "mean_over_outputs"):
-            check_bool(name, getattr(self, name))
+        for field in dataclasses.fields(ExtendedRecipe):
+            if isinstance(field.default, bool):
+                check_bool(field.name, getattr(self, field.name))
         check_number(
             "multiplicative_decay", self.multiplicative_decay, "a number in [0, 1)", lambda value: 0 <= value < 1
         )
@@ -232,10 +276,8 @@ class ExtendedRecipe(Recipe):
         _check_dead_zone(self)
         if self.skip_connection and len(self.layer_sizes) < 3:
             raise refuse("skip_connection", True, "False without a hidden layer, for there is nothing to skip")
-        if not self.half and self.loss != "squared_error":
-            raise refuse("half", False, f"True with loss {self.loss!r}")
-        if self.back_propagation == "errors" and self.loss != "squared_error":
-            raise refuse("back_propagation", "errors", f"'gradient' with loss {self.loss!r}")
+        _check_numbers_of_conventions(self)
+        _check_conventions(self)
 
     @classmethod
     def of(cls, recipe: Recipe) -> "ExtendedRecipe":
@@ -269,18 +311,38 @@ class ExtendedRecipe(Recipe):
         inside = sum(inputs * units for inputs, units in self.first_layer_blocks)
         return super().n_parameters - self.layer_sizes[0] * self.layer_sizes[1] + inside
 
+    @property
+    def changes_rates(self) -> bool:
+        """Whether the learning rate or the momentum changes from epoch to epoch."""
+        return bool(self.schedule) or self.rate_factor != 1 or self.inverse_rate_decay != 0
+
     def rates(self, epoch: int) -> tuple[float, float]:
         """Return learning rate ε and momentum α of an epoch, which is counted from 0."""
-        rates = super().rates(epoch)
-        for begins, learning_rate, momentum in self.schedule:
-            rates = (learning_rate, momentum) if begins <= epoch else rates
-        return rates
+        rate, momentum = super().rates(epoch)
+        for begins, its_rate, its_momentum in self.schedule:
+            rate, momentum = (its_rate, its_momentum) if begins <= epoch else (rate, momentum)
+        decayed = self.rate_factor ** (epoch // self.rate_period) / (1 + self.inverse_rate_decay * epoch)
+        return rate * decayed, momentum
+
+
+DONE_BY_DATA = ("drop_last", "with_replacement", "standardize")
+"""Fields of an `ExtendedRecipe` that change examples and orders alone, so every implementation does them."""
 
 
 def check_plain(implementation: str, recipe: Recipe) -> None:
-    """Raise `UnsupportedRecipe` for a `ExtendedRecipe` that is no plain recipe."""
+    """Raise `UnsupportedRecipe` for what only `scratch-numpy` and `torch-eager` support.
+
+    That are the additions of an `ExtendedRecipe`, except those that `data/` does for all, outputs after tanh, and the
+    squared error after softmax.
+    """
+    only = "only scratch-numpy and torch-eager support it"
     for field in ExtendedRecipe.of(recipe).additions:
-        raise UnsupportedRecipe(implementation, field, "only scratch-numpy and torch-eager support it")
+        if field not in DONE_BY_DATA:
+            raise UnsupportedRecipe(implementation, field, only)
+    if recipe.output_activation == "tanh":
+        raise UnsupportedRecipe(implementation, "output_activation", f"it is 'tanh'; {only}")
+    if recipe.output_activation == "softmax" and recipe.loss == "squared_error":
+        raise UnsupportedRecipe(implementation, "loss", f"it is 'squared_error' after softmax; {only}")
 
 
 def _to_lists(value: Any) -> Any:
@@ -315,15 +377,10 @@ def _check_layer_sizes(sizes: object) -> None:
 def _check_combinations(recipe: Recipe) -> None:
     """Refuse what is well formed field by field, but means nothing together."""
     softmax = recipe.output_activation == "softmax"
-    if softmax and recipe.loss == "squared_error":
+    if recipe.output_activation in ("identity", "tanh") and recipe.loss == "cross_entropy":
         raise InvalidRecipe(
-            "recipe: loss is 'squared_error' and output_activation is 'softmax', which this suite does not define; "
-            "expected output_activation 'sigmoid' or 'identity', or loss 'cross_entropy'"
-        )
-    if recipe.output_activation == "identity" and recipe.loss == "cross_entropy":
-        raise InvalidRecipe(
-            "recipe: loss is 'cross_entropy' and output_activation is 'identity', whose outputs are no probabilities; "
-            "expected output_activation 'softmax' or 'sigmoid'"
+            f"recipe: loss is 'cross_entropy' and output_activation is {recipe.output_activation!r}, whose outputs are "
+            "no probabilities; expected output_activation 'softmax' or 'sigmoid'"
         )
     if softmax and recipe.layer_sizes[-1] < 2:
         raise refuse("layer_sizes", recipe.layer_sizes, "at least 2 output units, for softmax of one unit is always 1")
@@ -374,3 +431,45 @@ def _check_dead_zone(recipe: ExtendedRecipe) -> None:
     check_range("error_dead_zone", zone)
     if recipe.loss != "squared_error":
         raise refuse("error_dead_zone", zone, f"None with loss {recipe.loss!r}, whose error is never 0")
+
+
+def _check_numbers_of_conventions(recipe: ExtendedRecipe) -> None:
+    check_number("log_epsilon", recipe.log_epsilon, "a number in [0, 1)", lambda value: 0 <= value < 1)
+    check_number("log_clip", recipe.log_clip, "a number in [0, 0.5)", lambda value: 0 <= value < 0.5)
+    check_number("rate_factor", recipe.rate_factor, "a number in (0, 1]", lambda value: 0 < value <= 1)
+    check_number("negative_slope", recipe.negative_slope, "a number in [0, 1)", lambda value: 0 <= value < 1)
+    check_int("rate_period", recipe.rate_period, 1)
+    check_number(
+        "inverse_rate_decay", recipe.inverse_rate_decay, "a finite number of 0 or above", lambda value: value >= 0
+    )
+
+
+def _check_conventions(recipe: ExtendedRecipe) -> None:
+    """Refuse conventions of what the recipe does not have, and two that exclude each other."""
+    squared, momentum = recipe.loss == "squared_error", recipe.momentum > 0
+    with_loss, with_optimizer = f"with loss {recipe.loss!r}", f"with optimizer {recipe.optimizer!r}"
+    allowed = {
+        "half": (squared, f"True {with_loss}"),
+        "back_propagation": (squared, f"'gradient' {with_loss}"),
+        "decay_biases": (recipe.weight_decay > 0 and recipe.bias, "True without weight_decay, or without biases"),
+        "penalty_in_loss": (recipe.weight_decay > 0, "False without weight_decay"),
+        "nesterov": (momentum and not recipe.dampened_momentum, "False without momentum, and beside dampened_momentum"),
+        "dampened_momentum": (momentum, "False without momentum"),
+        "adam_reordered": (recipe.optimizer == "adam", f"False {with_optimizer}"),
+        "log_epsilon": (not squared, f"0 {with_loss}"),
+        "log_clip": (not squared and not recipe.log_epsilon, f"0 {with_loss}, and beside log_epsilon"),
+        "rate_factor": (not recipe.schedule, "1 beside a schedule"),
+        "rate_period": (recipe.rate_factor != 1, "1 where rate_factor is 1"),
+        "inverse_rate_decay": (not recipe.schedule, "0 beside a schedule"),
+        "negative_slope": (
+            recipe.hidden_activation == "relu",
+            f"0 with hidden_activation {recipe.hidden_activation!r}",
+        ),
+        "drop_last": (recipe.batch_size is not None, "False where a batch has all examples"),
+        "with_replacement": (recipe.shuffle, "False without shuffle"),
+        "standardize": (recipe.input_range == (0.0, 1.0), "False beside an input_range"),
+    }
+    for name, value in recipe.additions.items():
+        means_something, expected = allowed.get(name, (True, ""))
+        if not means_something:
+            raise refuse(name, value, expected)

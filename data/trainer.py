@@ -27,7 +27,10 @@ class Trainer(Protocol):
         ...
 
     def gradients(self, x: Floats, t: Floats) -> Parameters:
-        """Return dE/dw of one batch, reduced as the recipe says, without weight decay, leaving the weights alone."""
+        """Return dE/dw of one batch, reduced as the recipe says, leaving the weights alone.
+
+        Weight decay is no part of it, except where the recipe has its penalty in the loss.
+        """
         ...
 
     def predict(self, x: Floats) -> Floats:

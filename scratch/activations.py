@@ -9,6 +9,8 @@ import numpy as np
 
 from backprop_bench.data import Floats
 
+Function = Callable[[Floats], Floats]
+
 
 def sigmoid(z: Floats) -> Floats:
     """Return 1 / (1 + e^−z); an overflow of e^−z gives the right limit, 0."""
@@ -40,6 +42,18 @@ def drelu(y: Floats) -> Floats:
     return (y > 0).astype(y.dtype)  # (13)
 
 
+def leaky_relu(slope: float) -> tuple[Function, Function]:
+    """Return the rectifier that keeps this share of what is negative, and its derivative."""
+
+    def leaky(z: Floats) -> Floats:
+        return np.where(z > 0, z, slope * z)  # (44)
+
+    def dleaky(y: Floats) -> Floats:
+        return np.where(y <= 0, slope, 1).astype(y.dtype)  # (44)
+
+    return leaky, dleaky
+
+
 def identity(z: Floats) -> Floats:
     """Return the argument."""
     return z
@@ -57,7 +71,7 @@ def softmax(z: Floats) -> Floats:
     return y
 
 
-ACTIVATIONS: dict[str, Callable[[Floats], Floats]] = {
+ACTIVATIONS: dict[str, Function] = {
     "sigmoid": sigmoid,
     "tanh": tanh,
     "relu": relu,
@@ -65,7 +79,7 @@ ACTIVATIONS: dict[str, Callable[[Floats], Floats]] = {
     "softmax": softmax,
 }
 
-DERIVATIVES: dict[str, Callable[[Floats], Floats]] = {
+DERIVATIVES: dict[str, Function] = {
     "sigmoid": dsigmoid,
     "tanh": dtanh,
     "relu": drelu,

@@ -64,11 +64,23 @@ def derivative_of_cross_entropy(y: Floats, t: Floats) -> tuple[None, Floats]:
 
 def derivative_of_squared_error(output_activation: str, errors: Errors) -> LossDerivative:
     """Return the function that gives dE/dz of the squared error after this activation."""
+    if output_activation == "softmax":
+        return derivative_after_softmax(errors)
     derivative = DERIVATIVES[output_activation]
 
     def dy_and_dz(y: Floats, t: Floats) -> tuple[Floats, Floats]:
         dy = errors(y, t)  # (4)
         return dy, dy * derivative(y)  # (5)
+
+    return dy_and_dz
+
+
+def derivative_after_softmax(errors: Errors) -> LossDerivative:
+    """Return the function that gives dE/dz of the squared error after softmax, where every z acts on every y."""
+
+    def dy_and_dz(y: Floats, t: Floats) -> tuple[Floats, Floats]:
+        error = errors(y, t)
+        return error, y * (error - (error * y).sum(axis=1, keepdims=True))  # (43)
 
     return dy_and_dz
 
@@ -94,12 +106,30 @@ def scaled(scale: float, loss: LossFunction, derivative: LossDerivative) -> tupl
     return scaled_loss, dy_and_dz
 
 
+def cross_entropy_of_outputs(recipe: ExtendedRecipe) -> LossFunction:
+    """Return the function that gives a cross-entropy from y, whose logarithms a convention keeps from ln 0."""
+
+    def log(y: Floats) -> Floats:
+        if recipe.log_clip:
+            y = np.clip(y, recipe.log_clip, 1 - recipe.log_clip)  # (41)
+        logarithm: Floats = np.log(y + recipe.log_epsilon)  # (40)
+        return logarithm
+
+    def loss(z: Floats, y: Floats, t: Floats) -> float:  # noqa: ARG001
+        total = -(t * log(y)).sum()
+        return float(total if recipe.output_activation == "softmax" else total - ((1 - t) * log(1 - y)).sum())
+
+    return loss
+
+
 def loss_of(recipe: Recipe) -> tuple[LossFunction, LossDerivative]:
     """Return the recipe's loss and its derivative with respect to the pre-activation of the output units."""
+    loss, derivative = _unscaled(recipe)
+    full = ExtendedRecipe.of(recipe)
+    if full.log_epsilon or full.log_clip:
+        loss = cross_entropy_of_outputs(full)
     scale = scale_of(recipe)
-    if scale != 1:
-        return scaled(scale, *_unscaled(recipe))
-    return _unscaled(recipe)
+    return (loss, derivative) if scale == 1 else scaled(scale, loss, derivative)
 
 
 def _unscaled(recipe: Recipe) -> tuple[LossFunction, LossDerivative]:

@@ -17,9 +17,9 @@ from backprop_bench.data import (
     connections,
     copy_parameters,
 )
-from backprop_bench.scratch.activations import ACTIVATIONS, DERIVATIVES
+from backprop_bench.scratch.activations import ACTIVATIONS, DERIVATIVES, leaky_relu
 from backprop_bench.scratch.losses import loss_of
-from backprop_bench.scratch.optimizers import optimizer_of
+from backprop_bench.scratch.optimizers import decayed_by, optimizer_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,11 +71,15 @@ class NumpyTrainer:
         if self.connected is not None:
             self.layers[0].weight[...] *= self.connected  # (28)
         n_hidden = len(self.layers) - 1
-        self.activations = [ACTIVATIONS[recipe.hidden_activation]] * n_hidden + [ACTIVATIONS[recipe.output_activation]]
-        self.derivative = DERIVATIVES[recipe.hidden_activation]
+        hidden, self.derivative = ACTIVATIONS[recipe.hidden_activation], DERIVATIVES[recipe.hidden_activation]
+        if self.recipe.negative_slope:
+            hidden, self.derivative = leaky_relu(self.recipe.negative_slope)
+        self.activations = [hidden] * n_hidden + [ACTIVATIONS[recipe.output_activation]]
         self.loss, self.dloss = loss_of(recipe)
         self.sends_errors = self.recipe.back_propagation == "errors"
-        self.optimizer = optimizer_of(recipe, [array for layer in self.layers for array in layer.arrays()])
+        arrays = [array for layer in self.layers for array in layer.arrays()]
+        self.penalized = decayed_by(self.recipe, arrays) if self.recipe.penalty_in_loss else []
+        self.optimizer = optimizer_of(recipe, arrays)
         self.epoch = 0
 
     def forward(self, x: Floats) -> Forward:
@@ -111,6 +115,9 @@ class NumpyTrainer:
         gradients = tuple(map(self._gradient, forward.fed, dzs))
         if self.connected is not None:
             gradients[0].weight[...] *= self.connected  # (28)
+        if self.penalized:
+            for g, w in zip([array for layer in gradients for array in layer.arrays()], self.penalized, strict=True):
+                g += self.recipe.weight_decay * w  # (36)
         return Backward(dys, dzs, gradients)
 
     def _gradient(self, y: Floats, dz: Floats) -> Layer:
@@ -119,14 +126,19 @@ class NumpyTrainer:
             bias=dz.sum(axis=0) if self.recipe.bias else None,  # (6), for a unit whose y is always 1
         )
 
+    def penalty(self, n_examples: int) -> float:
+        """Return the part of a batch's loss, summed over its examples, that the weights alone make."""
+        times = 1 if self.recipe.reduction == "sum" else n_examples
+        return times * self.recipe.weight_decay / 2 * sum(float(np.square(w).sum()) for w in self.penalized)  # (36)
+
     def update(self, backward: Backward) -> None:
         """Update the weights by the gradients."""
         self.optimizer.step([array for layer in backward.gradients for array in layer.arrays()])
 
     def train_epoch(self, x: Floats, t: Floats, order: Order) -> float:
         """Pass once over the examples; see :class:`backprop_bench.data.Trainer`."""
-        if self.recipe.schedule:
-            self.optimizer.set_rates(*self.recipe.rates(self.epoch))  # (29)
+        if self.recipe.changes_rates:
+            self.optimizer.set_rates(*self.recipe.rates(self.epoch))  # (29) (42)
         self.epoch += 1
         batch_size = self.recipe.batch_size or len(order)
         loss = 0.0
@@ -135,6 +147,8 @@ class NumpyTrainer:
                 examples = order[start : start + batch_size]
                 targets = t[examples]
                 forward = self.forward(x[examples])
+                if self.penalized:
+                    loss += self.penalty(len(examples))
                 loss += self.loss(forward.z[-1], forward.y[-1], targets)
                 self.update(self.backward(forward, targets))
         return loss / len(order)

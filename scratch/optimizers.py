@@ -55,6 +55,26 @@ class Momentum(_WithRates):
             w += change  # (9)
 
 
+class Nesterov(Momentum):
+    """Momentum whose weight update looks ahead, by the change that the next one will keep."""
+
+    def step(self, gradients: Sequence[Floats]) -> None:
+        """Update the weights."""
+        for w, g, c in zip(self.weights, gradients, self.changes, strict=True):
+            c[...] = self.momentum * c - self.learning_rate * g  # (9)
+            w += self.momentum * c - self.learning_rate * g  # (37)
+
+
+class DampenedMomentum(Momentum):
+    """Momentum as a running mean: a gradient counts 1 − α."""
+
+    def step(self, gradients: Sequence[Floats]) -> None:
+        """Update the weights."""
+        for w, g, c in zip(self.weights, gradients, self.changes, strict=True):
+            c[...] = self.momentum * c - (1 - self.momentum) * self.learning_rate * g  # (38)
+            w += c  # (38)
+
+
 class RMSprop(_WithRates):
     """Divides each gradient by the root of a running mean of its squares."""
 
@@ -90,6 +110,20 @@ class Adam(_WithRates):
             m[...] = self.beta1 * m + (1 - self.beta1) * g  # (22)
             v[...] = self.beta2 * v + (1 - self.beta2) * g * g  # (23)
             w -= self.learning_rate * (m / correction1) / (np.sqrt(v / correction2) + self.epsilon)  # (25)
+
+
+class ReorderedAdam(Adam):
+    """Adam with both corrections in the learning rate, so that ε is added to the uncorrected root."""
+
+    def step(self, gradients: Sequence[Floats]) -> None:
+        """Update the weights."""
+        self.steps += 1
+        b1, b2 = self.beta1, self.beta2
+        rate = self.learning_rate * (1 - b2**self.steps) ** 0.5 / (1 - b1**self.steps)  # (39)
+        for w, g, m, v in zip(self.weights, gradients, self.means, self.squares, strict=True):
+            m[...] = b1 * m + (1 - b1) * g  # (22)
+            v[...] = b2 * v + (1 - b2) * g * g  # (23)
+            w -= rate * m / (np.sqrt(v) + self.epsilon)  # (39)
 
 
 class WeightDecay:
@@ -134,11 +168,26 @@ OPTIMIZERS: dict[str, Callable[[Recipe, Sequence[Floats]], Optimizer]] = {
 }
 
 
+def kind_of(recipe: ExtendedRecipe) -> Callable[[Recipe, Sequence[Floats]], Optimizer]:
+    """Return what makes the recipe's optimizer, without weight decay."""
+    if recipe.nesterov:
+        return Nesterov
+    if recipe.dampened_momentum:
+        return DampenedMomentum
+    return ReorderedAdam if recipe.adam_reordered else OPTIMIZERS[recipe.optimizer]
+
+
+def decayed_by(recipe: ExtendedRecipe, weights: Sequence[Floats]) -> list[Floats]:
+    """Return these arrays as weight decay sees them: zeros where it leaves an array alone."""
+    return [w if w.ndim == 2 or recipe.decay_biases else np.zeros_like(w) for w in weights]  # (35)
+
+
 def optimizer_of(recipe: Recipe, weights: Sequence[Floats]) -> Optimizer:
     """Return the recipe's optimizer, which will update these arrays."""
-    optimizer = OPTIMIZERS[recipe.optimizer](recipe, weights)
-    if recipe.weight_decay:
-        optimizer = WeightDecay(recipe, weights, optimizer)
-    if isinstance(recipe, ExtendedRecipe) and recipe.multiplicative_decay:
-        optimizer = MultiplicativeDecay(recipe.multiplicative_decay, weights, optimizer)
+    full = ExtendedRecipe.of(recipe)
+    optimizer = kind_of(full)(recipe, weights)
+    if recipe.weight_decay and not full.penalty_in_loss:
+        optimizer = WeightDecay(recipe, decayed_by(full, weights), optimizer)
+    if full.multiplicative_decay:
+        optimizer = MultiplicativeDecay(full.multiplicative_decay, weights, optimizer)
     return optimizer

@@ -78,6 +78,10 @@ EXTRAS: tuple[Mapping[str, Any], ...] = (
     {"multiplicative_decay": 0.01},
     {"error_dead_zone": (0.2, 0.8)},
     {"error_dead_zone": (0.45, 0.55)},
+    {"rate_factor": 0.7},
+    {"rate_factor": 0.5, "rate_period": 2},
+    {"inverse_rate_decay": 0.3},
+    {"hidden_activation": "relu", "negative_slope": 0.2},
     *(convention.changes for convention in CONVENTIONS),
 )
 """Changes that extend a recipe; a value that depends on the recipe is a function of it."""

@@ -1,6 +1,7 @@
 """The network as an ``nn.Module``, and the way between its weights and :class:`data.Parameters`."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,7 +27,8 @@ class Perceptron(nn.Module):
             nn.Linear(fan_in, fan_out, bias=recipe.bias, dtype=DTYPES[recipe.dtype])
             for fan_in, fan_out in recipe.weight_shapes
         )
-        self.activation = ACTIVATIONS[recipe.hidden_activation]()
+        slope = self.recipe.negative_slope
+        self.activation = nn.LeakyReLU(slope) if slope else ACTIVATIONS[recipe.hidden_activation]()
         if self.recipe.first_layer_blocks:
             self.linears[0] = BlockDiagonalLinear(self.recipe)
 
@@ -88,6 +90,8 @@ def activate_output(recipe: Recipe, z: Tensor) -> Tensor:
             return z.softmax(dim=1)
         case "sigmoid":
             return z.sigmoid()
+        case "tanh":
+            return z.tanh()
         case "identity":
             return z
 
@@ -96,8 +100,31 @@ def batch_loss(model: Perceptron, x: Tensor, t: Tensor) -> Tensor:
     """Return the loss of a batch from inputs x [B, D] and targets t [B, C], reduced as the recipe says."""
     if model.recipe.back_propagation == "errors":
         _, y = model.layer_by_layer(x)
-        return squared_error(model.recipe, y[-1], t)
-    return loss_of(model.recipe, model(x), t)
+        return squared_error(model.recipe, y[-1], t) + penalty(model)
+    loss = loss_of(model.recipe, model(x), t)
+    return loss + penalty(model) if model.recipe.penalty_in_loss else loss
+
+
+def penalty(model: Perceptron) -> Tensor | float:
+    """Return λ/2 Σ w² where the recipe has it in the loss, else 0."""
+    if not model.recipe.penalty_in_loss:
+        return 0.0
+    decayed = [w for w in model.parameters() if w.ndim == 2 or model.recipe.decay_biases]
+    return model.recipe.weight_decay / 2 * torch.stack([w.square().sum() for w in decayed]).sum()
+
+
+@torch.no_grad()
+def loss_with_logarithms(model: Perceptron, x: Tensor, t: Tensor) -> Tensor:
+    """Return the loss of a batch with the recipe's convention for the logarithms of a cross-entropy."""
+    recipe, y = model.recipe, model.predict(x)
+
+    def log(y: Tensor) -> Tensor:
+        return torch.log(
+            y + recipe.log_epsilon if recipe.log_epsilon else y.clamp(recipe.log_clip, 1 - recipe.log_clip)
+        )
+
+    terms = t * log(y) if recipe.output_activation == "softmax" else t * log(y) + (1 - t) * log(1 - y)
+    return reduce(recipe, -terms.sum(), t) + penalty(model)
 
 
 def loss_of(recipe: Recipe, z: Tensor, t: Tensor) -> Tensor:
@@ -136,17 +163,52 @@ def reduce(recipe: Recipe, error: Tensor, t: Tensor) -> Tensor:
 
 def optimizer_of(recipe: Recipe, weights: Iterable[Tensor], **how: bool) -> torch.optim.Optimizer:
     """Return the recipe's optimizer from ``torch.optim``, done as it is by default unless ``how`` says otherwise."""
-    rate, decay = recipe.learning_rate, recipe.weight_decay
+    full, rate = ExtendedRecipe.of(recipe), recipe.learning_rate
+    decay = 0.0 if full.penalty_in_loss else recipe.weight_decay
+    groups = list(weights) if full.decay_biases else apart(weights)
     match recipe.optimizer:
         case "sgd" | "momentum":
-            return torch.optim.SGD(weights, lr=rate, momentum=recipe.momentum, weight_decay=decay, **how)
+            rate, momentum = rates_of(full, 0)
+            return torch.optim.SGD(
+                groups, lr=rate, momentum=momentum, weight_decay=decay, nesterov=full.nesterov, **how
+            )
         case "rmsprop":
             return torch.optim.RMSprop(
-                weights, lr=rate, alpha=recipe.rmsprop_alpha, eps=recipe.epsilon, weight_decay=decay, **how
+                groups, lr=rate, alpha=recipe.rmsprop_alpha, eps=recipe.epsilon, weight_decay=decay, **how
             )
         case "adam":
             betas = (recipe.beta1, recipe.beta2)
-            return torch.optim.Adam(weights, lr=rate, betas=betas, eps=recipe.epsilon, weight_decay=decay, **how)
+            kind = ReorderedAdam if full.adam_reordered else torch.optim.Adam
+            return kind(groups, lr=rate, betas=betas, eps=recipe.epsilon, weight_decay=decay, **how)
+
+
+def apart(weights: Iterable[Tensor]) -> list[dict[str, Any]]:
+    """Return the groups of an optimizer whose weight decay leaves the biases alone."""
+    arrays = list(weights)
+    biases = [w for w in arrays if w.ndim == 1]
+    return [{"params": [w for w in arrays if w.ndim == 2]}, {"params": biases, "weight_decay": 0.0}]
+
+
+class ReorderedAdam(torch.optim.Adam):
+    """Adam with ε added to the uncorrected root: PyTorch's own with ε / √(1 − β₂ᵗ) in step t."""
+
+    def __init__(self, *args: Any, **how: Any) -> None:
+        super().__init__(*args, **how)
+        self.steps = 0
+        self.epsilon: float = self.defaults["eps"]
+
+    def step(self, closure: Any = None) -> Any:
+        """Update the weights."""
+        self.steps += 1
+        for group in self.param_groups:
+            group["eps"] = self.epsilon / (1 - group["betas"][1] ** self.steps) ** 0.5
+        return super().step(closure)
+
+
+def rates_of(recipe: ExtendedRecipe, epoch: int) -> tuple[float, float]:
+    """Return learning rate and momentum of an epoch for ``torch.optim.SGD``, whose gradients count in full."""
+    rate, momentum = recipe.rates(epoch)
+    return rate * (1 - momentum) if recipe.dampened_momentum else rate, momentum
 
 
 def set_rates(optimizer: torch.optim.Optimizer, learning_rate: float, momentum: float) -> None:

@@ -15,7 +15,10 @@ from backprop_bench.torch_impl.model import (
     copy_weights,
     load_parameters,
     loss_of,
+    loss_with_logarithms,
     optimizer_of,
+    penalty,
+    rates_of,
     set_rates,
     squared_error,
 )
@@ -39,14 +42,16 @@ class EagerTrainer:
 
     def train_epoch(self, x: Floats, t: Floats, order: Order) -> float:
         """Pass once over the examples; see :class:`backprop_bench.data.Trainer`."""
-        if self.recipe.schedule:
-            set_rates(self.optimizer, *self.recipe.rates(self.epoch))
+        if self.recipe.changes_rates:
+            set_rates(self.optimizer, *rates_of(self.recipe, self.epoch))
         self.epoch += 1
         total = 0.0
         for x_batch, t_batch in self.batches(torch.from_numpy(x), torch.from_numpy(t), order):
             self.optimizer.zero_grad()
             loss = batch_loss(self.model, x_batch, t_batch)
             loss.backward()  # type: ignore[no-untyped-call]
+            if self.recipe.log_epsilon or self.recipe.log_clip:
+                loss = loss_with_logarithms(self.model, x_batch, t_batch)
             self.update()
             total += loss.item() * (len(t_batch) if self.recipe.reduction == "mean" else 1)
         return total / len(order)
@@ -73,6 +78,7 @@ class EagerTrainer:
         targets = torch.from_numpy(t)
         squared = self.recipe.loss == "squared_error"
         loss = squared_error(self.recipe, y[-1], targets) if squared else loss_of(self.recipe, z[-1], targets)
+        loss = loss + penalty(self.model)
         hidden = y if squared else y[:-1]
         wanted = [*z, *hidden, *self.model.parameters()]
         derivatives = torch.autograd.grad(loss, wanted)

@@ -103,6 +103,20 @@ _HELP: dict[str, str] = {
     "half": "Squared error with its ½.",
     "mean_over_outputs": "Mean rather than sum over the outputs of an example.",
     "back_propagation": "What goes back: the gradient, or errors through the weights alone, as in Rashid's program.",
+    "decay_biases": "Weight decay of the biases as well.",
+    "penalty_in_loss": "Weight decay as a penalty in the loss and in the gradients.",
+    "nesterov": "Nesterov's momentum.",
+    "dampened_momentum": "Momentum with gradients times 1 - momentum.",
+    "adam_reordered": "Adam in the reordered form of its publication.",
+    "log_epsilon": "Cross-entropy: added to the outputs in the logarithms of the reported loss.",
+    "log_clip": "Cross-entropy: clip the outputs to [X, 1 - X] in the reported loss.",
+    "rate_factor": "Factor of the learning rate after every rate period.",
+    "rate_period": "Epochs between two changes by the rate factor.",
+    "negative_slope": "Slope of relu below 0: leaky relu.",
+    "drop_last": "Leave out the last batch of an epoch where it is short.",
+    "with_replacement": "Draw the examples of an epoch with replacement.",
+    "standardize": "Inputs of mean 0 and standard deviation 1.",
+    "inverse_rate_decay": "1/t decay K: learning rate divided by 1 + K times the epoch.",
 }
 """Help of each field; a field without an entry is an error."""
 

@@ -32,7 +32,7 @@ from backprop_bench.bench.core.records.files import write_whole
 from backprop_bench.bench.core.records.kinds import AnyRecord, Trained
 from backprop_bench.bench.core.records.plan import Plan
 from backprop_bench.bench.core.records.reader import of_kind
-from backprop_bench.data import Floats, InputError, Layer, Parameters, Recipe, Trainer
+from backprop_bench.data import ExtendedRecipe, Floats, InputError, Layer, Parameters, Recipe, Trainer
 
 FOLDER = "trained"
 SAFE = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
@@ -224,6 +224,10 @@ def saved_networks(records: Sequence[AnyRecord]) -> list[Trained]:
     return [row for row in of_kind(records, Trained) if row.file is not None]
 
 
+NOT_SHOWN = ("skip_connection", "negative_slope", "standardize")
+"""Fields that change what a network computes from its weights and inputs, which a row of kind ``trained`` has not."""
+
+
 def read_network(folder: Path, row: Trained, plan: Plan) -> TrainedNetwork:
     """Read the network of a row of kind ``trained``.
 
@@ -267,6 +271,9 @@ def _planned(row: Trained, plan: Plan) -> Expected:
     for question in plan.questions:
         for entry in question.entries:
             if (question.name, entry.label) == (row.question, row.implementation):
+                beyond = [field for field in NOT_SHOWN if field in ExtendedRecipe.of(entry.recipe).additions]
+                if beyond:
+                    raise ValueError(f"of a recipe with {beyond[0]}, which a page does not compute")
                 return expected_arrays(entry.recipe, question.test_examples)
     raise ValueError(f"of {row.implementation} in {row.question}, expected a network that the plan of the run has")
 

@@ -176,9 +176,9 @@ def train_in_stretches(
     InputError
         For a recipe whose updates depend on more than weights and gradient, which are lost by a restart.
     """
-    if recipe.optimizer != "sgd" or ExtendedRecipe.of(recipe).schedule:
+    if recipe.optimizer != "sgd" or ExtendedRecipe.of(recipe).changes_rates:
         raise InputError(
-            "only plain gradient descent can be restarted within an epoch; expected optimizer sgd without a schedule"
+            "only plain gradient descent can be restarted within an epoch; expected optimizer sgd and constant rates"
         )
     order = batch_order(recipe, len(examples.x), epoch - 1)
     size = batches * (recipe.batch_size or len(order))

@@ -14,12 +14,13 @@ from backprop_bench.bench.core.stats.tolerances import (
     in_dead_zone,
     loss_from_outputs,
     name_arrays,
+    penalty_of,
     relative_tolerances,
     worst,
 )
 from backprop_bench.bench.core.worker.forks import load_once
 from backprop_bench.bench.verify.protocol import check_protocol
-from backprop_bench.bench.verify.rounding import FUNCTION_ERROR, error_bounds, gamma, unit_roundoff
+from backprop_bench.bench.verify.rounding import FUNCTION_ERROR, error_bounds, gamma, logarithm_error, unit_roundoff
 from backprop_bench.data import (
     Dataset,
     Examples,
@@ -33,6 +34,7 @@ from backprop_bench.data import (
     UnsupportedRecipe,
     batch_order,
     copy_parameters,
+    examples_per_epoch,
     initial_parameters,
     training_examples,
 )
@@ -199,7 +201,7 @@ def compare_central_differences(recipe: Recipe, actual: type[Trainer], batch: Ex
     parameters = initial_parameters(recipe)
     x, t = batch.x, batch.t
     rng = np.random.default_rng(recipe.seed)
-    loss = loss_from_outputs(recipe, actual(recipe, parameters).predict(x), t)
+    loss = _loss(recipe, actual, parameters, x, t)
     rounding = 4 * unit_roundoff(recipe.dtype) * loss / CENTRAL_DIFFERENCE_STEP
     gradients = name_arrays(actual(recipe, parameters).gradients(x, t))
     agreements = []
@@ -218,6 +220,11 @@ def compare_central_differences(recipe: Recipe, actual: type[Trainer], batch: Ex
     return worst(agreements)
 
 
+def _loss(recipe: Recipe, actual: type[Trainer], parameters: Parameters, x: Floats, t: Floats) -> float:
+    outputs = actual(recipe, parameters).predict(x)
+    return loss_from_outputs(recipe, outputs, t) + penalty_of(recipe, parameters)
+
+
 def _sample(gradient: Floats, rng: np.random.Generator) -> list[int]:
     flat = abs(gradient).ravel()
     half = SAMPLED_WEIGHTS // 2
@@ -231,8 +238,7 @@ def _central_difference(
     """Return dE/dw of one weight by central differences: element ``index`` of array number ``place``."""
 
     def loss(steps: int) -> float:
-        moved = _move(parameters, place, index, steps * h)
-        return loss_from_outputs(recipe, actual(recipe, moved).predict(x), t)
+        return _loss(recipe, actual, _move(parameters, place, index, steps * h), x, t)
 
     h = CENTRAL_DIFFERENCE_STEP
     return (8 * (loss(1) - loss(-1)) - (loss(2) - loss(-2))) / (12 * h)
@@ -312,7 +318,7 @@ def train_steps(running: Trainer, recipe: Recipe, examples: Examples, steps: int
         The weights, the outputs of the first examples from these weights, and the mean loss of every epoch [epochs].
     """
     n_examples = len(examples.x)
-    steps_per_epoch = -(-n_examples // (recipe.batch_size or n_examples))
+    steps_per_epoch = -(-examples_per_epoch(recipe, n_examples) // (recipe.batch_size or n_examples))
     epochs = -(-steps // steps_per_epoch)
     losses = []
     for epoch in range(epochs):
@@ -368,11 +374,20 @@ def training_tolerances(recipe: Recipe, examples: Examples, steps: int) -> dict[
         spreads = np.maximum(spreads, here).tolist()  # unlike max, keeps a NaN
     tolerances = {name: PERTURBATION_MARGIN * spread for (name, _), spread in zip(straight, spreads, strict=True)}
     terms = (recipe.batch_size or len(examples.x)) * recipe.layer_sizes[-1] + FUNCTION_ERROR
+    if ExtendedRecipe.of(recipe).penalty_in_loss:
+        terms += recipe.n_parameters
     u = unit_roundoff(recipe.dtype)
     tolerances[LOSSES] += 2 * gamma(terms, u) * float(abs(straight[-1][1]).max())
     final = error_bounds(recipe, reference.parameters(), wide.x[:FINAL_OUTPUTS], wide.t[:FINAL_OUTPUTS])
     tolerances[FINAL] += 2 * float(final.outputs.max())
+    tolerances[LOSSES] += 2 * max(_logarithm_error(recipe, each, wide) for each in (start, reference.parameters()))
     return tolerances
+
+
+def _logarithm_error(recipe: Recipe, parameters: Parameters, wide: Examples) -> float:
+    x, t = wide.x[:FINAL_OUTPUTS], wide.t[:FINAL_OUTPUTS]
+    outputs = NumpyTrainer(recipe.replace(dtype="float64"), parameters).predict(x)
+    return logarithm_error(recipe, outputs, error_bounds(recipe, parameters, x, t).outputs, t)
 
 
 def _as_float64(parameters: Parameters) -> Parameters:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from backprop_bench.bench.core.implementations import named_implementation
+from backprop_bench.bench.core.worker.batches import n_batches
 from backprop_bench.bench.core.worker.forks import load_once
 from backprop_bench.bench.core.worker.handlers import handler
 from backprop_bench.bench.core.worker.sources import sources_of
@@ -55,7 +56,7 @@ def inspect(
     return Inspection(
         equal=equal,
         steps=steps,
-        steps_per_epoch=-(-len(examples.x) // (selected.batch_size or len(examples.x))),
+        steps_per_epoch=n_batches(selected, len(examples.x)),
         quantities=tuple(quantities),
         traced=inspection.shows_all(actual(selected, parameters), expected(selected, parameters)),
         overflows=overflows(selected, actual, batch.x),

@@ -27,6 +27,7 @@ from backprop_bench.data import (
     Traces,
     Trainer,
     batch_order,
+    examples_per_epoch,
     initial_parameters,
 )
 
@@ -214,7 +215,7 @@ def drift(
     """
     trainers = [trainer(recipe, initial_parameters(recipe)) for trainer in (actual, expected)]
     size = recipe.batch_size or len(examples.x)
-    epochs = -(-steps * size // len(examples.x))
+    epochs = -(-steps * size // examples_per_epoch(recipe, len(examples.x)))
     order = np.concatenate([batch_order(recipe, len(examples.x), epoch) for epoch in range(epochs)])
     points = sorted(set(np.geomspace(1, steps, DRIFT_POINTS).round().astype(int).tolist()))
     distances = []

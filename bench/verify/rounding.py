@@ -79,10 +79,14 @@ def error_bounds(recipe: Recipe, parameters: Parameters, x: Floats, t: Floats) -
     for layer in range(len(parameters) - 1, 0, -1):
         sent = dy if full.back_propagation == "errors" else dz
         dy = _product(sent, _exact(parameters[layer].weight[: recipe.layer_sizes[layer]].T), u)
-        dz = _times(dy, _derivative(recipe.hidden_activation, ys[layer], u), u)
+        dz = _times(dy, _derivative(recipe.hidden_activation, ys[layer], u, full.negative_slope), u)
         dys.insert(0, dy)
         dzs.insert(0, dz)
     gradients = tuple(_gradient_bound(recipe, fed, dz, u) for fed, dz in zip(feds, dzs, strict=True))
+    if full.penalty_in_loss:
+        gradients = tuple(
+            _with_penalty(recipe.weight_decay, *each, u) for each in zip(gradients, parameters, feds, dzs, strict=True)
+        )
     if (connected := connections(recipe)) is not None:
         gradients[0].weight[...] *= connected
     return ErrorBounds(_errors(zs), _errors(ys[1:]), _errors(dys), _errors(dzs), gradients)
@@ -126,7 +130,7 @@ def _forward(
             z = _Known(z.value + bias, z.error + gamma(layer.weight.shape[0] + 2, u) * abs(bias))
         kind = recipe.output_activation if number == len(parameters) else recipe.hidden_activation
         zs.append(z)
-        ys.append(_activate(kind, z, u))
+        ys.append(_activate(kind, z, u, ExtendedRecipe.of(recipe).negative_slope))
     return zs, ys, feds
 
 
@@ -134,7 +138,7 @@ def _beside(a: _Known, b: _Known) -> _Known:
     return _Known(np.hstack((a.value, b.value)), np.hstack((a.error, b.error)))
 
 
-def _activate(kind: str, z: _Known, u: float) -> _Known:
+def _activate(kind: str, z: _Known, u: float, slope: float) -> _Known:
     if kind == "softmax":
         e = np.exp(z.value - z.value.max(axis=1, keepdims=True))
         y = e / e.sum(axis=1, keepdims=True)
@@ -148,19 +152,22 @@ def _activate(kind: str, z: _Known, u: float) -> _Known:
         y = np.tanh(z.value)
         return _Known(y, z.error + FUNCTION_ERROR * u * abs(y))
     if kind == "relu":
-        return _Known(np.maximum(z.value, 0), np.where(z.value > -z.error, z.error, 0.0))
+        below = slope * (z.error + 2 * u * abs(z.value))
+        return _Known(np.where(z.value > 0, z.value, slope * z.value), np.where(z.value > -z.error, z.error, below))
     return z
 
 
-def _derivative(kind: str, y: _Known, u: float) -> _Known:
-    """Return the derivative of the activation, from the activation."""
+def _derivative(kind: str, y: _Known, u: float, slope: float = 0.0) -> _Known:
+    """Return the derivative of the activation, from the activation; relu has this slope below 0."""
     if kind == "sigmoid":
         derivative = y.value * (1 - y.value)
         return _Known(derivative, abs(1 - 2 * y.value) * y.error + 3 * u * derivative)
     if kind == "tanh":
         return _Known(1 - y.value**2, 2 * abs(y.value) * y.error + 2 * u)
     if kind == "relu":  # where z is within its error of the kink, either derivative is right
-        return _Known((y.value > 0).astype(np.float64), (y.value <= y.error).astype(np.float64) * (y.error > 0))
+        near = (y.value <= y.error) & (y.value >= -y.error) & (y.error > 0)
+        on = (y.value > 0).astype(np.float64)
+        return _Known(on + (1 - on) * slope, near.astype(np.float64) * (1 - slope) + u * slope)
     return _Known(np.ones_like(y.value), np.zeros_like(y.value))
 
 
@@ -177,9 +184,22 @@ def _output_derivatives(recipe: Recipe, y: _Known, t: Float64s, u: float) -> tup
         dy = dy if factor == 1 else _scaled(dy, factor, u)
     if recipe.reduction == "mean":
         dy = _scaled(dy, 1 / len(t), u)
+    if recipe.loss == "squared_error" and recipe.output_activation == "softmax":
+        return dy, _after_softmax(dy, y, u)
     if recipe.loss == "squared_error":
         return dy, _times(dy, _derivative(recipe.output_activation, y, u), u)
     return dy, dy
+
+
+def _after_softmax(dy: _Known, y: _Known, u: float) -> _Known:
+    """dE/dz = y (dE/dy − Σ y dE/dy)."""
+    product = _times(dy, y, u)
+    total = _Known(
+        product.value.sum(axis=1, keepdims=True),
+        (product.error + gamma(y.value.shape[1], u) * abs(product.value)).sum(axis=1, keepdims=True),
+    )
+    difference = dy.value - total.value
+    return _times(y, _Known(difference, dy.error + total.error + u * abs(difference)), u)
 
 
 def _gradient_bound(recipe: Recipe, y: _Known, dz: _Known, u: float) -> Layer:
@@ -188,3 +208,25 @@ def _gradient_bound(recipe: Recipe, y: _Known, dz: _Known, u: float) -> Layer:
     if not recipe.bias:
         return Layer(weight, None)
     return Layer(weight, (gamma(batch + 1, u) * abs(dz.value) + dz.error).sum(axis=0))
+
+
+def _with_penalty(decay: float, bound: Layer, layer: Layer, y: _Known, dz: _Known, u: float) -> Layer:
+    """Return the bound of a gradient to which λ w is added."""
+    weight = bound.weight + u * (abs(y.value.T @ dz.value) + 2 * decay * abs(layer.weight))
+    if bound.bias is None or layer.bias is None:
+        return Layer(weight, None)
+    return Layer(weight, bound.bias + u * (abs(dz.value.sum(axis=0)) + 2 * decay * abs(layer.bias)))
+
+
+def logarithm_error(recipe: Recipe, y: Floats, error: Float64s, t: Floats) -> float:
+    """Bound the error of an example's loss from outputs y [B, C] with these errors, where it is taken from them.
+
+    That is so with a convention for the logarithms of a cross-entropy; from the pre-activations, it is 0.
+    """
+    full, u = ExtendedRecipe.of(recipe), unit_roundoff(recipe.dtype)
+    least = full.log_epsilon or full.log_clip
+    if not least:
+        return 0.0
+    on = t * (error + 2 * u) / (y + least)
+    off = 0.0 if recipe.output_activation == "softmax" else (1 - t) * (error + 2 * u) / (1 - y + least)
+    return float((on + off).sum(axis=1).max())

@@ -118,6 +118,15 @@ def arrays_of(content: bytes) -> dict[str, Any]:
         return dict(result)
 
 
+def test_a_network_that_a_page_would_compute_otherwise_is_left_out(run: tuple[Path, list[Row]], tmp_path: Path) -> None:
+    folder, row = copy_of(run, tmp_path)
+    (question,) = PLAN.questions
+    entries = [dataclasses.replace(entry, recipe=entry.recipe.replace(standardize=True)) for entry in question.entries]
+    plan = dataclasses.replace(PLAN, questions=(dataclasses.replace(question, entries=tuple(entries)),))
+    with pytest.raises(InputError, match="is of a recipe with standardize, which a page does not compute"):
+        read_network(folder, one(row), plan)
+
+
 def test_the_first_seed_of_each_implementation_is_kept_as_it_was_after_the_last_epoch(
     run: tuple[Path, list[Row]], dataset: str
 ) -> None:
@@ -571,3 +580,10 @@ def test_a_network_of_another_dataset_is_a_note(kept: Path, tmp_path: Path) -> N
     assert CliRunner().invoke(main, ["report", str(folder)]).exit_code == 0
     text = (folder / "report.md").read_text("utf-8").replace("\\", "")
     assert "has 16 inputs, 3 classes and 100 test examples; expected 784, 10 and 10000, as mnist has." in text
+
+
+def test_standardised_examples_are_shared_apart_from_others(dataset: str) -> None:
+    with SharedForms(load_dataset(dataset)) as shared:
+        plain, standardised = (shared.of(RECIPE.replace(standardize=value), N_EXAMPLES) for value in (False, True))
+        assert shared.of(RECIPE, N_EXAMPLES) is plain
+        assert plain is not standardised

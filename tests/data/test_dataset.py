@@ -154,3 +154,20 @@ def test_a_fingerprint_is_of_every_number_of_training_and_test_examples_with_sha
     prints = [dataclasses.replace(dataset, **{name: other}).fingerprint() for other in others]
     assert len({dataset.fingerprint(), *prints}) == 1 + len(others)
     assert dataclasses.replace(dataset, **{name: array.copy()}).fingerprint() == dataset.fingerprint()
+
+
+def test_standardised_inputs_have_mean_0_and_deviation_1_over_all_training_pixels() -> None:
+    rng = np.random.default_rng(3)
+    x = rng.integers(0, 256, (2500, 6)).astype(np.uint8)
+    y = np.arange(2500) % 2
+    t = np.eye(2, dtype=np.uint8)[y]
+    dataset = Dataset("made up", x, t, y, x[:4] // 2, t[:4], y[:4])
+    recipe = Recipe(layer_sizes=(6, 2), dtype="float64").replace(standardize=True)
+    examples, test = training_examples(recipe, dataset), evaluation_examples(recipe, dataset)
+    assert abs(examples.x.mean()) < 1e-12
+    assert abs(examples.x.std() - 1) < 1e-12
+    np.testing.assert_allclose(test.x, (x[:4] // 2 - x.mean()) / x.std(), rtol=1e-12)
+    np.testing.assert_array_equal(examples.t, training_examples(recipe.replace(standardize=False), dataset).t)
+    blank = dataclasses.replace(dataset, x_train=np.zeros_like(x))
+    with pytest.raises(InputError, match="all training inputs of made up are equal"):
+        training_examples(recipe, blank)

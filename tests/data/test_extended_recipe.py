@@ -28,8 +28,36 @@ FIELDS: dict[str, Any] = {
     "half": False,
     "mean_over_outputs": True,
     "back_propagation": "errors",
+    "decay_biases": False,
+    "penalty_in_loss": True,
+    "nesterov": True,
+    "dampened_momentum": True,
+    "adam_reordered": True,
+    "log_epsilon": 1e-8,
+    "log_clip": 1e-8,
+    "rate_factor": 0.5,
+    "rate_period": 3,
+    "inverse_rate_decay": 0.1,
+    "negative_slope": 0.01,
 }
-NEEDS_SQUARED_ERROR = ("error_dead_zone", "half", "back_propagation")
+DONE_BY_ALL: dict[str, Any] = {"drop_last": True, "with_replacement": True, "standardize": True}
+VALUES: dict[str, Any] = {
+    "output_activation": {"output_activation": "tanh", "target_range": (-1.0, 1.0)},
+    "loss": {"output_activation": "softmax", "loss": "squared_error"},
+}
+"""Values of fields of a plain recipe that only these two do."""
+NEEDS: dict[str, dict[str, Any]] = {
+    "decay_biases": {"weight_decay": 0.01},
+    "penalty_in_loss": {"weight_decay": 0.01},
+    "nesterov": {"optimizer": "momentum", "momentum": 0.5},
+    "dampened_momentum": {"optimizer": "momentum", "momentum": 0.5},
+    "adam_reordered": {"optimizer": "adam", "momentum": 0.0},
+    "log_epsilon": {"loss": "cross_entropy"},
+    "log_clip": {"loss": "cross_entropy"},
+    "rate_period": {"rate_factor": 0.5},
+    "negative_slope": {"hidden_activation": "relu"},
+}
+"""What a field needs to mean something."""
 
 
 @pytest.mark.parametrize(
@@ -67,6 +95,23 @@ NEEDS_SQUARED_ERROR = ("error_dead_zone", "half", "back_propagation")
             {"back_propagation": "errors", "loss": "cross_entropy"},
             "back_propagation is 'errors', expected 'gradient' with loss 'cross_entropy'",
         ),
+        ({"decay_biases": False}, "decay_biases is False, expected True without weight_decay"),
+        ({"decay_biases": False, "weight_decay": 0.1, "bias": False}, "decay_biases is .* without biases"),
+        ({"penalty_in_loss": True}, "penalty_in_loss is True, expected False without weight_decay"),
+        ({"nesterov": True, "momentum": 0.0}, "nesterov is True, expected False without momentum"),
+        ({"nesterov": True, "dampened_momentum": True}, "nesterov is True, .* beside dampened_momentum"),
+        ({"adam_reordered": True}, "adam_reordered is True, expected False with optimizer 'momentum'"),
+        ({"log_epsilon": 1e-8}, "log_epsilon is 1e-08, expected 0 with loss 'squared_error'"),
+        (
+            {"loss": "cross_entropy", "log_epsilon": 1e-8, "log_clip": 1e-8},
+            "log_clip is 1e-08, expected .* beside log_epsilon",
+        ),
+        ({"rate_factor": 0.5, "schedule": ((2, 0.1, 0.5),)}, "rate_factor is 0.5, expected 1 beside a schedule"),
+        ({"negative_slope": 0.01}, "negative_slope is 0.01, expected 0 with hidden_activation 'sigmoid'"),
+        ({"drop_last": True, "batch_size": None}, "drop_last is True, expected False where a batch has all examples"),
+        ({"with_replacement": True, "shuffle": False}, "with_replacement is True, expected False without shuffle"),
+        ({"standardize": True, "input_range": (0.0, 2.0)}, "standardize is True, expected False beside an input_range"),
+        ({"rate_period": 3}, "rate_period is 3, expected 1 where rate_factor is 1"),
     ],
 )
 def test_what_is_impossible_is_refused_by_field(changes: dict[str, Any], words: str) -> None:
@@ -74,15 +119,24 @@ def test_what_is_impossible_is_refused_by_field(changes: dict[str, Any], words: 
         NETWORK.replace(**changes)
 
 
+def changes_for(field: str) -> dict[str, Any]:
+    """Return a field's value, and what it needs."""
+    if field not in FIELDS:
+        return VALUES.get(field) or {field: True}
+    return {**NEEDS.get(field, {}), field: FIELDS[field]}
+
+
 @pytest.mark.parametrize("field", FIELDS)
 def test_a_field_makes_the_subclass_and_its_default_a_plain_recipe(field: str) -> None:
-    extended = NETWORK.replace(**{field: FIELDS[field]})
+    base = NETWORK.replace(**NEEDS.get(field, {}))
+    extended = base.replace(**{field: FIELDS[field]})
     assert isinstance(extended, ExtendedRecipe)
-    assert extended.additions == {field: FIELDS[field]}
-    plain = extended.replace(**{field: getattr(ExtendedRecipe(), field)})
-    assert type(plain) is Recipe
-    assert plain == NETWORK
-    assert field not in plain.to_dict()
+    assert extended.additions == {**ExtendedRecipe.of(base).additions, field: FIELDS[field]}
+    assert extended.to_dict()[field] is not None
+    back = extended.replace(**{field: getattr(ExtendedRecipe(), field)})
+    assert back == base
+    assert field not in back.to_dict()
+    assert (type(back) is Recipe) == (field != "rate_period")
 
 
 def test_a_plain_recipe_has_no_additions() -> None:
@@ -98,12 +152,13 @@ def test_a_plain_recipe_has_no_additions() -> None:
 def test_who_supports_plain_recipes_only_names_the_field(field: str) -> None:
     check_plain("mine", NETWORK)
     check_plain("mine", ExtendedRecipe.of(NETWORK))
-    with pytest.raises(UnsupportedRecipe, match=f"^mine cannot do this recipe: {field}: "):
-        check_plain("mine", NETWORK.replace(**{field: FIELDS[field]}))
+    refused = "rate_factor" if field == "rate_period" else field
+    with pytest.raises(UnsupportedRecipe, match=f"^mine cannot do this recipe: {refused}: "):
+        check_plain("mine", NETWORK.replace(**changes_for(field)))
 
 
 def test_nested_rows_survive_plain_values() -> None:
-    recipe = NETWORK.replace(**FIELDS)
+    recipe = NETWORK.replace(first_layer_blocks=FIELDS["first_layer_blocks"], schedule=FIELDS["schedule"])
     assert Recipe.from_dict(recipe.to_dict()) == recipe
     assert recipe.to_dict()["first_layer_blocks"] == [[1, 2], [2, 2]]
 
@@ -135,7 +190,21 @@ def test_skip_connections_are_more_rows_of_the_last_layer() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("field", FIELDS)
+@pytest.mark.parametrize("field", VALUES)
+def test_a_value_that_only_these_two_do_is_named_too(field: str) -> None:
+    recipe = NETWORK.replace(**VALUES[field])
+    assert type(recipe) is Recipe
+    with pytest.raises(UnsupportedRecipe, match=f"^mine cannot do this recipe: {field}: "):
+        check_plain("mine", recipe)
+
+
+@pytest.mark.parametrize("field", DONE_BY_ALL)
+def test_what_changes_examples_and_orders_alone_is_done_by_all(field: str) -> None:
+    check_plain("mine", NETWORK.replace(**{field: True}))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("field", [*FIELDS, *VALUES, *DONE_BY_ALL])
 @pytest.mark.parametrize("name", IMPLEMENTATIONS)
 def test_who_cannot_do_it_says_so_by_field(name: str, field: str) -> None:
     known = IMPLEMENTATIONS[name]
@@ -145,13 +214,16 @@ def test_who_cannot_do_it_says_so_by_field(name: str, field: str) -> None:
     base = NETWORK.replace(optimizer="sgd", momentum=0.0, dtype=dtype)
     if name == "sklearn":
         base = base.replace(layer_sizes=(3, 4, 3), output_activation="softmax", loss="cross_entropy")
-    value = ((2, 0.1, 0.0),) if field == "schedule" else FIELDS[field]
-    if name == "sklearn" and field in NEEDS_SQUARED_ERROR:
+    changes = {**changes_for(field), **({"schedule": ((2, 0.1, 0.0),)} if field == "schedule" else {})}
+    try:
+        recipe = base.replace(**changes)
+    except InvalidRecipe:
+        assert name == "sklearn"
         pytest.skip("it does no squared error, which the field needs")
-    recipe = base.replace(**{field: value})
     make = known.load()
-    if name in ("scratch-numpy", "torch-eager", "torch-fused", "torch-loader"):
+    if field in DONE_BY_ALL or name in ("scratch-numpy", "torch-eager", "torch-fused", "torch-loader"):
         make(recipe, initial_parameters(recipe))
         return
-    with pytest.raises(UnsupportedRecipe, match=f"{name} cannot do this recipe: {field}"):
+    refused = "|".join(changes)
+    with pytest.raises(UnsupportedRecipe, match=f"{name} cannot do this recipe: ({refused})"):
         make(recipe, initial_parameters(recipe))

@@ -140,3 +140,24 @@ def test_weights_and_every_order_are_drawn_from_random_streams_of_their_own(monk
         for epoch in range(4):
             batch_order(recipe, 10, epoch)
     assert len(streams) == len(set(streams)) == 4 * (1 + 4)
+
+
+def test_the_short_last_batch_can_be_left_out() -> None:
+    recipe = Recipe(batch_size=8)
+    whole, dropped = batch_order(recipe, 21, 3), batch_order(recipe.replace(drop_last=True), 21, 3)
+    assert dropped.tolist() == whole[:16].tolist()
+    assert batch_order(recipe.replace(drop_last=True, shuffle=False), 21, 0).tolist() == list(range(16))
+    assert len(batch_order(recipe.replace(drop_last=True), 24, 0)) == 24
+    assert len(batch_order(recipe.replace(drop_last=True), 5, 0)) == 5, "the only batch is not left out"
+
+
+def test_examples_can_be_drawn_with_replacement() -> None:
+    recipe = Recipe().replace(with_replacement=True)
+    order = batch_order(recipe, 1000, 0)
+    assert order.dtype == np.int64
+    assert len(order) == 1000
+    assert order.min() >= 0
+    assert order.max() < 1000
+    assert 580 < len(set(order.tolist())) < 690  # 1 - 1/e of them are expected
+    assert batch_order(recipe, 1000, 0).tolist() == order.tolist()
+    assert batch_order(recipe, 1000, 1).tolist() != order.tolist()

@@ -27,6 +27,8 @@ OUTPUTS = (
     ("sigmoid", "cross_entropy"),
     ("sigmoid", "squared_error"),
     ("identity", "squared_error"),
+    ("tanh", "squared_error"),
+    ("softmax", "squared_error"),
 )
 
 
@@ -106,6 +108,20 @@ BAD_VALUES: dict[str, list[Any]] = {
     "half": [*BOOLEANS, False],
     "mean_over_outputs": BOOLEANS,
     "back_propagation": ["error", None, 1, "errors"],
+    "decay_biases": [*BOOLEANS, False],
+    "penalty_in_loss": [*BOOLEANS, True],
+    "nesterov": [*BOOLEANS, True],
+    "dampened_momentum": [*BOOLEANS, True],
+    "adam_reordered": [*BOOLEANS, True],
+    "log_epsilon": DECAYS,
+    "log_clip": [*NUMBERS, -0.1, 0.5],
+    "negative_slope": [*DECAYS, 0.01],
+    "drop_last": BOOLEANS,
+    "with_replacement": BOOLEANS,
+    "standardize": BOOLEANS,
+    "rate_factor": [*NUMBERS, -0.1, 0, 1.5],
+    "rate_period": [0, *COUNTS, None, 2],
+    "inverse_rate_decay": [*NUMBERS, -0.1],
 }
 
 
@@ -127,8 +143,8 @@ def test_a_bad_value_is_refused_with_its_field_and_what_was_expected(field: str,
 @pytest.mark.parametrize(
     ("fields", "named"),
     [
-        ({"loss": "squared_error"}, "squared_error"),
         ({"output_activation": "identity"}, "identity"),
+        ({"output_activation": "tanh"}, "tanh"),
         ({"layer_sizes": (784, 1)}, "layer_sizes"),
         ({"target_range": (0.01, 0.99)}, "target_range"),
         ({"output_activation": "sigmoid", "target_range": (-1.0, 1.0)}, "target_range"),

@@ -3,7 +3,7 @@
 import dataclasses
 import itertools
 
-from backprop_bench.data import Recipe
+from backprop_bench.data import Recipe, examples_per_epoch
 
 ITEMSIZE = {"float32": 4, "float64": 8}
 """Bytes of one number."""
@@ -11,8 +11,9 @@ ITEMSIZE = {"float32": 4, "float64": 8}
 ACTIVATION_FLOPS = {"sigmoid": 4, "tanh": 1, "relu": 1, "identity": 0, "softmax": 5}
 """Per unit and example: 1 / (1 + e^−z) is 4; softmax is its maximum, difference, exponential, sum and quotient."""
 
-DERIVATIVE_FLOPS = {"sigmoid": 3, "tanh": 3, "relu": 2, "identity": 0}
-"""Per unit and example, from dE/dy to dE/dz: 2 for y (1 − y) and 1 − y², 1 for y > 0, and 1 to multiply by it."""
+DERIVATIVE_FLOPS = {"sigmoid": 3, "tanh": 3, "relu": 2, "identity": 0, "softmax": 4}
+"""Per unit and example, from dE/dy to dE/dz: 2 for y (1 − y) and 1 − y², 1 for y > 0, and 1 to multiply by it; after
+softmax y (dE/dy − Σ y dE/dy)."""
 
 OPTIMIZER_FLOPS = {"sgd": 2, "momentum": 4, "rmsprop": 9, "adam": 14}
 """Per weight and bias: equations (8), (9), (20)–(21) and (22)–(25) of docs/derivation.md."""
@@ -136,7 +137,7 @@ def epoch_work(recipe: Recipe, n_examples: int) -> Work:
     if n_examples < 1:
         raise ValueError(f"n_examples is {n_examples}, expected 1 or more")
     batch_size = recipe.batch_size or n_examples
-    n_full, rest = divmod(n_examples, batch_size)
+    n_full, rest = divmod(examples_per_epoch(recipe, n_examples), batch_size)
     full = step_work(recipe, batch_size) * n_full
     return full + step_work(recipe, rest) if rest else full
 

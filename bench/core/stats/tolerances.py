@@ -231,3 +231,12 @@ def loss_from_outputs(recipe: Recipe, y: Floats, t: Floats) -> float:
     if full.mean_over_outputs:
         parts *= t.shape[1]
     return math.fsum(terms.ravel().tolist()) * (1 if full.half else 2) / parts
+
+
+def penalty_of(recipe: Recipe, parameters: Parameters) -> float:
+    """Return λ/2 Σ w², the part of the loss that the weights alone make; 0 where the recipe has it not in the loss."""
+    full = ExtendedRecipe.of(recipe)
+    if not full.penalty_in_loss:
+        return 0.0
+    arrays = [array for layer in parameters for array in layer.arrays()[: 2 if full.decay_biases else 1]]
+    return recipe.weight_decay / 2 * math.fsum(value * value for w in arrays for value in w.ravel().tolist())

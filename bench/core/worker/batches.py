@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from backprop_bench.data import Order, Recipe, batch_order
+from backprop_bench.data import Order, Recipe, batch_order, examples_per_epoch
 
 KEY_BITS = 62
 """Of the number from which an order is drawn: it fits into JSON."""
@@ -58,13 +58,13 @@ def plain_pieces(pieces: Iterable[Piece]) -> list[list[int | None]]:
 
 def n_batches(recipe: Recipe, n_examples: int) -> int:
     """Return how many batches an epoch of so many examples has."""
-    return -(-n_examples // (recipe.batch_size or n_examples))
+    return -(-examples_per_epoch(recipe, n_examples) // (recipe.batch_size or n_examples))
 
 
 def examples_in(piece: Piece, recipe: Recipe, n_examples: int) -> int:
     """Return how many examples the batches of a piece have."""
     size = recipe.batch_size or n_examples
-    return min(piece.stop * size, n_examples) - piece.start * size
+    return min(piece.stop * size, examples_per_epoch(recipe, n_examples)) - piece.start * size
 
 
 def order_of(piece: Piece, recipe: Recipe, n_examples: int) -> Order:

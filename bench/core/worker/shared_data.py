@@ -10,7 +10,16 @@ from typing import IO, Any, Self
 
 import numpy as np
 
-from backprop_bench.data import Dataset, Examples, Floats, InputError, Recipe, evaluation_examples, training_examples
+from backprop_bench.data import (
+    Dataset,
+    Examples,
+    ExtendedRecipe,
+    Floats,
+    InputError,
+    Recipe,
+    evaluation_examples,
+    training_examples,
+)
 
 _PAGE_BYTES = 4096
 _NAMES = ("x", "t", "y")
@@ -105,7 +114,8 @@ class SharedForms:
 
     def of(self, recipe: Recipe, n_examples: int) -> SharedExamples:
         """Return the first training examples, and all test examples, in the form of a recipe."""
-        form = (recipe.dtype, recipe.input_range, recipe.target_range, n_examples)
+        standardize = ExtendedRecipe.of(recipe).standardize
+        form = (recipe.dtype, recipe.input_range, standardize, recipe.target_range, n_examples)
         with self._making:
             if form not in self._made:
                 self._made[form] = SharedExamples(recipe, self._dataset.subset(n_examples))
