@@ -44,6 +44,10 @@ BATCH_SIZES = (
 """Sizes that are tried instead of the recipe's; 1 and all examples are known mistakes."""
 
 
+_IN_TRAINING = {"drop_last": "a short last batch is dropped"}
+"""Conventions of the order, which a network gets: the mistake that is the same in the training, by the field."""
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Hypothesis:
     """Something that may be different.
@@ -117,9 +121,12 @@ def known_mistakes() -> Iterator[Mutation]:
 
 
 def _of_convention(convention: Convention) -> Hypothesis:
+    mistake = _IN_TRAINING.get(" ".join(convention.changes))
+    edits = next((known.edits for known in MISTAKES if known.name == mistake), ())
     return Hypothesis(
         f"{convention.words}, which is a convention and no mistake",
         f"do you mean {convention.words}? Then say {convention.option}.",
+        edits,
         fields=lambda recipe: convention.changes,  # noqa: ARG005
         convention=convention,
     )

@@ -108,6 +108,11 @@ class Diagnosis:
         stages = [self.quantities(explanation, stage) for stage in range(len(STAGES))]
         return None if None in stages else [item for stage in stages for item in stage or ()]
 
+    def error(self, explanation: Explanation) -> float:
+        """Return the largest difference from what an implementation would show that differs so."""
+        there = self.all_quantities(explanation) or []
+        return max((_size(a, b) for (_, _, a), (_, _, b) in zip(there, self.here, strict=False)), default=0.0)
+
     def difference(self, explanation: Explanation = ()) -> str:
         """Return what is left unexplained, on one line; empty for nothing."""
         there = self.all_quantities(explanation)
@@ -141,6 +146,7 @@ def read_difference(recipe: Recipe, actual: type[Trainer], expected: type[Traine
 def _reading(diagnosis: Diagnosis, differs: str, explanations: Sequence[Explanation], explained: int) -> Reading:
     """Return the reply: of explanations that fit, a convention comes before mistakes."""
     conventions = [each for each in explanations if all(hypothesis.convention for hypothesis in each)]
+    conventions = sorted(conventions, key=diagnosis.error)  # of those that hardly differ, such as of a small ε
     selected = conventions[:1] or explanations
     first, *rest = selected[0]
     left = diagnosis.difference(selected[0]) if explained < len(STAGES) else ""

@@ -42,7 +42,7 @@ def inspect(
     known, selected = named_implementation(implementation), Recipe.from_dict(recipe)
     actual, expected = load_once(known), load_once(named_implementation(against))
     if convention:
-        actual, selected = _with_recipe(actual, selected), selected.replace(**convention)
+        actual, selected = with_recipe(actual, selected), selected.replace(**convention)
     examples = training_examples(selected, load_dataset(dataset).subset(n_verification_examples(selected)))
     batch = first_batch(selected, examples)
     protocol = check_protocol(selected, actual, batch)
@@ -65,7 +65,7 @@ def inspect(
     )
 
 
-def _with_recipe(trainer: type[Trainer], recipe: Recipe) -> type[Trainer]:
+def with_recipe(trainer: type[Trainer], recipe: Recipe) -> type[Trainer]:
     """Return a class that trains with this recipe, whatever it is told."""
 
     class Given(trainer):  # type: ignore[misc, valid-type]  # a variable

@@ -35,7 +35,7 @@ def example() -> str:
 
 
 def changed(code: str, difference: str) -> str:
-    """Return code in which the lines after "-" are those after "+"; raises `ValueError` where it has not these lines."""
+    """Return code in which those after "+" stand for the lines after "-"; raises `ValueError` where it lacks them."""
     for old, new in re.findall(r"((?:^-.*\n)+)((?:^\+.*\n)+)", difference, re.MULTILINE):
         before, after = (re.sub(r"^[-+]", "", lines, flags=re.MULTILINE) for lines in (old, new))
         if code.count(before) != 1:
