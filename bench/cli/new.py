@@ -16,15 +16,14 @@ STYLES = ("functions", "columns", "class", "torch", "jax")
 def new(file: Path, style: str) -> None:
     """Write a network to FILE, with its check, for you to replace by your own.
 
-    The file runs as it is. Styles: two functions; functions with examples in columns, [features, examples], and the
-    weights in a dict; a class that trains itself; a module of PyTorch; a loss in JAX.
+    The file runs as it is: `python FILE` checks it, and so does `backprop-bench parity FILE:Mine`. Styles: two
+    functions; functions with examples in columns, [features, examples], and the weights in a dict; a class that trains
+    itself; a module of PyTorch; a loss in JAX.
 
     \b
     Examples:
       backprop-bench new mine.py
       backprop-bench new mine.py --style columns
-      python mine.py
-      backprop-bench parity mine.py:Mine
     """  # noqa: D301 (click reads the backspace)
     if file.suffix != ".py":
         raise InputError(f"{file}: expected the name of a Python file, such as mine.py")
