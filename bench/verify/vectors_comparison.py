@@ -134,8 +134,12 @@ def looks_transposed(vectors: Vectors, actual: Arrays, compared: Compared) -> st
 
 
 def is_single_precision(vectors: Vectors, actual: Arrays, compared: Compared) -> bool:
-    """Return whether all that differs in float64 is within the tolerance of float32."""
-    if vectors.recipe.dtype != "float64":
+    """Return whether most arrays differ in float64, and none by more than the tolerance of float32.
+
+    A mistake that is as small as rounding, such as a number that is added within a logarithm, is in few of them.
+    """
+    n_wrong = sum(not quantity.passed for quantity in compared.values())
+    if vectors.recipe.dtype != "float64" or 2 * n_wrong <= len(compared):
         return False
     coarse = Vectors(
         vectors.recipe.replace(dtype="float32"),
@@ -145,4 +149,4 @@ def is_single_precision(vectors: Vectors, actual: Arrays, compared: Compared) ->
         {name: array.astype(np.float32) for name, array in vectors.arrays.items() if name != "order"},
     )
     wrong = {name: actual[name].astype(np.float32) for name, quantity in compared.items() if not quantity.passed}
-    return bool(wrong) and all(quantity.passed for quantity in compare_vectors(coarse, wrong).values())
+    return all(quantity.passed for quantity in compare_vectors(coarse, wrong).values())

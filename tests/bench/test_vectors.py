@@ -210,6 +210,16 @@ def test_single_precision_is_told_from_a_mistake(written: Path, right: Computed,
     assert "If your program computes in float, write the vectors with --dtype float32." in said(result)
 
 
+def test_a_mistake_as_small_as_rounding_is_not_taken_for_single_precision(
+    written: Path, right: Computed, tmp_path: Path
+) -> None:
+    slightly = right | {"loss": right["loss"] * (1 + 1e-8)}
+    result = run("check-vectors", written, write_npy(tmp_path / "theirs", slightly))
+    assert result.exit_code == 1
+    assert "the first quantity that differs is loss: E, loss of the batch. The error is 1e-08" in said(result)
+    assert "A difference of this size is that of single precision" not in said(result)
+
+
 # The likely mistake, from what was written alone
 
 MISTAKES = [
