@@ -465,7 +465,7 @@ def _check_conventions(recipe: ExtendedRecipe) -> None:
             recipe.hidden_activation == "relu",
             f"0 with hidden_activation {recipe.hidden_activation!r}",
         ),
-        "drop_last": (recipe.batch_size is not None, "False where a batch has all examples"),
+        "drop_last": (recipe.batch_size not in (None, 1), "False where a batch has all examples, or one"),
         "with_replacement": (recipe.shuffle, "False without shuffle"),
         "standardize": (recipe.input_range == (0.0, 1.0), "False beside an input_range"),
     }
