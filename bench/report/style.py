@@ -256,10 +256,34 @@ def short_name(name: str, letters: int = NAME_LETTERS) -> str:
     return numbers.shorten(name, letters)
 
 
-def name_rows(axes: Axes, names: list[str], labelled: bool = True, letters: int = NAME_LETTERS) -> None:
-    """Make the vertical axis one of named rows, the first one on top, with names of at most so many letters."""
+def small_lines(text: str, width: float) -> list[str]:
+    """Break text in small letters into lines that fit in so many inches."""
+    return _lines(text, width * 72 / SMALL, 0.55)
+
+
+def name_rows(
+    axes: Axes,
+    names: Sequence[str],
+    labelled: bool = True,
+    letters: int = NAME_LETTERS,
+    plain: Sequence[str | None] = (),
+) -> None:
+    """Make the vertical axis one of named rows, the first one on top.
+
+    Parameters
+    ----------
+    letters
+        Of a name at most.
+    plain
+        What each row is called for people, above its name; ``None`` for one that has no other name.
+    """
+    labels = [short_name(name, letters) for name in names]
+    for row, name in enumerate(plain):
+        labels[row] = labels[row] if name is None else f"{name}\n{labels[row]}"
     axes.set_ylim(len(names) - 0.5, -0.5)
-    axes.set_yticks(range(len(names)), [short_name(name, letters) for name in names] if labelled else [])
+    axes.set_yticks(range(len(names)), labels if labelled else [])
+    if any(plain):
+        axes.tick_params(axis="y", labelsize=SMALL)
     axes.tick_params(axis="y", length=0, pad=6)
     axes.grid(visible=False, axis="y")
 
