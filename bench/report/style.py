@@ -28,6 +28,8 @@ SMALL, NORMAL, LARGE = 8.5, 9.5, 12.0
 PAGE_INCHES, PHONE_INCHES = 10.5, 3.9
 """Widths of figures. At 96 pixels an inch, letters have the size of the page's own."""
 MARGIN = 0.25
+NARROW_MARGIN = 0.08
+"""Above and below a figure for a phone."""
 NAME_LETTERS = 22
 LOG_FROM = 5.0
 """An axis of times is logarithmic from this ratio of the largest to the smallest on."""
@@ -223,9 +225,9 @@ class Page:
 
     def figure(self) -> Figure:
         """Return the finished figure."""
-        figure = Figure(figsize=(self.width, sum(height for height, _ in self._bands) + 2 * MARGIN))
+        top = MARGIN if self.width > PHONE_INCHES else NARROW_MARGIN
+        figure = Figure(figsize=(self.width, sum(height for height, _ in self._bands) + 2 * top))
         FigureCanvasAgg(figure)
-        top = MARGIN
         for height, draw in self._bands:
             draw(Band(figure, top, height))
             top += height
