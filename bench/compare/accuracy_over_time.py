@@ -5,7 +5,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from backprop_bench.bench.compare import answer
 from backprop_bench.bench.compare.causes import shared_seeds
-from backprop_bench.bench.compare.steps import ALL_AT_ONCE, AS_PUBLISHED
+from backprop_bench.bench.compare.steps import ALL_AT_ONCE, AS_PUBLISHED, plain_name
 from backprop_bench.bench.compare.verdicts import (
     OVER_S,
     UNDER_S,
@@ -14,15 +14,23 @@ from backprop_bench.bench.compare.verdicts import (
     question_named,
     total_s,
 )
+from backprop_bench.bench.core.stats.intervals import Interval
 from backprop_bench.bench.core.summary import Performance, QuestionSummary, Summary
 from backprop_bench.bench.report import style
 from backprop_bench.bench.report.drawing import Drawing
 from backprop_bench.bench.report.language import _
 from backprop_bench.bench.report.numbers import count, has_bounds, in_turn, named, paragraph, percent, seconds
 
-HEIGHT, ABOVE, BELOW = 3.0, 0.6, 0.5
+CURVES, BELOW = 1.9, 0.5
+ONE_LINE, THREE_LINES = 0.32, 0.62
+"""Inches above the axes for the legend: a phone has no room for one line of it."""
 TICKS = (0.5, 0.8, 0.9, 0.95, 0.97, 0.98, 0.99)
 """Accuracies with a tick: the axis is one of the error, logarithmic, so that each halving of it is as long."""
+MORE_TICKS = (0.92, 0.93, 0.94, 0.96)
+NEAR = 6.0
+"""Ratio of the largest to the smallest error up to which there is room for these, too."""
+MOST = 0.9999
+"""Accuracy at which an interval is cut."""
 TIMES = (0.1, 0.3, 1, 3, 10, 30, 60, 180, 600, 1800)
 
 
@@ -47,7 +55,8 @@ def draw(summary: Summary, width: float) -> Drawing:
     page, pair = style.Page(width), _drawn(question)
     title = _title(question)
     page.text(title, style.LARGE, weight="bold")
-    page.band(HEIGHT, lambda band: _draw(band, pair, width))
+    above = ONE_LINE if width > style.PHONE_INCHES else THREE_LINES
+    page.band(above + CURVES + BELOW, lambda band: _draw(band, pair, width, above))
     page.text(_note(question), style.SMALL, color=style.GREY)
     return Drawing("accuracy-over-time", title, _alt(question, title), page.figure())
 
@@ -60,17 +69,18 @@ def _title(question: QuestionSummary) -> str:
     )
 
 
-def _draw(band: style.Band, pair: list[Performance], width: float) -> None:
-    axes = band.axes(style.MARGIN + 0.6, width - 2 * style.MARGIN - 0.7, ABOVE, BELOW)
+def _draw(band: style.Band, pair: list[Performance], width: float, above: float) -> None:
+    axes = band.axes(style.MARGIN + 0.6, width - 2 * style.MARGIN - 0.7, above, BELOW)
     for performance in pair:
         _draw_curve(axes, performance)
-    errors = [1 - point.accuracy.estimate for item in pair for point in item.curve if point.epoch]
+    errors = [error for item in pair for point in item.curve if point.epoch for error in _errors(point.accuracy)]
     times = [point.seconds for item in pair for point in item.curve if point.epoch]
     axes.set_xscale("log")
     axes.set_yscale("log")
-    axes.set_ylim(1.25 * max(errors), 0.8 * min(errors))
+    axes.set_ylim(1.1 * max(errors), 0.85 * min(errors))
     axes.set_xlim(min(*times, UNDER_S) / 1.5, max(*times, OVER_S) * 2)
-    axes.yaxis.set_major_locator(FixedLocator([1 - tick for tick in TICKS]))
+    ticks = sorted((*TICKS, *MORE_TICKS) if max(errors) < NEAR * min(errors) else TICKS)
+    axes.yaxis.set_major_locator(FixedLocator([1 - tick for tick in ticks]))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: percent(1 - value, 0)))
     axes.yaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_locator(FixedLocator(list(TIMES)))
@@ -84,6 +94,18 @@ def _draw(band: style.Band, pair: list[Performance], width: float) -> None:
     )
 
 
+def _errors(accuracy: Interval) -> tuple[float, ...]:
+    """Return what an axis of errors is to hold of an accuracy: its estimate, and its interval where there is one."""
+    shown = (accuracy.estimate, accuracy.low, accuracy.high) if has_bounds(accuracy) else (accuracy.estimate,)
+    return tuple(1 - min(value, MOST) for value in shown)
+
+
+def _name(performance: Performance) -> str:
+    short = style.short_name(performance.implementation)
+    plain = plain_name(performance.implementation)
+    return short if plain is None else _("{name} ({note})").format(name=plain, note=short)
+
+
 def _draw_curve(axes: Axes, performance: Performance) -> None:
     points = [point for point in performance.curve if point.epoch]
     colour = style.colour(performance.implementation)
@@ -95,12 +117,12 @@ def _draw_curve(axes: Axes, performance: Performance) -> None:
         linestyle=style.dash(performance.implementation),
         color=colour,
         markersize=6,
-        label=style.short_name(performance.implementation),
+        label=_name(performance),
     )
     bounded = [point for point in points if has_bounds(point.accuracy)]
     axes.fill_between(
         [point.seconds for point in bounded],
-        [1 - min(point.accuracy.high, 0.9999) for point in bounded],
+        [1 - min(point.accuracy.high, MOST) for point in bounded],
         [1 - point.accuracy.low for point in bounded],
         color=colour,
         alpha=0.15,
@@ -123,7 +145,7 @@ def _note(question: QuestionSummary) -> str:
     if not seeds:
         return note
     reached = sum(question.accuracies[ALL_AT_ONCE][seed][question.epochs] for seed in seeds) / len(seeds)
-    below = _("Below the axis: one batch of everything reaches {accuracy} after {epochs}.")
+    below = _("Not drawn: one batch of everything reaches {accuracy} after {epochs}.")
     return paragraph([note, below.format(accuracy=percent(reached), epochs=epochs_of(question))])
 
 

@@ -5,9 +5,9 @@ A sentence says that something is faster, or that accuracies agree, only where t
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from backprop_bench.bench.compare.steps import shown_label
+from backprop_bench.bench.compare.steps import plain_name, shown_label
 from backprop_bench.bench.core.implementations import family
 from backprop_bench.bench.core.records.kinds import Failure, TimedWork, Verification
 from backprop_bench.bench.core.records.plan import Question
@@ -19,8 +19,8 @@ from backprop_bench.bench.report.numbers import (
     NBSP,
     clean,
     count,
+    count_range,
     has_bounds,
-    in_turn,
     listing,
     named,
     paragraph,
@@ -29,8 +29,11 @@ from backprop_bench.bench.report.numbers import (
     seconds,
     speed,
     two_digits,
+    with_percent_sign,
 )
 
+DIGITS = 3
+"""Significant digits of a factor in a sentence, and of its interval, as beside the bars."""
 WIDEST = 0.01
 """Largest half-width of an interval of accuracy that still counts as agreement: one percentage point."""
 
@@ -125,20 +128,38 @@ def title(question: QuestionSummary) -> str:
     return text.format(first=_name(first), second=_name(second), accuracy=accuracy)
 
 
+def time_title(question: QuestionSummary) -> str:
+    """Return how the times of a question compare, for a figure that shows nothing else."""
+    pair = compared_pair(question)
+    return _alone(question) if pair is None else time_sentence(question, *pair, with_interval=False)
+
+
 def time_sentence(
-    question: QuestionSummary, subject: Performance, other: Performance, with_interval: bool = True
+    question: QuestionSummary,
+    subject: Performance,
+    other: Performance,
+    with_interval: bool = True,
+    introduced: bool = False,
 ) -> str:
-    """Return which of two trains an epoch faster, and by how much."""
+    """Return which of two trains an epoch faster, and by how much.
+
+    Parameters
+    ----------
+    with_interval
+        Whether the interval is included, and what each is among its kind; a title leaves them out.
+    introduced
+        Whether the sentence says what the code names mean.
+    """
     ratio = time_ratio(question, subject.implementation, other.implementation)
     first, second = subject.implementation, other.implementation
     if with_interval:
-        first, second = _name_and_rank(question, subject), _name_and_rank(question, other)
+        first, second = (with_notes(question, item, introduced) for item in (subject, other))
     else:
         first, second = _name(first), _name(second)
     if ratio is None:
         text = _("{first} and {second} share no round, so their times are not compared")
         return text.format(first=first, second=second)
-    return speed(first, second, ratio, _("per epoch"), with_interval)
+    return speed(first, second, ratio, _("per epoch"), with_interval, DIGITS)
 
 
 def accuracy_title(question: QuestionSummary, subject: Performance, other: Performance) -> str:
@@ -223,21 +244,6 @@ def verification_sentence(summary: Summary) -> str:
     )
 
 
-def names_sentence(summary: Summary) -> str | None:
-    """Return what the names of the usual implementations mean; None where none of them was timed."""
-    meanings = {
-        "scratch-numpy": _("from scratch in NumPy"),
-        "scratch-compiled": _("from scratch, compiled by Numba"),
-        "torch-eager": _("PyTorch, batches from memory"),
-        "torch-loader": _("PyTorch with its DataLoader, as in the article"),
-    }
-    timed_names = {item.implementation for question in summary.questions for item in timed(question)}
-    shown = [name for name in meanings if name in timed_names]
-    text = _("{name}: {values}")
-    each = in_turn(text.format(name=named(name), values=meanings[name]) for name in shown)
-    return _("{sentence}.").format(sentence=each) if shown else None
-
-
 def layers(summary: Summary, question: QuestionSummary) -> str:
     """Return the layer sizes of the network that a question times, "784-128-10"."""
     planned = next(item for item in summary.description.plan.questions if item.name == question.name)
@@ -265,13 +271,26 @@ def work_sentence(summary: Summary) -> str | None:
     )
 
 
+def measured_sentence(summary: Summary) -> str:
+    """Return on what machine a run was measured, and how often."""
+    cpu = summary.description.environment.get("cpu")
+    model = clean(cpu.get("model") or "") if isinstance(cpu, Mapping) else ""
+    replicates = [ratio.n_replicates for question in summary.questions for ratio in question.ratios if ratio.interval.n]
+    return _("Measured on {machine} with {threads}: times from {replicates}, accuracies from {seeds}.").format(
+        machine=model or _("an unknown processor"),
+        threads=count(summary.description.threads, "thread"),
+        replicates=count_range(replicates, "process replicate"),
+        seeds=count_range((question.seeds for question in summary.questions), "seed"),
+    )
+
+
 def trained_sentence(summary: Summary) -> str | None:
     """Return who trained the recipes for the accuracy, and who the first batches; None without trainings."""
     trained = {item.trained_by: None for question in summary.questions for item in question.performances}
     names = [name for name in trained if name]
     if not names:
         return None
-    first = _("All accuracies are of {names}, the fastest verified implementation.").format(
+    first = _("Accuracies are of networks trained by {names}, the fastest verified implementation.").format(
         names=listing(map(_name, names))
     )
     compared = _compared_seeds(summary)
@@ -402,10 +421,14 @@ def right(summary: Summary) -> str:
     if not all(check.passed for check in checks):
         return _("Not verified: {failed}").format(failed=_failed_checks(checks))
     works = [work for question in summary.questions for work in question.works]
-    text = _("Right: gradients, weights and timed work agree with PyTorch's within rounding error ({n} checks)")
+    first = _("Right: gradients, weights and timed work agree with PyTorch's within rounding error")
     if not works:
-        text = _("Right: gradients and weights agree with PyTorch's within rounding error ({n} checks)")
-    return text.format(n=len(checks) + len(works))
+        first = _("Right: gradients and weights agree with PyTorch's within rounding error")
+    largest = max(*map(share_of_tolerance, checks), *map(share_of_tolerance, works), 0.0)
+    second = _("All {checks} passed; the largest error is {share} of its tolerance").format(
+        checks=count(len(checks) + len(works), "check"), share=with_percent_sign(two_digits(100 * largest))
+    )
+    return _("{first}. {second}").format(first=first, second=second)
 
 
 def answer(summary: Summary) -> list[str]:
@@ -421,15 +444,34 @@ def _extent(question: QuestionSummary) -> str:
     return f"{count(question.examples, 'training example')}, {count(question.epochs, 'epoch')}"
 
 
-def _name_and_rank(question: QuestionSummary, performance: Performance) -> str:
-    """Name an implementation, and say so where it is the fastest of several of its kind."""
+def with_notes(question: QuestionSummary, performance: Performance, introduced: bool) -> str:
+    """Name an implementation, and say so where it is the fastest of several of its kind.
+
+    Parameters
+    ----------
+    introduced
+        Whether its plain name is said: in place of the rank from scratch, and in PyTorch where it has no rank.
+    """
+    rank, name = _rank(question, performance), _name(performance.implementation)
+    meaning = plain_name(performance.implementation) if introduced else None
+    first, second = (rank, meaning) if family(performance.implementation) == "PyTorch" else (meaning, rank)
+    note = second if first is None else first
+    return name if note is None else _("{name} ({note})").format(name=name, note=note)
+
+
+def _rank(question: QuestionSummary, performance: Performance) -> str | None:
     kind = family(performance.implementation)
     rivals = [other for other in timed(question) if family(other.implementation) == kind]
-    name = _name(performance.implementation)
     if kind == "peer" or len(rivals) < 2 or rivals[0] is not performance:
-        return name
-    text = _("{name} (fastest from scratch)") if kind == "from scratch" else _("{name} (fastest in PyTorch)")
-    return text.format(name=name)
+        return None
+    if kind == "from scratch":
+        two, more = _("the faster of the two from scratch"), _("the fastest of {n} from scratch")
+    else:
+        two, more = (
+            _("the faster of the two PyTorch versions compared here"),
+            _("the fastest of the {n} PyTorch versions compared here"),
+        )
+    return two if len(rivals) == 2 else more.format(n=len(rivals))
 
 
 def _failed_checks(checks: Sequence[Verification]) -> str:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from backprop_bench.bench.core.summary import QuestionSummary
 CHAIN = (MINI_BATCHES, FLOAT32, PYTORCH_RECIPE, "torch-eager", "torch-loader")
 """What is timed after the hand-written network of the article, each with one thing more of PyTorch's."""
 CELLS = ((LOSS, (1, 0)), (FLOAT32, (0, 1)), (BOTH, (1, 1)))
-"""What is trained beside it: with cross-entropy, with mini-batches, with both."""
+"""What is trained beside it: with cross-entropy, with mini-batches, with both; each in float32."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,20 +49,21 @@ class AccuracyCauses:
 
     Attributes
     ----------
-    start, end
-        Accuracy of the hand-written network and of PyTorch's.
+    reached
+        Accuracy by label: of the hand-written network, of those with one change or both, and of PyTorch's.
     loss, batches, rest
         Contributions; the rest is biases, initial weights, inputs, order and precision.
     loss_alone, loss_in_batches
         What the loss changes with one example at a time, and with mini-batches.
     batches_alone, batches_with_loss
         What mini-batches change with squared error, and with cross-entropy.
+    both
+        What both change together.
     gap
         End minus start.
     """
 
-    start: float
-    end: float
+    reached: Mapping[str, Interval]
     loss: Interval
     batches: Interval
     rest: Interval
@@ -70,6 +71,7 @@ class AccuracyCauses:
     loss_in_batches: Interval
     batches_alone: Interval
     batches_with_loss: Interval
+    both: Interval
     gap: Interval
 
 
@@ -107,8 +109,7 @@ def accuracy_causes(question: QuestionSummary) -> AccuracyCauses | None:
         table[cell] = at[label]
     loss, batches = attribute(("loss", "batches"), table).contributions
     return AccuracyCauses(
-        start=float(at[start].mean()),
-        end=float(at[end].mean()),
+        reached={label: _mean(at[label]) for label in labels},
         loss=loss.interval,
         batches=batches.interval,
         rest=_mean(at[end] - at[BOTH]),
@@ -116,6 +117,7 @@ def accuracy_causes(question: QuestionSummary) -> AccuracyCauses | None:
         loss_in_batches=_mean(at[BOTH] - at[FLOAT32]),
         batches_alone=_mean(at[FLOAT32] - at[start]),
         batches_with_loss=_mean(at[BOTH] - at[LOSS]),
+        both=_mean(at[BOTH] - at[start]),
         gap=_mean(at[end] - at[start]),
     )
 

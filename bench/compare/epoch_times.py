@@ -3,7 +3,7 @@
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from backprop_bench.bench.compare import answer
-from backprop_bench.bench.compare.steps import SAME_RECIPE
+from backprop_bench.bench.compare.steps import SAME_RECIPE, plain_name
 from backprop_bench.bench.compare.verdicts import question_named
 from backprop_bench.bench.core.summary import QuestionSummary, Summary
 from backprop_bench.bench.report import style
@@ -22,7 +22,9 @@ from backprop_bench.bench.report.numbers import (
     seconds_interval,
 )
 
-NAMES, TEXTS, ROW, ABOVE, BELOW = 1.45, 1.25, 0.36, 0.28, 0.5
+NAMES, TEXTS, ROW, BELOW = 1.45, 1.25, 0.36, 0.5
+HEADER, NO_HEADER = 0.28, 0.08
+"""Inches above the rows: a phone has no room for columns with a header."""
 LETTERS = 18
 """Of a name: as many as have room."""
 
@@ -37,21 +39,23 @@ def draw(summary: Summary, width: float) -> Drawing:
     """Draw a bar per implementation, the fastest first, with its interval and how many times faster it is."""
     question = question_named(summary, SAME_RECIPE)
     assert question is not None
-    page, title = style.Page(width), answer.title(question)
+    page, title = style.Page(width), answer.time_title(question)
     page.text(title, style.LARGE, weight="bold")
-    height = ABOVE + ROW * len(answer.timed(question)) + BELOW
-    page.band(height, lambda band: _draw(band, question, width))
+    above = HEADER if width > style.PHONE_INCHES else NO_HEADER
+    height = above + ROW * len(answer.timed(question)) + BELOW
+    page.band(height, lambda band: _draw(band, question, width, above))
     note = _note(question, answer.layers(summary, question))
     page.text(note, style.SMALL, color=style.GREY)
     return Drawing("epoch-times", title, _alt(question, title, note), page.figure())
 
 
-def _draw(band: style.Band, question: QuestionSummary, width: float) -> None:
+def _draw(band: style.Band, question: QuestionSummary, width: float, above: float) -> None:
     ranked = answer.timed(question)
     wide = width > style.PHONE_INCHES
     texts = 2 * TEXTS + 1.0 if wide else 0.75
-    axes = band.axes(style.MARGIN + NAMES, width - 2 * style.MARGIN - NAMES - texts, ABOVE, BELOW)
-    style.name_rows(axes, [item.implementation for item in ranked], letters=LETTERS)
+    axes = band.axes(style.MARGIN + NAMES, width - 2 * style.MARGIN - NAMES - texts, above, BELOW)
+    names = [item.implementation for item in ranked]
+    style.name_rows(axes, names, letters=LETTERS, plain=[plain_name(name) for name in names])
     for row, item in enumerate(ranked):
         axes.barh(row, item.wall_s.estimate, 0.62, color=style.colour(item.implementation))
         if has_bounds(item.wall_s):

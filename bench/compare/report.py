@@ -18,7 +18,7 @@ from backprop_bench.bench.report.drawing import FIGURES_FOLDER, FigureFile
 from backprop_bench.bench.report.evidence import source_description, source_records
 from backprop_bench.bench.report.language import _, speaking
 from backprop_bench.bench.report.markdown import to_markdown_page
-from backprop_bench.bench.report.numbers import NBSP, clean, listing
+from backprop_bench.bench.report.numbers import NBSP, clean, listing, paragraph
 from backprop_bench.bench.report.other_runs import OtherRun, other_run_blocks
 from backprop_bench.bench.report.page import to_html_page
 from backprop_bench.bench.report.panel import make_panel
@@ -129,8 +129,9 @@ def _made(makers: Sequence["Maker"], material: Material, figures: Figures) -> tu
 def _overview(material: Material, figures: Figures) -> Section:
     with speaking("en"):  # tables are in English
         failed = _sourced(material, tables.failures_table(material.summary), ("failure", "epoch"))
-    names = answer.names_sentence(material.summary)
-    return Section("", (*_main_figure(material, figures, "overview"), *([] if names is None else [names]), *failed))
+    trained = answer.trained_sentence(material.summary)
+    measured = paragraph(filter(None, (answer.measured_sentence(material.summary), trained)))
+    return Section("", (*_main_figure(material, figures, "overview"), measured, *failed))
 
 
 def _article(material: Material, _figures: Figures) -> Section:
@@ -159,10 +160,7 @@ def _accuracy_causes(material: Material, figures: Figures) -> Section:
 
 
 def _checks(material: Material, figures: Figures) -> Section:
-    trained = answer.trained_sentence(material.summary)
-    return Section(
-        _("Is it right?"), (*_main_figure(material, figures, "checks"), *([] if trained is None else [trained]))
-    )
+    return Section(_("Is it right?"), tuple(_main_figure(material, figures, "checks")))
 
 
 def _digit(material: Material, _figures: Figures) -> Section:
@@ -182,7 +180,7 @@ def _verification(material: Material, _figures: Figures) -> Section:
     checks = _sourced(material, tables.verification_table(material.summary), (kind_of(Verification),))
     work, of_work = answer.work_sentence(material.summary), tables.timed_work_table(material.summary)
     again = [] if work is None else [f"{work}.", *_sourced(material, of_work, (kind_of(TimedWork),))]
-    return Section("Verification, check by check", (sentences, *checks, *again, *_beside(material, "right")))
+    return Section(_("Verification, check by check"), (sentences, *checks, *again, *_beside(material, "right")))
 
 
 def _times(material: Material, figures: Figures) -> Section:
@@ -201,7 +199,7 @@ def _times(material: Material, figures: Figures) -> Section:
         blocks += _sourced(material, tables.parts_table(question), ("part",), question)
     if material.micro is not None:
         blocks.append(Linked("The parts of a training step, by pytest-benchmark:", material.micro))
-    return Section("Times and accuracies", (*blocks, *_beside(material, "fast")))
+    return Section(_("Times and accuracies"), (*blocks, *_beside(material, "fast")))
 
 
 TIME_TABLES: tuple[tuple[Callable[[QuestionSummary], Table], tuple[str, ...]], ...] = (
@@ -238,29 +236,29 @@ PREDICTION_FIGURES = ("confusion", "disagreements", "most-confident-errors")
 def _predictions(material: Material, figures: Figures) -> Section:
     outcomes = material.summary.outcomes
     if outcomes is None:
-        return Section("What do they get wrong?", ())
+        return Section(_("What do they get wrong?"), ())
     blocks: list[Block] = [*map(clean, outcomes.notes), *predictions.prediction_sentences(material.summary)]
     if outcomes.networks:
         names = ("hidden-units",) if outcomes.examples is None else (*PREDICTION_FIGURES, "hidden-units")
         blocks += [block for name in names for block in _figure(material, figures, name)]
     for table in predictions.prediction_tables(material.summary):
         blocks += _sourced(material, table, ("trained",))
-    return Section("What do they get wrong?", tuple(blocks))
+    return Section(_("What do they get wrong?"), tuple(blocks))
 
 
 def _why(material: Material, _figures: Figures) -> Section:
     table = _described(setting.recipes_table(material.summary), "plan")
-    return Section("Recipes and causes", (*table, *_beside(material, "why")))
+    return Section(_("Recipes and causes"), (*table, *_beside(material, "why")))
 
 
 def _published(material: Material, _figures: Figures) -> Section:
-    return Section("Replication of published results", tuple(_beside(material, "published")))
+    return Section(_("Replication of published results"), tuple(_beside(material, "published")))
 
 
 def _where_measured(material: Material, _figures: Figures) -> Section:
     command = clean(material.summary.description.command)
     return Section(
-        "Environment and interference",
+        _("Environment and interference"),
         (
             *_described(setting.environment_table(material.summary), "environment"),
             *_sourced(material, tables.interference_table(material.summary), ("block",)),

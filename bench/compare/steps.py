@@ -15,6 +15,22 @@ ALL_AT_ONCE = "all at once"
 """The other reading of the article: every weight update from all examples."""
 
 
+def plain_name(label: str) -> str | None:
+    """Return what one of the usual implementations is called for people; ``None`` for any other one."""
+    known = {
+        "scratch-numpy": _("hand-written NumPy"),
+        "scratch-compiled": _("hand-written Numba"),
+        "torch-eager": "PyTorch",
+        "torch-loader": "PyTorch + DataLoader",
+    }
+    return known.get(label)
+
+
+def is_recipe(label: str) -> bool:
+    """Say whether a label is of a recipe between the article's two networks, not of an implementation."""
+    return label in (MINI_BATCHES, FLOAT32, PYTORCH_RECIPE, LOSS, BOTH, ALL_AT_ONCE)
+
+
 def shown_label(label: str) -> str:
     """Return what a label is called in the language that is spoken; that of an implementation is its name."""
     known = {

@@ -14,7 +14,7 @@ from backprop_bench.bench.core.summary import Summary
 from backprop_bench.bench.report import style
 from backprop_bench.bench.report.drawing import Drawing
 from backprop_bench.bench.report.language import _
-from backprop_bench.bench.report.numbers import compared, count, in_turn, plain, second_unit, seconds
+from backprop_bench.bench.report.numbers import compared, count, has_bounds, in_turn, plain, second_unit, seconds
 
 NAMES, TEXT, ROW, ABOVE, BELOW = 1.75, 2.2, 0.34, 0.12, 0.5
 FASTER, SLOWER = "#00735c", "#b3400a"
@@ -54,7 +54,7 @@ def draw(summary: Summary, width: float) -> Drawing:
     note = text.format(layers=answer.layers(summary, question), n=count(steps[0].replicates, "process replicate"))
     page.text(note, style.SMALL, color=style.GREY)
     text = _("{name}: {values}")
-    each = in_turn(text.format(name=names()[step.label], values=compared(inverse(step.speed_up))) for step in steps)
+    each = in_turn(text.format(name=names()[step.label], values=_change(step)) for step in steps)
     alt = _("{title}. {each}. {note}").format(title=title, each=each, note=note)
     return Drawing("time-causes", title, alt, page.figure())
 
@@ -71,7 +71,7 @@ def _title(steps: list[TimeStep]) -> str:
 def _draw(band: style.Band, steps: list[TimeStep], width: float) -> None:
     wide = width > style.PHONE_INCHES
     left = style.MARGIN + (NAMES if wide else 1.35)
-    text = TEXT if wide else 0.7
+    text = TEXT if wide else 1.05
     axes = band.axes(left, width - style.MARGIN - left - text, ABOVE, BELOW)
     labels = [_("from scratch"), *(names()[step.label] for step in steps), "PyTorch"]
     style.name_rows(axes, labels)
@@ -82,15 +82,24 @@ def _draw(band: style.Band, steps: list[TimeStep], width: float) -> None:
         places.append(places[-1] / step.speed_up.estimate)
         low, high = sorted(places[-2:])
         axes.barh(row, high - low, 0.56, low, color=FASTER if step.speed_up.estimate > 1 else SLOWER)
+        if has_bounds(step.speed_up):
+            ends = [places[-2] / bound for bound in (step.speed_up.high, step.speed_up.low)]
+            axes.plot(ends, [row, row], color=style.INK, linewidth=1.4)
     style.waterfall_frame(axes, places)
     _axis(axes, places, wide)
-    changes = [compared(inverse(step.speed_up)) if wide else _short(step) for step in steps]
+    changes = [_change(step) if wide else _short(step) for step in steps]
     style.row_texts(axes, 0.1, "", [seconds(start), *changes, seconds(places[-1])])
 
 
+def _change(step: TimeStep) -> str:
+    return compared(inverse(step.speed_up), answer.DIGITS)
+
+
 def _short(step: TimeStep) -> str:
+    """Return the change without its interval, which is drawn."""
     value = step.speed_up.estimate
-    return f"×{plain(value)}" if value >= 1 else f"÷{plain(1 / value)}"
+    text = _("{factor}× faster{interval}") if value >= 1 else _("{factor}× slower{interval}")
+    return text.format(factor=plain(max(value, 1 / value)), interval="")
 
 
 def _axis(axes: Axes, ends: list[float], wide: bool) -> None:

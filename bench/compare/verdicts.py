@@ -1,6 +1,7 @@
 """The answer in four sentences, and a verdict on every claim of the article, in words made from the numbers."""
 
 import dataclasses
+import math
 from collections.abc import Sequence
 
 from backprop_bench.bench.compare import answer
@@ -30,17 +31,19 @@ from backprop_bench.bench.report.numbers import (
     count,
     has_bounds,
     in_turn,
-    named,
+    listing,
     percent,
     plain,
     points,
     scaled_points,
     seconds,
+    signed_points,
     spans,
+    without_gaps,
 )
 
 OVER_S, UNDER_S = 60.0, 10.0
-"""What the article says of its two networks: hand-written over a minute, PyTorch under ten seconds."""
+"""What the article says of its two networks: hand-written a little over a minute, PyTorch under ten seconds."""
 SMALL = 0.002
 """A difference of accuracies below this, 0.2 percentage points, is called small."""
 WHOLE_EXAMPLES, WHOLE_EPOCHS = 60_000, 5
@@ -66,11 +69,11 @@ def lead(summary: Summary) -> list[str]:
     sentences = [answer.right(summary)]
     same, published = (question_named(summary, name) for name in (SAME_RECIPE, AS_PUBLISHED))
     if same is not None:
-        sentences.append(_fast(same))
+        sentences.append(_fast(same, answer.layers(summary, same), summary.description.threads))
     if published is None:
         missing = _("The article's experiment is not part of this run, because implementations or a recipe were named")
         return [_("{sentence}.").format(sentence=sentence) for sentence in (*sentences, missing)]
-    sentences += [_why_time(published), _why_accuracy(published)]
+    sentences += [_why_time(published, answer.layers(summary, published)), _why_accuracy(published)]
     if not is_whole(published):
         text = _("This is not the whole experiment: {examples} and {epochs} in place of {whole} and {most}")
         sentences.append(
@@ -97,20 +100,28 @@ def article_pair(question: QuestionSummary) -> tuple[Performance, Performance] |
     return pair
 
 
-def _fast(question: QuestionSummary) -> str:
+def _fast(question: QuestionSummary, layers: str, threads: int) -> str:
     """Return how the times compare on the same recipe."""
     pair = answer.compared_pair(question)
     if pair is None:
         return answer.headline(question)
-    first = _("With the same recipe, {comparison}").format(comparison=answer.time_sentence(question, *pair))
+    text = (
+        _("With the same recipe ({layers}) on one CPU thread, {comparison}")
+        if threads == 1
+        else _("With the same recipe ({layers}) on {threads} CPU threads, {comparison}")
+    )
+    comparison = answer.time_sentence(question, *pair, introduced=True)
+    first = text.format(layers=layers, threads=threads, comparison=comparison)
     others = [item for item in answer.timed(question) if item not in pair]
     best = next((item for item in others if item.wall_s.estimate < min(one.wall_s.estimate for one in pair)), None)
-    ratio = None if best is None else answer.time_ratio(question, pair[1].implementation, best.implementation)
+    ratio = None if best is None else answer.time_ratio(question, best.implementation, pair[1].implementation)
     if best is None or ratio is None:
         return first
-    return _("{comparison}; {name} is {factor}× faster").format(
-        comparison=first, name=named(best.implementation), factor=plain(ratio.estimate)
-    )
+    name = answer.with_notes(question, best, introduced=True)
+    by, interval = at_least_one(ratio), confidence(at_least_one(ratio), answer.DIGITS)
+    text = _("{name} is {factor}× faster ({interval})") if interval else _("{name} is {factor}× faster")
+    second = text.format(name=name, factor=plain(by.estimate), interval=interval)
+    return _("{first}. {second}").format(first=first, second=without_gaps(second))
 
 
 def total_s(question: QuestionSummary, performance: Performance) -> float:
@@ -118,7 +129,7 @@ def total_s(question: QuestionSummary, performance: Performance) -> float:
     return question.epochs * performance.wall_s.estimate
 
 
-def _why_time(question: QuestionSummary) -> str:
+def _why_time(question: QuestionSummary, layers: str) -> str:
     """Return how the article's two networks compare in time, and what makes that."""
     pair = article_pair(question)
     if pair is None:
@@ -127,23 +138,21 @@ def _why_time(question: QuestionSummary) -> str:
     ratio = answer.time_ratio(question, from_scratch.implementation, torch.implementation)
     if ratio is None:
         return answer.time_sentence(question, *pair)
+    by = at_least_one(ratio)
     text = (
-        _("As published, PyTorch is {factor}× faster ({first} vs {second} for {epochs})")
+        _("As published ({layers}, each with its own recipe), PyTorch is {factor}× faster ({notes})")
         if ratio.estimate >= 1
-        else _("As published, PyTorch is {factor}× slower ({first} vs {second} for {epochs})")
+        else _("As published ({layers}, each with its own recipe), PyTorch is {factor}× slower ({notes})")
     )
-    comparison = text.format(
-        factor=plain(at_least_one(ratio).estimate),
+    totals = _("{first} vs {second} for {epochs}").format(
+        epochs=epochs_of(question),
         first=seconds(total_s(question, from_scratch)),
         second=seconds(total_s(question, torch)),
-        epochs=epochs_of(question),
     )
+    notes = in_turn(filter(None, (confidence(by, answer.DIGITS), totals)))
+    comparison = text.format(layers=layers, factor=plain(by.estimate), notes=notes)
     steps = time_steps(question)
-    return comparison if steps is None else _because(comparison, _of_steps(steps))
-
-
-def _because(comparison: str, causes: str) -> str:
-    return _("{comparison}: {causes}").format(comparison=comparison, causes=causes)
+    return comparison if steps is None else _("{first}. {second}").format(first=comparison, second=_of_steps(steps))
 
 
 def epochs_of(question: QuestionSummary) -> str:
@@ -157,23 +166,27 @@ def framework(steps: Sequence[TimeStep]) -> float:
 
 
 def _of_steps(steps: Sequence[TimeStep]) -> str:
+    """Return what makes the article's PyTorch network faster, and what slower."""
     by_label = {step.label: step.speed_up.estimate for step in steps}
-    batches, precision, rest = (_direction(by_label[label]) for label in (MINI_BATCHES, FLOAT32, PYTORCH_RECIPE))
-    own = framework(steps)
-    parts = _("mini-batches make it {batches}, float32 {precision}, all other settings {rest}").format(
-        batches=batches, precision=precision, rest=rest
-    )
-    text = (
-        _("{parts}; PyTorch with its DataLoader is {factor}× faster than NumPy")
-        if own >= 1
-        else _("{parts}; PyTorch with its DataLoader is {factor}× slower than NumPy")
-    )
-    return text.format(parts=parts, factor=plain(max(own, 1 / own)))
-
-
-def _direction(speed_up: float) -> str:
-    text = _("{factor}× faster") if speed_up >= 1 else _("{factor}× slower")
-    return text.format(factor=plain(max(speed_up, 1 / speed_up)))
+    own, total = framework(steps), math.prod(step.speed_up.estimate for step in steps)
+    factors = {
+        _("mini-batches of 64 examples"): by_label[MINI_BATCHES],
+        _("float32"): by_label[FLOAT32],
+        _("loss, biases and inputs"): by_label[PYTORCH_RECIPE],
+        _("PyTorch with its DataLoader"): own,
+    }
+    each = _("{name} ({factor}×)")
+    faster = listing(each.format(factor=plain(by), name=name) for name, by in factors.items() if by >= 1)
+    slower = listing(each.format(factor=plain(1 / by), name=name) for name, by in factors.items() if by < 1)
+    if not slower:
+        text = _("It is faster through {faster}")
+    elif not faster:
+        text = _("It is slower through {slower}")
+    elif own < 1 <= total:
+        text = _("Not because of PyTorch: it is faster through {faster}, and slower through {slower}")
+    else:
+        text = _("It is faster through {faster}, and slower through {slower}")
+    return without_gaps(text.format(faster=faster, slower=slower))
 
 
 def _why_accuracy(question: QuestionSummary) -> str:
@@ -183,16 +196,23 @@ def _why_accuracy(question: QuestionSummary) -> str:
         return _("No accuracy of the article's two networks was measured")
     gap = gaps[question.epochs]
     from_scratch, torch = (percent(item.accuracy.estimate, 2) for item in pair)
-    comparison = _("{verdict}, {torch} vs {from_scratch} after {epochs} (difference {gap})").format(
+    text = _("{verdict} after {epochs}: PyTorch {torch}, hand-written {from_scratch} (difference {gap})")
+    comparison = text.format(
         verdict=_accurate(gap), torch=torch, from_scratch=from_scratch, epochs=epochs_of(question), gap=points(gap)
     )
     causes = accuracy_causes(question)
     if causes is None:
         return comparison
-    parts = _("cross-entropy contributes {loss} points, mini-batches {batches}, all else {rest}").format(
-        loss=scaled_points(causes.loss), batches=scaled_points(causes.batches), rest=scaled_points(causes.rest)
+    second = _(
+        "Cross-entropy alone changes it by {loss} points, mini-batches alone by {batches}, both together by {both}, "
+        "all else by {rest}"
+    ).format(
+        loss=scaled_points(causes.loss_alone),
+        batches=scaled_points(causes.batches_alone),
+        both=scaled_points(causes.both),
+        rest=scaled_points(causes.rest),
     )
-    return _because(comparison, parts)
+    return _("{first}. {second}").format(first=comparison, second=second)
 
 
 def _accurate(gap: Interval) -> str:
@@ -204,7 +224,7 @@ def _accurate(gap: Interval) -> str:
 
 
 def verdicts(summary: Summary) -> list[Verdict]:
-    """Return a verdict on every claim of the article that this run can judge."""
+    """Return a verdict on every claim of the article; one that this run cannot judge is not tested, or left out."""
     question, same = question_named(summary, AS_PUBLISHED), question_named(summary, SAME_RECIPE)
     if question is None:
         return []
@@ -213,6 +233,11 @@ def verdicts(summary: Summary) -> list[Verdict]:
         _on_parallelism(question, summary.description.threads),
         _on_framework(same),
         *_on_accuracy(question),
+        Verdict(
+            _("Mini-batches make the weight updates steadier"),
+            _("Not tested"),
+            _("no run records the size of the updates"),
+        ),
         _on_all_at_once(question),
     ]
     return [verdict for verdict in found if verdict is not None]
@@ -228,11 +253,16 @@ def _on_time(question: QuestionSummary) -> list[Verdict]:
     written = [
         of.format(time=seconds(time), epochs=epochs_of(question), examples=examples) for time in (from_scratch, torch)
     ]
-    slow, quick = _yes(from_scratch > OVER_S), _yes(torch < UNDER_S)
+    untold = _("the article does not say how many epochs")
+    slow, quick = _about_a_minute(from_scratch), _yes(torch < UNDER_S)
     if not is_whole(question):
         slow = quick = _("Unknown")
     found = [
-        Verdict(_("The hand-written network takes over a minute"), slow, written[0]),
+        Verdict(
+            _("The hand-written network takes a little over a minute"),
+            slow,
+            in_turn((written[0], untold)),
+        ),
         Verdict(_("PyTorch takes under ten seconds"), quick, written[1]),
     ]
     steps = time_steps(question)
@@ -240,10 +270,15 @@ def _on_time(question: QuestionSummary) -> list[Verdict]:
         batches = steps[0].speed_up
         measured = _("{direction} per epoch ({interval})").format(
             direction=_direction(batches.estimate),
-            interval=confidence(at_least_one(batches)) or _("one process replicate, no interval"),
+            interval=confidence(at_least_one(batches), answer.DIGITS) or _("one process replicate, no interval"),
         )
         found.append(Verdict(_("Mini-batches make training faster"), _faster(batches), measured))
     return found
+
+
+def _about_a_minute(time_s: float) -> str:
+    """Return whether so many seconds are a little over a minute: from two to four minutes they roughly are."""
+    return _("Roughly") if 2 * OVER_S <= time_s < 4 * OVER_S else _yes(OVER_S < time_s < 2 * OVER_S)
 
 
 def _on_parallelism(question: QuestionSummary, threads: int) -> Verdict | None:
@@ -251,8 +286,14 @@ def _on_parallelism(question: QuestionSummary, threads: int) -> Verdict | None:
     steps = time_steps(question)
     if steps is None or threads > 1 or not has_bounds(steps[0].speed_up) or steps[0].speed_up.low <= 1:
         return None
-    measured = _("{direction} per epoch with one thread").format(direction=_direction(steps[0].speed_up.estimate))
-    return Verdict(_("Mini-batches are faster because they run in parallel"), _("No"), measured)
+    measured = _("already {direction} per epoch with one thread")
+    measured = measured.format(direction=_direction(steps[0].speed_up.estimate))
+    return Verdict(_("Mini-batches are faster because they run in parallel"), _("Not needed"), measured)
+
+
+def _direction(speed_up: float) -> str:
+    text = _("{factor}× faster") if speed_up >= 1 else _("{factor}× slower")
+    return text.format(factor=plain(max(speed_up, 1 / speed_up)))
 
 
 def _yes(holds: bool) -> str:
@@ -267,7 +308,7 @@ def _faster(ratio: Interval) -> str:
 
 
 def _on_framework(question: QuestionSummary | None) -> Verdict | None:
-    """Judge that the framework is faster because it is optimised."""
+    """Judge that the framework is faster because it is optimised; other versions in PyTorch may be."""
     pair = None if question is None else answer.compared_pair(question)
     if question is None or pair is None or family(pair[1].implementation) != "PyTorch":
         return None
@@ -276,7 +317,9 @@ def _on_framework(question: QuestionSummary | None) -> Verdict | None:
     if ratio is None:
         return None
     measured = _("With the same recipe, {comparison}").format(comparison=answer.time_sentence(question, own, torch))
-    return Verdict(_("It is faster because the framework is optimised"), _faster(ratio), measured)
+    slower = has_bounds(ratio) and ratio.high < 1
+    holds = _("Not here") if slower else _faster(ratio)
+    return Verdict(_("It is faster because the framework is optimised"), holds, measured)
 
 
 def _on_accuracy(question: QuestionSummary) -> list[Verdict]:
@@ -284,7 +327,7 @@ def _on_accuracy(question: QuestionSummary) -> list[Verdict]:
     if question.epochs not in gaps:
         return []
     last = gaps[question.epochs]
-    found = [Verdict(_("PyTorch is more accurate"), _gap_holds(last), _gaps_in_words(gaps))]
+    found = [Verdict(_("Their accuracies differ somewhat"), _gap_holds(last), _gaps_in_words(gaps))]
     causes = accuracy_causes(question)
     if causes is not None:
         found += [_on_loss(causes), _on_batches(causes)]
@@ -296,9 +339,7 @@ def _gap_holds(gap: Interval) -> str:
         return _("Unknown")
     if gap.low <= 0 <= gap.high:
         return _("Not significantly")
-    if gap.high < 0:
-        return _("No")
-    return _("Yes, by little") if gap.estimate < SMALL else _("Yes")
+    return _("Yes, by little") if abs(gap.estimate) < SMALL else _("Yes")
 
 
 def _gaps_in_words(gaps: dict[int, Interval]) -> str:
@@ -306,12 +347,15 @@ def _gaps_in_words(gaps: dict[int, Interval]) -> str:
     first, last = min(gaps), max(gaps)
     ahead = [epoch for epoch, gap in gaps.items() if has_bounds(gap) and gap.low > 0]
     behind = [epoch for epoch, gap in gaps.items() if has_bounds(gap) and gap.high < 0]
-    each = _("after epoch {epoch}: {gap}")
-    parts = [each.format(gap=points(gaps[epoch]), epoch=epoch) for epoch in dict.fromkeys((first, last))]
+    each = _("PyTorch minus hand-written after epoch {epoch}: {gap}"), _("after epoch {epoch}: {gap}")
+    parts = [
+        text.format(gap=signed_points(gaps[epoch]), epoch=epoch)
+        for text, epoch in zip(each, dict.fromkeys((first, last)), strict=False)
+    ]
     if ahead:
-        parts.append(_("significant after {epochs}").format(epochs=_epochs(ahead)))
+        parts.append(_("PyTorch more accurate after {epochs}").format(epochs=_epochs(ahead)))
     if behind:
-        parts.append(_("less accurate after {epochs}").format(epochs=_epochs(behind)))
+        parts.append(_("PyTorch less accurate after {epochs}").format(epochs=_epochs(behind)))
     return in_turn(parts)
 
 
@@ -321,26 +365,32 @@ def _epochs(numbers: Sequence[int]) -> str:
 
 
 def _on_loss(causes: AccuracyCauses) -> Verdict:
-    measured = _("{alone} points with one example at a time, {batches} with mini-batches").format(
-        alone=scaled_points(causes.loss_alone), batches=scaled_points(causes.loss_in_batches)
+    measured = _("with one example at a time: {alone}; with mini-batches: {batches}").format(
+        alone=signed_points(causes.loss_alone), batches=signed_points(causes.loss_in_batches)
     )
-    alone, batches = _is_above(causes.loss_alone), _is_above(causes.loss_in_batches)
-    holds = _("Yes") if alone and batches else _("Only with mini-batches") if batches else _yes(alone)
-    holds = holds if has_bounds(causes.loss) else _("Unknown")
+    holds = _raises(
+        causes.loss_alone, causes.loss_in_batches, _("Only with one example at a time"), _("Only with mini-batches")
+    )
     return Verdict(_("Cross-entropy makes it more accurate"), holds, measured)
 
 
 def _on_batches(causes: AccuracyCauses) -> Verdict:
-    measured = _("{alone} points with squared error, {loss} with cross-entropy").format(
-        alone=scaled_points(causes.batches_alone), loss=scaled_points(causes.batches_with_loss)
+    measured = _("with squared error: {alone}; with cross-entropy: {loss}").format(
+        alone=signed_points(causes.batches_alone), loss=signed_points(causes.batches_with_loss)
     )
-    alone, loss = _is_above(causes.batches_alone), _is_above(causes.batches_with_loss)
-    holds = _yes(alone and loss) if has_bounds(causes.batches) else _("Unknown")
+    holds = _raises(
+        causes.batches_alone, causes.batches_with_loss, _("Only with squared error"), _("Only with cross-entropy")
+    )
     return Verdict(_("Mini-batches make it more accurate"), holds, measured)
 
 
-def _is_above(change: Interval) -> bool:
-    return has_bounds(change) and change.low > 0
+def _raises(first: Interval, second: Interval, only_first: str, only_second: str) -> str:
+    """Return whether a cause raises the accuracy in both of two settings, by their intervals alone."""
+    if not (has_bounds(first) and has_bounds(second)):
+        return _("Unknown")
+    if first.low > 0 or second.low > 0:
+        return _("Yes") if min(first.low, second.low) > 0 else only_first if first.low > 0 else only_second
+    return _("No") if max(first.high, second.high) < 0 else _("Not significantly")
 
 
 def _on_all_at_once(question: QuestionSummary) -> Verdict | None:

@@ -2,6 +2,7 @@
 
 import functools
 import math
+import re
 import unicodedata
 from collections.abc import Iterable
 
@@ -16,6 +17,9 @@ NBSP = "\N{NO-BREAK SPACE}"
 
 NAME_LETTERS = 48
 """Longest name of an implementation in a sentence, in letters."""
+
+GAPS = re.compile("(?<=[\uff00-\uffef]) +|(?<=[\u4e00-\u9fff]) +(?=[\u4e00-\u9fff])")
+"""Spaces after a wide mark, and between Chinese letters."""
 
 SECOND_UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 MIB = 1 << 20
@@ -61,6 +65,11 @@ def paragraph(sentences: Iterable[str]) -> str:
     return functools.reduce(lambda first, second: _("{first} {second}").format(first=first, second=second), sentences)
 
 
+def without_gaps(sentence: str) -> str:
+    """Return a sentence without the spaces around filled-in words where Chinese has none."""
+    return GAPS.sub("", sentence)
+
+
 def count(number: int, noun: str) -> str:
     """Return the number with its noun, such as "1 seed" or "60,000 examples"."""
     return _counted(f"{number:,}", noun, is_one=number == 1)
@@ -83,6 +92,7 @@ def _counted(number: str, noun: str, is_one: bool) -> str:
         "process replicate": (_("{n} process replicate"), _("{n} process replicates")),
         "record": (_("{n} record"), _("{n} records")),
         "seed": (_("{n} seed"), _("{n} seeds")),
+        "thread": (_("{n} thread"), _("{n} threads")),
         "training example": (_("{n} training example"), _("{n} training examples")),
     }
     one, several = known.get(noun, (f"{{n}} {noun}", f"{{n}} {noun}s"))
@@ -105,7 +115,7 @@ def plain(value: float, decimals: int | None = None) -> str:
     if not math.isfinite(value):
         return ABSENT
     places = _decimals_of(value, 3) if decimals is None else decimals
-    return f"{value:,.{places}f}".replace("-", "−")
+    return f"{value:z,.{places}f}".replace("-", "−")
 
 
 def two_digits(value: float) -> str:
@@ -145,7 +155,12 @@ def seconds_interval(interval: Interval) -> str:
 def percent(fraction: float, decimals: int = 1) -> str:
     """Return a fraction as "97.6 %"."""
     text = plain(100 * fraction, decimals)
-    return text if text == ABSENT else f"{text}{NBSP}%"
+    return text if text == ABSENT else with_percent_sign(text)
+
+
+def with_percent_sign(number: str) -> str:
+    """Return a number with its sign, as the language that is spoken sets it: "10 %"."""
+    return _("{number}\N{NO-BREAK SPACE}%").format(number=number)
 
 
 def percent_interval(interval: Interval) -> str:
@@ -154,7 +169,7 @@ def percent_interval(interval: Interval) -> str:
         return ABSENT
     possible = Interval(interval.estimate, max(interval.low, 0.0), min(interval.high, 1.0), interval.n)
     value, brackets = _parts(scaled(possible if has_bounds(interval) else interval, 100), decimals=2)
-    return f"{value}{NBSP}%{brackets}"
+    return f"{with_percent_sign(value)}{brackets}"
 
 
 def number_interval(interval: Interval) -> str:
@@ -168,11 +183,17 @@ def bounds(interval: Interval) -> str:
     return _parts(interval)[1].strip(" ()") or ABSENT
 
 
-def confidence(interval: Interval) -> str:
-    """Return the interval of a factor in a sentence: "95 % CI 1.70–1.79"; empty without one."""
+def confidence(interval: Interval, digits: int = 1) -> str:
+    """Return the interval of a factor in a sentence: "95 % CI 1.70–1.79"; empty without one.
+
+    Parameters
+    ----------
+    digits
+        Significant digits that the estimate has at least.
+    """
     if not has_bounds(interval):
         return ""
-    decimals = _decimals_in_sentence(interval)
+    decimals = _decimals_in_sentence(interval, digits)
     return _("95\N{NO-BREAK SPACE}% CI {low}–{high}").format(
         low=plain(interval.low, decimals), high=plain(interval.high, decimals)
     )
@@ -191,13 +212,20 @@ def factor(ratio: Interval) -> str:
     return value if value == ABSENT else f"{value}×{brackets}"
 
 
-def compared(ratio: Interval) -> str:
-    """Return how a time compares with another one for a table: "1.74× slower (1.70–1.79)"; "–" without a time."""
+def compared(ratio: Interval, digits: int | None = None) -> str:
+    """Return how a time compares with another one for a table: "1.74× slower (1.70–1.79)"; "–" without a time.
+
+    Parameters
+    ----------
+    digits
+        Significant digits as of :func:`confidence`; ``None`` for as many as a table has.
+    """
     if not math.isfinite(ratio.estimate):
         return ABSENT
     if has_bounds(ratio) and ratio.contains(1):
         return _("no significant difference")
-    value, brackets = _parts(at_least_one(ratio))
+    by = at_least_one(ratio)
+    value, brackets = _parts(by, None if digits is None else _decimals_in_sentence(by, digits))
     text = _("{factor}× faster{interval}") if ratio.estimate < 1 else _("{factor}× slower{interval}")
     return text.format(factor=value, interval=brackets)
 
@@ -216,7 +244,7 @@ def changed(ratio: Interval, reference: str = "") -> str:
     return _with_note(f"{plain(by.estimate, _decimals_in_sentence(by))}× {word} than before{to}", confidence(by))
 
 
-def speed(first: str, second: str, ratio: Interval, per: str = "", with_interval: bool = True) -> str:
+def speed(first: str, second: str, ratio: Interval, per: str = "", with_interval: bool = True, digits: int = 1) -> str:
     """Return which of two is faster and by how much.
 
     Parameters
@@ -229,6 +257,8 @@ def speed(first: str, second: str, ratio: Interval, per: str = "", with_interval
         What the time is of, such as "per epoch".
     with_interval
         Whether the interval is included; a title leaves it out.
+    digits
+        Significant digits as of :func:`confidence`.
     """
     if has_bounds(ratio) and ratio.contains(1):
         text = (
@@ -241,11 +271,11 @@ def speed(first: str, second: str, ratio: Interval, per: str = "", with_interval
     fast, slow = (first, second) if ratio.estimate < 1 else (second, first)
     by = at_least_one(ratio)
     text = _("{fast} is {factor}× faster {per} than {slow}") if per else _("{fast} is {factor}× faster than {slow}")
-    sentence = text.format(fast=fast, factor=plain(by.estimate, _decimals_in_sentence(by)), per=per, slow=slow)
-    sentence = sentence.replace("） ", "）")  # a Chinese bracket has its space within it
+    sentence = text.format(fast=fast, factor=plain(by.estimate, _decimals_in_sentence(by, digits)), per=per, slow=slow)
+    sentence = without_gaps(sentence)
     if not with_interval:
         return sentence
-    return _with_note(sentence, confidence(by) if has_bounds(by) else _("one process replicate, no interval"))
+    return _with_note(sentence, confidence(by, digits) if has_bounds(by) else _("one process replicate, no interval"))
 
 
 def _with_note(sentence: str, note: str) -> str:
@@ -263,8 +293,15 @@ def points(difference: Interval) -> str:
     if not has_bounds(percents):
         return _("{value} points").format(value=value)
     positive = _("{value} points, 95\N{NO-BREAK SPACE}% CI {low}–{high}")
-    text = positive if percents.low >= 0 else _("{value} points, 95\N{NO-BREAK SPACE}% CI {low} to {high}")
+    across = _("{value} points, 95\N{NO-BREAK SPACE}% CI {low}\N{NO-BREAK SPACE}to\N{NO-BREAK SPACE}{high}")
+    text = positive if percents.low >= 0 else across
     return text.format(value=value, low=low, high=high)
+
+
+def signed_points(difference: Interval) -> str:
+    """Return a change of a fraction with its sign: "+3.4 points, 95 % CI 1.3–5.5"."""
+    text = points(difference)
+    return f"+{text}" if scaled_points(difference).startswith("+") else text
 
 
 def scaled_points(difference: Interval) -> str:
@@ -318,11 +355,15 @@ def _decimals_of_error(half_width: float) -> int:
     return max(0, -math.floor(math.log10(half_width / 2)))
 
 
-def _decimals_in_sentence(interval: Interval) -> int:
-    """Decimals that show the first digit of an interval's half-width, 8 and 9 as if they were 10; else three digits."""
+def _decimals_in_sentence(interval: Interval, digits: int = 1) -> int:
+    """Decimals that show the first digit of an interval's half-width, 8 and 9 as if they were 10; else three digits.
+
+    They show at least so many digits of the estimate.
+    """
     if not has_bounds(interval) or interval.half_width <= 0:
         return _decimals_of(interval.estimate, 3)
-    return max(0, -math.floor(math.log10(interval.half_width / 0.8)))
+    least = _decimals_of(interval.estimate, digits) if digits > 1 else 0
+    return max(least, -math.floor(math.log10(interval.half_width / 0.8)))
 
 
 def _parts(interval: Interval, decimals: int | None = None) -> tuple[str, str]:
@@ -333,4 +374,5 @@ def _parts(interval: Interval, decimals: int | None = None) -> tuple[str, str]:
     value = plain(interval.estimate, decimals)
     if not has_bounds(interval):
         return value, ""
-    return value, f" ({plain(interval.low, decimals)}–{plain(interval.high, decimals)})"
+    low, high = plain(interval.low, decimals), plain(interval.high, decimals)
+    return value, _(" ({low}–{high})").format(low=low, high=high)

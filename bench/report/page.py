@@ -3,12 +3,12 @@
 import base64
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from backprop_bench.bench.report.blocks import (
     Block,
@@ -20,6 +20,7 @@ from backprop_bench.bench.report.blocks import (
     Listed,
     Picture,
     Report,
+    Section,
     Shown,
 )
 from backprop_bench.bench.report.drawing import FigureFile
@@ -29,6 +30,11 @@ from backprop_bench.bench.report.panel import Panel, harmless_json
 from backprop_bench.bench.report.table import TEMPLATES, Table, to_html
 from backprop_bench.bench.report.words import page_words, panel_words
 from backprop_bench.data import InputError
+
+WHOLE = re.compile(r"(?<![\w/.-])\w[\w.,]*(?:[-–]\w[\w.,]*)+(?![\w/-])", re.ASCII)
+"""Names such as "torch-eager", layers and ranges such as "1.7–1.9": within them no line ends."""
+LONGEST_WHOLE = 24
+"""Letters of such a word that have room on a phone."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +62,7 @@ def to_html_page(reports: Mapping[str, Report], first: str = "en") -> str:
     InputError
         When a figure cannot be read.
     """
-    words = {language: _words(language, report) for language, report in reports.items()}
+    words = {language: _words(language, report, reports["en"].appendix) for language, report in reports.items()}
     said = {language: SimpleNamespace(**each) for language, each in words.items()}  # a dict has names of its own: clear
     return TEMPLATES.get_template("report.html.jinja").render(
         reports=reports,
@@ -64,6 +70,7 @@ def to_html_page(reports: Mapping[str, Report], first: str = "en") -> str:
         words=said,
         said=said[first],
         all_words=Markup(harmless_json(words)),  # noqa: S704 (JSON without a sign that means something in HTML)
+        kept_whole=kept_whole,
         sections=[*_sections(reports, said[first])],
         appendix=[
             _Section("en", _anchor(section.heading), section.heading, tuple(map(_html_of, section.blocks)))
@@ -73,10 +80,11 @@ def to_html_page(reports: Mapping[str, Report], first: str = "en") -> str:
     )
 
 
-def _words(language: str, report: Report) -> dict[str, str]:
-    """Return what the page says in a language beside the report, by key."""
+def _words(language: str, report: Report, appendix: Sequence[Section]) -> dict[str, str]:
+    """Return what the page says in a language beside the report, by key; the headings of the appendix, too."""
     with speaking(language):
         words = {**page_words(), "title": report.title}
+        words |= {f"appendix_{number}": _(section.heading) for number, section in enumerate(appendix)}
         for section in report.sections:
             for block in section.blocks:
                 if isinstance(block, Panel):
@@ -145,16 +153,29 @@ def _html_of(block: Block) -> Markup:
         case Judged():
             return _html_of_judged(block)
         case Listed():
-            return Markup("<ul>{}</ul>").format(Markup().join(map(Markup("<li>{}</li>").format, block.sentences)))
+            return Markup("<ul>{}</ul>").format(
+                Markup().join(Markup("<li>{}</li>").format(kept_whole(each)) for each in block.sentences)
+            )
         case Caution():
             return Markup('<div class="warning" role="note"><p>{}</p></div>').format(block.text)
         case _:
-            return Markup("<p>{}</p>").format(block)
+            return Markup("<p>{}</p>").format(kept_whole(block) if isinstance(block, str) else block)
+
+
+def kept_whole(text: str) -> Markup:
+    """Return a sentence in which no line ends within a name with hyphens or a range of numbers."""
+
+    def kept(word: re.Match[str]) -> str:
+        return word[0] if len(word[0]) > LONGEST_WHOLE else f'<span class="whole">{word[0]}</span>'
+
+    return Markup(WHOLE.sub(kept, str(escape(text))))  # noqa: S704 (escaped)
 
 
 def _html_of_judged(block: Judged) -> Markup:
     row = Markup("<div><dt>{}</dt><dd><strong>{}</strong></dd><dd>{}</dd></div>")
-    return Markup('<dl class="judged">{}</dl>').format(Markup().join(row.format(*item) for item in block.items))
+    return Markup('<dl class="judged">{}</dl>').format(
+        Markup().join(row.format(*map(kept_whole, item)) for item in block.items)
+    )
 
 
 def _html_of_shown(what: Table | FigureFile | Picture, evidence: Evidence) -> Markup:

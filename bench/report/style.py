@@ -31,6 +31,8 @@ PAGE_INCHES, PHONE_INCHES = 10.5, 3.9
 PAGE_PIXELS = 96
 """Of a page, per inch."""
 MARGIN = 0.25
+NARROW_MARGIN = 0.08
+"""Above and below a figure for a phone."""
 NAME_LETTERS = 22
 LOG_FROM = 5.0
 """An axis of times is logarithmic from this ratio of the largest to the smallest on."""
@@ -236,9 +238,9 @@ class Page:
 
     def figure(self) -> Figure:
         """Return the finished figure."""
-        figure = PageFigure(figsize=(self.width, sum(height for height, _ in self._bands) + 2 * MARGIN))
+        top = MARGIN if self.width > PHONE_INCHES else NARROW_MARGIN
+        figure = PageFigure(figsize=(self.width, sum(height for height, _ in self._bands) + 2 * top))
         FigureCanvasAgg(figure)
-        top = MARGIN
         for height, draw in self._bands:
             draw(Band(figure, top, height))
             top += height
@@ -269,10 +271,34 @@ def short_name(name: str, letters: int = NAME_LETTERS) -> str:
     return numbers.shorten(name, letters)
 
 
-def name_rows(axes: Axes, names: list[str], labelled: bool = True, letters: int = NAME_LETTERS) -> None:
-    """Make the vertical axis one of named rows, the first one on top, with names of at most so many letters."""
+def small_lines(text: str, width: float) -> list[str]:
+    """Break text in small letters into lines that fit in so many inches."""
+    return _lines(text, width * 72 / SMALL, 0.55)
+
+
+def name_rows(
+    axes: Axes,
+    names: Sequence[str],
+    labelled: bool = True,
+    letters: int = NAME_LETTERS,
+    plain: Sequence[str | None] = (),
+) -> None:
+    """Make the vertical axis one of named rows, the first one on top.
+
+    Parameters
+    ----------
+    letters
+        Of a name at most.
+    plain
+        What each row is called for people, above its name; ``None`` for one that has no other name.
+    """
+    labels = [short_name(name, letters) for name in names]
+    for row, name in enumerate(plain):
+        labels[row] = labels[row] if name is None else f"{name}\n{labels[row]}"
     axes.set_ylim(len(names) - 0.5, -0.5)
-    axes.set_yticks(range(len(names)), [short_name(name, letters) for name in names] if labelled else [])
+    axes.set_yticks(range(len(names)), labels if labelled else [])
+    if any(plain):
+        axes.tick_params(axis="y", labelsize=SMALL)
     axes.tick_params(axis="y", length=0, pad=6)
     axes.grid(visible=False, axis="y")
 

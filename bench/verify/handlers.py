@@ -50,7 +50,8 @@ def inspect(
         return Inspection(equal=False, protocol=protocol.where)
     steps = min(steps, SLOW_STEPS) if known.slow else steps
     quantities = inspection.inspect(selected, actual, expected, examples, steps)
-    moved = any(item.name in ("W", "b") and item.difference is not None and not item.passed for item in quantities)
+    first = next((item for item in quantities if not item.passed), None)
+    moved = first is not None and first.name in ("W", "b") and first.difference is not None
     parameters = initial_parameters(selected)
     equal = all(quantity.passed for quantity in quantities)
     return Inspection(

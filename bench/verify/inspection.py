@@ -83,7 +83,8 @@ def inspect(
         compare_quantity(name, layer, x, y, allowed_error(recipe, bounds, name, layer, y))
         for (name, layer, x), (_, _, y) in zip(a, b, strict=True)
     ]
-    quantities += _compare_trained(recipe, actual, expected, examples, steps)
+    agree = all(quantity.passed for quantity in quantities)
+    quantities += _compare_trained(recipe, actual, expected, examples, steps, widens=agree)
     return [quantity for quantity in quantities if quantity.name not in _hidden(actual)]
 
 
@@ -169,13 +170,13 @@ def quantity_of(name: str, layer: int, passed: bool, largest: Agreement) -> Quan
 
 
 def _compare_trained(
-    recipe: Recipe, actual: type[Trainer], expected: type[Trainer], examples: Examples, steps: int
+    recipe: Recipe, actual: type[Trainer], expected: type[Trainer], examples: Examples, steps: int, *, widens: bool
 ) -> list[Quantity]:
     names = [
         (name, layer) for layer in range(1, len(recipe.layer_sizes)) for name in (("W", "b") if recipe.bias else ("W",))
     ]
     names += [("outputs after", len(recipe.layer_sizes) - 1), ("loss", len(recipe.layer_sizes) - 1)]
-    agreements = compare_runs(recipe, actual, expected, examples, steps)
+    agreements = compare_runs(recipe, actual, expected, examples, steps, widens=widens)
     return [
         quantity_of(name, layer, agreement.passed, agreement)
         for (name, layer), agreement in zip(names, agreements, strict=False)

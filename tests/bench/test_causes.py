@@ -71,6 +71,7 @@ def test_the_causes_of_the_accuracy_are_the_known_numbers_and_add_up_to_the_gap(
         "loss_in_batches": both - batches,
         "batches_alone": batches - from_scratch,
         "batches_with_loss": both - loss,
+        "both": both - from_scratch,
         "loss": (loss - from_scratch + both - batches) / 2,
         "batches": (batches - from_scratch + both - loss) / 2,
         "rest": torch - both,
@@ -83,7 +84,13 @@ def test_the_causes_of_the_accuracy_are_the_known_numbers_and_add_up_to_the_gap(
         assert interval.n == SEEDS
     parts = found.loss.estimate + found.batches.estimate + found.rest.estimate
     assert parts == pytest.approx(found.gap.estimate)
-    assert found.end - found.start == pytest.approx(found.gap.estimate)
+    assert found.both.estimate + found.rest.estimate == pytest.approx(found.gap.estimate)
+    of = {"scratch-numpy": from_scratch, "cross-entropy": loss, "mini-batches, float32": batches}
+    of |= {"cross-entropy, mini-batches": both, "torch-loader": torch}
+    assert list(found.reached) == list(of)
+    for label, value in of.items():
+        assert found.reached[label].estimate == pytest.approx(value, abs=NOISE), label
+        assert found.reached[label].low < found.reached[label].high
 
 
 @pytest.mark.parametrize(

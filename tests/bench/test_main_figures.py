@@ -3,8 +3,10 @@
 import functools
 import itertools
 import math
+import re
 from unittest import mock
 
+import msgspec
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.backend_bases import RendererBase
@@ -23,7 +25,9 @@ from backprop_bench.bench.compare import (
 from backprop_bench.bench.compare.causes import accuracy_causes as causes_of
 from backprop_bench.bench.compare.causes import time_steps
 from backprop_bench.bench.compare.figures import MAIN, MainFigure
+from backprop_bench.bench.core.records.kinds import Block
 from backprop_bench.bench.core.summary import QuestionSummary, Summary
+from backprop_bench.bench.core.summary import summarize as summarize_run
 from backprop_bench.bench.report import style
 from backprop_bench.bench.report.drawing import Drawing
 from tests.bench import recorded
@@ -40,10 +44,11 @@ from tests.bench.drawn import (
     stretches_of,
 )
 from tests.bench.plain import summarize
-from tests.bench.whole import ACCURACY, EXAMPLE_S, STEP, whole_summary
+from tests.bench.whole import ACCURACY, EXAMPLE_S, STEP, whole_run, whole_summary
 
 WIDTHS = (style.PAGE_INCHES, style.PHONE_INCHES)
 CLAIMS = "article: under 10 s, over a minute"
+CURVES = ["hand-written NumPy (scratch-numpy)", "PyTorch + DataLoader (torch-loader)", CLAIMS]
 PUBLISHED, SAME = EXAMPLE_S["as-published"], EXAMPLE_S["same-recipe"]
 EXAMPLES, EPOCHS = 60_000, 5
 LONG = ("scratch-" + "very-long-" * 20, "torch-" + "y" * 200, "torch-$x$|`")
@@ -153,37 +158,82 @@ def test_both_widths_of_a_figure_have_the_same_title_and_the_same_words_for_who_
 # Overview
 
 
+def plain_and_code(*codes: str) -> list[str]:
+    """Return the labels of rows: what an implementation is called for people, and below that its name in the code."""
+    plain = {
+        "scratch-numpy": "hand-written NumPy",
+        "scratch-compiled": "hand-written Numba",
+        "torch-eager": "PyTorch",
+        "torch-loader": "PyTorch + DataLoader",
+    }
+    return [f"{plain[code]}\n{code}" for code in codes]
+
+
+def code_names(axes: Axes) -> list[str]:
+    return [name.splitlines()[-1] for name in names_of(axes)]
+
+
 @both_widths
 def test_the_overview_has_the_times_of_both_questions_and_the_accuracies(width: float) -> None:
     drawing = drawn(MAIN[0], whole(), width)
     axes = from_the_left(drawing.figure) if width == style.PAGE_INCHES else from_the_top(drawing.figure)
     headings = [text.get_text() for text in drawing.figure.texts if text.get_fontweight() == "bold"]
     assert headings == [
-        "As published: time of 5 epochs",
-        "Same recipe: time per epoch",
+        "As published: each with its own recipe",
+        "All with the same recipe",
         "Test accuracy after 5 epochs",
     ]
+    assert [panel.get_xlabel() for panel in axes] == ["wall time per epoch", "wall time per epoch", "test accuracy"]
     as_published, same, accuracy = axes
     fastest_first = sorted(SAME, key=lambda name: SAME[name])
-    for panel, names, expected in (
-        (
-            as_published,
-            ["scratch-numpy", "torch-loader"],
-            [EPOCHS * EXAMPLES * PUBLISHED[name] for name in ("scratch-numpy", "torch-loader")],
-        ),
-        (same, fastest_first, [EXAMPLES * SAME[name] for name in fastest_first]),
+    for panel, names, of in (
+        (as_published, ["scratch-numpy", "torch-loader"], PUBLISHED),
+        (same, fastest_first, SAME),
     ):
-        assert names_of(panel) == names
+        expected = [EXAMPLES * of[name] for name in names]
+        assert names_of(panel) == plain_and_code(*names)
         assert [end for _, begin, end, _ in stretches_of(panel) if begin == 0] == pytest.approx(expected)
-        assert list(map(as_number, columns_of(panel)[""])) == pytest.approx(expected, rel=1e-3)
+        texts = columns_of(panel)[""]
+        assert list(map(as_number, texts)) == pytest.approx(expected, rel=1e-2)
+        assert {text[-1] for text in texts} == {"s"}, "one unit, so that both panels compare"
         assert panel.get_xlim()[0] == 0, "a bar that does not begin at zero would lie about a factor"
-    assert names_of(accuracy) == ["scratch-numpy", "torch-loader"]
-    expected = [
-        item.accuracy.estimate for item in published().performances if item.implementation in names_of(accuracy)
-    ]
+    assert names_of(accuracy) == plain_and_code("scratch-numpy", "torch-loader")
+    reached = {item.implementation: item.accuracy for item in published().performances}
+    intervals = [reached[name] for name in code_names(accuracy)]
+    expected = [interval.estimate for interval in intervals]
     assert expected == pytest.approx([ACCURACY["scratch-numpy"], ACCURACY["torch-loader"]], abs=5e-4)
     assert markers_of(accuracy) == pytest.approx(expected)
+    assert bars_of(accuracy) == [pytest.approx((interval.low, interval.high)) for interval in intervals]
     assert [as_number(text) / 100 for text in columns_of(accuracy)[""]] == pytest.approx(expected, abs=5e-5)
+
+
+@both_widths
+def test_the_panels_of_the_overview_say_what_their_recipes_are_and_have_ticks(width: float) -> None:
+    drawing = drawn(MAIN[0], whole(), width)
+    said = texts_of(drawing)
+    for note in (
+        "784-200-10. Hand-written: one example at a time, float64. PyTorch: mini-batches of 64, float32.",
+        "784-128-10: mini-batches of 64, float32",
+        "Mean and 95 % CI over 4 seeds",
+    ):
+        assert note in said
+    with style.look():
+        drawing.figure.canvas.draw()
+    for axes in drawing.figure.axes:
+        low, high = axes.get_xlim()
+        ticks = zip(axes.get_xticks(), axes.get_xticklabels(), strict=True)
+        shown = [(place, label.get_text()) for place, label in ticks if low <= place <= high]
+        assert len(shown) >= 2
+        for place, label in shown:
+            scale = 100 if "%" in label else 1
+            assert as_number(label) == pytest.approx(scale * place, abs=1e-9)
+
+
+def test_the_interval_of_a_time_is_drawn_on_its_bar_in_the_overview() -> None:
+    summary = summarize(*recorded.recorded_run(("scratch-numpy", "torch-eager"), replicate_spread=0.05))
+    same = from_the_left(drawn(MAIN[0], summary, style.PAGE_INCHES).figure)[-2]
+    of = {item.implementation: item.wall_s for item in summary.questions[1].performances}
+    assert bars_of(same) == [pytest.approx((of[name].low, of[name].high)) for name in code_names(same)]
 
 
 def test_without_the_article_the_overview_has_the_accuracies_of_the_same_recipe() -> None:
@@ -192,9 +242,9 @@ def test_without_the_article_the_overview_has_the_accuracies_of_the_same_recipe(
     alone = Summary(summary.description, summary.questions[1:], 1, summary.complete)
     time, accuracy = from_the_left(drawn(MAIN[0], alone, style.PAGE_INCHES).figure)
     assert names_of(time) == names_of(accuracy)
-    assert sorted(names_of(time)) == ["scratch-numpy", "torch-eager"]
+    assert sorted(code_names(time)) == ["scratch-numpy", "torch-eager"]
     of = {item.implementation: item.accuracy.estimate for item in alone.questions[0].performances}
-    assert markers_of(accuracy) == pytest.approx([of[name] for name in names_of(accuracy)])
+    assert markers_of(accuracy) == pytest.approx([of[name] for name in code_names(accuracy)])
 
 
 def test_the_notes_of_the_times_have_the_layers_of_what_was_timed() -> None:
@@ -212,8 +262,9 @@ def test_a_curve_over_time_has_the_error_of_its_network_after_each_epoch_at_its_
     axes = only_axes(drawing)
     assert (axes.get_xscale(), axes.get_yscale()) == ("log", "log")
     curves = lines_by_name(axes)
-    assert list(curves) == ["scratch-numpy", "torch-loader", CLAIMS]
+    assert list(curves) == CURVES
     del curves[CLAIMS]
+    curves = {re.sub(r".*\((.*)\)", r"\1", name): points for name, points in curves.items()}
     for name, (seconds, errors) in curves.items():
         assert seconds == pytest.approx([epoch * EXAMPLES * PUBLISHED[name] for epoch in range(1, EPOCHS + 1)])
         known = [1 - ACCURACY[name] + STEP * (EPOCHS - epoch) for epoch in range(1, EPOCHS + 1)]
@@ -236,17 +287,26 @@ def test_what_the_article_says_of_the_times_is_marked_where_it_is(width: float) 
     assert sorted(marked) == [10.0, 60.0]
     legend = axes.get_legend()
     assert legend is not None
-    assert [text.get_text() for text in legend.get_texts()] == [
-        "scratch-numpy",
-        "torch-loader",
-        CLAIMS,
-    ]
+    assert [text.get_text() for text in legend.get_texts()] == CURVES
+
+
+@both_widths
+def test_the_bands_of_the_curves_are_within_the_axis_and_it_has_more_ticks_where_there_is_room(width: float) -> None:
+    for summary, fewest in ((whole(), 4), (whole_summary(accuracy={"torch-loader": 0.999}), 3)):
+        axes = only_axes(drawn(MAIN[1], summary, width))
+        bottom, top = axes.get_ylim()
+        boxes = [path.get_extents() for band in axes.collections for path in band.get_paths()]
+        shaded = [end for box in boxes for end in (box.y0, box.y1)]
+        assert shaded
+        assert top < min(shaded)
+        assert max(shaded) < bottom
+        assert len([tick for tick in axes.get_yticks() if top <= tick <= bottom]) >= fewest
 
 
 def test_the_title_over_time_has_the_ends_of_both_curves_and_the_note_the_other_reading() -> None:
     drawing = drawn(MAIN[1], whole(), style.PAGE_INCHES)
     assert spaced(drawing.title) == ("Hand-written: 97.11 % in 90.0 s; PyTorch: 97.41 % in 6.00 s")
-    assert "one batch of everything reaches 19.0 % after 5 epochs" in spaced(drawing.alt)
+    assert "Not drawn: one batch of everything reaches 19.0 % after 5 epochs" in spaced(drawing.alt)
     lost = drawn(MAIN[1], whole_summary(without=["all at once"]), style.PAGE_INCHES)
     assert "one batch of everything" not in lost.alt
 
@@ -259,7 +319,8 @@ def test_a_bar_of_the_epoch_times_is_as_long_as_its_time_and_begins_at_zero(widt
     drawing = drawn(MAIN[2], whole(), width)
     axes = only_axes(drawing)
     names = sorted(SAME, key=lambda name: SAME[name])
-    assert names_of(axes) == names
+    assert names_of(axes) == plain_and_code(*names)
+    assert drawing.title == "scratch-numpy is 1.67× faster per epoch than torch-eager", "no accuracy is shown here"
     expected = [EXAMPLES * SAME[name] for name in names]
     bars = sorted(stretches_of(axes))
     assert [begin for _, begin, _, _ in bars] == [0.0] * len(names)
@@ -282,7 +343,7 @@ def test_the_interval_of_a_time_is_drawn_on_its_bar() -> None:
     summary = summarize(*recorded.recorded_run(("scratch-numpy", "torch-eager"), replicate_spread=0.05))
     axes = only_axes(drawn(MAIN[2], summary, style.PAGE_INCHES))
     of = {item.implementation: item.wall_s for item in summary.questions[1].performances}
-    assert bars_of(axes) == [pytest.approx((of[name].low, of[name].high)) for name in names_of(axes)]
+    assert bars_of(axes) == [pytest.approx((of[name].low, of[name].high)) for name in code_names(axes)]
 
 
 # Why the times differ
@@ -321,7 +382,27 @@ def test_a_step_in_time_begins_where_the_one_above_ends_and_the_last_ends_at_pyt
             "1.25× slower",
         ]
     else:
-        assert texts[1:-1] == ["×20.0", "×1.50", "×1.00", "÷1.60", "÷1.25"]
+        assert texts[1:-1] == ["20.0× faster", "1.50× faster", "1.00× faster", "1.60× slower", "1.25× slower"]
+
+
+@both_widths
+def test_the_interval_of_a_step_in_time_is_around_its_end(width: float) -> None:
+    run = whole_run()
+    rows = [
+        msgspec.structs.replace(row, wall_s=row.wall_s * (1 + 0.02 * (row.replicate % 3)))
+        if isinstance(row, Block) and row.implementation in ("mini-batches", "torch-loader")
+        else row
+        for row in run.rows
+    ]
+    question = summarize_run(run.description, rows)
+    steps = time_steps(question.questions[0])
+    assert steps is not None
+    axes = only_axes(drawn(MAIN[3], question, width))
+    place, expected = steps[0].wall_s * steps[0].speed_up.estimate, []
+    for step in steps:
+        expected.append((place / step.speed_up.high, place / step.speed_up.low))
+        place /= step.speed_up.estimate
+    assert bars_of(axes) == [pytest.approx(ends) for ends in expected]
 
 
 @pytest.mark.parametrize(
@@ -344,30 +425,47 @@ def test_the_title_of_the_times_names_the_largest_step_and_its_direction(changes
 
 
 @both_widths
-def test_a_cause_of_the_accuracy_begins_where_the_one_above_ends_and_all_add_up_to_the_gap(width: float) -> None:
-    axes = only_axes(drawn(MAIN[4], whole(), width))
+def test_each_network_has_its_accuracy_and_its_interval_and_what_it_changes_to_the_hand_written_one(
+    width: float,
+) -> None:
+    drawing = drawn(MAIN[4], whole(), width)
+    axes = only_axes(drawing)
     causes = causes_of(published())
     assert causes is not None
-    assert names_of(axes) == ["from scratch", "cross-entropy", "mini-batches of 64", "all else", "PyTorch"]
-    assert markers_of(axes) == pytest.approx([causes.start, causes.end])
-    changes = [causes.loss, causes.batches, causes.rest]
-    at = causes.start
-    for (row, begin, end, colour), change in zip(sorted(stretches_of(axes)), changes, strict=True):
-        assert sorted((begin, end)) == pytest.approx(sorted((at, at + change.estimate))), row
-        assert colour == (accuracy_causes.MORE if change.estimate > 0 else accuracy_causes.LESS)
-        at += change.estimate
-    assert at == pytest.approx(causes.end)
-    texts = columns_of(axes)[""]
-    assert [as_number(texts[0]) / 100, as_number(texts[-1]) / 100] == pytest.approx(
-        [causes.start, causes.end], abs=5e-5
+    assert names_of(axes) == [
+        "hand-written network\nsquared error, one at a time",
+        "+ cross-entropy\ncross-entropy, one at a time",
+        "+ mini-batches of 64\nsquared error, mini-batches",
+        "+ both\ncross-entropy, mini-batches",
+        "PyTorch's network\n+ all else",
+    ]
+    labels = ("scratch-numpy", "cross-entropy", "mini-batches, float32", "cross-entropy, mini-batches", "torch-loader")
+    expected = [causes.reached[label] for label in labels]
+    assert [interval.estimate for interval in expected] == pytest.approx([ACCURACY[name] for name in labels], abs=6e-4)
+    assert markers_of(axes) == pytest.approx([interval.estimate for interval in expected])
+    assert bars_of(axes) == [pytest.approx((interval.low, interval.high)) for interval in expected]
+    columns = columns_of(axes)
+    written = columns["estimate (95 % CI)" if width == style.PAGE_INCHES else ""]
+    assert [as_number(text) / 100 for text in written] == pytest.approx(markers_of(axes), abs=5e-5)
+    if width == style.PAGE_INCHES:
+        changes = [causes.loss_alone, causes.batches_alone, causes.both, causes.gap]
+        first, *others = columns["change to the first row"]
+        assert first == ""
+        assert [as_number(text) / 100 for text in others] == pytest.approx([one.estimate for one in changes], abs=6e-4)
+        assert all("95 % CI" in spaced(text) for text in others)
+
+
+def test_the_title_of_the_accuracies_has_the_changes_of_measured_networks_and_the_list_how_they_add_up() -> None:
+    assert drawn(MAIN[4], whole(), style.PAGE_INCHES).title == (
+        "Cross-entropy alone +0.2 points, mini-batches alone −3.0, both 0.0"
     )
-    written = [as_number(text) / 100 for text in texts[1:-1]]
-    assert written == pytest.approx([change.estimate for change in changes], abs=6e-4)
-    ends = [(low, high) for low, high in bars_of(axes) if high - low < 0.01 and low != high]
-    at = causes.start
-    for (low, high), change in zip(ends, changes, strict=True):
-        assert (low, high) == pytest.approx((at + change.low, at + change.high)), "the interval is that of the change"
-        at += change.estimate
+    loss, batches, rest, sums = accuracy_causes.sentences(published())
+    assert loss == "Cross-entropy: +0.2 points with one example at a time, +3.0 with mini-batches."
+    assert batches == "Mini-batches: −3.0 points with squared error, −0.2 with cross-entropy."
+    assert rest == "All else: +0.3 points. Biases, initial weights, range and order of the inputs."
+    assert sums == (
+        "The averages add up to the difference: cross-entropy +1.6 points, mini-batches −1.6, all else +0.3."
+    )
 
 
 # Checks
@@ -395,6 +493,23 @@ def test_every_check_is_a_dot_at_its_share_of_the_tolerance_in_the_row_of_its_na
     assert [points_of(line)[0][0] for line in (*dots, *diamonds)] == pytest.approx([1e-3] * (n_checks + n_works))
     assert drawing.title.startswith(f"All {n_checks + n_works} checks passed")
     assert len(names_of(axes)) == len(set(names_of(axes))), "both copies of an A/A test are in one row"
+
+
+@both_widths
+def test_the_checks_are_told_apart_by_a_legend_and_recipes_from_implementations_by_a_line(width: float) -> None:
+    drawing = drawn(MAIN[5], whole(), width)
+    axes = only_axes(drawing)
+    signs = {text.get_text(): to_hex(text.get_color()) for text in drawing.figure.texts}
+    assert signs["● outputs, gradients, weights"] == checks_figure.PASSED
+    assert signs["◆ timed work"] == checks_figure.WORK
+    names = names_of(axes)
+    assert names == [
+        *("scratch-numpy", "torch-eager", "torch-loader", "scratch-compiled"),
+        *("mini-batches", "mini-batches, float32", "PyTorch's recipe"),
+        *("cross-entropy", "cross-entropy, mini-batches", "all at once"),
+    ]
+    (line,) = (points_of(line)[1][0] for line in axes.lines if points_of(line)[0] == [0, 1])
+    assert names.index("scratch-compiled") < line < names.index("mini-batches")
 
 
 def test_a_check_that_failed_stands_beyond_the_tolerance_in_another_colour() -> None:

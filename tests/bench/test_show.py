@@ -73,7 +73,7 @@ MADE_UP: dict[str, Callable[[], tuple[dict[str, Any], list[Row]]]] = {
     "explain": explained,
 }
 SAID = {
-    "compare": "Right: gradients and weights agree with PyTorch's within rounding error (12 checks)",
+    "compare": "Right: gradients and weights agree with PyTorch's within rounding error. All 12 checks passed",
     "ladder": "faster per epoch than torch-loader (DataLoader",
     "scale": "torch-eager is faster than scratch-numpy",
     "calibrate": "have a 95 % CI that excludes 1",

@@ -105,7 +105,7 @@ def driver() -> Iterator[Any]:
 def browser(driver: Any, page: Path) -> Any:
     """The browser with the page just opened, as wide as a desktop has it, and light."""
     look(driver, 1280, "light")
-    driver.get(page.as_uri())
+    visit(driver, page)
     return driver
 
 
@@ -113,8 +113,14 @@ def browser(driver: Any, page: Path) -> Any:
 def article(driver: Any, article_page: Path) -> Any:
     """The browser with the article's experiment just opened, as wide as a desktop has it, and light."""
     look(driver, 1280, "light")
-    driver.get(article_page.as_uri())
+    visit(driver, article_page)
     return driver
+
+
+def visit(driver: Any, page: Path) -> None:
+    """Open a page anew: at the same address again, a tab would keep the language that was chosen there."""
+    driver.get("about:blank")
+    driver.get(page.as_uri())
 
 
 def open_all(driver: Any) -> None:

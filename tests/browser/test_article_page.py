@@ -148,8 +148,41 @@ def test_details_are_closed_at_first_and_open_on_a_click(article: Any) -> None:
 
 def test_every_claim_of_the_article_has_its_verdict_in_the_page(article: Any) -> None:
     rows = [row.text.splitlines() for row in every(article, '.spoken[lang="en"] dl.judged > div')]
-    assert [len(row) for row in rows] == [3] * 9
-    assert rows[0][:2] == ["The hand-written network takes over a minute", "Yes"]
+    assert [len(row) for row in rows] == [3] * 10
+    assert rows[0][:2] == ["The hand-written network takes a little over a minute", "Yes"]
+
+
+def test_what_was_measured_on_what_machine_is_seen_without_scrolling(article: Any) -> None:
+    (sentence,) = [each for each in every(article, '.spoken[lang="en"] > p') if each.text.startswith("Measured on ")]
+    assert sentence.location["y"] + sentence.size["height"] <= 900
+
+
+@pytest.mark.parametrize("width", [320, 390, 1280])
+def test_no_line_ends_within_a_name_or_a_range(article: Any, width: int, article_page: Path) -> None:
+    look(article, width, "light")
+    article.get(article_page.as_uri())
+    heights = article.execute_script("""
+      return [...document.querySelectorAll('.spoken[lang="en"] .whole')]
+        .map((each) => [each.textContent, each.getClientRects().length]);
+    """)
+    assert {"torch-eager", "1.67–1.67"} <= {text.rstrip(").;,") for text, _ in heights}
+    assert [text for text, lines in heights if lines != 1] == []
+
+
+@pytest.mark.parametrize("colours", ["light", "dark"])
+def test_no_figure_lies_over_what_is_around_it(article: Any, colours: str, article_page: Path) -> None:
+    look(article, 390, colours)
+    article.get(article_page.as_uri())
+    over = article.execute_script("""
+      return [...document.querySelectorAll('.spoken[lang="en"] figure.main')].map((figure) => {
+        const image = figure.querySelector("img").getBoundingClientRect();
+        const box = figure.getBoundingClientRect();
+        const below = figure.querySelector(".rows").getBoundingClientRect();
+        return [image.top - box.top, below.top - image.bottom];
+      });
+    """)
+    assert len(over) == len(MAIN)
+    assert min(min(gaps) for gaps in over) >= 0
 
 
 def test_the_script_runs_to_its_end(article: Any) -> None:

@@ -9,7 +9,7 @@ import pytest
 from backprop_bench.bench.compare.report import Material, write_report
 from backprop_bench.bench.core.summary import summarize
 from tests.bench.whole import whole_run
-from tests.browser.conftest import AXE, look, open_all
+from tests.browser.conftest import AXE, look, open_all, visit
 from tests.browser.test_page import every, one
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]
@@ -49,14 +49,67 @@ def test_the_language_is_switched_to_and_fro_and_nothing_is_lost(browser: Any) -
     before = shown(browser)
     choose(browser, "zh")
     assert one(browser, "html").get_attribute("lang") == "zh"
-    assert browser.title == "反向传播，手写版与 PyTorch 版：写对了吗？有多快？为什么？"
+    assert browser.title == "反向传播：手写版与 PyTorch 版——写对了吗？有多快？为什么？"
     assert one(browser, '.language button[value="zh"]').get_attribute("aria-pressed") == "true"
     assert headings(browser)[0] == browser.title
     assert "With the same recipe" not in shown(browser)
-    assert "同一训练配置下，每个 epoch" in shown(browser)
+    assert "训练配置相同（784-128-10）" in shown(browser)
     choose(browser, "en")
     assert shown(browser) == before
     assert browser.get_log("browser") == []
+
+
+def prefer(browser: Any, languages: str) -> None:
+    """Make the browser ask for these languages, the first one first."""
+    agent = browser.execute_script("return navigator.userAgent")
+    browser.execute_cdp_cmd("Emulation.setUserAgentOverride", {"userAgent": agent, "acceptLanguage": languages})
+
+
+@pytest.fixture
+def asking(browser: Any) -> Iterator[Any]:
+    """The browser, which is made to ask for English again afterwards."""
+    yield browser
+    prefer(browser, "en-US,en")
+
+
+@pytest.mark.parametrize(
+    ("languages", "opened"),
+    [("zh-CN,zh,en", "zh"), ("en-US,zh-CN", "en"), ("de-DE,zh-TW,en", "zh"), ("de-DE", "en")],
+)
+def test_a_browser_that_asks_for_chinese_first_opens_the_page_in_it(
+    asking: Any, page: Path, languages: str, opened: str
+) -> None:
+    prefer(asking, languages)
+    visit(asking, page)
+    assert one(asking, "html").get_attribute("lang") == opened
+    assert one(asking, f'.language button[value="{opened}"]').get_attribute("aria-pressed") == "true"
+
+
+def test_what_the_reader_has_chosen_outlives_a_reload_and_is_kept_nowhere(asking: Any, page: Path) -> None:
+    prefer(asking, "zh-CN")
+    visit(asking, page)
+    choose(asking, "en")
+    address = asking.current_url
+    asking.refresh()
+    assert one(asking, "html").get_attribute("lang") == "en"
+    assert asking.current_url == address
+    assert asking.execute_script("return localStorage.length + sessionStorage.length + document.cookie.length") == 0
+    visit(asking, page)
+    assert one(asking, "html").get_attribute("lang") == "zh"
+
+
+def test_a_page_that_is_chinese_first_stays_so_for_whoever_asks_for_english(asking: Any, chinese: Path) -> None:
+    prefer(asking, "en-GB")
+    asking.get(chinese.as_uri())
+    assert one(asking, "html").get_attribute("lang") == "zh"
+
+
+def test_the_headings_of_the_appendix_are_translated_and_its_text_is_english(browser: Any) -> None:
+    choose(browser, "zh")
+    headings = [element.text for element in every(browser, ".appendix summary h3")]
+    assert "逐项验证" in headings
+    assert not [text for text in headings if not any("\u4e00" <= letter <= "\u9fff" for letter in text)]
+    assert {element.get_attribute("lang") for element in every(browser, ".appendix details.part > div[lang]")} == {"en"}
 
 
 def test_as_many_headings_figures_and_judged_claims_are_shown_in_either_language(browser: Any) -> None:
@@ -117,5 +170,5 @@ SERIOUS = ("serious", "critical")
 def test_without_scripts_the_first_language_is_shown_whole_and_no_other(without_scripts: Any, chinese: Path) -> None:
     without_scripts.get(chinese.as_uri())
     assert not every(without_scripts, ".language button")[0].is_displayed()
-    assert headings(without_scripts)[1:3] == ["文章怎么说，哪些成立", "训练多久，有多准确？"]
+    assert headings(without_scripts)[1:3] == ["文章的说法，哪些成立？", "训练多久？有多准确？"]
     assert all(element.text != "Is it right?" for element in every(without_scripts, "h2"))

@@ -15,6 +15,15 @@ const spoken = (() => {
     element.textContent = say(key, element.dataset);
   }
 
+  // The language to show first: what the reader has chosen in this tab before, else Chinese to a browser that asks for
+  // it, else that of the page.
+  function first() {
+    const chosen = history.state?.language;
+    if (chosen in words) return chosen;
+    const known = navigator.languages.map((tag) => tag.split("-")[0].toLowerCase()).filter((tag) => tag in words);
+    return known[0] === "zh" ? "zh" : root.lang;
+  }
+
   function choose(language) {
     root.lang = language;
     for (const element of document.querySelectorAll("[data-text]")) write(element, element.dataset.text);
@@ -28,9 +37,12 @@ const spoken = (() => {
   }
 
   for (const button of document.querySelectorAll(".language button")) {
-    button.addEventListener("click", () => choose(button.value));
+    button.addEventListener("click", () => {
+      history.replaceState({ language: button.value }, ""); // a reload keeps it; nothing is stored
+      choose(button.value);
+    });
   }
-  choose(root.lang);
+  choose(first());
   document.querySelector(".language").hidden = false;
   return { say, write };
 })();
