@@ -13,13 +13,13 @@ from backprop_bench.bench.api.layouts import MEANING, Layout, misfit, plain
 from backprop_bench.bench.api.places import Place
 from backprop_bench.bench.core.implementations import LoadError
 from backprop_bench.data import (
+    ExtendedRecipe,
     Floats,
     Layer,
     Order,
     Parameters,
     Recipe,
     UnsupportedRecipe,
-    check_plain,
     copy_parameters,
 )
 from backprop_bench.scratch.numpy_trainer import NumpyTrainer
@@ -31,6 +31,8 @@ RATES = ("learning_rate", "learningrate", "lr", "eta")
 """Names of a parameter, or an attribute, that receives the recipe's learning rate."""
 OF_TRAINING = (*RATES, "alpha")
 """The same of a method that trains; of a network, alpha may well be something else."""
+NOT_ADAPTED = ("first_layer_blocks", "schedule", "rate_factor", "rate_period", "inverse_rate_decay")
+"""Fields that a network would have to know of."""
 LEAST_RATE = 0.1
 """Learning rate below which a gradient derived from one update is derived again, with a rate of 1: rounding of the
 weights is divided by it."""
@@ -93,7 +95,9 @@ class Adapted:
     takes_rate: bool = True
 
     def __init__(self, recipe: Recipe, parameters: Parameters) -> None:
-        check_plain(self.pieces.name, recipe)
+        for field in ExtendedRecipe.of(recipe).additions:
+            if field in NOT_ADAPTED:
+                raise UnsupportedRecipe(self.pieces.name, field, "the learning rate stays the same, in dense layers")
         if self.pieces.batch == "single" and recipe.batch_size != 1:
             raise UnsupportedRecipe(
                 self.pieces.name, "batch_size", "it trains a single example at a time, so write batch_size=1"
@@ -416,8 +420,10 @@ def _check_number(pieces: Pieces, layers: Parameters) -> None:
 
 
 def _check_descent(recipe: Recipe, name: str, what: str) -> None:
-    for field, value in (("optimizer", "sgd"), ("weight_decay", 0.0)):
-        if getattr(recipe, field) != value:
+    full = ExtendedRecipe.of(recipe)
+    plain = {"optimizer": "sgd", "multiplicative_decay": 0.0}
+    for field, value in (plain if full.penalty_in_loss else {**plain, "weight_decay": 0.0}).items():
+        if getattr(full, field) != value:
             raise UnsupportedRecipe(name, field, f"{what} with {value}")
 
 

@@ -683,3 +683,35 @@ def test_what_returns_no_loss_is_not_timed_and_the_reason_is_given(tmp_path: Pat
     compared = bb.compare(made, "scratch-numpy", recipe="article-scratch", layer_sizes=(16, 8, 3), **options)
     (failure,) = compared.failures
     assert "training returns no loss; expected it, for timed work is verified by it, too" in failure
+
+
+def mean_squared_error(weights: Any, x: Any, t: Any) -> Any:
+    """The loss of nn.MSELoss, and its gradients, of a network without biases."""
+    W1, W2 = weights
+    h = 1 / (1 + np.exp(-(x @ W1)))
+    y = 1 / (1 + np.exp(-(h @ W2)))
+    dz2 = 2 * (y - t) / t.size * y * (1 - y)
+    return ((y - t) ** 2).mean(), [x.T @ (dz2 @ W2.T * h * (1 - h)), h.T @ dz2]
+
+
+MEAN_SQUARED_ERROR: dict[str, Any] = {"batch_size": 8, "reduction": "mean", "layer_sizes": (16, 7, 3), "learning_rate": 0.5}
+
+
+def test_functions_that_follow_a_convention_are_equal_where_it_is_said_and_named_where_it_is_not(dataset: str) -> None:
+    options: dict[str, Any] = {**MEAN_SQUARED_ERROR, "dataset": dataset, "steps": 20}
+    said = bb.check(mean_squared_error, "article-scratch", half=False, mean_over_outputs=True, **options)
+    assert said.ok
+    assert str(said).startswith("Equal in float64")
+    named = bb.check(mean_squared_error, "article-scratch", **options)
+    assert named.ok
+    assert named.likely_mistake is None
+    words = "It is right for a squared error without the ½ that is the mean over the outputs, which is not that of the"
+    assert str(named).startswith(words)
+    assert "say --no-half --mean-over-outputs (half=False, mean_over_outputs=True)" in str(named)
+
+
+@pytest.mark.parametrize(("field", "value"), [("rate_factor", 0.9), ("multiplicative_decay", 0.1)])
+def test_functions_are_not_asked_to_do_what_they_cannot_know(dataset: str, field: str, value: float) -> None:
+    fields: dict[str, Any] = {"layer_sizes": (16, 7, 3), field: value}
+    with pytest.raises(bb.InputError, match=f"cannot do this recipe: {field}"):
+        bb.check(mean_squared_error, "article-scratch", dataset=dataset, **fields)
