@@ -20,7 +20,6 @@ from backprop_bench.bench.core.worker.client import TIMEOUT_S, NoAnswer, Refusal
 from backprop_bench.bench.report.numbers import paragraph
 from backprop_bench.bench.report.table import Table, to_html, to_markdown
 from backprop_bench.bench.verify.comparison import Pair, compare
-from backprop_bench.bench.verify.notes import with_notes
 from backprop_bench.data import Dataset, InputError, Recipe, changed_recipe, load_dataset, named_recipe
 from backprop_bench.data.dataset import check_fit
 
@@ -140,7 +139,7 @@ def check(
             return Check(False, None, (renamed(_too_slow(name, timeout_s)),))
         except WorkerError as failure:
             return Check(False, None, (renamed(f"Not equal: {name} {failure}."),))
-    findings = with_notes(comparison)
+    findings = comparison.findings()
     return Check(
         comparison.equal,
         "; or ".join(comparison.mistakes) or None,

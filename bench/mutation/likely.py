@@ -168,7 +168,13 @@ def _singly(diagnosis: Diagnosis, tried: Sequence[Hypothesis]) -> list[Explanati
     """Explain all with one hypothesis; where the gradient is right, one that changes it is tried last."""
     first = [each for each in tried if not (diagnosis.has_right_gradient and diagnosis.changes_gradient(each))]
     found = [each for each in first if diagnosis.explains((each,))]
-    return [(each,) for each in found or tried if each in found or diagnosis.explains((each,))]
+    found = found or [each for each in tried if diagnosis.explains((each,))]
+    return [(each,) for each in found if not any(_has_more(each, other) for other in found)]
+
+
+def _has_more(hypothesis: Hypothesis, other: Hypothesis) -> bool:
+    """Return whether a hypothesis changes what another one changes, and more that makes no difference."""
+    return bool(other.edits) and set(hypothesis.edits) > set(other.edits)
 
 
 def _in_stages(diagnosis: Diagnosis, tried: Sequence[Hypothesis]) -> tuple[list[Explanation], int]:

@@ -22,7 +22,6 @@ from backprop_bench.bench.report.drawing import save
 from backprop_bench.bench.report.findings import Finding, Findings
 from backprop_bench.bench.verify.comparison import Pair, compare
 from backprop_bench.bench.verify.drift import draw_drift
-from backprop_bench.bench.verify.notes import with_notes
 from backprop_bench.bench.verify.replies import Drift
 from backprop_bench.bench.verify.vectors_command import check_vectors, vectors
 from backprop_bench.data import Dataset, InputError, Recipe, changed_recipe, load_dataset, named_recipe
@@ -73,7 +72,7 @@ def parity(
     pair = Pair(implementation, other, dataset)
     try:
         with Worker(threads=1) as worker:
-            findings = with_notes(compare(worker, pair, changed, steps, Bars()))
+            findings = compare(worker, pair, changed, steps, Bars()).findings()
             output.show(findings)
             if drift is not None:
                 run = _run(loaded)

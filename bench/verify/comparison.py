@@ -8,7 +8,7 @@ from backprop_bench.bench.core.worker.client import Refusal, Worker
 from backprop_bench.bench.report.findings import Finding, Findings
 from backprop_bench.bench.verify.checks import steps_in
 from backprop_bench.bench.verify.replies import Followed, Inspection, Reading
-from backprop_bench.bench.verify.view import conclusion, follows, parity_grid, reading
+from backprop_bench.bench.verify.view import UNTRACED, conclusions, follows, parity_grid, reading
 from backprop_bench.data import InputError, Recipe
 
 INSPECT, DIAGNOSE = "verify.handlers:inspect", "mutation.handlers:diagnose"
@@ -69,12 +69,15 @@ class Comparison:
             if inspection.quantities
         ]
         sentences = [follows(self.conventions)] if self.conventions else []
-        for dtype, inspection in self.inspections.items():
-            sentences += [conclusion(dtype, inspection)]
+        for dtype, sentence in conclusions(self.inspections).items():
+            sentences += [sentence]
             sentences += reading(self.readings[dtype]) if dtype in self.readings else []
         warnings = dict.fromkeys(each for inspection in self.inspections.values() for each in inspection.overflows)
         sentences += [f"Warning: {warning}" for warning in warnings]
         sentences += [f"Not compared in {dtype}: {why}." for dtype, why in self.refusals.items()]
+        compared = [inspection for inspection in self.inspections.values() if inspection.quantities]
+        sentences += [] if all(inspection.traced for inspection in compared) else [UNTRACED]
+        sentences += dict.fromkeys(note for inspection in self.inspections.values() for note in inspection.notes)
         return Findings([Finding("parity", sentences, grids)], failed=not self.equal)
 
 

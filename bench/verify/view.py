@@ -82,24 +82,46 @@ def _layer(quantity: Quantity) -> str:
     return "" if quantity.name in OF_THE_NETWORK else f"layer {quantity.layer}"
 
 
+UNTRACED = "Intermediate quantities are not compared: not both implementations have the method trace."
+
+
+def first_that_differs(outcome: Inspection) -> Quantity | None:
+    """Return the first quantity that differs; ``None`` where none does."""
+    return next((quantity for quantity in outcome.quantities if not quantity.passed), None)
+
+
+def conclusions(inspections: Mapping[str, Inspection]) -> dict[str, str]:
+    """Return the conclusion for every dtype, in which nothing is said twice; one for all where all are equal."""
+    if len(inspections) > 1 and all(inspection.equal for inspection in inspections.values()):
+        first, *_ = inspections.values()
+        return {"": conclusion(" and ".join(inspections), first)}
+    sentences, said = {}, None
+    for dtype, inspection in inspections.items():
+        first_here = first_that_differs(inspection)
+        place = first_here and (first_here.name, first_here.layer)
+        again = place is not None and place == said
+        sentences[dtype] = f"Not equal in {dtype} either." if again else conclusion(dtype, inspection)
+        said = place or said
+    return sentences
+
+
 def conclusion(dtype: str, outcome: Inspection) -> str:
     """Return whether two implementations are equal, and otherwise the first quantity that differs."""
     if outcome.protocol is not None:
         return f"Not equal in {dtype}: {outcome.protocol}."
-    untraced = " Intermediate quantities are not compared: not both implementations have the method trace."
-    hidden = "" if outcome.traced else untraced
     if outcome.equal:
-        return f"Equal in {dtype}: every error is within its tolerance.{hidden}"
-    first = next(quantity for quantity in outcome.quantities if not quantity.passed)
+        return f"Equal in {dtype}: every error is within its tolerance."
+    first = first_that_differs(outcome)
+    assert first is not None  # it is not equal
     of = f" of {_layer(first)}" if _layer(first) else ""
     what = QUANTITIES[first.name] + of + _after(first.name, outcome.steps)
     if first.difference is None:
-        return f"Not verified in {dtype}, {what}: {first.where}.{hidden}"
+        return f"Not verified in {dtype}, {what}: {first.where}."
     since = _since(outcome) if first.name in AFTER and outcome.first_step is not None else ""
     place = f" at {first.where}" if first.where else ""
     return (
         f"Not equal in {dtype}: the first quantity that differs is {what}. The error{place} is "
-        f"{scientific(first.difference)} × the largest value of the array.{since}{hidden}"
+        f"{scientific(first.difference)} × the largest value of the array.{since}"
     )
 
 

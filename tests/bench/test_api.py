@@ -74,7 +74,7 @@ def test_two_functions_are_checked(dataset: str) -> None:
     checked = bb.check(loss_and_gradients, predict=predict, dataset=dataset, **SMALL)
     assert checked.ok
     assert checked.likely_mistake is None
-    assert checked.sentences[0].startswith("Equal in float64: every error is within its tolerance.")
+    assert checked.sentences[0] == "Equal in float64 and float32: every error is within its tolerance."
     assert [table.title for table in checked.tables] == [
         f"loss_and_gradients against scratch-numpy, {dtype}" for dtype in ("float64", "float32")
     ]
@@ -393,7 +393,7 @@ def test_a_class_of_a_cell_is_checked_in_a_notebook(tmp_path: Path, dataset: str
     book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
     nbclient.NotebookClient(book, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}).execute()
     (shown,) = book.cells[-1].outputs
-    assert "Equal in float64: every error is within its tolerance." in shown.data["text/html"]
+    assert "Equal in float64 and float32: every error is within its tolerance." in shown.data["text/html"]
     assert "<table" in shown.data["text/html"]
     assert "Mine against scratch-numpy, float64" in shown.data["text/html"]
 
