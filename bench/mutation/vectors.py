@@ -16,10 +16,10 @@ from backprop_bench.bench.mutation.mutant import make_trainer
 from backprop_bench.bench.mutation.mutations import MISTAKES
 from backprop_bench.bench.mutation.signature import Quantities, compare_quantities, describe
 from backprop_bench.bench.verify.replies import Reading, VectorsReading
-from backprop_bench.bench.verify.vectors import STEPS, Arrays, Vectors, after_steps, first_batch_of
-from backprop_bench.bench.verify.vectors_comparison import compare_vectors, of_the_mean
-from backprop_bench.bench.verify.vectors_files import read_vectors
-from backprop_bench.bench.verify.vectors_theirs import read_theirs
+from backprop_bench.bench.verify.vectors.arrays import STEPS, Arrays, Vectors, after_steps, first_batch_of
+from backprop_bench.bench.verify.vectors.comparison import compare_vectors, of_the_mean
+from backprop_bench.bench.verify.vectors.files import read_vectors
+from backprop_bench.bench.verify.vectors.theirs import read_theirs
 from backprop_bench.data import Floats, Parameters, Recipe, Trainer
 
 LIMITS = {"float64": {0: 1e-10, 1: 1e-9, 10: 1e-8, 100: 1e-6}, "float32": {0: 1e-4, 1: 1e-4, 10: 1e-3, 100: 1e-2}}

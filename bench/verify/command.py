@@ -23,7 +23,7 @@ from backprop_bench.bench.report.findings import Finding, Findings
 from backprop_bench.bench.verify.comparison import Pair, compare
 from backprop_bench.bench.verify.drift import draw_drift
 from backprop_bench.bench.verify.replies import Drift
-from backprop_bench.bench.verify.vectors_command import check_vectors, vectors
+from backprop_bench.bench.verify.vectors.command import check_vectors, vectors
 from backprop_bench.data import Dataset, InputError, Recipe, changed_recipe, load_dataset, named_recipe
 
 DRIFT_STEPS = 3000

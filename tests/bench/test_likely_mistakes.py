@@ -231,14 +231,6 @@ MISTAKES = {
         "do you follow the schedule of the recipe?",
     ),
     "no decay": (DECAY, "self.recipe.weight_decay * w", "0", WEIGHTS, SAME, "did you forget the weight decay?"),
-    "decay of the weights only": (
-        DECAY,
-        "weight_decay * w",
-        "weight_decay * w * (w.ndim == 2)",
-        "in epoch 1: at first layer 1 bias and layer 2 bias and layer 3 bias.",
-        SAME,
-        "do your biases decay, as those of torch.optim do?",
-    ),
     "order ignored": (
         SOFTMAX,
         BATCH,
@@ -262,14 +254,6 @@ MISTAKES = {
         WEIGHTS,
         SAME,
         "after every example rather",
-    ),
-    "short batch dropped": (
-        SOFTMAX,
-        "range(0, len(order), size)",
-        "range(0, len(order) - size + 1, size)",
-        "differ from step 11 on, batch 11 of 11 in epoch 1",
-        SAME,
-        "do you drop a short last batch?",
     ),
     "float32 within": (
         SOFTMAX,

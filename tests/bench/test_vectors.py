@@ -12,10 +12,10 @@ from click.testing import CliRunner, Result
 
 from backprop_bench.bench.cli.main import main
 from backprop_bench.bench.mutation.vectors import diagnose
-from backprop_bench.bench.verify.vectors import Arrays, Vectors, make_vectors
-from backprop_bench.bench.verify.vectors_comparison import compare_vectors
-from backprop_bench.bench.verify.vectors_files import read_vectors, write_vectors
-from backprop_bench.bench.verify.vectors_theirs import read_theirs
+from backprop_bench.bench.verify.vectors.arrays import Arrays, Vectors, make_vectors
+from backprop_bench.bench.verify.vectors.comparison import compare_vectors
+from backprop_bench.bench.verify.vectors.files import read_vectors, write_vectors
+from backprop_bench.bench.verify.vectors.theirs import read_theirs
 from backprop_bench.data import Recipe, load_dataset, training_examples
 from backprop_bench.scratch.numpy_trainer import NumpyTrainer
 from backprop_bench.torch_impl.trainers import EagerTrainer
@@ -140,7 +140,7 @@ def test_the_page_has_the_formulas_of_the_recipe(changes: Any, lines: list[str],
 
 
 def test_a_large_array_is_in_npy_alone(dataset: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("backprop_bench.bench.verify.vectors_files.MOST_IN_JSON", 300)
+    monkeypatch.setattr("backprop_bench.bench.verify.vectors.files.MOST_IN_JSON", 300)
     large = write_vectors(tmp_path, vectors_of(RECIPE, dataset), "backprop-bench vectors")
     assert large == ["x", "order"]
     assert not (tmp_path / "json" / "x.json").exists()

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from backprop_bench.bench.verify.vectors import STEPS, Named, Vectors, batches_per_epoch
+from backprop_bench.bench.verify.vectors.arrays import STEPS, Named, Vectors, batches_per_epoch
 from backprop_bench.data import ExtendedRecipe, Recipe
 
 ACTIVATIONS = {

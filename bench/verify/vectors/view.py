@@ -6,8 +6,8 @@ from backprop_bench.bench.report.numbers import count, listing
 from backprop_bench.bench.report.table import Table
 from backprop_bench.bench.verify.inspection import Quantity
 from backprop_bench.bench.verify.replies import Inspection, VectorsReading
-from backprop_bench.bench.verify.vectors import Vectors
-from backprop_bench.bench.verify.vectors_comparison import Compared
+from backprop_bench.bench.verify.vectors.arrays import Vectors
+from backprop_bench.bench.verify.vectors.comparison import Compared
 from backprop_bench.bench.verify.view import conclusion, grid_of_stages, reading
 
 SHOWN = 3

@@ -5,8 +5,8 @@ from typing import Any
 from backprop_bench.bench.core.implementations import named_implementation
 from backprop_bench.bench.core.worker.handlers import handler
 from backprop_bench.bench.verify.replies import Inspection
-from backprop_bench.bench.verify.vectors import STEPS, make_vectors
-from backprop_bench.bench.verify.vectors_comparison import compare_vectors
+from backprop_bench.bench.verify.vectors.arrays import STEPS, make_vectors
+from backprop_bench.bench.verify.vectors.comparison import compare_vectors
 from backprop_bench.data import Recipe, load_dataset, training_examples
 
 

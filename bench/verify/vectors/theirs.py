@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from backprop_bench.bench.report.numbers import listing
-from backprop_bench.bench.verify.vectors import Arrays, Named, Vectors
-from backprop_bench.bench.verify.vectors_comparison import Compared, looks_transposed
+from backprop_bench.bench.verify.vectors.arrays import Arrays, Named, Vectors
+from backprop_bench.bench.verify.vectors.comparison import Compared, looks_transposed
 from backprop_bench.data import Floats, InputError
 
 TEXTS = (".json", ".txt", ".csv")

@@ -17,7 +17,7 @@ from backprop_bench.bench.verify.checks import (
 )
 from backprop_bench.bench.verify.inspection import Quantity, allowed_error, compare_quantity, quantity_of
 from backprop_bench.bench.verify.rounding import ErrorBounds, error_bounds, gamma, unit_roundoff
-from backprop_bench.bench.verify.vectors import STEPS, Arrays, Vectors, weights_after
+from backprop_bench.bench.verify.vectors.arrays import STEPS, Arrays, Vectors, weights_after
 from backprop_bench.data import Floats, initial_parameters
 
 ALIKE = {"float64": 1e-9, "float32": 1e-3}

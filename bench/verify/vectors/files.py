@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from backprop_bench.bench.core.records.files import write_whole
-from backprop_bench.bench.verify.vectors import Arrays, Vectors, make_vectors, name_all
-from backprop_bench.bench.verify.vectors_comparison import compare_vectors
-from backprop_bench.bench.verify.vectors_page import page_of
+from backprop_bench.bench.verify.vectors.arrays import Arrays, Vectors, make_vectors, name_all
+from backprop_bench.bench.verify.vectors.comparison import compare_vectors
+from backprop_bench.bench.verify.vectors.page import page_of
 from backprop_bench.data import Examples, Floats, InputError, Recipe
 from backprop_bench.scratch.numpy_trainer import NumpyTrainer
 

@@ -14,7 +14,7 @@ from backprop_bench.bench.core.worker.client import Refusal, Worker, WorkerError
 from backprop_bench.bench.report.findings import Finding, Findings
 from backprop_bench.bench.report.numbers import count, listing
 from backprop_bench.bench.verify.replies import Inspection, VectorsReading
-from backprop_bench.bench.verify.vectors import (
+from backprop_bench.bench.verify.vectors.arrays import (
     HIDDEN_UNITS,
     MIN_EXAMPLES,
     Arrays,
@@ -23,15 +23,15 @@ from backprop_bench.bench.verify.vectors import (
     make_vectors,
     usual_examples,
 )
-from backprop_bench.bench.verify.vectors_comparison import (
+from backprop_bench.bench.verify.vectors.comparison import (
     Compared,
     compare_vectors,
     is_single_precision,
     of_the_mean,
 )
-from backprop_bench.bench.verify.vectors_files import check_writable, read_vectors, write_vectors
-from backprop_bench.bench.verify.vectors_theirs import check_digits, check_turned, read_theirs
-from backprop_bench.bench.verify.vectors_view import (
+from backprop_bench.bench.verify.vectors.files import check_writable, read_vectors, write_vectors
+from backprop_bench.bench.verify.vectors.theirs import check_digits, check_turned, read_theirs
+from backprop_bench.bench.verify.vectors.view import (
     not_compared,
     vectors_conclusion,
     vectors_grid,
@@ -42,7 +42,7 @@ from backprop_bench.data import Dataset, ExtendedRecipe, InputError, Recipe, cha
 from backprop_bench.data.dataset import training_examples
 from backprop_bench.scratch.numpy_trainer import NumpyTrainer
 
-VERIFY, DIAGNOSE = "verify.vectors_handlers:verify", "mutation.vectors:diagnose_vectors"
+VERIFY, DIAGNOSE = "verify.vectors.handlers:verify", "mutation.vectors:diagnose_vectors"
 """Handlers of the requests of a worker."""
 SINGLE_PRECISION = (
     "A difference of this size is that of single precision. If your program computes in float, write the vectors with "

@@ -1,0 +1,1 @@
+"""Numbers in files: to check what a program in any language computes."""
