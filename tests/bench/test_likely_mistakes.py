@@ -397,7 +397,7 @@ TWO_MISTAKES = {
     "gradient and batches": (
         ((DERIVATIVE, ""), ("range(0, len(order), size)", "range(0, len(order) - size + 1, size)")),
         "the derivative of the hidden activation is missing",
-        "a short last batch is dropped",
+        "epochs without the short last batch, which is a convention and no mistake",
     ),
     "outputs and gradient": (
         (("return self.forward(x)[-1]", "return softmax(self.forward(x)[-1])"), (DERIVATIVE, "")),
