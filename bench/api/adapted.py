@@ -104,6 +104,7 @@ class Adapted:
             )
         self._recipe = recipe
         self._layers = copy_parameters(parameters)
+        self._returns_loss: bool | None = None
 
     def train_epoch(self, x: Floats, t: Floats, order: Order) -> float:
         """Train one epoch; returns the mean loss of the examples, which is no number where training returns none."""
@@ -157,6 +158,9 @@ class Adapted:
         return self.pieces.layout.outputs(array) if array.ndim == 2 else array
 
     def _loss(self, value: Any) -> float:
+        if self._returns_loss not in (None, value is not None):
+            raise ValueError(f"training {self.pieces.name} returned a loss once and None another time; expected one")
+        self._returns_loss = value is not None
         if value is None:
             type(self).shows_loss = False
             return float("nan")
@@ -168,8 +172,8 @@ class Adapted:
                 "None"
             ) from None
 
-    def _layers_of(self, result: Any) -> tuple[float, Parameters]:
-        """Return what a function of gradients returned as loss and layers."""
+    def _layers_of(self, result: Any, *, trains: bool = True) -> tuple[float, Parameters]:
+        """Return what a function of gradients returned as loss and layers; the loss is that of what trains."""
         layout, name = self.pieces.layout, self.pieces.name
         expected = [array.shape for array in layout.arrays(self._layers)]
         said = f"expected the loss and a list of gradients of shapes {expected}"
@@ -185,7 +189,7 @@ class Adapted:
         if not all(layout.fit(shapes, self._layers)):
             advice = misfit(layout, shapes, self._layers)
             raise ValueError(f"{name} returned gradients of shapes {shapes}, {said}{f'; {advice}' if advice else ''}")
-        return self._loss(parts[0]), layout.layers(arrays, self._layers)
+        return self._loss(parts[0]) if trains else 0.0, layout.layers(arrays, self._layers)
 
     def _call(self, function: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
         """Call what is somebody's; where shapes do not fit, its exception also says which they are."""
@@ -250,7 +254,7 @@ class OfNetwork(Adapted):
         if self.pieces.gradients is None:
             return 0.0, self._derived(x, t)
         function = method_of(self._ready(), self.pieces.gradients)
-        return self._layers_of(self._call(function, *self._batch(x, t)))
+        return self._layers_of(self._call(function, *self._batch(x, t)), trains=self._train is None)
 
     def _predicted(self, x: Floats) -> Any:
         assert self.pieces.predict is not None  # the caller checks it

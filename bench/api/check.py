@@ -3,7 +3,7 @@
 import dataclasses
 import html
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from backprop_bench.bench.api.adapt import adapt
 from backprop_bench.bench.api.adapted import Batch, Method
 from backprop_bench.bench.api.by_value import check_class, named
 from backprop_bench.bench.api.layouts import BiasColumn, Order
+from backprop_bench.bench.api.recorded import check_seconds, check_whole
 from backprop_bench.bench.core.engine.plan import check_available
 from backprop_bench.bench.core.engine.progress import Silent
 from backprop_bench.bench.core.implementations import lacks, named_implementation
@@ -31,11 +32,13 @@ class Check:
     Attributes
     ----------
     ok
-        Whether every quantity agrees within rounding error.
+        Whether every quantity agrees within rounding error, with the recipe or with these conventions.
     likely_mistake
         What is wrong, where a known mistake computes exactly the same; ``None`` where it is right, or none does.
     sentences
         The conclusion, in full.
+    conventions
+        Fields of the recipe that the implementation has otherwise, which is no mistake; empty where it has none.
     tables
         The quantities and their errors, one table for each dtype.
     """
@@ -44,6 +47,7 @@ class Check:
     likely_mistake: str | None
     sentences: tuple[str, ...]
     tables: tuple[Table, ...] = ()
+    conventions: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     @property
     def table(self) -> pd.DataFrame:
@@ -113,6 +117,9 @@ def check(
     InputError
         For an implementation, a recipe or a dataset that cannot be used, in one sentence.
     """
+    if steps is not None:
+        check_whole("steps", steps)
+    check_seconds("timeout_s", timeout_s)
     loaded = load_dataset(dataset)
     changed = _changed(recipe, fields, loaded)
     pieces: dict[str, Any] = {"weights": weights, "train": train, "gradients": gradients, "predict": predict}
@@ -145,6 +152,7 @@ def check(
         "; or ".join(comparison.mistakes) or None,
         tuple(map(renamed, findings.sentences)),
         tuple(dataclasses.replace(table, title=renamed(table.title)) for table in findings.tables),
+        {name: value for each in comparison.conventions for name, value in each.changes.items()},
     )
 
 
@@ -174,6 +182,8 @@ def _own(implementation: str | type | Callable[..., Any], pieces: dict[str, Any]
 def _changed(recipe: str | Recipe, fields: dict[str, Any], dataset: Dataset) -> Recipe:
     if isinstance(recipe, str):
         return changed_recipe(named_recipe(recipe), fields, dataset)
+    if not isinstance(recipe, Recipe):
+        raise InputError(f"recipe is of the type {type(recipe).__name__}; expected a name or a Recipe")
     changed = recipe.replace(**fields)
     check_fit(changed, dataset)
     return changed

@@ -107,7 +107,7 @@ def misfit(layout: Layout, shapes: Sequence[tuple[int, ...]], like: Parameters) 
     wanted = Layout("rows").sizes([layer.weight.shape for layer in like], [False] * len(like))
     orders = sorted(ORDERS, key=lambda order: order != layout.order)
     sizes = {order: Layout(order, layout.bias_column).sizes(shapes, is_bias) for order in orders}
-    fitting = [order for order in orders if sizes[order] == wanted]
+    fitting = [order for order in orders if wanted is not None and sizes[order] == wanted]
     if fitting and layout.order not in fitting:
         return "they look transposed, so write " + " or ".join(f'layout="{order}"' for order in fitting)
     if not fitting and sizes[layout.order] is not None:

@@ -134,7 +134,11 @@ def recipe_and_fields(recipe: str | Recipe | None, fields: Mapping[str, Any]) ->
     """
     if isinstance(recipe, Recipe):
         changed, shared = (ExtendedRecipe.of(each).to_dict() for each in (recipe.replace(**fields), RECIPES["shared"]))
-        return "shared", {name: value for name, value in changed.items() if name in SAID or value != shared[name]}
+        return "shared", {
+            name: value
+            for name, value in changed.items()
+            if name in SAID or name not in shared or value != shared[name]
+        }
     if recipe is not None and not isinstance(recipe, str):
         raise InputError(f"recipe is of the type {type(recipe).__name__}; expected a name or a Recipe")
     if recipe is not None:

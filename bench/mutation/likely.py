@@ -28,7 +28,7 @@ from backprop_bench.bench.mutation.signature import (
 )
 from backprop_bench.bench.verify.protocol import check_protocol
 from backprop_bench.bench.verify.replies import Followed, Reading
-from backprop_bench.data import Examples, Floats, InvalidRecipe, Recipe, Trainer
+from backprop_bench.data import Examples, Floats, Parameters, Recipe, Trainer
 
 MAX_QUESTIONS = 3
 """Questions where no known mistake computes the same."""
@@ -202,35 +202,48 @@ def _in_stages(diagnosis: Diagnosis, tried: Sequence[Hypothesis]) -> tuple[list[
 def _confirmed(
     diagnosis: Diagnosis, explanations: Sequence[Explanation], examples: Examples, stages: int = len(STAGES)
 ) -> list[Explanation]:
-    """Return the explanations that hold on another recipe, too: as different a one as the implementation does."""
-    for recipe in _other_recipes(diagnosis.recipe) if explanations else ():
+    """Return the explanations that hold on other recipes, too, as far as the implementation follows them."""
+    held = list(explanations)
+    for changes in _variations(diagnosis.recipe):
         try:
-            other = Diagnosis(recipe, diagnosis.actual, diagnosis.expected, _more(recipe, explanations, examples))
-        except Exception:  # noqa: BLE001, S112 (its sizes may be fixed)
+            recipe = diagnosis.recipe.replace(**changes)
+            other = Diagnosis(recipe, diagnosis.actual, diagnosis.expected, _more(recipe, held, examples))
+        except Exception:  # noqa: BLE001, S112 (no such recipe, or its sizes are fixed)
             continue
-        held = [each for each in explanations if other.explains(each, stages)]
-        if held:
-            return held
-    return []
+        here = [each for each in held if other.explains(each, stages)]
+        if here or not _ignores(diagnosis.actual, diagnosis.recipe, other):
+            held = here
+        if not held:
+            break
+    return held
 
 
-def _other_recipes(recipe: Recipe) -> Iterator[Recipe]:
-    """Yield recipes that differ from this one, the most different first; the last one in the initial weights alone."""
+def _variations(recipe: Recipe) -> Iterator[dict[str, Any]]:
+    """Yield fields of other recipes, one variation after another: first other initial weights."""
     inputs, *hidden, outputs = recipe.layer_sizes
-    sizes = (inputs, *(size + 1 for size in hidden), outputs)
-    rates = {"learning_rate": 0.6 * recipe.learning_rate, "weight_decay": 1.3 * recipe.weight_decay}
-    size = recipe.batch_size and (3 if recipe.batch_size == 1 else recipe.batch_size - recipe.batch_size // 3)
-    for changes in (
-        {"layer_sizes": sizes, **rates, "batch_size": size},
-        {"layer_sizes": sizes, **rates},
-        rates,
-        {"layer_sizes": sizes},
-        {},
-    ):
-        try:
-            yield recipe.replace(seed=recipe.seed + 1, **changes)
-        except InvalidRecipe:  # a first layer in blocks has its sizes
-            continue
+    yield {"seed": recipe.seed + 1}
+    yield {"layer_sizes": (inputs, *(size + 1 for size in hidden), outputs)}
+    if recipe.batch_size is not None:
+        size = recipe.batch_size
+        yield {"batch_size": 3 if size == 1 else max(2, size - size // 3)}
+    for name in ("learning_rate", "weight_decay", "momentum", "epsilon"):
+        if getattr(recipe, name):
+            yield {name: 0.6 * getattr(recipe, name)}
+    if recipe.optimizer == "adam":
+        yield {"beta1": 0.9 * recipe.beta1, "beta2": 0.9 * recipe.beta2}
+
+
+def _ignores(actual: Build, recipe: Recipe, other: Diagnosis) -> bool:
+    """Return whether an implementation computes the same on a varied recipe as if it had not been told of it."""
+
+    def untold(_: Recipe, parameters: Parameters) -> Trainer:
+        return actual(recipe, parameters)
+
+    try:
+        there = Diagnosis(other.recipe, untold, other.expected, other.examples)
+    except Exception:  # noqa: BLE001 (other sizes do not fit, say)
+        return False
+    return are_all_same(other.recipe, there.here, other.here)
 
 
 def _apart(diagnosis: Diagnosis, explanations: Sequence[Explanation]) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from backprop_bench.bench.core.engine.progress import Progress
 from backprop_bench.bench.core.worker.client import Refusal, Worker
@@ -41,7 +42,7 @@ class Comparison:
     refusals
         Why they were not compared.
     conventions
-        Those with which they are equal, where they are not with the recipe itself.
+        Those with which they are compared: with the recipe itself they are not equal.
     """
 
     pair: Pair
@@ -68,7 +69,7 @@ class Comparison:
             for dtype, inspection in self.inspections.items()
             if inspection.quantities
         ]
-        sentences = [follows(self.conventions)] if self.conventions else []
+        sentences = [follows(self.conventions, self.equal)] if self.conventions else []
         for dtype, sentence in conclusions(self.inspections).items():
             sentences += [sentence]
             sentences += reading(self.readings[dtype]) if dtype in self.readings else []
@@ -100,28 +101,26 @@ def compare(worker: Worker, pair: Pair, recipe: Recipe, steps: int | None, progr
     inspections: dict[str, Inspection] = {}
     readings: dict[str, Reading] = {}
     refusals: dict[str, str] = {}
-    conventions: tuple[Followed, ...] = ()
 
-    def inspect(dtype: str) -> Inspection:
-        changes = {name: value for each in conventions for name, value in each.changes.items()}
+    def inspect(dtype: str, changes: Mapping[str, Any]) -> Inspection:
         here = {**pair.to_dict(), "recipe": recipe.replace(dtype=dtype).to_dict(), "steps": steps or steps_in(dtype)}
         return worker.ask(INSPECT, Inspection, **here, convention=changes)
 
     with progress.stage("comparing", len(dtypes)):
         for dtype in dtypes:
             try:
-                inspections[dtype] = inspect(dtype)
+                inspections[dtype] = inspect(dtype, {})
                 if not inspections[dtype].equal and not any(each.questions for each in readings.values()):
                     here = recipe.replace(dtype=dtype).to_dict()
                     readings[dtype] = worker.ask(DIAGNOSE, Reading, **pair.to_dict(), recipe=here)
-                    conventions = readings[dtype].conventions
-                    again = inspect(dtype) if conventions else inspections[dtype]
-                    if again.equal:
-                        inspections[dtype] = again
-                        del readings[dtype]
             except Refusal as refusal:
                 refusals[dtype] = str(refusal)
             progress.advance(dtype)
     if not inspections:
         raise InputError("; ".join(dict.fromkeys(refusals.values())))
-    return Comparison(pair, inspections, readings, refusals, () if readings else conventions)
+    conventions = tuple(each for reading in readings.values() for each in reading.conventions)
+    if conventions:  # of all dtypes, or of none
+        changes = {name: value for each in conventions for name, value in each.changes.items()}
+        inspections = {dtype: inspect(dtype, changes) for dtype in inspections}
+        readings = {}
+    return Comparison(pair, inspections, readings, refusals, conventions)

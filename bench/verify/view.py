@@ -139,7 +139,7 @@ def _since(outcome: Inspection) -> str:
 def reading(diagnosis: Reading) -> list[str]:
     """Return all that differs, and the known mistakes that cause it or a similar difference."""
     if diagnosis.conventions:
-        return [*_differs(diagnosis.differs), follows(diagnosis.conventions)]
+        return [*_differs(diagnosis.differs), follows(diagnosis.conventions, True)]
     if diagnosis.mistakes:
         return [*_differs(diagnosis.differs), *_explained(diagnosis), f"Question: {' Or: '.join(diagnosis.questions)}"]
     if diagnosis.questions:
@@ -153,11 +153,14 @@ def reading(diagnosis: Reading) -> list[str]:
     return []
 
 
-def follows(conventions: Sequence[Followed]) -> str:
-    """Return for which convention an implementation is right, and how to say so."""
+def follows(conventions: Sequence[Followed], equal: bool) -> str:
+    """Return which convention an implementation follows, and how to say so; not equal, this is not all."""
     words = " and ".join(each.words for each in conventions)
     options = " ".join(each.option for each in conventions)
-    fields = ", ".join(f"{name}={value!r}" for each in conventions for name, value in each.changes.items())
+    changes = {name: value for each in conventions for name, value in each.changes.items()}
+    fields = ", ".join(f"{name}={tuple(v) if isinstance(v, list) else v!r}" for name, v in changes.items())
+    if not equal:
+        return f"It follows another convention than the recipe, {words}: {options} ({fields}). With that, this remains:"
     return f"It is right for {words}, which is not that of the recipe. To compare it so, say {options} ({fields})."
 
 

@@ -11,7 +11,7 @@ from backprop_bench.bench.core.engine.accuracy import train_question
 from backprop_bench.bench.core.engine.context import RunContext
 from backprop_bench.bench.core.engine.progress import Silent
 from backprop_bench.bench.core.engine.run_log import RunLog
-from backprop_bench.bench.core.engine.timed_work import REFERENCES, fastest_verified
+from backprop_bench.bench.core.engine.timed_work import REFERENCES, candidates, fastest_verified
 from backprop_bench.bench.core.records.kinds import Verification
 from backprop_bench.bench.core.records.plan import Entry, Plan, Question, Timing, reference_label
 from backprop_bench.bench.core.records.reader import read_records
@@ -204,7 +204,7 @@ ENTRY = Entry("torch-eager", "one", RECIPE)
 
 
 def test_the_fastest_is_the_first_that_passed_every_check_on_this_recipe(tmp_path: Path) -> None:
-    first, second, third = REFERENCES
+    first, second, third, _ = REFERENCES
     of = {name: verified(reference_label(name, ENTRY)) for name in REFERENCES}
     assert fastest(tmp_path, ENTRY, *of.values()) == first
     failed = verified(reference_label(first, ENTRY), passed=False)
@@ -223,7 +223,16 @@ def test_an_implementation_that_is_compared_itself_counts_only_with_the_same_rec
 
 
 def test_a_reference_that_is_verified_trains_for_itself_though_it_is_no_reference_of_its_own(tmp_path: Path) -> None:
-    first, second, _ = REFERENCES
+    first, second, *_ = REFERENCES
     entry = Entry(first, "one", RECIPE)
     both = [verified(first), verified(reference_label(second, entry))]
     assert fastest(tmp_path, entry, *both) == first
+
+
+def test_scratch_numpy_has_torch_eager_for_its_reference_where_only_these_two_do_a_recipe() -> None:
+    extended = RECIPE.replace(loss="squared_error", output_activation="sigmoid", half=False)
+    assert candidates(Entry("scratch-numpy", "one", extended))[-1] == "torch-eager"
+    assert "torch-eager" not in candidates(Entry("scratch-numpy", "one", RECIPE))
+    assert "torch-eager" not in candidates(Entry("torch-loader", "one", extended))
+    state = extended.replace(optimizer="adam")
+    assert "torch-eager" not in candidates(Entry("scratch-numpy", "one", state)), "it could not be set back"

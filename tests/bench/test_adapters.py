@@ -715,3 +715,41 @@ def test_functions_are_not_asked_to_do_what_they_cannot_know(dataset: str, field
     fields: dict[str, Any] = {"layer_sizes": (16, 7, 3), field: value}
     with pytest.raises(bb.InputError, match=f"cannot do this recipe: {field}"):
         bb.check(mean_squared_error, "article-scratch", dataset=dataset, **fields)
+
+
+class SaysNoLoss:
+    """Its loss is wrong, and its method for gradients returns none."""
+
+    def __init__(self) -> None:
+        self.W1: Any = None
+        self.W2: Any = None
+
+    def grads(self, x: Any, t: Any) -> Any:
+        return mean_squared_error([self.W1, self.W2], x, t)[1]
+
+    def fit(self, x: Any, t: Any, learning_rate: float) -> Any:
+        dW1, dW2 = self.grads(x, t)
+        self.W1, self.W2 = self.W1 - learning_rate * dW1, self.W2 - learning_rate * dW2
+        return 99.0
+
+
+class SaysALossLater(SaysNoLoss):
+    """Training returns no loss at first."""
+
+    times = 0
+
+    def fit(self, x: Any, t: Any, learning_rate: float) -> Any:
+        self.times += 1
+        loss = super().fit(x, t, learning_rate)
+        return None if self.times == 1 else loss
+
+
+@pytest.mark.parametrize(
+    ("network", "said"), [(SaysNoLoss, "loss by epoch"), (SaysALossLater, "a loss once and None another time")]
+)
+def test_gradients_without_a_loss_do_not_hide_that_of_training(dataset: str, network: type, said: str) -> None:
+    options: dict[str, Any] = {**MEAN_SQUARED_ERROR, "dataset": dataset, "steps": 20, "half": False}
+    options |= {"weights": ["W1", "W2"], "train": "fit", "gradients": "grads", "mean_over_outputs": True}
+    checked = bb.check(network, "article-scratch", **options)
+    assert not checked.ok
+    assert said in str(checked)

@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 import backprop_bench as bb
+from backprop_bench.bench.api.recorded import recipe_and_fields
 from backprop_bench.bench.cli.main import main
 from backprop_bench.bench.core.records.reader import read_description
 from backprop_bench.data import InputError
@@ -331,6 +332,7 @@ def test_a_module_of_yours_that_changes_afterwards_does_not_get_in(tmp_path: Pat
 import pathlib, sys
 sys.path.insert(0, {str(tmp_path)!r})
 from model import Mine
+from backprop_bench.bench.api.recorded import recipe_and_fields
 from backprop_bench.bench.api.by_value import kept
 name = kept(Mine, pathlib.Path({str(tmp_path)!r}) / "own")
 pathlib.Path({str(tmp_path)!r}, "model.py").write_text("class Mine: pass")
@@ -406,3 +408,98 @@ def test_to_import_the_package_imports_nothing_that_a_timed_worker_does_not_need
     assert result.stdout == "[]\n"
     for name in bb.__all__:
         assert getattr(bb, name).__module__.startswith("backprop_bench.")
+
+
+# What a review found: each was right once, and should not have been
+
+
+class AnotherMomentum(NumpyTrainer):
+    """Its momentum is 0.5, whatever the recipe says."""
+
+    def __init__(self, recipe: Any, parameters: Any) -> None:
+        super().__init__(recipe.replace(momentum=0.5), parameters)
+
+
+RELU: dict[str, Any] = {"optimizer": "momentum", "momentum": 0.9, "learning_rate": 0.3, "hidden_activation": "relu"}
+
+
+def test_a_wrong_momentum_is_found_where_rounding_drives_training_apart(dataset: str) -> None:
+    options: dict[str, Any] = {**SMALL, **RELU, "steps": 300}
+    assert bb.check("scratch-numpy", dataset=dataset, **options).ok
+    assert not bb.check(AnotherMomentum, dataset=dataset, **options).ok
+
+
+class HalfInFloat32(NumpyTrainer):
+    """It lacks the ½ in single precision alone."""
+
+    def __init__(self, recipe: Any, parameters: Any) -> None:
+        super().__init__(recipe.replace(half=recipe.dtype == "float64"), parameters)
+
+
+SQUARED: dict[str, Any] = {"output_activation": "sigmoid", "loss": "squared_error", "reduction": "sum"}
+
+
+def test_a_convention_holds_in_every_dtype_or_not_at_all(dataset: str) -> None:
+    options: dict[str, Any] = {**SMALL, **SQUARED, "learning_rate": 0.1}
+    checked = bb.check(HalfInFloat32, dataset=dataset, **options)
+    assert not checked.ok
+    assert "It is right for" not in str(checked)
+
+
+class LossByUnits(NumpyTrainer):
+    """Its loss is divided by the hidden units, of which there are as many as outputs."""
+
+    def train_epoch(self, x: Any, t: Any, order: Any) -> float:
+        return super().train_epoch(x, t, order) / self.recipe.layer_sizes[1]
+
+
+def test_a_convention_that_fits_by_chance_is_not_accepted(dataset: str) -> None:
+    options: dict[str, Any] = {**SMALL, "layer_sizes": (16, 3, 3)}
+    checked = bb.check(LossByUnits, dataset=dataset, **options)
+    assert not checked.ok
+    assert checked.conventions == {}
+
+
+class LateHalf(NumpyTrainer):
+    """It lacks the ½, and its learning rate changes after some epochs."""
+
+    def __init__(self, recipe: Any, parameters: Any) -> None:
+        super().__init__(recipe.replace(half=False), parameters)
+
+    def train_epoch(self, x: Any, t: Any, order: Any) -> float:
+        if self.epoch == 5:
+            self.optimizer.set_rates(0.05, 0.0)
+        return super().train_epoch(x, t, order)
+
+
+def test_what_a_convention_does_not_explain_is_said_to_remain(dataset: str) -> None:
+    options: dict[str, Any] = {**SMALL, **SQUARED, "learning_rate": 0.1, "steps": 200}
+    checked = bb.check(LateHalf, dataset=dataset, **options)
+    assert not checked.ok
+    assert checked.conventions == {"half": False}
+    follows = "It follows another convention than the recipe, a squared error without the ½:"
+    assert checked.sentences[0].startswith(follows)
+    assert checked.sentences[0].endswith("With that, this remains:")
+    assert "the first quantity that differs is weights" in checked.sentences[1]
+
+
+def test_conventions_are_recorded_of_a_recipe() -> None:
+    recipe = bb.Recipe().replace(half=False, loss="squared_error", output_activation="sigmoid")
+    name, fields = recipe_and_fields(recipe, {"learning_rate": 0.1})
+    assert name == "shared"
+    assert fields["half"] is False
+    assert fields["learning_rate"] == 0.1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"steps": 0}, "steps is 0; expected a whole number of at least 1"),
+        ({"steps": 2.5}, "steps is 2.5; expected a whole number of at least 1"),
+        ({"timeout_s": -1}, "timeout_s is -1; expected a number of seconds, or None"),
+        ({"recipe": 3}, "recipe is of the type int; expected a name or a Recipe"),
+    ],
+)
+def test_an_argument_of_check_that_means_nothing_is_named(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(bb.InputError, match=message):
+        bb.check("scratch-numpy", **arguments)

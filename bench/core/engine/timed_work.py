@@ -14,13 +14,16 @@ from backprop_bench.bench.core.records.kinds import ComparedWork, TimedWork, Ver
 from backprop_bench.bench.core.records.plan import Entry, Question, reference_label
 from backprop_bench.bench.core.worker.batches import KeptTurn
 from backprop_bench.bench.core.worker.client import Worker, WorkerError, WorkFault
+from backprop_bench.bench.core.worker.replay import has_state
 from backprop_bench.bench.core.worker.shared_data import SharedExamples, SharedForms
 from backprop_bench.bench.core.worker.weights import WeightsFile
+from backprop_bench.data import Recipe, UnsupportedRecipe, check_plain
 
-REFERENCES = ("scratch-compiled", "scratch-inplace", "scratch-numpy")
+REFERENCES = ("scratch-compiled", "scratch-inplace", "scratch-numpy", "torch-eager")
 """Implementations that train again what was timed, the fastest first.
 
-The first does plain gradient descent alone. The others keep their weights in ``layers``, where they can be set.
+The first does plain gradient descent alone. The next two keep their weights in ``layers``, where they can be set. The
+last one is for `scratch-numpy` on what only these two do, as far as it needs no state.
 """
 REPLAY = "core.worker.replay:replay"
 """Handler that trains again, which no worker that is timed imports."""
@@ -28,9 +31,17 @@ REPLAY = "core.worker.replay:replay"
 
 def candidates(entry: Entry) -> list[str]:
     """Return the implementations that may be the reference of an entry: it is never compared with itself."""
-    return [
-        name for name in REFERENCES if name != entry.implementation and named_implementation(name).unavailable() is None
-    ]
+    names = REFERENCES if entry.implementation == "scratch-numpy" and _needs_torch(entry.recipe) else REFERENCES[:-1]
+    return [name for name in names if name != entry.implementation and named_implementation(name).unavailable() is None]
+
+
+def _needs_torch(recipe: Recipe) -> bool:
+    """Say whether `scratch-numpy` is the only other implementation that could train this."""
+    try:
+        check_plain("", recipe)
+    except UnsupportedRecipe:
+        return not has_state(recipe)
+    return False
 
 
 def reference_of(log: RunLog, question: Question, entry: Entry) -> str | None:

@@ -42,6 +42,15 @@ from backprop_bench.data import Dataset, ExtendedRecipe, InputError, Recipe, cha
 from backprop_bench.data.dataset import training_examples
 from backprop_bench.scratch.numpy_trainer import NumpyTrainer
 
+EXPLAINED = (
+    "skip_connection",
+    "first_layer_blocks",
+    "schedule",
+    "multiplicative_decay",
+    "error_dead_zone",
+    "standardize",
+)
+"""Additions of an `ExtendedRecipe` that the page of the vectors has in its formulas, or that change the examples."""
 VERIFY, DIAGNOSE = "verify.vectors.handlers:verify", "mutation.vectors:diagnose_vectors"
 """Handlers of the requests of a worker."""
 SINGLE_PRECISION = (
@@ -79,6 +88,7 @@ def vectors(recipe: str, dataset: str, examples: int | None, out: Path, **fields
     check_writable(out)
     loaded = load_dataset(dataset)
     changed = _small(named_recipe(recipe), changes_from(fields), loaded)
+    _check_explained(changed)
     n_examples = usual_examples(changed) if examples is None else examples
     if n_examples > len(loaded.x_train):
         raise InputError(f"--examples is {n_examples}, but {dataset} has {len(loaded.x_train)} training examples")
@@ -94,6 +104,15 @@ def vectors(recipe: str, dataset: str, examples: int | None, out: Path, **fields
     if large:
         click.echo(f"Too large for JSON, in .npy alone: {listing(large)}.")
     click.echo(f"Read {out / 'README.md'}, then: backprop-bench check-vectors {shlex.quote(str(out))} THEIRS")
+
+
+def _check_explained(recipe: Recipe) -> None:
+    """Raise `InputError` for what the page of the vectors has no formula for."""
+    for field in ExtendedRecipe.of(recipe).additions:
+        if field not in EXPLAINED:
+            raise InputError(f"vectors cannot explain {field} yet; expected its default")
+    if recipe.output_activation == "tanh" or (recipe.output_activation, recipe.loss) == ("softmax", "squared_error"):
+        raise InputError(f"vectors cannot explain {recipe.loss} after {recipe.output_activation} yet; expected others")
 
 
 def _small(recipe: Recipe, changes: dict[str, Any], dataset: Dataset) -> Recipe:
