@@ -218,8 +218,15 @@ class OfFunctions(Adapted):
         return dict(zip(self.pieces.weights, arrays, strict=True))
 
     def _loss_and_gradients(self, x: Floats, t: Floats) -> tuple[float, Parameters]:
-        layout = self.pieces.layout
-        return self._layers_of(self._call(self.pieces.source, self._handed(), layout.examples(x), layout.examples(t)))
+        layout, handed = self.pieces.layout, self._handed()
+        result = self._call(self.pieces.source, handed, layout.examples(x), layout.examples(t))
+        arrays, before = (list(each.values() if isinstance(each, dict) else each) for each in (handed, self._handed()))
+        if not all(np.array_equal(a, b, equal_nan=True) for a, b in zip(arrays, before, strict=False)):
+            raise ValueError(
+                f"{self.pieces.name} changes the weights that it is given; expected it to return the gradients, and "
+                "leave the update to the suite"
+            )
+        return self._layers_of(result)
 
     def _predicted(self, x: Floats) -> Any:
         assert callable(self.pieces.predict)  # adapt has checked it

@@ -44,6 +44,7 @@ BATCH_SIZES = (
 """Sizes that are tried instead of the recipe's; 1 and all examples are known mistakes."""
 
 
+_TRAINER = "backprop_bench.scratch.numpy_trainer"
 _IN_TRAINING = {"drop_last": "a short last batch is dropped"}
 """Conventions of the order, which a network gets: the mistake that is the same in the training, by the field."""
 
@@ -64,6 +65,8 @@ class Hypothesis:
         Recipe ↦ the fields of it that are different.
     convention
         What it is where it is no mistake, but right for the recipe with these fields.
+    is_factor
+        Whether it only says by which factor something differs: a known mistake says why.
     """
 
     name: str
@@ -71,6 +74,7 @@ class Hypothesis:
     edits: tuple[Edit, ...] = ()
     fields: Callable[[Recipe], Mapping[str, Any]] = lambda recipe: {}  # noqa: ARG005
     convention: Convention | None = None
+    is_factor: bool = False
 
 
 def trainer_of(hypotheses: Iterable[Hypothesis]) -> Build:
@@ -97,13 +101,14 @@ def _mutant(edits: tuple[Edit, ...]) -> type[Trainer]:
     return make_trainer(edits)
 
 
-def hypotheses(recipe: Recipe, factor: float | None) -> Iterator[Hypothesis]:
+def hypotheses(recipe: Recipe, factors: Mapping[str, float | None]) -> Iterator[Hypothesis]:
     """Yield all that is tried on a recipe: conventions, known mistakes, other values of its fields.
 
     Parameters
     ----------
-    factor
-        By which the first weight update differs from the right one, where that is the same for all weights.
+    factors
+        By which ``gradient``, ``first update`` and ``loss`` differ from the right ones; ``None`` where that differs
+        from element to element.
     """
     for convention, _ in conventions_for(recipe):
         yield _of_convention(convention)
@@ -111,8 +116,27 @@ def hypotheses(recipe: Recipe, factor: float | None) -> Iterator[Hypothesis]:
     for size in BATCH_SIZES:
         if size != recipe.batch_size:
             yield _of_batch_size(size)
-    if factor is not None:
-        yield from _of_factor(recipe, factor)
+    update, gradient, loss = factors["first update"], factors["gradient"], factors["loss"]
+    if update is not None and update > 0:
+        yield from _of_update(recipe, update)
+    if gradient is not None:
+        times = f"{gradient!r} * "
+        yield Hypothesis(
+            f"the gradient is {gradient:.4g} × what it should be",
+            f"do you multiply the error by {gradient:.4g}?",
+            (
+                Edit(_TRAINER, "y.T @ dz", f"{times}(y.T @ dz)"),
+                Edit(_TRAINER, "dz.sum(axis=0)", f"{times}dz.sum(axis=0)"),
+            ),
+            is_factor=True,
+        )
+    if loss is not None:
+        yield Hypothesis(
+            f"the loss is {loss:.4g} × what it should be",
+            f"do you multiply the loss that you report by {loss:.4g}?",
+            (Edit(_TRAINER, "return loss / len(order)", f"return {loss!r} * loss / len(order)"),),
+            is_factor=True,
+        )
 
 
 def known_mistakes() -> Iterator[Mutation]:
@@ -146,7 +170,7 @@ def _of_batch_size(size: int) -> Hypothesis:
     )
 
 
-def _of_factor(recipe: Recipe, factor: float) -> Iterator[Hypothesis]:
+def _of_update(recipe: Recipe, factor: float) -> Iterator[Hypothesis]:
     rate = recipe.learning_rate * factor
     yield Hypothesis(
         f"the learning rate is {rate:.4g}, whatever the recipe says",
@@ -156,5 +180,6 @@ def _of_factor(recipe: Recipe, factor: float) -> Iterator[Hypothesis]:
     yield Hypothesis(
         f"the weight update is {factor:.4g} × as large as it should be",
         f"do you multiply the gradient or the learning rate by {factor:.4g}?",
+        is_factor=True,
         fields=lambda recipe: {"learning_rate": recipe.learning_rate * factor},
     )

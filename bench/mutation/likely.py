@@ -42,6 +42,9 @@ SIMILARITY_RANGE = 1.0
 STAGES = (("outputs",), ("gradient",), ("first update", "later updates", "later outputs"), ("loss",))
 """Quantities in the order of computation; of those in one stage each follows from those before."""
 
+AGAIN = "when it is called again with the same batch"
+RANDOM = "is something random in it, such as dropout, noise or a shuffled batch?"
+
 Explanation = tuple[Hypothesis, ...]
 """What is different, all at once; nothing where it is right."""
 
@@ -56,12 +59,13 @@ class Diagnosis:
         if getattr(actual, "derives_gradients", False):
             self.hidden.append("gradient")  # it is the update
         self.cache: dict[tuple[Explanation, bool], Quantities | None] = {}
-        self.right = self._shown(expected, trained=False) + self._shown(expected, trained=True)
-        self.here = self._shown(actual, trained=False) + self._shown(actual, trained=True)
+        self.right = self.shown(expected, trained=False) + self.shown(expected, trained=True)
+        self.here = self.shown(actual, trained=False) + self.shown(actual, trained=True)
         gradients = [_of(quantities, STAGES[1]) for quantities in (self.here, self.right)]
         self.has_right_gradient = bool(gradients[0]) and are_all_same(recipe, *gradients)
 
-    def _shown(self, build: Build, *, trained: bool) -> Quantities:
+    def shown(self, build: Build, *, trained: bool) -> Quantities:
+        """Return what is compared of what a trainer computes, before training or of it."""
         quantities = (trained_quantities if trained else untrained_quantities)(self.recipe, build, self.examples)
         return [item for item in quantities if item[0] not in self.hidden]
 
@@ -72,7 +76,7 @@ class Diagnosis:
         part = explanation, stage > 1
         if part not in self.cache:  # a training takes long, so it is done for the later stages only
             try:
-                self.cache[part] = self._shown(trainer_of(explanation), trained=stage > 1)
+                self.cache[part] = self.shown(trainer_of(explanation), trained=stage > 1)
             except Exception:  # noqa: BLE001 (such as shapes that do not fit)
                 self.cache[part] = None
         computed = self.cache[part]
@@ -132,7 +136,8 @@ def read_difference(recipe: Recipe, actual: type[Trainer], expected: type[Traine
         differs = diagnosis.difference()
         if not differs:
             return Reading(epochs=EPOCHS)
-        tried = list(hypotheses(recipe, _factor_of_first_update(diagnosis)))
+        factors = {quantity: _factor_of(diagnosis, quantity) for quantity in ("gradient", "first update", "loss")}
+        tried = list(hypotheses(recipe, factors))
         explanations = _confirmed(diagnosis, _singly(diagnosis, tried), examples)
         explained = len(STAGES)
         if not explanations:
@@ -169,6 +174,7 @@ def _singly(diagnosis: Diagnosis, tried: Sequence[Hypothesis]) -> list[Explanati
     first = [each for each in tried if not (diagnosis.has_right_gradient and diagnosis.changes_gradient(each))]
     found = [each for each in first if diagnosis.explains((each,))]
     found = found or [each for each in tried if diagnosis.explains((each,))]
+    found = [each for each in found if not each.is_factor] or found
     return [(each,) for each in found if not any(_has_more(each, other) for other in found)]
 
 
@@ -240,15 +246,15 @@ def _ignores(actual: Build, recipe: Recipe, other: Diagnosis) -> bool:
         return actual(recipe, parameters)
 
     try:
-        there = Diagnosis(other.recipe, untold, other.expected, other.examples)
+        there = other.shown(untold, trained=False) + other.shown(untold, trained=True)
     except Exception:  # noqa: BLE001 (other sizes do not fit, say)
         return False
-    return are_all_same(other.recipe, there.here, other.here)
+    return are_all_same(other.recipe, there, other.here)
 
 
 def _apart(diagnosis: Diagnosis, explanations: Sequence[Explanation]) -> str:
     """Return a change of the recipe on which the first two explanations differ; empty where none does."""
-    recipe = diagnosis.recipe
+    recipe, hidden = diagnosis.recipe, [*diagnosis.hidden, *(["gradient"] if diagnosis.has_right_gradient else [])]
     deeper = (*recipe.layer_sizes[:-1], recipe.layer_sizes[-1] + 2, recipe.layer_sizes[-1])
     batch = 8 if recipe.batch_size != 8 else 12
     variations: dict[str, dict[str, Any]] = {
@@ -263,7 +269,10 @@ def _apart(diagnosis: Diagnosis, explanations: Sequence[Explanation]) -> str:
     for words, changes in variations.items():
         try:
             changed = recipe.replace(**changes)
-            a, b = (quantities_of(changed, trainer_of(each), diagnosis.examples) for each in explanations[:2])
+            a, b = (
+                [item for item in quantities_of(changed, trainer_of(each), diagnosis.examples) if item[0] not in hidden]
+                for each in explanations[:2]
+            )
         except Exception:  # noqa: BLE001, S112 (such as a recipe that is not valid)
             continue
         if _fit(a, b) and not are_all_same(changed, a, b):
@@ -277,7 +286,9 @@ def _similar(diagnosis: Diagnosis, tried: Sequence[Hypothesis]) -> tuple[str, ..
     untrained = [not diagnosis.explains_stage((), stage) for stage in (0, 1)]
     alike = []
     for each in tried:
-        if any(diagnosis.changes(each, stage) != differs for stage, differs in enumerate(untrained)):
+        if each.edits == () or any(
+            diagnosis.changes(each, stage) != differs for stage, differs in enumerate(untrained)
+        ):
             continue
         there = diagnosis.all_quantities((each,))
         if there is None:
@@ -301,9 +312,13 @@ def read_protocol_error(recipe: Recipe, batch: Examples, fault: str) -> Reading:
     with np.errstate(all="ignore"):
         faults = list(_try_all(MISTAKES, message_of))
     same = [mutation for mutation, there in faults if there == fault]
+    if AGAIN in fault:  # of which a known mistake is one cause among others
+        return Reading(questions=(*_questions(same), RANDOM))
     if same:
         return Reading(mistakes=tuple(mutation.name for mutation in same), questions=_questions(same))
-    raised, colon, _ = fault.partition(": ")
+    raised, colon, message = fault.partition(": ")
+    if "expected" in message:  # it says already what to write
+        return Reading()
     alike = [mutation for mutation, there in faults if colon and there.startswith(raised + colon)]
     return Reading(questions=_questions(alike)[:MAX_QUESTIONS])
 
@@ -323,14 +338,13 @@ def _first(examples: Examples, n: int) -> Examples:
     return Examples(examples.x[:n], examples.t[:n], examples.y[:n])
 
 
-def _factor_of_first_update(diagnosis: Diagnosis) -> float | None:
-    """Return the ratio of the first update to the right one where it is the same for all weights, and not 1."""
+def _factor_of(diagnosis: Diagnosis, quantity: str) -> float | None:
+    """Return the ratio of a quantity to the right one where it is the same everywhere, and not 1."""
     a, b = (
-        np.concatenate([array.ravel() for _, _, array in _of(quantities, ("first update",))])
+        np.concatenate([array.ravel() for _, _, array in _of(quantities, (quantity,))] or [np.zeros(0)])
         for quantities in (diagnosis.here, diagnosis.right)
     )
-    ratio = constant_ratio(diagnosis.recipe, a, b)
-    return ratio if ratio is not None and ratio > 0 else None
+    return constant_ratio(diagnosis.recipe, a, b) if b.size else None
 
 
 def _try_all(mutations: Iterable[Mutation], run: Callable[[Mutation], Any]) -> Iterator[tuple[Mutation, Any]]:

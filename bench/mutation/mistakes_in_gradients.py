@@ -12,6 +12,8 @@ _ACTIVATED_AGAIN = "self.activations[layer - 1](forward.y[layer])"
 _OUTPUT, _NORMALISED = "[ACTIVATIONS[recipe.output_activation]]", "e / e.sum(axis=1, keepdims=True)"
 _BACK = "dy = dz @ self.layers[layer].weight.T"
 _W, _B = "self.layers[layer].weight", "self.layers[layer].bias"
+_OF_Z = "dy * derivative(np.log(y / (1 - y)))"
+_GRADIENTS = "gradients = tuple(map(self._gradient, forward.fed, dzs))"
 _INPUTS = "y, fed = [x], []"
 
 
@@ -51,6 +53,27 @@ DERIVATIVES = (
         (Edit(_LOSSES, "return dy, dy * derivative(y)", "return dy, dy"),),
         ("squared error",),
         "did you forget to multiply by the derivative of the output activation?",
+    ),
+    Mutation(
+        "the derivatives of all activations are missing",
+        (Edit(_TRAINER, _DERIVATIVE, "dz = dy"), Edit(_LOSSES, "return dy, dy * derivative(y)", "return dy, dy")),
+        ("squared error",),
+        "did you forget to multiply by the derivatives of the activations?",
+    ),
+    Mutation(
+        "the derivative of the output activation takes z instead of y",
+        (Edit(_LOSSES, "return dy, dy * derivative(y)", f"return dy, {_OF_Z}"),),
+        ("squared error",),
+        "does your derivative of the output activation expect the activation y, and do you pass z?",
+    ),
+    Mutation(
+        "the derivatives of all activations take z instead of y",
+        (
+            Edit(_TRAINER, "self.derivative(forward.y[layer])", "self.derivative(forward.z[layer - 1])"),
+            Edit(_LOSSES, "return dy, dy * derivative(y)", f"return dy, {_OF_Z}"),
+        ),
+        ("squared error",),
+        "do your derivatives expect the activation y, and do you pass z in every layer?",
     ),
     Mutation(
         "the derivative of the hidden activation takes z instead of y",
@@ -203,6 +226,12 @@ OUTPUTS = (
         (Edit(_TRAINER, "layer.bias is not None", "layer.bias is not None and layer is self.layers[-1]"),),
         ("softmax",),
         "do you add the bias in every layer?",
+    ),
+    Mutation(
+        "the biases are not added",
+        (Edit(_TRAINER, "layer.bias is not None", "False"),),
+        ("softmax", "squared error"),
+        "do you add the biases?",
     ),
     Mutation(
         "the bias of the output layer is not added",
@@ -379,6 +408,25 @@ REDUCTIONS = (
         "do you sum the gradient of the biases over the units as well, as np.sum does without an axis?",
     ),
     Mutation(
+        "the gradient of the bias of the output layer is one number for all units",
+        (Edit(_TRAINER, _GRADIENTS, f"{_GRADIENTS}\ngradients[-1].bias[...] = dzs[-1].sum()"),),
+        ("squared error",),
+        "do you sum the gradient of the output layer's bias over the units as well, as np.sum does without an axis?",
+    ),
+    Mutation(
+        "the gradient of the biases of the hidden layers is one number for all units of a layer",
+        (
+            Edit(
+                _TRAINER,
+                _GRADIENTS,
+                f"{_GRADIENTS}\nfor gradient, dz in zip(gradients[:-1], dzs, strict=False):\n"
+                "    gradient.bias[...] = dz.sum()",
+            ),
+        ),
+        ("softmax", "squared error"),
+        "do you sum the gradient of the hidden layers' biases over the units as well, as np.sum does without an axis?",
+    ),
+    Mutation(
         "the gradient of the biases is 0",
         (Edit(_TRAINER, "dz.sum(axis=0)", "0 * dz.sum(axis=0)"),),
         ("softmax",),
@@ -435,6 +483,18 @@ PATHS = (
         (Edit(_TRAINER, _BACK, f"dy = dz @ np.vstack([{_B}, {_W}[:-1]]).T"),),
         ("softmax", "squared error"),
         "do you leave out the last weight of every unit rather than its bias, when you propagate the error back?",
+    ),
+    Mutation(
+        "the gradient of the weights takes the pre-activations z of the layer below instead of its activations y",
+        (
+            Edit(
+                _TRAINER,
+                "map(self._gradient, forward.fed, dzs)",
+                "map(self._gradient, [forward.y[0], *forward.z], dzs)",
+            ),
+        ),
+        ("softmax", "squared error"),
+        "do you compute the gradient of a weight from the pre-activation z below it rather than from the activation y?",
     ),
     Mutation(
         "the gradient of the weights is the inner product of activations and errors",

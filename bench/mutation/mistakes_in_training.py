@@ -103,6 +103,36 @@ for w, g, total in zip(self.weights, gradients, self.sums, strict=True):
         "do you update the biases of the hidden layers?",
     ),
     Mutation(
+        "the weights of the hidden layers are never updated",
+        (
+            Edit(
+                _TRAINER,
+                _ARRAYS,
+                _ARRAYS.replace(
+                    "[array for",
+                    "[array if array.ndim == 1 or layer is backward.gradients[-1] else 0 * array for",
+                ),
+            ),
+        ),
+        ("softmax",),
+        "do you update the weights of the hidden layers?",
+    ),
+    Mutation(
+        "the weights of the output layer are never updated",
+        (
+            Edit(
+                _TRAINER,
+                _ARRAYS,
+                _ARRAYS.replace(
+                    "[array for",
+                    "[0 * array if array.ndim == 2 and layer is backward.gradients[-1] else array for",
+                ),
+            ),
+        ),
+        ("softmax",),
+        "do you update the weights of the output layer?",
+    ),
+    Mutation(
         "the bias of the output layer is never updated",
         (
             Edit(

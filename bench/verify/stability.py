@@ -18,8 +18,11 @@ def overflows(recipe: Recipe, actual: type[Trainer], x: Floats) -> tuple[str, ..
         Inputs [B, D]; the outputs of the reference are finite for them.
     """
     with np.errstate(all="ignore"):
-        layers = range(len(recipe.layer_sizes) - 1)
-        return tuple(sentence for layer in layers if (sentence := _overflow(recipe, actual, x, layer)) is not None)
+        *hidden, last = range(len(recipe.layer_sizes) - 1)
+        outputs = _overflow(recipe, actual, x, last)
+        if outputs is not None:  # which large hidden layers make large, too
+            return (outputs,)
+        return tuple(sentence for layer in hidden if (sentence := _overflow(recipe, actual, x, layer)) is not None)
 
 
 def _overflow(recipe: Recipe, actual: type[Trainer], x: Floats, layer: int) -> str | None:
