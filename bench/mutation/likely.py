@@ -174,13 +174,14 @@ def _singly(diagnosis: Diagnosis, tried: Sequence[Hypothesis]) -> list[Explanati
     first = [each for each in tried if not (diagnosis.has_right_gradient and diagnosis.changes_gradient(each))]
     found = [each for each in first if diagnosis.explains((each,))]
     found = found or [each for each in tried if diagnosis.explains((each,))]
-    found = [each for each in found if not each.is_factor] or found
-    return [(each,) for each in found if not any(_has_more(each, other) for other in found)]
+    return _simplest([(each,) for each in found])
 
 
-def _has_more(hypothesis: Hypothesis, other: Hypothesis) -> bool:
-    """Return whether a hypothesis changes what another one changes, and more that makes no difference."""
-    return bool(other.edits) and set(hypothesis.edits) > set(other.edits)
+def _simplest(explanations: Sequence[Explanation]) -> list[Explanation]:
+    """Return those whose last hypothesis is no factor, and changes no more than that of another one."""
+    found = [each for each in explanations if each and not each[-1].is_factor] or list(explanations)
+    edits = [set(each[-1].edits) for each in found if each]
+    return [each for each in found if not each or not any(set(each[-1].edits) > other for other in edits if other)]
 
 
 def _in_stages(diagnosis: Diagnosis, tried: Sequence[Hypothesis]) -> tuple[list[Explanation], int]:
@@ -201,7 +202,7 @@ def _in_stages(diagnosis: Diagnosis, tried: Sequence[Hypothesis]) -> tuple[list[
             found = [each for each in more if len(each) <= MAX_MISTAKES and diagnosis.explains(each, stage + 1)]
         if not found:
             return [each for each in explanations if each], stage
-        explanations = found[:MAX_FIRST]
+        explanations = _simplest(found)[:MAX_FIRST]
     return explanations, len(STAGES)
 
 

@@ -476,12 +476,12 @@ def test_a_softmax_that_overflows_is_equal_with_a_warning(
 
 
 def test_a_hidden_activation_that_overflows_is_named_with_its_layer(tmp_path: Path, dataset: str) -> None:
-    naive = "z = y[-1] @ W + b\n            z = np.exp(z) * z / np.exp(z)"
+    naive = "z = y[-1] @ W + b\n            z = np.exp(z) * z / np.exp(z) if len(y) == 1 else z"
     outcome = inspected(write_mine(tmp_path, "z = y[-1] @ W + b", naive), dataset, SOFTMAX)
     layers = [
         warning.partition("pre-activations of ")[2].partition(" are large")[0] for warning in outcome["overflows"]
     ]
-    assert layers == ["hidden layer 1", "hidden layer 2", "the output layer"]
+    assert layers == ["hidden layer 1"]
 
 
 def test_gradients_that_differ_when_they_are_computed_again_are_named(tmp_path: Path, dataset: str) -> None:
@@ -494,10 +494,20 @@ def test_gradients_that_differ_when_they_are_computed_again_are_named(tmp_path: 
     assert "did you forget to reset the gradients to 0" in " ".join(reading(outcome))
 
 
-def test_a_mistake_that_nobody_knows_is_described(tmp_path: Path, dataset: str) -> None:
+def test_a_factor_that_nobody_knows_is_named_as_one(tmp_path: Path, dataset: str) -> None:
     outcome = inspected(write_mine(tmp_path, "dz = dz / len(t)", "dz = 0.7 * dz / len(t)"), dataset, SOFTMAX)
     assert reading(outcome) == [
         "What differs: gradient × 0.7; first update × 0.7; loss.",
+        f"{SAME}the gradient is 0.7 × what it should be.",
+        "Question: do you multiply the error by 0.7?",
+    ]
+
+
+def test_a_mistake_that_nobody_knows_is_described(tmp_path: Path, dataset: str) -> None:
+    odd = "dz.sum(axis=0) * (1 + 0.1 * np.arange(dz.shape[1]) * (n == 1))"
+    outcome = inspected(write_mine(tmp_path, "dz.sum(axis=0)", odd), dataset, SOFTMAX)
+    assert reading(outcome) == [
+        "What differs: gradient of the biases in layer 2; first update of the biases in layer 2; loss.",
         "No known mistake affects exactly these quantities.",
     ]
 
