@@ -115,7 +115,8 @@ def diagnose(vectors: Vectors, actual: Arrays) -> VectorsReading:
         nearest = [mutation for _, mutation in sorted(alike, key=lambda pair: pair[0])]
         return VectorsReading(reading=Reading(differs=said, questions=_questions(nearest)[:MAX_QUESTIONS]))
     least = min(explained.values(), key=len)
-    same = [mutation for mutation, rest in explained.items() if rest == least]
+    fitting = [mutation for mutation, rest in explained.items() if rest == least]
+    same = [one for one in fitting if not any(set(one.edits) > set(other.edits) for other in fitting)]
     unexplained = _without_unsteady(search, _mutant(same[0]), least)
     return VectorsReading(
         reading=Reading(differs=said, mistakes=tuple(one.name for one in same), questions=_questions(same)),

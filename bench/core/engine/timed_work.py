@@ -31,8 +31,10 @@ REPLAY = "core.worker.replay:replay"
 
 def candidates(entry: Entry) -> list[str]:
     """Return the implementations that may be the reference of an entry: it is never compared with itself."""
-    names = REFERENCES if entry.implementation == "scratch-numpy" and _needs_torch(entry.recipe) else REFERENCES[:-1]
-    return [name for name in names if name != entry.implementation and named_implementation(name).unavailable() is None]
+    left_out = {entry.implementation}
+    if entry.implementation != "scratch-numpy" or not _needs_torch(entry.recipe):
+        left_out.add("torch-eager")
+    return [name for name in REFERENCES if name not in left_out and named_implementation(name).unavailable() is None]
 
 
 def _needs_torch(recipe: Recipe) -> bool:
