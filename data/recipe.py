@@ -184,8 +184,8 @@ class ExtendedRecipe(Recipe):
     """A recipe with what experiments of 1986 need, and conventions that others follow; the defaults change nothing.
 
     :meth:`Recipe.from_dict` and :meth:`Recipe.replace` return this class where one of its fields is not its default.
-    `scratch-numpy` and `torch-eager` support them all. The other implementations refuse them by field, except for
-    ``drop_last``, ``with_replacement`` and ``standardize``, which examples and orders are made by.
+    `scratch-numpy`, `torch-eager`, `torch-fused` and `torch-loader` do them all. Others refuse them by field, but for
+    ``drop_last``, ``with_replacement`` and ``standardize``, by which examples and orders are made.
 
     Attributes
     ----------
@@ -330,12 +330,12 @@ DONE_BY_DATA = ("drop_last", "with_replacement", "standardize")
 
 
 def check_plain(implementation: str, recipe: Recipe) -> None:
-    """Raise `UnsupportedRecipe` for what only `scratch-numpy` and `torch-eager` support.
+    """Raise `UnsupportedRecipe` for what only `scratch-numpy` and three versions in PyTorch do.
 
     That are the additions of an `ExtendedRecipe`, except those that `data/` does for all, outputs after tanh, and the
     squared error after softmax.
     """
-    only = "only scratch-numpy and torch-eager support it"
+    only = "only scratch-numpy, torch-eager, torch-fused and torch-loader do it"
     for field in ExtendedRecipe.of(recipe).additions:
         if field not in DONE_BY_DATA:
             raise UnsupportedRecipe(implementation, field, only)

@@ -78,6 +78,11 @@ def kept(implementation: str | type, parent: Path) -> str:
     return f"{file.resolve()}:{name}"
 
 
+def renamed(text: str, name: str, label: str) -> str:
+    """Say the label of a class where workers say the name of it or of the file which it was written to."""
+    return text if name == label else text.replace(name, label).replace(name.rpartition(":")[0], label)
+
+
 def check_class(implementation: object) -> None:
     """Raise `InputError` for what is no class with the methods of a trainer."""
     if not isinstance(implementation, type):

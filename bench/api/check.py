@@ -1,6 +1,7 @@
 """``check``: is it right? The same as the command ``parity``, for a class of this process."""
 
 import dataclasses
+import functools
 import html
 import inspect
 from collections.abc import Callable, Mapping, Sequence
@@ -11,7 +12,7 @@ import pandas as pd
 
 from backprop_bench.bench.api.adapt import adapt
 from backprop_bench.bench.api.adapted import Batch, Method
-from backprop_bench.bench.api.by_value import check_class, named
+from backprop_bench.bench.api.by_value import check_class, named, renamed
 from backprop_bench.bench.api.layouts import BiasColumn, Order
 from backprop_bench.bench.api.recorded import check_seconds, check_whole
 from backprop_bench.bench.core.engine.plan import check_available
@@ -127,31 +128,32 @@ def check(
     defaults = inspect.signature(check).parameters
     own = _own(implementation, {name: piece for name, piece in pieces.items() if piece is not defaults[name].default})
     with named(own) as name:
+        label = own if isinstance(own, str) else own.__name__
+        return _checked(
+            Pair(name, against or named_implementation(name).reference, dataset), label, changed, steps, timeout_s
+        )
 
-        def renamed(text: str) -> str:
-            """Say the name of a class where workers say that of the file which it was written to."""
-            if isinstance(own, str):
-                return text
-            return text.replace(name, own.__name__).replace(name.rpartition(":")[0], own.__name__)
 
-        other = against or named_implementation(name).reference
-        for each in (name, other):
-            check_available(each)
-        try:
-            with Worker(threads=1, limit_s=timeout_s) as worker:
-                comparison = compare(worker, Pair(name, other, dataset), changed, steps, Silent())
-        except (Refusal, InputError) as refusal:
-            raise InputError(renamed(str(refusal))) from None
-        except NoAnswer:
-            return Check(False, None, (renamed(_too_slow(name, timeout_s)),))
-        except WorkerError as failure:
-            return Check(False, None, (renamed(f"Not equal: {name} {failure}."),))
+def _checked(pair: Pair, label: str, recipe: Recipe, steps: int | None, timeout_s: float) -> Check:
+    """Compare two that workers find by their names; the result calls the first one by its label."""
+    say = functools.partial(renamed, name=pair.implementation, label=label)
+    for name in (pair.implementation, pair.against):
+        check_available(name)
+    try:
+        with Worker(threads=1, limit_s=timeout_s) as worker:
+            comparison = compare(worker, pair, recipe, steps, Silent())
+    except (Refusal, InputError) as refusal:
+        raise InputError(say(str(refusal))) from None
+    except NoAnswer:
+        return Check(False, None, (_too_slow(label, timeout_s),))
+    except WorkerError as failure:
+        return Check(False, None, (say(f"Not equal: {pair.implementation} {failure}."),))
     findings = comparison.findings()
     return Check(
         comparison.equal,
         "; or ".join(comparison.mistakes) or None,
-        tuple(map(renamed, findings.sentences)),
-        tuple(dataclasses.replace(table, title=renamed(table.title)) for table in findings.tables),
+        tuple(map(say, findings.sentences)),
+        tuple(dataclasses.replace(table, title=say(table.title)) for table in findings.tables),
         {name: value for each in comparison.conventions for name, value in each.changes.items()},
     )
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from backprop_bench.bench.api.by_value import kept
 from backprop_bench.bench.cli.progress import Bars
+from backprop_bench.bench.cli.recipe_options import recipe_words, word_of
 from backprop_bench.bench.cli.running import begin_run, go_on
 from backprop_bench.bench.compare.plan import plan_comparison
 from backprop_bench.bench.compare.stages import expected_stages
@@ -149,34 +150,17 @@ def recipe_and_fields(recipe: str | Recipe | None, fields: Mapping[str, Any]) ->
 def _command(chosen: Chosen, recipe: str | None, fields: Mapping[str, Any], labels: Mapping[str, str]) -> list[str]:
     """Return the words after ``backprop-bench`` that repeat the run."""
     options = {
-        "profile": chosen.profile,
-        "target": f"{100 * chosen.target:g}",
-        "budget": chosen.budget_s,
-        "recipe": recipe,
-        "dataset": chosen.dataset,
-        "threads": chosen.threads,
+        "--profile": chosen.profile,
+        "--target": f"{100 * chosen.target:g}",
+        "--budget": chosen.budget_s,
+        "--recipe": recipe,
+        "--dataset": chosen.dataset,
+        "--threads": chosen.threads,
     }
     only = ["--only-times"] if chosen.only_times else []
+    said = [word for option, value in options.items() if value is not None for word in (option, word_of(value))]
     own = [word for name in labels for word in ("--implementation", name)]
-    return ["compare", *only, *_words({**options, **fields}), *own]
-
-
-def _words(options: Mapping[str, Any]) -> list[str]:
-    """Return options as one types them."""
-    words = []
-    for name, value in options.items():
-        option = "--" + name.replace("_", "-")
-        if isinstance(value, bool):
-            words.append(option if value else option.replace("--", "--no-"))
-        elif name == "layer_sizes":
-            words += [option, "-".join(map(str, value))]
-        elif isinstance(value, tuple | list) and value and isinstance(value[0], tuple | list):
-            words += [option, ",".join(":".join(map(str, row)) for row in value)]
-        elif isinstance(value, tuple | list):
-            words += [option, *map(str, value)]
-        elif value is not None or name == "batch_size":
-            words += [option, "all" if value is None else str(value).removesuffix(".0")]
-    return words
+    return ["compare", *only, *said, *recipe_words(fields), *own]
 
 
 def labels_of(implementations: Sequence[str | type], own: Path) -> dict[str, str]:

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import pandas as pd
 
+from backprop_bench.bench.api.by_value import renamed
 from backprop_bench.bench.api.recorded import (
     check_seconds,
     check_whole,
@@ -173,7 +174,7 @@ def _trained(
             for seed, row in trained_epochs(entry, question.seeds, examples, threads):
                 yield entry, seed, row
         except (Refusal, InputError) as refusal:
-            raise InputError(_renamed(str(refusal), entry)) from None
+            raise InputError(renamed(str(refusal), entry.implementation, entry.name)) from None
         except WorkerError as failure:
             failures.append(
                 Failure(
@@ -182,18 +183,9 @@ def _trained(
                     implementation=entry.label,
                     phase="training",
                     number=seed,
-                    message=_renamed(str(failure), entry),
+                    message=renamed(str(failure), entry.implementation, entry.name),
                 )
             )
-
-
-def _renamed(message: str, entry: Entry) -> str:
-    """Say the name of a class where workers say that of the file which it was written to."""
-    if entry.name == entry.implementation:
-        return message
-    return message.replace(entry.implementation, entry.name).replace(
-        entry.implementation.rpartition(":")[0], entry.name
-    )
 
 
 def _measured(question: Question, dataset: Dataset, threads: int) -> Training:

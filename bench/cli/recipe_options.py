@@ -160,11 +160,14 @@ def recipe_words(fields: Mapping[str, Any]) -> list[str]:
         elif name == "layer_sizes":
             words += [option, "-".join(map(str, value))]
         elif name in ("first_layer_blocks", "schedule"):
-            words += [option, ",".join(":".join(map(_number_word, row)) for row in value)]
+            words += [option, ",".join(":".join(map(word_of, row)) for row in value)]
         else:
-            words += [option, *map(_number_word, value if isinstance(value, tuple) else (value,))]
+            words += [option, *map(word_of, value if isinstance(value, tuple | list) else (value,))]
     return words
 
 
-def _number_word(value: Any) -> str:
-    return "all" if value is None else str(value).removesuffix(".0")
+def word_of(value: Any) -> str:
+    """Return the value of an option as one types it; ``None`` is a batch of all examples."""
+    if isinstance(value, float):
+        return str(value).removesuffix(".0")
+    return "all" if value is None else str(value)

@@ -1,5 +1,6 @@
 """Shared by the commands that measure: start a run and resume it."""
 
+import dataclasses
 import datetime
 import importlib.metadata
 import shlex
@@ -12,6 +13,7 @@ from click.core import ParameterSource
 
 from backprop_bench.bench.cli.output import PARAMETERS
 from backprop_bench.bench.cli.questions import descriptor
+from backprop_bench.bench.cli.recipe_options import recipe_words, word_of
 from backprop_bench.bench.cli.signals import STOPPING, stopped_by_signals
 from backprop_bench.bench.core.engine.context import RunContext
 from backprop_bench.bench.core.engine.progress import Progress
@@ -27,10 +29,14 @@ from backprop_bench.bench.core.records.reader import of_kind, read_description
 from backprop_bench.bench.core.records.recorded_run import RecordedRun, comparable, read_planned_records
 from backprop_bench.bench.core.records.run_folder import check_unchanged, link_latest, locked, new_run_folder
 from backprop_bench.bench.core.records.writer import Recorder, write_description
-from backprop_bench.data import Dataset, InputError, load_dataset
+from backprop_bench.data import Dataset, ExtendedRecipe, InputError, load_dataset
 
 NOT_THE_RUN = ("results", "resume", "scheduler", "timeout", *PARAMETERS)
 """Options without effect on the measurements; repeating a run needs none of them."""
+
+
+FIELDS = tuple(field.name for field in dataclasses.fields(ExtendedRecipe))
+"""Options that are fields of a recipe: of these, False is said, too."""
 
 
 def check_alone(context: click.Context, *allowed: str) -> None:
@@ -47,13 +53,16 @@ def command_words(context: click.Context) -> list[str]:
     """Return the words after ``backprop-bench`` that repeat the run, here or elsewhere."""
     words = [str(context.info_name)]
     for parameter in context.command.params:
-        given = context.params[str(parameter.name)]
-        if given is None or given is False or parameter.name in NOT_THE_RUN:
+        name = str(parameter.name)
+        given = context.params[name]
+        if given is None or name in NOT_THE_RUN:
+            continue
+        if name in FIELDS and not parameter.multiple:
+            words += recipe_words({name: given})
             continue
         for value in given if isinstance(given, tuple) else (given,):
-            words.append(parameter.opts[0])
-            if value is not True:
-                words.append(str(value).removesuffix(".0") if isinstance(value, float) else str(value))
+            if value is not False:
+                words += [parameter.opts[0]] if value is True else [parameter.opts[0], word_of(value)]
     return words
 
 

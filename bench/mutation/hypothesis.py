@@ -86,7 +86,7 @@ def trainer_of(hypotheses: Iterable[Hypothesis]) -> Build:
         Where two of them change the same code.
     """
     several = tuple(hypotheses)
-    trainer = _mutant(tuple(edit for each in several for edit in each.edits))
+    trainer = mutant_of(tuple(edit for each in several for edit in each.edits))
 
     def build(recipe: Recipe, parameters: Parameters) -> Trainer:
         for each in several:
@@ -97,7 +97,8 @@ def trainer_of(hypotheses: Iterable[Hypothesis]) -> Build:
 
 
 @functools.cache
-def _mutant(edits: tuple[Edit, ...]) -> type[Trainer]:
+def mutant_of(edits: tuple[Edit, ...]) -> type[Trainer]:
+    """Return the NumPy version with these edits, made once."""
     return make_trainer(edits)
 
 

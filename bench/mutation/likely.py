@@ -233,7 +233,8 @@ def _variations(recipe: Recipe) -> Iterator[dict[str, Any]]:
     if recipe.batch_size is not None:
         size = recipe.batch_size
         yield {"batch_size": 3 if size == 1 else max(2, size - size // 3)}
-    for name in ("learning_rate", "weight_decay", "momentum", "epsilon"):
+    of_optimizer = ("epsilon",) if recipe.optimizer in ("rmsprop", "adam") else ()
+    for name in ("learning_rate", "weight_decay", "momentum", *of_optimizer):
         if getattr(recipe, name):
             yield {name: 0.6 * getattr(recipe, name)}
     if recipe.optimizer == "adam":
@@ -314,14 +315,14 @@ def read_protocol_error(recipe: Recipe, batch: Examples, fault: str) -> Reading:
         faults = list(_try_all(MISTAKES, message_of))
     same = [mutation for mutation, there in faults if there == fault]
     if AGAIN in fault:  # of which a known mistake is one cause among others
-        return Reading(questions=(*_questions(same), RANDOM))
+        return Reading(questions=(*questions_of(same), RANDOM))
     if same:
-        return Reading(mistakes=tuple(mutation.name for mutation in same), questions=_questions(same))
+        return Reading(mistakes=tuple(mutation.name for mutation in same), questions=questions_of(same))
     raised, colon, message = fault.partition(": ")
     if "expected" in message:  # it says already what to write
         return Reading()
     alike = [mutation for mutation, there in faults if colon and there.startswith(raised + colon)]
-    return Reading(questions=_questions(alike)[:MAX_QUESTIONS])
+    return Reading(questions=questions_of(alike)[:MAX_QUESTIONS])
 
 
 def _few(recipe: Recipe, examples: Examples) -> Examples:
@@ -366,7 +367,8 @@ def _fit(there: Quantities, right: Quantities) -> bool:
     return [a.shape for _, _, a in there] == [b.shape for _, _, b in right]
 
 
-def _questions(mutations: list[Mutation]) -> tuple[str, ...]:
+def questions_of(mutations: Sequence[Mutation]) -> tuple[str, ...]:
+    """Return the questions of mistakes, each once."""
     return tuple(dict.fromkeys(mutation.hint for mutation in mutations))
 
 

@@ -1,8 +1,7 @@
 """The likely mistake of a program in another language, from what it wrote alone: mutants compute the same vectors."""
 
 import dataclasses
-import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
@@ -11,9 +10,8 @@ import numpy as np
 from backprop_bench.bench.core.stats.tolerances import moved_by_rounding
 from backprop_bench.bench.core.worker.handlers import handler
 from backprop_bench.bench.mutation.edit import Mutation
-from backprop_bench.bench.mutation.mistakes_in_training import PROTOCOL
-from backprop_bench.bench.mutation.mutant import make_trainer
-from backprop_bench.bench.mutation.mutations import MISTAKES
+from backprop_bench.bench.mutation.hypothesis import known_mistakes, mutant_of
+from backprop_bench.bench.mutation.likely import MAX_QUESTIONS, questions_of
 from backprop_bench.bench.mutation.signature import Quantities, compare_quantities, describe
 from backprop_bench.bench.verify.replies import Reading, VectorsReading
 from backprop_bench.bench.verify.vectors.arrays import STEPS, Arrays, Vectors, after_steps, first_batch_of
@@ -29,7 +27,6 @@ Mistakes often train unsteadily, so rounding differences grow.
 """
 CLOSE = 1e-2
 """The same difference as a share of that from the right array, at most."""
-MAX_QUESTIONS = 3
 FORWARD, GRADIENTS, LOSSES = ("z", "y", "outputs"), ("dE/dW", "dE/db"), ("E", "loss")
 """Quantities of a stage in which a mistake is looked for."""
 UNSTEADY = 1e3
@@ -101,9 +98,9 @@ def diagnose(vectors: Vectors, actual: Arrays) -> VectorsReading:
     explained: dict[Mutation, set[str]] = {}
     alike: list[tuple[float, Mutation]] = []
     said = _describe(vectors, actual, wrong)
-    for mutation, mutant in _mutants():
+    for mutation in known_mistakes():
         try:
-            found = _Computed(vectors, mutant)
+            found = _Computed(vectors, mutant_of(mutation.edits))
             if all(search.explains(name, found[name]) for stage in stages[: decisive + 1] for name in stage):
                 rest = [name for stage in stages[decisive + 1 :] for name in stage]
                 explained[mutation] = {name for name in rest if not search.explains(name, found[name])}
@@ -113,13 +110,13 @@ def diagnose(vectors: Vectors, actual: Arrays) -> VectorsReading:
             continue
     if not explained:
         nearest = [mutation for _, mutation in sorted(alike, key=lambda pair: pair[0])]
-        return VectorsReading(reading=Reading(differs=said, questions=_questions(nearest)[:MAX_QUESTIONS]))
+        return VectorsReading(reading=Reading(differs=said, questions=questions_of(nearest)[:MAX_QUESTIONS]))
     least = min(explained.values(), key=len)
     fitting = [mutation for mutation, rest in explained.items() if rest == least]
     same = [one for one in fitting if not any(set(one.edits) > set(other.edits) for other in fitting)]
-    unexplained = _without_unsteady(search, _mutant(same[0]), least)
+    unexplained = _without_unsteady(search, mutant_of(same[0].edits), least)
     return VectorsReading(
-        reading=Reading(differs=said, mistakes=tuple(one.name for one in same), questions=_questions(same)),
+        reading=Reading(differs=said, mistakes=tuple(one.name for one in same), questions=questions_of(same)),
         unexplained=tuple(name for name in vectors.computed if name in unexplained),
     )
 
@@ -157,21 +154,6 @@ class _Computed:
             else:
                 self.arrays |= first_batch_of(recipe, examples, self.mutant)
         return self.arrays[name]
-
-
-def _mutants() -> Iterator[tuple[Mutation, type[Trainer]]]:
-    for mutation in MISTAKES:
-        if not mutation.changes_data and mutation not in PROTOCOL:
-            yield mutation, _mutant(mutation)
-
-
-@functools.cache
-def _mutant(mutation: Mutation) -> type[Trainer]:
-    return make_trainer(mutation.edits)
-
-
-def _questions(mutations: Sequence[Mutation]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(mutation.hint for mutation in mutations))
 
 
 def _distance(search: _Search, found: _Computed, stage: Sequence[str]) -> float | None:

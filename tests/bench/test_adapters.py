@@ -753,3 +753,64 @@ def test_gradients_without_a_loss_do_not_hide_that_of_training(dataset: str, net
     checked = bb.check(network, "article-scratch", **options)
     assert not checked.ok
     assert said in str(checked)
+
+
+# What a blind test found
+
+
+def with_dropout(weights: Any, x: Any, t: Any) -> Any:
+    """Hidden units are left out at random."""
+    W1, W2 = weights
+    h = 1 / (1 + np.exp(-(x @ W1))) * (np.random.default_rng().random((len(x), W1.shape[1])) > 0.5)
+    y = 1 / (1 + np.exp(-(h @ W2)))
+    dz2 = (y - t) * y * (1 - y)
+    return 0.5 * ((y - t) ** 2).sum(), [x.T @ (dz2 @ W2.T * h * (1 - h)), h.T @ dz2]
+
+
+def test_of_what_is_random_no_mistake_is_claimed(dataset: str) -> None:
+    checked = bb.check(with_dropout, "article-scratch", dataset=dataset, layer_sizes=SIZES, batch_size=8, steps=20)
+    assert not checked.ok
+    assert checked.likely_mistake is None
+    assert "when it is called again with the same batch" in checked.sentences[0]
+    assert "is something random in it, such as dropout" in str(checked)
+
+
+def with_an_update(weights: Any, x: Any, t: Any) -> Any:
+    """It updates the weights that it is given, and returns the gradients, too."""
+    loss, gradients = mean_squared_error(weights, x, t)
+    for weight, gradient in zip(weights, gradients, strict=True):
+        weight -= 0.5 * gradient
+    return loss, gradients
+
+
+def test_a_function_that_changes_the_weights_that_it_is_given_is_refused(dataset: str) -> None:
+    options: dict[str, Any] = {**MEAN_SQUARED_ERROR, "dataset": dataset, "half": False, "mean_over_outputs": True}
+    checked = bb.check(with_an_update, "article-scratch", steps=20, **options)
+    assert not checked.ok
+    assert "with_an_update changes the weights that it is given" in str(checked)
+    assert "leave the update to the suite" in str(checked)
+
+
+class TwoUpdates:
+    """It divides every batch of the suite in two, and updates the weights after each half."""
+
+    def __init__(self) -> None:
+        self.W1: Any = None
+        self.W2: Any = None
+
+    def fit(self, x: Any, t: Any, learning_rate: float) -> Any:
+        losses = []
+        for half in (slice(0, 4), slice(4, None)):
+            if len(x[half]):
+                loss, (dW1, dW2) = mean_squared_error([self.W1, self.W2], x[half], t[half])
+                self.W1, self.W2 = self.W1 - learning_rate * dW1, self.W2 - learning_rate * dW2
+                losses.append(loss * len(x[half]))
+        return sum(losses) / len(x)
+
+
+def test_two_updates_a_batch_are_asked_for_where_the_gradient_is_derived_from_them(dataset: str) -> None:
+    options: dict[str, Any] = {**MEAN_SQUARED_ERROR, "dataset": dataset, "half": False, "mean_over_outputs": True}
+    checked = bb.check(TwoUpdates, "article-scratch", weights=["W1", "W2"], train="fit", steps=20, **options)
+    assert not checked.ok
+    assert checked.likely_mistake is None
+    assert "raise the question: do you update the weights twice with every batch?" in str(checked)

@@ -301,7 +301,7 @@ def test_compare_stopped_by_ctrl_c_keeps_what_it_has_and_resume_completes_it(
                 break
         time.sleep(0.02)
     driver.send_signal(signal.SIGINT)
-    _, said = driver.communicate(timeout=10)
+    _, said = driver.communicate(timeout=120)
     assert driver.returncode == 130, said
     assert "--resume" in said
     assert "Traceback" not in said
@@ -318,6 +318,21 @@ def test_compare_stopped_by_ctrl_c_keeps_what_it_has_and_resume_completes_it(
     description["environment"]["packages"]["numpy"] = "0.1"
     (folder / "run.json").write_text(json.dumps(description))
     refused(run("compare", "--resume"), "numpy", "0.1", "cannot be resumed")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "--layer-sizes 784-30-10 --batch-size all --learning-rate 1.0",
+        "--no-bias --no-half --loss squared_error --output-activation sigmoid --input-range 0.01 1",
+        "--optimizer momentum --momentum 0.9 --schedule 1:0.1:0,3:0.01:0.5 --no-shuffle",
+        "--first-layer-blocks 24:6,12:6 --error-dead-zone 0.2 0.8 --skip-connection",
+    ],
+)
+def test_the_recorded_words_repeat_a_run_of_any_recipe(words: str) -> None:
+    compare = descriptor("compare").command
+    context = compare.make_context("compare", words.split())
+    assert compare.make_context("compare", command_words(context)[1:]).params == context.params
 
 
 def test_the_recorded_words_repeat_a_run_to_the_last_digit() -> None:

@@ -91,7 +91,7 @@ def test_each_signal_ends_a_run_with_the_command_that_resumes_it(
         driver = start(command)
         wait_for(driver, folder, functools.partial(has_session, session))
         driver.send_signal(number)
-        _, said = driver.communicate(timeout=10)
+        _, said = driver.communicate(timeout=LIMIT_S)
         assert driver.returncode == 128 + number, said
         (line,) = said.splitlines()
         assert line.startswith("Stopped; all measurements are kept. Resume with: backprop-bench calibrate --resume '")

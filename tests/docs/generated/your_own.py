@@ -16,7 +16,7 @@ WIDTH = 120
 
 
 def say(words: str) -> str:
-    """Return what a command says on a terminal, without the names of the files that it writes."""
+    """Return what a command says on a terminal, without its stages and the names of the files that it writes."""
     with tempfile.TemporaryDirectory() as results:
         kept = ["--results", results] if words.startswith("compare") else []
         done = subprocess.run(
@@ -28,8 +28,8 @@ def say(words: str) -> str:
             text=True,
             check=False,
         )
-    lines = [line.rstrip() for line in done.stdout.splitlines() if not line.startswith(results)]
-    return "\n".join(lines).rstrip() + "\n"
+    lines = [line.rstrip() for line in done.stdout.splitlines() if not line.startswith((results, "Stage "))]
+    return "\n".join(lines).replace(results, "results").rstrip() + "\n"
 
 
 def page(text: str) -> str:
