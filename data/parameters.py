@@ -13,7 +13,7 @@ Floats = npt.NDArray[np.floating[Any]]
 Order = npt.NDArray[np.int64]
 
 # One independent random stream per purpose, so that a change in one does not shift the others.
-_STREAM_PARAMETERS, _STREAM_ORDER = 0, 1
+_STREAM_PARAMETERS, _STREAM_ORDER, _STREAM_DROPOUT = 0, 1, 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,6 +47,13 @@ Parameters = tuple[Layer, ...]
 def copy_parameters(parameters: Parameters) -> Parameters:
     """Return parameters that share no memory with the given ones."""
     return tuple(layer.copy() for layer in parameters)
+
+
+def assign_parameters(parameters: Parameters, values: Parameters) -> None:
+    """Write other values into the arrays of parameters."""
+    for layer, given in zip(parameters, values, strict=True):
+        for own, array in zip(layer.arrays(), given.arrays(), strict=True):
+            own[...] = array
 
 
 def initial_parameters(recipe: Recipe) -> Parameters:
@@ -159,6 +166,32 @@ def batch_order(recipe: Recipe, n_examples: int, epoch: int) -> Order:
     rng = np.random.default_rng([recipe.seed, _STREAM_ORDER, epoch])
     order = rng.integers(0, n_examples, n_examples) if full.with_replacement else rng.permutation(n_examples)
     return order.astype(np.int64, copy=False)[:kept]
+
+
+def dropout_masks(recipe: Recipe, number: int, n_examples: int) -> tuple[Floats, ...]:
+    """Return what the activations of the hidden units are multiplied by in a batch of training.
+
+    A unit is left out with the probability ``dropout`` of the recipe. The others count 1 / (1 − dropout) times, as in
+    ``nn.Dropout``, so that predictions need no masks.
+
+    Parameters
+    ----------
+    number
+        Weight updates before this batch, since the trainer was made.
+    n_examples
+        Number B of examples in the batch. With fewer, the masks of the first ones are the same.
+
+    Returns
+    -------
+    tuple of Floats
+        [B, J] for every hidden layer, 0 or 1 / (1 − dropout), in the recipe's dtype. Without dropout, all are 1.
+    """
+    p = ExtendedRecipe.of(recipe).dropout
+    masks = []
+    for layer, width in enumerate(recipe.layer_sizes[1:-1]):
+        rng = np.random.default_rng([recipe.seed, _STREAM_DROPOUT, number, layer])
+        masks.append(((rng.random((n_examples, width)) >= p) / (1 - p)).astype(recipe.dtype))
+    return tuple(masks)
 
 
 def examples_per_epoch(recipe: Recipe, n_examples: int) -> int:

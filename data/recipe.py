@@ -232,6 +232,8 @@ class ExtendedRecipe(Recipe):
         k of 1/t decay: in epoch e, counted from 0, the learning rate is ε / (1 + k e).
     negative_slope
         Slope of ``relu`` below 0, in [0, 1): leaky relu, as ``nn.LeakyReLU`` has it.
+    dropout
+        Probability in [0, 1) with which a hidden unit is left out in training, see :func:`data.dropout_masks`.
     drop_last
         Whether the last batch of an epoch is left out where it is shorter than the others.
     with_replacement
@@ -259,6 +261,7 @@ class ExtendedRecipe(Recipe):
     rate_period: int = 1
     inverse_rate_decay: float = 0.0
     negative_slope: float = 0.0
+    dropout: float = 0.0
     drop_last: bool = False
     with_replacement: bool = False
     standardize: bool = False
@@ -438,6 +441,7 @@ def _check_numbers_of_conventions(recipe: ExtendedRecipe) -> None:
     check_number("log_clip", recipe.log_clip, "a number in [0, 0.5)", lambda value: 0 <= value < 0.5)
     check_number("rate_factor", recipe.rate_factor, "a number in (0, 1]", lambda value: 0 < value <= 1)
     check_number("negative_slope", recipe.negative_slope, "a number in [0, 1)", lambda value: 0 <= value < 1)
+    check_number("dropout", recipe.dropout, "a number in [0, 1)", lambda value: 0 <= value < 1)
     check_int("rate_period", recipe.rate_period, 1)
     check_number(
         "inverse_rate_decay", recipe.inverse_rate_decay, "a finite number of 0 or above", lambda value: value >= 0
@@ -465,6 +469,7 @@ def _check_conventions(recipe: ExtendedRecipe) -> None:
             recipe.hidden_activation == "relu",
             f"0 with hidden_activation {recipe.hidden_activation!r}",
         ),
+        "dropout": (len(recipe.layer_sizes) > 2, "0 without a hidden layer"),
         "drop_last": (recipe.batch_size not in (None, 1), "False where a batch has all examples, or one"),
         "with_replacement": (recipe.shuffle, "False without shuffle"),
         "standardize": (recipe.input_range == (0.0, 1.0), "False beside an input_range"),

@@ -11,7 +11,17 @@ from typing import Self
 import numpy as np
 from scipy.linalg import blas
 
-from backprop_bench.data import Floats, Layer, Order, Parameters, Recipe, StepParts, check_plain, copy_parameters
+from backprop_bench.data import (
+    Floats,
+    Layer,
+    Order,
+    Parameters,
+    Recipe,
+    StepParts,
+    assign_parameters,
+    check_plain,
+    copy_parameters,
+)
 from backprop_bench.scratch.inplace_functions import ACTIVATIONS, DERIVATIVES, Output, activate_output, loss_of
 from backprop_bench.scratch.inplace_optimizers import optimizer_of
 
@@ -180,6 +190,10 @@ class InplaceTrainer:
     def parameters(self) -> Parameters:
         """Return copies of the weights."""
         return copy_parameters(self.layers)
+
+    def set_parameters(self, parameters: Parameters) -> None:
+        """Go on from these weights; the optimizer keeps its state."""
+        assign_parameters(self.layers, parameters)
 
     def step_parts(self, x: Floats, t: Floats, examples: Order) -> StepParts:
         """Return the parts of one step; see :class:`backprop_bench.data.DividesSteps`."""

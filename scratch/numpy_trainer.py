@@ -14,8 +14,10 @@ from backprop_bench.data import (
     Recipe,
     StepParts,
     Trace,
+    assign_parameters,
     connections,
     copy_parameters,
+    dropout_masks,
 )
 from backprop_bench.scratch.activations import ACTIVATIONS, DERIVATIVES, leaky_relu
 from backprop_bench.scratch.losses import loss_of
@@ -35,11 +37,14 @@ class Forward:
     fed
         What each layer of weights was multiplied by [B, I]: the activations below it, and beside those of the last
         hidden layer the inputs of the network where the recipe has input-output skip connections.
+    masks
+        Of dropout, [B, J] for every hidden layer; none without it.
     """
 
     z: list[Floats]
     y: list[Floats]
     fed: list[Floats]
+    masks: tuple[Floats, ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,21 +85,27 @@ class NumpyTrainer:
         arrays = [array for layer in self.layers for array in layer.arrays()]
         self.penalized = decayed_by(self.recipe, arrays) if self.recipe.penalty_in_loss else []
         self.optimizer = optimizer_of(recipe, arrays)
-        self.epoch = 0
+        self.epoch = self.n_updates = 0
 
-    def forward(self, x: Floats) -> Forward:
-        """Compute the activations of all layers from inputs x [B, D]."""
+    def masks(self, n_examples: int) -> tuple[Floats, ...]:
+        """Return the masks of dropout [B, J] for the next batch; none without dropout."""
+        return dropout_masks(self.recipe, self.n_updates, n_examples) if self.recipe.dropout else ()
+
+    def forward(self, x: Floats, masks: tuple[Floats, ...] = ()) -> Forward:
+        """Compute the activations of all layers from inputs x [B, D], with the masks of dropout or without."""
         z: list[Floats] = []
         y, fed = [x], []
         for layer, activation in zip(self.layers, self.activations, strict=True):
             skips = self.recipe.skip_connection and layer is self.layers[-1]
-            fed.append(np.hstack((y[-1], x)) if skips else y[-1])  # (27)
+            has_mask = bool(masks) and len(y) > 1
+            below = y[-1] * masks[len(y) - 2] if has_mask else y[-1]  # (45)
+            fed.append(np.hstack((below, x)) if skips else below)  # (27)
             total = fed[-1] @ layer.weight  # (1)
             if layer.bias is not None:
                 total += layer.bias  # (1)
             z.append(total)
             y.append(activation(total))
-        return Forward(z, y, fed)
+        return Forward(z, y, fed, masks)
 
     def backward(self, forward: Forward, t: Floats) -> Backward:
         """Compute dE/dw of the batch from its activations and its targets t [B, C]."""
@@ -109,6 +120,8 @@ class NumpyTrainer:
                 dy = dz @ self.layers[layer].weight.T  # (7)
             if self.recipe.skip_connection:
                 dy = dy[:, : forward.y[layer].shape[1]]  # (27), without those of the inputs
+            if forward.masks:
+                dy = dy * forward.masks[layer - 1]  # (46)
             dz = dy * self.derivative(forward.y[layer])  # (5)
             dys.insert(0, dy)
             dzs.insert(0, dz)
@@ -134,6 +147,7 @@ class NumpyTrainer:
     def update(self, backward: Backward) -> None:
         """Update the weights by the gradients."""
         self.optimizer.step([array for layer in backward.gradients for array in layer.arrays()])
+        self.n_updates += 1
 
     def train_epoch(self, x: Floats, t: Floats, order: Order) -> float:
         """Pass once over the examples; see :class:`backprop_bench.data.Trainer`."""
@@ -146,7 +160,7 @@ class NumpyTrainer:
             for start in range(0, len(order), batch_size):
                 examples = order[start : start + batch_size]
                 targets = t[examples]
-                forward = self.forward(x[examples])
+                forward = self.forward(x[examples], self.masks(len(examples)))
                 if self.penalized:
                     loss += self.penalty(len(examples))
                 loss += self.loss(forward.z[-1], forward.y[-1], targets)
@@ -156,12 +170,12 @@ class NumpyTrainer:
     def gradients(self, x: Floats, t: Floats) -> Parameters:
         """Return dE/dw of one batch; see :class:`backprop_bench.data.Trainer`."""
         with np.errstate(all="ignore"):
-            return self.backward(self.forward(x), t).gradients
+            return self.backward(self.forward(x, self.masks(len(x))), t).gradients
 
     def trace(self, x: Floats, t: Floats) -> Trace:
         """Return every intermediate quantity of one batch; see :class:`backprop_bench.data.Traces`."""
         with np.errstate(all="ignore"):
-            forward = self.forward(x)
+            forward = self.forward(x, self.masks(len(x)))
             backward = self.backward(forward, t)
         return Trace(forward.z, forward.y[1:], backward.dy, backward.dz, backward.gradients)
 
@@ -174,6 +188,10 @@ class NumpyTrainer:
         """Return copies of the weights."""
         return copy_parameters(self.layers)
 
+    def set_parameters(self, parameters: Parameters) -> None:
+        """Go on from these weights; the optimizer keeps its state."""
+        assign_parameters(self.layers, parameters)
+
     def step_parts(self, x: Floats, t: Floats, examples: Order) -> StepParts:
         """Return the parts of one step; see :class:`backprop_bench.data.DividesSteps`."""
         kept: dict[str, Any] = {}
@@ -182,7 +200,7 @@ class NumpyTrainer:
             kept["x"], kept["t"] = x[examples], t[examples]
 
         def forward() -> None:
-            kept["forward"] = self.forward(kept["x"])
+            kept["forward"] = self.forward(kept["x"], self.masks(len(examples)))
             self.loss(kept["forward"].z[-1], kept["forward"].y[-1], kept["t"])
 
         def backward() -> None:

@@ -82,6 +82,7 @@ EXTRAS: tuple[Mapping[str, Any], ...] = (
     {"rate_factor": 0.5, "rate_period": 2},
     {"inverse_rate_decay": 0.3},
     {"hidden_activation": "relu", "negative_slope": 0.2},
+    {"dropout": 0.3},
     *(convention.changes for convention in CONVENTIONS),
 )
 """Changes that extend a recipe; a value that depends on the recipe is a function of it."""

@@ -11,7 +11,7 @@ The last step, to `torch-eager`, adds ``nn.Module``. The first step is `chain-pr
 :mod:`backprop_bench.bench.explain.products_trainer`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 import torch
@@ -190,8 +190,9 @@ class PlainPerceptron(Perceptron):
             assert isinstance(linear, nn.Linear)
             self.pairs.append((linear.weight, linear.bias))
 
-    def __call__(self, x: Tensor) -> Tensor:
-        """Return z [B, C] of the output units for inputs x [B, D]."""
+    def __call__(self, x: Tensor, masks: Sequence[Tensor] = ()) -> Tensor:
+        """Return z [B, C] of the output units for inputs x [B, D]; dropout, which has masks, is refused."""
+        del masks
         for weight, bias in self.pairs[:-1]:
             x = self.function(functional.linear(x, weight, bias))
         z: Tensor = functional.linear(x, *self.pairs[-1])

@@ -1,6 +1,6 @@
 """The network as an ``nn.Module``, and the way between its weights and :class:`data.Parameters`."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,23 +32,27 @@ class Perceptron(nn.Module):
         if self.recipe.first_layer_blocks:
             self.linears[0] = BlockDiagonalLinear(self.recipe)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return z [B, C] of the output units for inputs x [B, D]."""
+    def forward(self, x: Tensor, masks: Sequence[Tensor] = ()) -> Tensor:
+        """Return z [B, C] of the output units for inputs x [B, D], with the masks of dropout or without."""
         *hidden, output = self.linears
         y = x
-        for linear in hidden:
+        for layer, linear in enumerate(hidden):
             y = self.activation(linear(y))
+            if masks:
+                y = y * masks[layer]
         z: Tensor = output(torch.cat((y, x), dim=1) if self.recipe.skip_connection else y)
         return z
 
-    def layer_by_layer(self, x: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-        """Return z and y [B, J] of every layer, the output activations last."""
+    def layer_by_layer(self, x: Tensor, masks: Sequence[Tensor] = ()) -> tuple[list[Tensor], list[Tensor]]:
+        """Return z and y [B, J] of every layer, the output activations last; the y are those before dropout."""
         z: list[Tensor] = []
         y: list[Tensor] = []
         sends_errors = self.recipe.back_propagation == "errors"
         for linear in self.linears:
             is_output = linear is self.linears[-1]
             below = y[-1] if y else x
+            if masks and y:
+                below = below * masks[len(y) - 1]
             fed = torch.cat((below, x), dim=1) if is_output and self.recipe.skip_connection else below
             z.append(linear(fed.detach() if sends_errors else fed))
             activated = activate_output(self.recipe, z[-1]) if is_output else self.activation(z[-1])
@@ -96,12 +100,12 @@ def activate_output(recipe: Recipe, z: Tensor) -> Tensor:
             return z
 
 
-def batch_loss(model: Perceptron, x: Tensor, t: Tensor) -> Tensor:
+def batch_loss(model: Perceptron, x: Tensor, t: Tensor, masks: Sequence[Tensor] = ()) -> Tensor:
     """Return the loss of a batch from inputs x [B, D] and targets t [B, C], reduced as the recipe says."""
     if model.recipe.back_propagation == "errors":
-        _, y = model.layer_by_layer(x)
+        _, y = model.layer_by_layer(x, masks)
         return squared_error(model.recipe, y[-1], t) + penalty(model)
-    loss = loss_of(model.recipe, model(x), t)
+    loss = loss_of(model.recipe, model(x, masks), t)
     return loss + penalty(model) if model.recipe.penalty_in_loss else loss
 
 
@@ -114,9 +118,9 @@ def penalty(model: Perceptron) -> Tensor | float:
 
 
 @torch.no_grad()
-def loss_with_logarithms(model: Perceptron, x: Tensor, t: Tensor) -> Tensor:
+def loss_with_logarithms(model: Perceptron, x: Tensor, t: Tensor, masks: Sequence[Tensor] = ()) -> Tensor:
     """Return the loss of a batch with the recipe's convention for the logarithms of a cross-entropy."""
-    recipe, y = model.recipe, model.predict(x)
+    recipe, y = model.recipe, activate_output(model.recipe, model(x, masks))
 
     def log(y: Tensor) -> Tensor:
         return torch.log(

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 
-from backprop_bench.data import ExtendedRecipe, Floats, Order, Parameters, Recipe, StepParts, Trace
+from backprop_bench.data import ExtendedRecipe, Floats, Order, Parameters, Recipe, StepParts, Trace, dropout_masks
 from backprop_bench.torch_impl.model import (
     Perceptron,
     batch_loss,
@@ -32,7 +32,13 @@ class EagerTrainer:
         self.model = Perceptron(recipe)
         load_parameters(self.model, parameters)
         self.optimizer = optimizer_of(recipe, self.model.parameters())
-        self.epoch = 0
+        self.epoch = self.n_updates = 0
+
+    def masks(self, n_examples: int) -> list[Tensor]:
+        """Return the masks of dropout [B, J] for the next batch; none without dropout."""
+        if not self.recipe.dropout:
+            return []
+        return [torch.from_numpy(mask) for mask in dropout_masks(self.recipe, self.n_updates, n_examples)]
 
     def batches(self, x: Tensor, t: Tensor, order: Order) -> Iterable[tuple[Tensor, Tensor]]:
         """Yield the batches of an epoch, inputs [B, D] and targets [B, C]."""
@@ -48,10 +54,11 @@ class EagerTrainer:
         total = 0.0
         for x_batch, t_batch in self.batches(torch.from_numpy(x), torch.from_numpy(t), order):
             self.optimizer.zero_grad()
-            loss = batch_loss(self.model, x_batch, t_batch)
+            masks = self.masks(len(t_batch))
+            loss = batch_loss(self.model, x_batch, t_batch, masks)
             loss.backward()  # type: ignore[no-untyped-call]
             if self.recipe.log_epsilon or self.recipe.log_clip:
-                loss = loss_with_logarithms(self.model, x_batch, t_batch)
+                loss = loss_with_logarithms(self.model, x_batch, t_batch, masks)
             self.update()
             total += loss.item() * (len(t_batch) if self.recipe.reduction == "mean" else 1)
         return total / len(order)
@@ -59,6 +66,7 @@ class EagerTrainer:
     def update(self) -> None:
         """Update the weights by their gradients."""
         self.optimizer.step()
+        self.n_updates += 1
         if self.recipe.multiplicative_decay:
             with torch.no_grad():
                 for weight in self.model.parameters():
@@ -66,7 +74,7 @@ class EagerTrainer:
 
     def gradients(self, x: Floats, t: Floats) -> Parameters:
         """Return dE/dw of one batch; see :class:`backprop_bench.data.Trainer`."""
-        loss = batch_loss(self.model, torch.from_numpy(x), torch.from_numpy(t))
+        loss = batch_loss(self.model, torch.from_numpy(x), torch.from_numpy(t), self.masks(len(x)))
         return copy_gradients(self.model, torch.autograd.grad(loss, list(self.model.parameters())))
 
     def trace(self, x: Floats, t: Floats) -> Trace:
@@ -74,7 +82,7 @@ class EagerTrainer:
 
         See :class:`backprop_bench.data.Traces`.
         """
-        z, y = self.model.layer_by_layer(torch.from_numpy(x))
+        z, y = self.model.layer_by_layer(torch.from_numpy(x), self.masks(len(x)))
         targets = torch.from_numpy(t)
         squared = self.recipe.loss == "squared_error"
         loss = squared_error(self.recipe, y[-1], targets) if squared else loss_of(self.recipe, z[-1], targets)
@@ -105,6 +113,10 @@ class EagerTrainer:
         """Return copies of the weights."""
         return copy_weights(self.model)
 
+    def set_parameters(self, parameters: Parameters) -> None:
+        """Go on from these weights; the optimizer keeps its state."""
+        load_parameters(self.model, parameters)
+
     def step_parts(self, x: Floats, t: Floats, examples: Order) -> StepParts:
         """Return the parts of one step; see :class:`backprop_bench.data.DividesSteps`."""
         batches = _forever(self, torch.from_numpy(x), torch.from_numpy(t), examples)
@@ -115,7 +127,7 @@ class EagerTrainer:
 
         def forward() -> None:
             self.optimizer.zero_grad()
-            kept["loss"] = batch_loss(self.model, kept["x"], kept["t"])
+            kept["loss"] = batch_loss(self.model, kept["x"], kept["t"], self.masks(len(kept["t"])))
             kept["loss"].item()
 
         return {

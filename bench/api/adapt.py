@@ -5,7 +5,18 @@ import inspect
 from collections.abc import Callable, Sequence
 from typing import Any, get_args
 
-from backprop_bench.bench.api.adapted import Adapted, Batch, Method, OfFunctions, OfNetwork, Pieces, as_called, needs
+from backprop_bench.bench.api.adapted import (
+    MASKS,
+    Adapted,
+    Batch,
+    Method,
+    OfFunctions,
+    OfNetwork,
+    Pieces,
+    as_called,
+    needs,
+    takes_masks,
+)
 from backprop_bench.bench.api.layouts import BiasColumn, Layout, Order
 from backprop_bench.bench.api.places import Place
 from backprop_bench.data import InputError
@@ -26,6 +37,9 @@ def adapt(
 
     N examples, D inputs, J units. Weights are named and passed from the inputs on, W1, b1, W2, b2; without biases
     W1, W2.
+
+    Where what trains or returns gradients has a parameter ``masks``, it is given what to multiply the activations of
+    each hidden layer by: a list of arrays [N, J], in columns [J, N], of ones unless the recipe has ``dropout``.
 
     Parameters
     ----------
@@ -79,7 +93,8 @@ def check_function(function: object, expected: Sequence[str]) -> None:
     if not callable(function):
         raise InputError(f"{name} is of the type {type(function).__name__}; expected a function")
     try:
-        inspect.signature(function).bind(*expected)
+        masks = {MASKS: MASKS} if takes_masks(function) else {}
+        inspect.signature(function).bind(*expected, **masks)
     except TypeError:
         takes = str(inspect.signature(function))
         raise InputError(f"{name}{takes} cannot be called with ({', '.join(expected)}); expected these") from None

@@ -21,6 +21,7 @@ from backprop_bench.data import (
     Recipe,
     UnsupportedRecipe,
     copy_parameters,
+    dropout_masks,
 )
 from backprop_bench.scratch.numpy_trainer import NumpyTrainer
 
@@ -29,6 +30,8 @@ Method = str | Callable[..., Any]
 """The name of a method, or a function whose first argument is the network."""
 RATES = ("learning_rate", "learningrate", "lr", "eta")
 """Names of a parameter, or an attribute, that receives the recipe's learning rate."""
+MASKS = "masks"
+"""Name of a parameter that receives the masks of dropout."""
 OF_TRAINING = (*RATES, "alpha")
 """The same of a method that trains; of a network, alpha may well be something else."""
 NOT_ADAPTED = ("first_layer_blocks", "schedule", "rate_factor", "rate_period", "inverse_rate_decay")
@@ -103,6 +106,13 @@ class Adapted:
                 self.pieces.name, "batch_size", "it trains a single example at a time, so write batch_size=1"
             )
         self._recipe = recipe
+        if ExtendedRecipe.of(recipe).dropout and not any(takes_masks(each) for each in self._functions()):
+            raise UnsupportedRecipe(
+                self.pieces.name,
+                "dropout",
+                f"it is to be given the masks, so write a parameter {MASKS}, a list of an array for each hidden layer",
+            )
+        self._n_updates = 0
         self._layers = copy_parameters(parameters)
         self._returns_loss: bool | None = None
 
@@ -112,6 +122,7 @@ class Adapted:
         for start in range(0, len(order), size):
             batch = order[start : start + size]
             loss = self._update(x[batch], t[batch])
+            self._n_updates += 1
             total += loss * (len(batch) if self._recipe.reduction == "mean" else 1)
         return total / len(order)
 
@@ -142,6 +153,18 @@ class Adapted:
 
     def _loss_and_gradients(self, x: Floats, t: Floats) -> tuple[float, Parameters]:
         raise NotImplementedError
+
+    def _functions(self) -> Sequence[Callable[..., Any]]:
+        """Return what trains, or returns gradients."""
+        raise NotImplementedError
+
+    def _masks(self, function: Callable[..., Any], n_examples: int) -> dict[str, Any]:
+        """Return the masks of the next batch as the argument of a function that takes them."""
+        if not takes_masks(function):
+            return {}
+        masks = dropout_masks(self._recipe, self._n_updates, n_examples)
+        single, layout = self.pieces.batch == "single", self.pieces.layout
+        return {MASKS: [_singly(layout, mask)[0] if single else layout.examples(mask) for mask in masks]}
 
     def _predicted(self, x: Floats) -> Any:
         raise NotImplementedError
@@ -218,8 +241,9 @@ class OfFunctions(Adapted):
         return dict(zip(self.pieces.weights, arrays, strict=True))
 
     def _loss_and_gradients(self, x: Floats, t: Floats) -> tuple[float, Parameters]:
-        layout, handed = self.pieces.layout, self._handed()
-        result = self._call(self.pieces.source, handed, layout.examples(x), layout.examples(t))
+        layout, handed, function = self.pieces.layout, self._handed(), self.pieces.source
+        masks = self._masks(function, len(x))
+        result = self._call(function, handed, layout.examples(x), layout.examples(t), **masks)
         arrays, before = (list(each.values() if isinstance(each, dict) else each) for each in (handed, self._handed()))
         if not all(np.array_equal(a, b, equal_nan=True) for a, b in zip(arrays, before, strict=False)):
             raise ValueError(
@@ -227,6 +251,9 @@ class OfFunctions(Adapted):
                 "leave the update to the suite"
             )
         return self._layers_of(result)
+
+    def _functions(self) -> Sequence[Callable[..., Any]]:
+        return (self.pieces.source,)
 
     def _predicted(self, x: Floats) -> Any:
         assert callable(self.pieces.predict)  # adapt has checked it
@@ -261,7 +288,12 @@ class OfNetwork(Adapted):
         if self.pieces.gradients is None:
             return 0.0, self._derived(x, t)
         function = method_of(self._ready(), self.pieces.gradients)
-        return self._layers_of(self._call(function, *self._batch(x, t)), trains=self._train is None)
+        result = self._call(function, *self._batch(x, t), **self._masks(function, len(x)))
+        return self._layers_of(result, trains=self._train is None)
+
+    def _functions(self) -> Sequence[Callable[..., Any]]:
+        network = make(self.pieces.source, self._recipe.layer_sizes, self._recipe.learning_rate)
+        return [method_of(network, each) for each in (self.pieces.train, self.pieces.gradients) if each is not None]
 
     def _predicted(self, x: Floats) -> Any:
         assert self.pieces.predict is not None  # the caller checks it
@@ -316,7 +348,7 @@ class OfNetwork(Adapted):
         name = rate_of(function, train, 1 if self.pieces.batch == "pairs" else 2)
 
         def trained(x: Floats, t: Floats, rate: float) -> float:
-            named = {} if name is None else {name: rate}
+            named = self._masks(function, len(x)) | ({} if name is None else {name: rate})
             return self._loss(self._call(function, *self._batch(x, t), **named))
 
         return trained
@@ -378,8 +410,9 @@ def rate_of(function: Callable[..., Any], train: Method, given: int) -> str | No
         Where it takes others.
     """
     name = rate_parameter(function, OF_TRAINING)
+    named = {**({} if name is None else {name: 0}), **({MASKS: 0} if takes_masks(function) else {})}
     try:
-        _signature(function).bind(*range(given), **({} if name is None else {name: 0}))
+        _signature(function).bind(*range(given), **named)
     except TypeError:
         batch = "pairs" if given == 1 else "x, t"
         raise LoadError(
@@ -387,6 +420,11 @@ def rate_of(function: Callable[..., Any], train: Method, given: int) -> str | No
             f"write train=lambda network, {batch}, learning_rate: network.… with what it takes"
         ) from None
     return name
+
+
+def takes_masks(function: Callable[..., Any]) -> bool:
+    """Say whether a function is to be given the masks of dropout."""
+    return MASKS in _signature(function).parameters
 
 
 def as_called(function: Callable[..., Any], name: str) -> str:

@@ -113,6 +113,7 @@ _HELP: dict[str, str] = {
     "rate_factor": "Factor of the learning rate after every rate period.",
     "rate_period": "Epochs between two changes by the rate factor.",
     "negative_slope": "Slope of relu below 0: leaky relu.",
+    "dropout": "Probability with which a hidden unit is left out in training.",
     "drop_last": "Leave out the last batch of an epoch where it is short.",
     "with_replacement": "Draw the examples of an epoch with replacement.",
     "standardize": "Inputs of mean 0 and standard deviation 1.",

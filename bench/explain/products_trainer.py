@@ -19,8 +19,8 @@ class ProductsTrainer(NumpyTrainer):
         check_plain("chain-products", recipe)
         super().__init__(recipe, parameters)
 
-    def forward(self, x: Floats) -> Forward:
-        """Compute the activations of all layers from inputs x [B, D]."""
+    def forward(self, x: Floats, masks: tuple[Floats, ...] = ()) -> Forward:
+        """Compute the activations of all layers from inputs x [B, D]; dropout, which has masks, is refused."""
         z: list[Floats] = []
         y = [x]
         for layer, activation in zip(self.layers, self.activations, strict=True):
@@ -29,7 +29,7 @@ class ProductsTrainer(NumpyTrainer):
                 pre_activation += layer.bias
             z.append(pre_activation)
             y.append(activation(pre_activation))
-        return Forward(z, y, y[:-1])
+        return Forward(z, y, y[:-1], masks)
 
     def backward(self, forward: Forward, t: Floats) -> Backward:
         """Compute dE/dw of the batch from its activations and its targets t [B, C]."""

@@ -9,7 +9,9 @@ _ACTIVATIONS, _LOSSES, _OPTIMIZERS, _TRAINER = (
     "backprop_bench.scratch.numpy_trainer",
 )
 _BOTH = ("softmax", "softmax, float32")
+_WITH_DROPOUT = (*_BOTH, "dropout")
 _SQUARED = ("squared error", "squared error, float32")
+_MASKS = "self.masks(len(examples))"
 _FORWARD = "total = fed[-1] @ layer.weight"
 _ADAM = "w -= self.learning_rate * (m / correction1) / (np.sqrt(v / correction2) + self.epsilon)"
 _DECAY = "self.inner.step([g + self.weight_decay * w for w, g in zip(self.weights, gradients, strict=True)])"
@@ -97,7 +99,9 @@ HARMLESS = (
         (_TRAINER, "order[start : start + batch_size]", "np.sort(order[start : start + batch_size])"),
     ),
     _harmless(
-        "the batch is copied", _BOTH, (_TRAINER, "self.forward(x[examples])", "self.forward(x[examples].copy())")
+        "the batch is copied",
+        _WITH_DROPOUT,
+        (_TRAINER, f"self.forward(x[examples], {_MASKS})", f"self.forward(x[examples].copy(), {_MASKS})"),
     ),
     _harmless(
         "the squared error is summed by math.fsum",

@@ -523,4 +523,39 @@ PATHS = (
     ),
 )
 
-MISTAKES_IN_GRADIENTS = DERIVATIVES + OUTPUTS + LOSSES + REDUCTIONS + PATHS
+_MASKS = "dropout_masks(self.recipe, self.n_updates, n_examples)"
+
+DROPOUT = (
+    Mutation(
+        "there is no dropout",
+        (Edit(_TRAINER, f"{_MASKS} if self.recipe.dropout else ()", "()"),),
+        ("dropout",),
+        "do you multiply the activations by the masks of dropout?",
+    ),
+    Mutation(
+        "the masks of dropout are missing on the way back",
+        (Edit(_TRAINER, "dy = dy * forward.masks[layer - 1]", "pass"),),
+        ("dropout",),
+        "do you multiply the error of a hidden layer by its mask of dropout, too?",
+    ),
+    Mutation(
+        "predictions are made with dropout",
+        (Edit(_TRAINER, "return self.forward(x).y[-1]", "return self.forward(x, self.masks(len(x))).y[-1]"),),
+        ("dropout",),
+        "do you leave out dropout in predictions?",
+    ),
+    Mutation(
+        "units that dropout leaves in count once rather than 1 / (1 − p) times",
+        (Edit(_TRAINER, _MASKS, f"tuple((mask > 0).astype(mask.dtype) for mask in {_MASKS})"),),
+        ("dropout",),
+        "do you divide the activations that dropout leaves in by 1 − p?",
+    ),
+    Mutation(
+        "the masks of dropout are the same in every batch",
+        (Edit(_TRAINER, _MASKS, _MASKS.replace("self.n_updates", "0")),),
+        ("dropout",),
+        "do the masks of dropout change from batch to batch?",
+    ),
+)
+
+MISTAKES_IN_GRADIENTS = DERIVATIVES + OUTPUTS + LOSSES + REDUCTIONS + PATHS + DROPOUT

@@ -20,7 +20,7 @@ _DECAY_STEP = "self.inner.step([g + self.weight_decay * w for w, g in zip(self.w
 _BATCH_SIZE = "self.recipe.batch_size or len(order)"
 _BATCH = "order[start : start + batch_size]"
 _UPDATE = "self.update(self.backward(forward, targets))"
-_SHOWN = "return self.backward(self.forward(x), t).gradients"
+_SHOWN = "return self.backward(self.forward(x, self.masks(len(x))), t).gradients"
 _RETURN = "return loss / len(order)"
 _ADD_LOSS = "loss += self.loss(forward.z[-1], forward.y[-1], targets)"
 _FORWARD = "total = fed[-1] @ layer.weight"
@@ -649,7 +649,8 @@ PROTOCOL = (
             Edit(
                 _TRAINER,
                 _SHOWN,
-                "backward = self.backward(self.forward(x), t)\nself.update(backward)\nreturn backward.gradients",
+                "backward = self.backward(self.forward(x, self.masks(len(x))), t)\n"
+                "self.update(backward)\nreturn backward.gradients",
             ),
         ),
         ("softmax",),

@@ -42,7 +42,7 @@ CONNECTIONS = (
     Mutation(
         "skip connections come before those of the hidden units",
         (
-            Edit(_TRAINER, "np.hstack((y[-1], x))", "np.hstack((x, y[-1]))"),
+            Edit(_TRAINER, "np.hstack((below, x))", "np.hstack((x, below))"),
             Edit(_TRAINER, "dy[:, : forward.y[layer].shape[1]]", "dy[:, -forward.y[layer].shape[1] :]"),
         ),
         ("skip connections",),

@@ -52,6 +52,7 @@ RECIPES: dict[str, Recipe] = {
     "skip connections": _SQUARED.replace(layer_sizes=(12, 9, 5), skip_connection=True),
     "momentum and schedule": _MOMENTUM.replace(schedule=((1, 0.2, 0.9),)),
     "multiplicative decay": _MOMENTUM.replace(multiplicative_decay=0.02),
+    "dropout": _SOFTMAX.replace(dropout=0.3),
     "error dead zone": _SQUARED.replace(error_dead_zone=(0.4, 0.6)),
 }
 """Each fills a batch with 8 of 21 examples (``square batches``: 7), shuffled; most have layers of 12, 9, 9 and 5

@@ -17,6 +17,7 @@ from backprop_bench.bench.verify.checks import (
     compare_gradients,
     compare_outputs,
     compare_training,
+    is_gradient,
 )
 from backprop_bench.bench.verify.protocol import check_protocol
 from backprop_bench.data import Trainer, training_examples
@@ -82,7 +83,7 @@ def judge(mutation: Mutation, recipe_name: str) -> Verdict:
         "gradients": lambda: compare_gradients(recipe, actual, expected, batch),
         f"{STEPS} steps": lambda: compare_training(recipe, actual, expected, examples, STEPS),
     }
-    if recipe.dtype == "float64" and not mutation.changes_data:
+    if recipe.dtype == "float64" and is_gradient(recipe) and not mutation.changes_data:
         checks["central differences"] = lambda: compare_central_differences(recipe, actual, batch)
     with np.errstate(all="ignore"):  # a mistake may well overflow
         return Verdict(mutation, recipe_name, tuple((name, check()) for name, check in checks.items()))

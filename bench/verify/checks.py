@@ -132,13 +132,21 @@ def _verify_in(
             result.where,
         )
     if recipe.dtype == "float64" and not is_gradient(recipe):
-        why = "not compared: errors are sent back without derivatives, which is the gradient of no loss"
+        why = f"not compared: {why_no_gradient(recipe)}"
         yield Parity(implementation.name, "central differences", "gradients", recipe.dtype, True, None, 0.0, why)
 
 
 def is_gradient(recipe: Recipe) -> bool:
-    """Say whether what a recipe calls the gradient is that of its loss, so that central differences can tell it."""
-    return ExtendedRecipe.of(recipe).back_propagation == "gradient"
+    """Say whether what a recipe calls the gradient is that of what it predicts, which central differences can tell."""
+    return not why_no_gradient(recipe)
+
+
+def why_no_gradient(recipe: Recipe) -> str:
+    """Return why it is not; empty where it is."""
+    full = ExtendedRecipe.of(recipe)
+    if full.back_propagation == "errors":
+        return "errors are sent back without derivatives, which is the gradient of no loss"
+    return "the gradient is that with dropout, and predictions are made without it" if full.dropout else ""
 
 
 def steps_in(dtype: str, steps: int = STEPS) -> int:
@@ -361,7 +369,7 @@ class _Perturbed(NumpyTrainer):
 
     def backward(self, forward: Forward, t: Floats) -> Backward:
         exact = super().backward(forward, t)
-        bounds = error_bounds(self.rounded, self.layers, forward.y[0], t).gradients
+        bounds = error_bounds(self.rounded, self.layers, forward.y[0], t, self.n_updates).gradients
         for (_, gradient), (_, bound) in zip(name_arrays(exact.gradients), name_arrays(bounds), strict=True):
             gradient += self._signs(gradient) * bound
         return exact

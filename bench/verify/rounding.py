@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from backprop_bench.bench.core.stats.tolerances import in_dead_zone
-from backprop_bench.data import ExtendedRecipe, Floats, Layer, Parameters, Recipe, connections
+from backprop_bench.data import ExtendedRecipe, Floats, Layer, Parameters, Recipe, connections, dropout_masks
 
 Float64s = npt.NDArray[np.float64]
 
@@ -56,6 +56,8 @@ class ErrorBounds:
         Of the intermediate quantities [B, J], one entry per layer of weights; see :class:`backprop_bench.data.Trace`.
     gradients
         Of dE/dw, for every weight and bias.
+    outputs
+        Of the output activations that are predicted, [B, C]: without dropout.
     """
 
     z: list[Float64s]
@@ -63,22 +65,23 @@ class ErrorBounds:
     dy: list[Float64s]
     dz: list[Float64s]
     gradients: Parameters
-
-    @property
-    def outputs(self) -> Float64s:
-        """Of the output activations [B, C]."""
-        return self.y[-1]
+    outputs: Float64s
 
 
-def error_bounds(recipe: Recipe, parameters: Parameters, x: Floats, t: Floats) -> ErrorBounds:
-    """Bound the errors of one pass in the recipe's dtype from exact weights, inputs x [B, D] and targets t [B, C]."""
+def error_bounds(recipe: Recipe, parameters: Parameters, x: Floats, t: Floats, n_updates: int = 0) -> ErrorBounds:
+    """Bound the errors of one pass in the recipe's dtype from exact weights, inputs x [B, D] and targets t [B, C].
+
+    Dropout is that of a batch after so many weight updates.
+    """
     u, full = unit_roundoff(recipe.dtype), ExtendedRecipe.of(recipe)
-    zs, ys, feds = _forward(recipe, parameters, x.astype(np.float64), u)
+    masks = [_exact(mask) for mask in dropout_masks(recipe, n_updates, len(x))] if full.dropout else []
+    zs, ys, feds = _forward(recipe, parameters, x.astype(np.float64), masks, u)
     dy, dz = _output_derivatives(recipe, ys[-1], t.astype(np.float64), u)
     dys, dzs = [dy], [dz]
     for layer in range(len(parameters) - 1, 0, -1):
         sent = dy if full.back_propagation == "errors" else dz
         dy = _product(sent, _exact(parameters[layer].weight[: recipe.layer_sizes[layer]].T), u)
+        dy = _times(dy, masks[layer - 1], u) if masks else dy
         dz = _times(dy, _derivative(recipe.hidden_activation, ys[layer], u, full.negative_slope), u)
         dys.insert(0, dy)
         dzs.insert(0, dz)
@@ -89,7 +92,8 @@ def error_bounds(recipe: Recipe, parameters: Parameters, x: Floats, t: Floats) -
         )
     if (connected := connections(recipe)) is not None:
         gradients[0].weight[...] *= connected
-    return ErrorBounds(_errors(zs), _errors(ys[1:]), _errors(dys), _errors(dzs), gradients)
+    predicted = _forward(recipe, parameters, x.astype(np.float64), [], u)[1] if masks else ys
+    return ErrorBounds(_errors(zs), _errors(ys[1:]), _errors(dys), _errors(dzs), gradients, predicted[-1].error)
 
 
 def _errors(quantities: list[_Known]) -> list[Float64s]:
@@ -117,13 +121,14 @@ def _scaled(a: _Known, factor: float, u: float) -> _Known:
 
 
 def _forward(
-    recipe: Recipe, parameters: Parameters, x: Float64s, u: float
+    recipe: Recipe, parameters: Parameters, x: Float64s, masks: list[_Known], u: float
 ) -> tuple[list[_Known], list[_Known], list[_Known]]:
     """Return the pre-activations of all layers, inputs and activations, and the inputs of each layer."""
     zs, ys, feds = [], [_exact(x)], []
     for number, layer in enumerate(parameters, start=1):
         has_skip = ExtendedRecipe.of(recipe).skip_connection and number == len(parameters)
-        feds.append(_beside(ys[-1], ys[0]) if has_skip else ys[-1])
+        below = _times(ys[-1], masks[number - 2], u) if masks and number > 1 else ys[-1]
+        feds.append(_beside(below, ys[0]) if has_skip else below)
         z = _product(feds[-1], _exact(layer.weight), u, terms=layer.weight.shape[0] + 2)
         if layer.bias is not None:
             bias = layer.bias.astype(np.float64)

@@ -234,5 +234,3 @@ def test_scratch_numpy_has_torch_eager_for_its_reference_where_only_these_two_do
     assert candidates(Entry("scratch-numpy", "one", extended))[-1] == "torch-eager"
     assert "torch-eager" not in candidates(Entry("scratch-numpy", "one", RECIPE))
     assert "torch-eager" not in candidates(Entry("torch-loader", "one", extended))
-    state = extended.replace(optimizer="adam")
-    assert "torch-eager" not in candidates(Entry("scratch-numpy", "one", state)), "it could not be set back"

@@ -755,6 +755,84 @@ def test_gradients_without_a_loss_do_not_hide_that_of_training(dataset: str, net
     assert said in str(checked)
 
 
+# Dropout
+
+
+def softmax(z: Any) -> Any:
+    e = np.exp(z - z.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)
+
+
+def with_masks(weights: Any, x: Any, t: Any, masks: Any) -> Any:
+    """Two hidden layers, both with dropout."""
+    W1, b1, W2, b2, W3, b3 = weights
+    y1 = 1 / (1 + np.exp(-(x @ W1 + b1)))
+    y2 = 1 / (1 + np.exp(-(y1 * masks[0] @ W2 + b2)))
+    o = softmax(y2 * masks[1] @ W3 + b3)
+    d3 = (o - t) / len(x)
+    d2 = d3 @ W3.T * masks[1] * y2 * (1 - y2)
+    d1 = d2 @ W2.T * masks[0] * y1 * (1 - y1)
+    loss = -(t * np.log(o)).sum() / len(x)
+    return loss, [x.T @ d1, d1.sum(0), (y1 * masks[0]).T @ d2, d2.sum(0), (y2 * masks[1]).T @ d3, d3.sum(0)]
+
+
+def with_masks_on_the_way_there(weights: Any, x: Any, t: Any, masks: Any) -> Any:
+    """Likewise, with one hidden layer, but its error is not multiplied by the mask."""
+    W1, b1, W2, b2 = weights
+    h = 1 / (1 + np.exp(-(x @ W1 + b1)))
+    o = softmax(h * masks[0] @ W2 + b2)
+    d2 = (o - t) / len(x)
+    d1 = d2 @ W2.T * h * (1 - h)
+    return -(t * np.log(o)).sum() / len(x), [x.T @ d1, d1.sum(0), (h * masks[0]).T @ d2, d2.sum(0)]
+
+
+class SingleWithMasks:
+    """Columns, one example at a time; no gradients, no loss."""
+
+    def __init__(self) -> None:
+        self.W1: Any = None
+        self.W2: Any = None
+
+    def learn(self, x: Any, t: Any, masks: Any, learning_rate: float) -> None:
+        h = 1 / (1 + np.exp(-self.W1 @ x))
+        kept = h * masks[0]
+        y = 1 / (1 + np.exp(-self.W2 @ kept))
+        d2 = (y - t) * y * (1 - y)
+        d1 = self.W2.T @ d2 * masks[0] * h * (1 - h)
+        self.W2 = self.W2 - learning_rate * d2 @ kept.T
+        self.W1 = self.W1 - learning_rate * d1 @ x.T
+
+
+DEEP = (SIZES[0], 7, 6, SIZES[-1])
+DROPOUT: dict[str, Any] = {"dropout": 0.4, "batch_size": 8, "steps": 20, "learning_rate": 0.5}
+
+
+def test_dropout_with_given_masks_is_verified_in_every_form(dataset: str) -> None:
+    several = bb.check(with_masks, dataset=dataset, layer_sizes=DEEP, **DROPOUT)
+    assert several.ok, several
+    assert "Equal in float64" in str(several)
+    options: dict[str, Any] = {**DROPOUT, "dataset": dataset, "layer_sizes": SIZES, "batch_size": 1}
+    options |= {"weights": ["W1", "W2"], "train": "learn", "layout": "columns", "batch": "single"}
+    single = bb.check(SingleWithMasks, "article-scratch", **options)
+    assert single.ok, single
+
+
+def test_without_dropout_masks_change_nothing(dataset: str) -> None:
+    options: dict[str, Any] = {**DROPOUT, "dropout": 0.0, "layer_sizes": DEEP}
+    assert bb.check(with_masks, dataset=dataset, **options).ok
+
+
+def test_a_mask_that_is_missing_on_the_way_back_is_named(dataset: str) -> None:
+    checked = bb.check(with_masks_on_the_way_there, dataset=dataset, layer_sizes=SIZES, **DROPOUT)
+    assert not checked.ok
+    assert checked.likely_mistake == "the masks of dropout are missing on the way back"
+
+
+def test_dropout_without_a_parameter_for_the_masks_is_refused(dataset: str) -> None:
+    with pytest.raises(bb.InputError, match=r"dropout.* so write a parameter masks, a list of an"):
+        bb.check(mean_squared_error, "article-scratch", dataset=dataset, layer_sizes=SIZES, **DROPOUT)
+
+
 # What a blind test found
 
 

@@ -118,6 +118,30 @@ def test_one_batch_that_was_left_out_is_found_in_the_turn_where_it_was(optimizer
     assert f"round {place + 1}" in result.where
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"dropout": 0.3},
+        {"optimizer": "momentum", "momentum": 0.9, "nesterov": True},
+        {"optimizer": "adam", "adam_reordered": True},
+        {"hidden_activation": "relu", "negative_slope": 0.1},
+    ],
+)
+def test_what_only_scratch_numpy_and_pytorch_do_is_compared_with_each_other(changes: dict[str, Any]) -> None:
+    recipe = RECIPE.replace(learning_rate=0.01, **changes)
+    for make, reference in ((NumpyTrainer, "torch-eager"), (FusedTrainer, "scratch-numpy")):
+        with WeightsFile(recipe, ROUNDS) as weights:
+            turns = work_of(make, recipe, EXAMPLES, weights, [40] * ROUNDS)
+            honest = checked(recipe, EXAMPLES, weights, turns, reference, others=REFERENCES)
+            told = turns[2].pieces
+            longer = (*told[:-1], Piece(told[-1].start, told[-1].stop + 1, told[-1].key))
+            false = checked(recipe, EXAMPLES, weights, altered(turns, 2, pieces=longer), reference)
+        assert honest.passed, honest
+        assert honest.checked == ROUNDS
+        assert not false.passed
+        assert "round 3" in false.where
+
+
 @pytest.mark.parametrize("place", range(ROUNDS))
 def test_a_weight_that_differs_by_more_than_rounding_is_found(place: int) -> None:
     with WeightsFile(RECIPE, ROUNDS) as weights:

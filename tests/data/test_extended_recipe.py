@@ -39,6 +39,7 @@ FIELDS: dict[str, Any] = {
     "rate_period": 3,
     "inverse_rate_decay": 0.1,
     "negative_slope": 0.01,
+    "dropout": 0.3,
 }
 DONE_BY_ALL: dict[str, Any] = {"drop_last": True, "with_replacement": True, "standardize": True}
 VALUES: dict[str, Any] = {
@@ -108,6 +109,7 @@ NEEDS: dict[str, dict[str, Any]] = {
         ),
         ({"rate_factor": 0.5, "schedule": ((2, 0.1, 0.5),)}, "rate_factor is 0.5, expected 1 beside a schedule"),
         ({"negative_slope": 0.01}, "negative_slope is 0.01, expected 0 with hidden_activation 'sigmoid'"),
+        ({"dropout": 0.3, "layer_sizes": (3, 2)}, "dropout is 0.3, expected 0 without a hidden layer"),
         ({"drop_last": True, "batch_size": None}, "drop_last is True, expected False where a batch has all examples"),
         ({"with_replacement": True, "shuffle": False}, "with_replacement is True, expected False without shuffle"),
         ({"standardize": True, "input_range": (0.0, 2.0)}, "standardize is True, expected False beside an input_range"),

@@ -116,6 +116,7 @@ BAD_VALUES: dict[str, list[Any]] = {
     "log_epsilon": DECAYS,
     "log_clip": [*NUMBERS, -0.1, 0.5],
     "negative_slope": [*DECAYS, 0.01],
+    "dropout": DECAYS,
     "drop_last": BOOLEANS,
     "with_replacement": BOOLEANS,
     "standardize": BOOLEANS,

@@ -10,7 +10,7 @@ import torch
 from backprop_bench.bench.core.implementations import named_implementation
 from backprop_bench.bench.mutation.recipes import stored_examples
 from backprop_bench.bench.verify.checks import verify
-from backprop_bench.data import RASHID, Floats, Parameters, Recipe, Trainer, initial_parameters
+from backprop_bench.data import RASHID, Floats, Parameters, Recipe, Trainer, dropout_masks, initial_parameters
 from backprop_bench.scratch.numpy_trainer import NumpyTrainer
 from backprop_bench.torch_impl.trainers import EagerTrainer
 from tests.recipes import random_examples
@@ -224,6 +224,41 @@ def test_leaky_relu_is_that_of_pytorch(make: Make) -> None:
     hidden = torch.nn.LeakyReLU(0.2)(torch.from_numpy(z)).numpy()
     logits = torch.from_numpy(hidden @ second.weight + second.bias)
     np.testing.assert_allclose(make(recipe, (first, second)).predict(x), logits.softmax(dim=1).numpy(), rtol=1e-12)
+
+
+@TRAINERS
+def test_dropout_is_that_of_pytorch_with_the_same_masks(make: Make) -> None:
+    recipe = SMALL.replace(layer_sizes=(4, 6, 3), dropout=0.4)
+    examples = random_examples(recipe, 5)
+    first, second = initial_parameters(recipe)
+    trainer = make(recipe, (first, second))
+    (mask,) = dropout_masks(recipe, 0, 5)
+    w1, b1, w2, b2 = (
+        torch.from_numpy(array.copy()).requires_grad_() for layer in (first, second) for array in layer.arrays()
+    )
+    hidden = torch.sigmoid(torch.from_numpy(examples.x) @ w1 + b1)
+    z = hidden * torch.from_numpy(mask) @ w2 + b2
+    loss = torch.nn.functional.cross_entropy(z, torch.from_numpy(examples.y))
+    expected = torch.autograd.grad(loss, (w1, b1, w2, b2))
+    actual = [array for layer in trainer.gradients(examples.x, examples.t) for array in layer.arrays()]
+    for a, b in zip(actual, expected, strict=True):
+        np.testing.assert_allclose(a, b.numpy(), rtol=1e-10, atol=1e-15)
+    outputs = (hidden @ w2 + b2).softmax(dim=1).detach().numpy()
+    np.testing.assert_allclose(trainer.predict(examples.x), outputs, rtol=1e-12)
+
+
+def test_masks_leave_out_units_as_often_as_said_and_change_with_every_batch() -> None:
+    recipe = SMALL.replace(layer_sizes=(4, 40, 30, 3), dropout=0.3)
+    masks = dropout_masks(recipe, 0, 500)
+    assert [mask.shape for mask in masks] == [(500, 40), (500, 30)]
+    for mask in masks:
+        assert set(np.unique(mask)) == {0.0, 1 / 0.7}
+        assert abs((mask == 0).mean() - 0.3) < 0.02
+    assert not np.array_equal(masks[0][:, :30], masks[1])
+    assert not np.array_equal(masks[0], dropout_masks(recipe, 1, 500)[0])
+    assert not np.array_equal(masks[0], dropout_masks(recipe.replace(seed=1), 0, 500)[0])
+    np.testing.assert_array_equal(masks[1][:7], dropout_masks(recipe, 0, 7)[1])
+    assert all((mask == 1).all() for mask in dropout_masks(recipe.replace(dropout=0.0), 0, 5))
 
 
 @pytest.mark.parametrize("name", ["scratch-numpy", "scratch-inplace", "torch-eager", "torch-manual"])

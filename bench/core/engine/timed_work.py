@@ -14,7 +14,6 @@ from backprop_bench.bench.core.records.kinds import ComparedWork, TimedWork, Ver
 from backprop_bench.bench.core.records.plan import Entry, Question, reference_label
 from backprop_bench.bench.core.worker.batches import KeptTurn
 from backprop_bench.bench.core.worker.client import Worker, WorkerError, WorkFault
-from backprop_bench.bench.core.worker.replay import has_state
 from backprop_bench.bench.core.worker.shared_data import SharedExamples, SharedForms
 from backprop_bench.bench.core.worker.weights import WeightsFile
 from backprop_bench.data import Recipe, UnsupportedRecipe, check_plain
@@ -22,8 +21,7 @@ from backprop_bench.data import Recipe, UnsupportedRecipe, check_plain
 REFERENCES = ("scratch-compiled", "scratch-inplace", "scratch-numpy", "torch-eager")
 """Implementations that train again what was timed, the fastest first.
 
-The first does plain gradient descent alone. The next two keep their weights in ``layers``, where they can be set. The
-last one is for `scratch-numpy` on what only these two do, as far as it needs no state.
+The first does plain gradient descent alone. The last one is for `scratch-numpy` on what only these two do.
 """
 REPLAY = "core.worker.replay:replay"
 """Handler that trains again, which no worker that is timed imports."""
@@ -42,7 +40,7 @@ def _needs_torch(recipe: Recipe) -> bool:
     try:
         check_plain("", recipe)
     except UnsupportedRecipe:
-        return not has_state(recipe)
+        return True
     return False
 
 

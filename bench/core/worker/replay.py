@@ -29,6 +29,7 @@ from backprop_bench.bench.core.worker.shared_data import map_examples
 from backprop_bench.bench.core.worker.weights import read_weights
 from backprop_bench.data import (
     Examples,
+    ExtendedRecipe,
     Order,
     Parameters,
     Recipe,
@@ -54,7 +55,7 @@ class Reference:
     Parameters
     ----------
     make
-        Makes the trainer; one whose optimizer has a state must keep its weights in ``layers``, in place.
+        Makes the trainer; where an update depends on more than weights and batch, it needs ``set_parameters``.
     """
 
     def __init__(self, make: type[Trainer], recipe: Recipe, examples: Examples) -> None:
@@ -64,21 +65,16 @@ class Reference:
     def train(self, start: Parameters, orders: Sequence[Order]) -> NamedArrays:
         """Train from these weights; returns the weights afterwards, and the loss of every order."""
         if has_state(self.recipe):
-            for (_, own), (_, given) in zip(name_arrays(self._layers()), name_arrays(start), strict=True):
-                own[...] = given
+            self.trainer.set_parameters(start)  # type: ignore[attr-defined]
         else:
             self.trainer = self.make(self.recipe, start)
         losses = [self.trainer.train_epoch(self.examples.x, self.examples.t, order) for order in orders]
         return [*name_arrays(self.trainer.parameters()), ("loss of call", np.array(losses, np.float64))]
 
-    def _layers(self) -> Parameters:
-        layers: Parameters = self.trainer.layers  # type: ignore[attr-defined]
-        return layers
-
 
 def has_state(recipe: Recipe) -> bool:
     """Say whether an update depends on more than weights and batch."""
-    return recipe.optimizer != "sgd"
+    return recipe.optimizer != "sgd" or ExtendedRecipe.of(recipe).dropout > 0  # masks depend on the updates before
 
 
 @handler()
