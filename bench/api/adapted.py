@@ -208,6 +208,10 @@ class Adapted:
             parts = None
         if parts is None:
             raise ValueError(f"{name} returned {_kind(result)}, {said}")
+        arrays = [  # one number for all units is wrong, and what an update would add to each
+            np.full(shape, array) if is_bias and array.size == 1 else array
+            for array, shape, is_bias in zip(arrays, expected, layout.has_biases(self._layers), strict=True)
+        ]
         shapes = [array.shape for array in arrays]
         if not all(layout.fit(shapes, self._layers)):
             advice = misfit(layout, shapes, self._layers)
@@ -269,7 +273,8 @@ class OfNetwork(Adapted):
         if pieces.train is None:
             _check_descent(recipe, pieces.name, "a network without a method that trains is trained")
         elif pieces.gradients is None:
-            _check_descent(recipe, pieces.name, "gradients are derived from one weight update")
+            advice = "; or write gradients=… with what returns them"
+            _check_descent(recipe, pieces.name, "gradients are derived from one weight update", advice)
         _check_number(pieces, parameters)
         self._network = self._made(self._layers, recipe.learning_rate)
         self._train = None if pieces.train is None else self._bound(self._network, pieces.train)
@@ -468,12 +473,12 @@ def _check_number(pieces: Pieces, layers: Parameters) -> None:
     raise LoadError(f"weights names {named} arrays, and the recipe has {expected}; {advice}")
 
 
-def _check_descent(recipe: Recipe, name: str, what: str) -> None:
+def _check_descent(recipe: Recipe, name: str, what: str, advice: str = "") -> None:
     full = ExtendedRecipe.of(recipe)
     plain = {"optimizer": "sgd", "multiplicative_decay": 0.0}
     for field, value in (plain if full.penalty_in_loss else {**plain, "weight_decay": 0.0}).items():
         if getattr(full, field) != value:
-            raise UnsupportedRecipe(name, field, f"{what} with {value}")
+            raise UnsupportedRecipe(name, field, f"{what} with {value}{advice}")
 
 
 def _loss_and_arrays(result: Any, names: Sequence[str]) -> tuple[Any, list[Any]] | None:

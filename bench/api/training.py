@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pandas as pd
 
 from backprop_bench.bench.api.by_value import renamed
@@ -195,7 +194,8 @@ def _measured(question: Question, dataset: Dataset, threads: int) -> Training:
     with SharedExamples(question.entries[0].recipe, dataset) as shared, bars.stage("training", steps):
         for entry, seed, row in _trained(question, shared, threads, failures):
             rows.append(_epoch(question, entry, seed, row))
-            of_epoch = [value if isinstance(value, int | float) else math.nan for value in msgspec.structs.astuple(row)]
+            shown = (row.epoch, row.accuracy, row.loss, row.wall_s, row.cpu_s)
+            of_epoch = [value if isinstance(value, int | float) else math.nan for value in shown]
             curves.append((entry.label, seed, *of_epoch))
             bars.advance(f"{entry.name}, seed {seed}", steps=min(row.epoch, 1))
     summary = _summary(question, [*rows, *failures], dataset, threads)
@@ -211,6 +211,7 @@ def _epoch(question: Question, entry: Entry, seed: int, row: TrainingRow) -> Epo
         epoch=row.epoch,
         examples=question.examples,
         loss=row.loss if isinstance(row.loss, float) else None,
+        without_loss=row.epoch > 0 and row.loss is None and not row.diverged,
         accuracy=row.accuracy,
     )
 

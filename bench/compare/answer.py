@@ -358,6 +358,7 @@ def warnings(summary: Summary) -> list[str]:
     for question in summary.questions:
         lines += [_about(question, _failure_words(failure)) for failure in question.failures]
         lines += [_about(question, _diverged(item)) for item in question.performances if item.diverged]
+        lines += [_about(question, _without_loss(item)) for item in question.performances if item.without_loss]
         unsure = self_test_warning(question)
         lines += [] if unsure is None else [_about(question, unsure)]
     return lines
@@ -374,6 +375,11 @@ def _diverged(performance: Performance) -> str:
         else _("training of {name} diverged with seeds {seeds}.")
     )
     return text.format(name=_name(performance.implementation), seeds=listing(map(str, performance.diverged)))
+
+
+def _without_loss(performance: Performance) -> str:
+    text = _("{name} returns no loss; the others compute it in their times.")
+    return text.format(name=_name(performance.implementation))
 
 
 def _failure_words(failure: Failure) -> str:

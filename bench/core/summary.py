@@ -79,6 +79,8 @@ class Performance:
     """Extra memory during training: the peak beyond libraries and data."""
     diverged: tuple[int, ...]
     """Seeds whose loss stopped being a number."""
+    without_loss: bool
+    """Whether its training returns no loss, which others compute within the time."""
     trained_by: str
     """Who trained its recipe for the accuracy: itself, or the fastest verified implementation; empty of neither."""
     parts: tuple[tuple[str, Interval], ...]
@@ -257,7 +259,9 @@ def _performance(question: Question, entry: Entry, rows: Sequence[AnyRecord]) ->
             (row.peak_rss_bytes - row.data_rss_bytes for row in ends if row.data_rss_bytes is not None),
             default=None,
         ),
-        diverged=tuple(sorted({row.seed for row in of_kind(rows, Epoch) if row.loss is None and row.epoch > 0})),
+        diverged=tuple(sorted({row.seed for row in of_kind(rows, Epoch) if row.diverged})),
+        without_loss=any(row.without_loss for row in of_kind(rows, Epoch))
+        or (bool(blocks) and all(row.loss is None for row in blocks)),
         trained_by=next((row.trained_by or entry.implementation for row in of_kind(rows, Epoch)), ""),
         parts=tuple(_parts(of_kind(rows, StepPart))),
         work=epoch_work(entry.recipe, examples),

@@ -183,6 +183,6 @@ def _equivalence(question: Question, last: Sequence[AnyRecord], cell: str) -> Eq
 def _diverged(rows: Sequence[AnyRecord]) -> dict[str, int]:
     diverged: dict[str, set[int]] = {}
     for row in of_kind(rows, Epoch):
-        if row.epoch and row.loss is None:
+        if row.diverged:
             diverged.setdefault(row.implementation, set()).add(row.seed)
     return {name: len(seeds) for name, seeds in diverged.items()}

@@ -111,7 +111,7 @@ def _train(
                 print_row(cells)
             if row.epoch:
                 bars.advance(f"epoch {row.epoch} of {entry.recipe.epochs}")
-    if rows[-1].loss is None:
+    if rows[-1].diverged:
         click.echo("The training has diverged: its loss is no longer a number.", err=True)
     return rows
 

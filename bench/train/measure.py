@@ -18,9 +18,10 @@ class TrainingRow(msgspec.Struct, frozen=True, omit_defaults=True):
     epoch: int
     accuracy: float
     loss: float | msgspec.UnsetType | None = msgspec.UNSET
-    """``None`` where training has diverged."""
+    """``None`` where training has diverged, or returns no loss."""
     wall_s: float | msgspec.UnsetType = msgspec.UNSET
     cpu_s: float | msgspec.UnsetType = msgspec.UNSET
+    diverged: bool = False
 
 
 def trained_epochs(
@@ -51,6 +52,6 @@ def trained_epochs(
             for epoch in range(1, entry.recipe.epochs + 1):
                 trained = worker.ask("train", TrainedEpoch, epoch=epoch)
                 accuracy = examples.accuracy(worker.ask("evaluate", Evaluated).classes)
-                yield seed, TrainingRow(epoch, accuracy, trained.loss, trained.wall_s, trained.cpu_s)
-                if trained.loss is None:
+                yield seed, TrainingRow(epoch, accuracy, trained.loss, trained.wall_s, trained.cpu_s, trained.diverged)
+                if trained.diverged:
                     break

@@ -136,22 +136,29 @@ def _train(run: RunContext, question: Question, job: _Job, seed: int, worker: Wo
     log, entries = run.log, job.entries[seed]
     recorded = {entry: len(log.find(Epoch, question, implementation=entry.label, seed=seed)) for entry in entries}
     worker.ask("begin", Begun, seed=seed)
-    loss = None
+    trained = None
     for epoch in range(question.epochs + 1):
-        loss = worker.ask("train", TrainedEpoch, epoch=epoch).loss if epoch else None
+        trained = worker.ask("train", TrainedEpoch, epoch=epoch) if epoch else None
         accuracy = examples.accuracy(worker.ask("evaluate", Evaluated).classes)
         missing = [entry for entry in entries if epoch >= recorded[entry]]
-        log.add(*(_epoch_of(question, job.trainer, entry, seed, epoch, loss, accuracy) for entry in missing))
+        log.add(*(_epoch_of(question, job.trainer, entry, seed, epoch, trained, accuracy) for entry in missing))
     kept = [entry for entry in entries if _keeps(run, question, seed) and _is_kept(question, entry)]
     if kept:
-        diverged = question.epochs > 0 and loss is None
+        diverged = trained is not None and trained.diverged
         _keep(question, kept, seed, None if diverged else worker, examples.dataset, log)
     run.progress.advance(f"{entries[0].name}, seed {seed}")
 
 
 def _epoch_of(
-    question: Question, trainer: Entry, entry: Entry, seed: int, epoch: int, loss: float | None, accuracy: float
+    question: Question,
+    trainer: Entry,
+    entry: Entry,
+    seed: int,
+    epoch: int,
+    trained: TrainedEpoch | None,
+    accuracy: float,
 ) -> Epoch:
+    loss = None if trained is None else trained.loss
     return Epoch(
         session=0,
         question=question.name,
@@ -160,6 +167,7 @@ def _epoch_of(
         epoch=epoch,
         examples=question.examples,
         loss=loss,
+        without_loss=trained is not None and loss is None and not trained.diverged,
         accuracy=accuracy,
         trained_by=None if trainer.implementation == entry.implementation else trainer.implementation,
     )

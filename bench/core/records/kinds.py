@@ -106,8 +106,9 @@ class Epoch(OfImplementation, frozen=True, kw_only=True, tag="epoch"):
     """Accuracy in the training from one seed, which is not timed.
 
     ``epoch`` counts finished epochs: the record of 0 has the accuracy of the initial weights. ``loss`` is ``None``
-    there, and where training diverged. ``trained_by``: the verified implementation that trained its recipe, where that
-    is another one. ``from_run`` names the earlier run that it is taken from, ``processor`` where it ran.
+    there, where training diverged, and where it returns none (``without_loss``). ``trained_by``: the verified
+    implementation that trained its recipe, where that is another one. ``from_run`` names the earlier run that it is
+    taken from, ``processor`` where it ran.
     """
 
     seed: Count
@@ -115,11 +116,17 @@ class Epoch(OfImplementation, frozen=True, kw_only=True, tag="epoch"):
     examples: Positive
     loss: float | None
     accuracy: Fraction
+    without_loss: bool = False
     trained_by: str | None = None
     from_run: str | None = None
     processor: str | None = None
 
     key: ClassVar[tuple[str, ...]] = (*OfImplementation.key, "seed", "epoch")
+
+    @property
+    def diverged(self) -> bool:
+        """Whether training has diverged until then."""
+        return self.epoch > 0 and self.loss is None and not self.without_loss
 
 
 class Start(OfImplementation, frozen=True, kw_only=True, tag="start"):

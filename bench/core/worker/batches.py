@@ -38,7 +38,7 @@ class KeptTurn(msgspec.Struct, frozen=True):
     pieces
         What it trained.
     losses
-        What it returned for each; ``None`` where that was no finite number.
+        What it returned for each, ``None`` where that was no finite number; none at all where training returns none.
     slot
         Where its weights are from afterwards.
     where

@@ -32,7 +32,7 @@ def run(session: Session, pieces: list[Any], slot: int | None = None) -> Ran:
     session.check_limits()
     if slot is not None:
         session.write_weights(slot, session.read_weights()[0])
-    return Ran(wall_s=wall_s, losses=tuple(map(number, losses)))
+    return Ran(wall_s=wall_s, losses=session.numbers(losses))
 
 
 @handler(needs_session=True)
@@ -96,7 +96,7 @@ def block(
         **counters,
         **more,
     )
-    return Turn(timed=timed, losses=tuple(map(number, [*losses, *of_block, *later])))
+    return Turn(timed=timed, losses=session.numbers([*losses, *of_block, *later]))
 
 
 def _pieces(pieces: Sequence[Any]) -> list[Piece]:

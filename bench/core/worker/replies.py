@@ -39,12 +39,13 @@ class Begun(Reply, frozen=True, kw_only=True):
 
 
 class TrainedEpoch(Reply, frozen=True, kw_only=True):
-    """One epoch is trained; ``loss`` is ``None`` where it is not finite."""
+    """One epoch is trained; ``loss`` is ``None`` where it is not finite, or where training returns none."""
 
     examples: Positive
     wall_s: Seconds
     cpu_s: NotNegative
     loss: float | None
+    diverged: bool
 
 
 class Evaluated(Reply, frozen=True, kw_only=True):
@@ -55,7 +56,7 @@ class Evaluated(Reply, frozen=True, kw_only=True):
 
 
 class Ran(Reply, frozen=True, kw_only=True):
-    """Batches are trained; ``losses`` has one entry per piece, ``None`` where it is not finite."""
+    """Batches are trained; ``losses`` has one entry per piece, ``None`` where it is not finite; or none at all."""
 
     wall_s: Seconds
     losses: tuple[float | None, ...]

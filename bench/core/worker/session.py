@@ -5,7 +5,7 @@ import math
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +71,22 @@ class Session:
         if self._training is None:
             raise RuntimeError("nothing has begun; expected a request to begin first")
         return self._training
+
+    @property
+    def shows_loss(self) -> bool:
+        """Whether training returns a loss, as all do but some of yours."""
+        return bool(getattr(self.training.trainer, "shows_loss", True))
+
+    def numbers(self, losses: Iterable[float]) -> tuple[float | None, ...]:
+        """Return losses as plain numbers, ``None`` for those that are not finite; none where training returns none."""
+        return tuple(map(number, losses)) if self.shows_loss else ()
+
+    def has_diverged(self, loss: float) -> bool:
+        """Say whether training has diverged: by its loss, or by its weights where there is no loss."""
+        if self.shows_loss:
+            return number(loss) is None
+        arrays = [array for layer in self.training.trainer.parameters() for array in layer.arrays()]
+        return not all(np.isfinite(array).all() for array in arrays)
 
     def check_limits(self) -> None:
         """Raise `RuntimeError` where a library uses more threads than it may, or a thread left its cores."""
@@ -196,7 +212,9 @@ def train(session: Session, epoch: int) -> TrainedEpoch:
     wall_s, cpu_s = took(wall, perf_counter()), process_time() - cpu
     check_loss(loss)
     session.check_limits()
-    return TrainedEpoch(examples=len(order), wall_s=wall_s, cpu_s=cpu_s, loss=number(value))
+    return TrainedEpoch(
+        examples=len(order), wall_s=wall_s, cpu_s=cpu_s, loss=number(value), diverged=session.has_diverged(value)
+    )
 
 
 @handler(needs_session=True)
