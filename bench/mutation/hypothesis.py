@@ -11,6 +11,7 @@ from backprop_bench.bench.mutation.mutant import make_trainer
 from backprop_bench.bench.mutation.mutations import MISTAKES
 from backprop_bench.bench.mutation.signature import Build
 from backprop_bench.data import Convention, Parameters, Recipe, Trainer, conventions_for
+from backprop_bench.scratch.numpy_trainer import NumpyTrainer
 
 BATCH_SIZES = (
     2,
@@ -49,6 +50,10 @@ _IN_TRAINING = {"drop_last": "a short last batch is dropped"}
 """Conventions of the order, which a network gets: the mistake that is the same in the training, by the field."""
 
 
+Alter = Callable[[type[NumpyTrainer]], type[NumpyTrainer]]
+"""Makes a trainer that differs from another one."""
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Hypothesis:
     """Something that may be different.
@@ -61,6 +66,8 @@ class Hypothesis:
         To somebody whose network differs in this way.
     edits
         The change of the source of the NumPy version.
+    alter
+        What else makes it differ; ``None`` for nothing.
     fields
         Recipe ↦ the fields of it that are different.
     convention
@@ -72,6 +79,7 @@ class Hypothesis:
     name: str
     question: str
     edits: tuple[Edit, ...] = ()
+    alter: Alter | None = None
     fields: Callable[[Recipe], Mapping[str, Any]] = lambda recipe: {}  # noqa: ARG005
     convention: Convention | None = None
     is_factor: bool = False
@@ -87,6 +95,8 @@ def trainer_of(hypotheses: Iterable[Hypothesis]) -> Build:
     """
     several = tuple(hypotheses)
     trainer = mutant_of(tuple(edit for each in several for edit in each.edits))
+    for each in several:
+        trainer = trainer if each.alter is None else each.alter(trainer)
 
     def build(recipe: Recipe, parameters: Parameters) -> Trainer:
         for each in several:
@@ -97,7 +107,7 @@ def trainer_of(hypotheses: Iterable[Hypothesis]) -> Build:
 
 
 @functools.cache
-def mutant_of(edits: tuple[Edit, ...]) -> type[Trainer]:
+def mutant_of(edits: tuple[Edit, ...]) -> type[NumpyTrainer]:
     """Return the NumPy version with these edits, made once."""
     return make_trainer(edits)
 
@@ -120,7 +130,7 @@ def hypotheses(recipe: Recipe, factors: Mapping[str, float | None]) -> Iterator[
     update, gradient, loss = factors["first update"], factors["gradient"], factors["loss"]
     if update is not None and update > 0:
         yield from _of_update(recipe, update)
-    if gradient is not None:
+    if gradient is not None and recipe.dtype != "float64":  # there it is explained layer by layer
         times = f"{gradient!r} * "
         yield Hypothesis(
             f"the gradient is {gradient:.4g} × what it should be",
@@ -134,7 +144,9 @@ def hypotheses(recipe: Recipe, factors: Mapping[str, float | None]) -> Iterator[
     if loss is not None:
         yield Hypothesis(
             f"the loss is {loss:.4g} × what it should be",
-            f"do you multiply the loss that you report by {loss:.4g}?",
+            "did you forget the minus of the loss?"
+            if abs(loss + 1) < 1e-9
+            else f"do you multiply the loss that you report by {loss:.4g}?",
             (Edit(_TRAINER, "return loss / len(order)", f"return {loss!r} * loss / len(order)"),),
             is_factor=True,
         )

@@ -4,12 +4,16 @@ Quantities are explained in the order in which they are computed: first the outp
 updates, then the loss. So a mistake that explains the gradient is found even where there is a second one in the loss.
 """
 
+import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
+from backprop_bench.bench.core.stats.tolerances import name_arrays
+from backprop_bench.bench.mutation.altered import altered_hypotheses, with_penalty
+from backprop_bench.bench.mutation.by_layer import altered_by, describe_choices, explain_gradient
 from backprop_bench.bench.mutation.edit import Mutation
 from backprop_bench.bench.mutation.hypothesis import Hypothesis, hypotheses, trainer_of
 from backprop_bench.bench.mutation.mutant import make_trainer
@@ -28,7 +32,18 @@ from backprop_bench.bench.mutation.signature import (
 )
 from backprop_bench.bench.verify.protocol import check_protocol
 from backprop_bench.bench.verify.replies import Followed, Reading
-from backprop_bench.data import Examples, Floats, Parameters, Recipe, Trainer
+from backprop_bench.data import (
+    Examples,
+    ExtendedRecipe,
+    Floats,
+    Layer,
+    Parameters,
+    Recipe,
+    Trainer,
+    batch_order,
+    initial_parameters,
+)
+from backprop_bench.scratch.numpy_trainer import NumpyTrainer
 
 MAX_QUESTIONS = 3
 """Questions where no known mistake computes the same."""
@@ -39,7 +54,7 @@ MAX_FIRST = 4
 MIN_EXAMPLES = 21
 SIMILARITY_RANGE = 1.0
 """Powers of ten by which a mistake may be less similar than the most similar one, and still be asked about."""
-STAGES = (("outputs",), ("gradient",), ("first update", "later updates", "later outputs"), ("loss",))
+STAGES = (("outputs",), ("gradient",), ("first update",), ("later updates", "later outputs"), ("loss",))
 """Quantities in the order of computation; of those in one stage each follows from those before."""
 
 AGAIN = "when it is called again with the same batch"
@@ -104,8 +119,49 @@ class Diagnosis:
         return self.changes(hypothesis, 1)
 
     def begins_at(self, hypothesis: Hypothesis, stage: int) -> bool:
-        """Return whether a stage is the first that would differ from the right one."""
-        return self.changes(hypothesis, stage) and not any(self.changes(hypothesis, each) for each in range(stage))
+        """Return whether a stage is the first that would differ from the right one; of gradients, if that is wrong."""
+        before = [each for each in range(stage) if not (each == 1 and self.has_right_gradient)]
+        return self.changes(hypothesis, stage) and not any(self.changes(hypothesis, each) for each in before)
+
+    def gradient(self, stage: int) -> Parameters | None:
+        """Return the gradient of the first batch as a stage shows it: itself, or from an update of gradient descent."""
+        recipe, name, times = self.recipe, STAGES[stage][0], 1.0
+        if name == "first update":
+            if recipe.optimizer != "sgd" or recipe.weight_decay or ExtendedRecipe.of(recipe).multiplicative_decay:
+                return None
+            times = -1 / recipe.learning_rate
+        arrays = iter([times * array for _, _, array in _of(self.here, (name,))])
+        like = initial_parameters(recipe) if name in ("gradient", "first update") else ()
+        layers = [[next(arrays, None) for _ in layer.arrays()] for layer in like]
+        found = [
+            Layer(weight, *bias) if bias else Layer(weight, None) for weight, *bias in layers if weight is not None
+        ]
+        return tuple(found) or None
+
+    def by_layer(self, explanation: Explanation, stage: int) -> Iterator[Hypothesis]:
+        """Yield ways to compute the gradient that a stage shows, where all before it differs so."""
+        gradient = self.gradient(stage)
+        if gradient is None:
+            return
+        first = batch_order(self.recipe, len(self.examples.x), 0)[: self.recipe.batch_size]
+        x, t = self.examples.x[first], self.examples.t[first]
+        trainer = cast("NumpyTrainer", trainer_of(explanation)(self.recipe, initial_parameters(self.recipe)))
+        for choices in explain_gradient(self.recipe, trainer, x, t, gradient):
+            name, question = ("; and ".join(words) for words in describe_choices(choices))
+            if self.has_right_gradient:  # then it is what the training does
+                name, question = (words.replace("gradient", "weight update") for words in (name, question))
+            yield Hypothesis(name, question, alter=altered_by(choices))
+
+    def with_penalties(self, explanation: Explanation, stage: int) -> Iterator[Hypothesis]:
+        """Yield penalties in the reported loss that would make it what it is, where all else differs so."""
+        for biases, per_batch in itertools.product((False, True), (False, True)):
+            unit = (*explanation, with_penalty(1.0, biases, per_batch))
+            there, without = (self.quantities(each, stage) for each in (unit, explanation))
+            if there and without:
+                here = _of(self.here, STAGES[stage])[0][2]
+                share = constant_ratio(self.recipe, here - without[0][2], there[0][2] - without[0][2])
+                if share is not None:
+                    yield with_penalty(share, biases, per_batch)
 
     def all_quantities(self, explanation: Explanation) -> Quantities | None:
         """Return the quantities of all stages; ``None`` where one of them cannot be."""
@@ -137,12 +193,12 @@ def read_difference(recipe: Recipe, actual: type[Trainer], expected: type[Traine
         if not differs:
             return Reading(epochs=EPOCHS)
         factors = {quantity: _factor_of(diagnosis, quantity) for quantity in ("gradient", "first update", "loss")}
-        tried = list(hypotheses(recipe, factors))
-        explanations = _confirmed(diagnosis, _singly(diagnosis, tried), examples)
+        tried = [*hypotheses(recipe, factors), *altered_hypotheses(recipe, _decay(diagnosis))]
+        explanations = _simplest(_confirmed(diagnosis, _singly(diagnosis, tried), examples))
         explained = len(STAGES)
         if not explanations:
             explanations, explained = _in_stages(diagnosis, tried)
-            explanations = _confirmed(diagnosis, explanations, examples, explained)
+            explanations = _simplest(_confirmed(diagnosis, explanations, examples, explained))
         if explanations:
             return _reading(diagnosis, differs, explanations, explained)
         return Reading(differs=differs, questions=_similar(diagnosis, tried), epochs=EPOCHS)
@@ -174,12 +230,13 @@ def _singly(diagnosis: Diagnosis, tried: Sequence[Hypothesis]) -> list[Explanati
     first = [each for each in tried if not (diagnosis.has_right_gradient and diagnosis.changes_gradient(each))]
     found = [each for each in first if diagnosis.explains((each,))]
     found = found or [each for each in tried if diagnosis.explains((each,))]
-    return _simplest([(each,) for each in found])
+    return [(each,) for each in found]
 
 
 def _simplest(explanations: Sequence[Explanation]) -> list[Explanation]:
-    """Return those whose last hypothesis is no factor, and changes no more than that of another one."""
+    """Return those whose last hypothesis is no factor but a known mistake, and changes no more than that of another."""
     found = [each for each in explanations if each and not each[-1].is_factor] or list(explanations)
+    found = [each for each in found if not each or each[-1].alter is None] or found
     edits = [set(each[-1].edits) for each in found if each]
     return [each for each in found if not each or not any(set(each[-1].edits) > other for other in edits if other)]
 
@@ -201,8 +258,14 @@ def _in_stages(diagnosis: Diagnosis, tried: Sequence[Hypothesis]) -> tuple[list[
             more = [(*each, other) for each in explanations for other in tried if diagnosis.begins_at(other, stage)]
             found = [each for each in more if len(each) <= MAX_MISTAKES and diagnosis.explains(each, stage + 1)]
         if not found:
+            found_by = diagnosis.with_penalties if STAGES[stage] == ("loss",) else diagnosis.by_layer
+            more = [(*each, other) for each in explanations for other in found_by(each, stage)]
+            found = [each for each in more if diagnosis.explains(each, stage + 1)]
+        if not found:
             return [each for each in explanations if each], stage
-        explanations = _simplest(found)[:MAX_FIRST]
+        known = _simplest(found)
+        others = [each for each in found if each and each[-1].alter is not None and each not in known]
+        explanations = [*known, *others][:MAX_FIRST]
     return explanations, len(STAGES)
 
 
@@ -288,7 +351,7 @@ def _similar(diagnosis: Diagnosis, tried: Sequence[Hypothesis]) -> tuple[str, ..
     untrained = [not diagnosis.explains_stage((), stage) for stage in (0, 1)]
     alike = []
     for each in tried:
-        if each.edits == () or any(
+        if (each.edits == () and each.alter is None) or any(
             diagnosis.changes(each, stage) != differs for stage, differs in enumerate(untrained)
         ):
             continue
@@ -314,8 +377,9 @@ def read_protocol_error(recipe: Recipe, batch: Examples, fault: str) -> Reading:
     with np.errstate(all="ignore"):
         faults = list(_try_all(MISTAKES, message_of))
     same = [mutation for mutation, there in faults if there == fault]
-    if AGAIN in fault:  # of which a known mistake is one cause among others
-        return Reading(questions=(*questions_of(same), RANDOM))
+    if AGAIN in fault and not same:
+        alike = [mutation for mutation, there in faults if AGAIN in there]
+        return Reading(questions=(RANDOM, *questions_of(alike)[: MAX_QUESTIONS - 1]))
     if same:
         return Reading(mistakes=tuple(mutation.name for mutation in same), questions=questions_of(same))
     raised, colon, message = fault.partition(": ")
@@ -357,6 +421,16 @@ def _try_all(mutations: Iterable[Mutation], run: Callable[[Mutation], Any]) -> I
                 yield mutation, run(mutation)
             except Exception:  # noqa: BLE001, S112 (such as shapes that do not fit)
                 continue
+
+
+def _decay(diagnosis: Diagnosis) -> float | None:
+    """Return the share of the weights that the first update takes off besides; ``None`` where it does not."""
+    here, right = (_of(quantities, ("first update",)) for quantities in (diagnosis.here, diagnosis.right))
+    start = name_arrays(initial_parameters(diagnosis.recipe))
+    pairs = [(a - b, w) for (_, _, a), (_, _, b), (_, w) in zip(here, right, start, strict=True) if w.ndim == 2]
+    rest, weights = (np.concatenate([array.ravel() for array in arrays]) for arrays in zip(*pairs, strict=True))
+    ratio = constant_ratio(diagnosis.recipe, rest, weights)
+    return None if ratio is None or ratio >= 0 else -ratio
 
 
 def _of(quantities: Quantities, names: Iterable[str]) -> Quantities:

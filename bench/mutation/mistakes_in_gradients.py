@@ -216,6 +216,15 @@ OUTPUTS = (
         "does your softmax sum over the examples rather than over the outputs?",
     ),
     Mutation(
+        "softmax is taken over the examples",
+        (
+            Edit(_ACTIVATIONS, "np.exp(z - z.max(axis=1, keepdims=True))", "np.exp(z - z.max(axis=0))"),
+            Edit(_ACTIVATIONS, _NORMALISED, "e / e.sum(axis=0)"),
+        ),
+        ("softmax",),
+        "is your softmax over the outputs of each example, dim=1, rather than over the examples?",
+    ),
+    Mutation(
         "softmax divides by the sum over all outputs of all examples",
         (Edit(_ACTIVATIONS, _NORMALISED, "e / e.sum()"),),
         ("softmax",),
@@ -381,7 +390,7 @@ REDUCTIONS = (
         "the gradient of the biases is the mean over the batch instead of the sum",
         (Edit(_TRAINER, "dz.sum(axis=0)", "dz.mean(axis=0)"),),
         ("squared error", "squared error, float32"),
-        "did you average the gradient of the biases a second time?",
+        "is the gradient of the biases averaged over the batch, although that of the weights is summed?",
     ),
     Mutation(
         "the gradient of the biases is the sum over the batch, that of the weights the mean",

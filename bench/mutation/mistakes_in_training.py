@@ -310,6 +310,111 @@ RUNNING_MEANS = (
         "did you swap β₁ and β₂?",
     ),
     Mutation(
+        "the step of Adam stays 1",
+        (
+            Edit(_OPTIMIZERS, "1 - self.beta1**self.steps", "1 - self.beta1"),
+            Edit(_OPTIMIZERS, "1 - self.beta2**self.steps", "1 - self.beta2"),
+        ),
+        ("adam",),
+        "do you count the steps of Adam, so that its bias correction becomes smaller?",
+    ),
+    Mutation(
+        "the steps of Adam are counted one late, the first two as 1",
+        (
+            Edit(_OPTIMIZERS, "1 - self.beta1**self.steps", "1 - self.beta1**max(self.steps - 1, 1)"),
+            Edit(_OPTIMIZERS, "1 - self.beta2**self.steps", "1 - self.beta2**max(self.steps - 1, 1)"),
+        ),
+        ("adam",),
+        "do you count a step of Adam before its bias correction, rather than after the update?",
+    ),
+    Mutation(
+        "Adam counts a step for every array of weights rather than for every update",
+        (
+            Edit(
+                _OPTIMIZERS,
+                "v[...] = self.beta2 * v + (1 - self.beta2) * g * g",
+                "v[...] = self.beta2 * v + (1 - self.beta2) * g * g\n"
+                "counted = (self.steps - 1) * len(gradients) + 1 + [id(each) for each in self.squares].index(id(v))\n"
+                "correction1, correction2 = 1 - self.beta1**counted, 1 - self.beta2**counted",
+            ),
+        ),
+        ("adam",),
+        "do you count a step of Adam for every update, rather than for every array of weights?",
+    ),
+    Mutation(
+        "Adam corrects the second moment by β₁",
+        (Edit(_OPTIMIZERS, "1 - self.beta2**self.steps", "1 - self.beta1**self.steps"),),
+        ("adam",),
+        "do you correct the second moment of Adam by β₂?",
+    ),
+    Mutation(
+        "Adam corrects the second moment only",
+        (Edit(_OPTIMIZERS, "1 - self.beta1**self.steps", "1.0"),),
+        ("adam",),
+        "did you forget the bias correction of the first moment?",
+    ),
+    Mutation(
+        "Adam divides by the second moment without a root",
+        (Edit(_OPTIMIZERS, "np.sqrt(v / correction2) + self.epsilon", "v / correction2 + self.epsilon"),),
+        ("adam",),
+        "do you take the root of the second moment of Adam?",
+    ),
+    Mutation(
+        "the second moment of Adam is that of absolute gradients rather than of squares",
+        (Edit(_OPTIMIZERS, "(1 - self.beta2) * g * g", "(1 - self.beta2) * np.abs(g)"),),
+        ("adam",),
+        "does the second moment of Adam square the gradient, rather than take its absolute value?",
+    ),
+    Mutation(
+        "the first moment of Adam lacks the factor 1 − β₁",
+        (Edit(_OPTIMIZERS, "(1 - self.beta1) * g", "g"),),
+        ("adam",),
+        "did you forget the factor 1 − β₁ of the gradient in the first moment?",
+    ),
+    Mutation(
+        "the second moment of Adam lacks the factor 1 − β₂",
+        (Edit(_OPTIMIZERS, "(1 - self.beta2) * g * g", "g * g"),),
+        ("adam",),
+        "did you forget the factor 1 − β₂ of the squared gradient in the second moment?",
+    ),
+    Mutation(
+        "the optimizer is made anew for every batch",
+        (
+            Edit(
+                _TRAINER,
+                _UPDATE,
+                "self.optimizer = optimizer_of("
+                "self.recipe, [array for layer in self.layers for array in layer.arrays()])\n" + _UPDATE,
+            ),
+        ),
+        ("adam",),
+        "do you keep the moments of the optimizer from batch to batch?",
+    ),
+    Mutation(
+        "the velocity of momentum is multiplied by the learning rate once more",
+        (
+            Edit(
+                _OPTIMIZERS,
+                _MOMENTUM_STEP,
+                "change[...] = self.momentum * change - self.learning_rate * g\nw += self.learning_rate * change",
+            ),
+        ),
+        ("momentum",),
+        "do you multiply by the learning rate twice, in the velocity and in the update?",
+    ),
+    Mutation(
+        "the biases have no momentum",
+        (
+            Edit(
+                _OPTIMIZERS,
+                _MOMENTUM_STEP,
+                "change[...] = (self.momentum if w.ndim == 2 else 0.0) * change - self.learning_rate * g\nw += change",
+            ),
+        ),
+        ("momentum",),
+        "do the biases have momentum, as the weights do?",
+    ),
+    Mutation(
         "the second moment of Adam squares the first moment",
         (Edit(_OPTIMIZERS, "(1 - self.beta2) * g * g", "(1 - self.beta2) * m * m"),),
         ("adam",),

@@ -12,6 +12,7 @@ import numpy as np
 
 from backprop_bench.bench.mutation.edit import Edit, StaleEditError, apply_edit
 from backprop_bench.data import Dataset, Examples, Floats, Order, Parameters, Recipe, Trainer
+from backprop_bench.scratch.numpy_trainer import NumpyTrainer
 
 NETWORK = (
     "backprop_bench.scratch.activations",
@@ -25,9 +26,9 @@ PREPARATION = ("backprop_bench.data.dataset",)
 Prepare = Callable[[Recipe, Dataset], Examples]
 
 
-def make_trainer(edits: Sequence[Edit]) -> type[Trainer]:
+def make_trainer(edits: Sequence[Edit]) -> type[NumpyTrainer]:
     """Return `NumpyTrainer` from the source with these edits; the real one stays unchanged."""
-    trainer: type[Trainer] = _import_edited(NETWORK, edits)["backprop_bench.scratch.numpy_trainer"].NumpyTrainer
+    trainer: type[NumpyTrainer] = _import_edited(NETWORK, edits)["backprop_bench.scratch.numpy_trainer"].NumpyTrainer
     return trainer
 
 

@@ -171,7 +171,7 @@ MISTAKES = {
         SAME,
         "did you forget the gradient of the biases?",
     ),
-    "biases averaged": (SOFTMAX, "dz.sum(", "dz.mean(", f"dE/db, {LAST}", SAME, "average the gradient of the biases"),
+    "biases averaged": (SOFTMAX, "dz.sum(", "dz.mean(", f"dE/db, {LAST}", SAME, "averaged over the batch, although"),
     "t - y": (SOFTMAX, "dz = y[-1] - t", "dz = t - y[-1]", f"dE/dW, {LAST}", SAME, "y − t rather than t − y?"),
     "ascent": (
         SOFTMAX,
@@ -451,6 +451,7 @@ def test_no_mistake_in_the_gradient_is_asked_about_where_the_gradient_is_right(t
     sentences = reading(inspected(name, dataset, SOFTMAX))
     assert sentences[0] == "What differs: first update of the biases × 1.3; loss."
     assert "the gradient of the biases" not in " ".join(sentences[1:])
+    assert sentences[1].endswith("the weight update of the biases of every layer is 1.3 times what it should be.")
 
 
 OVERFLOWS = {
@@ -490,7 +491,7 @@ def test_gradients_that_differ_when_they_are_computed_again_are_named(tmp_path: 
     again = "self.times += 1\n        return self.backward(self.forward(x), t * self.times)"
     (tmp_path / "mine.py").write_text(source.replace("return self.backward(self.forward(x), t)", again))
     outcome = inspected(name, dataset, SOFTMAX)
-    assert outcome["protocol"].startswith("gradients returns another layer 1 weight when it is called again")
+    assert outcome["protocol"].startswith("gradients returns other values for layer 1 weight when it is")
     assert "did you forget to reset the gradients to 0" in " ".join(reading(outcome))
 
 
@@ -498,9 +499,100 @@ def test_a_factor_that_nobody_knows_is_named_as_one(tmp_path: Path, dataset: str
     outcome = inspected(write_mine(tmp_path, "dz = dz / len(t)", "dz = 0.7 * dz / len(t)"), dataset, SOFTMAX)
     assert reading(outcome) == [
         "What differs: gradient × 0.7; first update × 0.7; loss.",
-        f"{SAME}the gradient is 0.7 × what it should be.",
-        "Question: do you multiply the error by 0.7?",
+        f"{SAME}the error of the outputs is 0.7 times what it should be.",
+        "Question: do you multiply the gradient by 0.7?",
     ]
+
+
+HIDDEN = " * y[n] * (1 - y[n])"
+TRAINED = """\
+            y = self.forward(x[examples])
+            total += self.loss(y[-1], t[examples])
+            self.change(self.backward(y, t[examples]))
+"""
+VARIANTS = {
+    "penalty in the gradient": (
+        "dz.sum(axis=0)), *layers)",
+        "dz.sum(axis=0)), *layers)\n            layers[0].weight[...] += 0.02 * self.w[2 * n]",
+        "0.02 w is added to the gradient of the weights of every layer, as by a penalty",
+    ),
+    "penalty by the batch, of biases too": (
+        "Layer(y[n].T @ dz, dz.sum(axis=0))",
+        "Layer(*(g + 0.8 / len(t) * w for g, w in zip((y[n].T @ dz, dz.sum(0)), self.w[2 * n : 2 * n + 2])))",
+        "0.8/B w is added to the gradient of every layer, as by a penalty",
+    ),
+    "penalty in the update": (
+        "w += v",
+        "w += v - self.rate * 0.02 * w",
+        "0.02 w is added to the gradient of the weights",
+    ),
+    "weights made smaller": ("w += v", "w += v - 0.01 * w", "the weights and biases are multiplied by 0.99 in every"),
+    "penalty in the loss": (
+        LOSS,
+        LOSS + " + len(examples) * 0.01 * sum((w**2).sum() for w in self.w[::2])",
+        "0.02 / 2 Σ w² of the weights is added to the reported loss",
+    ),
+    "clipped": (
+        "y[n].T @ dz",
+        "np.clip(y[n].T @ dz, -0.01, 0.01)",
+        "the gradient of the weights of layer 3 is clipped to ±0.01; and",
+    ),
+    "one layer of three": (
+        HIDDEN,
+        HIDDEN + " * (2 if n == 1 else 1)",
+        "the gradient of layer 1 is 2 times what it should be",
+    ),
+    "first layer in two ways": (
+        "y[n].T @ dz",
+        "(y[n].T @ dz) * (len(t) if n == 0 else 1)",
+        "the gradient of the weights of layer 1 is B times what it should be",
+    ),
+    "weights from dE/dy": (
+        "Layer(y[n].T @ dz, dz.sum(axis=0))",
+        "Layer(y[n].T @ dz, (dz if n else dz / (y[1] * (1 - y[1]))).sum(axis=0))",
+        "the gradient of the biases of layer 1 lacks the derivative of the activation",
+    ),
+    "derivative of tanh": (
+        HIDDEN,
+        " * (1 - y[n] ** 2)",
+        "the error is multiplied by 1 − y² rather than by the derivative of the activation of layer 2; and",
+    ),
+    "not minus the targets": ("dz = y[-1] - t", "dz = y[-1]", "the targets are not subtracted from the outputs"),
+    "frozen": ("w += v", "w += v * (w.shape[0] != 16)", "the weights of layer 1 are never updated"),
+    "centred inputs": ("y = [x]", "y = [x - 0.5]", "0.5 is subtracted from the inputs"),
+    "binary inputs": ("y = [x]", "y = [(x > 0.5) * 1.0]", "the inputs are 0 or 1, whether they are above 0.5"),
+    "other targets": (
+        "self.backward(y, t[examples])",
+        "self.backward(y, np.roll(t[examples], 1, 1))",
+        "the targets are those of the next class",
+    ),
+    "in two halves": (
+        TRAINED,
+        """\
+            for part in (examples[:4], examples[4:]):
+                if len(part):
+                    y = self.forward(x[part])
+                    total += self.loss(y[-1], t[part])
+                    self.change(self.backward(y, t[part]))
+""",
+        "the weights are updated after every 4 examples of a batch",
+    ),
+    "mean squared error for a loss": (
+        "return float(-(t * np.log(y)).sum())",
+        "return float(((y - t) ** 2).mean())",
+        "the reported loss of a batch is 1/(B C) Σ (y − t)²",
+    ),
+}
+
+
+@pytest.mark.parametrize(("old", "new", "mistake"), VARIANTS.values(), ids=VARIANTS)
+def test_what_is_no_line_of_a_catalogue_is_found_by_layer_or_by_estimate(
+    tmp_path: Path, dataset: str, old: str, new: str, mistake: str
+) -> None:
+    sentences = reading(inspected(write_mine(tmp_path, old, new), dataset, SOFTMAX))
+    assert len(sentences) > 1, sentences
+    assert mistake in sentences[1]
+    assert "; or " not in sentences[1]
 
 
 def test_a_mistake_that_nobody_knows_is_described(tmp_path: Path, dataset: str) -> None:

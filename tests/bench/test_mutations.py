@@ -113,7 +113,7 @@ def test_the_page_has_the_names_and_the_catches_of_today() -> None:
     [
         ("the gradient of the squared error lacks the ½", "gradient × 2; first update × 2; loss"),
         ("the gradient is the sum over the batch instead of the mean", "gradient × B; first update × B; loss"),
-        ("the gradient is the mean over batch and outputs", "gradient × 1/C; first update × 1/C; loss"),
+        ("the gradient is the mean over batch and outputs", "gradient × 1/5 = 1/C; first update × 1/5 = 1/C; loss"),
         ("the loss lacks the ½, the gradient has it", "loss × 2"),
         ("the cross-entropy is taken with logarithms to base 2", "loss × 1/ln 2"),
         ("the biases of the hidden layers are never updated", "first update of the biases in layers 1 and 2 × 0; loss"),
