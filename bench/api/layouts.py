@@ -45,11 +45,11 @@ class Layout:
 
     def examples(self, rows: Floats) -> Floats:
         """Return inputs or targets [N, D] in this order."""
-        return np.ascontiguousarray(rows.T) if self.order == "columns" else rows
+        return rows.T.copy() if self.order == "columns" else rows
 
     def outputs(self, own: Floats) -> Floats:
         """Return outputs in this order as rows [N, C]."""
-        return np.ascontiguousarray(own.T) if self.order == "columns" else own
+        return own.T.copy() if self.order == "columns" else own
 
     def arrays(self, layers: Parameters) -> list[Floats]:
         """Return copies of the weights in this order, biases after the weights of their layer."""
@@ -58,7 +58,7 @@ class Layout:
             weight, bias = layer.weight, layer.bias
             if bias is not None and self.bias_column is not None:
                 weight = np.vstack([bias, weight] if self.bias_column == "first" else [weight, bias])
-            arrays.append(np.array(weight if self.order == "rows" else weight.T, order="C"))
+            arrays.append((weight if self.order == "rows" else weight.T).copy())
             if bias is not None and self.bias_column is None:
                 arrays.append(bias.reshape(-1, 1).copy() if self.order == "columns" else bias.copy())
         return arrays

@@ -11,6 +11,7 @@ from backprop_bench.bench.api.recorded import Chosen, carry_out, html_of, times_
 from backprop_bench.bench.cli.index import keep_answer, update_index
 from backprop_bench.bench.compare import answer, tables
 from backprop_bench.bench.compare.command import compare_findings
+from backprop_bench.bench.compare.own import own_sentences, step_table
 from backprop_bench.bench.core.engine.plan import TARGET
 from backprop_bench.bench.core.records.recorded_run import RecordedRun
 from backprop_bench.bench.core.records.run_folder import drawing
@@ -116,12 +117,17 @@ def timing_of(run: RecordedRun) -> Timing:
     warnings, right = answer.warnings(summary), answer.right(summary)
     said = [] if any(warning.startswith(right) for warning in warnings) else [f"{right}."]
     return Timing(
-        (*warnings, *_comparisons(question), *said),
+        (
+            *warnings,
+            *_comparisons(question),
+            *(f"{sentence}." for sentence in own_sentences(question, with_times=False)),
+            *said,
+        ),
         pd.DataFrame(times_of(question), columns=["implementation", "epoch_s", "low_s", "high_s"]),
         pd.DataFrame(_ratios(question), columns=list(RATIOS)),
         tuple(findings.failures),
         run.folder,
-        (tables.results_table(question), tables.ratios_table(question)),
+        (tables.results_table(question), tables.ratios_table(question), step_table(question)),
     )
 
 

@@ -16,6 +16,7 @@ from backprop_bench.bench.cli.recipe_options import changes_from, recipe_options
 from backprop_bench.bench.cli.running import go_on
 from backprop_bench.bench.compare import answer, overview, setting, tables, verdicts
 from backprop_bench.bench.compare.charts import epoch_charts
+from backprop_bench.bench.compare.own import step_table
 from backprop_bench.bench.compare.plan import PROFILES, plan_comparison
 from backprop_bench.bench.compare.report import Material, write_report
 from backprop_bench.bench.compare.stages import expected_stages
@@ -137,7 +138,7 @@ def _sentences(summary: Summary) -> list[str]:
 
 def _further_tables(summary: Summary) -> list[Table]:
     """Return the further tables of the report."""
-    of_question = (tables.separate_table, tables.work_table, tables.curves_table, tables.parts_table)
+    of_question = (tables.separate_table, tables.work_table, step_table, tables.curves_table, tables.parts_table)
     return [
         tables.verification_table(summary),
         tables.timed_work_table(summary),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from backprop_bench.bench.compare import accuracy_causes, answer, setting, tables, verdicts
 from backprop_bench.bench.compare.figures import draw_all, draw_translated, left_out
+from backprop_bench.bench.compare.own import step_table
 from backprop_bench.bench.compare.steps import AS_PUBLISHED
 from backprop_bench.bench.core.records.files import write_whole
 from backprop_bench.bench.core.records.kinds import AnyRecord, TimedWork, Verification, kind_of
@@ -207,6 +208,7 @@ TIME_TABLES: tuple[tuple[Callable[[QuestionSummary], Table], tuple[str, ...]], .
     (tables.ratios_table, ("block",)),
     (tables.separate_table, ("start", "end", "block")),
     (tables.work_table, ("block",)),
+    (step_table, ("step_work",)),
 )
 """The tables of a question's times, and the kinds of their source records."""
 

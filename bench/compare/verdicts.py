@@ -13,6 +13,7 @@ from backprop_bench.bench.compare.causes import (
     shared_seeds,
     time_steps,
 )
+from backprop_bench.bench.compare.own import own_sentences
 from backprop_bench.bench.compare.steps import (
     ALL_AT_ONCE,
     AS_PUBLISHED,
@@ -70,6 +71,7 @@ def lead(summary: Summary) -> list[str]:
     same, published = (question_named(summary, name) for name in (SAME_RECIPE, AS_PUBLISHED))
     if same is not None:
         sentences.append(_fast(same, answer.layers(summary, same), summary.description.threads))
+        sentences += own_sentences(same)
     if published is None:
         missing = _("The article's experiment is not part of this run, because implementations or a recipe were named")
         return [_("{sentence}.").format(sentence=sentence) for sentence in (*sentences, missing)]

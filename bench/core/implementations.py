@@ -522,9 +522,14 @@ def named_implementation(name: str) -> Implementation:
 Family = Literal["from scratch", "PyTorch", "peer"]
 
 
+def is_own(implementation: str) -> bool:
+    """Say whether a name stands for somebody's own file."""
+    return ":" in implementation
+
+
 def family(implementation: str) -> Family:
     """Return which kind of implementation a name stands for."""
-    if ":" in implementation:  # somebody's own file, whatever its name
+    if is_own(implementation):
         return "peer"
     if implementation.startswith("scratch"):
         return "from scratch"

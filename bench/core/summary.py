@@ -14,6 +14,7 @@ from backprop_bench.bench.core.records.kinds import (
     Failure,
     Start,
     StepPart,
+    StepWork,
     Stop,
     TimedWork,
     Verification,
@@ -51,6 +52,8 @@ class Performance:
     """What one implementation did in one question."""
 
     implementation: str
+    source: str
+    """The name by which the implementation is found."""
     recipe: str
     curve: tuple[CurvePoint, ...]
     accuracy: Interval
@@ -87,6 +90,8 @@ class Performance:
     """Wall seconds per example of the parts of a step, geometric mean over blocks in one process."""
     work: Work
     """FLOPs and bytes of an epoch, counted from the recipe."""
+    step: StepWork | None
+    """What a step does, where that was counted."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -242,6 +247,7 @@ def _performance(question: Question, entry: Entry, rows: Sequence[AnyRecord]) ->
     joules = joules_per_example(blocks)
     return Performance(
         implementation=entry.label,
+        source=entry.implementation,
         recipe=entry.recipe_name,
         curve=curve,
         accuracy=curve[-1].accuracy if curve else mean_interval([]),
@@ -265,6 +271,7 @@ def _performance(question: Question, entry: Entry, rows: Sequence[AnyRecord]) ->
         trained_by=next((row.trained_by or entry.implementation for row in of_kind(rows, Epoch)), ""),
         parts=tuple(_parts(of_kind(rows, StepPart))),
         work=epoch_work(entry.recipe, examples),
+        step=next(iter(of_kind(rows, StepWork)), None),
     )
 
 

@@ -12,15 +12,27 @@ from backprop_bench.bench.verify.checks import SLOW_STEPS, first_batch, n_verifi
 from backprop_bench.bench.verify.protocol import check_protocol
 from backprop_bench.bench.verify.replies import Checks, Drift, Inspection
 from backprop_bench.bench.verify.stability import overflows
+from backprop_bench.bench.verify.step_work import count_step
 from backprop_bench.data import Parameters, Recipe, Trainer, initial_parameters, load_dataset, training_examples
 
 
 @handler(refuses=True)
-def verify(implementation: str, recipe: dict[str, Any], dataset: str, steps: int) -> Checks:
-    """Verify an implementation against its reference implementation; returns the checks in their order."""
+def verify(implementation: str, recipe: dict[str, Any], dataset: str, steps: int, counts: bool = False) -> Checks:
+    """Verify an implementation against its reference implementation; returns the checks in their order.
+
+    Parameters
+    ----------
+    counts
+        Whether what a step does is counted, too.
+    """
     known, selected = named_implementation(implementation), Recipe.from_dict(recipe)
-    checked = tuple(checks.verify(known, selected, load_dataset(dataset), steps))
-    return Checks(checks=checked, sources=sources_of(known))
+    loaded = load_dataset(dataset)
+    checked = tuple(checks.verify(known, selected, loaded, steps))
+    sources = sources_of(known)
+    if not counts:
+        return Checks(checks=checked, sources=sources)
+    examples = training_examples(selected, loaded.subset(n_verification_examples(selected)))
+    return Checks(checks=checked, sources=sources, work=count_step(load_once(known), selected, examples))
 
 
 @handler(refuses=True)

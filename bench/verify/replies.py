@@ -7,11 +7,26 @@ from backprop_bench.bench.core.worker.replies import Reply
 from backprop_bench.bench.verify.inspection import Quantity
 
 
+class CountedStep(Reply, frozen=True, kw_only=True):
+    """What a training step does, as in :class:`backprop_bench.bench.core.records.kinds.StepWork`."""
+
+    examples: int
+    operations: int
+    products: int
+    new_bytes: int
+    wider: int
+    python_calls: int
+
+
 class Checks(Reply, frozen=True, kw_only=True):
-    """The checks of an implementation against its reference implementation, in their order, and the code that ran."""
+    """The checks of an implementation against its reference implementation, in their order, and the code that ran.
+
+    ``work`` is what a step does; ``None`` where that is not seen.
+    """
 
     checks: tuple[Parity, ...]
     sources: dict[str, str]
+    work: CountedStep | None = None
 
 
 class Inspection(Reply, frozen=True, kw_only=True):

@@ -124,7 +124,7 @@ def test_one_batch_that_was_left_out_is_found_in_the_turn_where_it_was(optimizer
         {"dropout": 0.3},
         {"optimizer": "momentum", "momentum": 0.9, "nesterov": True},
         {"optimizer": "adam", "adam_reordered": True},
-        {"hidden_activation": "relu", "negative_slope": 0.1},
+        {"output_activation": "softmax", "loss": "squared_error"},
     ],
 )
 def test_what_only_scratch_numpy_and_pytorch_do_is_compared_with_each_other(changes: dict[str, Any]) -> None:

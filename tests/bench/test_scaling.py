@@ -159,7 +159,8 @@ def test_a_point_is_verified_with_as_many_threads_as_it_is_timed_with(
         used.append(threads)
         return types.SimpleNamespace(close=lambda: None)
 
-    def break_at_once(*_: object) -> None:
+    def break_at_once(*_: object, counts: bool) -> None:
+        del counts
         raise WorkerError("no worker was started")
 
     monkeypatch.setattr(verification, "Worker", start)

@@ -17,13 +17,15 @@ import msgspec
 
 from backprop_bench.bench.core.engine.context import RunContext
 from backprop_bench.bench.core.engine.timed_work import REFERENCES, candidates, reference_of
-from backprop_bench.bench.core.implementations import named_implementation, trains_nothing
-from backprop_bench.bench.core.records.kinds import Verification
+from backprop_bench.bench.core.implementations import is_own, named_implementation, trains_nothing
+from backprop_bench.bench.core.records.kinds import StepWork, Verification
 from backprop_bench.bench.core.records.plan import Entry, Question, reference_label
 from backprop_bench.bench.core.stats.tolerances import Parity
 from backprop_bench.bench.core.worker.client import Refusal, Worker, WorkerError, together
 from backprop_bench.data import InputError, Recipe
 
+COUNTED = ("scratch-numpy", "torch-eager")
+"""Implementations whose step is counted beside that of yours."""
 VERIFY, DIAGNOSE = "verify.handlers:verify", "mutation.handlers:diagnose"
 """Handlers of the requests of a worker."""
 OWN_SIDES = ("from scratch", "PyTorch")
@@ -36,6 +38,7 @@ class _Verified(msgspec.Struct):
     checks: tuple[Parity, ...]
     sources: dict[str, str]
     questions: tuple[str, ...] = ()
+    work: dict[str, int] | None = None
 
     @property
     def failed(self) -> Parity | None:
@@ -172,7 +175,14 @@ class RunVerification:
         threads = entry.threads or question.threads or self._context.threads  # as it is timed
         try:
             with workers.one(entry, threads) as worker:
-                verified = verify(worker, entry.implementation, entry.recipe, self._context.dataset.name, steps)
+                verified = verify(
+                    worker,
+                    entry.implementation,
+                    entry.recipe,
+                    self._context.dataset.name,
+                    steps,
+                    counts=_is_counted(question, entry),
+                )
         except WorkerError as failure:
             return failure
         self._context.sources.check(entry.implementation, verified.sources)
@@ -197,6 +207,8 @@ class RunVerification:
     def _record_checks(self, question: Question, entry: Entry, outcome: _Verified) -> None:
         session = self._log.session
         self._log.add(*(_record_of(check, question, entry, session) for check in outcome.checks))
+        if outcome.work is not None:
+            self._log.add(StepWork(session=session, question=question.name, implementation=entry.label, **outcome.work))
 
 
 def _record_of(check: Parity, question: Question, entry: Entry, session: int) -> Verification:
@@ -204,10 +216,24 @@ def _record_of(check: Parity, question: Question, entry: Entry, session: int) ->
     return Verification(session=session, question=question.name, **fields)
 
 
-def verify(worker: Worker, implementation: str, recipe: Recipe, dataset: str, steps: int) -> _Verified:
-    """Verify an implementation; where that fails, ask which known mistake it looks like."""
+def _is_counted(question: Question, entry: Entry) -> bool:
+    """Say whether what a step does is counted: of yours, and of what it is compared with."""
+    has_own = any(is_own(each.implementation) for each in question.entries)
+    return has_own and (is_own(entry.implementation) or entry.implementation in COUNTED)
+
+
+def verify(
+    worker: Worker, implementation: str, recipe: Recipe, dataset: str, steps: int, *, counts: bool = False
+) -> _Verified:
+    """Verify an implementation; where that fails, ask which known mistake it looks like.
+
+    Parameters
+    ----------
+    counts
+        Whether what a step does is counted, too.
+    """
     request = {"implementation": implementation, "dataset": dataset}
-    outcome = worker.ask(VERIFY, _Verified, **request, recipe=recipe.to_dict(), steps=steps)
+    outcome = worker.ask(VERIFY, _Verified, **request, recipe=recipe.to_dict(), steps=steps, counts=counts)
     if outcome.failed is None:
         return outcome
     here = {**recipe.to_dict(), "dtype": outcome.failed.dtype}

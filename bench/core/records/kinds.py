@@ -273,6 +273,22 @@ class Memory(OfImplementation, frozen=True, kw_only=True, tag="memory"):
     training_bytes: int | None
 
 
+class StepWork(OfImplementation, frozen=True, kw_only=True, tag="step_work"):
+    """What a training step of so many examples does, as far as NumPy and PyTorch are seen to do it.
+
+    ``operations`` are those on arrays, ``products`` the matrix products among them, ``new_bytes`` those of the arrays
+    that are made, ``wider`` the operations in a wider type than the recipe's, ``python_calls`` the calls of Python
+    functions that are part of no library.
+    """
+
+    examples: Positive
+    operations: Count
+    products: Count
+    new_bytes: Count
+    wider: Count
+    python_calls: Count
+
+
 class StepPart(OfImplementation, frozen=True, kw_only=True, tag="part"):
     """One part of a training step; ``wall_s`` is that of all its ``steps`` together."""
 
@@ -400,6 +416,7 @@ AnyRecord = (
     | End
     | Memory
     | StepPart
+    | StepWork
     | Search
     | TimeToAccuracy
     | Trial
