@@ -8,6 +8,8 @@ import numpy as np
 
 from backprop_bench.bench.mutation.hypothesis import BATCH_SIZES, Alter, Hypothesis
 from backprop_bench.data import Floats, Order, Parameters, Recipe, copy_parameters
+from backprop_bench.scratch.activations import ACTIVATIONS as KNOWN
+from backprop_bench.scratch.activations import DERIVATIVES
 from backprop_bench.scratch.losses import LossFunction
 from backprop_bench.scratch.numpy_trainer import Backward, Forward, NumpyTrainer
 
@@ -108,9 +110,16 @@ def altered_hypotheses(recipe: Recipe, decay: float | None) -> Iterator[Hypothes
         yield _altered(
             f"the hidden activation is {words}", f"is your hidden activation {name}?", _with_hidden(functions)
         )
+    yield from _of_one_layer(recipe)
     yield from _of_fields(recipe)
     if decay is not None:
         yield from _of_decay(recipe, decay)
+    if recipe.optimizer == "adam":
+        yield _altered(
+            "Adam counts a step for every epoch rather than for every update",
+            "do you count a step of Adam for every update, rather than for every epoch?",
+            _counting_epochs,
+        )
     yield from _of_batches(recipe)
     yield from _of_frozen(recipe)
     yield from _of_losses(recipe)
@@ -161,6 +170,37 @@ def _with_hidden(functions: tuple[Function, Function]) -> Alter:
         return Altered
 
     return alter
+
+
+def _of_one_layer(recipe: Recipe) -> Iterator[Hypothesis]:
+    """Yield activations of one hidden layer of several."""
+    n_hidden = len(recipe.layer_sizes) - 2
+    for layer in range(n_hidden if n_hidden > 1 else 0):
+        for name in ("sigmoid", "tanh", "relu", "identity"):
+            if name != recipe.hidden_activation:
+                yield _altered(
+                    f"the activation of layer {layer + 1} is {name}, which is not that of the recipe",
+                    f"is the activation of layer {layer + 1} {name}?",
+                    functools.partial(_with_one_layer, layer=layer, name=name),
+                )
+
+
+def _with_one_layer(trainer: type[NumpyTrainer], layer: int, name: str) -> type[NumpyTrainer]:
+    class Altered(trainer):  # type: ignore[valid-type,misc]
+        def __init__(self, recipe: Recipe, parameters: Parameters) -> None:
+            super().__init__(recipe, parameters)
+            self.activations: list[Function] = list(self.activations)
+            self.activations[layer] = KNOWN[name]
+            self.usual: Function = self.derivative
+
+        def backward(self, forward: Forward, t: Floats) -> Backward:
+            of_layers = [DERIVATIVES[name] if each == layer else self.usual for each in range(len(self.layers) - 1)]
+            following = reversed(of_layers)  # it asks for one layer after the other, the last one first
+            self.derivative: Function = lambda y: next(following)(y)
+            backward: Backward = super().backward(forward, t)
+            return backward
+
+    return Altered
 
 
 def _of_fields(recipe: Recipe) -> Iterator[Hypothesis]:
@@ -274,6 +314,16 @@ def _dividing(trainer: type[NumpyTrainer], size: int | None, times: int, number:
                         self.epoch: int = epoch
                         loss += super().train_epoch(x, t, examples) * len(examples) / times
             return loss / len(order)
+
+    return Altered
+
+
+def _counting_epochs(trainer: type[NumpyTrainer]) -> type[NumpyTrainer]:
+    class Altered(trainer):  # type: ignore[valid-type,misc]
+        def update(self, backward: Backward) -> None:
+            adam: Any = getattr(self.optimizer, "inner", self.optimizer)  # that of weight decay has it within
+            adam.steps = self.epoch - 1
+            super().update(backward)
 
     return Altered
 

@@ -72,8 +72,16 @@ def explain_gradient(
         One with the right weights, whose forward pass is that of the implementation.
     gradient
         What the implementation has for the gradient.
+
+    Returns
+    -------
+    list
+        None in float32, or where the recipe has a gradient that is computed otherwise.
     """
-    if recipe.dtype != "float64" or trainer.recipe.skip_connection or trainer.connected is not None:
+    full = trainer.recipe
+    if recipe.dtype != "float64" or full.skip_connection or full.first_layer_blocks or trainer.penalized:
+        return []
+    if full.back_propagation == "errors":
         return []
     forward = trainer.forward(x, trainer.masks(len(x)))
     found: list[tuple[Choices, Above | None]] = [((), None)]
@@ -133,7 +141,7 @@ def computed(here: Here, choice: Choice, weights: Layer) -> tuple[Layer, Above] 
         bias = choice.of_bias.compute(here, bias, weights.bias)
     if choice.sends_scaled:
         dy, dz = (choice.of_weight.compute(here, each, each) for each in (dy, dz))
-    return Layer(weight, bias), Above(dy, dz, weights.weight, weights.bias, weight)
+    return Layer(weight, bias), Above(dy, dz, weights.weight, weight)
 
 
 def _choices(here: Here, weights: Layer, gradient: Layer) -> Iterator[Choice]:

@@ -532,6 +532,41 @@ PATHS = (
     ),
 )
 
+MERGED = (
+    Mutation(
+        "the input of the biases comes first, though their weights are the last row of [W; b]",
+        (
+            Edit(
+                _TRAINER,
+                "total = fed[-1] @ layer.weight",
+                "total = np.hstack((np.ones_like(fed[-1][:, :1]), fed[-1])) @ np.vstack((layer.weight, layer.bias))",
+            ),
+            Edit(_TRAINER, "total += layer.bias", "pass"),
+            Edit(_TRAINER, "y.T @ dz", "np.hstack((np.ones_like(y[:, :1]), y[:, :-1])).T @ dz"),
+            Edit(_TRAINER, "dz.sum(axis=0)", "(y[:, -1:] * dz).sum(axis=0)"),
+            Edit(_TRAINER, _BACK, f"dy = dz @ np.vstack([{_W}[1:], {_B}]).T"),
+        ),
+        ("softmax", "squared error"),
+        "do you put the 1 of the biases before the inputs, although their weights are the last row?",
+    ),
+    Mutation(
+        "the input of the biases comes last, though their weights are the first row of [b; W]",
+        (
+            Edit(
+                _TRAINER,
+                "total = fed[-1] @ layer.weight",
+                "total = np.hstack((fed[-1], np.ones_like(fed[-1][:, :1]))) @ np.vstack((layer.bias, layer.weight))",
+            ),
+            Edit(_TRAINER, "total += layer.bias", "pass"),
+            Edit(_TRAINER, "y.T @ dz", "np.hstack((y[:, 1:], np.ones_like(y[:, :1]))).T @ dz"),
+            Edit(_TRAINER, "dz.sum(axis=0)", "(y[:, :1] * dz).sum(axis=0)"),
+            Edit(_TRAINER, _BACK, f"dy = dz @ np.vstack([{_B}, {_W}[:-1]]).T"),
+        ),
+        ("softmax", "squared error"),
+        "do you put the 1 of the biases after the inputs, although their weights are the first row?",
+    ),
+)
+
 _MASKS = "dropout_masks(self.recipe, self.n_updates, n_examples)"
 
 DROPOUT = (
@@ -567,4 +602,4 @@ DROPOUT = (
     ),
 )
 
-MISTAKES_IN_GRADIENTS = DERIVATIVES + OUTPUTS + LOSSES + REDUCTIONS + PATHS + DROPOUT
+MISTAKES_IN_GRADIENTS = DERIVATIVES + OUTPUTS + LOSSES + REDUCTIONS + PATHS + MERGED + DROPOUT

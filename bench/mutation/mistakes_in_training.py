@@ -391,6 +391,18 @@ RUNNING_MEANS = (
         "do you keep the moments of the optimizer from batch to batch?",
     ),
     Mutation(
+        "the weights are updated twice with the gradient of every batch",
+        (
+            Edit(
+                _TRAINER,
+                _UPDATE,
+                "backward = self.backward(forward, targets)\nself.update(backward)\nself.update(backward)",
+            ),
+        ),
+        ("adam", "softmax"),
+        "do you update the weights twice with the same gradient?",
+    ),
+    Mutation(
         "the velocity of momentum is multiplied by the learning rate once more",
         (
             Edit(

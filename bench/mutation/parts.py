@@ -19,12 +19,11 @@ HIDDEN, OUTPUT = "hidden activation", "output activation"
 
 @dataclass(frozen=True)
 class Above:
-    """The layer above, as it was computed: dE/dy and dE/dz [B, K], weights [J, K], biases [K], gradient [J, K]."""
+    """The layer above, as it was computed: dE/dy and dE/dz [B, K], weights [J, K] and their gradient."""
 
     dy: Floats
     dz: Floats
     weight: Floats
-    bias: Floats | None
     gradient: Floats
 
 
@@ -71,8 +70,8 @@ class Here:
 
     @property
     def known_factors(self) -> dict[str, float]:
-        """Factors with a name: B examples in the batch, C outputs, J units and the learning rate."""
-        batch, outputs = len(self.y), self.recipe.layer_sizes[-1]
+        """Factors with a name: B examples in the batch, C outputs, D inputs and the learning rate."""
+        batch, outputs, inputs = len(self.y), self.recipe.layer_sizes[-1], self.recipe.layer_sizes[0]
         return {
             "2": 2.0,
             "½": 0.5,
@@ -84,6 +83,10 @@ class Here:
             "1/C": 1 / outputs,
             "2/C": 2 / outputs,
             "1/(B C)": 1 / (batch * outputs),
+            "D": inputs,
+            "1/D": 1 / inputs,
+            "B/D": batch / inputs,
+            "B/C": batch / outputs,
             "the learning rate": self.recipe.learning_rate,
         }
 
@@ -247,6 +250,23 @@ def derivatives(activation: str) -> Iterator[Part]:
         lambda here, dy: None if here.above is None else function(dy),
     )
     yield Part(
+        "the error goes back through the {activation} before it is multiplied by the derivative",
+        "do you apply the activation to the error that comes back?",
+        lambda here, dy: None if here.above is None else through_activation(here, function(dy)),
+    )
+    derivative = DERIVATIVES.get(activation)
+    for text, of in (("the error", lambda dy: dy), ("the activation of the error", function)):
+        yield Part(
+            f"the derivative of the {{activation}} is taken of {text}, and not multiplied by it",
+            "is your derivative that of the activation, and do you multiply the error by it?",
+            lambda here, dy, of=of: None if here.above is None or derivative is None else derivative(of(dy)),
+        )
+        yield Part(
+            f"the error is multiplied by the derivative of the {{activation}} of {text}",
+            "do you take the derivative of the activation, rather than that of the error?",
+            lambda here, dy, of=of: None if here.above is None or derivative is None else dy * derivative(of(dy)),
+        )
+    yield Part(
         "the sign of the error decides what goes back, not that of the pre-activation",
         "do you test the error with > 0, although the activation is what decides?",
         lambda _here, dy: dy * (dy > 0) if activation == "relu" else None,
@@ -290,6 +310,7 @@ _WRONG_FACTORS: Mapping[str, Callable[[Floats], Floats]] = {
     "1 + y": lambda y: 1 + y,
     "y (1 − y)": lambda y: y * (1 - y),
     "1 − y²": lambda y: 1 - y * y,
+    "y (1 + y)": lambda y: y * (1 + y),
     "1 + y²": lambda y: 1 + y * y,
     "y²": lambda y: y * y,
     "y > 0": lambda y: (y > 0).astype(y.dtype),
@@ -310,6 +331,13 @@ def weight_gradients() -> Iterator[Part]:
         "the gradient of the weights of {layer} takes the pre-activations z below it instead of the activations y",
         "do you compute the gradient of a weight from the pre-activation z below it rather than from the activation y?",
         lambda here, _dy, dz: None if here.z_below is None else here.z_below.T @ dz,
+    )
+    yield Part(
+        "the gradient of the weights of {layer} takes activations below it that are activated twice",
+        "do you apply the activation to the activations below once more, in the gradient of the weights?",
+        lambda here, _dy, dz: (
+            None if here.z_below is None else ACTIVATIONS[here.recipe.hidden_activation](here.below).T @ dz
+        ),
     )
     yield Part(
         "the gradient of the weights of {layer} lacks the derivative of the activation",
