@@ -226,7 +226,11 @@ class Adapted:
             if ABOUT_SHAPES.search(str(error)):
                 order = self.pieces.layout.order
                 others = " or ".join(f'layout="{each}"' for each in MEANING if each != order)
-                error.args = (f"{error}; {MEANING[order]}, for others write {others}",)
+                meaning = MEANING[order]
+                if self.pieces.batch == "single":
+                    meaning = meaning.replace("[examples, inputs]", "one example, [inputs],")
+                    meaning = meaning.replace("[inputs, examples]", "one example, [inputs, 1],")
+                error.args = (f"{error}; {meaning}, for others write {others}",)
             raise
 
 

@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import sys
+import sysconfig
 import traceback
 import types
 import zlib
@@ -170,10 +171,14 @@ def _import_yours(module_or_file: str) -> types.ModuleType:
     raise LoadError(f"{module_or_file} cannot be imported: {why}")
 
 
+_NOT_OWN = (str(Path(__file__).parents[2]), *set(sysconfig.get_paths().values()), "<frozen", "<mutant", "<string")
+"""How names of files begin that are the suite's, or those of libraries."""
+
+
 def describe_error(error: Exception) -> str:
-    """Return the exception on one line, with the line number in a file of yours where there is one."""
-    own = {module.__file__ for name, module in list(sys.modules.items()) if name.startswith(_OWN)}
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename in own]
+    """Return the exception on one line, with the line number in a file of yours, or in a cell, where there is one."""
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if not frame.filename.startswith(_NOT_OWN)]
     place = f" in line {lines[-1]}" if lines else ""
     return " ".join(f"{type(error).__name__}{place}: {error}".split())
 

@@ -11,6 +11,19 @@ from backprop_bench.bench.mutation.signature import DIFFERENT, constant_ratio
 from backprop_bench.data import Floats, Recipe
 
 Compute = Callable[[Here, Floats, Floats], Floats]
+ASKED = {
+    "−1": "is the sign of the error, or of the update, right?",
+    "B": "do you forget to divide by the examples of the batch?",
+    "1/B": "do you divide by the examples of the batch, or take a mean, once too often?",
+    "1/C": "do you divide by the number of outputs, or take a mean over them?",
+    "2/C": "do you differentiate the mean over the outputs without the ½?",
+    "1/(B C)": "do you take the mean over examples and outputs?",
+    "1/D": "do you divide by the number of inputs?",
+    "B/D": "do you divide by the number of inputs rather than by that of the examples?",
+    "B/C": "do you divide by the number of outputs rather than by that of the examples?",
+    "the learning rate": "do you multiply by the learning rate twice?",
+}
+"""What to ask where a gradient has a factor with a name."""
 
 
 @dataclass(frozen=True)
@@ -66,9 +79,9 @@ def _factor(here: Here, ratio: float, computed: Floats, wanted: Floats, of: str)
     """Return a multiplication by a constant; one with a name follows the batch."""
     for name, value in here.known_factors.items():
         if is_same(here.recipe, value * computed, wanted):
-            question = f"do you multiply the gradient by {name}?"
+            question = ASKED.get(name, f"is there a factor {name} in the gradient?")
             return Change(f"{of} is {name} times what it should be", question, _named_factor(name), is_linear=True)
-    question = f"do you multiply the gradient by {ratio:.4g}?"
+    question = f"is there a factor {ratio:.4g} in the gradient?"
     return Change(f"{of} is {ratio:.4g} times what it should be", question, _factor_of(ratio), is_linear=True)
 
 

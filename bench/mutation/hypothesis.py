@@ -129,7 +129,7 @@ def hypotheses(recipe: Recipe, factors: Mapping[str, float | None]) -> Iterator[
             yield _of_batch_size(size)
     update, gradient, loss = factors["first update"], factors["gradient"], factors["loss"]
     if update is not None and update > 0:
-        yield from _of_update(recipe, update)
+        yield from of_update(recipe, update)
     if gradient is not None and recipe.dtype != "float64":  # there it is explained layer by layer
         times = f"{gradient!r} * "
         yield Hypothesis(
@@ -183,7 +183,8 @@ def _of_batch_size(size: int) -> Hypothesis:
     )
 
 
-def _of_update(recipe: Recipe, factor: float) -> Iterator[Hypothesis]:
+def of_update(recipe: Recipe, factor: float) -> Iterator[Hypothesis]:
+    """Yield what makes the weight update this many times as large."""
     rate = recipe.learning_rate * factor
     yield Hypothesis(
         f"the learning rate is {rate:.4g}, whatever the recipe says",

@@ -15,7 +15,7 @@ from backprop_bench.bench.core.stats.tolerances import name_arrays
 from backprop_bench.bench.mutation.altered import altered_hypotheses, with_penalty
 from backprop_bench.bench.mutation.by_layer import altered_by, describe_choices, explain_gradient
 from backprop_bench.bench.mutation.edit import Mutation
-from backprop_bench.bench.mutation.hypothesis import Hypothesis, hypotheses, trainer_of
+from backprop_bench.bench.mutation.hypothesis import Hypothesis, hypotheses, of_update, trainer_of
 from backprop_bench.bench.mutation.mutant import make_trainer
 from backprop_bench.bench.mutation.mutations import MISTAKES
 from backprop_bench.bench.mutation.signature import (
@@ -57,6 +57,8 @@ SIMILARITY_RANGE = 1.0
 STAGES = (("outputs",), ("gradient",), ("first update",), ("later updates", "later outputs"), ("loss",))
 """Quantities in the order of computation; of those in one stage each follows from those before."""
 
+_MERGED = re.compile(r"\[W; b\]|\[b; W\]")
+"""In the names of mistakes that one makes with biases that are a row of the weights."""
 AGAIN = "when it is called again with the same batch"
 RANDOM = "is something random in it, such as dropout, noise or a shuffled batch?"
 
@@ -138,6 +140,15 @@ class Diagnosis:
         ]
         return tuple(found) or None
 
+    def estimated(self, explanation: Explanation, stage: int) -> Iterator[Hypothesis]:
+        """Yield hypotheses with numbers that fit a stage, where all before it differs so."""
+        yield from self.with_penalties(explanation, stage) if STAGES[stage] == ("loss",) else ()
+        yield from self.by_layer(explanation, stage) if STAGES[stage] != ("loss",) else ()
+        there = self.quantities(explanation, stage) if STAGES[stage] == ("first update",) else None
+        if there is not None:
+            ratio = ratio_of(self.recipe, _of(self.here, STAGES[stage]), there)
+            yield from of_update(self.recipe, ratio) if ratio is not None and ratio > 0 else ()
+
     def by_layer(self, explanation: Explanation, stage: int) -> Iterator[Hypothesis]:
         """Yield ways to compute the gradient that a stage shows, where all before it differs so."""
         gradient = self.gradient(stage)
@@ -147,7 +158,8 @@ class Diagnosis:
         x, t = self.examples.x[first], self.examples.t[first]
         trainer = cast("NumpyTrainer", trainer_of(explanation)(self.recipe, initial_parameters(self.recipe)))
         for choices in explain_gradient(self.recipe, trainer, x, t, gradient):
-            name, question = ("; and ".join(words) for words in describe_choices(choices))
+            names, questions = describe_choices(choices)
+            name, question = "; and ".join(names), " And ".join(questions)
             if self.has_right_gradient:  # then it is what the training does
                 name, question = (words.replace("gradient", "weight update") for words in (name, question))
             yield Hypothesis(name, question, alter=altered_by(choices))
@@ -194,10 +206,12 @@ def read_difference(recipe: Recipe, actual: type[Trainer], expected: type[Traine
             return Reading(epochs=EPOCHS)
         factors = {quantity: _factor_of(diagnosis, quantity) for quantity in ("gradient", "first update", "loss")}
         tried = [*hypotheses(recipe, factors), *altered_hypotheses(recipe, _decay(diagnosis))]
-        explanations = _simplest(_confirmed(diagnosis, _singly(diagnosis, tried), examples))
+        tried = [each for each in tried if not (_MERGED.search(each.name) and _has_no_merged_biases(actual))]
+        single = _singly(diagnosis, tried)
+        explanations = _simplest(_confirmed(diagnosis, single, examples))
         explained = len(STAGES)
         if not explanations:
-            explanations, explained = _in_stages(diagnosis, tried)
+            explanations, explained = _in_stages(diagnosis, [each for each in tried if (each,) not in single])
             explanations = _simplest(_confirmed(diagnosis, explanations, examples, explained))
         if explanations:
             return _reading(diagnosis, differs, explanations, explained)
@@ -258,8 +272,7 @@ def _in_stages(diagnosis: Diagnosis, tried: Sequence[Hypothesis]) -> tuple[list[
             more = [(*each, other) for each in explanations for other in tried if diagnosis.begins_at(other, stage)]
             found = [each for each in more if len(each) <= MAX_MISTAKES and diagnosis.explains(each, stage + 1)]
         if not found:
-            found_by = diagnosis.with_penalties if STAGES[stage] == ("loss",) else diagnosis.by_layer
-            more = [(*each, other) for each in explanations for other in found_by(each, stage)]
+            more = [(*each, other) for each in explanations for other in diagnosis.estimated(each, stage)]
             found = [each for each in more if diagnosis.explains(each, stage + 1)]
         if not found:
             return [each for each in explanations if each], stage
@@ -406,11 +419,15 @@ def _first(examples: Examples, n: int) -> Examples:
 
 def _factor_of(diagnosis: Diagnosis, quantity: str) -> float | None:
     """Return the ratio of a quantity to the right one where it is the same everywhere, and not 1."""
-    a, b = (
-        np.concatenate([array.ravel() for _, _, array in _of(quantities, (quantity,))] or [np.zeros(0)])
-        for quantities in (diagnosis.here, diagnosis.right)
+    return ratio_of(
+        diagnosis.recipe, *(_of(quantities, (quantity,)) for quantities in (diagnosis.here, diagnosis.right))
     )
-    return constant_ratio(diagnosis.recipe, a, b) if b.size else None
+
+
+def ratio_of(recipe: Recipe, here: Quantities, there: Quantities) -> float | None:
+    """Return the ratio of some quantities to others where it is the same everywhere, and not 1."""
+    a, b = (np.concatenate([array.ravel() for _, _, array in each] or [np.zeros(0)]) for each in (here, there))
+    return constant_ratio(recipe, a, b) if b.size else None
 
 
 def _try_all(mutations: Iterable[Mutation], run: Callable[[Mutation], Any]) -> Iterator[tuple[Mutation, Any]]:
@@ -421,6 +438,12 @@ def _try_all(mutations: Iterable[Mutation], run: Callable[[Mutation], Any]) -> I
                 yield mutation, run(mutation)
             except Exception:  # noqa: BLE001, S112 (such as shapes that do not fit)
                 continue
+
+
+def _has_no_merged_biases(actual: type[Trainer]) -> bool:
+    """Say whether the biases are known to be arrays of their own."""
+    pieces = getattr(actual, "pieces", None)
+    return pieces is not None and pieces.layout.bias_column is None
 
 
 def _decay(diagnosis: Diagnosis) -> float | None:

@@ -387,7 +387,7 @@ REDUCTIONS = (
         "do you divide the last batch by batch_size, although it is shorter?",
     ),
     Mutation(
-        "the gradient of the biases is the mean over the batch instead of the sum",
+        "the gradient of the biases is averaged over the batch, which that of the weights is not",
         (Edit(_TRAINER, "dz.sum(axis=0)", "dz.mean(axis=0)"),),
         ("squared error", "squared error, float32"),
         "is the gradient of the biases averaged over the batch, although that of the weights is summed?",

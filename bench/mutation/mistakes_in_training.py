@@ -175,7 +175,7 @@ MOMENTUM = (
         "do you keep the velocity from step to step?",
     ),
     Mutation(
-        "the velocity is reset after every epoch",
+        "the state of the optimizer is reset after every epoch",
         (
             Edit(
                 _TRAINER,

@@ -838,6 +838,32 @@ def test_dropout_without_a_parameter_for_the_masks_is_refused(dataset: str) -> N
 # What a blind test found
 
 
+def raising(weights: Any, x: Any, t: Any) -> Any:
+    h = x @ weights[1]  # the line that raises
+    return 0.0, [h, h]
+
+
+def test_what_raises_is_shown_with_its_line_though_it_is_sent_by_value(dataset: str) -> None:
+    lines = Path(__file__).read_text(encoding="utf-8").splitlines()
+    line = 1 + next(number for number, text in enumerate(lines) if text.endswith("# the line that raises"))
+    checked = bb.check(raising, "article-scratch", dataset=dataset, layer_sizes=SIZES, steps=20)
+    assert f"raised ValueError in line {line}: matmul" in str(checked)
+
+
+def test_the_advice_on_shapes_says_what_a_single_example_is(dataset: str) -> None:
+    options: dict[str, Any] = {"dataset": dataset, "layer_sizes": SIZES, "batch_size": 1, "steps": 20}
+    checked = bb.check(
+        SingleWithMasks,
+        "article-scratch",
+        weights=["W1", "W2"],
+        train="learn",
+        layout="torch",
+        batch="single",
+        **options,
+    )
+    assert "x is one example, [inputs], and weights are [units, inputs]" in str(checked)
+
+
 def with_dropout(weights: Any, x: Any, t: Any) -> Any:
     """Hidden units are left out at random."""
     W1, W2 = weights

@@ -66,6 +66,9 @@ def test_who_is_faster_is_said_in_words_and_in_numbers(timed: bb.Timing) -> None
     assert list(timed.times["implementation"]) == ["Mine", "scratch-numpy"]
     assert (timed.times["epoch_s"] > 0).all()
     (ratio,) = timed.ratios.to_dict("records")
+    seconds = timed.times.set_index("implementation")["epoch_s"]
+    assert ratio["factor"] >= 1
+    assert seconds[ratio["faster"]] < seconds[ratio["slower"]]
     assert {ratio["faster"], ratio["slower"]} == {"Mine", "scratch-numpy"}
     assert ratio["factor"] >= 1
     assert math.isnan(ratio["low"]) or ratio["low"] <= ratio["factor"] <= ratio["high"]

@@ -500,7 +500,7 @@ def test_a_factor_that_nobody_knows_is_named_as_one(tmp_path: Path, dataset: str
     assert reading(outcome) == [
         "What differs: gradient × 0.7; first update × 0.7; loss.",
         f"{SAME}the error of the outputs is 0.7 times what it should be.",
-        "Question: do you multiply the gradient by 0.7?",
+        "Question: is there a factor 0.7 in the gradient?",
     ]
 
 

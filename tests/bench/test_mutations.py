@@ -152,7 +152,7 @@ def test_the_page_has_what_the_diagnosis_says_today() -> None:
 
 
 def test_a_signature_names_the_arrays_that_differ() -> None:
-    name = "the gradient of the biases is the mean over the batch instead of the sum"
+    name = "the gradient of the biases is averaged over the batch, which that of the weights is not"
     mutation = next(mutation for mutation in MISTAKES if mutation.name == name)
     first = sign(mutation, "squared error")[0]
     assert first == Deviation("gradient", "layer 1 bias", "1/B")

@@ -147,10 +147,12 @@ class TransposesAfterTraining(NumpyTrainer):
 class RaisesAfterTraining(NumpyTrainer):
     def parameters(self) -> Parameters:
         if self.epoch:
-            raise RuntimeError("no weights")
+            raise RuntimeError("no weights")  # this line
         return super().parameters()
 
 
+SOURCE = Path(__file__).read_text(encoding="utf-8").splitlines()
+THIS_LINE = 1 + next(number for number, line in enumerate(SOURCE) if line.endswith("# this line"))
 FAULTS = [
     (NoPrediction, "predict returns NoneType for outputs, expected a NumPy array"),
     (ListPrediction, "predict returns list for outputs, expected a NumPy array"),
@@ -173,7 +175,7 @@ FAULTS = [
     (ArrayLoss, "train_epoch returns ndarray, expected a number, the mean loss"),
     (LazyLoss, "train_epoch returns Lazy, expected a number, the mean loss"),
     (TransposesAfterTraining, "after training parameters returns layer 1 weight of shape [5, 6], expected [6, 5]"),
-    (RaisesAfterTraining, "parameters raised RuntimeError: no weights"),
+    (RaisesAfterTraining, f"parameters raised RuntimeError in line {THIS_LINE}: no weights"),
 ]
 
 
