@@ -124,7 +124,7 @@ def timing_of(run: RecordedRun) -> Timing:
             *said,
         ),
         pd.DataFrame(times_of(question), columns=["implementation", "epoch_s", "low_s", "high_s"]),
-        pd.DataFrame(_ratios(question), columns=list(RATIOS)),
+        pd.DataFrame(ratios_of(question), columns=list(RATIOS)),
         tuple(findings.failures),
         run.folder,
         (tables.results_table(question), tables.ratios_table(question), step_table(question)),
@@ -141,7 +141,8 @@ def _comparisons(question: QuestionSummary) -> list[str]:
     return [f"{sentence.replace('no significant', 'No significant')}." for sentence in sentences]
 
 
-def _ratios(question: QuestionSummary) -> list[tuple[str, str, float, float, float]]:
+def ratios_of(question: QuestionSummary) -> list[tuple[str, str, float, float, float]]:
+    """Return the faster and the slower of every two that share a round, the factor and its 95 % CI."""
     pairs = [ratio.flipped() if ratio.interval.estimate < 1 else ratio for ratio in compared(question)]
     return [
         (pair.denominator, pair.numerator, pair.interval.estimate, pair.interval.low, pair.interval.high)
