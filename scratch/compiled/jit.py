@@ -9,7 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+import filelock
 import numba
+from numba.core.caching import IndexDataCacheFile
 from numba.extending import intrinsic as numba_intrinsic
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -26,10 +28,26 @@ def digest_of(folder: Path) -> str:
 SOURCES = digest_of(Path(__file__).parent)
 
 
+class CacheFile(IndexDataCacheFile):
+    """The cache of a function, to which one process after the other writes.
+
+    Numba gives entries of two processes that write at once the same name, and later loads one for the other: code for
+    float64 where float32 was asked for.
+    """
+
+    def save(self, key: object, data: object) -> None:
+        """Save an entry."""
+        with filelock.FileLock(f"{self._index_path}.lock"):
+            super().save(key, data)
+
+
 def _cached(function: Function, fastmath: set[str]) -> Function:
     function.__qualname__ += f"_{SOURCES}"  # Numba names the files of its cache by it
     compile_it = numba.njit(cache=True, error_model="numpy", nogil=True, fastmath=fastmath)
-    return cast("Function", compile_it(function))
+    dispatcher: Any = compile_it(function)
+    if hasattr(dispatcher, "_cache"):  # it has none where nothing is compiled
+        dispatcher._cache._cache_file.__class__ = CacheFile
+    return cast("Function", dispatcher)
 
 
 def compiled(function: Function) -> Function:

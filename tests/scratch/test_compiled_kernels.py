@@ -3,6 +3,8 @@
 import concurrent.futures
 import copy
 import dataclasses
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,8 @@ from tests.recipes import random_examples
 numba = pytest.importorskip("numba", reason="scratch-compiled needs Numba")
 
 from backprop_bench.scratch.compiled import functions, layers, masks, naive, threads, vectors  # noqa: E402
-from backprop_bench.scratch.compiled.jit import SOURCES, digest_of  # noqa: E402
+from backprop_bench.scratch.compiled.functions import activate  # noqa: E402
+from backprop_bench.scratch.compiled.jit import SOURCES, CacheFile, digest_of  # noqa: E402
 from backprop_bench.scratch.compiled.layout import network_of, rounded_up, workspace_for  # noqa: E402
 from backprop_bench.scratch.compiled.network import (  # noqa: E402
     Network,
@@ -321,3 +324,35 @@ def test_compiled_code_on_disk_is_out_of_date_when_any_file_of_the_package_chang
     assert digest_of(tmp_path) != before
     for name in kernels_of(layers):
         assert getattr(layers, name).__qualname__ == f"{name}_{SOURCES}", "its files in the cache have that name"
+
+
+class Slow(CacheFile):
+    """Waits between reading which entries there are and naming one, as another process may come between."""
+
+    def _load_index(self) -> Any:
+        index = super()._load_index()  # type: ignore[no-untyped-call]
+        time.sleep(0.2)
+        return index
+
+
+def test_two_that_write_to_the_cache_at_once_do_not_get_each_others_entries(tmp_path: Path) -> None:
+    def save(key: str) -> None:
+        writer: CacheFile = Slow(str(tmp_path), "kernel", "stamp")  # type: ignore[no-untyped-call]
+        writer.save(key, f"code for {key}")
+
+    writers = [threading.Thread(target=save, args=(key,)) for key in ("float32", "float64", "both")]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    read: Any = CacheFile(str(tmp_path), "kernel", "stamp")  # type: ignore[no-untyped-call]
+    assert {key: read.load(key) for key in ("float32", "float64", "both")} == {
+        "float32": "code for float32",
+        "float64": "code for float64",
+        "both": "code for both",
+    }
+
+
+def test_every_kernel_has_such_a_cache() -> None:
+    dispatcher: Any = activate
+    assert isinstance(dispatcher._cache._cache_file, CacheFile)
