@@ -68,7 +68,8 @@ def _accuracy_causes(explanation: Explanation) -> str:
 
 
 def _signed_points(fraction: float) -> str:
-    return f"{100 * fraction:+.1f}".replace("-", "−")
+    text = f"{100 * fraction:+.1f}".replace("-", "−")
+    return "0.0" if float(text[1:]) == 0 else text
 
 
 def _time_sentence(explanation: Explanation) -> str:
@@ -215,7 +216,8 @@ def _draw_epochs(band: style.Band, explanation: Explanation) -> None:
     for colour, (name, line) in zip(colours, lines.items(), strict=False):
         width = 2.4 if name == "gap" else 1.4
         values = [100 * item.estimate for item in line]
-        axes.plot(epochs, values, marker="o", markersize=4, color=colour, linewidth=width, label=name)
+        order = 3 if name == "gap" else 2  # the gap is above what it comes from
+        axes.plot(epochs, values, marker="o", markersize=4, color=colour, linewidth=width, label=name, zorder=order)
         if all(map(has_bounds, line)):
             low, high = ([100 * getattr(item, end) for item in line] for end in ("low", "high"))
             axes.fill_between(epochs, low, high, color=colour, alpha=0.12, linewidth=0)

@@ -10,7 +10,7 @@ from backprop_bench.bench.core.records.reader import read_description, read_reco
 from backprop_bench.bench.explain.analysis import Explanation, explain
 from backprop_bench.bench.explain.chain import AblationChain, summarize_chain
 from backprop_bench.bench.explain.chain_view import chain_sentences, chain_tables, draw_chain
-from backprop_bench.bench.explain.view import draw_explanation, explanation_sentences, explanation_tables
+from backprop_bench.bench.explain.view import draw_epochs, draw_explanation, explanation_sentences, explanation_tables
 from backprop_bench.bench.report.drawing import Drawing
 from tests.docs.generated import REFERENCE, listed, listed_with_tables, put, with_spaces
 from tests.docs.generated.readme import reference_summary
@@ -60,4 +60,5 @@ def figures() -> Iterator[tuple[Path, Drawing]]:
     """Yield the folder of every figure, and the figure."""
     for folder in (RUN, *(REFERENCE / name for name in OTHERS.values())):
         yield folder / "figures", draw_explanation(reference_explanation(folder))
+    yield RUN / "figures", draw_epochs(reference_explanation())
     yield RUN / "figures", draw_chain(reference_chain())
