@@ -15,22 +15,21 @@ from tests.docs.generated import REFERENCE, listed, listed_with_tables, put, wit
 
 RUN = REFERENCE / "reproduce"
 LATER = REFERENCE / "reproduce-rashid"
-"""A run of experiments that the first one has not, where there is one; their names differ by what they train."""
+"""A run of experiments that the first one has not."""
 
 
 def reference() -> tuple[Reproduction, list[Drawing]]:
     """Return the results of the committed runs, and their figures."""
     description, rows = read_description(RUN), read_records(RUN)
     outcome, codes = summarize(description, rows), family_codes(rows)
-    if LATER.exists():
-        later = summarize(read_description(LATER), read_records(LATER))
-        outcome = dataclasses.replace(
-            outcome,
-            verdicts=(*outcome.verdicts, *later.verdicts),
-            errors=(*outcome.errors, *later.errors),
-            titles={**outcome.titles, **later.titles},
-            failures=(*outcome.failures, *later.failures),
-        )
+    later = summarize(read_description(LATER), read_records(LATER))
+    outcome = dataclasses.replace(
+        outcome,
+        verdicts=(*outcome.verdicts, *later.verdicts),
+        errors=(*outcome.errors, *later.errors),
+        titles={**outcome.titles, **later.titles},
+        failures=(*outcome.failures, *later.failures),
+    )
     return outcome, drawings(outcome, codes, family_activity(description, rows, codes))
 
 
