@@ -180,7 +180,8 @@ def describe_error(error: Exception) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     lines = [frame.lineno for frame in frames if not frame.filename.startswith(_NOT_OWN)]
     place = f" in line {lines[-1]}" if lines else ""
-    return " ".join(f"{type(error).__name__}{place}: {error}".split())
+    advice = "; define it before, in a notebook by running its cell" if type(error) is NameError else ""
+    return " ".join(f"{type(error).__name__}{place}: {error}{advice}".split())
 
 
 def _import_file(path: str) -> types.ModuleType:

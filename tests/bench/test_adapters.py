@@ -850,6 +850,15 @@ def test_what_raises_is_shown_with_its_line_though_it_is_sent_by_value(dataset: 
     assert f"raised ValueError in line {line}: matmul" in str(checked)
 
 
+def of_another_cell(weights: Any, x: Any, t: Any) -> Any:
+    return a_helper(weights, x, t)  # type: ignore[name-defined]  # noqa: F821
+
+
+def test_a_cell_that_was_not_run_is_named_by_what_is_missing(dataset: str) -> None:
+    checked = bb.check(of_another_cell, "article-scratch", dataset=dataset, layer_sizes=SIZES, steps=20)
+    assert "name 'a_helper' is not defined; define it before, in a notebook by running its cell" in str(checked)
+
+
 def test_the_advice_on_shapes_says_what_a_single_example_is(dataset: str) -> None:
     options: dict[str, Any] = {"dataset": dataset, "layer_sizes": SIZES, "batch_size": 1, "steps": 20}
     checked = bb.check(
