@@ -32,6 +32,8 @@ from backprop_bench.bench.report.table import Table, make_table
 NAMES, AXIS, TEXT = 1.5, 5.2, 0.15
 ROW, ABOVE, BELOW = 0.3, 0.3, 0.5
 RISE, FALL = "#7b3f8c", "#d4a72c"
+LETTERS = 24
+"""Of the name of a factor at most: as many as there is room for."""
 LOADING = "data loading"
 SHOWN_CONTRIBUTIONS, SHOWN_INTERACTIONS = 3, 6
 
@@ -328,7 +330,7 @@ def _draw(
 ) -> None:
     axes = band.axes(style.MARGIN + NAMES, AXIS, ABOVE, BELOW)
     band.write(style.MARGIN, 0.02, heading, weight="bold")
-    style.name_rows(axes, ["from scratch", *(part.factor for part in parts), "PyTorch"])
+    style.name_rows(axes, ["from scratch", *(part.factor for part in parts), "PyTorch"], letters=LETTERS)
     places = [start]
     for row, part in enumerate(parts, start=1):
         change = part.interval.estimate
