@@ -81,7 +81,7 @@ def test_listing_imports_neither_torch_nor_what_is_registered(made_up: Path) -> 
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        ("broken", "Error: made_up_broken cannot be imported: it raised ZeroDivisionError: division by zero"),
+        ("broken", "Error: made_up_broken cannot be imported: it raised ZeroDivisionError in line 1: division by zero"),
         ("gone", "Error: gone is unavailable: needs no_such_module, which is not installed"),
     ],
 )
