@@ -262,7 +262,7 @@ def derivatives(activation: str) -> Iterator[Part]:
             lambda here, dy, of=of: None if here.above is None or derivative is None else derivative(of(dy)),
         )
         yield Part(
-            f"the error is multiplied by the derivative of the {{activation}} of {text}",
+            f"the error is multiplied by the derivative of the {{activation}}, taken of {text}",
             "do you take the derivative of the activation, rather than that of the error?",
             lambda here, dy, of=of: None if here.above is None or derivative is None else dy * derivative(of(dy)),
         )
