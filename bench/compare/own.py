@@ -58,12 +58,12 @@ def own_sentences(question: QuestionSummary, *, with_times: bool = True) -> list
     own = [item for item in question.performances if is_own(item.source)]
     if other is None:
         return []
-    said = compared_pair(question) or ()
-    found = []
+    compared = compared_pair(question) or ()
+    sentences = []
     for item in own:
-        times = _times(question, item, other) if with_times and not {item, other} <= set(said) else ""
-        found += [sentence for sentence in (times, _step(question, item, other)) if sentence]
-    return found
+        times = _times(question, item, other) if with_times and not {item, other} <= set(compared) else ""
+        sentences += [sentence for sentence in (times, _step(question, item, other)) if sentence]
+    return sentences
 
 
 def _times(question: QuestionSummary, own: Performance, other: Performance) -> str:
@@ -88,24 +88,26 @@ def _step(question: QuestionSummary, own: Performance, other: Performance) -> st
 
 
 def _differences(own: StepWork, other: StepWork) -> list[str]:
-    said = []
+    differences = []
     if _is_different(own.operations, other.operations):
-        said.append(_("{own} array operations in place of {other}").format(own=own.operations, other=other.operations))
+        differences.append(
+            _("{own} array operations in place of {other}").format(own=own.operations, other=other.operations)
+        )
     if _is_different(own.new_bytes, other.new_bytes):
-        said.append(
+        differences.append(
             _("{own} of new arrays in place of {other}").format(
                 own=large(own.new_bytes, "B"), other=large(other.new_bytes, "B")
             )
         )
     if own.wider > other.wider:
-        said.append(_("{number} operations in float64, though the recipe has float32").format(number=own.wider))
+        differences.append(_("{number} operations in float64, though the recipe has float32").format(number=own.wider))
     if own.python_calls > 2 * other.python_calls:
-        said.append(
+        differences.append(
             _("{own} calls of Python functions in place of {other}").format(
                 own=own.python_calls, other=other.python_calls
             )
         )
-    return said
+    return differences
 
 
 def _is_different(a: int, b: int) -> bool:

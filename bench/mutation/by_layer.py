@@ -76,7 +76,7 @@ def explain_gradient(
     Returns
     -------
     list
-        None in float32, or where the recipe has a gradient that is computed otherwise.
+        Empty where nothing does, in float32, and where the recipe has a gradient that is computed otherwise.
     """
     full = trainer.recipe
     if recipe.dtype != "float64" or full.skip_connection or full.first_layer_blocks or trainer.penalized:
@@ -84,18 +84,18 @@ def explain_gradient(
     if full.back_propagation == "errors":
         return []
     forward = trainer.forward(x, trainer.masks(len(x)))
-    found: list[tuple[Choices, Above | None]] = [((), None)]
+    kept: list[tuple[Choices, Above | None]] = [((), None)]
     for layer in range(len(gradient) - 1, -1, -1):
         more: list[tuple[tuple[int, int], Choices, Above]] = []
-        for choices, above in found:
+        for choices, above in kept:
             here = layer_of(trainer, forward, t, layer, above)
             for choice in _choices(here, trainer.layers[layer], gradient[layer]):
-                chosen = (*choices, choice)
+                extended = (*choices, choice)
                 below = computed(here, choice, trainer.layers[layer])
-                more += [(n_differences(chosen), chosen, below[1])] if below is not None else []
-        found = [(choices, above) for _, choices, above in sorted(more, key=lambda item: item[0])[:MOST_KEPT]]
-    fewest = min((n_differences(choices) for choices, _ in found), default=(0, 0))
-    least = [choices for choices, _ in found if fewest > (0, 0) and n_differences(choices) == fewest]
+                more += [(n_differences(extended), extended, below[1])] if below is not None else []
+        kept = [(choices, above) for _, choices, above in sorted(more, key=lambda item: item[0])[:MOST_KEPT]]
+    fewest = min((n_differences(choices) for choices, _ in kept), default=(0, 0))
+    least = [choices for choices, _ in kept if fewest > (0, 0) and n_differences(choices) == fewest]
     return list({tuple(describe_choices(choices)[0]): choices for choices in reversed(least)}.values())[::-1]
 
 
@@ -231,7 +231,7 @@ def altered_by(choices: Choices) -> Callable[[type[NumpyTrainer]], type[NumpyTra
 def describe_choices(choices: Choices) -> tuple[list[str], list[str]]:
     """Return what is different, and questions; what is so in all layers, or of weights and biases, is said once."""
     everywhere = set.intersection(*({part.name for part in choice.differences} for choice in choices))
-    found: dict[str, str] = {}
+    differences: dict[str, str] = {}
     for layer, choice in zip(range(len(choices), 0, -1), choices, strict=True):
         for part in choice.differences:
             words = {"layer": f"layer {layer}", "above": f"layer {layer + 1}"}
@@ -239,10 +239,10 @@ def describe_choices(choices: Choices) -> tuple[list[str], list[str]]:
             if part.name in everywhere:
                 words |= {"layer": "every layer", "activation": "activation of every layer"}
             name = part.name.format(**words).replace(f"error of layer {len(choices)}", "error of the outputs")
-            found.setdefault(name, part.question.format(**words))
+            differences.setdefault(name, part.question.format(**words))
     names: dict[str, str] = {}
-    for name, question in found.items():
-        has_both = {name.replace(WEIGHTS, BIASES), name.replace(BIASES, WEIGHTS)} <= set(found)
+    for name, question in differences.items():
+        has_both = {name.replace(WEIGHTS, BIASES), name.replace(BIASES, WEIGHTS)} <= set(differences)
         names.setdefault(name.replace(WEIGHTS, "").replace(BIASES, "") if has_both else name, question)
     return list(names), list(dict.fromkeys(names.values()))
 

@@ -14,8 +14,6 @@ import numpy as np
 from backprop_bench.data import Floats, Recipe
 from backprop_bench.scratch.activations import ACTIVATIONS, DERIVATIVES
 
-HIDDEN, OUTPUT = "hidden activation", "output activation"
-
 
 @dataclass(frozen=True)
 class Above:
@@ -189,7 +187,7 @@ def hidden_errors() -> Iterator[Part]:
         lambda here: np.repeat(here.above.dz.sum(axis=1, keepdims=True), here.y.shape[1], axis=1),
     )
     yield Part(
-        "the error of {above} is that of the layer below, without the weights between them",
+        "the error is propagated back from {above} as it is, without the weights between",
         "do you multiply the error by the weights of the layer above, when you propagate it back?",
         lambda here: here.above.dz if here.above.dz.shape == here.y.shape else None,
     )
@@ -227,7 +225,7 @@ def derivatives(activation: str) -> Iterator[Part]:
                 lambda here, dy, others=others: dy * others(here.z),
             )
     for text, function in _WRONG_FACTORS.items():
-        if (text, activation) not in ((f, a) for a, formulas in _RIGHT_FACTORS.items() for f in formulas):
+        if text != _RIGHT_FACTORS.get(activation):
             yield Part(
                 f"the error is multiplied by {text} rather than by the derivative of the {{activation}}",
                 f"do you multiply the error by {text}, which is not the derivative of the {{activation}}?",
@@ -243,6 +241,21 @@ def derivatives(activation: str) -> Iterator[Part]:
         "do you divide by the derivative of the {activation}, although it is a factor?",
         lambda here, dy: None if here.gives_dz or here.derivative is None else dy / here.derivative(here.y),
     )
+    yield from _of_the_error(activation)
+
+
+def through_activation(here: Here, dy: Floats) -> Floats:
+    """Return dE/dz of a layer from dE/dy, as it is right."""
+    if here.gives_dz:
+        return dy
+    if here.derivative is None:
+        dz: Floats = here.y * (dy - (dy * here.y).sum(axis=1, keepdims=True))
+        return dz
+    return dy * here.derivative(here.y)
+
+
+def _of_the_error(activation: str) -> Iterator[Part]:
+    """Yield what applies the activation, or its derivative, to the error that comes back."""
     function = ACTIVATIONS[activation]
     yield Part(
         "the error goes back through the {activation} instead of its derivative",
@@ -271,16 +284,6 @@ def derivatives(activation: str) -> Iterator[Part]:
         "do you test the error with > 0, although the activation is what decides?",
         lambda _here, dy: dy * (dy > 0) if activation == "relu" else None,
     )
-
-
-def through_activation(here: Here, dy: Floats) -> Floats:
-    """Return dE/dz of a layer from dE/dy, as it is right."""
-    if here.gives_dz:
-        return dy
-    if here.derivative is None:
-        dz: Floats = here.y * (dy - (dy * here.y).sum(axis=1, keepdims=True))
-        return dz
-    return dy * here.derivative(here.y)
 
 
 def _derivatives_of_the_wrong_argument(activation: str) -> Iterator[Part]:
@@ -315,13 +318,7 @@ _WRONG_FACTORS: Mapping[str, Callable[[Floats], Floats]] = {
     "y²": lambda y: y * y,
     "y > 0": lambda y: (y > 0).astype(y.dtype),
 }
-_RIGHT_FACTORS: Mapping[str, tuple[str, ...]] = {
-    "sigmoid": ("y (1 − y)",),
-    "tanh": ("1 − y²",),
-    "relu": ("y > 0",),
-    "softmax": (),
-    "identity": (),
-}
+_RIGHT_FACTORS: Mapping[str, str] = {"sigmoid": "y (1 − y)", "tanh": "1 − y²", "relu": "y > 0"}
 
 
 def weight_gradients() -> Iterator[Part]:
@@ -359,6 +356,17 @@ def weight_gradients() -> Iterator[Part]:
         "do you multiply the errors by the activations below, to get the gradient of the weights?",
         lambda here, _dy, dz: np.ones_like(here.below).T @ dz,
     )
+    yield from _other_products()
+    yield from _of_one_example()
+    yield Part(
+        "the gradient of the weights of {layer} is 0",
+        "do the weights of {layer} get a gradient?",
+        lambda here, _dy, dz: np.zeros((here.below.shape[1], dz.shape[1]), dz.dtype),
+    )
+
+
+def _other_products() -> Iterator[Part]:
+    """Yield products of activations and errors in the place of the outer product."""
     yield Part(
         "the gradient of the weights of {layer} is the inner product of activations and errors",
         "is your gradient an inner product, although it is the outer product of activations and errors?",
@@ -372,6 +380,10 @@ def weight_gradients() -> Iterator[Part]:
             "is your gradient the outer product of activations and errors, rather than their product by element?",
             lambda here, _dy, dz, spread=spread: spread(here, dz) if here.below.shape == dz.shape else None,
         )
+
+
+def _of_one_example() -> Iterator[Part]:
+    """Yield gradients of the weights that are those of one example of the batch."""
     yield Part(
         "the gradient of the weights of {layer} is that of the last example of the batch alone",
         "do you add up the gradients of all examples of a batch, or keep that of the last one?",
@@ -381,11 +393,6 @@ def weight_gradients() -> Iterator[Part]:
         "the gradient of the weights of {layer} is that of the first example of the batch alone",
         "do you add up the gradients of all examples of a batch, or take that of the first one?",
         lambda here, _dy, dz: here.below[:1].T @ dz[:1],
-    )
-    yield Part(
-        "the gradient of the weights of {layer} is 0",
-        "do the weights of {layer} get a gradient?",
-        lambda here, _dy, dz: np.zeros((here.below.shape[1], dz.shape[1]), dz.dtype),
     )
 
 

@@ -44,6 +44,10 @@ class Counter:
 
     def __init__(self, recipe: Recipe) -> None:
         self.dtype = np.dtype(recipe.dtype).itemsize
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin anew."""
         self.operations = self.products = self.new_bytes = self.wider = self.python_calls = 0
 
     def add(self, name: str, result: Any, *, is_new: bool) -> None:
@@ -83,7 +87,7 @@ def count_step(trainer: type[Trainer], recipe: Recipe, examples: Examples) -> Co
                 x, t = wrap(examples.x, counter), wrap(examples.t, counter)
                 made = trainer(recipe, _wrapped(initial_parameters(recipe), counter, wrap))
                 made.train_epoch(x, t, batch)
-                counter.__init__(recipe)  # type: ignore[misc]  # from here on
+                counter.reset()  # it counts from here on
                 with _tensors_counted(counter), _calls_counted(counter):
                     made.train_epoch(x, t, batch)
         except Exception:  # noqa: BLE001, S112 (it is verified elsewhere)

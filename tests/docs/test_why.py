@@ -1,8 +1,11 @@
 """What docs/why.md says of the causes is what the committed run says."""
 
+import numpy as np
 import pytest
+from matplotlib.text import Text
 
 from backprop_bench.bench.core.records.reader import read_description
+from backprop_bench.bench.explain.view import draw_epochs, draw_explanation
 from tests.docs.generated import REFERENCE
 from tests.docs.generated.why import OTHERS, reference_chain, reference_explanation
 
@@ -24,3 +27,27 @@ def test_the_steps_and_the_parts_of_the_committed_chain_add_up_to_its_gap() -> N
     chain = reference_chain()
     for parts in ([step.change for step in chain.steps], [part.difference for part in (*chain.parts, chain.rest)]):
         assert sum(part.estimate for part in parts) == pytest.approx(chain.gap.estimate, abs=1e-9)
+
+
+def test_the_figure_names_every_factor_in_full_and_in_the_order_of_size() -> None:
+    explanation = reference_explanation()
+    of_accuracy, of_time = draw_explanation(explanation).figure.axes
+    for axes, attribution in ((of_accuracy, explanation.accuracy), (of_time, explanation.runtime)):
+        first, *factors, last = [label.get_text() for label in axes.get_yticklabels()]
+        by_size = sorted(attribution.contributions, key=lambda item: -abs(item.interval.estimate))
+        assert [factor for factor in factors if factor != "data loading"] == [item.factor for item in by_size]
+        assert (first, last) == ("from scratch", "PyTorch")
+
+
+def test_the_figure_over_the_epochs_has_the_gap_and_each_factor_under_its_name() -> None:
+    explanation = reference_explanation()
+    drawing = draw_epochs(explanation)
+    (axes,) = drawing.figure.axes
+    lines = [(str(line.get_label()), np.asarray(line.get_ydata()).tolist()) for line in axes.get_lines()]
+    drawn = {label: values for label, values in lines if len(values) == explanation.epochs}
+    epochs = explanation.by_epoch.values()
+    assert drawn["gap"] == pytest.approx([100 * one.gap.estimate for one in epochs])
+    for number, item in enumerate(explanation.accuracy.contributions):
+        estimates = [100 * one.contributions[number].interval.estimate for one in epochs]
+        assert drawn[item.factor] == pytest.approx(estimates)
+    assert not any("−0.0\N{NO-BREAK SPACE}" in text.get_text() for text in drawing.figure.findobj(Text))
