@@ -264,3 +264,11 @@ def test_weights_come_back_as_they_were_written_and_others_are_refused() -> None
         with pytest.raises(ValueError, match="slot 3 has no weights"):
             read_weights(weights.descriptor, 3, recipe)
     assert weights_bytes(recipe) == 4 * recipe.n_parameters
+
+
+def test_what_a_kink_may_do_is_exceeded_by_chance_in_one_of_7000_turns() -> None:
+    """Differences of trainings that a kink drives apart, all normal: one that is compared, and those of the references."""
+    rng = np.random.default_rng(0)
+    differences = abs(rng.standard_normal((1_000_000, 1 + replay.KINK_RUNS), np.float32))
+    wrong = np.mean(differences[:, 0] > replay.KINK_MARGIN * differences[:, 1:].max(axis=1))
+    assert 1 / 10_000 < wrong < 1 / 5_000

@@ -10,7 +10,7 @@ from backprop_bench.bench.core.stats.ratios import COUNT_LIMITS, SHARE_LIMITS
 from backprop_bench.bench.core.stats.tolerances import ROUNDINGS_PER_STEP, SPREAD_MARGIN
 from backprop_bench.bench.core.worker.client import TIMEOUT_S
 from backprop_bench.bench.core.worker.memory import LOADED_BYTES
-from backprop_bench.bench.core.worker.replay import EXPLOSION, KINK_MARGIN, LEAST_TURNS, ROUNDINGS, STATE_LIMIT
+from backprop_bench.bench.core.worker.replay import EXPLOSION, KINK_MARGIN, KINK_RUNS, LEAST_TURNS, ROUNDINGS, STATE_LIMIT
 from backprop_bench.bench.selftest.plan import TRIAL_BLOCK_S, TRIAL_ROUNDS
 from tests.docs.pages import ROOT
 
@@ -67,7 +67,8 @@ def test_the_page_on_parity_states_the_tolerance_of_timed_work() -> None:
     assert f"becomes wider by ${SPREAD_MARGIN:.0f}d$" in text
     assert f"moved by {ROUNDINGS[0]}, {ROUNDINGS[1]} and {ROUNDINGS[2]} roundings" in text
     assert (EXPLOSION, "grows thirtyfold" in text) == (30, True)
-    assert (KINK_MARGIN, "twice the effect of taking another example" in text) == (2, True)
+    assert (KINK_MARGIN, "four times the largest effect of taking another example" in text) == (4, True)
+    assert (KINK_RUNS, "of eight trials" in text) == (8, True)
 
 
 def test_one_event_marks_a_block_as_under_interference_as_the_page_says() -> None:
