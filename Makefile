@@ -2,6 +2,7 @@
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 PROFILE ?= default
+DATASET ?= mnist
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
@@ -24,9 +25,9 @@ $(INSTALLED): pyproject.toml constraints.txt
 install: $(INSTALLED) ## make .venv with everything that bench, test and lint need, and compile the kernels
 
 .PHONY: bench
-bench: $(INSTALLED) ## verify, train, time, explain, draw: results/latest/report.html (PROFILE=quick, default, full)
-	$(BIN)/backprop-bench micro --profile quick --folder results/micro >/dev/null
-	$(BIN)/backprop-bench compare --profile $(PROFILE)
+bench: $(INSTALLED) ## verify, train, time, explain, draw: results/latest/report.html (PROFILE=quick, default, full; DATASET=name or path)
+	$(BIN)/backprop-bench micro --profile quick --dataset "$(DATASET)" --folder results/micro >/dev/null
+	$(BIN)/backprop-bench compare --profile $(PROFILE) --dataset "$(DATASET)"
 
 .PHONY: reproduce
 reproduce: $(INSTALLED) ## train the published experiments again: results/latest-reproduction/published.md

@@ -30,7 +30,7 @@ from backprop_bench.data.parameters import (
 )
 from backprop_bench.data.published import PATTERNS, Patterns, load_patterns
 from backprop_bench.data.recipe import CHOICES, ExtendedRecipe, Recipe, check_plain
-from backprop_bench.data.sources import class_names
+from backprop_bench.data.sources import NAMES
 from backprop_bench.data.trainer import DividesSteps, StepParts, Trace, Traces, Trainer
 
 __all__ = [
@@ -38,6 +38,7 @@ __all__ = [
     "ARTICLE_TORCH",
     "CHOICES",
     "CONVENTIONS",
+    "NAMES",
     "PATTERNS",
     "RASHID",
     "RECIPES",
@@ -68,7 +69,6 @@ __all__ = [
     "changed_recipe",
     "check_fit",
     "check_plain",
-    "class_names",
     "connections",
     "conventions_for",
     "copy_parameters",

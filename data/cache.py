@@ -20,20 +20,47 @@ from backprop_bench.data.dataset import Labels
 from backprop_bench.data.errors import InputError
 
 CACHE_VARIABLE = "BACKPROP_BENCH_CACHE"
-FORMAT = "backprop-bench arrays 1"
-_DTYPES = {"x_train": "|u1", "y_train": "<i8", "x_test": "|u1", "y_test": "<i8"}
+FORMAT = "backprop-bench arrays 2"
+_LABELS = "<i8"
+_INPUTS = ("|u1", "<f4")
 _LONGEST_HEADER = 1 << 20
 _TICK_NS = 100_000_000  # no file system that matters dates files more coarsely
 _STALE_S = 3600.0
 
 
-class Arrays(NamedTuple):
-    """What is decoded and cached: inputs [N, D] and labels [N], for training and for testing."""
+class About(NamedTuple):
+    """What was understood of the files.
 
-    x_train: npt.NDArray[np.uint8]
+    Attributes
+    ----------
+    classes
+        Names of the classes, by number.
+    x_min, x_max
+        Smallest and largest possible input.
+    shape
+        Rows and columns of an example, and colours where it has them; the number of inputs where it is no image.
+    summary
+        One line that says it.
+    warnings
+        What a user should look at, a sentence each.
+    """
+
+    classes: tuple[str, ...]
+    x_min: float
+    x_max: float
+    shape: tuple[int, ...]
+    summary: str
+    warnings: tuple[str, ...] = ()
+
+
+class Arrays(NamedTuple):
+    """What is decoded and cached: inputs [N, D], uint8 or float32, and labels [N], for training and for testing."""
+
+    x_train: npt.NDArray[Any]
     y_train: Labels
-    x_test: npt.NDArray[np.uint8]
+    x_test: npt.NDArray[Any]
     y_test: Labels
+    about: About
 
 
 def cache_folder() -> Path:
@@ -56,7 +83,7 @@ def cache_folder() -> Path:
     return Path(user_cache_dir("backprop-bench", appauthor=False))
 
 
-def cached(kind: str, files: Iterable[Path], decode: Callable[[], Arrays]) -> Arrays:
+def cached(kind: str, files: Iterable[Path], decode: Callable[[], Arrays], detail: str = "") -> Arrays:
     """Return what ``decode`` returns, from the cache if these very files were decoded before.
 
     Parameters
@@ -67,6 +94,8 @@ def cached(kind: str, files: Iterable[Path], decode: Callable[[], Arrays]) -> Ar
         The files that ``decode`` reads. Files are the same if path, size and times of change are.
     decode
         Decodes them; what it raises is passed on.
+    detail
+        More of the way in which they are decoded.
 
     Returns
     -------
@@ -74,18 +103,18 @@ def cached(kind: str, files: Iterable[Path], decode: Callable[[], Arrays]) -> Ar
         Ordinary writable arrays of their own, never memory maps: a cache that changes later cannot change them.
     """
     files = [path.absolute() for path in files]
-    before = _key(kind, files)
-    place = cache_folder() / f"{_file_name(kind, files)}.arrays"
+    before = _key(kind, files, detail)
+    place = cache_folder() / f"{_file_name(kind, files, detail)}.arrays"
     if before is not None and (arrays := _load(place, before)) is not None:
         return arrays
     arrays = decode()
-    after = _key(kind, files)
-    if before is not None and before == after and time.time_ns() - _latest_change(after) > _TICK_NS:
+    after = _key(kind, files, detail)
+    if before is not None and before == after and time.time_ns() - after["latest"] > _TICK_NS:
         _store(place, after, arrays)
     return arrays
 
 
-def _key(kind: str, files: list[Path]) -> dict[str, Any] | None:
+def _key(kind: str, files: list[Path], detail: str) -> dict[str, Any] | None:
     """Return what a cache must be of to be the right one; ``None`` if a file cannot be looked at."""
     try:
         stats = [path.stat() for path in files]
@@ -94,20 +123,25 @@ def _key(kind: str, files: list[Path]) -> dict[str, Any] | None:
     return {
         "format": FORMAT,
         "kind": kind,
-        "files": [
-            [os.fsencode(path).hex(), stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns]
-            for path, stat in zip(files, stats, strict=True)
-        ],
+        "detail": detail,
+        "files": _digest(files, stats),
+        "latest": max((stat.st_mtime_ns for stat in stats), default=0),
     }
 
 
-def _latest_change(key: dict[str, Any]) -> int:
-    return max(int(mtime_ns) for _, _, mtime_ns, _ in key["files"])
+def _digest(files: list[Path], stats: list[os.stat_result]) -> str:
+    """Return a digest of paths, sizes and times of change; there may be as many files as images."""
+    import hashlib  # here, as platformdirs above: a start without cache needs it not
+
+    digest = hashlib.blake2b(digest_size=16)
+    for path, stat in zip(files, stats, strict=True):
+        digest.update(os.fsencode(path) + f"\0{stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns}\0".encode())
+    return digest.hexdigest()
 
 
-def _file_name(kind: str, files: list[Path]) -> str:
-    """Name by the paths only, so that a file that was changed replaces its own old cache."""
-    paths = b"\0".join(map(os.fsencode, files))
+def _file_name(kind: str, files: list[Path], detail: str) -> str:
+    """Name by the paths and how they are read only, so that a file that was changed replaces its own old cache."""
+    paths = b"\0".join([detail.encode(errors="surrogateescape"), *map(os.fsencode, files)])
     return f"{kind}-{zlib.crc32(paths):08x}{zlib.adler32(paths):08x}"
 
 
@@ -123,26 +157,41 @@ def _load(place: Path, key: dict[str, Any]) -> Arrays | None:
             header = json.loads(line)
             if header["key"] != key:
                 return None
-            shapes = {name: tuple(map(int, header["shapes"][name])) for name in _DTYPES}
-            n_bytes = sum(math.prod(shape) * np.dtype(_DTYPES[name]).itemsize for name, shape in shapes.items())
+            about = _about(header["about"])
+            dtypes = _dtypes(header["inputs"])
+            shapes = {name: tuple(map(int, header["shapes"][name])) for name in dtypes}
+            n_bytes = sum(math.prod(shape) * np.dtype(dtypes[name]).itemsize for name, shape in shapes.items())
             if n_bytes != os.fstat(file.fileno()).st_size - file.tell():
                 return None
             actual = zlib.crc32(line)
             arrays = {}
             for name, shape in shapes.items():
-                arrays[name] = np.empty(shape, _DTYPES[name])
+                arrays[name] = np.empty(shape, dtypes[name])
                 file.readinto(_bytes_of(arrays[name]))
                 actual = zlib.crc32(_bytes_of(arrays[name]), actual)
     except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None
-    return Arrays(**arrays) if actual == checksum else None
+    return Arrays(**arrays, about=about) if actual == checksum else None
+
+
+def _dtypes(inputs: str) -> dict[str, str]:
+    if inputs not in _INPUTS:
+        raise ValueError(inputs)
+    return {"x_train": inputs, "y_train": _LABELS, "x_test": inputs, "y_test": _LABELS}
+
+
+def _about(values: list[Any]) -> About:
+    """Return what was understood, from JSON, which has lists for tuples."""
+    classes, x_min, x_max, shape, summary, warnings = values
+    return About(tuple(classes), float(x_min), float(x_max), tuple(shape), str(summary), tuple(warnings))
 
 
 def _store(place: Path, key: dict[str, Any], arrays: Arrays) -> None:
     """Write a cache in one step; where that cannot be done there is none."""
-    values = {name: np.ascontiguousarray(array, _DTYPES[name]) for name, array in arrays._asdict().items()}
+    inputs = arrays.x_train.dtype.newbyteorder("<").str
+    values = {name: np.ascontiguousarray(getattr(arrays, name), dtype) for name, dtype in _dtypes(inputs).items()}
     shapes = {name: list(value.shape) for name, value in values.items()}
-    line = json.dumps({"key": key, "shapes": shapes}).encode() + b"\n"
+    line = json.dumps({"key": key, "shapes": shapes, "inputs": inputs, "about": arrays.about}).encode() + b"\n"
     checksum = zlib.crc32(line)
     for value in values.values():
         checksum = zlib.crc32(_bytes_of(value), checksum)

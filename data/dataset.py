@@ -27,13 +27,21 @@ class Dataset:
     name
         Name or path by which it was loaded.
     x_train, x_test
-        Inputs [N, D]: uint8 pixels.
+        Inputs [N, D]: uint8 where they are whole numbers from 0 to 255, else float32.
     t_train, t_test
         Targets [N, C], each 0 or 1, uint8.
     y_train, y_test
         Labels [N], the number of the right class.
     x_max
-        The largest possible input: 255 for pixels. Inputs run from 0 to this.
+        The largest possible input: 255 for pixels.
+    x_min
+        The smallest possible input: 0 unless some are negative.
+    classes
+        What the classes are called, by number; empty where they are called by their numbers.
+    summary
+        What was understood of the files, in one line; empty for a dataset that was not read from files.
+    warnings
+        What a user should look at before trusting the results, a sentence each.
     """
 
     name: str
@@ -44,6 +52,20 @@ class Dataset:
     t_test: npt.NDArray[Any]
     y_test: Labels
     x_max: float = 255.0
+    x_min: float = 0.0
+    classes: tuple[str, ...] = ()
+    summary: str = ""
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """What the classes are called, by number; where they have no names, their numbers."""
+        return self.classes or tuple(map(str, range(self.n_classes)))
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The smallest and the largest possible input."""
+        return (self.x_min, self.x_max)
 
     @property
     def n_inputs(self) -> int:
@@ -148,7 +170,7 @@ def training_examples(recipe: Recipe, dataset: Dataset) -> Examples:
     """Return the training examples, mapped to the recipe's ranges and dtype."""
     check_fit(recipe, dataset)
     recipe = _standardized(recipe, dataset)
-    return _prepare(recipe, dataset.x_train, dataset.t_train, dataset.y_train, dataset.x_max)
+    return _prepare(recipe, dataset.x_train, dataset.t_train, dataset.y_train, dataset.ends)
 
 
 def evaluation_examples(recipe: Recipe, dataset: Dataset) -> Examples:
@@ -158,13 +180,15 @@ def evaluation_examples(recipe: Recipe, dataset: Dataset) -> Examples:
     """
     check_fit(recipe, dataset)
     recipe = _standardized(recipe, dataset)
-    return _prepare(recipe, dataset.x_test, dataset.t_test, dataset.y_test, dataset.x_max)
+    return _prepare(recipe, dataset.x_test, dataset.t_test, dataset.y_test, dataset.ends)
 
 
-def _prepare(recipe: Recipe, x: npt.NDArray[Any], t: npt.NDArray[Any], y: Labels, x_max: float) -> Examples:
+def _prepare(
+    recipe: Recipe, x: npt.NDArray[Any], t: npt.NDArray[Any], y: Labels, ends: tuple[float, float]
+) -> Examples:
     return Examples(
-        x=_map_range(x, x_max, recipe.input_range, recipe.dtype),
-        t=_map_range(t, 1.0, recipe.target_range, recipe.dtype),
+        x=_map_range(x, ends, recipe.input_range, recipe.dtype),
+        t=_map_range(t, (0.0, 1.0), recipe.target_range, recipe.dtype),
         y=y,
     )
 
@@ -178,7 +202,8 @@ def _standardized(recipe: Recipe, dataset: Dataset) -> Recipe:
         raise InputError(
             f"standardize is True, but all training inputs of {dataset.name} are equal; expected inputs that differ"
         )
-    return recipe.replace(standardize=False, input_range=(-mean / deviation, (dataset.x_max - mean) / deviation))
+    low, high = ((end - mean) / deviation for end in dataset.ends)
+    return recipe.replace(standardize=False, input_range=(low, high))
 
 
 def mean_and_deviation(x: npt.NDArray[Any]) -> tuple[float, float]:
@@ -189,13 +214,14 @@ def mean_and_deviation(x: npt.NDArray[Any]) -> tuple[float, float]:
     return mean, math.sqrt(variance)
 
 
-def _map_range(values: npt.NDArray[Any], largest: float, to: tuple[float, float], dtype: str) -> Floats:
-    """Map [0, largest] linearly onto the range ``to``; 0 and largest land on its ends exactly."""
-    low, high = to
+def _map_range(values: npt.NDArray[Any], ends: tuple[float, float], to: tuple[float, float], dtype: str) -> Floats:
+    """Map the range between ``ends`` linearly onto the range ``to``; the ends land on its ends exactly."""
+    (smallest, largest), (low, high) = ends, to
     if values.dtype == np.uint8:  # few values: compute each once, look the rest up
-        table = low + (high - low) * (np.arange(256) / largest)
-        table[np.arange(256) == largest] = high
+        steps = np.arange(256)
+        table = low + (high - low) * ((steps - smallest) / (largest - smallest))
+        table[steps == largest] = high
         return np.ascontiguousarray(table.astype(dtype)[values])
-    mapped = low + (high - low) * (np.asarray(values, np.float64) / largest)
+    mapped = low + (high - low) * ((np.asarray(values, np.float64) - smallest) / (largest - smallest))
     mapped[values == largest] = high
     return np.ascontiguousarray(mapped, dtype)

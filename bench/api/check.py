@@ -15,6 +15,7 @@ from backprop_bench.bench.api.adapted import Batch, Method
 from backprop_bench.bench.api.by_value import check_class, named, renamed
 from backprop_bench.bench.api.layouts import BiasColumn, Order
 from backprop_bench.bench.api.recorded import check_seconds, check_whole
+from backprop_bench.bench.cli.dataset_options import load_and_say
 from backprop_bench.bench.core.engine.plan import check_available
 from backprop_bench.bench.core.engine.progress import Silent
 from backprop_bench.bench.core.implementations import lacks, named_implementation
@@ -22,7 +23,7 @@ from backprop_bench.bench.core.worker.client import TIMEOUT_S, NoAnswer, Refusal
 from backprop_bench.bench.report.numbers import paragraph
 from backprop_bench.bench.report.table import Table, to_html, to_markdown
 from backprop_bench.bench.verify.comparison import Pair, compare
-from backprop_bench.data import Dataset, InputError, Recipe, changed_recipe, load_dataset, named_recipe
+from backprop_bench.data import Dataset, InputError, Recipe, changed_recipe, named_recipe
 from backprop_bench.data.dataset import check_fit
 
 
@@ -121,7 +122,7 @@ def check(
     if steps is not None:
         check_whole("steps", steps)
     check_seconds("timeout_s", timeout_s)
-    loaded = load_dataset(dataset)
+    loaded = load_and_say(dataset)
     changed = _changed(recipe, fields, loaded)
     pieces: dict[str, Any] = {"weights": weights, "train": train, "gradients": gradients, "predict": predict}
     pieces |= {"layout": layout, "bias_column": bias_column, "batch": batch}

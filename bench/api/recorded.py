@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from backprop_bench.bench.api.by_value import kept
+from backprop_bench.bench.cli.dataset_options import load_and_say
 from backprop_bench.bench.cli.progress import Bars
 from backprop_bench.bench.cli.recipe_options import recipe_words, word_of
 from backprop_bench.bench.cli.running import begin_run, go_on
@@ -21,7 +22,7 @@ from backprop_bench.bench.core.records.recorded_run import RecordedRun
 from backprop_bench.bench.core.summary import QuestionSummary
 from backprop_bench.bench.core.worker.client import limit_requests
 from backprop_bench.bench.report.table import Table, to_html
-from backprop_bench.data import RECIPES, Dataset, ExtendedRecipe, InputError, Recipe, load_dataset, named_recipe
+from backprop_bench.data import RECIPES, Dataset, ExtendedRecipe, InputError, Recipe, named_recipe
 
 OWN = "own"
 """Folder, below the results, of the classes that have no file: so that a run can be resumed."""
@@ -58,7 +59,7 @@ def carry_out(chosen: Chosen, results: Path, timeout_s: float | None) -> Recorde
     """
     _check_numbers(chosen, timeout_s)
     name, fields = recipe_and_fields(chosen.recipe, chosen.fields)
-    loaded = load_dataset(chosen.dataset)
+    loaded = load_and_say(chosen.dataset)
     labels = labels_of(chosen.implementations, results / OWN)
     named = None if name is None and not fields else (name or "shared", fields)
     with in_python():

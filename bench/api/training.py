@@ -20,6 +20,7 @@ from backprop_bench.bench.api.recorded import (
     recipe_and_fields,
     time_limit,
 )
+from backprop_bench.bench.cli.dataset_options import load_and_say
 from backprop_bench.bench.cli.progress import Bars
 from backprop_bench.bench.compare import answer, tables
 from backprop_bench.bench.compare.steps import SAME_RECIPE
@@ -39,7 +40,7 @@ from backprop_bench.bench.core.worker.client import Refusal, WorkerError
 from backprop_bench.bench.core.worker.shared_data import SharedExamples
 from backprop_bench.bench.report.numbers import count, named, paragraph, percent_interval
 from backprop_bench.bench.train.measure import TrainingRow, trained_epochs
-from backprop_bench.data import Dataset, InputError, Recipe, changed_recipe, load_dataset, named_recipe
+from backprop_bench.data import Dataset, InputError, Recipe, changed_recipe, named_recipe
 
 CURVES = ("implementation", "seed", "epoch", "accuracy", "loss", "wall_s", "cpu_s")
 ACCURACIES = ("implementation", "epoch", "accuracy", "low", "high", "seeds")
@@ -132,7 +133,7 @@ def train(
     check_seconds("timeout_s", timeout_s)
     each = [implementations] if isinstance(implementations, str | type) else implementations
     recipe_name, changes = recipe_and_fields(recipe, fields if epochs is None else {**fields, "epochs": epochs})
-    loaded = load_dataset(dataset)
+    loaded = load_and_say(dataset)
     selected = changed_recipe(named_recipe(recipe_name or "shared"), changes, loaded)
     loaded = (loaded.hold_out(hold_out) if hold_out else loaded).subset(examples)
     with in_python():

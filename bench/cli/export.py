@@ -1,7 +1,6 @@
 """``backprop-bench export``: the records of a run as Parquet or CSV."""
 
 import csv
-import importlib.util
 import io
 import json
 from collections.abc import Sequence
@@ -15,10 +14,7 @@ from backprop_bench.bench.core.records.files import write_whole
 from backprop_bench.bench.core.records.kinds import AnyRecord
 from backprop_bench.bench.core.records.reader import RECORDS, read_records
 from backprop_bench.bench.core.records.run_folder import command_of_run
-from backprop_bench.data import InputError
 
-WRITER: Final = "pyarrow"
-"""The package with which pandas writes Parquet."""
 PARQUET: Final = "parquet"
 CSV: Final = "csv"
 Form = Literal["parquet", "csv"]
@@ -40,8 +36,8 @@ Form = Literal["parquet", "csv"]
 def export(folder: Path, form: Form | None, out: Path | None) -> None:
     """Write the records of a run as Parquet or CSV: a row per measurement, a column per field.
 
-    A field that a record does not have is empty. In CSV, lists and objects are written as JSON. Parquet needs the extra
-    `parquet`. For tables as people read them, in LaTeX too, see `show --format`.
+    A field that a record does not have is empty. In CSV, lists and objects are written as JSON. For tables as people
+    read them, in LaTeX too, see `show --format`.
 
     \b
     Examples:
@@ -50,11 +46,6 @@ def export(folder: Path, form: Form | None, out: Path | None) -> None:
       backprop-bench export results/latest-ladder --out ladder.parquet
     """  # noqa: D301 (click reads the backspace)
     form = form or (CSV if out is not None and out.suffix.lower() == ".csv" else PARQUET)
-    if form == PARQUET and importlib.util.find_spec(WRITER) is None:
-        raise InputError(
-            f"Parquet needs {WRITER}, which is not installed; run pip install 'backprop-bench[parquet]', or take "
-            "--format csv"
-        )
     command_of_run(folder)  # is there a run?
     rows = list(map(_columns, read_records(folder)))
     path = out or folder.resolve() / Path(RECORDS).with_suffix(f".{form}")
@@ -70,7 +61,7 @@ def _columns(record: AnyRecord) -> dict[str, Any]:
 def _to_parquet(rows: Sequence[dict[str, Any]]) -> bytes:
     import pandas as pd  # what no other command needs, and slow to import
 
-    content: bytes = pd.DataFrame(rows).convert_dtypes().to_parquet(engine=WRITER, index=False)
+    content: bytes = pd.DataFrame(rows).convert_dtypes().to_parquet(engine="pyarrow", index=False)
     return content
 
 

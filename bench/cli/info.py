@@ -10,11 +10,10 @@ from backprop_bench.bench.core.machine.doctor import diagnose
 from backprop_bench.bench.report.findings import Finding, Findings
 from backprop_bench.bench.report.table import make_table
 from backprop_bench.data import RECIPES, Recipe
+from backprop_bench.data.sources import PUBLISHED
 
-DATASETS = {
-    "mnist": "60,000 + 10,000 handwritten digits; comes with the suite",
-    "fashion-mnist": "60,000 + 10,000 pictures of clothing; a local folder, Debian's package or a download",
-    "PATH": "a folder with the four IDX files, or CSV files with the label first: train.csv,test.csv",
+DATASETS = {name: published.description for name, published in PUBLISHED.items()} | {
+    "PATH": "your own: IDX, CSV, .npz, Parquet, ARFF, .mat, a folder of images for each class; see docs/data.md"
 }
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from backprop_bench.bench.cli.dataset_options import dataset_options, load_and_say
 from backprop_bench.bench.cli.output import PARAMETERS, Output, output_options
 from backprop_bench.bench.cli.questions import descriptor
 from backprop_bench.bench.cli.running import begin_run, check_alone, command_words
@@ -16,7 +17,7 @@ from backprop_bench.bench.core.machine.cores import chosen_cores, keep_to
 from backprop_bench.bench.core.records.plan import Plan
 from backprop_bench.bench.core.records.run_folder import LATEST, existing_run_folder
 from backprop_bench.bench.core.worker.client import TIMEOUT_S, limit_requests
-from backprop_bench.data import Dataset, load_dataset
+from backprop_bench.data import Dataset
 
 Command = Callable[..., Any]
 
@@ -42,7 +43,6 @@ def run_options(what: str) -> Callable[[Command], Command]:
         What ``--resume`` continues: "a run that was stopped".
     """
     options = [
-        click.option("--dataset", default="mnist", show_default=True, help="Name or path of the dataset."),
         click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads per worker."),
         click.option("--cpus", metavar="LIST", help="Cores to run on, such as 0,2-3; all of them by default."),
         click.option(
@@ -79,7 +79,7 @@ def run_options(what: str) -> Callable[[Command], Command]:
 
         for option in reversed(options):
             bundled = option(bundled)
-        return bundled
+        return dataset_options(bundled)
 
     return decorate
 
@@ -147,6 +147,6 @@ def folder_of_run(
         check_alone(context, "resume", "timeout", *PARAMETERS, *beside_resume, *(["results"] if is_latest else []))
         return existing_run_folder(options.results / latest if is_latest else Path(options.resume), command)
     keep_to(choose_cores(options.cpus, options.threads), asked=options.cpus)
-    dataset = load_dataset(options.dataset)
+    dataset = load_and_say(options.dataset)
     plan = make_plan(dataset)
     return begin_run(options.results, name or command, command_words(context), plan, dataset, options.threads)

@@ -90,6 +90,7 @@ def begin_run(results: Path, name: str, command: Sequence[str], plan: Plan, data
         cpus=tuple(usable_core_numbers()),
         dataset=dataset.name,
         dataset_crc32=dataset.fingerprint(),
+        dataset_summary="; ".join([dataset.summary, *(f"warning: {text}" for text in dataset.warnings)]),
         environment=environment().to_dict(),
         own_files=own_files(plan),
         plan=plan,

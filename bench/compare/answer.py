@@ -271,6 +271,14 @@ def work_sentence(summary: Summary) -> str | None:
     )
 
 
+def data_sentence(summary: Summary) -> str | None:
+    """Return what was understood of the data; None for MNIST, and for runs that have not recorded it."""
+    description = summary.description
+    if description.dataset == "mnist" or not description.dataset_summary:
+        return None
+    return _("Data: {dataset}: {examples}.").format(dataset=description.dataset, examples=description.dataset_summary)
+
+
 def measured_sentence(summary: Summary) -> str:
     """Return on what machine a run was measured, and how often."""
     cpu = summary.description.environment.get("cpu")

@@ -131,7 +131,9 @@ def _overview(material: Material, figures: Figures) -> Section:
     with speaking("en"):  # tables are in English
         failed = _sourced(material, tables.failures_table(material.summary), ("failure", "epoch"))
     trained = answer.trained_sentence(material.summary)
-    measured = paragraph(filter(None, (answer.measured_sentence(material.summary), trained)))
+    measured = paragraph(
+        filter(None, (answer.data_sentence(material.summary), answer.measured_sentence(material.summary), trained))
+    )
     return Section("", (*_main_figure(material, figures, "overview"), measured, *failed))
 
 

@@ -48,6 +48,7 @@ def environment_table(summary: Summary) -> Table:
         "profile": description.profile,
         "created": description.created,
         "dataset": description.dataset,
+        **({"examples": description.dataset_summary} if description.dataset_summary else {}),
         "threads": description.threads,
         "cores of the workers": spans(description.cpus),
     }

@@ -63,7 +63,9 @@ class LabelledExamples:
     Attributes
     ----------
     inputs
-        As they are stored [N, D], from 0 to ``largest``.
+        As they are stored [N, D].
+    ends
+        Smallest and largest possible input.
     labels
         The right class of each, int64 [N].
     names
@@ -71,7 +73,7 @@ class LabelledExamples:
     """
 
     inputs: npt.NDArray[np.generic]
-    largest: float
+    ends: tuple[float, float]
     labels: Classes
     names: tuple[str, ...]
 

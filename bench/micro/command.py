@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from backprop_bench.bench.cli.dataset_options import dataset_options, load_and_say
 from backprop_bench.bench.cli.output import Output
 from backprop_bench.bench.cli.questions import Descriptor
 from backprop_bench.bench.core.engine.plan import check_available
@@ -20,7 +21,7 @@ from backprop_bench.bench.core.records.run_folder import LATEST, link_latest, ne
 from backprop_bench.bench.micro.extent import BATCH_SIZES, PROFILES
 from backprop_bench.bench.micro.view import how_to_compare, per_example_table
 from backprop_bench.bench.report.findings import Finding, Findings
-from backprop_bench.data import InputError, load_dataset
+from backprop_bench.data import InputError
 
 MICRO = Path(__file__).parent
 STORAGE = Path(".benchmarks")
@@ -39,7 +40,7 @@ HISTOGRAMS = "micro-*.svg"
     show_default=True,
     help="Examples of a batch; repeatable.",
 )
-@click.option("--dataset", default="mnist", show_default=True, help="Name or path of the dataset.")
+@dataset_options
 @click.option(
     "--profile", type=click.Choice(list(PROFILES)), default="default", show_default=True, help="Size of the run."
 )
@@ -96,7 +97,7 @@ def _check(implementations: Sequence[str], batch_sizes: Sequence[int], dataset: 
         check_available(name)
         if named_implementation(name).side == "yours":
             named_implementation(name).load()
-    n_train = len(load_dataset(dataset).x_train)
+    n_train = len(load_and_say(dataset).x_train)
     if max(batch_sizes) > n_train:
         raise InputError(
             f"--batch-size is {max(batch_sizes)}, but {dataset} has {n_train} training examples; "

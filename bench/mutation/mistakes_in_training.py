@@ -705,31 +705,37 @@ PRECISION = (
 PREPARATION = (
     Mutation(
         "the target range is ignored",
-        (Edit(_DATASET, "_map_range(t, 1.0, recipe.target_range, recipe.dtype)", "t.astype(recipe.dtype)"),),
+        (Edit(_DATASET, "_map_range(t, (0.0, 1.0), recipe.target_range, recipe.dtype)", "t.astype(recipe.dtype)"),),
         ("ranges",),
         "are your targets 0 and 1, although the recipe has another range?",
     ),
     Mutation(
         "the input range is ignored",
-        (Edit(_DATASET, "_map_range(x, x_max, recipe.input_range, recipe.dtype)", "x.astype(recipe.dtype) / x_max"),),
+        (Edit(_DATASET, "_map_range(x, ends, recipe.input_range, recipe.dtype)", "x.astype(recipe.dtype) / ends[1]"),),
         ("ranges",),
         "do your inputs start at 0, although the recipe has another range?",
     ),
     Mutation(
         "pixels are divided by 256 instead of 255",
-        (Edit(_DATASET, "np.arange(256) / largest", "np.arange(256) / 256"),),
+        (Edit(_DATASET, "(steps - smallest) / (largest - smallest)", "steps / 256"),),
         ("ranges", "softmax"),
         "do you divide the pixels by 256?",
     ),
     Mutation(
         "pixels are multiplied by the upper end of the range instead of its width",
-        (Edit(_DATASET, "(high - low) * (np.arange(256) / largest)", "high * (np.arange(256) / largest)"),),
+        (
+            Edit(
+                _DATASET,
+                "(high - low) * ((steps - smallest) / (largest - smallest))",
+                "high * ((steps - smallest) / (largest - smallest))",
+            ),
+        ),
         ("ranges",),
         "do you multiply the inputs by the width of their range?",
     ),
     Mutation(
         "pixels are not scaled",
-        (Edit(_DATASET, "_map_range(x, x_max, recipe.input_range, recipe.dtype)", "x.astype(recipe.dtype)"),),
+        (Edit(_DATASET, "_map_range(x, ends, recipe.input_range, recipe.dtype)", "x.astype(recipe.dtype)"),),
         ("softmax",),
         "did you forget to divide the pixels by 255?",
     ),

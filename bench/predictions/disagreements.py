@@ -104,7 +104,7 @@ def _draw(
         band,
         example_images(examples, disagreement.examples[places]),
         colormaps["gray_r"],
-        (0.0, examples.largest),
+        examples.ends,
         words,
     )
 

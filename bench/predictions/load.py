@@ -6,7 +6,7 @@ from backprop_bench.bench.core.network import LabelledExamples, Outcomes, Traine
 from backprop_bench.bench.core.records.kinds import AnyRecord, Trained
 from backprop_bench.bench.core.records.plan import Description
 from backprop_bench.bench.core.trained import read_network, saved_networks
-from backprop_bench.data import Dataset, InputError, class_names, load_dataset
+from backprop_bench.data import Dataset, InputError, load_dataset
 
 
 def outcomes_of_run(folder: Path, description: Description, rows: list[AnyRecord]) -> Outcomes | None:
@@ -56,5 +56,4 @@ def _check_fit(network: TrainedNetwork, dataset: Dataset | None, row: Trained) -
 
 
 def _examples(dataset: Dataset) -> LabelledExamples:
-    names = class_names(dataset.name, dataset.n_classes)
-    return LabelledExamples(dataset.x_test, dataset.x_max, dataset.y_test, names)
+    return LabelledExamples(dataset.x_test, dataset.ends, dataset.y_test, dataset.class_names)

@@ -82,7 +82,7 @@ def _draw(band: style.Band, examples: LabelledExamples, network: TrainedNetwork)
         for example in selected
     ]
     below = style.Band(band.figure, band.top + NAME, band.height - NAME)
-    draw_images(below, example_images(examples, selected), colormaps["gray_r"], (0.0, examples.largest), words)
+    draw_images(below, example_images(examples, selected), colormaps["gray_r"], examples.ends, words)
 
 
 def _in_words(examples: LabelledExamples, network: TrainedNetwork) -> str:

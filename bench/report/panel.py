@@ -114,11 +114,14 @@ def make_panel(
 
 def _samples(examples: LabelledExamples) -> tuple[Sample, ...]:
     """Return the first example of every class, as bytes whatever it is stored as."""
+    low, high = examples.ends
     numbers = [int(np.flatnonzero(examples.labels == label)[0]) for label in np.unique(examples.labels)[:MOST_SAMPLES]]
     return tuple(
         Sample(
             examples.names[examples.labels[number]],
-            np.rint(255 * (examples.inputs[number].astype(np.float64) / examples.largest)).astype(np.uint8).tobytes(),
+            np.rint(255 * ((examples.inputs[number].astype(np.float64) - low) / (high - low)))
+            .astype(np.uint8)
+            .tobytes(),
         )
         for number in numbers
     )

@@ -9,6 +9,7 @@ from typing import Any
 import click
 import msgspec
 
+from backprop_bench.bench.cli.dataset_options import dataset_options, load_and_say
 from backprop_bench.bench.cli.options import timeout_option
 from backprop_bench.bench.cli.output import Output, output_options
 from backprop_bench.bench.cli.progress import Bars
@@ -23,7 +24,7 @@ from backprop_bench.bench.core.worker.shared_data import SharedExamples
 from backprop_bench.bench.report.findings import Finding, Findings
 from backprop_bench.bench.report.table import make_table
 from backprop_bench.bench.train.measure import TrainingRow, trained_epochs
-from backprop_bench.data import InputError, changed_recipe, load_dataset, named_recipe
+from backprop_bench.data import InputError, changed_recipe, named_recipe
 
 COLUMNS = {"epoch": 5, "accuracy": 11, "mean loss": 11, "wall s": 10, "CPU s": 9}
 """What is printed of every epoch, and how many columns of a terminal it takes."""
@@ -32,7 +33,7 @@ COLUMNS = {"epoch": 5, "accuracy": 11, "mean loss": 11, "wall s": 10, "CPU s": 9
 @click.command()
 @click.argument("implementation")
 @recipe_options
-@click.option("--dataset", default="mnist", show_default=True, help="Name or path of the dataset.")
+@dataset_options
 @click.option("--examples", type=click.IntRange(min=1), help="Train on the first examples only.")
 @click.option("--hold-out", type=click.IntRange(min=1), help="Test on the last training examples instead; for tuning.")
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads to use.")
@@ -62,7 +63,7 @@ def train(
     """  # noqa: D301 (click reads the backspace)
     check_available(implementation)
     chosen_cores(None, threads)
-    loaded = load_dataset(dataset)
+    loaded = load_and_say(dataset)
     selected = changed_recipe(named_recipe(recipe), changes_from(fields), loaded)
     if json_file is not None:
         _check_writable(json_file)

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from backprop_bench.bench.cli.dataset_options import dataset_options, load_and_say
 from backprop_bench.bench.cli.options import timeout_option
 from backprop_bench.bench.cli.output import Output, leave, output_options
 from backprop_bench.bench.cli.progress import Bars
@@ -24,7 +25,7 @@ from backprop_bench.bench.verify.comparison import Pair, compare
 from backprop_bench.bench.verify.drift import draw_drift
 from backprop_bench.bench.verify.replies import Drift
 from backprop_bench.bench.verify.vectors.command import check_vectors, vectors
-from backprop_bench.data import Dataset, InputError, Recipe, changed_recipe, load_dataset, named_recipe
+from backprop_bench.data import Dataset, InputError, Recipe, changed_recipe, named_recipe
 
 DRIFT_STEPS = 3000
 DRIFT = "drift.json"
@@ -37,7 +38,7 @@ MEASURE_DRIFT = "verify.handlers:drift"
 @click.argument("implementation", default="scratch-numpy")
 @click.option("--against", help="Implementation to compare with.  [default: its reference implementation]")
 @recipe_options
-@click.option("--dataset", default="mnist", show_default=True, help="Name or path of the dataset.")
+@dataset_options
 @click.option("--steps", type=click.IntRange(min=1), help="Compare the weights after this many updates.")
 @click.option("--drift", type=click.Path(path_type=Path, file_okay=False), help="Draw the divergence into this folder.")
 @timeout_option
@@ -67,7 +68,7 @@ def parity(
     other = against or named_implementation(implementation).reference
     for name in (implementation, other):
         check_available(name)
-    loaded = load_dataset(dataset)
+    loaded = load_and_say(dataset)
     changed = changed_recipe(named_recipe(recipe), changes_from(fields), loaded)
     pair = Pair(implementation, other, dataset)
     try:

@@ -266,7 +266,7 @@ def made_up_outcomes(
             last = (0, question["epochs"], layers, said, shares, (0.0, 1.0), "sigmoid", "softmax")
             networks.append(TrainedNetwork(question["name"], entry["label"], *last))
     classes = tuple(names or map(str, range(n_classes)))
-    return Outcomes(tuple(networks), LabelledExamples(inputs, 255.0, labels, classes))
+    return Outcomes(tuple(networks), LabelledExamples(inputs, (0.0, 255.0), labels, classes))
 
 
 class _Maker:

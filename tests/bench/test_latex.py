@@ -201,7 +201,6 @@ def test_csv_has_the_records_to_the_last_digit(tmp_path: Path) -> None:
 
 def test_csv_and_parquet_have_the_same_rows_and_columns(tmp_path: Path) -> None:
     pd = pytest.importorskip("pandas")
-    pytest.importorskip("pyarrow")
     folder = write_run(tmp_path / "run", "compare", *recorded_run())
     assert run("export", folder).exit_code == 0
     assert run("export", folder, "--format", "csv").exit_code == 0
@@ -239,14 +238,10 @@ def test_weights_are_the_same_json_as_in_parquet(tmp_path: Path) -> None:
     assert json.loads(row["solved"]) == {"a": 3}
 
 
-def test_the_format_is_that_of_the_name_and_csv_needs_no_library(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("backprop_bench.bench.cli.export.WRITER", "not_installed_anywhere")
+def test_the_format_is_that_of_the_name(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "run", "compare", *recorded_run(keep_rows=3))
     assert len(exported(folder, "--out", tmp_path / "x.CSV")) == 3
     assert len(list(csv.reader(io.StringIO((tmp_path / "x.CSV").read_text())))) == 4
-    refused(run("export", folder), "--format csv")
     refused(run("export", folder, "--format", "xml"), "'xml' is not one of 'parquet', 'csv'")
 
 

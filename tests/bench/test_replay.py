@@ -267,7 +267,7 @@ def test_weights_come_back_as_they_were_written_and_others_are_refused() -> None
 
 
 def test_what_a_kink_may_do_is_exceeded_by_chance_in_one_of_7000_turns() -> None:
-    """Differences of trainings that a kink drives apart, all normal: one that is compared, and those of the references."""
+    """All differences are normal: that of the training that is compared, and those of the references."""
     rng = np.random.default_rng(0)
     differences = abs(rng.standard_normal((1_000_000, 1 + replay.KINK_RUNS), np.float32))
     wrong = np.mean(differences[:, 0] > replay.KINK_MARGIN * differences[:, 1:].max(axis=1))

@@ -241,8 +241,7 @@ def test_a_terminal_of_no_columns_is_as_good_as_none(runs: dict[str, Path]) -> N
 
 
 @pytest.mark.parametrize("command", ["show", "report", "export"])
-def test_what_is_no_run_is_refused(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("backprop_bench.bench.cli.export.WRITER", "json")  # is there
+def test_what_is_no_run_is_refused(command: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     refused(run(command, tmp_path / "nowhere"), "nowhere holds no run; expected a folder with run.json")
     (tmp_path / "latest-ladder").mkdir()
@@ -347,17 +346,9 @@ def test_commands_options_their_values_and_folders_are_completed(line: str, expe
 # Parquet
 
 
-def test_without_the_library_parquet_is_refused_in_one_sentence(
-    runs: dict[str, Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("backprop_bench.bench.cli.export.WRITER", "not_installed_anywhere")
-    refused(run("export", runs["ladder"]), "needs not_installed_anywhere", "backprop-bench[parquet]")
-
-
 @pytest.mark.parametrize("name", SAID)
 def test_parquet_has_a_row_per_record(runs: dict[str, Path], name: str, tmp_path: Path) -> None:
     pd = pytest.importorskip("pandas")
-    pytest.importorskip("pyarrow")
     result = run("export", runs[name], "--out", tmp_path / "records.parquet")
     assert result.exit_code == 0, result.output
     frame = pd.read_parquet(tmp_path / "records.parquet")
@@ -370,7 +361,6 @@ def test_parquet_has_a_row_per_record(runs: dict[str, Path], name: str, tmp_path
 
 def test_parquet_has_weights_as_json(tmp_path: Path) -> None:
     pd = pytest.importorskip("pandas")
-    pytest.importorskip("pyarrow")
     lines = (REFERENCE / "reproduce" / RECORDS).read_text().splitlines(keepends=True)
     with_weights = [line for line in lines if '"weights": [' in line][:4]
     shutil.copy(REFERENCE / "reproduce" / DESCRIPTION, tmp_path)
@@ -383,7 +373,6 @@ def test_parquet_has_weights_as_json(tmp_path: Path) -> None:
 
 def test_parquet_of_a_run_that_has_just_begun_has_no_row(tmp_path: Path) -> None:
     pd = pytest.importorskip("pandas")
-    pytest.importorskip("pyarrow")
     folder = write_run(tmp_path / "run", "compare", recorded_run()[0], [])
     assert run("export", folder).exit_code == 0
     assert len(pd.read_parquet(folder / "records.parquet")) == 0

@@ -101,7 +101,9 @@ def small(first: list[int], second: list[int], labels: list[int], recipe: str = 
         for name, predicted in zip(PAIR, (first, second), strict=True)
         for shares in [np.linspace(0.9, 0.5, len(predicted)).astype(np.float32)]
     )
-    examples = LabelledExamples(np.zeros((len(labels), 4), np.uint8), 255.0, np.array(labels), ("zero", "one", "two"))
+    examples = LabelledExamples(
+        np.zeros((len(labels), 4), np.uint8), (0.0, 255.0), np.array(labels), ("zero", "one", "two")
+    )
     rows = [row for row in rows if row["question"] == "same-recipe"]
     return summarize(description, rows, Outcomes(networks, examples))
 

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from backprop_bench.data import Dataset, load_dataset
+from backprop_bench.data import NAMES, Dataset, load_dataset
+from backprop_bench.data.sources import folder_variable
 
 IDX_NAMES = (
     "train-images-idx3-ubyte",
@@ -18,7 +19,7 @@ IDX_NAMES = (
     "t10k-images-idx3-ubyte",
     "t10k-labels-idx1-ubyte",
 )
-VARIABLES = ("BACKPROP_BENCH_FASHION_MNIST", "BACKPROP_BENCH_FASHION_MNIST_URL")
+VARIABLES = [folder_variable(name) + ending for name in NAMES for ending in ("", "_URL")]
 
 
 @pytest.fixture(autouse=True)

@@ -12,8 +12,11 @@ import numpy as np
 import pytest
 
 import backprop_bench.data.cache
-import backprop_bench.data.load
+import backprop_bench.data.formats.csv_read
+import backprop_bench.data.formats.read
 from backprop_bench.data import Dataset, InputError, load_dataset
+from backprop_bench.data.formats.part import Reading, Source
+from backprop_bench.data.formats.table import Table
 
 
 @pytest.fixture
@@ -29,16 +32,14 @@ def expected(csv: Path) -> Dataset:
 @pytest.fixture
 def decoded(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """The CSV files that were decoded rather than loaded from the cache."""
-    import backprop_bench.data.csv_files
-
     paths: list[Path] = []
-    original = backprop_bench.data.csv_files.read_csv
+    original = backprop_bench.data.formats.csv_read.read_csv
 
-    def spy(path: Path) -> object:
-        paths.append(path)
-        return original(path)
+    def spy(source: Source, reading: Reading) -> Table:
+        paths.append(source.path)
+        return original(source, reading)
 
-    monkeypatch.setattr(backprop_bench.data.csv_files, "read_csv", spy)
+    monkeypatch.setattr(backprop_bench.data.formats.read, "read_csv", spy)
     return paths
 
 
@@ -73,17 +74,18 @@ def test_a_relative_path_finds_the_same_cache(
 def test_a_changed_file_is_decoded_again_and_replaces_its_old_cache(
     csv: Path, expected: Dataset, decoded: list[Path], write: Callable[[Path, bytes], Path], cache: Path
 ) -> None:
+    assert expected.x_train.tolist() == [[3, 4], [5, 6]]
     write(csv, b"0,1,2\n1,3,4\n2,5,7\n")
-    assert load_dataset(csv).x_test.tolist() == [[5, 7]]
+    assert load_dataset(csv).x_train.tolist() == [[3, 4], [5, 7]]
     assert decoded == [csv]
-    assert load_dataset(csv).x_test.tolist() == [[5, 7]]
+    assert load_dataset(csv).x_train.tolist() == [[3, 4], [5, 7]]
     assert decoded == [csv]
     the_file(cache)
 
 
 def test_a_file_that_was_written_this_moment_is_not_cached(tmp_path: Path, cache: Path) -> None:
     path = tmp_path / "new.csv"
-    path.write_text("0,1\n1,2\n")
+    path.write_text("0,1,5\n1,2,7\n")
     future = time.time() + 60
     os.utime(path, (future, future))
     load_dataset(path)
@@ -93,16 +95,14 @@ def test_a_file_that_was_written_this_moment_is_not_cached(tmp_path: Path, cache
 def test_a_file_that_changes_while_it_is_read_is_not_cached(
     csv: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import backprop_bench.data.csv_files
+    original = backprop_bench.data.formats.csv_read.read_csv
 
-    original = backprop_bench.data.csv_files.read_csv
+    def read_and_change(source: Source, reading: Reading) -> Table:
+        table = original(source, reading)
+        os.utime(source.path, (1, 1))
+        return table
 
-    def read_and_change(path: Path) -> object:
-        arrays = original(path)
-        os.utime(path, (1, 1))
-        return arrays
-
-    monkeypatch.setattr(backprop_bench.data.csv_files, "read_csv", read_and_change)
+    monkeypatch.setattr(backprop_bench.data.formats.read, "read_csv", read_and_change)
     load_dataset(csv)
     assert not cache.exists()
 
@@ -131,7 +131,8 @@ def test_every_truncation_is_noticed(csv: Path, expected: Dataset, cache: Path) 
 
 
 def forged(key: object, shapes: object, body: bytes = b"") -> bytes:
-    line = json.dumps({"key": key, "shapes": shapes}).encode() + b"\n"
+    about = [["0", "1", "2"], 0.0, 255.0, [2], "", []]
+    line = json.dumps({"key": key, "shapes": shapes, "inputs": "|u1", "about": about}).encode() + b"\n"
     return f"{zlib.crc32(line + body):08x}\n".encode() + line + body
 
 
@@ -179,7 +180,7 @@ def test_the_cache_of_another_file_is_not_believed(
     csv: Path, expected: Dataset, cache: Path, tmp_path: Path, write: Callable[[Path, bytes], Path]
 ) -> None:
     own = the_file(cache)
-    load_dataset(write(tmp_path / "b.csv", b"0,7,7\n1,7,7\n2,7,7\n"))
+    load_dataset(write(tmp_path / "b.csv", b"0,7,8\n1,7,7\n2,7,7\n"))
     (other,) = set(cache.iterdir()) - {own}
     own.write_bytes(other.read_bytes())
     assert_same(load_dataset(csv), expected)
@@ -226,7 +227,7 @@ def test_a_full_disk_is_no_error_and_leaves_nothing_behind(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "replace", fail)
-    assert load_dataset(csv).y_train.tolist() == [0, 1]
+    assert load_dataset(csv).y_train.tolist() == [1, 2]
     assert list(cache.iterdir()) == []
 
 
@@ -254,8 +255,8 @@ def test_a_start_from_the_cache_imports_no_more_than_it_needs(cache: Path) -> No
     load_dataset("mnist")
     code = (
         "from backprop_bench.data import load_dataset; dataset = load_dataset('mnist')\n"
-        "import sys; heavy = {'pandas', 'matplotlib', 'rich', 'pooch', 'requests', 'torch'} & set(sys.modules)\n"
-        "print(len(dataset.x_train), sorted(heavy))"
+        "import sys; heavy = {'pandas', 'pyarrow', 'scipy', 'PIL', 'sklearn', 'matplotlib', 'rich', 'pooch'}\n"
+        "print(len(dataset.x_train), sorted((heavy | {'torch'}) & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "60000 []\n"

@@ -51,7 +51,7 @@ def test_packed_files_equal_plain_ones(plain: Path, idx_folder: Path) -> None:
     assert np.array_equal(load_dataset(plain).x_train, load_dataset(idx_folder).x_train)
 
 
-@pytest.mark.parametrize("pattern", ["{part}-{kind}.{idx}", "{part}-{kind}.{idx}.gz", "emnist-{part}-{kind}-{idx}"])
+@pytest.mark.parametrize("pattern", ["{part}-{kind}.{idx}", "{part}-{kind}.{idx}.gz", "mine-{part}-{kind}-{idx}"])
 def test_one_file_is_enough_to_find_its_siblings(tmp_path: Path, plain: Path, pattern: str) -> None:
     expected = load_dataset(plain)
     folder = tmp_path / "renamed"
@@ -65,24 +65,25 @@ def test_one_file_is_enough_to_find_its_siblings(tmp_path: Path, plain: Path, pa
         assert np.array_equal(load_dataset(path).x_test, expected.x_test)
 
 
-@pytest.mark.parametrize("name", ["train-images-idx3-ubyte", "t10k-labels-idx1-ubyte"])
-def test_a_missing_file_is_named(plain: Path, name: str) -> None:
-    (plain / name).unlink()
-    message = refusal(plain)
-    assert str(plain) in message
-    assert name in message
+def test_a_missing_file_of_labels_is_missed(plain: Path) -> None:
+    (plain / "train-labels-idx1-ubyte").unlink()
+    (plain / "t10k-labels-idx1-ubyte").unlink()
+    assert "has inputs but no labels" in refusal(plain)
 
 
-@pytest.mark.parametrize(
-    ("name", "magic", "expected"), [("train-images-idx3-ubyte", 2049, 2051), ("t10k-labels-idx1-ubyte", 2051, 2049)]
-)
-def test_a_wrong_magic_number_is_refused(plain: Path, name: str, magic: int, expected: int) -> None:
+def test_a_missing_file_of_images_is_missed(plain: Path) -> None:
+    (plain / "train-images-idx3-ubyte").unlink()
+    (plain / "t10k-images-idx3-ubyte").unlink()
+    assert "has no inputs, only t10k-labels-idx1-ubyte [3], train-labels-idx1-ubyte [7]" in refusal(plain)
+
+
+@pytest.mark.parametrize(("name", "magic"), [("train-images-idx3-ubyte", 2049), ("t10k-labels-idx1-ubyte", 2051)])
+def test_a_wrong_magic_number_is_refused(plain: Path, name: str, magic: int) -> None:
     path = plain / name
     path.write_bytes(struct.pack(">I", magic) + path.read_bytes()[4:])
     message = refusal(plain)
     assert str(path) in message
-    assert f"magic number is {magic}" in message
-    assert f"expected {expected}" in message
+    assert "bytes, expected" in message
 
 
 @pytest.mark.parametrize("name", ["train-images-idx3-ubyte", "t10k-labels-idx1-ubyte"])
@@ -91,7 +92,9 @@ def test_a_header_that_is_too_short_is_refused(plain: Path, name: str, n_bytes: 
     path = plain / name
     path.write_bytes(path.read_bytes()[:n_bytes])
     message = refusal(plain)
-    assert f"{path}: has {n_bytes} bytes" in message
+    assert str(path) in message
+    said = {0: "is empty", 3: "begins with the bytes 00 00 08", 7: "has 7 bytes, expected an IDX header"}
+    assert said[n_bytes] in message
 
 
 @pytest.mark.parametrize("name", ["train-images-idx3-ubyte", "t10k-labels-idx1-ubyte"])
@@ -113,7 +116,7 @@ def test_a_header_that_announces_more_than_any_memory_is_refused(plain: Path) ->
 @pytest.mark.parametrize("shape", [(0, 2, 3), (7, 0, 3)])
 def test_a_header_that_announces_nothing_is_refused(plain: Path, shape: tuple[int, ...]) -> None:
     (plain / "train-images-idx3-ubyte").write_bytes(struct.pack(">4I", 2051, *shape))
-    assert "at least one" in refusal(plain)
+    assert "expected at least one number" in refusal(plain)
 
 
 @pytest.mark.parametrize("keep", [0.5, 0.9])
@@ -147,14 +150,4 @@ def test_different_numbers_of_images_and_labels_are_refused(plain: Path, idx_con
 def test_training_and_test_images_of_different_size_are_refused(plain: Path) -> None:
     (plain / "t10k-images-idx3-ubyte").write_bytes(struct.pack(">4I", 2051, 3, 1, 5) + b"\0" * 15)
     message = refusal(plain)
-    assert "6 pixels" in message
-    assert "5" in message
-
-
-def test_labels_decide_the_number_of_classes_which_is_at_least_two(plain: Path) -> None:
-    path = plain / "t10k-labels-idx1-ubyte"
-    path.write_bytes(struct.pack(">2I", 2049, 3) + bytes([0, 255, 0]))
-    assert load_dataset(plain).n_classes == 256
-    (plain / "train-labels-idx1-ubyte").write_bytes(struct.pack(">2I", 2049, 7) + bytes(7))
-    path.write_bytes(struct.pack(">2I", 2049, 3) + bytes(3))
-    assert load_dataset(plain).n_classes == 2
+    assert "training examples have 6 inputs and the test examples 5 inputs" in message

@@ -1,8 +1,13 @@
+import bz2
+import dataclasses
 import gzip
 import hashlib
 import http.server
+import importlib.util
+import io
 import socket
 import threading
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -61,7 +66,9 @@ def server(monkeypatch: pytest.MonkeyPatch, idx_contents: dict[str, bytes]) -> I
 def small_fashion_mnist(monkeypatch: pytest.MonkeyPatch, idx_contents: dict[str, bytes], tmp_path: Path) -> None:
     """Ten images in place of Fashion-MNIST, and neither Debian's package nor the web."""
     sums = {name: hashlib.sha256(content).hexdigest() for name, content in idx_contents.items()}
-    monkeypatch.setitem(backprop_bench.data.sources.SHA256, NAME, sums)
+    published = backprop_bench.data.sources.PUBLISHED[NAME]
+    small = dataclasses.replace(published, files=sums, classes=("a", "b", "c"))
+    monkeypatch.setitem(backprop_bench.data.sources.PUBLISHED, NAME, small)
     monkeypatch.setattr(backprop_bench.data.sources, "DEBIAN_FOLDER", tmp_path / "debian")
     monkeypatch.setenv("BACKPROP_BENCH_FASHION_MNIST_URL", "http://127.0.0.1:9/")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
@@ -152,7 +159,7 @@ def test_debians_package_is_used_before_the_web(
 def test_what_is_downloaded_is_kept_and_not_asked_for_again(server: Server, cache: Path) -> None:
     first = load_dataset(NAME)
     assert sorted(server.asked) == sorted(server.files)
-    assert {f"{name}.gz" for name in backprop_bench.data.sources.SHA256[NAME]} <= kept_files(cache)
+    assert {f"{name}.gz" for name in backprop_bench.data.sources.PUBLISHED[NAME].files} <= kept_files(cache)
     second = load_dataset(NAME)
     assert len(server.asked) == 4
     assert np.array_equal(first.x_train, second.x_train)
@@ -169,8 +176,10 @@ def test_a_download_is_kept_in_a_relative_cache_folder_too(
     assert (tmp_path / "cache" / NAME / f"{IMAGES}.gz").exists()
 
 
-def test_fashion_mnist_is_downloaded_over_https() -> None:
-    assert backprop_bench.data.sources.FASHION_MNIST_URL.startswith("https://")
+def test_every_dataset_is_downloaded_over_https() -> None:
+    urls = [published.url for published in backprop_bench.data.sources.PUBLISHED.values() if published.url]
+    assert len(urls) == 5
+    assert all(url.startswith("https://") for url in urls)
 
 
 def test_a_download_that_was_damaged_later_is_replaced(server: Server, cache: Path) -> None:
@@ -204,13 +213,13 @@ def test_wrong_bytes_are_an_error_and_leave_nothing(
     message = refusal()
     assert f"{IMAGES}.gz" in message
     assert hashlib.sha256(other).hexdigest() in message
-    assert backprop_bench.data.sources.SHA256[NAME][IMAGES] in message
+    assert backprop_bench.data.sources.PUBLISHED[NAME].files[IMAGES] in message
     assert kept_files(cache) == set()
 
 
 def test_a_page_in_place_of_a_file_is_an_error_and_leaves_nothing(server: Server, cache: Path) -> None:
     server.files[f"/data/{IMAGES}.gz"] = b"<html>please log in</html>"
-    assert "gzip" in refusal()
+    assert "sha256" in refusal()
     assert kept_files(cache) == set()
 
 
@@ -267,3 +276,119 @@ def test_a_download_shows_a_bar_on_a_terminal(server: Server, monkeypatch: pytes
     monkeypatch.setattr(backprop_bench.data.download, "ProgressBar", Bar)
     load_dataset(NAME)
     assert [bar.total for bar in bars] == [len(content) for content in server.files.values()]
+
+
+# The other names, each with small files of its own
+
+
+def small_files(name: str, idx_contents: dict[str, bytes]) -> dict[str, bytes]:
+    """Return what is published under a name, made small."""
+    packed = {f"{file_name}.gz": gzip.compress(content) for file_name, content in idx_contents.items()}
+    if name == "kmnist":
+        return packed
+    if name == "usps":
+        lines = [f"{1 + row % 3} 1:-1 2:{row / 10:g} 3:1\n" for row in range(10)]
+        return {
+            "usps.bz2": bz2.compress("".join(lines[:7]).encode()),
+            "usps.t.bz2": bz2.compress("".join(lines[7:]).encode()),
+        }
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        for part in ("letters", "digits", "balanced"):
+            for file_name, content in packed.items():
+                archive.writestr(f"gzip/emnist-{part}-{file_name.replace('t10k', 'test')}", content)
+        archive.writestr("gzip/emnist-letters-mapping.txt", "1 65 97\n")
+    return {"gzip.zip": stream.getvalue()}
+
+
+@pytest.fixture(params=["kmnist", "emnist-letters", "emnist-digits", "usps"])
+def other(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, idx_contents: dict[str, bytes]
+) -> tuple[str, dict[str, bytes]]:
+    """Make the files of a name small; the web is out of reach."""
+    name = str(request.param)
+    if name == "emnist-letters":  # whose labels begin with 1
+        for key in ("train-labels-idx1-ubyte", "t10k-labels-idx1-ubyte"):
+            content = idx_contents[key]
+            idx_contents[key] = content[:8] + bytes(label + 1 for label in content[8:])
+    contents = small_files(name, idx_contents)
+    published = backprop_bench.data.sources.PUBLISHED[name]
+    sums = {key: hashlib.new(published.algorithm, content).hexdigest() for key, content in contents.items()}
+    assert list(sums) == list(published.files)
+    monkeypatch.setitem(backprop_bench.data.sources.PUBLISHED, name, dataclasses.replace(published, files=sums))
+    monkeypatch.setenv(backprop_bench.data.sources.folder_variable(name) + "_URL", "http://127.0.0.1:9/")
+    return name, contents
+
+
+def write_files(folder: Path, contents: dict[str, bytes]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in contents.items():
+        (folder / name).write_bytes(content)
+
+
+def test_every_name_is_read_from_a_folder_of_the_user(
+    other: tuple[str, dict[str, bytes]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, contents = other
+    write_files(tmp_path / "mine" / "below", contents)
+    monkeypatch.setenv(backprop_bench.data.sources.folder_variable(name), str(tmp_path / "mine"))
+    dataset = load_dataset(name)
+    assert (len(dataset.y_train), len(dataset.y_test)) == (7, 3)
+    assert dataset.y_train.tolist() == [0, 1, 2, 0, 1, 2, 0]
+    first = {"kmnist": "o", "emnist-letters": "A", "emnist-digits": "0", "usps": "0"}
+    assert dataset.class_names[0] == first[name]
+    assert ("transposed" in dataset.summary) == name.startswith("emnist")
+    assert dataset.ends == ((-1.0, 1.0) if name == "usps" else (0.0, 255.0))
+
+
+def test_every_name_is_read_from_where_the_message_says(other: tuple[str, dict[str, bytes]]) -> None:
+    name, contents = other
+    with pytest.raises(InputError) as caught:
+        load_dataset(name)
+    message = str(caught.value)
+    folder = backprop_bench.data.sources.kept_folder(name)
+    assert f"put {' and '.join(contents)} into {folder}, or set" in message
+    assert backprop_bench.data.sources.folder_variable(name) in message
+    write_files(folder, contents)
+    assert len(load_dataset(name).y_train) == 7
+
+
+def test_every_name_is_verified(
+    other: tuple[str, dict[str, bytes]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, contents = other
+    key = next(iter(contents))
+    write_files(tmp_path / "mine", {**contents, key: contents[key] + b"\0"})
+    monkeypatch.setenv(backprop_bench.data.sources.folder_variable(name), str(tmp_path / "mine"))
+    with pytest.raises(
+        InputError, match=rf"{key}: the (sha256|md5) of the file is .*, expected .*, that of {key} of {name}"
+    ):
+        load_dataset(name)
+
+
+def test_every_name_is_downloaded_once(
+    other: tuple[str, dict[str, bytes]], server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, contents = other
+    server.files = {f"/data/{key}": content for key, content in contents.items()}
+    variable = backprop_bench.data.sources.folder_variable(name) + "_URL"
+    monkeypatch.setenv(variable, f"http://127.0.0.1:{server.server_port}/data/")
+    for _ in range(2):
+        assert len(load_dataset(name).y_test) == 3
+    assert sorted(server.asked) == sorted(server.files)
+
+
+def test_digits_come_with_scikit_learn() -> None:
+    datasets = pytest.importorskip("sklearn.datasets")
+    dataset = load_dataset("digits")
+    bunch = datasets.load_digits()
+    assert (len(dataset.y_train), len(dataset.y_test), dataset.n_classes, dataset.x_max) == (1541, 256, 10, 16.0)
+    pairs = {x.tobytes(): label for x, label in zip(bunch.data.astype(np.uint8), bunch.target, strict=True)}
+    for x, y in ((dataset.x_train, dataset.y_train), (dataset.x_test, dataset.y_test)):
+        assert [pairs[row.tobytes()] for row in x] == y.tolist()
+
+
+def test_without_scikit_learn_digits_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r"digits comes with scikit-learn, which is not installed; run pip install"):
+        load_dataset("digits")

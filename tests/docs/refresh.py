@@ -13,7 +13,7 @@ from pathlib import Path
 
 from backprop_bench.bench.report.drawing import Drawing, save
 from tests.docs.chinese import stamped
-from tests.docs.generated import ROOT, derivation, method, published, questions, readme, speed, why, your_own
+from tests.docs.generated import ROOT, data, derivation, method, published, questions, readme, speed, why, your_own
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,7 @@ RENDERERS = {
     "docs/method.md": Renderer(method.page, method.figures),
     "docs/derivation.md": Renderer(derivation.page),
     "docs/questions.md": Renderer(questions.page),
+    "docs/data.md": Renderer(data.page),
     "docs/your-own.md": Renderer(your_own.page),
 }
 MEASURING = "docs/your-own.md"

@@ -10,7 +10,14 @@ from backprop_bench.bench.core.stats.ratios import COUNT_LIMITS, SHARE_LIMITS
 from backprop_bench.bench.core.stats.tolerances import ROUNDINGS_PER_STEP, SPREAD_MARGIN
 from backprop_bench.bench.core.worker.client import TIMEOUT_S
 from backprop_bench.bench.core.worker.memory import LOADED_BYTES
-from backprop_bench.bench.core.worker.replay import EXPLOSION, KINK_MARGIN, KINK_RUNS, LEAST_TURNS, ROUNDINGS, STATE_LIMIT
+from backprop_bench.bench.core.worker.replay import (
+    EXPLOSION,
+    KINK_MARGIN,
+    KINK_RUNS,
+    LEAST_TURNS,
+    ROUNDINGS,
+    STATE_LIMIT,
+)
 from backprop_bench.bench.selftest.plan import TRIAL_BLOCK_S, TRIAL_ROUNDS
 from tests.docs.pages import ROOT
 

@@ -181,6 +181,8 @@ class Description(msgspec.Struct, frozen=True, kw_only=True):
         The cores that it ran on.
     dataset_crc32
         Checksum of all examples.
+    dataset_summary
+        What was understood of its files, and what to look at.
     environment
         Of the machine and the software, as :mod:`backprop_bench.bench.core.machine.environment` gives it.
     own_files
@@ -198,3 +200,4 @@ class Description(msgspec.Struct, frozen=True, kw_only=True):
     profile: str = ""
     created: str = ""
     own_files: dict[str, str] = {}
+    dataset_summary: str = ""

@@ -298,8 +298,8 @@ class _SecondLook:
 KINK_RUNS, KINK_MARGIN = 8, 4.0
 """References that take another example at one place, and how much more than that a kink may do.
 
-A kink drives trainings apart at random. If the differences are normal, one in 7,000 is larger than four times the largest
-of eight others. Of twice the largest of four it is one in 26.
+A kink drives trainings apart at random. If the differences are normal, one in 7,000 is larger than four times the
+largest of eight others. With twice the largest of four it would be one in 26.
 """
 
 

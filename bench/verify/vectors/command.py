@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from backprop_bench.bench.cli.dataset_options import dataset_options, load_and_say
 from backprop_bench.bench.cli.options import timeout_option
 from backprop_bench.bench.cli.output import Output, leave, output_options
 from backprop_bench.bench.cli.recipe_options import changes_from, recipe_options, recipe_words
@@ -38,7 +39,7 @@ from backprop_bench.bench.verify.vectors.view import (
     vectors_reading,
 )
 from backprop_bench.bench.verify.view import conclusion
-from backprop_bench.data import Dataset, ExtendedRecipe, InputError, Recipe, changed_recipe, load_dataset, named_recipe
+from backprop_bench.data import Dataset, ExtendedRecipe, InputError, Recipe, changed_recipe, named_recipe
 from backprop_bench.data.dataset import training_examples
 from backprop_bench.scratch.numpy_trainer import NumpyTrainer
 
@@ -61,7 +62,7 @@ SINGLE_PRECISION = (
 
 @click.command()
 @recipe_options
-@click.option("--dataset", default="mnist", show_default=True, help="Name or path of the dataset.")
+@dataset_options
 @click.option(
     "--examples",
     type=click.IntRange(min=1),
@@ -86,7 +87,7 @@ def vectors(recipe: str, dataset: str, examples: int | None, out: Path, **fields
       backprop-bench vectors --layer-sizes 784-30-20-10 --optimizer adam --learning-rate 0.01 --out vectors
     """  # noqa: D301 (click reads the backspace)
     check_writable(out)
-    loaded = load_dataset(dataset)
+    loaded = load_and_say(dataset)
     changed = _small(named_recipe(recipe), changes_from(fields), loaded)
     _check_explained(changed)
     n_examples = usual_examples(changed) if examples is None else examples
