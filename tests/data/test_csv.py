@@ -363,6 +363,14 @@ def test_mnist_as_csv_equals_mnist_as_idx(tmp_path: Path, mnist: Dataset) -> Non
 
 
 @pytest.mark.slow
+def test_one_bad_cell_in_a_million_rows_is_named(tmp_path: Path) -> None:
+    lines = ["label,a,b,c,d", *["7,10,20,30,40"] * 1_000_000]
+    lines[987_654] = "7,10,20,3O,40"
+    message = refusal(write_text(tmp_path / "a.csv", "\n".join(lines)), Reading())
+    assert "line 987655, column 4 (c) is '3O', expected a number" in message
+
+
+@pytest.mark.slow
 def test_reading_needs_hardly_more_memory_than_the_arrays(tmp_path: Path) -> None:
     """The peak of a process that reads, above what it has after its imports, by the kernel's count."""
     import subprocess

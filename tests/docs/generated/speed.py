@@ -27,7 +27,7 @@ from backprop_bench.bench.time_to_accuracy.view import (
 from tests.docs.generated import REFERENCE, listed, listed_with_tables, put
 
 LADDERS = ("ladder", "ladder-threads", "ladder-per-example")
-RUNS = (*LADDERS, *(name.replace("ladder", "ladder-amd") for name in LADDERS), "scale", "race")
+RUNS = (*LADDERS, *(name.replace("ladder", "ladder-intel") for name in LADDERS), "scale", "race")
 """Folders of the committed runs."""
 PRODUCTS = "NumPy's products alone"
 
