@@ -14,5 +14,6 @@ def write_tiny_dataset(folder: Path, n_train: int, n_test: int) -> str:
         x = rng.integers(0, 100, (n, 16))
         x[np.arange(n), y * 5] += 155
         paths.append(folder / f"{name}.csv")
-        np.savetxt(paths[-1], np.column_stack([y, x]), fmt="%d", delimiter=",")
+        names = ",".join(["label", *(f"pixel{number}" for number in range(16))])
+        np.savetxt(paths[-1], np.column_stack([y, x]), fmt="%d", delimiter=",", header=names, comments="")
     return ",".join(map(str, paths))

@@ -394,7 +394,8 @@ def test_a_class_of_a_cell_is_checked_in_a_notebook(tmp_path: Path, dataset: str
     monkeypatch.setenv("PYTHONPATH", str(ROOT / "src"))
     book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
     nbclient.NotebookClient(book, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}).execute()
-    (shown,) = book.cells[-1].outputs
+    understood, shown = book.cells[-1].outputs
+    assert "training and" in understood.text
     assert "Equal in float64 and float32: every error is within its tolerance." in shown.data["text/html"]
     assert "<table" in shown.data["text/html"]
     assert "Mine against scratch-numpy, float64" in shown.data["text/html"]
