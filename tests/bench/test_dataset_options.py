@@ -65,6 +65,7 @@ def test_options_say_otherwise(run: Run, flowers: str) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_run_records_how_its_data_were_read_and_resumes_with_them(run: Run, flowers: str, tmp_path: Path) -> None:
     words = ("--dataset", flowers, "--label", "species", "--test-share", 0.2)
     result = run(
