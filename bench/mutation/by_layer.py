@@ -229,7 +229,7 @@ def altered_by(choices: Choices) -> Callable[[type[NumpyTrainer]], type[NumpyTra
 
 
 def describe_choices(choices: Choices) -> tuple[list[str], list[str]]:
-    """Return what is different, and questions; what is so in all layers, or of weights and biases, is said once."""
+    """Return what is different, and questions; what is so in all layers, or of weights and biases, stands once."""
     everywhere = set.intersection(*({part.name for part in choice.differences} for choice in choices))
     differences: dict[str, str] = {}
     for layer, choice in zip(range(len(choices), 0, -1), choices, strict=True):
