@@ -61,6 +61,15 @@ def test_a_second_load_decodes_nothing(csv: Path, expected: Dataset, decoded: li
     assert decoded == []
 
 
+def test_what_is_said_of_a_file_has_a_cache_of_its_own(csv: Path, expected: Dataset, decoded: list[Path]) -> None:
+    last = load_dataset(csv, label="last")
+    assert not np.array_equal(last.x_train, expected.x_train)
+    for _ in range(2):
+        assert_same(load_dataset(csv), expected)
+        assert_same(load_dataset(csv, label="last"), last)
+    assert decoded == [csv]
+
+
 def test_a_relative_path_finds_the_same_cache(
     csv: Path, expected: Dataset, decoded: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
