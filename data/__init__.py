@@ -29,7 +29,7 @@ from backprop_bench.data.parameters import (
     initial_parameters,
 )
 from backprop_bench.data.published import PATTERNS, Patterns, load_patterns
-from backprop_bench.data.recipe import CHOICES, ExtendedRecipe, Recipe, check_plain
+from backprop_bench.data.recipe import CHOICES, DONE_IN_PART, ExtendedRecipe, Recipe, check_plain
 from backprop_bench.data.sources import NAMES
 from backprop_bench.data.trainer import DividesSteps, StepParts, Trace, Traces, Trainer
 
@@ -38,6 +38,7 @@ __all__ = [
     "ARTICLE_TORCH",
     "CHOICES",
     "CONVENTIONS",
+    "DONE_IN_PART",
     "NAMES",
     "PATTERNS",
     "RASHID",

@@ -184,8 +184,9 @@ class ExtendedRecipe(Recipe):
     """A recipe with what experiments of 1986 need, and conventions that others follow; the defaults change nothing.
 
     :meth:`Recipe.from_dict` and :meth:`Recipe.replace` return this class where one of its fields is not its default.
-    `scratch-numpy`, `torch-eager`, `torch-fused` and `torch-loader` do them all. Others refuse them by field, but for
-    ``drop_last``, ``with_replacement`` and ``standardize``, by which examples and orders are made.
+    `scratch-numpy`, `torch-eager`, `torch-fused` and `torch-loader` do them all. Others do those of
+    :data:`DONE_IN_PART`, and ``drop_last``, ``with_replacement`` and ``standardize``, by which examples and orders are
+    made. The rest they refuse by field.
 
     Attributes
     ----------
@@ -328,6 +329,14 @@ class ExtendedRecipe(Recipe):
         return rate * decayed, momentum
 
 
+DONE_IN_PART: dict[str, tuple[str, ...]] = {
+    "scratch-compiled": (
+        *("decay_biases", "nesterov", "dampened_momentum", "adam_reordered"),
+        *("schedule", "rate_factor", "rate_period", "inverse_rate_decay"),
+    ),
+    "sklearn": ("nesterov", "adam_reordered"),
+}
+"""Fields of an `ExtendedRecipe` that other implementations do than those that do them all, by implementation."""
 DONE_BY_DATA = ("drop_last", "with_replacement", "standardize")
 """Fields of an `ExtendedRecipe` that change examples and orders alone, so every implementation does them."""
 
@@ -335,13 +344,14 @@ DONE_BY_DATA = ("drop_last", "with_replacement", "standardize")
 def check_plain(implementation: str, recipe: Recipe) -> None:
     """Raise `UnsupportedRecipe` for what only `scratch-numpy` and three versions in PyTorch do.
 
-    That are the additions of an `ExtendedRecipe`, except those that `data/` does for all, outputs after tanh, and the
-    squared error after softmax.
+    That are the additions of an `ExtendedRecipe`, except those that `data/` does for all and those that the
+    implementation does all the same, outputs after tanh, and the squared error after softmax.
     """
     only = "only scratch-numpy, torch-eager, torch-fused and torch-loader do it"
     for field in ExtendedRecipe.of(recipe).additions:
-        if field not in DONE_BY_DATA:
-            raise UnsupportedRecipe(implementation, field, only)
+        if field not in (*DONE_BY_DATA, *DONE_IN_PART.get(implementation, ())):
+            others = [name for name, fields in DONE_IN_PART.items() if field in fields]
+            raise UnsupportedRecipe(implementation, field, "; so does ".join([only, *others]))
     if recipe.output_activation == "tanh":
         raise UnsupportedRecipe(implementation, "output_activation", f"it is 'tanh'; {only}")
     if recipe.output_activation == "softmax" and recipe.loss == "squared_error":

@@ -1,10 +1,10 @@
 """`scratch-compiled`: loops in machine code that leave out the zeros of the input.
 
-Where many inputs are zero, as most pixels are, nothing is multiplied by them. A batch of up to 64 examples forms no
-gradient of all weights: each example's weight update is added to the weights at once. Larger batches sum their
-gradient. That needs an optimizer that leaves the weights of a zero input alone: plain gradient descent. A whole call of
-`train_epoch` is one call of compiled code, in every thread. The kernels are in
-:mod:`backprop_bench.scratch.compiled`.
+Where many inputs are zero, as most pixels are, nothing is multiplied by them. Of a batch of up to 64 examples no
+gradient of all weights is formed. Plain gradient descent adds the update of each example to the weights at once, and
+leaves alone those of inputs that are zero. Other optimizers pass over all weights once a batch, and form the gradient
+of some rows just before they update these. Larger batches sum their gradient. A whole call of `train_epoch` is one call
+of compiled code, in every thread. The kernels are in :mod:`backprop_bench.scratch.compiled`.
 """
 
 import concurrent.futures
@@ -16,20 +16,24 @@ from typing import Any, TypeVar
 import numpy as np
 from numba.core import config
 
-from backprop_bench.data import Floats, Layer, Order, Parameters, Recipe, StepParts, UnsupportedRecipe, check_plain
+from backprop_bench.data import ExtendedRecipe, Floats, Layer, Order, Parameters, Recipe, StepParts, check_plain
 from backprop_bench.scratch.compiled.functions import SOFTMAX, activate
-from backprop_bench.scratch.compiled.layers import add_gradient, backward, descend, forward
+from backprop_bench.scratch.compiled.gradients import add_gradient, update_by_gradient
+from backprop_bench.scratch.compiled.layers import backward, forward
 from backprop_bench.scratch.compiled.layout import (
     network_of,
     parameters_of,
     rounded_up,
+    rule_of,
     settings_of,
+    state_of,
     workspace_for,
     workspaces_for,
 )
 from backprop_bench.scratch.compiled.masks import WORD, find_nonzeros
-from backprop_bench.scratch.compiled.network import Network, Workspace, rows_of_layer
+from backprop_bench.scratch.compiled.network import Workspace, rows_of_layer
 from backprop_bench.scratch.compiled.training import train_share
+from backprop_bench.scratch.compiled.update import update_share
 from backprop_bench.scratch.compiled.vectors import LANES
 
 PREDICTED = 256
@@ -88,29 +92,15 @@ class CompiledTrainer:
     """A multilayer perceptron of any depth in compiled loops, on all cores that it may have."""
 
     def __init__(self, recipe: Recipe, parameters: Parameters) -> None:
-        reason = "it changes weights whose input is zero, which are left out here"
-        if recipe.optimizer != "sgd":
-            raise UnsupportedRecipe("scratch-compiled", "optimizer", f"{reason}; it does sgd")
-        if recipe.weight_decay:
-            raise UnsupportedRecipe("scratch-compiled", "weight_decay", f"{reason}; it does 0")
         check_plain("scratch-compiled", recipe)
-        self.recipe = recipe
+        self.recipe = ExtendedRecipe.of(recipe)
         self.network = network_of(recipe, parameters, threads_for(recipe))
         self.settings = settings_of(recipe)
-        self.gradient: Network | None = None
+        self.state = state_of(recipe, self.network)
+        self.epoch, self.n_updates = 0, 0
         self.workspaces: list[Workspace] = []
         self.threads: dict[int, Threads] = {}
         """By how many there are."""
-
-    def _gradient(self, batch_size: int) -> Network:
-        """Return where the gradient of a batch of so many examples is summed, if it needs that."""
-        if batch_size > WORD and self.gradient is None:
-            zero = tuple(
-                Layer(np.zeros_like(layer.weight), None if layer.bias is None else np.zeros_like(layer.bias))
-                for layer in self.parameters()
-            )
-            self.gradient = network_of(self.recipe, zero, self.network.n_shares)
-        return self.gradient or self.network
 
     def _workspaces(self, n_examples: int, n_threads: int = 1) -> list[Workspace]:
         """Return workspaces for batches of so many examples, the same every time unless more is needed."""
@@ -135,12 +125,16 @@ class CompiledTrainer:
         self._check(x, t)
         if order.min() < 0 or order.max() >= len(x):
             raise IndexError(f"the order names examples from {order.min()} to {order.max()}, of {len(x)}")
+        if self.recipe.changes_rates:
+            self.settings = self.settings._replace(rule=rule_of(self.recipe, self.epoch))
+        self.epoch += 1
         batch_size = min(self.recipe.batch_size or len(order), len(order))
         n_threads = self.network.n_shares
         in_workspace = max(2, min(batch_size, WORD))  # two: an example and the one that follows
         workspaces = self._workspaces(in_workspace, n_threads)
-        data, gradient = (read_only(x), read_only(t), read_only(order)), self._gradient(batch_size)
-        rest = *data, batch_size, self.network, gradient, self.settings
+        data = read_only(x), read_only(t), read_only(order)
+        rest = *data, batch_size, self.network, self.n_updates + 1, self.state, self.settings
+        self.n_updates += -(-len(order) // batch_size)
         if n_threads == 1:
             loss = float(train_share(0, np.zeros(1, np.int64), *rest, workspaces[0]))
         else:
@@ -207,28 +201,35 @@ class CompiledTrainer:
         See :class:`backprop_bench.data.DividesSteps`.
         """
         n_examples = len(examples)
+        most = self.recipe.batch_size or n_examples
+        if n_examples > most:
+            raise ValueError(f"a step on {n_examples} examples, expected at most the {most} of a batch")
         (workspace,) = self._workspaces(n_examples)
         inputs, targets, order = read_only(x), read_only(t), read_only(examples)
-        network, gradient, settings = self.network, self._gradient(n_examples), self.settings
+        network, settings = self.network, self.settings
         return {
             "fetch": lambda: find_nonzeros(inputs, order, workspace),
             "forward": lambda: forward(inputs, n_examples, order[:0], network, settings, workspace),
             "backward": lambda: backward(0, n_examples, n_examples, targets, order, network, settings, workspace),
-            "update": lambda: self._update(inputs, n_examples, gradient, workspace),
+            "update": lambda: self._update(inputs, n_examples, workspace),
         }
 
-    def _update(self, inputs: Floats, n_examples: int, gradient: Network, workspace: Workspace) -> None:
-        """Change the weights by the gradient of the examples in the workspace."""
-        settings = self.settings
-
-        def add(begin: int, end: int, scale: Any, target: Network) -> None:
-            for share in range(target.n_shares):
-                add_gradient(share, begin, end, n_examples, inputs, scale, target, settings, workspace)
-
-        if n_examples <= WORD:
-            add(0, n_examples, -settings.learning_rate, self.network)
-            return
-        for begin in range(0, n_examples, WORD):
-            add(begin, min(begin + WORD, n_examples), settings.one, gradient)
-        for share in range(gradient.n_shares):
-            descend(share, settings.learning_rate, gradient, self.network)
+    def _update(self, x: Floats, n_examples: int, workspace: Workspace) -> None:
+        """Update the weights by the gradient of the examples in the workspace; x [N, D]."""
+        network, state, settings = self.network, self.state, self.settings
+        self.n_updates += 1
+        shares = range(network.n_shares)
+        if n_examples <= WORD and settings.rule.leaves_zeros:
+            scale = network.first.dtype.type(-settings.rule.learning_rate)
+            for share in shares:
+                add_gradient(share, 0, n_examples, n_examples, x, scale, network, settings, workspace)
+        elif n_examples <= WORD:
+            for share in shares:
+                update_by_gradient(share, n_examples, x, self.n_updates, network, state, settings, workspace)
+        else:
+            for share in shares:
+                for begin in range(0, n_examples, WORD):
+                    end = min(begin + WORD, n_examples)
+                    add_gradient(share, begin, end, n_examples, x, settings.one, state.gradient, settings, workspace)
+            for share in shares:
+                update_share(share, self.n_updates, network, state, settings.rule)

@@ -7,7 +7,10 @@
 ``functions``   activations and losses
 ``threads``     barrier, shares, and treatment of subnormal numbers
 ``network``     weights and workspace, and the part of each layer in them
-``layers``      forward pass, backward pass and weight update
+``update``      optimizers
+``products``    matrix products of layers above the first
+``layers``      forward pass and backward pass
+``gradients``   the gradient of a batch, and what is done with it
 ``training``    the epoch of one thread
 ``layout``      from a recipe's weights to their layout here, and back; not compiled
 ``naive``       every kernel once more in plain NumPy, against which a test compares it

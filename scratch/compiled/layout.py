@@ -6,20 +6,27 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from backprop_bench.data import Floats, Layer, Parameters, Recipe
+from backprop_bench.data import ExtendedRecipe, Floats, Layer, Parameters, Recipe
+from backprop_bench.scratch.compiled import update
 from backprop_bench.scratch.compiled.functions import KINDS
 from backprop_bench.scratch.compiled.masks import WORD
 from backprop_bench.scratch.compiled.network import (
     Network,
+    Rule,
     Settings,
+    State,
     Workspace,
     units_of_share,
     weights_of_share,
 )
-from backprop_bench.scratch.compiled.vectors import LANES, LINE_BYTES
+from backprop_bench.scratch.compiled.vectors import LANES, LINE_BYTES, OUTS
 
 SHARED = ("y", "dz")
 """Arrays of a workspace that all threads have together."""
+
+
+AT_ONCE = 2048
+"""Numbers whose gradient is formed at a time: these, the weights and the state fit into the nearest cache."""
 
 
 def rounded_up(n: int, multiple: int = LANES) -> int:
@@ -45,9 +52,44 @@ def settings_of(recipe: Recipe) -> Settings:
         is_squared_error=recipe.loss == "squared_error",
         is_mean=recipe.reduction == "mean",
         has_bias=recipe.bias,
-        learning_rate=number(recipe.learning_rate),
+        rule=rule_of(ExtendedRecipe.of(recipe), 0),
         one=number(1),
     )
+
+
+def rule_of(recipe: ExtendedRecipe, epoch: int) -> Rule:
+    """Return the optimizer as kernels need it, with the learning rate and the momentum of an epoch."""
+    learning_rate, momentum = recipe.rates(epoch)
+    return Rule(
+        kind=update.KINDS[recipe.optimizer],
+        leaves_zeros=recipe.optimizer == "sgd" and not recipe.weight_decay,
+        learning_rate=learning_rate,
+        momentum=momentum,
+        epsilon=recipe.epsilon,
+        weight_decay=recipe.weight_decay,
+        decay1=recipe.beta1,
+        decay2=recipe.rmsprop_alpha if recipe.optimizer == "rmsprop" else recipe.beta2,
+        decays_biases=recipe.decay_biases,
+        is_nesterov=recipe.nesterov,
+        is_dampened=recipe.dampened_momentum,
+        is_reordered=recipe.adam_reordered,
+    )
+
+
+def state_of(recipe: Recipe, network: Network) -> State:
+    """Return what is kept beside the weights before the first update: zeros where it is needed."""
+
+    def zeros_like(is_needed: bool) -> Network:
+        if not is_needed:
+            return network
+        first, above, biases = (
+            zeros(array.size, recipe.dtype) for array in (network.first, network.above, network.biases)
+        )
+        return network._replace(first=first, above=above, biases=biases)
+
+    sums = recipe.batch_size is None or recipe.batch_size > WORD
+    keeps_first, keeps_second = recipe.optimizer in ("momentum", "adam"), recipe.optimizer in ("rmsprop", "adam")
+    return State(zeros_like(sums), zeros_like(keeps_first), zeros_like(keeps_second))
 
 
 def network_of(recipe: Recipe, parameters: Parameters, n_shares: int) -> Network:
@@ -112,6 +154,7 @@ def workspace_for(recipe: Recipe, n_examples: int) -> Workspace:
     """Return a workspace for so many examples."""
     n_inputs, *widths = recipe.layer_sizes
     padded = [rounded_up(width) for width in widths]
+    above = [below * width for below, width in itertools.pairwise(padded)]
     n_words = rounded_up(rounded_up(n_inputs, WORD) // WORD)
     return Workspace(
         starts=np.empty(n_examples, np.int64),
@@ -120,7 +163,8 @@ def workspace_for(recipe: Recipe, n_examples: int) -> Workspace:
         dz=zeros(n_examples * sum(padded), recipe.dtype),
         masks_by_input=zeros(WORD * n_words, "uint64").reshape(WORD, n_words),
         bias_gradient=zeros(max(padded), recipe.dtype),
-        dz_of_unit=zeros(n_examples, recipe.dtype),
+        transposed=zeros(max(above, default=0), recipe.dtype),
+        rows_of_gradient=zeros(max(AT_ONCE, OUTS * max(padded)), recipe.dtype),
         changes=zeros(padded[0], recipe.dtype),
     )
 

@@ -16,6 +16,7 @@ from backprop_bench.scratch.compiled.vectors import (
     LANES,
     OUTS,
     TILE,
+    TILE_OF_SEVERAL,
     RowSums,
     Vectors,
     lanes_of,
@@ -105,7 +106,8 @@ def _writer_of_masked_sum(is_over_examples: bool, n_outs: int) -> Callable[..., 
                 sums.add(row, *(builder.add(begin, index) for begin in begins))
             sums.finish()
 
-        write_each_tile(builder, lanes_of(signature.args[0]), length, write_tile, TILE // n_outs)
+        largest = TILE if n_outs == 1 else TILE_OF_SEVERAL
+        write_each_tile(builder, lanes_of(signature.args[0]), length, write_tile, largest)
         return context.get_dummy_value()
 
     return write

@@ -22,7 +22,7 @@ from backprop_bench.scratch.compiled.network import (
     units_of_share,
     weights_of_share,
 )
-from backprop_bench.scratch.compiled.vectors import LANES, OUTS
+from backprop_bench.scratch.compiled.vectors import LANES, LINE_BYTES, OUTS
 from backprop_bench.scratch.losses import sigmoid_cross_entropy, softmax_cross_entropy
 
 NAMES = {kind: name for name, kind in KINDS.items()}
@@ -43,11 +43,27 @@ def add_rows(
     x: Floats,
     x_start: int,
     n_rows: int,
+    x_step: int,
+    out_stride: int,
+    out_x_step: int,
+    n_outs: int = 1,
 ) -> None:
-    """Add to out[out_start : out_start + length] scale times the sum over k < n_rows of x[x_start + k] times row k."""
-    for k in range(n_rows):
-        row = rows[k * stride + first :][:length]
-        out[out_start : out_start + length] += scale * x[x_start + k] * row
+    """Add scale times the sum over k < n_rows of x[x_start + k · x_step] times row k, and so on for the next outs."""
+    for number in range(n_outs):
+        total = out[out_start + number * out_stride :][:length]
+        for k in range(n_rows):
+            total += scale * x[x_start + number * out_x_step + k * x_step] * rows[k * stride + first :][:length]
+
+
+add_rows_to_several = functools.partial(add_rows, n_outs=OUTS)
+
+
+def transpose_square(rows: Floats, first: int, stride: int, out: Floats, out_first: int, out_stride: int) -> None:
+    """Transpose a square with a vector in each row, from rows[first] to out[out_first]."""
+    side = LINE_BYTES // rows.itemsize
+    for k in range(side):
+        for i in range(side):
+            out[out_first + k * out_stride + i] = rows[first + i * stride + k]
 
 
 # masks.py
@@ -257,7 +273,31 @@ def first_layer(
     z[:, low:high] = x[examples] @ weights_of_share(share, network) + biases_of(0, network)[low:high]
 
 
-def layer_above(y: Floats, weights: Floats, b: Floats, z: Floats) -> None:
+def add_product(scale: float, x: Floats, x_start: int, out_x_step: int, x_step: int, rows: Floats, out: Floats) -> None:
+    """Add scale times the sum over k of x[x_start + r · out_x_step + k · x_step] times row k to row r of ``out``."""
+    for r in range(len(out)):
+        for k in range(len(rows)):
+            out[r] += scale * x[x_start + r * out_x_step + k * x_step] * rows[k]
+
+
+def transpose(weights: Floats, out: Floats) -> None:
+    """Put the transpose of weights [J, P of the layer below] into ``out`` [P of the layer below, P]."""
+    out[:] = 0
+    out[:, : len(weights)] = weights.T
+
+
+def layer_of_many(
+    y: Floats,
+    weights: Floats,
+    b: Floats,
+    z: Floats,
+    workspace: Workspace,  # noqa: ARG001 (only the kernel needs space for a transpose)
+) -> None:
+    """Compute z [B, P] as the next function does."""
+    layer_of_few(y, weights, b, z)
+
+
+def layer_of_few(y: Floats, weights: Floats, b: Floats, z: Floats) -> None:
     """Compute z [B, P] from y [B, P] of the layer below, the transposed weights [J, P] and b [P]."""
     n_units = len(weights)
     z[:] = 0
@@ -271,6 +311,7 @@ def back_to_layer(dz: Floats, weights: Floats, dy: Floats) -> None:
 
 def add_first(
     low: int,
+    begin: int,
     x: Floats,
     starts: Integers,
     dz: Floats,
@@ -278,15 +319,16 @@ def add_first(
     weights: Floats,
     workspace: Workspace,  # noqa: ARG001 (only the kernel uses the masks)
 ) -> None:
-    """Add scale times the gradient of the examples to weights [D, units] of the first layer, of units from low on."""
-    weights += scale * (x[starts // x.shape[1]].T @ dz[:, low : low + weights.shape[1]])
+    """Add scale times the gradient of the examples to weights [inputs, units], from input ``begin`` and unit low on."""
+    n_inputs, n_units = weights.shape
+    weights += scale * (x[starts // x.shape[1], begin : begin + n_inputs].T @ dz[:, low : low + n_units])
 
 
 def add_first_of_one(
     low: int, begin: int, x: Floats, dz: Floats, scale: float, weights: Floats, workspace: Workspace
 ) -> None:
     """Do the same with the gradient of one example."""
-    add_first(low, x, workspace.starts[begin : begin + 1], dz, scale, weights, workspace)
+    add_first(low, 0, x, workspace.starts[begin : begin + 1], dz, scale, weights, workspace)
 
 
 def add_first_and_go_on(
@@ -304,17 +346,9 @@ def add_first_and_go_on(
     z[:] = x[workspace.starts[1] // x.shape[1]] @ weights + b
 
 
-def add_above(
-    low: int,
-    high: int,
-    y: Floats,
-    dz: Floats,
-    scale: float,
-    weights: Floats,
-    workspace: Workspace,  # noqa: ARG001 (only the kernel needs a copy of dz)
-) -> None:
-    """Add scale times the gradient of the examples to the transposed weights [J, P], from unit low to high."""
-    weights[low:high] += scale * (dz[:, low:high].T @ y)
+def add_above(low: int, y: Floats, dz: Floats, scale: float, weights: Floats) -> None:
+    """Add scale times the gradient of the examples to transposed weights [units, P], of units from low on."""
+    weights += scale * (dz[:, low : low + len(weights)].T @ y)
 
 
 def add_bias(
@@ -329,8 +363,50 @@ def add_bias(
     b[low:high] += scale * dz[:, low:high].sum(axis=0)
 
 
-def descend_array(share: int, n_shares: int, learning_rate: float, gradient: Floats, weights: Floats) -> None:
-    """Change a share of some weights [N] by −learning_rate times the gradient, and put 0 in the place of that."""
-    of_share = slice(len(weights) * share // n_shares, len(weights) * (share + 1) // n_shares)
-    weights[of_share] -= learning_rate * gradient[of_share]
-    gradient[of_share] = 0
+# update.py
+
+
+def descend(w: Floats, dw: Floats, decay: float, rate: float) -> None:
+    """Update weights by gradient descent."""
+    w -= rate * (dw + decay * w)
+    dw[:] = 0
+
+
+def descend_with_momentum(
+    w: Floats, dw: Floats, change: Floats, decay: float, rate: float, momentum: float, is_nesterov: bool
+) -> None:
+    """Update weights by gradient descent with momentum, or Nesterov's."""
+    g = dw + decay * w
+    change[:] = momentum * change - rate * g
+    w += momentum * change - rate * g if is_nesterov else change
+    dw[:] = 0
+
+
+def rmsprop(
+    w: Floats, dw: Floats, square: Floats, decay: float, rate: float, keep: float, add: float, epsilon: float
+) -> None:
+    """Update weights by RMSprop."""
+    g = dw + decay * w
+    square[:] = keep * square + add * g * g
+    w -= rate * g / (np.sqrt(square) + epsilon)
+    dw[:] = 0
+
+
+def adam(
+    w: Floats,
+    dw: Floats,
+    mean: Floats,
+    square: Floats,
+    decay: float,
+    rate: float,
+    keeps: tuple[float, float],
+    adds: tuple[float, float],
+    factor: float,
+    epsilon: float,
+) -> None:
+    """Update weights by Adam."""
+    g = dw + decay * w
+    mean[:] = keeps[0] * mean + adds[0] * g
+    square[:] = keeps[1] * square + adds[1] * g * g
+    w -= rate * mean / (np.sqrt(square) * factor + epsilon)
+    dw[:] = 0

@@ -39,6 +39,55 @@ class Network(NamedTuple):
     n_shares: int
 
 
+class Rule(NamedTuple):
+    """The optimizer of a recipe as kernels need it; its numbers are float64.
+
+    Attributes
+    ----------
+    kind
+        Its number, see :data:`update.KINDS`.
+    leaves_zeros
+        Whether a weight whose gradient is 0 stays as it is.
+    learning_rate, momentum, epsilon, weight_decay
+        As in the recipe.
+    decay1, decay2
+        Decay rates of the running means of the gradients and of their squares.
+    decays_biases, is_nesterov, is_dampened, is_reordered
+        The conventions ``decay_biases``, ``nesterov``, ``dampened_momentum`` and ``adam_reordered``.
+    """
+
+    kind: int
+    leaves_zeros: bool
+    learning_rate: float
+    momentum: float
+    epsilon: float
+    weight_decay: float
+    decay1: float
+    decay2: float
+    decays_biases: bool
+    is_nesterov: bool
+    is_dampened: bool
+    is_reordered: bool
+
+
+class State(NamedTuple):
+    """What is kept beside the weights, each in their layout; what an optimizer does not need is the weights themselves.
+
+    Attributes
+    ----------
+    gradient
+        Where a batch of more than 64 examples sums its gradient: 0 before and after.
+    first
+        Weight updates of momentum, running means of the gradients of Adam.
+    second
+        Running means of the squared gradients.
+    """
+
+    gradient: Network
+    first: Network
+    second: Network
+
+
 class Settings(NamedTuple):
     """The recipe as kernels need it.
 
@@ -48,8 +97,10 @@ class Settings(NamedTuple):
         Numbers of the activations, see :data:`functions.KINDS`.
     is_squared_error, is_mean, has_bias
         The loss, its reduction over the examples, and whether there are biases.
-    learning_rate, one
-        The learning rate and the number 1, in the dtype of the weights.
+    rule
+        The optimizer.
+    one
+        The number 1, in the dtype of the weights.
     """
 
     hidden: int
@@ -57,7 +108,7 @@ class Settings(NamedTuple):
     is_squared_error: bool
     is_mean: bool
     has_bias: bool
-    learning_rate: Any
+    rule: Rule
     one: Any
 
 
@@ -78,8 +129,10 @@ class Workspace(NamedTuple):
         + i.
     bias_gradient
         dE/db of a layer, as long as the longest row.
-    dz_of_unit
-        dE/dz of one unit, [B].
+    transposed
+        The weights of a layer above the first, [P of the layer below, P].
+    rows_of_gradient
+        The gradient of some rows of weights, which is 0 before and after.
     changes
         dE/dz of the first layer of one example, times what it is to be added times, [P].
     """
@@ -90,7 +143,8 @@ class Workspace(NamedTuple):
     dz: Floats
     masks_by_input: Masks
     bias_gradient: Floats
-    dz_of_unit: Floats
+    transposed: Floats
+    rows_of_gradient: Floats
     changes: Floats
 
 

@@ -3,20 +3,19 @@
 from typing import Any
 
 from backprop_bench.data import Floats, Order
-from backprop_bench.scratch.compiled.jit import compiled
-from backprop_bench.scratch.compiled.layers import (
+from backprop_bench.scratch.compiled.gradients import (
     add_first_and_go_on,
     add_gradient,
     add_gradient_of_others,
-    backward,
-    descend,
-    first_layer,
-    forward_above,
+    update_by_gradient,
 )
+from backprop_bench.scratch.compiled.jit import compiled
+from backprop_bench.scratch.compiled.layers import backward, first_layer, forward_above
 from backprop_bench.scratch.compiled.masks import WORD, find_nonzeros
 from backprop_bench.scratch.compiled.network import (
     Network,
     Settings,
+    State,
     Workspace,
     biases_of,
     rows_of_layer,
@@ -30,6 +29,7 @@ from backprop_bench.scratch.compiled.threads import (
     wait_at_barrier,
     write_mxcsr,
 )
+from backprop_bench.scratch.compiled.update import update_share
 from backprop_bench.scratch.compiled.vectors import LANES, prefetch
 
 
@@ -44,6 +44,12 @@ def prefetch_targets(t: Floats, examples: Order) -> None:
 
 
 @compiled
+def step_size(network: Network, settings: Settings) -> Any:
+    """Return minus the learning rate in the dtype of the weights."""
+    return network.first.dtype.type(-settings.rule.learning_rate)
+
+
+@compiled
 def train_one_by_one(
     x: Floats, t: Floats, order: Order, network: Network, settings: Settings, workspace: Workspace
 ) -> float:
@@ -51,7 +57,7 @@ def train_one_by_one(
 
     The weights of the first layer change as the next example passes them.
     """
-    loss, last, scale = 0.0, order.size - 1, -settings.learning_rate
+    loss, last, scale = 0.0, order.size - 1, step_size(network, settings)
     z = rows_of_layer(workspace.y, 0, 1, network, workspace)
     dz = rows_of_layer(workspace.dz, 0, 1, network, workspace)
     weights, b = weights_of_share(0, network), biases_of(0, network)
@@ -60,7 +66,7 @@ def train_one_by_one(
     for number in range(order.size):
         find_nonzeros(x, order[number : number + 2], workspace)
         prefetch_targets(t, order[number + 1 : number + 2])
-        forward_above(0, 1, 1, network, settings, workspace)
+        forward_above(0, 1, 1, 1, network, settings, workspace)
         loss += backward(0, 1, 1, t, order[number : number + 1], network, settings, workspace)
         if number < last:
             following = order[number + 2 : number + 3]
@@ -80,7 +86,8 @@ def train_batches(
     order: Order,
     batch_size: int,
     network: Network,
-    gradient: Network,
+    n_updates: int,
+    state: State,
     settings: Settings,
     workspace: Workspace,
 ) -> float:
@@ -89,7 +96,7 @@ def train_batches(
     All threads wait for each other when z of the first layer is there, when dE/dz is, and when weights or gradient are
     changed.
     """
-    loss, n_threads = 0.0, network.n_shares
+    loss, n_threads, rule = 0.0, network.n_shares, settings.rule
     for start in range(0, order.size, batch_size):
         end = min(start + batch_size, order.size)
         is_one_word = end - start <= WORD
@@ -101,15 +108,20 @@ def train_batches(
             wait_at_barrier(arrived, n_threads)
             low, high = share_of(examples.size, share, n_threads)
             prefetch_targets(t, examples[low:high])
-            forward_above(low, high, examples.size, network, settings, workspace)
+            forward_above(low, high, examples.size, end - start, network, settings, workspace)
             loss += backward(low, high, end - start, t, examples, network, settings, workspace)
             wait_at_barrier(arrived, n_threads)
-            scale, target = (-settings.learning_rate, network) if is_one_word else (settings.one, gradient)
-            add_gradient(share, 0, examples.size, examples.size, x, scale, target, settings, workspace)
+            if is_one_word and not rule.leaves_zeros:
+                update_by_gradient(share, examples.size, x, n_updates, network, state, settings, workspace)
+            else:
+                minus = step_size(network, settings)
+                scale, target = (minus, network) if is_one_word else (settings.one, state.gradient)
+                add_gradient(share, 0, examples.size, examples.size, x, scale, target, settings, workspace)
             wait_at_barrier(arrived, n_threads)
         if not is_one_word:
-            descend(share, settings.learning_rate, gradient, network)
+            update_share(share, n_updates, network, state, rule)
             wait_at_barrier(arrived, n_threads)
+        n_updates += 1
     return loss
 
 
@@ -122,23 +134,24 @@ def train_share(
     order: Order,
     batch_size: int,
     network: Network,
-    gradient: Network,
+    n_updates: int,
+    state: State,
     settings: Settings,
     workspace: Workspace,
 ) -> float:
     """Train on the examples of x [N, D] and t [N, C] in this order, batch by batch: one thread's share of it.
 
-    Returns the loss, summed over the examples of that share. A batch of more than 64 examples sums its gradient in
-    ``gradient``, which is 0 before and after. ``arrived`` [1] is 0 at first, and the same array for all.
+    Returns the loss, summed over the examples of that share. The first update has number ``n_updates``, counted from 1.
+    ``arrived`` [1] is 0 at first, and the same array for all.
 
     Subnormal numbers count as 0: some processors take far longer for them, and where a network is certain, dE/dz has
     many.
     """
     mxcsr: Any = read_mxcsr()
     write_mxcsr(mxcsr | SUBNORMALS_ARE_ZERO)
-    if batch_size == 1 and network.n_shares == 1:
+    if batch_size == 1 and network.n_shares == 1 and settings.rule.leaves_zeros:
         loss = train_one_by_one(x, t, order, network, settings, workspace)
     else:
-        loss = train_batches(share, arrived, x, t, order, batch_size, network, gradient, settings, workspace)
+        loss = train_batches(share, arrived, x, t, order, batch_size, network, n_updates, state, settings, workspace)
     write_mxcsr(mxcsr)
     return loss

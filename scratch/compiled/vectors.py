@@ -26,6 +26,8 @@ TILE = 8 if HAS_AVX512 else 4
 """Vectors that are summed at a time: so many sums are under way that none waits for the one before."""
 OUTS = 4
 """Rows to which is summed at a time where few factors are zero: a vector is loaded once for all of them."""
+TILE_OF_SEVERAL = 4 if HAS_AVX512 else 1
+"""Vectors of each of these rows that are summed at a time: as many as there are registers for."""
 CONTRACT = ("contract",)
 """A product and a sum may be one instruction."""
 
@@ -159,41 +161,104 @@ def write_each_tile(
         column, size = builder.select(fits, end, column), size // 2
 
 
-@intrinsic
-def add_rows(
-    typing_context: Any,
-    out: Any,
-    out_start: Any,
-    scale: Any,
-    rows: Any,
-    first: Any,
-    stride: Any,
-    length: Any,
-    x: Any,
-    x_start: Any,
-    n_rows: Any,
-) -> Any:
-    """Add to out[out_start : out_start + length] scale times the sum over k < n_rows of x[x_start + k] times row k.
+def _product(n_outs: int) -> Any:
+    """Return the intrinsic that adds to ``n_outs`` rows sums over other rows."""
 
-    Row k is rows[k · stride + first : k · stride + first + length]. Arrays are flat, and length is a multiple of LANES.
-    """
-    del typing_context, out_start, scale, first, stride, length, x_start, n_rows  # their types are those below
-    whole = types.int64
-    signature = types.void(out, whole, out.dtype, rows, whole, whole, whole, x, whole, whole)
+    @intrinsic
+    def add(
+        typing_context: Any,
+        out: Any,
+        out_start: Any,
+        scale: Any,
+        rows: Any,
+        first: Any,
+        stride: Any,
+        length: Any,
+        x: Any,
+        x_start: Any,
+        n_rows: Any,
+        x_step: Any,
+        out_stride: Any,
+        out_x_step: Any,
+    ) -> Any:
+        del typing_context, out_start, scale, first, stride, length, x_start, n_rows, x_step, out_stride, out_x_step
+        whole = types.int64
+        numbers = whole, whole, whole, x, *[whole] * 5
+        return types.void(out, whole, out.dtype, rows, *numbers), _writer_of_product(n_outs)
+
+    return add
+
+
+def _writer_of_product(n_outs: int) -> Callable[..., Any]:
+    """Return what writes the code of :func:`_product`."""
 
     def write(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        length, _, x_start, n_rows = args[6:]
+        length, _, x_start, n_rows, x_step, out_stride, out_x_step = args[6:]
+        steps = [builder.mul(out_x_step, out_x_step.type(number)) for number in range(n_outs)]
+        begins = [builder.add(x_start, step) for step in steps]
 
         def write_tile(column: Any, n_vectors: int) -> None:
-            sums = RowSums(context, builder, signature, args, column, n_vectors)
+            sums = RowSums(context, builder, signature, args, column, n_vectors, n_outs, out_stride)
             with cgutils.for_range(builder, n_rows, intp=n_rows.type) as loop:
-                sums.add(loop.index, builder.add(x_start, loop.index))
+                offset = builder.mul(loop.index, x_step)
+                sums.add(loop.index, *(builder.add(begin, offset) for begin in begins))
             sums.finish()
 
-        write_each_tile(builder, lanes_of(out), length, write_tile)
+        largest = TILE if n_outs == 1 else TILE_OF_SEVERAL
+        write_each_tile(builder, lanes_of(signature.args[0]), length, write_tile, largest)
+        return context.get_dummy_value()
+
+    return write
+
+
+add_rows, add_rows_to_several = _product(n_outs=1), _product(n_outs=OUTS)
+"""Add to out[out_start : out_start + length] scale times the sum over k < n_rows of x[x_start + k · x_step] · row k.
+
+Row k is rows[k · stride + first : k · stride + first + length]. Arrays are flat, and length is a multiple of LANES.
+Arguments: out, out_start, scale, rows, first, stride, length, x, x_start, n_rows, x_step, out_stride, out_x_step. The
+second does so for OUTS rows ``out``, which begin ``out_stride`` apart, and whose factors begin ``out_x_step`` apart.
+"""
+
+
+@intrinsic
+def transpose_square(
+    typing_context: Any, rows: Any, first: Any, stride: Any, out: Any, out_first: Any, out_stride: Any
+) -> Any:
+    """Transpose a square with a vector in each row, from rows[first] to out[out_first], both flat.
+
+    Row k begins at first + k · stride, and at out_first + k · out_stride. The upper right and the lower left quarter
+    are exchanged, then each quarter has its own.
+    """
+    del typing_context, first, stride, out_first, out_stride
+    whole = types.int64
+    signature = types.void(rows, whole, whole, out, whole, whole)
+
+    def write(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        source, target = (_array(context, builder, signature, args, number) for number in (0, 3))
+        _, first, stride, _, out_first, out_stride = args
+        numbers = range(source.lanes)
+        square = [source.load(builder.add(first, builder.mul(stride, stride.type(k)))) for k in numbers]
+        distance = source.lanes // 2
+        while distance:
+            for k in numbers:
+                if not k & distance:
+                    square[k], square[k + distance] = exchanged(builder, square[k], square[k + distance], distance)
+            distance //= 2
+        for k, vector in enumerate(square):
+            target.store(vector, builder.add(out_first, builder.mul(out_stride, out_stride.type(k))))
         return context.get_dummy_value()
 
     return signature, write
+
+
+def exchanged(builder: Any, upper: Any, lower: Any, distance: int) -> tuple[Any, Any]:
+    """Exchange lanes l + distance of a vector with lanes l of another one, for each l without that bit."""
+    lanes = upper.type.count
+    whole = ir.VectorType(ir.IntType(32), lanes)
+    new_upper = [lanes + lane - distance if lane & distance else lane for lane in range(lanes)]
+    new_lower = [lanes + lane if lane & distance else lane + distance for lane in range(lanes)]
+    first, second = (builder.shuffle_vector(upper, lower, ir.Constant(whole, mask)) for mask in (new_upper, new_lower))
+    return first, second
 
 
 def prefetch_of(n_numbers: int) -> Any:

@@ -19,7 +19,17 @@ from tests.recipes import random_examples
 
 numba = pytest.importorskip("numba", reason="scratch-compiled needs Numba")
 
-from backprop_bench.scratch.compiled import functions, layers, masks, naive, threads, vectors  # noqa: E402
+from backprop_bench.scratch.compiled import (  # noqa: E402
+    functions,
+    gradients,
+    layers,
+    masks,
+    naive,
+    products,
+    threads,
+    update,
+    vectors,
+)
 from backprop_bench.scratch.compiled.functions import activate  # noqa: E402
 from backprop_bench.scratch.compiled.jit import SOURCES, CacheFile, digest_of  # noqa: E402
 from backprop_bench.scratch.compiled.layout import network_of, rounded_up, workspace_for  # noqa: E402
@@ -36,8 +46,11 @@ N_ROWS = 70
 TOLERANCE = {"float32": 1e-4, "float64": 1e-12}
 """Of the largest number; sums have up to 200 terms."""
 COMPOSED = {
-    *("forward", "forward_above", "backward", "loss_and_dz", "descend"),
-    *("add_gradient", "add_gradient_of_others"),
+    *("forward", "forward_above", "backward", "loss_and_dz"),
+    *("add_gradient", "add_gradient_of_others", "update_by_gradient"),
+    *("update_first", "update_above", "update_bias", "update_rows", "units_of_bias"),
+    *("rows_at_once", "gradient_of_rows"),
+    *("update", "update_share", "update_part"),
 }
 """What calls other kernels only: tests of the trainer compare it with `scratch-numpy`."""
 WORDS = st.integers(0, 2**64 - 1)
@@ -117,6 +130,22 @@ def assert_same(kernel: Callable[..., Any], name: str, args: tuple[Any, ...], *c
         assert_close(fast_args[number], naive_args[number])
 
 
+def kernels_of(module: Any) -> set[str]:
+    """Return the names of the compiled functions that a module defines."""
+    dispatcher = type(functions.activate)
+    return {
+        name
+        for name, value in vars(module).items()
+        if isinstance(value, dispatcher) and value.__module__ == module.__name__
+    }
+
+
+KERNELS = {
+    name: getattr(module, name) for module in (products, layers, gradients, update) for name in kernels_of(module)
+}
+"""The compiled functions that work on batches, layers and weights."""
+
+
 def from_python(intrinsic: Any) -> Callable[..., Any]:
     """Return a function that calls an intrinsic, which only compiled code can."""
     called: Callable[..., Any] = numba.njit(lambda *args: intrinsic(*args))
@@ -127,6 +156,8 @@ INTRINSICS = {
     name: from_python(intrinsic)
     for name, intrinsic in {
         "add_rows": vectors.add_rows,
+        "add_rows_to_several": vectors.add_rows_to_several,
+        "transpose_square": vectors.transpose_square,
         "add_inputs": masks.add_inputs,
         "add_examples": masks.add_examples,
         "add_inputs_to_several": masks.add_inputs_to_several,
@@ -155,7 +186,8 @@ def test_sums_of_rows_are_those_of_numpy(
     out, rows, x, changes = (rng.normal(size=n).astype(dtype) for n in sizes)
     starts = rng.integers(0, 70, 70)
     common = out, 2, np.dtype(dtype).type(-0.3), rows, first, stride, length, x
-    assert_same(INTRINSICS["add_rows"], "add_rows", (*common, 5, n_rows), 0)
+    for name in ("add_rows", "add_rows_to_several"):
+        assert_same(INTRINSICS[name], name, (*common, 5, n_rows, 7, stride, 3), 0)
     for name in ("add_inputs", "add_examples", "add_inputs_to_several", "add_examples_to_several"):
         assert_same(INTRINSICS[name], name, (*common, 5, starts, np.uint64(mask), 3, stride), 0)
     args = (*common, 5, 11, changes, np.uint64(mask), 3)
@@ -219,23 +251,48 @@ def function_calls(batch: Batch) -> dict[str, list[tuple[tuple[Any, ...], tuple[
 
 
 def layer_calls(batch: Batch) -> dict[str, list[tuple[tuple[Any, ...], tuple[int, ...]]]]:
-    """Return arguments for each kernel of layers.py, and the numbers of those that it changes."""
+    """Return arguments for each kernel of layers, products and gradients, and the numbers of those that it changes."""
     n_hidden, n_classes = batch.recipe.layer_sizes[1:]
     parts, workspace, scale = batch.network, batch.workspace, batch.number(-0.3)
-    above, b = weights_above(1, parts), batch.normal(rounded_up(n_classes))
+    above, b = weights_above(1, parts), batch.rows(1)[0]
     y, dz, output_dz = batch.rows(0), batch.rows(0), batch.rows(1)
     last = parts.n_shares - 1
     low, high = units_of_share(last, parts)
     first = weights_of_share(last, parts)
-    flat = batch.normal(50)
     return {
-        "layer_above": [((y, above, b, np.ones_like(output_dz)), (3,))],
+        "add_product": [product_call(batch, n) for n in (1, 7, 70)],
+        "transpose": [((above, np.ones((above.shape[1], output_dz.shape[1]), above.dtype)), (1,))],
+        "layer_of_many": [((y, above, b, np.ones_like(output_dz), workspace), (3,))],
+        "layer_of_few": [((y, above, b, np.ones_like(output_dz)), (3,))],
         "back_to_layer": [((output_dz, above, np.ones_like(y)), (2,))],
-        "add_first": [((low, batch.x, workspace.starts, dz, scale, first, workspace), (5,))],
+        "add_first": [
+            ((low, begin, batch.x, workspace.starts, dz, scale, first[begin:end], workspace), (6,))
+            for begin, end in ((0, len(first)), (len(first) // 2 // vectors.OUTS * vectors.OUTS, len(first)))
+        ],
         "add_first_of_one": [((low, 0, batch.x, dz[:1], scale, first, workspace), (5,))],
-        "add_above": [((n_classes // 3, n_classes, y, output_dz, scale, above, workspace), (5,))],
+        "add_above": [((n_classes // 3, y, output_dz, scale, above[n_classes // 3 :]), (4,))],
         "add_bias": [((low, high, dz, scale, batch.normal(rounded_up(n_hidden)), workspace), (4,))],
-        "descend_array": [((share, 3, batch.number(0.1), flat, flat[::-1].copy()), (3, 4)) for share in range(3)],
+    }
+
+
+def product_call(batch: Batch, n_rows: int) -> tuple[tuple[Any, ...], tuple[int, ...]]:
+    """Return arguments for a matrix product with so many rows, and the number of the one that it changes."""
+    rows, out = batch.normal(n_rows, rounded_up(batch.recipe.layer_sizes[1])), batch.rows(0)
+    x = batch.normal(3 + len(out) * 5 + n_rows * 2)
+    return (batch.number(-0.3), x, 3, 5, 2, rows, out), (6,)
+
+
+def update_calls(batch: Batch) -> dict[str, list[tuple[tuple[Any, ...], tuple[int, ...]]]]:
+    """Return arguments for each optimizer, and the numbers of those that it changes."""
+    w, dw, first, second = batch.normal(50), batch.normal(50), batch.normal(50), np.abs(batch.normal(50))
+    dw[::3] = 0
+    decay, rate, keep, add, epsilon = map(batch.number, (0.01, 0.1, 0.9, 0.1, 1e-3))
+    keeps, adds, factor = (keep, batch.number(0.99)), (add, batch.number(0.01)), batch.number(2.5)
+    return {
+        "descend": [((w, dw, decay, rate), (0, 1))],
+        "descend_with_momentum": [((w, dw, first, decay, rate, keep, ahead), (0, 1, 2)) for ahead in (False, True)],
+        "rmsprop": [((w, dw, second, decay, rate, keep, add, epsilon), (0, 1, 2))],
+        "adam": [((w, dw, first, second, decay, rate, keeps, adds, factor, epsilon), (0, 1, 2, 3))],
     }
 
 
@@ -252,7 +309,22 @@ def test_activations_and_losses_are_those_of_numpy(batch: Batch) -> None:
 def test_layers_go_forward_and_back_and_are_changed_as_in_numpy(batch: Batch) -> None:
     for name, calls in layer_calls(batch).items():
         for args, changed in calls:
-            assert_same(getattr(layers, name), name, args, *changed)
+            assert_same(KERNELS[name], name, args, *changed)
+
+
+@settings(max_examples=30, deadline=None)
+@given(batch=batches())
+def test_optimizers_are_those_of_numpy(batch: Batch) -> None:
+    for name, calls in update_calls(batch).items():
+        for args, changed in calls:
+            assert_same(KERNELS[name], name, args, *changed)
+
+
+@pytest.mark.parametrize("dtype", list(TOLERANCE))
+def test_a_square_is_transposed_number_by_number(dtype: str) -> None:
+    side = vectors.LINE_BYTES // np.dtype(dtype).itemsize
+    rows, out = np.arange(2 + side * (side + 3)).astype(dtype), np.zeros(5 + side * (side + 1), dtype)
+    assert_same(INTRINSICS["transpose_square"], "transpose_square", (rows, 2, side + 3, out, 5, side + 1), 3)
 
 
 @settings(max_examples=30, deadline=None)
@@ -275,25 +347,16 @@ def test_weights_that_change_as_the_next_example_passes_are_those_that_it_finds(
     batch = batch_of(recipe, 2, 1, keeps_zeros=keeps_zeros)
     weights, dz = weights_of_share(0, batch.network), batch.rows(0)[:1]
     args = batch.x, batch.examples[:1], dz, batch.number(-0.3), batch.normal(dz.shape[1]), np.ones_like(dz), weights
-    assert_same(layers.add_first_and_go_on, "add_first_and_go_on", (*args, batch.workspace), 5, 6)
-
-
-def kernels_of(module: Any) -> set[str]:
-    """Return the names of the compiled functions that a module defines."""
-    dispatcher = type(functions.activate)
-    return {
-        name
-        for name, value in vars(module).items()
-        if isinstance(value, dispatcher) and value.__module__ == module.__name__
-    }
+    assert_same(gradients.add_first_and_go_on, "add_first_and_go_on", (*args, batch.workspace), 5, 6)
 
 
 def test_every_kernel_has_a_naive_version_that_is_compared() -> None:
     batch = batch_of(Recipe(layer_sizes=(5, 4, 3)), 3, 1)
     assert kernels_of(functions) - {"exp_float32"} == set(function_calls(batch)), "that one is in exp_in_place"
-    assert kernels_of(layers) == {*layer_calls(batch), "first_layer", "add_first_and_go_on"} | COMPOSED
+    of_layers = {*layer_calls(batch), "first_layer", "add_first_and_go_on"}
+    assert KERNELS.keys() == of_layers | update_calls(batch).keys() | COMPOSED
     assert kernels_of(masks) - {"words_of", "lowest_bits", "has_few_zeros"} == {"find_nonzeros", "transpose_masks"}
-    compared = {*function_calls(batch), *layer_calls(batch), *INTRINSICS}
+    compared = {*function_calls(batch), *layer_calls(batch), *update_calls(batch), *INTRINSICS}
     assert all(callable(getattr(naive, name)) for name in compared)
 
 

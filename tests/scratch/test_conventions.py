@@ -19,6 +19,15 @@ TRAINERS = pytest.mark.parametrize("make", [NumpyTrainer, EagerTrainer])
 Make = Callable[[Recipe, Parameters], Trainer]
 
 
+def compiled(recipe: Recipe, parameters: Parameters) -> Trainer:
+    pytest.importorskip("numba", reason="scratch-compiled needs Numba")
+    return named_implementation("scratch-compiled").load()(recipe, parameters)
+
+
+OF_UPDATES = pytest.mark.parametrize("make", [NumpyTrainer, EagerTrainer, compiled])
+"""Those that do the conventions of a weight update."""
+
+
 def weights(trainer: Trainer) -> list[Floats]:
     return [array for layer in trainer.parameters() for array in layer.arrays()]
 
@@ -108,7 +117,7 @@ def start(recipe: Recipe) -> list[Floats]:
     return [array.copy() for layer in initial_parameters(recipe) for array in layer.arrays()]
 
 
-@TRAINERS
+@OF_UPDATES
 def test_momentum_with_one_minus_alpha_is_a_running_mean_from_0(make: Make) -> None:
     recipe = SMALL.replace(optimizer="momentum", momentum=0.9, dampened_momentum=True)
     gradients, actual, _ = trained(make, recipe, 4)
@@ -120,7 +129,7 @@ def test_momentum_with_one_minus_alpha_is_a_running_mean_from_0(make: Make) -> N
         np.testing.assert_allclose(a, b, rtol=1e-12)
 
 
-@TRAINERS
+@OF_UPDATES
 def test_nesterov_looks_ahead(make: Make) -> None:
     recipe = SMALL.replace(optimizer="momentum", momentum=0.9, nesterov=True)
     gradients, actual, _ = trained(make, recipe, 4)
@@ -132,7 +141,7 @@ def test_nesterov_looks_ahead(make: Make) -> None:
         np.testing.assert_allclose(a, b, rtol=1e-12)
 
 
-@TRAINERS
+@OF_UPDATES
 def test_reordered_adam_adds_epsilon_to_the_uncorrected_root(make: Make) -> None:
     recipe = SMALL.replace(optimizer="adam", adam_reordered=True, epsilon=0.01)
     gradients, actual, _ = trained(make, recipe, 4)
@@ -146,7 +155,7 @@ def test_reordered_adam_adds_epsilon_to_the_uncorrected_root(make: Make) -> None
         np.testing.assert_allclose(a, b, rtol=1e-12)
 
 
-@TRAINERS
+@OF_UPDATES
 def test_weight_decay_of_the_weights_alone_leaves_biases_as_they_would_be_without(make: Make) -> None:
     plain, decayed = SMALL, SMALL.replace(weight_decay=0.5, decay_biases=False)
     (without, biases), (weight, its_biases) = (trained(make, recipe, 1)[1] for recipe in (plain, decayed))
@@ -192,7 +201,7 @@ def test_logarithms_are_kept_from_0_in_the_reported_loss_alone(make: Make, outpu
             np.testing.assert_array_equal(a, b)
 
 
-@TRAINERS
+@OF_UPDATES
 @pytest.mark.parametrize(
     ("changes", "factors"),
     [

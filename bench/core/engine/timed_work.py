@@ -21,7 +21,7 @@ from backprop_bench.data import Recipe, UnsupportedRecipe, check_plain
 REFERENCES = ("scratch-compiled", "scratch-inplace", "scratch-numpy", "torch-eager")
 """Implementations that train again what was timed, the fastest first.
 
-The first does plain gradient descent alone. The last one is for `scratch-numpy` on what only these two do.
+The last one is for `scratch-numpy` on what only these two do.
 """
 REPLAY = "core.worker.replay:replay"
 """Handler that trains again, which no worker that is timed imports."""
