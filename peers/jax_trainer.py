@@ -1,14 +1,16 @@
-"""`jax`: one compiled loop over the batches of an epoch."""
+"""`jax`: one compiled loop over the batches of an epoch, with the optimizers of Optax."""
 
 import functools
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 from jax import Array, lax
 
-from backprop_bench.data import Floats, Layer, Order, Parameters, Recipe, UnsupportedRecipe, check_plain
+from backprop_bench.data import Floats, Layer, Order, Parameters, Recipe, check_plain
 
 Weights = tuple[tuple[Array, Array | None], ...]
 """Weight [I, J] and bias [J], or ``None``, of each layer."""
@@ -37,34 +39,52 @@ def loss_of(recipe: Recipe, weights: Weights, x: Array, t: Array) -> Array:
     return error / len(x) if recipe.reduction == "mean" else error
 
 
-@functools.partial(jax.jit, static_argnums=0)
-def step(recipe: Recipe, weights: Weights, x: Array, t: Array, examples: Array) -> tuple[Weights, Array]:
-    """Return the weights after one batch, and its loss summed over the examples."""
-    loss, gradients = jax.value_and_grad(functools.partial(loss_of, recipe))(weights, x[examples], t[examples])
+def optimizer_of(recipe: Recipe) -> optax.GradientTransformation:
+    """Return the recipe's optimizer from Optax."""
+    rate = recipe.learning_rate
+    kinds: dict[str, Callable[[], optax.GradientTransformation]] = {
+        "sgd": lambda: optax.sgd(rate),
+        "momentum": lambda: optax.sgd(rate, momentum=recipe.momentum),
+        "rmsprop": lambda: optax.rmsprop(rate, decay=recipe.rmsprop_alpha, eps=recipe.epsilon, eps_in_sqrt=False),
+        "adam": lambda: optax.adam(rate, b1=recipe.beta1, b2=recipe.beta2, eps=recipe.epsilon),
+    }
+    optimizer = kinds[recipe.optimizer]()
+    return optax.chain(optax.add_decayed_weights(recipe.weight_decay), optimizer) if recipe.weight_decay else optimizer
 
-    def changed(weight: Array, gradient: Array) -> Array:
-        if recipe.weight_decay:
-            gradient += recipe.weight_decay * weight
-        return weight - recipe.learning_rate * gradient
 
-    total = loss * len(examples) if recipe.reduction == "mean" else loss
-    return jax.tree.map(changed, weights, gradients), total
+class Trained(NamedTuple):
+    """What changes from batch to batch: the weights, the state of the optimizer, and the loss summed over examples."""
+
+    weights: Weights
+    state: Any
+    loss: Array
 
 
-@functools.partial(jax.jit, static_argnums=0)
-def train_batches(
-    recipe: Recipe, weights: Weights, x: Array, t: Array, batches: Array, n_batches: int
-) -> tuple[Weights, Array]:
-    """Return the weights after the first ``n_batches`` of the batches [M, B], and their loss summed over the examples.
+def step(recipe: Recipe, before: Trained, x: Array, t: Array, examples: Array) -> Trained:
+    """Return what some examples of x [N, D] and t [N, C] make of the weights."""
+    loss, gradients = jax.value_and_grad(functools.partial(loss_of, recipe))(before.weights, x[examples], t[examples])
+    updates, state = optimizer_of(recipe).update(gradients, before.state, before.weights)
+    weights: Any = optax.apply_updates(before.weights, updates)
+    return Trained(weights, state, before.loss + (loss * len(examples) if recipe.reduction == "mean" else loss))
+
+
+@functools.partial(jax.jit, static_argnums=0, donate_argnums=1)
+def train_batch(recipe: Recipe, before: Trained, x: Array, t: Array, examples: Array) -> Trained:
+    """Do the same in one compiled call, which overwrites ``before``."""
+    return step(recipe, before, x, t, examples)
+
+
+@functools.partial(jax.jit, static_argnums=0, donate_argnums=1)
+def train_batches(recipe: Recipe, before: Trained, x: Array, t: Array, batches: Array, n_batches: int) -> Trained:
+    """Return what the first ``n_batches`` of the batches [M, B] make of the weights; overwrites ``before``.
 
     The number of batches is not compiled in, so that every part of an epoch runs the same code.
     """
 
-    def one(number: int, carried: tuple[Weights, Array]) -> tuple[Weights, Array]:
-        changed, loss = step(recipe, carried[0], x, t, batches[number])
-        return changed, carried[1] + loss
+    def one(number: int, carried: Trained) -> Trained:
+        return step(recipe, carried, x, t, batches[number])
 
-    result: tuple[Weights, Array] = lax.fori_loop(0, n_batches, one, (weights, jnp.zeros((), x.dtype)))
+    result: Trained = lax.fori_loop(0, n_batches, one, before)
     return result
 
 
@@ -72,15 +92,14 @@ class JaxTrainer:
     """A multilayer perceptron in JAX; what it compiles is in the first call of `train_epoch`."""
 
     def __init__(self, recipe: Recipe, parameters: Parameters) -> None:
-        if recipe.optimizer != "sgd":
-            raise UnsupportedRecipe("jax", "optimizer", "its step has its own weight update; it does sgd")
         check_plain("jax", recipe)
         if recipe.dtype == "float64":
             jax.config.update("jax_enable_x64", True)  # type: ignore[no-untyped-call]
         self.recipe = recipe
-        self.weights: Weights = tuple(
+        weights: Weights = tuple(
             (jnp.array(layer.weight), None if layer.bias is None else jnp.array(layer.bias)) for layer in parameters
         )
+        self.trained = Trained(weights, optimizer_of(recipe).init(weights), jnp.zeros((), recipe.dtype))
         self.held: dict[str, tuple[Floats, Array]] = {}
         """Arrays that JAX has a copy of, by name: the original and the copy."""
         self.compiled: set[int] = set()
@@ -102,36 +121,37 @@ class JaxTrainer:
         size = self.recipe.batch_size or len(x)
         self._compile(inputs, targets, len(x) % size)
         whole = len(order) // size
-        total = 0.0
+        self.trained = self.trained._replace(loss=jnp.zeros((), self.recipe.dtype))
         if whole:
             batches = np.zeros((max(whole, len(x) // size), size), np.int32)
             batches[:whole] = order[: whole * size].reshape(whole, size)
-            self.weights, loss = train_batches(self.recipe, self.weights, inputs, targets, jnp.array(batches), whole)
-            total += float(loss)
+            self.trained = train_batches(self.recipe, self.trained, inputs, targets, jnp.array(batches), whole)
         if whole * size < len(order):
             rest = jnp.array(order[whole * size :].astype(np.int32))
-            self.weights, loss = step(self.recipe, self.weights, inputs, targets, rest)
-            total += float(loss)
-        return total / len(order)
+            self.trained = train_batch(self.recipe, self.trained, inputs, targets, rest)
+        return float(self.trained.loss) / len(order)
 
     def _compile(self, inputs: Array, targets: Array, n_examples: int) -> None:
         """Compile the step for the last batch of a whole epoch, which may be short, without changing weights."""
         if n_examples and n_examples not in self.compiled:
-            step(self.recipe, self.weights, inputs, targets, jnp.zeros(n_examples, jnp.int32))
+            copies = jax.tree.map(jnp.copy, self.trained)
+            train_batch(self.recipe, copies, inputs, targets, jnp.zeros(n_examples, jnp.int32))
             self.compiled.add(n_examples)
 
     def gradients(self, x: Floats, t: Floats) -> Parameters:
         """Return dE/dw of one batch; see :class:`backprop_bench.data.Trainer`."""
-        gradients = jax.grad(functools.partial(loss_of, self.recipe))(self.weights, jnp.array(x), jnp.array(t))
+        gradients = jax.grad(functools.partial(loss_of, self.recipe))(self.trained.weights, jnp.array(x), jnp.array(t))
         return _layers(gradients)
 
     def predict(self, x: Floats) -> Floats:
         """Return the outputs [N, C]."""
-        return np.array(OUTPUTS[self.recipe.output_activation](forward(self.recipe, self.weights, jnp.array(x))))
+        return np.array(
+            OUTPUTS[self.recipe.output_activation](forward(self.recipe, self.trained.weights, jnp.array(x)))
+        )
 
     def parameters(self) -> Parameters:
         """Return copies of the weights."""
-        return _layers(self.weights)
+        return _layers(self.trained.weights)
 
 
 def _layers(weights: Weights) -> Parameters:

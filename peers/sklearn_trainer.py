@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.neural_network import MLPClassifier
 
-from backprop_bench.data import Floats, Layer, Order, Parameters, Recipe, UnsupportedRecipe, check_plain
+from backprop_bench.data import ExtendedRecipe, Floats, Layer, Order, Parameters, Recipe, UnsupportedRecipe, check_plain
 
 ACTIVATIONS = {"sigmoid": "logistic", "tanh": "tanh", "relu": "relu"}
 
@@ -19,12 +19,17 @@ def check(recipe: Recipe) -> None:
         "loss": ("cross_entropy", "it has no other; it does cross_entropy"),
         "reduction": ("mean", "it does mean"),
         "bias": (True, "its units have one; it does True"),
-        "optimizer": ("sgd", "its others differ from PyTorch's in detail; it does sgd"),
         "weight_decay": (0.0, "it decays weights by example and spares biases; it does 0"),
     }
     for field, (value, reason) in expected.items():
         if getattr(recipe, field) != value:
             raise UnsupportedRecipe("sklearn", field, reason)
+    if recipe.optimizer == "rmsprop":
+        raise UnsupportedRecipe("sklearn", "optimizer", "it has no RMSprop; it does sgd, momentum and adam")
+    if recipe.optimizer == "adam" and not ExtendedRecipe.of(recipe).adam_reordered:
+        raise UnsupportedRecipe(
+            "sklearn", "adam_reordered", "its Adam adds epsilon to the uncorrected root; it does True"
+        )
     check_plain("sklearn", recipe)
     if len(recipe.layer_sizes) < 3:
         raise UnsupportedRecipe("sklearn", "layer_sizes", "it has a hidden layer; it does three sizes or more")
@@ -44,12 +49,15 @@ class SklearnTrainer:
         self.classifier = MLPClassifier(
             hidden_layer_sizes=recipe.layer_sizes[1:-1],
             activation=ACTIVATIONS[recipe.hidden_activation],
-            solver="sgd",
+            solver="adam" if recipe.optimizer == "adam" else "sgd",
             alpha=0.0,
             batch_size=recipe.batch_size or 1,
             learning_rate_init=recipe.learning_rate,
-            momentum=0.0,
-            nesterovs_momentum=False,
+            momentum=recipe.momentum,
+            nesterovs_momentum=ExtendedRecipe.of(recipe).nesterov,
+            beta_1=recipe.beta1,
+            beta_2=recipe.beta2,
+            epsilon=recipe.epsilon,
             shuffle=False,
         )
         nothing = np.zeros((1, recipe.layer_sizes[0]), recipe.dtype)
@@ -57,6 +65,7 @@ class SklearnTrainer:
         for place, layer in enumerate(parameters):
             self.classifier.coefs_[place][:] = layer.weight
             self.classifier.intercepts_[place][:] = layer.bias
+        del self.classifier._optimizer  # it has seen the zeros; the next call makes another one
 
     def _fit(self, x: Floats, y: Any) -> None:
         with warnings.catch_warnings():

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from backprop_bench.data import Floats, Layer, Order, Parameters, Recipe, UnsupportedRecipe, check_plain
+from backprop_bench.data import Floats, Layer, Order, Parameters, Recipe, check_plain
 from backprop_bench.torch_impl.model import activate_output, loss_of
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -18,6 +18,10 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 Weights = list[Tensor]
 """Weight [I, J] and bias [J] of each layer, or weights alone."""
+State = list[list[Tensor]]
+"""What the optimizer keeps of each array of weights: the last update, or running means."""
+N_KEPT = {"sgd": 0, "momentum": 1, "rmsprop": 1, "adam": 2}
+"""How many arrays that are."""
 
 
 torch._dynamo.config.recompile_limit = 64
@@ -34,6 +38,33 @@ def forward(recipe: Recipe, weights: Weights, x: Tensor) -> Tensor:
     return z
 
 
+def update(recipe: Recipe, weight: Tensor, gradient: Tensor, kept: list[Tensor], rates: Tensor) -> None:
+    """Update an array of weights by its gradient; ``rates`` are the numbers of :func:`rates_of` for this update."""
+    if recipe.weight_decay:
+        gradient = gradient + recipe.weight_decay * weight
+    match recipe.optimizer:
+        case "sgd":
+            weight.sub_(recipe.learning_rate * gradient)
+        case "momentum":
+            kept[0].mul_(recipe.momentum).sub_(recipe.learning_rate * gradient)
+            weight.add_(kept[0])
+        case "rmsprop":
+            kept[0].mul_(recipe.rmsprop_alpha).addcmul_(gradient, gradient, value=1 - recipe.rmsprop_alpha)
+            weight.sub_(recipe.learning_rate * gradient / (kept[0].sqrt() + recipe.epsilon))
+        case "adam":
+            kept[0].mul_(recipe.beta1).add_(gradient, alpha=1 - recipe.beta1)
+            kept[1].mul_(recipe.beta2).addcmul_(gradient, gradient, value=1 - recipe.beta2)
+            weight.sub_(rates[0] * kept[0] / (kept[1].sqrt() * rates[1] + recipe.epsilon))
+
+
+def rates_of(recipe: Recipe, first: int, n_updates: int) -> Tensor:
+    """Return learning rate and factor of the root for some updates of Adam from number ``first`` on, [n_updates, 2]."""
+    numbers = np.arange(first, first + n_updates)
+    with np.errstate(all="ignore"):
+        rates = recipe.learning_rate / (1 - recipe.beta1**numbers), (1 - recipe.beta2**numbers) ** -0.5
+    return torch.from_numpy(np.stack(rates, axis=1).astype(recipe.dtype))
+
+
 @functools.cache
 def compiled_step(recipe: Recipe) -> Callable[..., None]:
     """Return the compiled training step of a recipe, the same for all trainers of a process."""
@@ -41,14 +72,14 @@ def compiled_step(recipe: Recipe) -> Callable[..., None]:
     def loss_of_batch(weights: Weights, x: Tensor, t: Tensor) -> Tensor:
         return loss_of(recipe, forward(recipe, weights, x), t)
 
-    def step(weights: Weights, x: Tensor, t: Tensor, examples: Tensor, total: Tensor) -> None:
+    def step(
+        weights: Weights, state: State, rates: Tensor, x: Tensor, t: Tensor, examples: Tensor, total: Tensor
+    ) -> None:
         """Update the weights by the gradient of some examples of x [N, D] and t [N, C]; add their loss to the total."""
         gradients, loss = torch.func.grad_and_value(loss_of_batch)(weights, x[examples], t[examples])
         total.add_(loss * len(examples) if recipe.reduction == "mean" else loss)
-        for weight, gradient in zip(weights, gradients, strict=True):
-            if recipe.weight_decay:
-                gradient = gradient + recipe.weight_decay * weight
-            weight.sub_(recipe.learning_rate * gradient)
+        for weight, gradient, kept in zip(weights, gradients, state, strict=True):
+            update(recipe, weight, gradient, kept, rates)
 
     compiled: Callable[..., None] = torch.compile(step, fullgraph=True, dynamic=False)
     return compiled
@@ -58,11 +89,13 @@ class CompileTrainer:
     """A training step compiled by ``torch.compile``; what it compiles is in the first call of `train_epoch`."""
 
     def __init__(self, recipe: Recipe, parameters: Parameters) -> None:
-        if recipe.optimizer != "sgd":
-            raise UnsupportedRecipe("torch-compile", "optimizer", "its step has its own weight update; it does sgd")
         check_plain("torch-compile", recipe)
         self.recipe = recipe
         self.weights: Weights = [torch.from_numpy(array.copy()) for layer in parameters for array in layer.arrays()]
+        self.state: State = [
+            [torch.zeros_like(weight) for _ in range(N_KEPT[recipe.optimizer])] for weight in self.weights
+        ]
+        self.n_updates = 0
         self.step = compiled_step(recipe.replace(seed=0, epochs=0))
         self.compiled: set[int] = set()
         """Numbers of examples for which there is compiled code."""
@@ -74,8 +107,10 @@ class CompileTrainer:
     def _compile(self, x: Tensor, t: Tensor, sizes: set[int]) -> None:
         """Compile the step for these numbers of examples, on copies of the weights."""
         for size in sorted(sizes - self.compiled):
-            copies = [weight.clone() for weight in self.weights]
-            self.step(copies, x, t, torch.zeros(size, dtype=torch.int64), torch.zeros(1, dtype=x.dtype))
+            weights = [weight.clone() for weight in self.weights]
+            state = [[array.clone() for array in kept] for kept in self.state]
+            (rates,), examples = rates_of(self.recipe, 1, 1), torch.zeros(size, dtype=torch.int64)
+            self.step(weights, state, rates, x, t, examples, torch.zeros(1, dtype=x.dtype))
             self.compiled.add(size)
 
     @torch.no_grad()
@@ -87,8 +122,10 @@ class CompileTrainer:
         short = {len(x) % size} - {0} if len(x) > size else set()  # that of a whole epoch, for its last batch
         self._compile(inputs, targets, {len(examples) for examples in batches} | short)
         total = torch.zeros(1, dtype=inputs.dtype)  # of one number: what is added to a tensor of none is lost
-        for examples in batches:
-            self.step(self.weights, inputs, targets, examples, total)
+        rates = rates_of(self.recipe, self.n_updates + 1, len(batches))
+        self.n_updates += len(batches)
+        for examples, its_rates in zip(batches, rates.unbind(), strict=True):
+            self.step(self.weights, self.state, its_rates, inputs, targets, examples, total)
         return total.item() / len(order)
 
     @torch.no_grad()

@@ -4,7 +4,7 @@ import importlib.util
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 
 from backprop_bench.bench.core.implementations import named_implementation
 from backprop_bench.data import Recipe, Trainer, UnsupportedRecipe, initial_parameters
@@ -13,6 +13,7 @@ from tests.agreement import assert_same
 from tests.recipes import random_examples, recipes
 
 N_EXAMPLES = 21  # 8 + 8 + 5: the last batch is short
+SMALL = Recipe(layer_sizes=(12, 9, 5), batch_size=8, dtype="float64")
 PACKAGES = {"jax": "jax", "sklearn": "sklearn"}
 
 
@@ -23,24 +24,23 @@ def peer(request: pytest.FixtureRequest) -> type[Trainer]:
     return named_implementation(request.param).load()
 
 
-def plain(recipe: Recipe) -> Recipe:
-    """Return the recipe with the optimizer that peers can do."""
-    return recipe.replace(optimizer="sgd", momentum=0.0, weight_decay=0.0, learning_rate=0.02)
-
-
 def accepted_by_sklearn(recipe: Recipe) -> Recipe:
     """Return a recipe like it that scikit-learn does as we do."""
     first, *hidden, last = recipe.layer_sizes
     sizes = (first, *(hidden or [7]), max(3, last))
     softmax = {"output_activation": "softmax", "loss": "cross_entropy", "target_range": (0.0, 1.0)}
-    return recipe.replace(layer_sizes=sizes, reduction="mean", bias=True, **softmax)
+    optimizers: dict[str, dict[str, Any]] = {"rmsprop": {"optimizer": "sgd"}, "adam": {"adam_reordered": True}}
+    of_optimizer = {"weight_decay": 0.0, **optimizers.get(recipe.optimizer, {})}
+    return recipe.replace(layer_sizes=sizes, reduction="mean", bias=True, **softmax, **of_optimizer)
 
 
 @pytest.mark.slow
 @settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(recipe=recipes())
+@example(recipe=SMALL.replace(optimizer="adam", learning_rate=0.01))
+@example(recipe=SMALL.replace(optimizer="momentum", momentum=0.9, learning_rate=0.05))
+@example(recipe=SMALL.replace(optimizer="rmsprop", learning_rate=0.01, weight_decay=0.01))
 def test_outputs_gradients_and_weights_are_those_of_numpy(peer: type[Trainer], recipe: Recipe) -> None:
-    recipe = plain(recipe)
     if peer.__name__ == "SklearnTrainer":
         recipe = accepted_by_sklearn(recipe)
     examples = random_examples(recipe, N_EXAMPLES)
@@ -50,8 +50,9 @@ def test_outputs_gradients_and_weights_are_those_of_numpy(peer: type[Trainer], r
 @pytest.mark.parametrize(
     ("name", "changes", "field"),
     [
-        ("jax", {"optimizer": "adam"}, "optimizer"),
-        ("sklearn", {"optimizer": "adam"}, "optimizer"),
+        ("jax", {"optimizer": "momentum", "momentum": 0.9, "nesterov": True}, "nesterov"),
+        ("sklearn", {"optimizer": "adam"}, "adam_reordered"),
+        ("sklearn", {"optimizer": "rmsprop"}, "optimizer"),
         ("sklearn", {"reduction": "sum"}, "reduction"),
         ("sklearn", {"bias": False}, "bias"),
         ("sklearn", {"weight_decay": 0.1}, "weight_decay"),

@@ -1,5 +1,7 @@
 """`torch-compile` computes what autograd computes, whole batches and short ones, and refuses what it cannot do."""
 
+from typing import Any
+
 import pytest
 
 from backprop_bench.bench.core.implementations import named_implementation
@@ -11,20 +13,30 @@ from tests.recipes import random_examples
 
 
 @pytest.mark.slow
-def test_outputs_gradients_and_weights_are_those_of_torch_eager() -> None:
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"weight_decay": 0.01, "learning_rate": 0.1},
+        {"optimizer": "momentum", "momentum": 0.9, "learning_rate": 0.05},
+        {"optimizer": "rmsprop", "learning_rate": 0.01},
+        {"optimizer": "adam", "learning_rate": 0.01, "weight_decay": 0.01},
+    ],
+    ids=["sgd", "momentum", "rmsprop", "adam"],
+)
+def test_outputs_gradients_and_weights_are_those_of_torch_eager(changes: dict[str, Any]) -> None:
     reason = named_implementation("torch-compile").unavailable()
     if reason is not None:
         pytest.skip(reason)
-    recipe = Recipe(layer_sizes=(20, 16, 5), batch_size=8, dtype="float64", weight_decay=0.01, learning_rate=0.1)
+    recipe = Recipe(layer_sizes=(20, 16, 5), batch_size=8, dtype="float64").replace(**changes)
     examples = random_examples(recipe, 21)  # 8 + 8 + 5: the last batch is short
     assert_same(recipe, CompileTrainer, EagerTrainer, examples, 20)
 
 
-def test_another_optimizer_is_refused_by_field() -> None:
-    recipe = Recipe(optimizer="adam")
+def test_a_convention_is_refused_by_field() -> None:
+    recipe = Recipe(optimizer="adam").replace(adam_reordered=True)
     with pytest.raises(UnsupportedRecipe) as refused:
         CompileTrainer(recipe, initial_parameters(recipe))
-    assert refused.value.field == "optimizer"
+    assert refused.value.field == "adam_reordered"
 
 
 def test_without_a_compiler_it_is_unavailable_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
