@@ -59,7 +59,7 @@ class Implementation:
     stage
         Whether it is a stage of the ladder between a readable implementation and a fast one.
     compiler
-        Whether it needs a C++ compiler.
+        The language that it needs a compiler for, if any.
     gpu
         Whether it needs an NVIDIA GPU.
     package
@@ -77,7 +77,7 @@ class Implementation:
     requires: tuple[str, ...] = ()
     slow: bool = False
     stage: bool = False
-    compiler: bool = False
+    compiler: Literal["C", "C++"] | None = None
     gpu: bool = False
     package: str = ""
     fault: str | None = None
@@ -94,9 +94,8 @@ class Implementation:
         missing = [package for package in self.requires if not _is_installed(package)]
         if missing:
             return f"needs {' and '.join(missing)}, which is not installed"
-        compiler = os.environ.get("CXX") or ("clang++" if sys.platform == "darwin" else "g++")
-        if self.compiler and shutil.which(compiler) is None:
-            return f"needs a C++ compiler, and {compiler} is not found; $CXX may name another one"
+        if self.compiler is not None and (reason := _no_compiler(self.compiler)) is not None:
+            return reason
         return _no_gpu() if self.gpu else None
 
     def load(self) -> type[Trainer]:
@@ -123,6 +122,16 @@ def _is_installed(package: str) -> bool:
         return importlib.util.find_spec(package) is not None
     except ValueError:  # such as for __main__
         return False
+
+
+def _no_compiler(language: Literal["C", "C++"]) -> str | None:
+    """Return why there is no compiler of a language here."""
+    if language == "C":
+        from backprop_bench.scratch.c_trainer import compiler
+
+        return None if compiler() is not None else "needs a C compiler, and none is found; $CC may name one"
+    name = os.environ.get("CXX") or ("clang++" if sys.platform == "darwin" else "g++")
+    return None if shutil.which(name) else f"needs a C++ compiler, and {name} is not found; $CXX may name another one"
 
 
 def _no_gpu() -> str | None:
@@ -241,6 +250,16 @@ _ALL = (
         stage=True,
     ),
     Implementation(
+        name="scratch-c",
+        side="from scratch",
+        module="backprop_bench.scratch.c_trainer",
+        class_name="CTrainer",
+        reference="torch-eager",
+        description="plain loops in C, compiled by the system's compiler",
+        compiler="C",
+        stage=True,
+    ),
+    Implementation(
         name="scratch-compiled",
         side="from scratch",
         module="backprop_bench.scratch.compiled_trainer",
@@ -296,7 +315,7 @@ _ALL = (
         reference="scratch-numpy",
         description="the whole training step compiled by torch.compile",
         requires=("torch",),
-        compiler=True,
+        compiler="C++",
         stage=True,
     ),
     Implementation(
@@ -327,7 +346,7 @@ _ALL = (
         class_name="JaxTrainer",
         reference="scratch-numpy",
         description="JAX: one jitted loop over the batches",
-        requires=("jax",),
+        requires=("jax", "optax"),
         stage=True,
     ),
 )

@@ -31,6 +31,7 @@ STAGES = (
     Stage("batches", "scratch-numpy", (DOUBLE,)),
     Stage("float32", "scratch-numpy"),
     Stage("no temporaries", "scratch-inplace"),
+    Stage("plain loops in C", "scratch-c"),
     Stage("compiled, zeros left out", "scratch-compiled"),
     Stage("DataLoader", "torch-loader"),
     Stage("tensors by index", "torch-eager"),
