@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from backprop_bench.bench.core.implementations import family
 from backprop_bench.bench.core.records.kinds import AnyRecord
 from backprop_bench.bench.core.records.plan import Description
 from backprop_bench.bench.core.stats.intervals import Interval, scaled
@@ -21,7 +22,9 @@ class Point:
     Attributes
     ----------
     x
-        The place: how many of what is counted.
+        The place: how many of what is counted, or the number of a name from 1 on.
+    label
+        The place in words.
     example_s
         Seconds per example and epoch.
     epoch_s
@@ -32,6 +35,7 @@ class Point:
     """
 
     x: int
+    label: str
     example_s: Interval
     epoch_s: Interval
     of_roofline: float
@@ -91,6 +95,34 @@ class Crossover:
 
 
 @dataclasses.dataclass(frozen=True)
+class Lead:
+    """How far the fastest from-scratch implementation is ahead of the fastest framework at one place.
+
+    Attributes
+    ----------
+    label
+        The place in words.
+    ratio
+        time(from scratch) / time(framework).
+    """
+
+    label: str
+    scratch: str
+    framework: str
+    ratio: Interval
+
+    @property
+    def is_ahead(self) -> bool:
+        """Whether the from-scratch implementation is significantly faster."""
+        return self.ratio.high < 1
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether it is significantly slower."""
+        return self.ratio.low > 1
+
+
+@dataclasses.dataclass(frozen=True)
 class Scaling:
     """All curves along one axis.
 
@@ -98,16 +130,32 @@ class Scaling:
     ----------
     axis, counted
         Its name, and what is counted along it.
+    is_numeric
+        Whether its places are numbers rather than names.
     products, fetched
         The fastest matrix products alone, in FLOPs, and fetching the batches alone, in bytes read.
     """
 
     axis: str
     counted: str
+    is_numeric: bool
     curves: tuple[Curve, ...]
     products: tuple[Limit, ...]
     fetched: tuple[Limit, ...]
     crossovers: tuple[Crossover, ...]
+    leads: tuple[Lead, ...]
+
+    @property
+    def labels(self) -> dict[int, str]:
+        """The places in words, in their order."""
+        return dict(sorted({point.x: point.label for curve in self.curves for point in curve.points}.items()))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Place:
+    x: int
+    label: str
+    question: QuestionSummary
 
 
 def summarize_scale(
@@ -125,24 +173,32 @@ def summarize_scale(
     fetch
         Name of what fetches the batches alone.
     """
-    by_axis: dict[str, list[tuple[int, QuestionSummary]]] = {}
+    by_axis: dict[str, list[QuestionSummary]] = {}
     for question in summarize(description, rows).questions:
-        axis, _, value = question.name.partition("=")
-        place = question.examples if value == "all" else int(value)
-        by_axis.setdefault(axis, []).append((place, question))
-    return [
-        _scaling(axis, counted[axis], sorted(places, key=lambda place: place[0]), baselines, fetch)
-        for axis, places in by_axis.items()
-    ]
+        by_axis.setdefault(question.name.partition("=")[0], []).append(question)
+    return [_scaling(axis, counted[axis], questions, baselines, fetch) for axis, questions in by_axis.items()]
+
+
+def _places(questions: Sequence[QuestionSummary]) -> tuple[list[_Place], bool]:
+    """Return the places of an axis in their order, and whether they are numbers."""
+    values = [question.name.partition("=")[2] for question in questions]
+    is_numeric = all(value == "all" or value.isdecimal() for value in values)
+    places = []
+    for number, (value, question) in enumerate(zip(values, questions, strict=True), start=1):
+        x = question.examples if value == "all" else int(value) if is_numeric else number
+        places.append(_Place(x, f"{x:,}" if is_numeric else value, question))
+    return sorted(places, key=lambda place: place.x), is_numeric
 
 
 def _scaling(
-    axis: str, counted: str, places: Sequence[tuple[int, QuestionSummary]], baselines: Sequence[str], fetch: str
+    axis: str, counted: str, questions: Sequence[QuestionSummary], baselines: Sequence[str], fetch: str
 ) -> Scaling:
+    places, is_numeric = _places(questions)
     points: dict[str, list[Point]] = {}
     products: list[Limit] = []
     fetched: list[Limit] = []
-    for x, question in places:
+    for place in places:
+        x, question = place.x, place.question
         by_name = {item.implementation: item for item in question.performances if item.wall_s.n}
         timed_products = [by_name[name] for name in baselines if name in by_name]
         if timed_products:
@@ -157,10 +213,27 @@ def _scaling(
         for name, item in by_name.items():
             if name not in (*baselines, fetch):
                 example_s = scaled(item.wall_s, 1 / question.examples)
-                points.setdefault(name, []).append(Point(x, example_s, item.wall_s, roofline_s / example_s.estimate))
-    curves = [Curve(name, tuple(along), *_slopes(along)) for name, along in points.items()]
-    crossovers = _crossovers(places, list(points))
-    return Scaling(axis, counted, tuple(curves), tuple(products), tuple(fetched), tuple(crossovers))
+                points.setdefault(name, []).append(
+                    Point(x, place.label, example_s, item.wall_s, roofline_s / example_s.estimate)
+                )
+    slopes = {name: _slopes(along) if is_numeric else (math.nan, math.nan) for name, along in points.items()}
+    curves = tuple(Curve(name, tuple(along), *slopes[name]) for name, along in points.items())
+    crossovers = _crossovers(places, list(points)) if is_numeric else []
+    leads = [lead for place in places if (lead := _lead(place, list(points))) is not None]
+    limits = tuple(products), tuple(fetched)
+    return Scaling(axis, counted, is_numeric, curves, *limits, tuple(crossovers), tuple(leads))
+
+
+def _lead(place: _Place, names: Sequence[str]) -> Lead | None:
+    """Return how far the fastest from scratch is ahead of the fastest framework; ``None`` where one side is missing."""
+    timed = [item for item in place.question.performances if item.wall_s.n and item.implementation in names]
+    timed.sort(key=lambda item: item.wall_s.estimate)
+    scratch = next((item.implementation for item in timed if family(item.implementation) == "from scratch"), None)
+    framework = next((item.implementation for item in timed if family(item.implementation) != "from scratch"), None)
+    if scratch is None or framework is None:
+        return None
+    ratio = _ratio(place.question, scratch, framework)
+    return None if ratio is None else Lead(place.label, scratch, framework, ratio)
 
 
 def _limit(x: int, examples: int, epoch_s: float, amount: float) -> Limit:
@@ -180,12 +253,14 @@ def _slope(points: Sequence[Point]) -> float:
     return float(np.polyfit(x, y, 1)[0])
 
 
-def _crossovers(places: Sequence[tuple[int, QuestionSummary]], names: Sequence[str]) -> list[Crossover]:
+def _crossovers(places: Sequence[_Place], names: Sequence[str]) -> list[Crossover]:
     """Return where one implementation overtakes another; the difference is significant at both places around it."""
     crossovers = []
     for number, first in enumerate(names):
         for second in names[number + 1 :]:
-            known = [(x, ratio) for x, question in places if (ratio := _ratio(question, second, first)) is not None]
+            known = [
+                (place.x, ratio) for place in places if (ratio := _ratio(place.question, second, first)) is not None
+            ]
             significant = [(x, ratio.estimate) for x, ratio in known if not ratio.contains(1)]
             for (x0, r0), (x1, r1) in itertools.pairwise(significant):
                 if (r0 > 1) != (r1 > 1):
@@ -197,7 +272,7 @@ def _crossovers(places: Sequence[tuple[int, QuestionSummary]], names: Sequence[s
 
 
 def _ratio(question: QuestionSummary, numerator: str, denominator: str) -> Interval | None:
-    for ratio in question.ratios:
+    for ratio in (*question.ratios, *(ratio.flipped() for ratio in question.ratios)):
         if _is(ratio, numerator, denominator) and ratio.n_replicates > 1:
             return ratio.interval
     return None

@@ -1,4 +1,4 @@
-"""``backprop-bench scale``: how time grows with batch, width, depth, examples and threads."""
+"""``backprop-bench scale``: how time grows with batch, width and depth, who is ahead where, and by how much."""
 
 import click
 
@@ -14,7 +14,8 @@ from backprop_bench.bench.core.records.reader import of_kind
 from backprop_bench.bench.core.records.recorded_run import RecordedRun
 from backprop_bench.bench.report.findings import Finding, Findings, failure_sentences
 from backprop_bench.bench.scaling.analysis import Scaling, summarize_scale
-from backprop_bench.bench.scaling.plan import AXES, FETCH, plan_scale
+from backprop_bench.bench.scaling.map_view import draw_map, lead_sentences, lead_tables
+from backprop_bench.bench.scaling.plan import AXES, COUNTED, FETCH, plan_scale
 from backprop_bench.bench.scaling.view import draw_scaling, scaling_chart, scaling_sentences, scaling_table
 
 
@@ -23,10 +24,11 @@ from backprop_bench.bench.scaling.view import draw_scaling, scaling_chart, scali
 @click.option("--implementation", "implementations", multiple=True, help="Only these; repeatable.")
 @run_options("a run that was stopped")
 def scale(options: RunOptions, axes: tuple[str, ...], implementations: tuple[str, ...]) -> None:
-    """Time the implementations along batch size, width, depth, examples and threads; find where one overtakes another.
+    """Time the implementations along batch size, width, depth, optimizer, inputs, precision, examples and threads.
 
-    At every place the implementations and the matrix products alone are timed interleaved, which gives the fraction of
-    the roofline that each one reaches.
+    A map says by how much the fastest from scratch is ahead of the fastest framework, or behind it, at every place. The
+    implementations and the matrix products alone are timed interleaved there, which gives the fraction of the roofline
+    that each one reaches.
 
     \b
     Examples:
@@ -44,10 +46,12 @@ def scale_findings(run: RecordedRun) -> Findings:
     scalings = scalings_of_run(run.description, run.rows)
     finding = Finding(
         name="scaling",
-        sentences=scaling_sentences(scalings) if scalings else ["No place of any axis is timed yet."],
-        tables=[scaling_table(scaling) for scaling in scalings],
+        sentences=[*lead_sentences(scalings), *scaling_sentences(scalings)]
+        if scalings
+        else ["No place of any axis is timed yet."],
+        tables=[*lead_tables(scalings), *(scaling_table(scaling) for scaling in scalings)],
         charts=[scaling_chart(scaling) for scaling in scalings],
-        draw=lambda: [draw_scaling(scalings)] if scalings else [],  # a run just begun has nothing to draw
+        draw=lambda: [*draw_map(scalings), draw_scaling(scalings)] if scalings else [],  # none of a run just begun
     )
     failures = failure_sentences(of_kind(run.rows, Failure))
     return Findings([finding], failures, bool(failures))
@@ -55,8 +59,7 @@ def scale_findings(run: RecordedRun) -> Findings:
 
 def scalings_of_run(description: Description, rows: list[AnyRecord]) -> list[Scaling]:
     """Return the axes of a run of ``scale`` along which something is timed."""
-    counted = {name: what for name, (what, _) in AXES.items()}
-    along = summarize_scale(description, rows, counted, list(BASELINES), FETCH)
+    along = summarize_scale(description, rows, COUNTED, list(BASELINES), FETCH)
     return [scaling for scaling in along if any(curve.points for curve in scaling.curves)]
 
 

@@ -1,5 +1,6 @@
 """How time grows: questions along one axis at a time, from one recipe."""
 
+import dataclasses
 import secrets
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -10,7 +11,7 @@ from backprop_bench.bench.core.machine.environment import usable_cores
 from backprop_bench.bench.core.records.plan import Entry, Plan, Question, Timing
 from backprop_bench.data import SHARED, Dataset, Recipe, fit_recipe
 
-IMPLEMENTATIONS = ("scratch-numpy", "scratch-compiled", "torch-eager", "jax")
+IMPLEMENTATIONS = ("scratch-numpy", "scratch-compiled", "torch-eager", "torch-fused", "torch-compile", "jax")
 """The default implementations, without those that are unavailable."""
 FETCH = "numpy-reading"
 """The baseline that only reads the batches from memory."""
@@ -24,15 +25,56 @@ ANY = 0.999
 """A half-width that every interval reaches, so the number of replicates is fixed."""
 UNLIMITED_S = 3600.0
 
-Axis = Sequence[int | None]
-AXES: dict[str, tuple[str, Axis]] = {
-    "batch-size": ("examples in a batch", (1, 4, 16, 64, 256, 1024, 4096, None)),
-    "width": ("units of the hidden layer", (16, 32, 64, 128, 256, 512, 1024, 2048, 4096)),
-    "depth": (f"hidden layers of {WIDTH} units", (1, 2, 3, 4, 6, 8)),
-    "examples": ("training examples", (1000, 4000, 16_000, 60_000)),
-    "threads": ("threads", (1, 2, 4, 8, 16, 32, 64)),
+
+@dataclasses.dataclass(frozen=True)
+class Axis:
+    """One thing that changes.
+
+    Attributes
+    ----------
+    counted
+        What is counted along it, or what its places are.
+    places
+        Where it is measured: numbers, of which ``None`` is all examples at once, or names.
+    recipe_at
+        Returns what a place makes of a recipe.
+    """
+
+    counted: str
+    places: Sequence[int | str | None]
+    recipe_at: Callable[[Recipe, Any], Recipe] = lambda recipe, _: recipe
+
+
+def _sizes(recipe: Recipe, *hidden: int) -> Recipe:
+    return recipe.replace(layer_sizes=(recipe.layer_sizes[0], *hidden, recipe.layer_sizes[-1]))
+
+
+OPTIMIZERS: dict[str, dict[str, Any]] = {
+    "sgd": {},
+    "momentum": {"optimizer": "momentum", "momentum": 0.9, "learning_rate": 0.1},
+    "rmsprop": {"optimizer": "rmsprop", "learning_rate": 0.001},
+    "adam": {"optimizer": "adam", "learning_rate": 0.001},
 }
-"""By name: what is counted along it, and where it is measured; ``None`` is all examples at once."""
+INPUTS: dict[str, dict[str, Any]] = {"sparse": {}, "dense": {"input_range": (0.01, 1.0)}}
+"""Inputs as they are, of which MNIST's are mostly 0, and shifted so that none is."""
+
+AXES: dict[str, Axis] = {
+    "batch-size": Axis(
+        "examples in a batch",
+        (1, 4, 16, 64, 256, 1024, 4096, None),
+        lambda recipe, place: recipe.replace(batch_size=place),
+    ),
+    "width": Axis("units of the hidden layer", (16, 32, 64, 128, 256, 512, 1024, 2048, 4096), _sizes),
+    "depth": Axis(
+        f"hidden layers of {WIDTH} units", (1, 2, 3, 4, 6, 8), lambda recipe, place: _sizes(recipe, *[WIDTH] * place)
+    ),
+    "optimizer": Axis("optimizer", tuple(OPTIMIZERS), lambda recipe, place: recipe.replace(**OPTIMIZERS[place])),
+    "inputs": Axis("inputs", tuple(INPUTS), lambda recipe, place: recipe.replace(**INPUTS[place])),
+    "precision": Axis("precision", ("float32", "float64"), lambda recipe, place: recipe.replace(dtype=place)),
+    "examples": Axis("training examples", (1000, 4000, 16_000, 60_000)),
+    "threads": Axis("threads", (1, 2, 4, 8, 16, 32, 64)),
+}
+COUNTED = {name: axis.counted for name, axis in AXES.items()}
 
 
 def plan_scale(dataset: Dataset, axes: Sequence[str], implementations: Sequence[str]) -> Plan:
@@ -55,7 +97,7 @@ def plan_scale(dataset: Dataset, axes: Sequence[str], implementations: Sequence[
     names = list(dict.fromkeys(implementations)) or [
         name for name in IMPLEMENTATIONS if named_implementation(name).unavailable() is None
     ]
-    questions = [_question(dataset, axis, value, names) for axis in axes for value in _values(dataset, axis)]
+    questions = [_question(dataset, axis, place, names) for axis in axes for place in _places(dataset, axis)]
     return Plan(
         tuple(questions),
         part_blocks=0,
@@ -65,33 +107,20 @@ def plan_scale(dataset: Dataset, axes: Sequence[str], implementations: Sequence[
     )
 
 
-def _values(dataset: Dataset, axis: str) -> list[int | None]:
+def _places(dataset: Dataset, axis: str) -> list[int | str | None]:
     n_train = len(dataset.x_train)
     most = {"examples": n_train, "batch-size": n_train - 1, "threads": usable_cores()}.get(axis)
-    values = [value for value in AXES[axis][1] if value is None or most is None or value <= most]
-    return values if axis != "examples" else list(dict.fromkeys([*values, n_train]))
+    places = [place for place in AXES[axis].places if not isinstance(place, int) or most is None or place <= most]
+    return places if axis != "examples" else list(dict.fromkeys([*places, n_train]))
 
 
-def _question(dataset: Dataset, axis: str, value: int | None, names: Sequence[str]) -> Question:
-    recipe = _RECIPES[axis](fit_recipe(SHARED, dataset), value)
-    recipe_name = f"{axis} {'all' if value is None else value}"
-    entries = [Entry(name, recipe_name, recipe) for name in (*names, *BASELINES, FETCH)]
+def _question(dataset: Dataset, axis: str, place: Any, names: Sequence[str]) -> Question:
+    recipe = AXES[axis].recipe_at(fit_recipe(SHARED, dataset), place)
+    shown = "all" if place is None else str(place)
+    entries = [Entry(name, f"{axis} {shown}", recipe) for name in (*names, *BASELINES, FETCH)]
     timing = Timing(ANY, UNLIMITED_S, BLOCK_S, ROUNDS, REPLICATES, secrets.randbits(32))
     check_timing(timing, len(entries))
-    extent = Extent(examples=value if axis == "examples" else None, epochs=0, seeds=0, budget_s=UNLIMITED_S)
-    name = f"{axis}={'all' if value is None else value}"
-    threads = value if axis == "threads" else None
-    return make_question(name, f"{AXES[axis][0]}: {value or 'all'}", dataset, extent, entries, timing, threads)
-
-
-def _sizes(recipe: Recipe, *hidden: int) -> Recipe:
-    return recipe.replace(layer_sizes=(recipe.layer_sizes[0], *hidden, recipe.layer_sizes[-1]))
-
-
-_RECIPES: dict[str, Callable[[Recipe, Any], Recipe]] = {
-    "batch-size": lambda recipe, value: recipe.replace(batch_size=value),
-    "width": _sizes,
-    "depth": lambda recipe, value: _sizes(recipe, *[WIDTH] * value),
-    "examples": lambda recipe, _: recipe,
-    "threads": lambda recipe, _: recipe,
-}
+    extent = Extent(examples=place if axis == "examples" else None, epochs=0, seeds=0, budget_s=UNLIMITED_S)
+    threads = place if axis == "threads" else None
+    title = f"{AXES[axis].counted}: {shown}"
+    return make_question(f"{axis}={shown}", title, dataset, extent, entries, timing, threads)

@@ -79,26 +79,26 @@ def _whole(place: float) -> str:
 def scaling_table(scaling: Scaling) -> Table:
     """Return every point of an axis."""
     columns = [f"<{scaling.counted}", "<implementation", "per example", "per epoch", "fraction of roofline"]
-    places = sorted({point.x for curve in scaling.curves for point in curve.points})
     rows = [
         [
-            f"{x:,}",
+            label,
             curve.implementation,
             seconds_interval(point.example_s),
             seconds_interval(point.epoch_s),
             percent(point.of_roofline, 0),
         ]
-        for x in places
+        for x, label in scaling.labels.items()
         for curve in scaling.curves
         for point in curve.points
         if point.x == x
     ]
-    slopes = "; ".join(_slopes(curve) for curve in scaling.curves)
     note = (
         "In brackets: 95 % CI over process replicates. Roofline: the dense matrix products of a step, or fetching "
-        "its batches, whichever takes longer. Exponent of the time per example, in the lower and the upper half: "
-        f"{slopes}."
+        "its batches, whichever takes longer."
     )
+    if scaling.is_numeric:
+        slopes = "; ".join(_slopes(curve) for curve in scaling.curves)
+        note += f" Exponent of the time per example, in the lower and the upper half: {slopes}."
     return make_table(f"Along {scaling.counted}", columns, rows, note)
 
 
@@ -111,7 +111,7 @@ def scaling_chart(scaling: Scaling) -> Chart:
     points = [(point, curve.implementation) for curve in scaling.curves for point in curve.points]
     points.sort(key=lambda item: item[0].x)
     bars = [
-        own_bar(name, point.example_s.estimate, seconds_interval(point.example_s), name=f"{point.x:,} {name}")
+        own_bar(name, point.example_s.estimate, seconds_interval(point.example_s), name=f"{point.label} {name}")
         for point, name in points
     ]
     return Chart(f"Time per example along {scaling.counted}", tuple(bars), seconds)
@@ -198,11 +198,12 @@ def _draw(band: style.Band, scaling: Scaling) -> None:
 
 
 def _place_axis(axes: Axes, scaling: Scaling) -> None:
-    places = sorted({point.x for curve in scaling.curves for point in curve.points})
-    axes.set_xscale("log")
-    axes.set_xticks(places, [_short(place) for place in places])
+    if scaling.is_numeric:
+        axes.set_xscale("log")
+    shown = [_short(x) if scaling.is_numeric else label for x, label in scaling.labels.items()]
+    axes.set_xticks(list(scaling.labels), shown)
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.set_xlabel(f"{scaling.counted}, log axis")
+    axes.set_xlabel(f"{scaling.counted}, log axis" if scaling.is_numeric else scaling.counted)
 
 
 def _short(place: int) -> str:

@@ -134,19 +134,20 @@ def scaling_picture(scaling: Scaling) -> Picture:
             )
             for point in (point for point in points if has_bounds(point.example_s)):
                 axes.plot([point.x] * 2, [point.example_s.low, point.example_s.high], color=style.colour(name))
-            first, last = (f"{seconds(point.example_s.estimate)} at {point.x:,}" for point in (points[0], points[-1]))
+            first, last = (f"{seconds(point.example_s.estimate)} at {point.label}" for point in (points[0], points[-1]))
             said.append(f"{named(name)} from {first} to {last}")
         _curve_axes(axes, scaling)
         return Picture(_png(axes), f"Curves of the time per example along {scaling.counted}: {listing(said)}.")
 
 
 def _curve_axes(axes: Axes, scaling: Scaling) -> None:
-    places = sorted({point.x for curve in scaling.curves for point in curve.points})
+    places = list(scaling.labels)
     shown = places[:: -(-len(places) // 6)]
-    axes.set_xscale("log")
-    axes.set_xticks(shown, [f"{place:,}" for place in shown])
+    if scaling.is_numeric:
+        axes.set_xscale("log")
+    axes.set_xticks(shown, [scaling.labels[place] for place in shown])
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.set_xlabel(f"{scaling.counted}, log axis")
+    axes.set_xlabel(f"{scaling.counted}, log axis" if scaling.is_numeric else scaling.counted)
     axes.set_yscale("log")
     axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 3.0), numticks=6))
     axes.yaxis.set_minor_locator(NullLocator())

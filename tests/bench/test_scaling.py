@@ -1,6 +1,8 @@
 """How time grows: slopes, crossovers and rooflines of made-up times, the plan, and the command."""
 
+import dataclasses
 import math
+import re
 import types
 from collections.abc import Callable
 from pathlib import Path
@@ -24,7 +26,8 @@ from backprop_bench.bench.core.worker.client import WorkerError
 from backprop_bench.bench.scaling import plan as plans
 from backprop_bench.bench.scaling.analysis import Scaling
 from backprop_bench.bench.scaling.command import scale_findings
-from backprop_bench.bench.scaling.plan import AXES, FETCH, plan_scale
+from backprop_bench.bench.scaling.map_view import EQUAL, colour_of, draw_map, lead_sentences, lead_tables
+from backprop_bench.bench.scaling.plan import AXES, COUNTED, FETCH, OPTIMIZERS, plan_scale
 from backprop_bench.bench.scaling.view import draw_scaling, scaling_sentences, scaling_table
 from backprop_bench.data import InputError, Recipe, batch_order, initial_parameters, load_dataset
 from tests.bench.plain import read_rows, recorded, rows_of, summarize_scale
@@ -32,7 +35,6 @@ from tests.bench.timed import timed_question, timed_run
 from tests.recipes import random_examples
 from tests.tiny import write_tiny_dataset
 
-COUNTED = {name: counted for name, (counted, _) in AXES.items()}
 NAMES = list(BASELINES)
 PLACES = (1, 10, 100, 1000)
 
@@ -119,15 +121,94 @@ def test_reading_is_of_the_inputs_of_every_batch() -> None:
 
 def test_along_an_axis_one_thing_changes(tiny: str) -> None:
     dataset = load_dataset(tiny)
-    plan = plan_scale(dataset, ["batch-size", "width", "depth"], ["scratch-numpy", "torch-eager"])
+    plan = plan_scale(dataset, [name for name in AXES if name != "threads"], ["scratch-numpy", "torch-eager"])
     recipes = {question.name: question.entries[0].recipe for question in plan.questions}
     assert recipes["batch-size=16"].batch_size == 16
     assert recipes["batch-size=all"].batch_size is None
     assert "batch-size=1024" not in recipes, "there are 200 examples"
     assert recipes["width=32"].layer_sizes == (16, 32, 3)
     assert recipes["depth=3"].layer_sizes == (16, 128, 128, 128, 3)
+    assert [recipes[f"optimizer={name}"].optimizer for name in OPTIMIZERS] == ["sgd", "momentum", "rmsprop", "adam"]
+    assert recipes["inputs=sparse"].input_range == (0.0, 1.0)
+    assert recipes["inputs=dense"].input_range == (0.01, 1.0)
+    assert recipes["precision=float64"].dtype == "float64"
     with pytest.raises(InputError, match="trains nothing"):
         plan_scale(dataset, ["width"], ["numpy-products"])
+
+
+def at_places(monkeypatch: pytest.MonkeyPatch, axis: str, *places: int) -> None:
+    """Measure along an axis at these places alone."""
+    monkeypatch.setitem(plans.AXES, axis, dataclasses.replace(AXES[axis], places=places))
+
+
+def of_optimizers(times: dict[str, dict[str, float]]) -> Scaling:
+    """Return the scaling along optimizers, with these seconds per example."""
+    questions = [
+        timed_question(f"optimizer={name}", {**by_name, "numpy-products": 1e-6}) for name, by_name in times.items()
+    ]
+    (scaling,) = summarize_scale(*timed_run(*questions), COUNTED, NAMES, FETCH)
+    return scaling
+
+
+@pytest.fixture(scope="module")
+def leads() -> Scaling:
+    return of_optimizers(
+        {
+            "sgd": {"scratch-numpy": 4e-6, "scratch-compiled": 1e-6, "torch-eager": 8e-6, "jax": 3e-6},
+            "momentum": {"scratch-numpy": 4e-6, "scratch-compiled": 5e-6, "torch-eager": 2e-6, "jax": 9e-6},
+            "adam": {"scratch-numpy": 9e-6, "scratch-compiled": 5e-6, "torch-eager": 5.0001e-6, "jax": 9e-6},
+        }
+    )
+
+
+def test_who_is_ahead_is_the_fastest_of_each_side_with_the_factor_between_them(leads: Scaling) -> None:
+    assert not leads.is_numeric
+    assert leads.labels == {1: "sgd", 2: "momentum", 3: "adam"}, "in the order of the run"
+    assert leads.crossovers == ()
+    first, second, third = leads.leads
+    assert (first.label, first.scratch, first.framework) == ("sgd", "scratch-compiled", "jax")
+    assert first.ratio.estimate == pytest.approx(1 / 3, rel=0.02)
+    assert (second.scratch, second.framework) == ("scratch-numpy", "torch-eager")
+    assert [lead.is_ahead for lead in leads.leads] == [True, False, False]
+    assert [lead.is_behind for lead in leads.leads] == [False, True, False]
+    assert third.ratio.contains(1)
+
+
+def test_the_map_says_who_is_ahead_by_how_much_and_where_nobody_is(leads: Scaling) -> None:
+    sentences = lead_sentences([leads])
+    assert sentences[0] == "scratch-compiled is ahead of the fastest framework at 1 of 3 places."
+    assert re.match(
+        r"Its smallest lead: scratch-compiled is 3\.0\d*× faster than jax .*, at optimizer = sgd\.", sentences[1]
+    )
+    assert re.match(r"torch-eager is 2\.0\d*× faster than scratch-numpy .*, at optimizer = momentum\.", sentences[2])
+    (table,) = lead_tables([leads])
+    assert [list(row[:4]) for row in table.rows] == [
+        ["optimizer", "sgd", "scratch-compiled", "jax"],
+        ["optimizer", "momentum", "scratch-numpy", "torch-eager"],
+        ["optimizer", "adam", "scratch-compiled", "torch-eager"],
+    ]
+    assert [row[4].split(" (")[0] for row in table.rows] == [
+        "3.00× faster",
+        "2.00× slower",
+        "no significant difference",
+    ]
+    (drawing,) = draw_map([leads])
+    assert drawing.title == "Code from scratch is ahead of every framework at 1 of 3 places"
+    cells = [text.get_text() for text in drawing.figure.axes[0].texts]
+    assert cells == ["sgd", "3.0×", "jax", "momentum", "2.0× slower", "torch-eager", "adam", "equal", "torch-eager"]
+    colours = [colour_of(lead) for lead in leads.leads]
+    assert len(set(colours)) == 3
+    assert colours[2] == EQUAL
+
+
+def test_without_a_framework_there_is_no_map() -> None:
+    alone = of_optimizers({"sgd": {"scratch-numpy": 4e-6, "scratch-compiled": 1e-6}})
+    assert alone.leads == ()
+    assert not lead_sentences([alone])
+    assert not lead_tables([alone])
+    assert not draw_map([alone])
+    assert [row[0] for row in scaling_table(alone).rows] == ["sgd", "sgd"]
+    assert "Exponent" not in scaling_table(alone).note
 
 
 @pytest.mark.slow
@@ -137,8 +218,8 @@ def test_the_command_times_every_place_and_draws(tiny: str, tmp_path: Path, monk
     monkeypatch.setattr(plans, "ROUNDS", 2)
     monkeypatch.setattr(plans, "VERIFICATION_STEPS", 5)
     monkeypatch.setattr(plans, "BASELINES", {"numpy-products": BASELINES["numpy-products"]})  # which starts at once
-    monkeypatch.setitem(plans.AXES, "batch-size", ("examples in a batch", (4,)))
-    monkeypatch.setitem(plans.AXES, "threads", ("threads", (1,)))
+    at_places(monkeypatch, "batch-size", 4)
+    at_places(monkeypatch, "threads", 1)
     words = ["scale", "--dataset", tiny, "--implementation", "scratch-numpy", "--implementation", "scratch-inplace"]
     result: Result = CliRunner().invoke(main, [*words, "--axis", "batch-size", "--axis", "threads"])
     assert result.exit_code == 0, result.output
@@ -165,7 +246,7 @@ def test_a_point_is_verified_with_as_many_threads_as_it_is_timed_with(
 
     monkeypatch.setattr(verification, "Worker", start)
     monkeypatch.setattr(verification, "verify", break_at_once)
-    monkeypatch.setitem(plans.AXES, "threads", ("threads", (1, 2)))
+    at_places(monkeypatch, "threads", 1, 2)
     dataset = load_dataset(tiny)
     plan = plan_scale(dataset, ["threads"], ["scratch-numpy"])
     with Recorder(tmp_path) as recorder:

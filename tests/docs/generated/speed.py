@@ -15,7 +15,8 @@ from backprop_bench.bench.report.drawing import Drawing
 from backprop_bench.bench.report.numbers import speed
 from backprop_bench.bench.report.table import Table
 from backprop_bench.bench.scaling.analysis import Scaling, summarize_scale
-from backprop_bench.bench.scaling.plan import AXES, FETCH
+from backprop_bench.bench.scaling.map_view import draw_map, lead_sentences, lead_tables
+from backprop_bench.bench.scaling.plan import COUNTED, FETCH
 from backprop_bench.bench.scaling.view import draw_scaling, scaling_sentences, scaling_table
 from backprop_bench.bench.time_to_accuracy.analysis import summarize_time_to_accuracy
 from backprop_bench.bench.time_to_accuracy.measure import TARGETS
@@ -48,8 +49,7 @@ def reference_ladder(name: str) -> Ladder:
 @functools.cache
 def reference_scale() -> list[Scaling]:
     """Return what the committed run of scale says."""
-    counted = {name: what for name, (what, _) in AXES.items()}
-    return summarize_scale(*reference_run("scale"), counted, list(BASELINES), FETCH)
+    return summarize_scale(*reference_run("scale"), COUNTED, list(BASELINES), FETCH)
 
 
 def shown() -> dict[str, tuple[list[str], list[Table], Drawing]]:
@@ -61,8 +61,10 @@ def shown() -> dict[str, tuple[list[str], list[Table], Drawing]]:
     }
     tables = [scaling_table(item) for item in scale]
     results = summarize_time_to_accuracy(*reference_run("race"), TARGETS)
+    (drawn,) = draw_map(scale)
     return {
         **of_ladders,
+        "map": (lead_sentences(scale), lead_tables(scale), drawn),
         "scale": (scaling_sentences(scale), tables, draw_scaling(scale)),
         "race": (
             time_to_accuracy_sentences(results),
@@ -119,4 +121,4 @@ def page(text: str) -> str:
 def figures() -> Iterator[tuple[Path, Drawing]]:
     """Yield the folder of every figure, and the figure."""
     for name, (_, _, drawing) in shown().items():
-        yield REFERENCE / name / "figures", drawing
+        yield REFERENCE / ("scale" if name == "map" else name) / "figures", drawing
