@@ -30,9 +30,8 @@ from backprop_bench.data import SHARED, Dataset, fit_recipe
 
 TARGETS = (0.97, 0.98, 0.985)
 """Test accuracies to be reached."""
-IMPLEMENTATIONS = ("scratch-compiled", "torch-compile", "torch-fused")
-"""The default implementations, without those that are unavailable: the fastest one from scratch, and PyTorch's fastest
-ones for gradient descent and for Adam, which the others do not support."""
+IMPLEMENTATIONS = ("scratch-compiled", "torch-compile", "torch-fused", "jax")
+"""The default implementations, without those that are unavailable: the fastest from scratch, and the fastest others."""
 PIECES = 4
 """Parts of an epoch after each of which the accuracy is evaluated."""
 HELD_OUT = 6
@@ -41,18 +40,17 @@ VERIFICATION_STEPS = 200
 WARM_UP_S = 0.01
 QUESTION = "race"
 
-WIDTHS = (128, 512, 1024)
-SGD = [
-    {"layer_sizes": (width,), "batch_size": batch, "learning_rate": rate}
-    for width, batch, rate in itertools.product(WIDTHS, (32, 64), (0.1, 0.3))
+WIDTHS, BATCHES = (128, 256, 512, 1024), (32, 64)
+OPTIMIZERS: tuple[dict[str, Any], ...] = (
+    *({"learning_rate": rate} for rate in (0.1, 0.3)),
+    *({"optimizer": "momentum", "momentum": 0.9, "learning_rate": rate} for rate in (0.01, 0.03)),
+    *({"optimizer": "adam", "learning_rate": rate} for rate in (1e-3, 2e-3)),
+)
+GRID: list[dict[str, Any]] = [
+    {"layer_sizes": (width,), "batch_size": batch, **optimizer}
+    for width, batch, optimizer in itertools.product(WIDTHS, BATCHES, OPTIMIZERS)
 ]
-ADAM = [
-    {"layer_sizes": (width,), "batch_size": batch, "optimizer": "adam", "learning_rate": rate}
-    for width, batch, rate in itertools.product(WIDTHS, (64, 128), (1e-3, 2e-3))
-]
-GRIDS: dict[str, Sequence[dict[str, Any]]] = {"torch-fused": ADAM}
-"""Recipes to try, by implementation; all others use gradient descent. All share ReLU, He's initial weights, softmax
-and cross-entropy, and float32."""
+"""Recipes to try, the same for all. They share ReLU, He's initial weights, softmax and cross-entropy, and float32."""
 
 
 def plan_time_to_accuracy(dataset: Dataset, implementations: Sequence[str], seeds: int, epochs: int) -> Plan:
@@ -77,7 +75,7 @@ def plan_time_to_accuracy(dataset: Dataset, implementations: Sequence[str], seed
     ]
     for name in names:
         check_available(name)
-    entries = [_entry(name, dataset, changes) for name in names for changes in GRIDS.get(name, SGD)]
+    entries = [_entry(name, dataset, changes) for name in names for changes in GRID]
     timing = Timing(1.0, 1.0, BLOCK_S, 1, 1, 0)
     extent = Extent(examples=None, epochs=epochs, seeds=seeds, budget_s=1.0)
     question = make_question(QUESTION, "Time to accuracy", dataset, extent, entries, timing)

@@ -107,7 +107,7 @@ def test_the_command_selects_verifies_times_and_draws(
     monkeypatch.chdir(tmp_path)
     tiny = write_tiny_dataset(tmp_path, 300, 60)
     grid = [{"layer_sizes": (width,), "batch_size": 10, "learning_rate": 0.5} for width in (8, 16)]
-    monkeypatch.setattr(measure, "SGD", grid)
+    monkeypatch.setattr(measure, "GRID", grid)
     monkeypatch.setattr(measure, "VERIFICATION_STEPS", 5)
     words = ["race", "--dataset", tiny, "--seeds", "2", "--epochs", "12"]
     words += ["--implementation", "scratch-numpy", "--implementation", "scratch-inplace"]
