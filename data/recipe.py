@@ -329,6 +329,8 @@ class ExtendedRecipe(Recipe):
         return rate * decayed, momentum
 
 
+DONE_IN_FULL = ("scratch-numpy", "torch-eager", "torch-fused", "torch-loader")
+"""Implementations that do every field of an `ExtendedRecipe`."""
 DONE_IN_PART: dict[str, tuple[str, ...]] = {
     "scratch-compiled": (
         *("decay_biases", "nesterov", "dampened_momentum", "adam_reordered"),
@@ -336,7 +338,7 @@ DONE_IN_PART: dict[str, tuple[str, ...]] = {
     ),
     "sklearn": ("nesterov", "adam_reordered"),
 }
-"""Fields of an `ExtendedRecipe` that other implementations do than those that do them all, by implementation."""
+"""Implementations that do some of these fields, and which."""
 DONE_BY_DATA = ("drop_last", "with_replacement", "standardize")
 """Fields of an `ExtendedRecipe` that change examples and orders alone, so every implementation does them."""
 
@@ -347,15 +349,20 @@ def check_plain(implementation: str, recipe: Recipe) -> None:
     That are the additions of an `ExtendedRecipe`, except those that `data/` does for all and those that the
     implementation does all the same, outputs after tanh, and the squared error after softmax.
     """
-    only = "only scratch-numpy, torch-eager, torch-fused and torch-loader do it"
+    only = _only()
     for field in ExtendedRecipe.of(recipe).additions:
         if field not in (*DONE_BY_DATA, *DONE_IN_PART.get(implementation, ())):
-            others = [name for name, fields in DONE_IN_PART.items() if field in fields]
-            raise UnsupportedRecipe(implementation, field, "; so does ".join([only, *others]))
+            raise UnsupportedRecipe(implementation, field, _only(field))
     if recipe.output_activation == "tanh":
         raise UnsupportedRecipe(implementation, "output_activation", f"it is 'tanh'; {only}")
     if recipe.output_activation == "softmax" and recipe.loss == "squared_error":
         raise UnsupportedRecipe(implementation, "loss", f"it is 'squared_error' after softmax; {only}")
+
+
+def _only(field: str = "") -> str:
+    """Return who does what others refuse."""
+    names = [*DONE_IN_FULL, *(name for name, fields in DONE_IN_PART.items() if field in fields)]
+    return f"only {', '.join(names[:-1])} and {names[-1]} do it"
 
 
 def _to_lists(value: Any) -> Any:

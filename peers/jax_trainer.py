@@ -95,7 +95,7 @@ class JaxTrainer:
         check_plain("jax", recipe)
         if recipe.dtype == "float64":
             jax.config.update("jax_enable_x64", True)  # type: ignore[no-untyped-call]
-        self.recipe = recipe
+        self.recipe, self.fixed = recipe, recipe.replace(seed=0, epochs=0)  # what is compiled is for all seeds
         weights: Weights = tuple(
             (jnp.array(layer.weight), None if layer.bias is None else jnp.array(layer.bias)) for layer in parameters
         )
@@ -125,17 +125,17 @@ class JaxTrainer:
         if whole:
             batches = np.zeros((max(whole, len(x) // size), size), np.int32)
             batches[:whole] = order[: whole * size].reshape(whole, size)
-            self.trained = train_batches(self.recipe, self.trained, inputs, targets, jnp.array(batches), whole)
+            self.trained = train_batches(self.fixed, self.trained, inputs, targets, jnp.array(batches), whole)
         if whole * size < len(order):
             rest = jnp.array(order[whole * size :].astype(np.int32))
-            self.trained = train_batch(self.recipe, self.trained, inputs, targets, rest)
+            self.trained = train_batch(self.fixed, self.trained, inputs, targets, rest)
         return float(self.trained.loss) / len(order)
 
     def _compile(self, inputs: Array, targets: Array, n_examples: int) -> None:
         """Compile the step for the last batch of a whole epoch, which may be short, without changing weights."""
         if n_examples and n_examples not in self.compiled:
             copies = jax.tree.map(jnp.copy, self.trained)
-            train_batch(self.recipe, copies, inputs, targets, jnp.zeros(n_examples, jnp.int32))
+            train_batch(self.fixed, copies, inputs, targets, jnp.zeros(n_examples, jnp.int32))
             self.compiled.add(n_examples)
 
     def gradients(self, x: Floats, t: Floats) -> Parameters:

@@ -8,6 +8,7 @@ import functools
 import hashlib
 import os
 import platform
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -17,15 +18,23 @@ from typing import Any
 
 import numpy as np
 
-from backprop_bench.data import Floats, InputError, Layer, Order, Parameters, Recipe, StepParts, check_plain
+from backprop_bench.data import Floats, Layer, Order, Parameters, Recipe, StepParts, check_plain
 from backprop_bench.data.cache import cache_folder
 
 SOURCE = Path(__file__).with_name("network.c")
-FLAGS = ("-O3", "-fno-math-errno", "-fassociative-math", "-fno-signed-zeros", "-fno-trapping-math")
-"""Sums may be reordered, so that they vectorise; NaN and infinity keep their meaning."""
+FLAGS = (
+    "-O3",
+    "-ffp-contract=fast",
+    "-fno-math-errno",
+    "-fassociative-math",
+    "-fno-signed-zeros",
+    "-fno-trapping-math",
+)
+"""A product and a sum may be one instruction, and sums may be reordered, so that they vectorise; NaN and infinity keep
+their meaning."""
 FOR_THIS_PROCESSOR = ("-march=native", "-mcpu=native", "")
 """Flags for the instructions of this processor; the first one that the compiler knows is used."""
-REALS = {"float32": ("float", ctypes.c_float), "float64": ("double", ctypes.c_double)}
+REALS = {"float32": "float", "float64": "double"}
 ACTIVATIONS = ("sigmoid", "tanh", "relu", "identity", "softmax")
 OPTIMIZERS = ("sgd", "momentum", "rmsprop", "adam")
 """Their numbers are those of ``network.c``."""
@@ -33,10 +42,10 @@ PREDICTED = 256
 """Examples that are predicted together."""
 
 
-def compiler() -> str | None:
-    """Return the path of a C compiler: the one of $CC, cc, gcc or clang; ``None`` where there is none."""
-    names = [os.environ["CC"]] if os.environ.get("CC") else ["cc", "gcc", "clang"]
-    return next((path for name in names if (path := shutil.which(name)) is not None), None)
+def compiler() -> tuple[str, ...]:
+    """Return the command of a C compiler: what $CC says, or else cc, gcc or clang; empty where there is none."""
+    commands = [shlex.split(os.environ.get("CC", ""))] if os.environ.get("CC") else [["cc"], ["gcc"], ["clang"]]
+    return next((tuple(command) for command in commands if command and shutil.which(command[0])), ())
 
 
 class CRecipe(ctypes.Structure):
@@ -58,38 +67,58 @@ class CNetwork(ctypes.Structure):
     _fields_ = tuple((name, ctypes.c_void_p) for name in ("w", "dw", "first", "second", "y", "dz", "t"))
 
 
+class NotCompiledError(RuntimeError):
+    """The loops cannot be compiled here."""
+
+
 @functools.cache
 def library(dtype: str) -> Any:
     """Return the compiled functions for a precision.
 
     Raises
     ------
-    InputError
-        Where there is no compiler, it cannot compile them, or the cache folder cannot be written to.
+    NotCompiledError
+        Where there is no compiler, it cannot compile them, or what it makes cannot be loaded.
     """
     cc = compiler()
-    if cc is None:
-        raise InputError("scratch-c needs a C compiler, and there is none; $CC may name one")
-    real, _ = REALS[dtype]
+    if not cc:
+        raise NotCompiledError("there is no C compiler; $CC may name one")
     errors = ""
     for flag in FOR_THIS_PROCESSOR:
-        flags = [*FLAGS, *([flag] if flag else []), f"-DREAL={real}"]
-        path = _kept(cc, flags)
+        flags = [*FLAGS, *([flag] if flag else []), f"-DREAL={REALS[dtype]}"]
         try:
-            errors = "" if path.is_file() else _compile(cc, flags, path)
-        except OSError as error:
-            raise InputError(f"scratch-c cannot be compiled to {path.parent}: {error.strerror}") from error
-        if not errors:
-            loaded = ctypes.CDLL(str(path))
-            loaded.forward.restype = loaded.train_epoch.restype = ctypes.c_double
-            return loaded
-    raise InputError(f"{cc} cannot compile {SOURCE}: {' '.join(errors.split())[:300]}")
+            loaded = _loaded(cc, flags)
+        except (OSError, subprocess.CalledProcessError) as error:
+            errors = getattr(error, "stderr", None) or str(error)
+            continue
+        loaded.forward.restype = loaded.train_epoch.restype = ctypes.c_double
+        return loaded
+    raise NotCompiledError(f"{' '.join(cc)} cannot compile {SOURCE}: {' '.join(errors.split())[:300]}")
 
 
-def _kept(cc: str, flags: list[str]) -> Path:
+def _loaded(cc: tuple[str, ...], flags: list[str]) -> Any:
+    """Return the library that was kept; where there is none, or it is damaged, a new one.
+
+    Where the cache folder cannot be written to, it is compiled for this process alone.
+    """
+    path = _kept(cc, flags)
+    try:
+        return ctypes.CDLL(str(path))
+    except OSError:
+        try:
+            _compile(cc, flags, path)
+            return ctypes.CDLL(str(path))
+        except OSError:
+            with tempfile.TemporaryDirectory() as folder:
+                aside = Path(folder) / path.name
+                _compile(cc, flags, aside)
+                return ctypes.CDLL(str(aside))  # what is loaded stays when its file goes
+
+
+def _kept(cc: tuple[str, ...], flags: list[str]) -> Path:
     """Return where the library lies that this compiler makes for this processor."""
-    version = subprocess.run([cc, "--version"], capture_output=True, text=True, check=False).stdout
-    what = "\0".join([version, *flags, platform.machine(), _processor()]).encode() + SOURCE.read_bytes()
+    version = subprocess.run([*cc, "--version"], capture_output=True, text=True, check=False).stdout
+    what = "\0".join([*cc, version, *flags, platform.machine(), _processor()]).encode() + SOURCE.read_bytes()
     return cache_folder() / "c" / f"network-{hashlib.sha256(what).hexdigest()[:16]}.so"
 
 
@@ -102,17 +131,14 @@ def _processor() -> str:
     return next((line for line in lines if line.lower().startswith(("flags", "features"))), platform.processor())
 
 
-def _compile(cc: str, flags: list[str], path: Path) -> str:
-    """Compile to a path; returns what the compiler says where it fails, else nothing."""
+def _compile(cc: tuple[str, ...], flags: list[str], path: Path) -> None:
+    """Compile to a path; raises `CalledProcessError` with what the compiler says where it fails."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         made = Path(folder) / path.name
-        command = [cc, *flags, "-std=c99", "-fPIC", "-shared", str(SOURCE), "-lm", "-o", str(made)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            return done.stderr or f"exit code {done.returncode}"
+        command = [*cc, *flags, "-std=c99", "-fPIC", "-shared", str(SOURCE), "-lm", "-o", str(made)]
+        subprocess.run(command, capture_output=True, text=True, check=True)
         made.replace(path)  # at once, whatever another process does
-    return ""
 
 
 class CTrainer:
@@ -127,7 +153,7 @@ class CTrainer:
         self.weights = np.concatenate(arrays).astype(recipe.dtype)
         self.gradient, self.first, self.second = (np.zeros_like(self.weights) for _ in range(3))
         self.sizes = np.array(recipe.layer_sizes, np.int64)
-        self.capacity = 0
+        self.capacity = -1
 
     def _recipe(self, batch_size: int) -> Any:
         recipe = self.recipe
@@ -168,10 +194,7 @@ class CTrainer:
 
     def train_epoch(self, x: Floats, t: Floats, order: Order) -> float:
         """Pass once over the examples; see :class:`backprop_bench.data.Trainer`."""
-        self._check(x, t)
-        if order.min() < 0 or order.max() >= len(x):
-            raise IndexError(f"the order names examples from {order.min()} to {order.max()}, of {len(x)}")
-        data = [np.ascontiguousarray(array) for array in (x, t, order)]
+        data = self._data(x, t, order)
         n_examples = len(order)
         size = min(self.recipe.batch_size or n_examples, n_examples)
         pointers = (ctypes.c_void_p(array.ctypes.data) for array in data)
@@ -181,6 +204,21 @@ class CTrainer:
             self._recipe(size), self._network(size), *pointers, ctypes.c_int64(n_examples), first
         )
         return float(loss) / n_examples
+
+    def _data(self, x: Floats, t: Floats, order: Order) -> list[Any]:
+        """Return the arrays as C reads them.
+
+        Raises
+        ------
+        ValueError
+            For another shape or precision than the recipe's.
+        IndexError
+            For an order that names examples which do not exist.
+        """
+        self._check(x, t)
+        if order.min() < 0 or order.max() >= len(x):
+            raise IndexError(f"the order names examples from {order.min()} to {order.max()}, of {len(x)}")
+        return [np.ascontiguousarray(x), np.ascontiguousarray(t), np.ascontiguousarray(order, np.int64)]
 
     def _check(self, x: Floats, t: Floats) -> None:
         """Raise `ValueError` for arrays of another shape than the recipe's: C does not look at that."""
@@ -219,6 +257,10 @@ class CTrainer:
         """Return copies of the weights."""
         return self._layers(self.weights)
 
+    def set_parameters(self, parameters: Parameters) -> None:
+        """Go on from these weights; the optimizer keeps its state."""
+        self.weights[:] = np.concatenate([array.reshape(-1) for layer in parameters for array in layer.arrays()])
+
     def _layers(self, flat: Floats) -> Parameters:
         layers, begin = [], 0
         for shape in self.recipe.weight_shapes:
@@ -230,7 +272,7 @@ class CTrainer:
 
     def step_parts(self, x: Floats, t: Floats, examples: Order) -> StepParts:
         """Return the parts of one step; see :class:`backprop_bench.data.DividesSteps`."""
-        data = [np.ascontiguousarray(array) for array in (x, t, examples)]  # the parts below keep them
+        data = self._data(x, t, examples)  # the parts below keep them
         n_examples, network = ctypes.c_int64(len(examples)), self._network(len(examples))
         recipe = self._recipe(len(examples))
 

@@ -21,6 +21,7 @@ from backprop_bench.scratch.compiled.functions import SOFTMAX, activate
 from backprop_bench.scratch.compiled.gradients import add_gradient, update_by_gradient
 from backprop_bench.scratch.compiled.layers import backward, forward
 from backprop_bench.scratch.compiled.layout import (
+    assign,
     network_of,
     parameters_of,
     rounded_up,
@@ -194,6 +195,10 @@ class CompiledTrainer:
     def parameters(self) -> Parameters:
         """Return copies of the weights."""
         return parameters_of(self.recipe, self.network)
+
+    def set_parameters(self, parameters: Parameters) -> None:
+        """Go on from these weights; the optimizer keeps its state."""
+        assign(self.network, parameters)
 
     def step_parts(self, x: Floats, t: Floats, examples: Order) -> StepParts:
         """Return the parts of one step, in one thread; the loss is part of the backward pass.

@@ -1,7 +1,7 @@
 """`torch-compile`: forward pass, autograd's backward pass and the weight update as one compiled function."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -57,12 +57,17 @@ def update(recipe: Recipe, weight: Tensor, gradient: Tensor, kept: list[Tensor],
             weight.sub_(rates[0] * kept[0] / (kept[1].sqrt() * rates[1] + recipe.epsilon))
 
 
-def rates_of(recipe: Recipe, first: int, n_updates: int) -> Tensor:
-    """Return learning rate and factor of the root for some updates of Adam from number ``first`` on, [n_updates, 2]."""
+def rates_of(recipe: Recipe, first: int, n_updates: int) -> Sequence[Tensor]:
+    """Return learning rate and factor of the root [2] of Adam for some updates from number ``first`` on.
+
+    Other optimizers do not look at them.
+    """
+    if recipe.optimizer != "adam":
+        return [torch.zeros(2)] * n_updates
     numbers = np.arange(first, first + n_updates)
     with np.errstate(all="ignore"):
         rates = recipe.learning_rate / (1 - recipe.beta1**numbers), (1 - recipe.beta2**numbers) ** -0.5
-    return torch.from_numpy(np.stack(rates, axis=1).astype(recipe.dtype))
+    return torch.from_numpy(np.stack(rates, axis=1).astype(recipe.dtype)).unbind()
 
 
 @functools.cache
@@ -124,7 +129,7 @@ class CompileTrainer:
         total = torch.zeros(1, dtype=inputs.dtype)  # of one number: what is added to a tensor of none is lost
         rates = rates_of(self.recipe, self.n_updates + 1, len(batches))
         self.n_updates += len(batches)
-        for examples, its_rates in zip(batches, rates.unbind(), strict=True):
+        for examples, its_rates in zip(batches, rates, strict=True):
             self.step(self.weights, self.state, its_rates, inputs, targets, examples, total)
         return total.item() / len(order)
 

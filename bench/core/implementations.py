@@ -129,7 +129,7 @@ def _no_compiler(language: Literal["C", "C++"]) -> str | None:
     if language == "C":
         from backprop_bench.scratch.c_trainer import compiler
 
-        return None if compiler() is not None else "needs a C compiler, and none is found; $CC may name one"
+        return None if compiler() else "needs a C compiler, and none is found; $CC may name one"
     name = os.environ.get("CXX") or ("clang++" if sys.platform == "darwin" else "g++")
     return None if shutil.which(name) else f"needs a C++ compiler, and {name} is not found; $CXX may name another one"
 

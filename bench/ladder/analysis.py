@@ -9,10 +9,11 @@ from backprop_bench.bench.core.records.reader import of_kind
 from backprop_bench.bench.core.stats.intervals import Interval
 from backprop_bench.bench.core.stats.ratios import Ratio, paired_ratio
 from backprop_bench.bench.core.summary import QuestionSummary, Summary, summarize
+from backprop_bench.bench.ladder.stages import IN_C
 
 BASELINE, PEER, YOURS = "baseline", "peer", "yours"
 """The side of the dense-GEMM baselines, that of the peers, and that of your own."""
-APART = (PEER, YOURS)
+APART = (IN_C, PEER, YOURS)
 """Sides whose stages do not build on each other."""
 
 

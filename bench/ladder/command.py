@@ -7,13 +7,13 @@ from backprop_bench.bench.cli.output import finish
 from backprop_bench.bench.cli.progress import Bars
 from backprop_bench.bench.cli.questions import Descriptor
 from backprop_bench.bench.cli.running import go_on
-from backprop_bench.bench.core.implementations import BASELINES, IMPLEMENTATIONS
 from backprop_bench.bench.core.records.plan import Plan
 from backprop_bench.bench.core.records.recorded_run import RecordedRun
 from backprop_bench.bench.ladder.analysis import summarize_ladder
 from backprop_bench.bench.ladder.blas import probe_blas
 from backprop_bench.bench.ladder.measure import run_ladder
 from backprop_bench.bench.ladder.plan import plan_ladder, yours
+from backprop_bench.bench.ladder.stages import side_of_stages
 from backprop_bench.bench.ladder.view import draw_ladder, ladder_charts, ladder_sentences, ladder_tables
 from backprop_bench.bench.report.findings import Finding, Findings
 from backprop_bench.bench.report.numbers import listing, number_interval
@@ -79,8 +79,7 @@ def ladder(
 
 def ladder_findings(run: RecordedRun) -> Findings:
     """Return the findings of a run of ``ladder``."""
-    side_of = {name: implementation.side for name, implementation in {**IMPLEMENTATIONS, **BASELINES}.items()}
-    results = summarize_ladder(run.description, run.rows, side_of)
+    results = summarize_ladder(run.description, run.rows, side_of_stages())
     finding = Finding(
         name="ladder",
         sentences=ladder_sentences(results),

@@ -3,6 +3,8 @@
 import dataclasses
 from typing import Any
 
+from backprop_bench.bench.core.implementations import BASELINES, IMPLEMENTATIONS
+
 
 @dataclasses.dataclass(frozen=True)
 class Stage:
@@ -31,8 +33,8 @@ STAGES = (
     Stage("batches", "scratch-numpy", (DOUBLE,)),
     Stage("float32", "scratch-numpy"),
     Stage("no temporaries", "scratch-inplace"),
-    Stage("plain loops in C", "scratch-c"),
     Stage("compiled, zeros left out", "scratch-compiled"),
+    Stage("plain loops in C", "scratch-c"),
     Stage("DataLoader", "torch-loader"),
     Stage("tensors by index", "torch-eager"),
     Stage("fused optimizer", "torch-fused"),
@@ -49,3 +51,11 @@ BEFORE_BLAS = "no temporaries"
 """The stage before the one with other kernels of OpenBLAS."""
 SELF_TEST = "float32"
 """The stage of the A/A test."""
+IN_C = "in C"
+"""The side of the loops in C: beside the other stages from scratch, of which each goes further than the one before."""
+
+
+def side_of_stages() -> dict[str, str]:
+    """Return the side of each implementation of a stage."""
+    sides = {name: known.side for name, known in {**IMPLEMENTATIONS, **BASELINES}.items()}
+    return {**sides, "scratch-c": IN_C}

@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from backprop_bench.bench.core.implementations import family
+from backprop_bench.bench.core.implementations import IMPLEMENTATIONS
 from backprop_bench.bench.core.records.kinds import AnyRecord
 from backprop_bench.bench.core.records.plan import Description
 from backprop_bench.bench.core.stats.intervals import Interval, scaled
 from backprop_bench.bench.core.stats.ratios import Ratio
 from backprop_bench.bench.core.summary import QuestionSummary, summarize
+from backprop_bench.data import Recipe
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,14 +103,24 @@ class Lead:
     ----------
     label
         The place in words.
+    setting
+        Recipe, examples and threads: the place that all axes have in common has the same one everywhere.
+    scratch, framework
+        Their names; empty where none was timed.
     ratio
-        time(from scratch) / time(framework).
+        time(from scratch) / time(framework); NaN where one was not timed.
     """
 
     label: str
+    setting: tuple[Recipe, int, int | None]
     scratch: str
     framework: str
     ratio: Interval
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether both were."""
+        return self.ratio.n > 0
 
     @property
     def is_ahead(self) -> bool:
@@ -156,6 +167,7 @@ class _Place:
     x: int
     label: str
     question: QuestionSummary
+    setting: tuple[Recipe, int, int | None]
 
 
 def summarize_scale(
@@ -176,24 +188,28 @@ def summarize_scale(
     by_axis: dict[str, list[QuestionSummary]] = {}
     for question in summarize(description, rows).questions:
         by_axis.setdefault(question.name.partition("=")[0], []).append(question)
-    return [_scaling(axis, counted[axis], questions, baselines, fetch) for axis, questions in by_axis.items()]
+    return [
+        _scaling(axis, counted[axis], *_places(description, questions), baselines, fetch)
+        for axis, questions in by_axis.items()
+    ]
 
 
-def _places(questions: Sequence[QuestionSummary]) -> tuple[list[_Place], bool]:
+def _places(description: Description, questions: Sequence[QuestionSummary]) -> tuple[list[_Place], bool]:
     """Return the places of an axis in their order, and whether they are numbers."""
     values = [question.name.partition("=")[2] for question in questions]
     is_numeric = all(value == "all" or value.isdecimal() for value in values)
     places = []
     for number, (value, question) in enumerate(zip(values, questions, strict=True), start=1):
         x = question.examples if value == "all" else int(value) if is_numeric else number
-        places.append(_Place(x, f"{x:,}" if is_numeric else value, question))
+        planned = description.plan.question(question.name)
+        setting = planned.entries[0].recipe, question.examples, planned.threads or description.threads
+        places.append(_Place(x, f"{x:,}" if is_numeric else value, question, setting))
     return sorted(places, key=lambda place: place.x), is_numeric
 
 
 def _scaling(
-    axis: str, counted: str, questions: Sequence[QuestionSummary], baselines: Sequence[str], fetch: str
+    axis: str, counted: str, places: Sequence[_Place], is_numeric: bool, baselines: Sequence[str], fetch: str
 ) -> Scaling:
-    places, is_numeric = _places(questions)
     points: dict[str, list[Point]] = {}
     products: list[Limit] = []
     fetched: list[Limit] = []
@@ -219,21 +235,20 @@ def _scaling(
     slopes = {name: _slopes(along) if is_numeric else (math.nan, math.nan) for name, along in points.items()}
     curves = tuple(Curve(name, tuple(along), *slopes[name]) for name, along in points.items())
     crossovers = _crossovers(places, list(points)) if is_numeric else []
-    leads = [lead for place in places if (lead := _lead(place, list(points))) is not None]
+    leads = [_lead(place, list(points)) for place in places]
     limits = tuple(products), tuple(fetched)
     return Scaling(axis, counted, is_numeric, curves, *limits, tuple(crossovers), tuple(leads))
 
 
-def _lead(place: _Place, names: Sequence[str]) -> Lead | None:
-    """Return how far the fastest from scratch is ahead of the fastest framework; ``None`` where one side is missing."""
+def _lead(place: _Place, names: Sequence[str]) -> Lead:
+    """Return how far the fastest from scratch is ahead of the fastest framework; yours are neither."""
     timed = [item for item in place.question.performances if item.wall_s.n and item.implementation in names]
     timed.sort(key=lambda item: item.wall_s.estimate)
-    scratch = next((item.implementation for item in timed if family(item.implementation) == "from scratch"), None)
-    framework = next((item.implementation for item in timed if family(item.implementation) != "from scratch"), None)
-    if scratch is None or framework is None:
-        return None
-    ratio = _ratio(place.question, scratch, framework)
-    return None if ratio is None else Lead(place.label, scratch, framework, ratio)
+    known = [IMPLEMENTATIONS[item.implementation] for item in timed if item.implementation in IMPLEMENTATIONS]
+    scratch = next((item.name for item in known if item.side == "from scratch"), "")
+    framework = next((item.name for item in known if item.side != "from scratch"), "")
+    ratio = _ratio(place.question, scratch, framework) or Interval(math.nan, math.nan, math.nan, 0)
+    return Lead(place.label, place.setting, scratch, framework, ratio)
 
 
 def _limit(x: int, examples: int, epoch_s: float, amount: float) -> Limit:

@@ -10,7 +10,7 @@ from matplotlib.patches import Rectangle
 
 from backprop_bench.bench.report import style
 from backprop_bench.bench.report.drawing import Drawing
-from backprop_bench.bench.report.numbers import at_least_one, compared, count, listing, named, plain, speed
+from backprop_bench.bench.report.numbers import ABSENT, at_least_one, compared, count, listing, named, plain, speed
 from backprop_bench.bench.report.table import Table, make_table
 from backprop_bench.bench.scaling.analysis import Lead, Scaling
 
@@ -19,53 +19,63 @@ LEFT, CELL, ROW = 1.55, 0.98, 0.62
 LEGEND = 0.45
 STRONGEST = 8.0
 """Factor from which on a colour is as strong as it gets."""
+CHANGES = (
+    "Each place changes one thing of the shared recipe: one hidden layer of 128 units, batches of 64, float32, plain "
+    "gradient descent. Optimizers have learning rates of their own."
+)
 AHEAD, BEHIND, EQUAL = "Oranges", "Blues", "#d8dee4"
 
 
 def leads_of(scalings: Sequence[Scaling]) -> list[tuple[Scaling, Lead]]:
-    """Return the leads along all axes."""
-    return [(scaling, lead) for scaling in scalings for lead in scaling.leads]
+    """Return the leads along all axes, each setting once; none where no place has both sides."""
+    leads: dict[object, tuple[Scaling, Lead]] = {}
+    for scaling in scalings:
+        for lead in scaling.leads:
+            leads.setdefault(lead.setting, (scaling, lead))
+    return list(leads.values()) if any(lead.is_timed for _, lead in leads.values()) else []
 
 
 def lead_sentences(scalings: Sequence[Scaling]) -> list[str]:
     """Return at how many places code from scratch is ahead, where the lead is smallest, and where there is none."""
     leads = leads_of(scalings)
-    if not leads:
-        return []
     ahead = [item for item in leads if item[1].is_ahead]
-    names = listing(dict.fromkeys(named(lead.scratch) for _, lead in ahead))
-    sentences = [
-        f"{names} is ahead of the fastest framework at {len(ahead)} of {count(len(leads), 'place')}."
-        if ahead
-        else f"No code from scratch is ahead of the fastest framework at any of {count(len(leads), 'place')}."
-    ]
+    sentences = [_ahead(leads)] if leads else []
     if ahead:
         scaling, lead = max(ahead, key=lambda item: item[1].ratio.estimate)
-        sentences.append(f"Its smallest lead: {_sentence(scaling, lead)}")
+        sentences.append(f"The smallest lead: {_sentence(scaling, lead)}")
     sentences += [_sentence(scaling, lead) for scaling, lead in leads if lead.is_behind]
-    return sentences
+    missing = [_where(scaling, lead) for scaling, lead in leads if not lead.is_timed]
+    return [*sentences, f"Not timed on both sides: {listing(missing)}."] if missing else sentences
+
+
+def _ahead(leads: Sequence[tuple[Scaling, Lead]]) -> str:
+    n_ahead = sum(lead.is_ahead for _, lead in leads)
+    return f"Code from scratch is ahead of the fastest framework at {n_ahead} of {count(len(leads), 'place')}."
 
 
 def _sentence(scaling: Scaling, lead: Lead) -> str:
-    where = f"{lead.label} {scaling.counted}" if scaling.is_numeric else f"{scaling.counted} = {lead.label}"
-    return f"{speed(named(lead.scratch), named(lead.framework), lead.ratio)}, at {where}."
+    return f"{speed(named(lead.scratch), named(lead.framework), lead.ratio)}, at {_where(scaling, lead)}."
+
+
+def _where(scaling: Scaling, lead: Lead) -> str:
+    return f"{lead.label} {scaling.counted}" if scaling.is_numeric else f"{scaling.counted} = {lead.label}"
 
 
 def lead_tables(scalings: Sequence[Scaling]) -> list[Table]:
     """Return a table with a row per place; none where one side was not timed."""
     rows = [
-        [scaling.counted, lead.label, lead.scratch, lead.framework, compared(lead.ratio)]
+        [scaling.counted, lead.label, lead.scratch or ABSENT, lead.framework or ABSENT, compared(lead.ratio)]
         for scaling, lead in leads_of(scalings)
     ]
     columns = ["<along", "place", "<fastest from scratch", "<fastest framework", "from scratch is"]
-    note = "In brackets: 95 % CI over process replicates. All else is as in 784-128-10, batches of 64, float32."
+    note = f"In brackets: 95 % CI over process replicates. {CHANGES}"
     return [make_table("Who is ahead where", columns, rows, note)] if rows else []
 
 
 def draw_map(scalings: Sequence[Scaling]) -> list[Drawing]:
     """Draw a cell per place: who is ahead, and by how much; nothing where one side was not timed."""
     shown = [scaling for scaling in scalings if scaling.leads]
-    if not shown:
+    if not leads_of(shown):
         return []
     with style.look():
         page, title = style.Page(), _title(shown)
@@ -104,16 +114,18 @@ def _draw_cell(axes: Axes, number: int, lead: Lead) -> None:
     for height, text, size in (
         (0.2, lead.label, style.SMALL - 1),
         (0.52, factor_of(lead), style.NORMAL),
-        (0.83, style.short_name(lead.framework, 13), style.SMALL - 1.5),
+        (0.83, style.short_name(lead.framework or ABSENT, 13), style.SMALL - 1.5),
     ):
         weight = "bold" if size == style.NORMAL else "normal"
         axes.text(number + 0.5, height, text, ha="center", va="center", fontsize=size, color=ink, weight=weight)
 
 
 def factor_of(lead: Lead) -> str:
-    """Return by how much the code from scratch is ahead, or behind: "6.1×", "1.2× slower", "equal"."""
+    """Return by how much the code from scratch is ahead, or behind: "6.1×", "1.2× slower", "n.s."; "–" not timed."""
+    if not lead.is_timed:
+        return ABSENT
     if not (lead.is_ahead or lead.is_behind):
-        return "equal"
+        return "n.s."
     factor = at_least_one(lead.ratio).estimate
     return f"{plain(factor, 1 if factor < 10 else 0)}×{' slower' if lead.is_behind else ''}"
 
@@ -134,7 +146,7 @@ def _legend(band: style.Band) -> None:
     kinds = (
         (mpl.colormaps[AHEAD](0.5), "from scratch is ahead"),
         (mpl.colormaps[BEHIND](0.5), "the framework is ahead"),
-        (EQUAL, "no significant difference"),
+        (EQUAL, "no significant difference (n.s.)"),
     )
     for number, (colour, text) in enumerate(kinds):
         axes.add_patch(Rectangle((2.7 * number, 0.15), 0.3, 0.7, facecolor=colour, edgecolor="none"))
@@ -142,7 +154,5 @@ def _legend(band: style.Band) -> None:
 
 
 def _note() -> str:
-    return (
-        "In a cell: the place, the factor, and the fastest framework there. Each place differs in one thing from "
-        "784-128-10 in batches of 64, float32, plain gradient descent; all at a place are timed interleaved."
-    )
+    cell = "In a cell: the place, the factor, and the fastest framework there. All at a place are timed interleaved."
+    return f"{cell} {CHANGES}"

@@ -42,13 +42,13 @@ def choose(searches: Sequence[Search], implementations: Mapping[str, str], targe
     Parameters
     ----------
     searches
-        Rows of kind ``search``.
+        Rows of kind ``search``; one without a curve was refused.
     implementations
         By label.
     """
     choices = []
     for name in dict.fromkeys(implementations.values()):
-        rows = [row for row in searches if implementations[row.implementation] == name]
+        rows = [row for row in searches if implementations[row.implementation] == name and row.curve]
         choices += [_choice(name, target, rows) for target in targets if rows]
     return choices
 
@@ -113,12 +113,19 @@ class Comparison:
 
 @dataclasses.dataclass(frozen=True)
 class TimeToAccuracyResults:
-    """All results, by target, kind of start and implementation."""
+    """All results, by target, kind of start and implementation.
+
+    Attributes
+    ----------
+    refusing
+        Implementations that refused every recipe.
+    """
 
     results: tuple[Result, ...]
     comparisons: tuple[Comparison, ...]
     epochs: int
     failures: tuple[Failure, ...]
+    refusing: tuple[str, ...]
 
 
 def summarize_time_to_accuracy(
@@ -128,7 +135,10 @@ def summarize_time_to_accuracy(
     (question,) = description.plan.questions
     implementations = {entry.label: entry.implementation for entry in question.entries}
     runs = of_kind(rows, TimeToAccuracy)
-    choices = choose(of_kind(rows, Search), implementations, targets)
+    searches = of_kind(rows, Search)
+    choices = choose(searches, implementations, targets)
+    searched = [implementations[row.implementation] for row in searches]
+    accepting = {choice.implementation for choice in choices}
     results = [
         _result(
             choice,
@@ -140,7 +150,11 @@ def summarize_time_to_accuracy(
     ]
     results = [result for result in results if result.of]
     return TimeToAccuracyResults(
-        tuple(results), tuple(_comparisons(results)), question.epochs, tuple(of_kind(rows, Failure))
+        tuple(results),
+        tuple(_comparisons(results)),
+        question.epochs,
+        tuple(of_kind(rows, Failure)),
+        tuple(name for name in dict.fromkeys(searched) if name not in accepting),
     )
 
 

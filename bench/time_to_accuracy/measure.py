@@ -21,7 +21,7 @@ from backprop_bench.bench.core.implementations import named_implementation
 from backprop_bench.bench.core.machine.environment import usable_core_numbers
 from backprop_bench.bench.core.records.kinds import Search, TimeToAccuracy
 from backprop_bench.bench.core.records.plan import Entry, Plan, Question, Timing
-from backprop_bench.bench.core.worker.client import WorkerError, start_again, together
+from backprop_bench.bench.core.worker.client import Refusal, WorkerError, start_again, together
 from backprop_bench.bench.core.worker.opened import opened_worker
 from backprop_bench.bench.core.worker.replies import Begun
 from backprop_bench.bench.core.worker.shared_data import SharedExamples, SharedForms
@@ -165,17 +165,15 @@ def _search_one(
             TimedWorker(worker, entry, n_examples, None, 0).warm_up(WARM_UP_S, None)  # what is compiled is compiled now
             worker.ask("begin", Begun, seed=0)
             run = train_until(worker, entry.recipe, n_examples, examples, max(TARGETS), question.epochs, PIECES)
+    except Refusal:  # it is not tried
+        curve, reached = (), False
     except WorkerError as failure:
         log.add_failure(question, entry, "tuning", None, failure)
         return
+    else:
+        curve, reached = run.curve, run.reached
     log.add(
-        Search(
-            session=log.session,
-            question=question.name,
-            implementation=entry.label,
-            curve=run.curve,
-            reached=run.reached,
-        )
+        Search(session=log.session, question=question.name, implementation=entry.label, curve=curve, reached=reached)
     )
 
 

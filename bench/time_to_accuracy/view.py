@@ -29,11 +29,15 @@ def time_to_accuracy_sentences(results: TimeToAccuracyResults) -> list[str]:
     """Return which implementation is faster, by target and start, and how often a target was missed."""
     sentences = [_comparison_sentence(comparison) for comparison in results.comparisons]
     missed = [result for result in results.results if result.reached < result.of and result.cold]
-    return sentences + [
-        f"{named(result.choice.implementation)} missed {_target(result)} in {result.of - result.reached} of "
-        f"{count(result.of, 'run')} of {count(results.epochs, 'epoch')} at most."
-        for result in missed
-    ]
+    return (
+        sentences
+        + [
+            f"{named(result.choice.implementation)} missed {_target(result)} in {result.of - result.reached} of "
+            f"{count(result.of, 'run')} of {count(results.epochs, 'epoch')} at most."
+            for result in missed
+        ]
+        + [f"{named(name)} refuses all recipes that are tried." for name in results.refusing]
+    )
 
 
 def _comparison_sentence(comparison: Comparison) -> str:

@@ -60,15 +60,16 @@ def settings_of(recipe: Recipe) -> Settings:
 def rule_of(recipe: ExtendedRecipe, epoch: int) -> Rule:
     """Return the optimizer as kernels need it, with the learning rate and the momentum of an epoch."""
     learning_rate, momentum = recipe.rates(epoch)
-    return Rule(
+    decay2 = recipe.rmsprop_alpha if recipe.optimizer == "rmsprop" else recipe.beta2
+    return Rule(  # whole numbers would be another type, for which all kernels are compiled again
         kind=update.KINDS[recipe.optimizer],
         leaves_zeros=recipe.optimizer == "sgd" and not recipe.weight_decay,
-        learning_rate=learning_rate,
-        momentum=momentum,
-        epsilon=recipe.epsilon,
-        weight_decay=recipe.weight_decay,
-        decay1=recipe.beta1,
-        decay2=recipe.rmsprop_alpha if recipe.optimizer == "rmsprop" else recipe.beta2,
+        learning_rate=float(learning_rate),
+        momentum=float(momentum),
+        epsilon=float(recipe.epsilon),
+        weight_decay=float(recipe.weight_decay),
+        decay1=float(recipe.beta1),
+        decay2=float(decay2),
         decays_biases=recipe.decay_biases,
         is_nesterov=recipe.nesterov,
         is_dampened=recipe.dampened_momentum,
@@ -100,6 +101,12 @@ def network_of(recipe: Recipe, parameters: Parameters, n_shares: int) -> Network
     above = zeros(sum(rows * columns for rows, columns in zip(widths[1:], padded, strict=False)), recipe.dtype)
     biases = zeros(sum(padded), recipe.dtype)
     network = Network(first_weights, above, biases, np.array(widths), np.array(padded), n_shares)
+    assign(network, parameters)
+    return network
+
+
+def assign(network: Network, parameters: Parameters) -> None:
+    """Copy weights into the layout of the kernels."""
     for columns, share in shares_of_first(network):
         share[:, : columns.stop - columns.start] = parameters[0].weight[:, columns]
     for layer, transposed in zip(parameters[1:], layers_above(network), strict=True):
@@ -107,7 +114,6 @@ def network_of(recipe: Recipe, parameters: Parameters, n_shares: int) -> Network
     for layer, bias in zip(parameters, layer_biases(network), strict=True):
         if layer.bias is not None:
             bias[:] = layer.bias
-    return network
 
 
 def parameters_of(recipe: Recipe, network: Network) -> Parameters:

@@ -71,12 +71,14 @@ class Rule(NamedTuple):
 
 
 class State(NamedTuple):
-    """What is kept beside the weights, each in their layout; what an optimizer does not need is the weights themselves.
+    """What is kept beside the weights, each in their layout.
+
+    What is not needed is the weights themselves, for kernels need an array, and never touch it.
 
     Attributes
     ----------
     gradient
-        Where a batch of more than 64 examples sums its gradient: 0 before and after.
+        Where batches of more than 64 examples sum their gradient: 0 before and after each.
     first
         Weight updates of momentum, running means of the gradients of Adam.
     second

@@ -55,13 +55,17 @@ def descend_with_momentum(
     w: Floats, dw: Floats, change: Floats, decay: Any, rate: Any, momentum: Any, is_nesterov: bool
 ) -> None:
     """Update weights by gradient descent with momentum, or Nesterov's; ``change`` [N] are the updates before."""
-    ahead = momentum if is_nesterov else w.dtype.type(1)
-    beside = rate if is_nesterov else w.dtype.type(0)
-    for k in range(w.size):
-        g = dw[k] + decay * w[k]
-        change[k] = momentum * change[k] - rate * g
-        w[k] += ahead * change[k] - beside * g
-        dw[k] = 0
+    if is_nesterov:
+        for k in range(w.size):
+            g = dw[k] + decay * w[k]
+            change[k] = momentum * change[k] - rate * g
+            w[k] += momentum * change[k] - rate * g
+            dw[k] = 0
+    else:
+        for k in range(w.size):
+            change[k] = momentum * change[k] - rate * (dw[k] + decay * w[k])
+            w[k] += change[k]
+            dw[k] = 0
 
 
 @compiled

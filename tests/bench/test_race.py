@@ -63,6 +63,17 @@ def test_the_recipe_with_the_fewest_seconds_is_selected_for_every_target() -> No
     assert first_at([[1, 0.5, 0.971]], 0.98) is None
 
 
+def test_what_is_refused_is_not_tried_and_who_refuses_all_is_named() -> None:
+    refused = [{"kind": "search", "implementation": WIDE, "curve": [], "reached": False}]
+    rows = [*SEARCHES[:2], *refused]
+    choices = choose(rows, OF, (0.97,))
+    assert [(choice.implementation, choice.tried) for choice in choices] == [("scratch", 2)]
+    description, _ = run_of()
+    results = summarize_time_to_accuracy(description, [*rows, timed_row(FAST, 1, 0.97, False, 1.0)], (0.97,))
+    assert time_to_accuracy_sentences(results) == ["torch refuses all recipes that are tried."]
+    assert results.failures == ()
+
+
 def test_misses_count_and_seeds_are_paired() -> None:
     rows = [
         *(timed_row(FAST, seed, 0.97, cold, 1.0 + seed) for seed in (1, 2) for cold in (True, False)),
@@ -96,6 +107,13 @@ def test_the_search_sees_no_test_example(tmp_path: Path) -> None:
     (question,) = plan.questions
     assert {entry.implementation for entry in question.entries} == {"scratch-numpy", "torch-eager"}
     assert len({entry.label for entry in question.entries}) == len(question.entries)
+    tried = {
+        name: [entry.recipe for entry in question.entries if entry.implementation == name]
+        for name in ("scratch-numpy", "torch-eager")
+    }
+    assert tried["scratch-numpy"] == tried["torch-eager"], "the same for all"
+    assert len(tried["torch-eager"]) == 48
+    assert {recipe.optimizer for recipe in tried["torch-eager"]} == {"sgd", "momentum", "adam"}
     held_out = dataset.hold_out(len(dataset.x_train) // measure.HELD_OUT)
     assert (held_out.x_test == dataset.x_train[-33:]).all()
 

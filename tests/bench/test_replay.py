@@ -105,6 +105,24 @@ def altered(turns: Sequence[KeptTurn], place: int, **changes: Any) -> list[KeptT
     return [msgspec.structs.replace(turn, **changes) if at == place else turn for at, turn in enumerate(turns)]
 
 
+@pytest.mark.parametrize("reference", REFERENCES)
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "rmsprop", "adam"])
+def test_every_reference_trains_again_what_was_trained_with_every_optimizer(reference: str, optimizer: str) -> None:
+    reason = named_implementation(reference).unavailable()
+    if reason is not None:
+        pytest.skip(reason)
+    recipe = RECIPE.replace(optimizer=optimizer, learning_rate=0.01, momentum=0.9 if optimizer == "momentum" else 0.0)
+    with WeightsFile(recipe, ROUNDS) as weights:
+        turns = work_of(FusedTrainer, recipe, EXAMPLES, weights, [40] * ROUNDS)
+        result = checked(recipe, EXAMPLES, weights, turns, reference)
+        told = turns[2].pieces
+        longer = (*told[:-1], Piece(told[-1].start, told[-1].stop + 1, told[-1].key))
+        false = checked(recipe, EXAMPLES, weights, altered(turns, 2, pieces=longer), reference)
+    assert result.passed, result
+    assert result.checked == ROUNDS
+    assert not false.passed
+
+
 @pytest.mark.parametrize("optimizer", ["sgd", "momentum", "rmsprop", "adam"])
 @pytest.mark.parametrize("place", [0, 2, 3])
 def test_one_batch_that_was_left_out_is_found_in_the_turn_where_it_was(optimizer: str, place: int) -> None:

@@ -4,22 +4,23 @@ import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 
 from backprop_bench.bench.core.implementations import named_implementation
-from backprop_bench.data import DividesSteps, InputError, Recipe, UnsupportedRecipe, batch_order, initial_parameters
+from backprop_bench.data import DividesSteps, Recipe, UnsupportedRecipe, batch_order, initial_parameters
 from backprop_bench.scratch import c_trainer
-from backprop_bench.scratch.c_trainer import CTrainer, compiler, library
+from backprop_bench.scratch.c_trainer import CTrainer, NotCompiledError, compiler, library
 from backprop_bench.scratch.numpy_trainer import NumpyTrainer
 from tests.agreement import assert_same
 from tests.recipes import random_examples, recipes
 
 N_EXAMPLES = 21  # 8 + 8 + 5: the last batch is short
 SMALL = Recipe(layer_sizes=(12, 9, 7, 5), batch_size=8, dtype="float64")
-needs_compiler = pytest.mark.skipif(compiler() is None, reason="there is no C compiler")
+needs_compiler = pytest.mark.skipif(not compiler(), reason="there is no C compiler")
 
 
 @pytest.fixture
@@ -40,11 +41,12 @@ def test_outputs_gradients_and_weights_are_those_of_numpy(dtype: str, recipe: Re
 
 
 @needs_compiler
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("optimizer", ["sgd", "momentum", "rmsprop", "adam"])
-def test_every_optimizer_trains_the_weights_of_numpy(optimizer: str) -> None:
+def test_every_optimizer_trains_the_weights_of_numpy(optimizer: str, dtype: str) -> None:
     changes = {"optimizer": optimizer, "momentum": 0.9 if optimizer == "momentum" else 0.0, "weight_decay": 0.01}
-    recipe = SMALL.replace(learning_rate=0.01, **changes)
-    assert_same(recipe, CTrainer, NumpyTrainer, random_examples(recipe, N_EXAMPLES), 20)
+    recipe = SMALL.replace(learning_rate=0.01, dtype=dtype, **changes)
+    assert_same(recipe, CTrainer, NumpyTrainer, random_examples(recipe, N_EXAMPLES), 20 if dtype == "float64" else 5)
 
 
 @needs_compiler
@@ -73,8 +75,11 @@ def test_arrays_that_do_not_fit_are_an_error() -> None:
     with pytest.raises(ValueError, match=r"x and t are float64 \(4, 11\)"):
         trainer.gradients(examples.x[:, 1:], examples.t)
     for order in ([0, 4], [-1, 0]):
-        with pytest.raises(IndexError, match="of 4"):
-            trainer.train_epoch(examples.x, examples.t, np.array(order))
+        for call in (trainer.train_epoch, trainer.step_parts):
+            with pytest.raises(IndexError, match="of 4"):
+                call(examples.x, examples.t, np.array(order))
+    with pytest.raises(ValueError, match="expected float64"):
+        trainer.step_parts(examples.x.astype("float32"), examples.t, np.arange(4))
 
 
 @needs_compiler
@@ -82,7 +87,8 @@ def test_inputs_that_are_not_contiguous_are_read_as_what_they_are() -> None:
     examples, order = random_examples(SMALL, N_EXAMPLES), batch_order(SMALL, N_EXAMPLES, 0)
     one, other = (CTrainer(SMALL, initial_parameters(SMALL)) for _ in range(2))
     loss = one.train_epoch(examples.x, examples.t, order)
-    assert other.train_epoch(np.asfortranarray(examples.x), examples.t, np.repeat(order, 2)[::2]) == loss
+    narrow: Any = np.repeat(order, 2)[::2].astype(np.int32)
+    assert other.train_epoch(np.asfortranarray(examples.x), examples.t, narrow) == loss
 
 
 @needs_compiler
@@ -95,7 +101,7 @@ def test_conventions_are_refused_by_field() -> None:
 def test_without_a_compiler_it_is_unavailable_and_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CC", "/no/such/compiler")
     assert named_implementation("scratch-c").unavailable() == "needs a C compiler, and none is found; $CC may name one"
-    with pytest.raises(InputError, match="there is none; \\$CC may name one"):
+    with pytest.raises(NotCompiledError, match="there is no C compiler; \\$CC may name one"):
         library("float32")
 
 
@@ -113,7 +119,7 @@ def test_a_compiler_that_fails_is_named_with_what_it_says_and_leaves_nothing(
     monkeypatch.setenv("BACKPROP_BENCH_CACHE", str(tmp_path / "cache"))
     cc = written_program(tmp_path / "cc", "echo no space left >&2; exit 1")
     monkeypatch.setenv("CC", cc)
-    with pytest.raises(InputError, match=f"{cc} cannot compile .*network.c: no space left"):
+    with pytest.raises(NotCompiledError, match=f"{cc} cannot compile .*network.c: no space left"):
         library("float32")
     assert list((tmp_path / "cache" / "c").iterdir()) == []
 
@@ -125,23 +131,46 @@ def test_what_is_compiled_is_kept_for_this_compiler_and_source(tmp_path: Path, m
     library("float32")
     (first,) = (tmp_path / "c").iterdir()
     library.cache_clear()
-    monkeypatch.setattr(c_trainer, "_compile", lambda *_: "nothing is compiled again")
+    monkeypatch.setattr(c_trainer, "_compile", nothing_is_compiled_again)
     library("float32")
     changed = tmp_path / "network.c"
     changed.write_bytes(c_trainer.SOURCE.read_bytes() + b"\n")
     monkeypatch.setattr(c_trainer, "SOURCE", changed)
     library.cache_clear()
-    with pytest.raises(InputError, match="nothing is compiled again"):
+    with pytest.raises(NotCompiledError, match="nothing is compiled again"):
         library("float32")
     assert first.is_file()
 
 
+def nothing_is_compiled_again(*_: object) -> None:
+    raise OSError("nothing is compiled again")
+
+
 @needs_compiler
 @pytest.mark.usefixtures("nothing_compiled")
-def test_a_cache_folder_that_cannot_be_made_is_said_in_one_sentence(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("cache", ["damaged", "no folder"])
+def test_it_trains_with_a_damaged_cache_and_without_one(
+    cache: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "file").write_text("")
-    monkeypatch.setenv("BACKPROP_BENCH_CACHE", str(tmp_path / "file"))
-    with pytest.raises(InputError, match=r"scratch-c cannot be compiled to .*file/c: Not a directory"):
-        library("float32")
+    monkeypatch.setenv("BACKPROP_BENCH_CACHE", str(tmp_path / "cache"))
+    if cache == "damaged":
+        library("float64")
+        (kept,) = (tmp_path / "cache" / "c").iterdir()
+        kept.unlink()  # it stays loaded, so another file takes its place
+        kept.write_bytes(b"half of it")
+        library.cache_clear()
+    else:
+        (tmp_path / "cache").write_text("no folder can be made here")
+    examples = random_examples(SMALL, N_EXAMPLES)
+    trainer = CTrainer(SMALL, initial_parameters(SMALL))
+    reference = NumpyTrainer(SMALL, initial_parameters(SMALL))
+    losses = [each.train_epoch(examples.x, examples.t, np.arange(N_EXAMPLES)) for each in (trainer, reference)]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-12)
+
+
+@needs_compiler
+def test_a_compiler_with_options_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    (name, *_) = compiler()
+    monkeypatch.setenv("CC", f"{name} -O1")
+    assert compiler() == (name, "-O1")
+    assert named_implementation("scratch-c").unavailable() is None

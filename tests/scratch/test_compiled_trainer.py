@@ -62,6 +62,12 @@ OPTIMIZERS: dict[str, dict[str, object]] = {
     "rmsprop": {"optimizer": "rmsprop", "learning_rate": 0.001},
     "adam": {"optimizer": "adam", "learning_rate": 0.002},
     "adam with weight decay": {"optimizer": "adam", "learning_rate": 0.002, "weight_decay": 0.01},
+    "adam with weight decay of the weights alone": {
+        "optimizer": "adam",
+        "learning_rate": 0.002,
+        "weight_decay": 0.01,
+        "decay_biases": False,
+    },
 }
 with_each_optimizer = pytest.mark.parametrize("changes", OPTIMIZERS.values(), ids=OPTIMIZERS)
 
@@ -75,6 +81,7 @@ with_each_optimizer = pytest.mark.parametrize("changes", OPTIMIZERS.values(), id
 @example(recipe=WIDE.replace(layer_sizes=(300, 200, 150, 10)), zeros=0.8)
 @example(recipe=WIDE.replace(layer_sizes=(230, 128, 10), hidden_activation="relu", batch_size=None), zeros=0.5)
 @example(recipe=WIDE.replace(layer_sizes=(230, 128, 90, 10), **OPTIMIZERS["adam with weight decay"]), zeros=0.5)
+@example(recipe=WIDE.replace(layer_sizes=(30, 700, 530, 10), **OPTIMIZERS["adam"]), zeros=0.5)
 @example(recipe=WIDE.replace(layer_sizes=(230, 128, 90, 10), **OPTIMIZERS["momentum"], batch_size=1), zeros=0.5)
 @example(recipe=WIDE.replace(layer_sizes=(230, 128, 90, 10), **OPTIMIZERS["rmsprop"], batch_size=None), zeros=0.0)
 def test_outputs_gradients_and_weights_are_those_of_numpy(

@@ -21,7 +21,7 @@ from backprop_bench.data import Recipe, UnsupportedRecipe, check_plain
 REFERENCES = ("scratch-compiled", "scratch-inplace", "scratch-numpy", "torch-eager")
 """Implementations that train again what was timed, the fastest first.
 
-The last one is for `scratch-numpy` on what only these two do.
+The last one is for `scratch-numpy`, on recipes of which few others can do all.
 """
 REPLAY = "core.worker.replay:replay"
 """Handler that trains again, which no worker that is timed imports."""
@@ -36,7 +36,7 @@ def candidates(entry: Entry) -> list[str]:
 
 
 def _needs_torch(recipe: Recipe) -> bool:
-    """Say whether `scratch-numpy` is the only other implementation that could train this."""
+    """Say whether a recipe has conventions or dropout, which few others than `scratch-numpy` can do."""
     try:
         check_plain("", recipe)
     except UnsupportedRecipe:

@@ -37,6 +37,7 @@ PACKAGES = (
     "numba",
     "jax",
     "jaxlib",
+    "optax",
     "scikit-learn",
 )
 
@@ -158,10 +159,10 @@ def environment(root: Path = ROOT) -> Environment:
 
 
 def source_crc32(suite: Path) -> str:
-    """Return a checksum of the modules in the suite's packages."""
+    """Return a checksum of the modules in the suite's packages, in Python and in C."""
     checksum = 0
     for package in SOURCES:
-        for path in sorted((suite / package).rglob("*.py")):
+        for path in sorted([*(suite / package).rglob("*.py"), *(suite / package).rglob("*.c")]):
             checksum = zlib.crc32(path.relative_to(suite).as_posix().encode() + path.read_bytes(), checksum)
     return f"{checksum:08x}"
 

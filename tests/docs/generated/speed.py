@@ -4,12 +4,13 @@ import functools
 from collections.abc import Iterator
 from pathlib import Path
 
-from backprop_bench.bench.core.implementations import BASELINES, IMPLEMENTATIONS
+from backprop_bench.bench.core.implementations import BASELINES
 from backprop_bench.bench.core.records.kinds import AnyRecord, Block
 from backprop_bench.bench.core.records.plan import Description
 from backprop_bench.bench.core.records.reader import of_kind, read_description, read_records
 from backprop_bench.bench.core.stats.ratios import paired_ratio
 from backprop_bench.bench.ladder.analysis import Ladder, summarize_ladder
+from backprop_bench.bench.ladder.stages import side_of_stages
 from backprop_bench.bench.ladder.view import draw_ladder, ladder_sentences, ladder_tables
 from backprop_bench.bench.report.drawing import Drawing
 from backprop_bench.bench.report.numbers import speed
@@ -42,8 +43,7 @@ def reference_run(name: str) -> tuple[Description, list[AnyRecord]]:
 @functools.cache
 def reference_ladder(name: str) -> Ladder:
     """Return what a committed run of ladder says."""
-    side_of = {name: known.side for name, known in {**IMPLEMENTATIONS, **BASELINES}.items()}
-    return summarize_ladder(*reference_run(name), side_of)
+    return summarize_ladder(*reference_run(name), side_of_stages())
 
 
 @functools.cache
