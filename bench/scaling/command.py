@@ -24,11 +24,11 @@ from backprop_bench.bench.scaling.view import draw_scaling, scaling_chart, scali
 @click.option("--implementation", "implementations", multiple=True, help="Only these; repeatable.")
 @run_options("a run that was stopped")
 def scale(options: RunOptions, axes: tuple[str, ...], implementations: tuple[str, ...]) -> None:
-    """Time the implementations along batch size, width, depth, optimizer, inputs, precision, examples and threads.
+    """Time the implementations along batch size, width, depth, optimizer, inputs, precision and threads.
 
-    A map says by how much the fastest from scratch is ahead of the fastest framework, or behind it, at every place. The
-    implementations and the matrix products alone are timed interleaved there, which gives the fraction of the roofline
-    that each one reaches.
+    At every place the implementations and the matrix products alone are timed interleaved. That gives the fraction of
+    the roofline that each one reaches, and a map of how much faster or slower the fastest from scratch is than the
+    fastest framework.
 
     \b
     Examples:

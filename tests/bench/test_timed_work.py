@@ -25,7 +25,7 @@ from backprop_bench.bench.core.records.writer import Recorder
 from backprop_bench.bench.core.stats.plausible import implausible
 from backprop_bench.bench.core.summary import QuestionSummary
 from backprop_bench.bench.core.summary import summarize as summarize_run
-from backprop_bench.bench.core.worker import client
+from backprop_bench.bench.core.worker import client, measure
 from backprop_bench.bench.core.worker.sources import SUITE_SOURCE
 from backprop_bench.bench.report.table import to_dict
 from backprop_bench.data import InputError, Recipe, load_dataset
@@ -384,3 +384,28 @@ def test_code_is_known_from_its_first_worker_on_and_a_file_that_is_imported_late
             sources.check("mine", changed)
     with pytest.raises(InputError, match=r"^the suite's source has changed during the run"):
         sources.check("other", {SUITE_SOURCE: "8"})
+
+
+class Fresh:
+    """Weights that were read into fresh memory, which is used again when nobody needs them."""
+
+    spare = 0
+
+    def __init__(self) -> None:
+        self.read_s = 0.0 if Fresh.spare else 0.05
+        Fresh.spare -= bool(Fresh.spare)
+
+    def __del__(self) -> None:
+        Fresh.spare += 1
+
+
+def test_memory_that_is_fresh_at_first_is_no_work_that_was_pending() -> None:
+    def read() -> tuple[Fresh, float]:
+        weights = Fresh()
+        return weights, weights.read_s
+
+    session: Any = types.SimpleNamespace(weights="somewhere", read_weights=read)
+    assert measure._pending_s(session) == 0.0
+    slow = iter([0.05, 0.0])
+    session.read_weights = lambda: (None, next(slow))
+    assert measure._pending_s(session) == 0.05

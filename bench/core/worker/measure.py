@@ -106,11 +106,15 @@ def _pieces(pieces: Sequence[Any]) -> list[Piece]:
 def _pending_s(session: Session) -> float | None:
     """Return how much longer it takes to read the weights after a block than a second time: work still to be done.
 
+    What was read first is kept meanwhile. So both are read into fresh memory, which takes long where weights are large.
     ``None`` where no weights are read, for nothing is trained.
     """
     if session.weights is None:
         return None
-    return max(0.0, session.read_weights()[1] - session.read_weights()[1])
+    kept, first_s = session.read_weights()
+    _, second_s = session.read_weights()
+    del kept
+    return max(0.0, first_s - second_s)
 
 
 def _further(session: Session, stretches: dict[str, list[Any]]) -> tuple[dict[str, Any], list[float]]:

@@ -8,6 +8,7 @@ from backprop_bench.bench.core.implementations import BASELINES
 from backprop_bench.bench.core.records.kinds import AnyRecord, Block
 from backprop_bench.bench.core.records.plan import Description
 from backprop_bench.bench.core.records.reader import of_kind, read_description, read_records
+from backprop_bench.bench.core.records.recorded_run import comparable
 from backprop_bench.bench.core.stats.ratios import paired_ratio
 from backprop_bench.bench.ladder.analysis import Ladder, summarize_ladder
 from backprop_bench.bench.ladder.stages import side_of_stages
@@ -37,7 +38,8 @@ PRODUCTS = "NumPy's products alone"
 @functools.cache
 def reference_run(name: str) -> tuple[Description, list[AnyRecord]]:
     """Return the description and the rows of a committed run."""
-    return read_description(REFERENCE / name), read_records(REFERENCE / name)
+    description = read_description(REFERENCE / name)
+    return description, comparable(description.plan, read_records(REFERENCE / name))
 
 
 @functools.cache
