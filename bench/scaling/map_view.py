@@ -14,8 +14,8 @@ from backprop_bench.bench.report.numbers import ABSENT, at_least_one, compared, 
 from backprop_bench.bench.report.table import Table, make_table
 from backprop_bench.bench.scaling.analysis import Lead, Scaling
 
-LEFT, CELL, ROW = 1.55, 0.98, 0.62
-"""Inches: for the names of the axes, and of a cell."""
+LEFT, WIDEST, ROW = 1.55, 1.6, 0.62
+"""Inches: for the names of the axes, of a cell at most, and the height of a row."""
 LEGEND = 0.45
 STRONGEST = 8.0
 """Factor from which on a colour is as strong as it gets."""
@@ -79,9 +79,11 @@ def draw_map(scalings: Sequence[Scaling]) -> list[Drawing]:
         return []
     with style.look():
         page, title = style.Page(), _title(shown)
+        most = max(len(scaling.leads) for scaling in shown)
+        cell = min(WIDEST, (style.PAGE_INCHES - LEFT - style.MARGIN) / most)
         page.heading(title, "Who is ahead where: the fastest from scratch against the fastest framework")
         for scaling in shown:
-            page.band(ROW, lambda band, scaling=scaling: _draw_row(band, scaling))  # type: ignore[misc]
+            page.band(ROW, lambda band, scaling=scaling: _draw_row(band, scaling, cell))  # type: ignore[misc]
         page.band(LEGEND, _legend)
         page.text(_note(), style.SMALL, color=style.GREY)
         alt = " ".join([f"{title}.", *lead_sentences(shown)])
@@ -96,10 +98,10 @@ def _title(scalings: Sequence[Scaling]) -> str:
     return f"Code from scratch is ahead of every framework at {n_ahead} of {count(len(leads), 'place')}"
 
 
-def _draw_row(band: style.Band, scaling: Scaling) -> None:
+def _draw_row(band: style.Band, scaling: Scaling, cell: float) -> None:
     lines = style.small_lines(scaling.counted, LEFT - style.MARGIN - 0.1)
     band.write(style.MARGIN, ROW / 2, "\n".join(lines), va="center", fontsize=style.SMALL)
-    axes = band.axes(LEFT, CELL * len(scaling.leads), 0.03, 0.03)
+    axes = band.axes(LEFT, cell * len(scaling.leads), 0.03, 0.03)
     axes.set_axis_off()
     axes.set_xlim(0, len(scaling.leads))
     axes.set_ylim(1, 0)
@@ -139,7 +141,7 @@ def colour_of(lead: Lead) -> str:
 
 
 def _legend(band: style.Band) -> None:
-    axes = band.axes(LEFT, CELL * 8, 0.12, 0.08)
+    axes = band.axes(LEFT, style.PAGE_INCHES - LEFT - style.MARGIN, 0.12, 0.08)
     axes.set_axis_off()
     axes.set_xlim(0, 8)
     axes.set_ylim(1, 0)

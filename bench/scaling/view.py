@@ -25,7 +25,7 @@ from backprop_bench.bench.scaling.analysis import Crossover, Curve, Limit, Scali
 
 LEFT, WIDTH, BETWEEN = 0.75, 4.1, 0.85
 HEIGHT, ABOVE, BELOW = 2.9, 0.3, 0.55
-LEGEND = 0.35
+LEGEND, LEGEND_COLUMNS = 0.55, 4
 PRODUCTS, FETCHING = ":", "-."
 
 
@@ -220,7 +220,7 @@ def _legend(band: style.Band, names: Sequence[str], fetched: bool) -> None:
     axes.plot([], [], color=style.INK, linestyle=PRODUCTS, label="matrix products alone")
     if fetched:
         axes.plot([], [], color=style.INK, linestyle=FETCHING, label="fetching alone")
-    axes.legend(loc="center", ncols=len(names) + 2, frameon=False, fontsize=style.NORMAL)
+    axes.legend(loc="center", ncols=LEGEND_COLUMNS, frameon=False, fontsize=style.NORMAL)
 
 
 def _note() -> str:

@@ -15,7 +15,7 @@ from backprop_bench.bench.selftest.repeatability import TOLERANCE, Repeatability
 
 NAMES, PAIRED, BETWEEN, UNPAIRED = 1.95, 2.75, 0.25, 2.45
 """Widths of the columns in inches, and of the gap between the two axes; the rest is for the numbers."""
-ESTIMATE, DEVIATION = 0.15, 1.75
+ESTIMATE, DEVIATION = 0.15, 2.0
 """Where the columns of numbers begin, in inches to the right of the axes."""
 ROW, ABOVE, BELOW, LAST = 0.27, 0.26, 0.34, 0.2
 """Inches: of a row, above and below the rows of a ratio, and what the last axes have for their labels beside that."""

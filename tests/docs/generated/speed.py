@@ -92,9 +92,7 @@ def short() -> str:
         f"Measured on {environment['cpu']['model']}, {environment['cpu']['usable_cores']} cores, with "
         f"{description.threads} thread each, on {description.created[:10]}: 784-128-10, batches of 64, float32."
     )
-    overtaken = f"is faster than {fastest.implementation}"
-    behind = [sentence for sentence in scaling_sentences(reference_scale()) if overtaken in sentence]
-    return listed([*ahead, *behind, memory, where])
+    return listed([*ahead, memory, where, *lead_sentences(reference_scale())])
 
 
 def numpy() -> str:
