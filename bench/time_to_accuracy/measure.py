@@ -16,7 +16,7 @@ from backprop_bench.bench.core.engine.runner import Runner
 from backprop_bench.bench.core.engine.sources import Sources
 from backprop_bench.bench.core.engine.timed_work import TimedWorkCheck
 from backprop_bench.bench.core.engine.timed_worker import TimedWorker
-from backprop_bench.bench.core.engine.train_until import train_until
+from backprop_bench.bench.core.engine.train_until import TrainedUntil, train_until
 from backprop_bench.bench.core.implementations import named_implementation
 from backprop_bench.bench.core.machine.environment import usable_core_numbers
 from backprop_bench.bench.core.records.kinds import Search, TimeToAccuracy
@@ -39,6 +39,8 @@ HELD_OUT = 6
 VERIFICATION_STEPS = 200
 WARM_UP_S = 0.01
 QUESTION = "race"
+NOT_TRIED = TrainedUntil((), reached=False, turns=())
+"""What is recorded of a recipe that an implementation refuses."""
 
 WIDTHS, BATCHES = (128, 256, 512, 1024), (32, 64)
 OPTIMIZERS: tuple[dict[str, Any], ...] = (
@@ -165,15 +167,19 @@ def _search_one(
             TimedWorker(worker, entry, n_examples, None, 0).warm_up(WARM_UP_S, None)  # what is compiled is compiled now
             worker.ask("begin", Begun, seed=0)
             run = train_until(worker, entry.recipe, n_examples, examples, max(TARGETS), question.epochs, PIECES)
-    except Refusal:  # it is not tried
-        curve, reached = (), False
+    except Refusal:
+        run = NOT_TRIED
     except WorkerError as failure:
         log.add_failure(question, entry, "tuning", None, failure)
         return
-    else:
-        curve, reached = run.curve, run.reached
     log.add(
-        Search(session=log.session, question=question.name, implementation=entry.label, curve=curve, reached=reached)
+        Search(
+            session=log.session,
+            question=question.name,
+            implementation=entry.label,
+            curve=run.curve,
+            reached=run.reached,
+        )
     )
 
 
