@@ -125,7 +125,7 @@ def layer_of(trainer: NumpyTrainer, forward: Forward, t: Floats, layer: int, abo
 
 
 def computed(here: Here, choice: Choice, weights: Layer) -> tuple[Layer, Above] | None:
-    """Return the gradient of a layer, and what the one below needs; ``None`` where that cannot be."""
+    """Return the gradient of a layer, and what the layer below needs; ``None`` where that cannot be."""
     dy = choice.error.compute(here)
     dy = None if dy is None else dy * here.mask
     dz = None if dy is None else choice.derivative.compute(here, dy)

@@ -472,3 +472,11 @@ def verdict(topic: str, found: doctor.Situation) -> doctor.Verdict:
     judged = doctor.CHECKS[topic](found)
     assert judged is not None
     return judged
+
+
+def test_a_change_of_the_loops_in_c_changes_the_checksum_of_the_suite(tmp_path: Path) -> None:
+    (tmp_path / "scratch").mkdir()
+    (tmp_path / "scratch" / "network.c").write_text("int a;")
+    before = env.source_crc32(tmp_path)
+    (tmp_path / "scratch" / "network.c").write_text("int b;")
+    assert env.source_crc32(tmp_path) != before

@@ -128,12 +128,16 @@ def test_the_command_selects_verifies_times_and_draws(
     monkeypatch.setattr(measure, "GRID", grid)
     monkeypatch.setattr(measure, "VERIFICATION_STEPS", 5)
     words = ["race", "--dataset", tiny, "--seeds", "2", "--epochs", "12"]
-    words += ["--implementation", "scratch-numpy", "--implementation", "scratch-inplace"]
+    refuses = f"{Path(__file__).parents[2] / 'examples' / 'correct.py'}:Correct"
+    for name in ("scratch-numpy", "scratch-inplace", refuses):
+        words += ["--implementation", name]
     result = CliRunner().invoke(main, words)
     assert result.exit_code == 0, result.output
+    assert "refuses all recipes that are tried" in " ".join(result.output.split())
     folder = tmp_path / "results" / "latest-race"
     rows = read_rows(folder)
-    assert len(rows_of(rows, "search")) == 4
+    assert [bool(row["curve"]) for row in rows_of(rows, "search")].count(True) == 4
+    assert {row["implementation"].split(":")[-2] for row in rows_of(rows, "search") if not row["curve"]} == {"Correct"}
     assert {row["seed"] for row in rows_of(rows, "time_to_accuracy")} == {1, 2}, "not the seed of the search"
     selected = {row["implementation"] for row in rows_of(rows, "time_to_accuracy")}
     assert selected <= {row["implementation"] for row in rows_of(rows, "parity", passed=True)}

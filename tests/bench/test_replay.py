@@ -105,6 +105,26 @@ def altered(turns: Sequence[KeptTurn], place: int, **changes: Any) -> list[KeptT
     return [msgspec.structs.replace(turn, **changes) if at == place else turn for at, turn in enumerate(turns)]
 
 
+@pytest.mark.parametrize("name", [*REFERENCES, "scratch-c"])
+@pytest.mark.parametrize("bias", [True, False])
+def test_who_goes_on_from_other_weights_keeps_the_state_of_its_optimizer(name: str, bias: bool) -> None:
+    reason = named_implementation(name).unavailable()
+    if reason is not None:
+        pytest.skip(reason)
+    recipe = RECIPE.replace(optimizer="adam", learning_rate=0.01, bias=bias, dtype="float64", layer_sizes=(16, 8, 6, 3))
+    examples, order = random_examples(recipe, N_EXAMPLES), np.arange(N_EXAMPLES)
+    trainers: list[Any] = [
+        make(recipe, initial_parameters(recipe)) for make in (named_implementation(name).load(), NumpyTrainer)
+    ]
+    for trainer in trainers:
+        trainer.train_epoch(examples.x, examples.t, order)
+        trainer.set_parameters(initial_parameters(recipe.replace(seed=5)))
+        trainer.train_epoch(examples.x, examples.t, order)
+    for one, other in zip(*(trainer.parameters() for trainer in trainers), strict=True):
+        for a, b in zip(one.arrays(), other.arrays(), strict=True):
+            np.testing.assert_allclose(a, b, rtol=0, atol=1e-10)
+
+
 @pytest.mark.parametrize("reference", REFERENCES)
 @pytest.mark.parametrize("optimizer", ["sgd", "momentum", "rmsprop", "adam"])
 def test_every_reference_trains_again_what_was_trained_with_every_optimizer(reference: str, optimizer: str) -> None:

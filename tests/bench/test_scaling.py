@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from matplotlib.colors import to_hex, to_rgb
 
 from backprop_bench.bench.cli.main import main
 from backprop_bench.bench.core.baselines.parts import NumpyReading
@@ -177,6 +178,11 @@ def test_who_is_ahead_is_the_fastest_of_each_side_with_the_factor_between_them(l
     assert third.ratio.contains(1)
 
 
+def is_warm(colour: str) -> bool:
+    red, _, blue = to_rgb(colour)
+    return red > blue
+
+
 def test_the_map_says_who_is_ahead_by_how_much_and_where_nobody_is(leads: Scaling) -> None:
     sentences = lead_sentences([leads])
     assert sentences[0] == "Code from scratch is ahead of the fastest framework at 1 of 3 places."
@@ -199,9 +205,19 @@ def test_the_map_says_who_is_ahead_by_how_much_and_where_nobody_is(leads: Scalin
     assert drawing.title == "Code from scratch is ahead of every framework at 1 of 3 places"
     cells = [text.get_text() for text in drawing.figure.axes[0].texts]
     assert cells == ["sgd", "3.0×", "jax", "momentum", "2.0× slower", "torch-eager", "adam", "n.s.", "torch-eager"]
-    colours = [colour_of(lead) for lead in leads.leads]
-    assert len(set(colours)) == 3
-    assert colours[2] == EQUAL
+    ahead, behind, equal = (colour_of(lead) for lead in leads.leads)
+    assert equal == EQUAL
+    legend = drawing.figure.axes[1]
+    assert [text.get_text() for text in legend.texts] == [
+        "from scratch is ahead",
+        "the framework is ahead",
+        "no significant difference (n.s.)",
+    ]
+    shown = [to_hex(patch.get_facecolor()) for patch in legend.patches]
+    for colour, of_legend in ((ahead, shown[0]), (behind, shown[1])):
+        assert is_warm(colour) == is_warm(of_legend)
+    assert is_warm(ahead)
+    assert not is_warm(behind)
 
 
 def test_a_place_that_one_side_could_not_do_is_named_and_counted() -> None:
