@@ -9,6 +9,9 @@ from backprop_bench.bench.core.records.plan import Description
 from backprop_bench.bench.core.records.reader import of_kind
 from backprop_bench.bench.core.stats.intervals import Interval, geometric_mean_interval
 
+CANDIDATES = 4
+"""Recipes of an implementation that are tried with further seeds for each target."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Choice:
@@ -19,12 +22,10 @@ class Choice:
     label
         Of the entry with that recipe.
     epochs, wall_s
-        Epochs and seconds to the target on held-out examples; NaN where no recipe reached it, and this one came
+        Mean epochs and seconds to the target on held-out examples; NaN where no recipe reached it, and this one came
         nearest.
-    accuracy
-        On held-out examples at that time.
-    tried
-        Number of recipes that were tried.
+    reached, of
+        With how many seeds it reached the target on held-out examples, of how many.
     """
 
     implementation: str
@@ -32,12 +33,15 @@ class Choice:
     label: str
     epochs: float
     wall_s: float
-    accuracy: float
-    tried: int
+    reached: int
+    of: int
 
 
 def choose(searches: Sequence[Search], implementations: Mapping[str, str], targets: Sequence[float]) -> list[Choice]:
-    """Return, for every implementation and target, the recipe that took the fewest seconds on held-out examples.
+    """Return the recipe for every implementation and target.
+
+    It is the candidate that reached the target with the most seeds on held-out examples, and of these the one that
+    took the fewest seconds on average.
 
     Parameters
     ----------
@@ -47,19 +51,61 @@ def choose(searches: Sequence[Search], implementations: Mapping[str, str], targe
         By label.
     """
     choices = []
-    for name in dict.fromkeys(implementations.values()):
-        rows = [row for row in searches if implementations[row.implementation] == name and row.curve]
-        choices += [_choice(name, target, rows) for target in targets if rows]
+    for rows in _by_implementation(searches, implementations):
+        for target in targets:
+            names = _candidates(_with_first_seed(rows), target)
+            trials = [_choice(rows, implementations, name, target) for name in names]
+            choices.append(min(trials, key=lambda trial: (-trial.reached, trial.wall_s)))
     return choices
 
 
-def _choice(name: str, target: float, rows: Sequence[Search]) -> Choice:
-    reached = [(point[1], row, point) for row in rows if (point := first_at(row.curve, target)) is not None]
-    if reached:
-        _, row, (epochs, wall_s, accuracy) = min(reached, key=lambda item: item[0])
-        return Choice(name, target, row.implementation, epochs, wall_s, accuracy, len(rows))
-    best = max(rows, key=lambda row: _highest(row.curve))
-    return Choice(name, target, best.implementation, math.nan, math.nan, _highest(best.curve), len(rows))
+def candidates(
+    searches: Sequence[Search], implementations: Mapping[str, str], targets: Sequence[float]
+) -> dict[str, float]:
+    """Return which recipes are to be tried with further seeds, by label: the highest target each is a candidate for."""
+    return {
+        label: target
+        for rows in _by_implementation(searches, implementations)
+        for target in sorted(targets)
+        for label in _candidates(_with_first_seed(rows), target)
+    }
+
+
+def _by_implementation(searches: Sequence[Search], implementations: Mapping[str, str]) -> list[list[Search]]:
+    """Return the searches of each implementation that were not refused, without implementations that have none."""
+    names = dict.fromkeys(implementations.values())
+    rows = [[row for row in searches if implementations[row.implementation] == name and row.curve] for name in names]
+    return list(filter(None, rows))
+
+
+def _with_first_seed(rows: Sequence[Search]) -> list[Search]:
+    """Return one row of every recipe: that of the seed with which all are tried."""
+    return [row for row in rows if not row.seed]
+
+
+def _candidates(rows: Sequence[Search], target: float) -> list[str]:
+    """Return the recipes that reached a target in the fewest seconds; where none did, the one that came nearest."""
+    reached = [(point[1], row.implementation) for row in rows if (point := first_at(row.curve, target)) is not None]
+    nearest = max(rows, key=lambda row: _highest(row.curve)).implementation
+    return [label for _, label in sorted(reached)[:CANDIDATES]] or [nearest]
+
+
+def _choice(rows: Sequence[Search], implementations: Mapping[str, str], label: str, target: float) -> Choice:
+    trials = [row for row in rows if row.implementation == label]
+    points = [point for row in trials if (point := first_at(row.curve, target)) is not None]
+    return Choice(
+        implementation=implementations[label],
+        target=target,
+        label=label,
+        epochs=_mean([point[0] for point in points]),
+        wall_s=_mean([point[1] for point in points]),
+        reached=len(points),
+        of=len(trials),
+    )
+
+
+def _mean(values: Sequence[float]) -> float:
+    return math.fsum(values) / len(values) if values else math.nan
 
 
 def first_at(curve: Sequence[Sequence[float]], target: float) -> tuple[float, float, float] | None:

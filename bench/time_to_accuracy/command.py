@@ -33,9 +33,9 @@ from backprop_bench.bench.time_to_accuracy.view import (
 def race(options: RunOptions, implementations: tuple[str, ...], seeds: int, epochs: int) -> None:
     """Measure the time to 97 %, 98 % and 98.5 % test accuracy of each implementation with its best recipe.
 
-    The same recipes, with several optimizers, are tried by all on held-out training examples; for every implementation
-    and target, the fastest one is selected. It then trains from other seeds, cold and warm. A target that is not
-    reached counts as a miss.
+    The same recipes, with several optimizers, are tried by all on held-out training examples, and the fastest of them
+    again with more seeds. For every implementation and target, the most reliable one is selected, then the fastest.
+    It trains from other seeds, cold and warm. A target that is not reached counts as a miss.
 
     \b
     Examples:

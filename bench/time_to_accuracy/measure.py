@@ -25,7 +25,7 @@ from backprop_bench.bench.core.worker.client import Refusal, WorkerError, start_
 from backprop_bench.bench.core.worker.opened import opened_worker
 from backprop_bench.bench.core.worker.replies import Begun
 from backprop_bench.bench.core.worker.shared_data import SharedExamples, SharedForms
-from backprop_bench.bench.time_to_accuracy.analysis import Choice, choose
+from backprop_bench.bench.time_to_accuracy.analysis import Choice, candidates, choose
 from backprop_bench.data import SHARED, Dataset, fit_recipe
 
 TARGETS = (0.97, 0.98, 0.985)
@@ -36,6 +36,8 @@ PIECES = 4
 """Parts of an epoch after each of which the accuracy is evaluated."""
 HELD_OUT = 6
 """One of so many training examples is held out to select recipes."""
+SEARCH_SEEDS = 5
+"""Seeds with which the fastest recipes are tried; one training alone would select what was lucky."""
 VERIFICATION_STEPS = 200
 WARM_UP_S = 0.01
 QUESTION = "race"
@@ -104,7 +106,8 @@ def run_time_to_accuracy(run: RunContext) -> None:
     try:
         held_out = dataset.hold_out(max(1, len(dataset.x_train) // HELD_OUT))
         with SharedForms(held_out) as shared:
-            _search(question, shared, len(held_out.x_train), threads, log, progress, run.sources)
+            search = _RecipeSearch(question, shared, len(held_out.x_train), threads, log, run.sources)
+            search.run(progress)
         choices = choose(log.find(Search, question), _implementations(question), TARGETS)
         entries = {entry.label: entry for entry in question.entries}
         wanted = list(dict.fromkeys(choice.label for choice in choices))
@@ -124,63 +127,74 @@ def _implementations(question: Question) -> dict[str, str]:
     return {entry.label: entry.implementation for entry in question.entries}
 
 
-def _search(
-    question: Question,
-    shared: SharedForms,
-    n_examples: int,
-    threads: int,
-    log: RunLog,
-    progress: Progress,
-    sources: Sources,
-) -> None:
-    """Train every recipe once on the examples that are not held out, several at a time, since this is a selection."""
-    missing = [
-        entry
-        for entry in question.entries
-        if not log.find(Search, question, implementation=entry.label)
-        and not log.failures(question, implementation=entry.label)
-    ]
-    with progress.stage("select recipes", len(missing)), together(threads) as pool:
-        running = {
-            pool.submit(_search_one, question, entry, shared, n_examples, threads, log, sources): entry
-            for entry in missing
-        }
-        for future in concurrent.futures.as_completed(running):
-            future.result()
-            progress.advance(running[future].label)
+@dataclasses.dataclass(frozen=True)
+class _RecipeSearch:
+    """Trains recipes on the examples that are not held out, several at a time, since this is a selection."""
 
+    question: Question
+    shared: SharedForms
+    n_examples: int
+    threads: int
+    log: RunLog
+    sources: Sources
 
-def _search_one(
-    question: Question,
-    entry: Entry,
-    shared: SharedForms,
-    n_examples: int,
-    threads: int,
-    log: RunLog,
-    sources: Sources,
-) -> None:
-    examples = shared.of(entry.recipe, n_examples)
-    try:
-        with opened_worker(entry, examples, threads) as (worker, opened):
-            sources.check(entry.implementation, opened.sources)
-            worker.ask("begin", Begun, seed=0)
-            TimedWorker(worker, entry, n_examples, None, 0).warm_up(WARM_UP_S, None)  # what is compiled is compiled now
-            worker.ask("begin", Begun, seed=0)
-            run = train_until(worker, entry.recipe, n_examples, examples, max(TARGETS), question.epochs, PIECES)
-    except Refusal:
-        run = NOT_TRIED
-    except WorkerError as failure:
-        log.add_failure(question, entry, "tuning", None, failure)
-        return
-    log.add(
-        Search(
-            session=log.session,
-            question=question.name,
-            implementation=entry.label,
-            curve=run.curve,
-            reached=run.reached,
+    def run(self, progress: Progress) -> None:
+        """Try every recipe with the first seed, then the fastest with others; what is recorded is not tried again."""
+        first, *others = self._seeds()
+        highest = max(TARGETS)
+        with progress.stage("try all recipes", len(self.question.entries)):
+            self._try([(entry, first, highest) for entry in self.question.entries], progress)
+        rows = self.log.find(Search, self.question, seed=first)
+        goals = candidates(rows, _implementations(self.question), TARGETS)
+        entries = {entry.label: entry for entry in self.question.entries}
+        again = [(entries[label], seed, target) for seed in others for label, target in goals.items()]
+        with progress.stage("try the fastest recipes again", len(again)):
+            self._try(again, progress)
+
+    def _seeds(self) -> list[int]:
+        """Return the seeds of the search, with which nothing is timed afterwards."""
+        end = len(self.question.seeds) + 1
+        return [0, *range(end, end + SEARCH_SEEDS - 1)]
+
+    def _try(self, trials: Sequence[tuple[Entry, int, float]], progress: Progress) -> None:
+        """Train each recipe with its seed to its target."""
+        missing = [(entry, seed, target) for entry, seed, target in trials if not self._is_done(entry, seed)]
+        with together(self.threads) as pool:
+            running = {pool.submit(self._try_one, *trial): trial for trial in missing}
+            for future in concurrent.futures.as_completed(running):
+                future.result()
+                entry, seed, _ = running[future]
+                progress.advance(f"{entry.label}, seed {seed}")
+
+    def _is_done(self, entry: Entry, seed: int) -> bool:
+        rows = self.log.find(Search, self.question, implementation=entry.label, seed=seed)
+        return bool(rows) or bool(self.log.failures(self.question, implementation=entry.label))
+
+    def _try_one(self, entry: Entry, seed: int, target: float) -> None:
+        question, examples = self.question, self.shared.of(entry.recipe, self.n_examples)
+        try:
+            with opened_worker(entry, examples, self.threads) as (worker, opened):
+                self.sources.check(entry.implementation, opened.sources)
+                worker.ask("begin", Begun, seed=seed)
+                timed = TimedWorker(worker, entry, self.n_examples, None, 0)
+                timed.warm_up(WARM_UP_S, None)  # what is compiled is compiled now
+                worker.ask("begin", Begun, seed=seed)
+                run = train_until(worker, entry.recipe, self.n_examples, examples, target, question.epochs, PIECES)
+        except Refusal:
+            run = NOT_TRIED
+        except WorkerError as failure:
+            self.log.add_failure(question, entry, "tuning", seed, failure)
+            return
+        self.log.add(
+            Search(
+                session=self.log.session,
+                question=question.name,
+                implementation=entry.label,
+                seed=seed,
+                curve=run.curve,
+                reached=run.reached,
+            )
         )
-    )
 
 
 def _time_to_accuracy(

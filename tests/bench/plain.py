@@ -30,6 +30,7 @@ from backprop_bench.bench.ladder.analysis import summarize_ladder as _summarize_
 from backprop_bench.bench.report.evidence import source_records as _source_records
 from backprop_bench.bench.scaling.analysis import summarize_scale as _summarize_scale
 from backprop_bench.bench.selftest.analysis import summarize_calibration as _summarize_calibration
+from backprop_bench.bench.time_to_accuracy.analysis import candidates as _candidates
 from backprop_bench.bench.time_to_accuracy.analysis import choose as _choose
 from backprop_bench.bench.time_to_accuracy.analysis import summarize_time_to_accuracy as _summarize_time_to_accuracy
 from backprop_bench.data import Recipe
@@ -182,6 +183,7 @@ def with_questions(plan: Plan, questions: Iterable[Question]) -> Plan:
 
 
 best_rate = plainly(_best_rate)
+candidates = plainly(_candidates)
 choose = plainly(_choose)
 explain = plainly(_explain)
 under_interference = plainly(_under_interference)
