@@ -24,6 +24,10 @@ $(INSTALLED): pyproject.toml constraints.txt
 .PHONY: install
 install: $(INSTALLED) ## make .venv with everything that bench, test and lint need, and compile the kernels
 
+.PHONY: more-peers
+more-peers: $(INSTALLED) ## install Keras on TensorFlow, and tinygrad, which take 1.3 GB
+	$(INSTALL) -c constraints.txt -e '.[more-peers]'
+
 .PHONY: bench
 bench: $(INSTALLED) ## verify, train, time, explain, draw: results/latest/report.html (PROFILE=quick, default, full; DATASET=name or path)
 	$(BIN)/backprop-bench micro --profile quick --dataset "$(DATASET)" --folder results/micro >/dev/null

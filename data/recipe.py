@@ -336,7 +336,9 @@ DONE_IN_PART: dict[str, tuple[str, ...]] = {
         *("decay_biases", "nesterov", "dampened_momentum", "adam_reordered"),
         *("schedule", "rate_factor", "rate_period", "inverse_rate_decay"),
     ),
+    "keras": ("nesterov", "adam_reordered"),
     "sklearn": ("nesterov", "adam_reordered"),
+    "tinygrad": ("nesterov",),
 }
 """Implementations that do some of these fields, and which."""
 DONE_BY_DATA = ("drop_last", "with_replacement", "standardize")

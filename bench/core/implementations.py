@@ -20,6 +20,7 @@ from typing import Literal
 from backprop_bench.data import InputError, Trainer
 
 Side = Literal["from scratch", "PyTorch", "peer", "yours", "baseline"]
+Compiler = Literal["C", "C++", "Clang"]
 
 GROUP = "backprop_bench.implementations"
 """Group of entry points under which a package registers implementations; documented in docs/your-own.md."""
@@ -59,7 +60,7 @@ class Implementation:
     stage
         Whether it is a stage of the ladder between a readable implementation and a fast one.
     compiler
-        The language that it needs a compiler for, if any.
+        The language that it needs a compiler for, or the compiler, if any.
     gpu
         Whether it needs an NVIDIA GPU.
     package
@@ -77,7 +78,7 @@ class Implementation:
     requires: tuple[str, ...] = ()
     slow: bool = False
     stage: bool = False
-    compiler: Literal["C", "C++"] | None = None
+    compiler: Compiler | None = None
     gpu: bool = False
     package: str = ""
     fault: str | None = None
@@ -124,8 +125,12 @@ def _is_installed(package: str) -> bool:
         return False
 
 
-def _no_compiler(language: Literal["C", "C++"]) -> str | None:
+def _no_compiler(language: Compiler) -> str | None:
     """Return why there is no compiler of a language here."""
+    if language == "Clang":
+        name = os.environ.get("CC") or "clang"
+        is_clang = "clang" in Path(name).name
+        return None if is_clang and shutil.which(name) else "needs Clang, and it is not found; $CC may name it"
     if language == "C":
         from backprop_bench.scratch.c_trainer import compiler
 
@@ -347,6 +352,27 @@ _ALL = (
         reference="scratch-numpy",
         description="JAX: one jitted loop over the batches",
         requires=("jax", "optax"),
+        stage=True,
+    ),
+    Implementation(
+        name="keras",
+        side="peer",
+        module="backprop_bench.peers.keras_trainer",
+        class_name="KerasTrainer",
+        reference="scratch-numpy",
+        description="Keras on TensorFlow: one compiled loop over the batches",
+        requires=("keras", "tensorflow"),
+        stage=True,
+    ),
+    Implementation(
+        name="tinygrad",
+        side="peer",
+        module="backprop_bench.peers.tinygrad_trainer",
+        class_name="TinygradTrainer",
+        reference="scratch-numpy",
+        description="tinygrad: a step that its JIT captures",
+        requires=("tinygrad",),
+        compiler="Clang",
         stage=True,
     ),
 )

@@ -42,6 +42,8 @@ STAGES = (
     Stage("compiled step", "torch-compile"),
     Stage("CUDA graph", "torch-cuda-graph"),
     Stage("scikit-learn", "sklearn"),
+    Stage("Keras", "keras"),
+    Stage("tinygrad", "tinygrad"),
     Stage("JAX", "jax"),
     Stage("NumPy's products alone", "numpy-products"),
     Stage("PyTorch's products alone", "torch-products"),

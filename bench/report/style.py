@@ -46,7 +46,7 @@ SHADES = {
 }
 """Orange, blue and green of one family each, told apart by lightness; safe for the common colour blindnesses."""
 
-MARKERS = {"from scratch": "oDhp", "PyTorch": "sPXd", "peer": "^v"}
+MARKERS = {"from scratch": "oDhp", "PyTorch": "sPXd", "peer": "^v<>"}
 OTHER_MARKERS = "v^<>*8H"
 DASHES = ("-", "--", "-.", ":")
 PLACES = {
@@ -62,6 +62,8 @@ PLACES = {
     "torch-cuda-graph": 3,
     "sklearn": 0,
     "jax": 1,
+    "keras": 2,
+    "tinygrad": 3,
 }
 """Which shade, marker and dash of its family an implementation has; other names get theirs from their letters."""
 

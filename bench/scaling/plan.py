@@ -11,7 +11,7 @@ from backprop_bench.bench.core.machine.environment import usable_cores
 from backprop_bench.bench.core.records.plan import Entry, Plan, Question, Timing
 from backprop_bench.data import SHARED, Dataset, Recipe, fit_recipe
 
-IMPLEMENTATIONS = ("scratch-numpy", "scratch-compiled", "torch-eager", "torch-compile", "jax")
+IMPLEMENTATIONS = ("scratch-numpy", "scratch-compiled", "torch-eager", "torch-compile", "jax", "keras")
 """The default implementations, without those that are unavailable."""
 FETCH = "numpy-reading"
 """The baseline that only reads the batches from memory."""

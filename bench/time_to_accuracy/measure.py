@@ -30,7 +30,7 @@ from backprop_bench.data import SHARED, Dataset, fit_recipe
 
 TARGETS = (0.97, 0.98, 0.985)
 """Test accuracies to be reached."""
-IMPLEMENTATIONS = ("scratch-compiled", "torch-compile", "torch-fused", "jax")
+IMPLEMENTATIONS = ("scratch-compiled", "torch-compile", "torch-fused", "jax", "keras")
 """The default implementations, without those that are unavailable: the fastest from scratch, and the fastest others."""
 PIECES = 4
 """Parts of an epoch after each of which the accuracy is evaluated."""

@@ -113,7 +113,7 @@ def test_one_that_is_registered_wrongly_is_listed_with_the_reason_and_spoils_not
 def test_an_unknown_name_is_answered_with_those_that_are_registered() -> None:
     result = CliRunner().invoke(main, ["parity", "made-down"])
     assert result.exit_code == 2
-    assert "jax, made-up, broken, gone or path/to/file.py:ClassName" in " ".join(result.output.split())
+    assert "tinygrad, made-up, broken, gone or path/to/file.py:ClassName" in " ".join(result.output.split())
 
 
 @pytest.mark.usefixtures("made_up")

@@ -1,12 +1,12 @@
 """The peers compute what `scratch-numpy` computes, on the recipes that they accept, and refuse the others by field."""
 
-import importlib.util
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 
-from backprop_bench.bench.core.implementations import named_implementation
+from backprop_bench.bench.core.implementations import IMPLEMENTATIONS, named_implementation
 from backprop_bench.data import Recipe, Trainer, UnsupportedRecipe, initial_parameters
 from backprop_bench.scratch.numpy_trainer import NumpyTrainer
 from tests.agreement import assert_same
@@ -14,14 +14,31 @@ from tests.recipes import random_examples, recipes
 
 N_EXAMPLES = 21  # 8 + 8 + 5: the last batch is short
 SMALL = Recipe(layer_sizes=(12, 9, 5), batch_size=8, dtype="float64")
-PACKAGES = {"jax": "jax", "sklearn": "sklearn"}
+PEERS = [name for name, implementation in IMPLEMENTATIONS.items() if implementation.side == "peer"]
 
 
-@pytest.fixture(params=PACKAGES)
+@pytest.fixture(params=PEERS)
 def peer(request: pytest.FixtureRequest) -> type[Trainer]:
-    if importlib.util.find_spec(PACKAGES[request.param]) is None:
-        pytest.skip(f"{request.param} is not installed")
-    return named_implementation(request.param).load()
+    return load(request.param)
+
+
+def load(name: str) -> type[Trainer]:
+    """Return a peer's trainer, or skip the test where the peer cannot be used."""
+    if (reason := named_implementation(name).unavailable()) is not None:
+        pytest.skip(f"{name} {reason}")
+    return named_implementation(name).load()
+
+
+def accepted_by_keras(recipe: Recipe) -> Recipe:
+    """Return a recipe like it that Keras does as we do."""
+    changes: dict[str, dict[str, Any]] = {"rmsprop": {"optimizer": "sgd"}, "adam": {"adam_reordered": True}}
+    return recipe.replace(**changes.get(recipe.optimizer, {}))
+
+
+def accepted_by_tinygrad(recipe: Recipe) -> Recipe:
+    """Return a recipe like it that tinygrad does as we do."""
+    changes: dict[str, dict[str, Any]] = {"rmsprop": {"optimizer": "sgd"}, "adam": {"weight_decay": 0.0}}
+    return recipe.replace(**changes.get(recipe.optimizer, {}))
 
 
 def accepted_by_sklearn(recipe: Recipe) -> Recipe:
@@ -34,15 +51,23 @@ def accepted_by_sklearn(recipe: Recipe) -> Recipe:
     return recipe.replace(layer_sizes=sizes, reduction="mean", bias=True, **softmax, **of_optimizer)
 
 
+ACCEPTED: dict[str, Callable[[Recipe], Recipe]] = {
+    "SklearnTrainer": accepted_by_sklearn,
+    "KerasTrainer": accepted_by_keras,
+    "TinygradTrainer": accepted_by_tinygrad,
+}
+
+
 @pytest.mark.slow
 @settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(recipe=recipes())
 @example(recipe=SMALL.replace(optimizer="adam", learning_rate=0.01))
 @example(recipe=SMALL.replace(optimizer="momentum", momentum=0.9, learning_rate=0.05))
 @example(recipe=SMALL.replace(optimizer="rmsprop", learning_rate=0.01, weight_decay=0.01))
+@example(recipe=SMALL.replace(optimizer="adam", learning_rate=0.01, dtype="float32"))
 def test_outputs_gradients_and_weights_are_those_of_numpy(peer: type[Trainer], recipe: Recipe) -> None:
-    if peer.__name__ == "SklearnTrainer":
-        recipe = accepted_by_sklearn(recipe)
+    if peer.__name__ in ACCEPTED:
+        recipe = ACCEPTED[peer.__name__](recipe)
     examples = random_examples(recipe, N_EXAMPLES)
     assert_same(recipe, peer, NumpyTrainer, examples, 10)
 
@@ -51,6 +76,10 @@ def test_outputs_gradients_and_weights_are_those_of_numpy(peer: type[Trainer], r
     ("name", "changes", "field"),
     [
         ("jax", {"optimizer": "momentum", "momentum": 0.9, "nesterov": True}, "nesterov"),
+        ("keras", {"optimizer": "adam"}, "adam_reordered"),
+        ("keras", {"optimizer": "rmsprop"}, "optimizer"),
+        ("tinygrad", {"optimizer": "rmsprop"}, "optimizer"),
+        ("tinygrad", {"optimizer": "adam", "weight_decay": 0.1}, "weight_decay"),
         ("sklearn", {"optimizer": "adam"}, "adam_reordered"),
         ("sklearn", {"optimizer": "rmsprop"}, "optimizer"),
         ("sklearn", {"reduction": "sum"}, "reduction"),
@@ -62,8 +91,7 @@ def test_outputs_gradients_and_weights_are_those_of_numpy(peer: type[Trainer], r
     ],
 )
 def test_what_a_peer_does_otherwise_is_refused_by_field(name: str, changes: dict[str, Any], field: str) -> None:
-    pytest.importorskip(PACKAGES[name])
-    recipe = Recipe().replace(**changes)
+    peer, recipe = load(name), Recipe().replace(**changes)
     with pytest.raises(UnsupportedRecipe) as refused:
-        named_implementation(name).load()(recipe, initial_parameters(recipe))
+        peer(recipe, initial_parameters(recipe))
     assert refused.value.field == field

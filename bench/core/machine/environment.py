@@ -39,6 +39,10 @@ PACKAGES = (
     "jaxlib",
     "optax",
     "scikit-learn",
+    "keras",
+    "tensorflow",
+    "tensorflow-cpu",
+    "tinygrad",
 )
 
 # The kernel's name of an instruction set -> the name that readers know.
@@ -63,6 +67,9 @@ THREAD_COUNT_VARIABLES = (
     "VECLIB_MAXIMUM_THREADS",
     "NUMEXPR_NUM_THREADS",
     "NUMBA_NUM_THREADS",
+    "TF_NUM_INTRAOP_THREADS",
+    "TF_NUM_INTEROP_THREADS",
+    "NUM_CPU_THREADS",  # of tinygrad
 )
 
 # A pool that spins while it waits takes a core away from whoever is timed next. The price is paid by the pool's owner:
