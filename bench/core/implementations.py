@@ -92,12 +92,12 @@ class Implementation:
         """Return why it cannot be used here, or ``None`` where it can."""
         if self.fault is not None:
             return self.fault
+        if self.gpu and (reason := _no_gpu()) is not None:
+            return reason
         missing = [package for package in self.requires if not _is_installed(package)]
         if missing:
             return f"needs {' and '.join(missing)}, which is not installed"
-        if self.compiler is not None and (reason := _no_compiler(self.compiler)) is not None:
-            return reason
-        return _no_gpu() if self.gpu else None
+        return _no_compiler(self.compiler) if self.compiler is not None else None
 
     def load(self) -> type[Trainer]:
         """Import the trainer.
@@ -273,6 +273,17 @@ _ALL = (
         description="loops compiled by Numba that leave out the zeros of the input",
         requires=("numba",),
         stage=True,
+    ),
+    Implementation(
+        name="scratch-cuda",
+        side="from scratch",
+        module="backprop_bench.scratch.cuda_trainer",
+        class_name="CudaTrainer",
+        reference="torch-eager",
+        description="an epoch as one kernel on a GPU, compiled by Numba",
+        requires=("numba", "numba_cuda"),
+        stage=True,
+        gpu=True,
     ),
     Implementation(
         name="torch-eager",

@@ -34,6 +34,7 @@ STAGES = (
     Stage("float32", "scratch-numpy"),
     Stage("no temporaries", "scratch-inplace"),
     Stage("compiled, zeros left out", "scratch-compiled"),
+    Stage("one kernel on a GPU", "scratch-cuda"),
     Stage("plain loops in C", "scratch-c"),
     Stage("DataLoader", "torch-loader"),
     Stage("tensors by index", "torch-eager"),

@@ -55,6 +55,7 @@ PLACES = {
     "scratch-python": 2,
     "scratch-c": 2,
     "scratch-compiled": 3,
+    "scratch-cuda": 1,
     "torch-eager": 0,
     "torch-loader": 1,
     "torch-fused": 1,
