@@ -241,6 +241,9 @@ class ExtendedRecipe(Recipe):
         Whether every example of an epoch is drawn from all, so that some come more than once and others not at all.
     standardize
         Whether the inputs have mean 0 and standard deviation 1 over all inputs of the training examples together.
+    mixed_precision
+        Whether matrix products have factors and results in bfloat16, as under ``torch.autocast``. Weights, their
+        updates and losses stay float32. With dtype float64 it changes nothing.
     """
 
     skip_connection: bool = False
@@ -266,6 +269,7 @@ class ExtendedRecipe(Recipe):
     drop_last: bool = False
     with_replacement: bool = False
     standardize: bool = False
+    mixed_precision: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -1,6 +1,7 @@
 """`scratch-numpy`: the readable reference. Each line carries the number of its equation in docs/derivation.md."""
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from backprop_bench.data import (
     dropout_masks,
 )
 from backprop_bench.scratch.activations import ACTIVATIONS, DERIVATIVES, leaky_relu
+from backprop_bench.scratch.bfloat16 import mixed_product
 from backprop_bench.scratch.losses import loss_of
 from backprop_bench.scratch.optimizers import decayed_by, optimizer_of
 
@@ -81,6 +83,8 @@ class NumpyTrainer:
             hidden, self.derivative = leaky_relu(self.recipe.negative_slope)
         self.activations = [hidden] * n_hidden + [ACTIVATIONS[recipe.output_activation]]
         self.loss, self.dloss = loss_of(recipe)
+        is_mixed = self.recipe.mixed_precision and recipe.dtype == "float32"
+        self.product: Callable[[Floats, Floats], Floats] = mixed_product if is_mixed else np.matmul  # (47)
         self.sends_errors = self.recipe.back_propagation == "errors"
         arrays = [array for layer in self.layers for array in layer.arrays()]
         self.penalized = decayed_by(self.recipe, arrays) if self.recipe.penalty_in_loss else []
@@ -100,7 +104,7 @@ class NumpyTrainer:
             has_mask = bool(masks) and len(y) > 1
             below = y[-1] * masks[len(y) - 2] if has_mask else y[-1]  # (45)
             fed.append(np.hstack((below, x)) if skips else below)  # (27)
-            total = fed[-1] @ layer.weight  # (1)
+            total = self.product(fed[-1], layer.weight)  # (1)
             if layer.bias is not None:
                 total += layer.bias  # (1)
             z.append(total)
@@ -115,9 +119,9 @@ class NumpyTrainer:
         dys, dzs = [dy], [dz]
         for layer in range(len(self.layers) - 1, 0, -1):
             if self.sends_errors and dy is not None:
-                dy = dy @ self.layers[layer].weight.T  # (34)
+                dy = self.product(dy, self.layers[layer].weight.T)  # (34)
             else:
-                dy = dz @ self.layers[layer].weight.T  # (7)
+                dy = self.product(dz, self.layers[layer].weight.T)  # (7)
             if self.recipe.skip_connection:
                 dy = dy[:, : forward.y[layer].shape[1]]  # (27), without those of the inputs
             if forward.masks:
@@ -135,7 +139,7 @@ class NumpyTrainer:
 
     def _gradient(self, y: Floats, dz: Floats) -> Layer:
         return Layer(
-            weight=y.T @ dz,  # (6)
+            weight=self.product(y.T, dz),  # (6)
             bias=dz.sum(axis=0) if self.recipe.bias else None,  # (6), for a unit whose y is always 1
         )
 

@@ -83,6 +83,7 @@ EXTRAS: tuple[Mapping[str, Any], ...] = (
     {"inverse_rate_decay": 0.3},
     {"hidden_activation": "relu", "negative_slope": 0.2},
     {"dropout": 0.3},
+    {"mixed_precision": True},
     *(convention.changes for convention in CONVENTIONS),
 )
 """Changes that extend a recipe; a value that depends on the recipe is a function of it."""

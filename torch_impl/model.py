@@ -31,9 +31,16 @@ class Perceptron(nn.Module):
         self.activation = nn.LeakyReLU(slope) if slope else ACTIVATIONS[recipe.hidden_activation]()
         if self.recipe.first_layer_blocks:
             self.linears[0] = BlockDiagonalLinear(self.recipe)
+        self.is_mixed = self.recipe.mixed_precision and recipe.dtype == "float32"
 
     def forward(self, x: Tensor, masks: Sequence[Tensor] = ()) -> Tensor:
         """Return z [B, C] of the output units for inputs x [B, D], with the masks of dropout or without."""
+        if self.is_mixed:
+            with torch.autocast("cpu", torch.bfloat16):
+                return self._forward(x, masks).to(x.dtype)
+        return self._forward(x, masks)
+
+    def _forward(self, x: Tensor, masks: Sequence[Tensor]) -> Tensor:
         *hidden, output = self.linears
         y = x
         for layer, linear in enumerate(hidden):
@@ -54,7 +61,8 @@ class Perceptron(nn.Module):
             if masks and y:
                 below = below * masks[len(y) - 1]
             fed = torch.cat((below, x), dim=1) if is_output and self.recipe.skip_connection else below
-            z.append(linear(fed.detach() if sends_errors else fed))
+            with torch.autocast("cpu", torch.bfloat16, enabled=self.is_mixed):
+                z.append(linear(fed.detach() if sends_errors else fed).to(x.dtype))
             activated = activate_output(self.recipe, z[-1]) if is_output else self.activation(z[-1])
             y.append(activated + path_of_errors(linear, fed) if sends_errors else activated)
         return z, y

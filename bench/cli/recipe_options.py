@@ -117,6 +117,7 @@ _HELP: dict[str, str] = {
     "drop_last": "Leave out the last batch of an epoch where it is short.",
     "with_replacement": "Draw the examples of an epoch with replacement.",
     "standardize": "Inputs of mean 0 and standard deviation 1.",
+    "mixed_precision": "Matrix products in bfloat16; weights, their updates and losses in float32.",
     "inverse_rate_decay": "1/t decay K: learning rate divided by 1 + K times the epoch.",
 }
 """Help of each field; a field without an entry is an error."""

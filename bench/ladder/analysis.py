@@ -9,11 +9,11 @@ from backprop_bench.bench.core.records.reader import of_kind
 from backprop_bench.bench.core.stats.intervals import Interval
 from backprop_bench.bench.core.stats.ratios import Ratio, paired_ratio
 from backprop_bench.bench.core.summary import QuestionSummary, Summary, summarize
-from backprop_bench.bench.ladder.stages import IN_C
+from backprop_bench.bench.ladder.stages import IN_C, LOWER_PRECISION
 
 BASELINE, PEER, YOURS = "baseline", "peer", "yours"
 """The side of the dense-GEMM baselines, that of the peers, and that of your own."""
-APART = (IN_C, PEER, YOURS)
+APART = (IN_C, LOWER_PRECISION, PEER, YOURS)
 """Sides whose stages do not build on each other."""
 
 
@@ -104,7 +104,7 @@ def summarize_ladder(description: Description, rows: list[AnyRecord], side_of: M
     Parameters
     ----------
     side_of
-        The name of the side, by implementation; all others are yours.
+        The name of the side, by stage or by implementation; all others are yours.
     """
     summary = summarize(description, rows)
     (question,) = summary.questions
@@ -116,9 +116,9 @@ def summarize_ladder(description: Description, rows: list[AnyRecord], side_of: M
         if not performance.wall_s.n:
             continue
         entry = entries[performance.implementation]
-        side = side_of.get(entry.implementation, YOURS)
-        previous = by_side.setdefault(side, [])
         name = performance.implementation
+        side = side_of.get(name, side_of.get(entry.implementation, YOURS))
+        previous = by_side.setdefault(side, [])
         previous.append(
             StageResult(
                 name=name,

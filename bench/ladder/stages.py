@@ -42,6 +42,7 @@ STAGES = (
     Stage("no autograd", "torch-manual"),
     Stage("compiled step", "torch-compile"),
     Stage("CUDA graph", "torch-cuda-graph"),
+    Stage("tensors by index, bfloat16", "torch-eager", (("mixed_precision", True),)),
     Stage("scikit-learn", "sklearn"),
     Stage("Keras", "keras"),
     Stage("tinygrad", "tinygrad"),
@@ -57,8 +58,12 @@ SELF_TEST = "float32"
 IN_C = "in C"
 """The side of the loops in C: beside the other stages from scratch, of which each goes further than the one before."""
 
+LOWER_PRECISION = "mixed precision"
+"""The side of what computes in bfloat16: nothing else is compared with it."""
+
 
 def side_of_stages() -> dict[str, str]:
-    """Return the side of each implementation of a stage."""
+    """Return the side of each stage that has one of its own, by name, and of each implementation."""
     sides = {name: known.side for name, known in {**IMPLEMENTATIONS, **BASELINES}.items()}
-    return {**sides, "scratch-c": IN_C}
+    lower = [stage.name for stage in STAGES if dict(stage.changes).get("mixed_precision")]
+    return {**sides, "scratch-c": IN_C, **dict.fromkeys(lower, LOWER_PRECISION)}

@@ -9,7 +9,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from backprop_bench.bench.core.stats.intervals import Interval, inverse
 from backprop_bench.bench.core.stats.ratios import Ratio
 from backprop_bench.bench.ladder.analysis import APART, PEER, YOURS, Ladder, Side, StageResult
-from backprop_bench.bench.ladder.stages import IN_C
+from backprop_bench.bench.ladder.stages import IN_C, LOWER_PRECISION
 from backprop_bench.bench.report import style
 from backprop_bench.bench.report.certainty import self_test_sentence, stop_sentence
 from backprop_bench.bench.report.chart import Chart, own_bar
@@ -37,7 +37,14 @@ NAMES, AXIS, TIMES, SPEEDUP, CUMULATIVE = 2.2, 2.7, 0.12, 1.9, 3.85
 ROW, ABOVE, BELOW = 0.3, 0.3, 0.2
 LAST = 0.35
 """Room below the lowest axis for its label."""
-HEADINGS = {"from scratch": "From scratch", IN_C: "In C", "PyTorch": "PyTorch", "peer": "Peers", "yours": "Yours"}
+HEADINGS = {
+    "from scratch": "From scratch",
+    IN_C: "In C",
+    "PyTorch": "PyTorch",
+    LOWER_PRECISION: "Mixed precision",
+    "peer": "Peers",
+    "yours": "Yours",
+}
 
 
 def ladder_sentences(ladder: Ladder) -> list[str]:
@@ -222,7 +229,7 @@ def _draw_side(band: style.Band, side: Side, times: list[float], baseline_s: flo
     style.name_rows(axes, [stage.name for stage in side.stages])
     if side.name != YOURS:  # theirs are short enough
         axes.set_yticks(range(len(side.stages)), [stage.name for stage in side.stages])
-    colours = style.SHADES[{IN_C: "from scratch", YOURS: PEER}.get(side.name, side.name)]
+    colours = style.SHADES[{IN_C: "from scratch", LOWER_PRECISION: "PyTorch", YOURS: PEER}.get(side.name, side.name)]
     for row, stage in enumerate(side.stages):
         _draw_stage(axes, row, stage, colours[0], joined=side.name not in APART)
     _axis(axes, [*times, *([] if baseline_s is None else [baseline_s])], last)

@@ -12,7 +12,7 @@ _BOTH = ("softmax", "softmax, float32")
 _WITH_DROPOUT = (*_BOTH, "dropout")
 _SQUARED = ("squared error", "squared error, float32")
 _MASKS = "self.masks(len(examples))"
-_FORWARD = "total = fed[-1] @ layer.weight"
+_FORWARD = "total = self.product(fed[-1], layer.weight)"
 _ADAM = "w -= self.learning_rate * (m / correction1) / (np.sqrt(v / correction2) + self.epsilon)"
 _DECAY = "self.inner.step([g + self.weight_decay * w for w, g in zip(self.weights, gradients, strict=True)])"
 _MOMENTUM = """
@@ -80,12 +80,12 @@ HARMLESS = (
     _harmless(
         "the gradient of the weights is summed example by example",
         _SQUARED,
-        (_TRAINER, "y.T @ dz", "sum(np.outer(a, b) for a, b in zip(y, dz))"),
+        (_TRAINER, "self.product(y.T, dz)", "sum(np.outer(a, b) for a, b in zip(y, dz))"),
     ),
     _harmless(
         "the gradient of the weights is summed in float64, then rounded",
         _SQUARED,
-        (_TRAINER, "y.T @ dz", "(y.T.astype(np.float64) @ dz).astype(y.dtype)"),
+        (_TRAINER, "self.product(y.T, dz)", "(y.T.astype(np.float64) @ dz).astype(y.dtype)"),
     ),
     _harmless(
         "the gradient of the biases is a product with ones",

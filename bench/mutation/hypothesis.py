@@ -136,7 +136,7 @@ def hypotheses(recipe: Recipe, factors: Mapping[str, float | None]) -> Iterator[
             f"the gradient is {gradient:.4g} × what it should be",
             f"do you multiply the error by {gradient:.4g}?",
             (
-                Edit(_TRAINER, "y.T @ dz", f"{times}(y.T @ dz)"),
+                Edit(_TRAINER, "self.product(y.T, dz)", f"{times}(y.T @ dz)"),
                 Edit(_TRAINER, "dz.sum(axis=0)", f"{times}dz.sum(axis=0)"),
             ),
             is_factor=True,

@@ -10,7 +10,7 @@ _ACTIVATIONS, _LOSSES, _TRAINER = (
 _DERIVATIVE = "dz = dy * self.derivative(forward.y[layer])"
 _ACTIVATED_AGAIN = "self.activations[layer - 1](forward.y[layer])"
 _OUTPUT, _NORMALISED = "[ACTIVATIONS[recipe.output_activation]]", "e / e.sum(axis=1, keepdims=True)"
-_BACK = "dy = dz @ self.layers[layer].weight.T"
+_BACK = "dy = self.product(dz, self.layers[layer].weight.T)"
 _W, _B = "self.layers[layer].weight", "self.layers[layer].bias"
 _OF_Z = "dy * derivative(np.log(y / (1 - y)))"
 _GRADIENTS = "gradients = tuple(map(self._gradient, forward.fed, dzs))"
@@ -400,13 +400,13 @@ REDUCTIONS = (
     ),
     Mutation(
         "the gradient of the weights is the mean over the batch, that of the biases the sum",
-        (Edit(_TRAINER, "y.T @ dz", "y.T @ dz / len(dz)"),),
+        (Edit(_TRAINER, "self.product(y.T, dz)", "y.T @ dz / len(dz)"),),
         ("squared error",),
         "do you average the gradient of the weights over the examples, and sum that of the biases?",
     ),
     Mutation(
         "the gradient of the weights is the sum over the batch, that of the biases the mean",
-        (Edit(_TRAINER, "y.T @ dz", "len(dz) * (y.T @ dz)"),),
+        (Edit(_TRAINER, "self.product(y.T, dz)", "len(dz) * (y.T @ dz)"),),
         ("softmax",),
         "do you sum the gradient of the weights over the examples, and average that of the biases?",
     ),
@@ -452,7 +452,7 @@ REDUCTIONS = (
 PATHS = (
     Mutation(
         "the gradient of the weights is transposed",
-        (Edit(_TRAINER, "y.T @ dz", "dz.T @ y"),),
+        (Edit(_TRAINER, "self.product(y.T, dz)", "dz.T @ y"),),
         ("square layers",),
         "is your gradient [fan_out, fan_in], although the weights are [fan_in, fan_out]?",
     ),
@@ -507,7 +507,7 @@ PATHS = (
     ),
     Mutation(
         "the gradient of the weights is the inner product of activations and errors",
-        (Edit(_TRAINER, "y.T @ dz", "np.full((y.shape[1], dz.shape[1]), (y * dz).sum())"),),
+        (Edit(_TRAINER, "self.product(y.T, dz)", "np.full((y.shape[1], dz.shape[1]), (y * dz).sum())"),),
         ("square layers",),
         "is your gradient an inner product, although it is the outer product of activations and errors?",
     ),
@@ -538,11 +538,11 @@ MERGED = (
         (
             Edit(
                 _TRAINER,
-                "total = fed[-1] @ layer.weight",
+                "total = self.product(fed[-1], layer.weight)",
                 "total = np.hstack((np.ones_like(fed[-1][:, :1]), fed[-1])) @ np.vstack((layer.weight, layer.bias))",
             ),
             Edit(_TRAINER, "total += layer.bias", "pass"),
-            Edit(_TRAINER, "y.T @ dz", "np.hstack((np.ones_like(y[:, :1]), y[:, :-1])).T @ dz"),
+            Edit(_TRAINER, "self.product(y.T, dz)", "np.hstack((np.ones_like(y[:, :1]), y[:, :-1])).T @ dz"),
             Edit(_TRAINER, "dz.sum(axis=0)", "(y[:, -1:] * dz).sum(axis=0)"),
             Edit(_TRAINER, _BACK, f"dy = dz @ np.vstack([{_W}[1:], {_B}]).T"),
         ),
@@ -554,11 +554,11 @@ MERGED = (
         (
             Edit(
                 _TRAINER,
-                "total = fed[-1] @ layer.weight",
+                "total = self.product(fed[-1], layer.weight)",
                 "total = np.hstack((fed[-1], np.ones_like(fed[-1][:, :1]))) @ np.vstack((layer.bias, layer.weight))",
             ),
             Edit(_TRAINER, "total += layer.bias", "pass"),
-            Edit(_TRAINER, "y.T @ dz", "np.hstack((y[:, 1:], np.ones_like(y[:, :1]))).T @ dz"),
+            Edit(_TRAINER, "self.product(y.T, dz)", "np.hstack((y[:, 1:], np.ones_like(y[:, :1]))).T @ dz"),
             Edit(_TRAINER, "dz.sum(axis=0)", "(y[:, :1] * dz).sum(axis=0)"),
             Edit(_TRAINER, _BACK, f"dy = dz @ np.vstack([{_B}, {_W}[:-1]]).T"),
         ),

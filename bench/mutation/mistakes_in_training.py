@@ -23,7 +23,7 @@ _UPDATE = "self.update(self.backward(forward, targets))"
 _SHOWN = "return self.backward(self.forward(x, self.masks(len(x))), t).gradients"
 _RETURN = "return loss / len(order)"
 _ADD_LOSS = "loss += self.loss(forward.z[-1], forward.y[-1], targets)"
-_FORWARD = "total = fed[-1] @ layer.weight"
+_FORWARD = "total = self.product(fed[-1], layer.weight)"
 
 DESCENT = (
     Mutation(
@@ -642,7 +642,13 @@ PRECISION = (
     ),
     Mutation(
         "the gradient of a float64 recipe is computed in float32",
-        (Edit(_TRAINER, "y.T @ dz", "(y.T.astype(np.float32) @ dz.astype(np.float32)).astype(np.float64)"),),
+        (
+            Edit(
+                _TRAINER,
+                "self.product(y.T, dz)",
+                "(y.T.astype(np.float32) @ dz.astype(np.float32)).astype(np.float64)",
+            ),
+        ),
         ("softmax",),
         "are some of your gradients float32, although the recipe has float64?",
     ),
@@ -666,7 +672,7 @@ PRECISION = (
     ),
     Mutation(
         "the gradient of a float32 recipe is rounded to half precision",
-        (Edit(_TRAINER, "y.T @ dz", "(y.T @ dz).astype(np.float16).astype(y.dtype)"),),
+        (Edit(_TRAINER, "self.product(y.T, dz)", "(y.T @ dz).astype(np.float16).astype(y.dtype)"),),
         ("squared error, float32",),
         "is your gradient rounded to half precision?",
     ),

@@ -59,7 +59,7 @@ CONNECTIONS = (
         (
             Edit(
                 _TRAINER,
-                "y.T @ dz",
+                "self.product(y.T, dz)",
                 "np.where(np.arange(y.shape[1])[:, None] < self.layers[0].weight.shape[1], y.T @ dz, 0)",
             ),
         ),

@@ -20,7 +20,13 @@ from backprop_bench.bench.core.stats.tolerances import (
 )
 from backprop_bench.bench.core.worker.forks import load_once
 from backprop_bench.bench.verify.protocol import check_protocol
-from backprop_bench.bench.verify.rounding import FUNCTION_ERROR, error_bounds, gamma, logarithm_error, unit_roundoff
+from backprop_bench.bench.verify.rounding import (
+    FUNCTION_ERROR,
+    error_bounds,
+    logarithm_error,
+    rounding_of_sum,
+    unit_roundoff,
+)
 from backprop_bench.data import (
     Dataset,
     Examples,
@@ -212,7 +218,7 @@ def compare_central_differences(recipe: Recipe, actual: type[Trainer], batch: Ex
     x, t = batch.x, batch.t
     rng = np.random.default_rng(recipe.seed)
     loss = _loss(recipe, actual, parameters, x, t)
-    rounding = 4 * unit_roundoff(recipe.dtype) * loss / CENTRAL_DIFFERENCE_STEP
+    rounding = 4 * unit_roundoff(recipe) * loss / CENTRAL_DIFFERENCE_STEP
     gradients = name_arrays(actual(recipe, parameters).gradients(x, t))
     agreements = []
     for place, (name, gradient) in enumerate(gradients):
@@ -376,7 +382,7 @@ class _Perturbed(NumpyTrainer):
     def update(self, backward: Backward) -> None:
         super().update(backward)
         for _, w in name_arrays(self.layers):
-            w += self._signs(w) * unit_roundoff(self.rounded.dtype) * abs(w)
+            w += self._signs(w) * float(np.finfo(self.rounded.dtype).eps) / 2 * abs(w)
 
     def _signs(self, like: Floats) -> Floats:
         return np.where(self.rng.random(like.shape) < 0.5, -1.0, 1.0)
@@ -402,8 +408,8 @@ def training_tolerances(recipe: Recipe, examples: Examples, steps: int) -> dict[
     terms = (recipe.batch_size or len(examples.x)) * recipe.layer_sizes[-1] + FUNCTION_ERROR
     if ExtendedRecipe.of(recipe).penalty_in_loss:
         terms += recipe.n_parameters
-    u = unit_roundoff(recipe.dtype)
-    tolerances[LOSSES] += 2 * gamma(terms, u) * float(abs(straight[-1][1]).max())
+    u = unit_roundoff(recipe)
+    tolerances[LOSSES] += 2 * rounding_of_sum(terms, u) * float(abs(straight[-1][1]).max())
     final = error_bounds(recipe, reference.parameters(), wide.x[:FINAL_OUTPUTS], wide.t[:FINAL_OUTPUTS])
     tolerances[FINAL] += 2 * float(final.outputs.max())
     tolerances[LOSSES] += 2 * max(_logarithm_error(recipe, each, wide) for each in (start, reference.parameters()))

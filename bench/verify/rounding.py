@@ -15,7 +15,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from backprop_bench.bench.core.stats.tolerances import in_dead_zone
+from backprop_bench.bench.core.stats.tolerances import BFLOAT16_EPSILON, in_dead_zone, spacing_at_1
 from backprop_bench.data import ExtendedRecipe, Floats, Layer, Parameters, Recipe, connections, dropout_masks
 
 Float64s = npt.NDArray[np.float64]
@@ -28,9 +28,13 @@ LUCK = 6
 """λ: how many times √n roundings may add up in one direction."""
 
 
-def unit_roundoff(dtype: str) -> float:
-    """Return u: the largest relative error of rounding to this type."""
-    return float(np.finfo(dtype).eps) / 2
+MIXED = BFLOAT16_EPSILON / 2
+"""u of mixed precision."""
+
+
+def unit_roundoff(recipe: Recipe) -> float:
+    """Return u: the largest relative error of rounding in a recipe's precision."""
+    return spacing_at_1(recipe) / 2
 
 
 def gamma(n: int, u: float) -> float:
@@ -73,7 +77,7 @@ def error_bounds(recipe: Recipe, parameters: Parameters, x: Floats, t: Floats, n
 
     Dropout is that of a batch after so many weight updates.
     """
-    u, full = unit_roundoff(recipe.dtype), ExtendedRecipe.of(recipe)
+    u, full = unit_roundoff(recipe), ExtendedRecipe.of(recipe)
     masks = [_exact(mask) for mask in dropout_masks(recipe, n_updates, len(x))] if full.dropout else []
     zs, ys, feds = _forward(recipe, parameters, x.astype(np.float64), masks, u)
     dy, dz = _output_derivatives(recipe, ys[-1], t.astype(np.float64), u)
@@ -106,14 +110,34 @@ def _exact(value: Floats) -> _Known:
 
 def _product(a: _Known, b: _Known, u: float, terms: int | None = None) -> _Known:
     """Matrix product; ``terms`` is the length of its sums where something is added to them."""
+    if u == MIXED:
+        return _mixed_product(a, b)
     length = a.value.shape[1] if terms is None else terms
     error = gamma(length, u) * (abs(a.value) @ abs(b.value)) + a.error @ abs(b.value) + abs(a.value) @ b.error
     return _Known(a.value @ b.value, error)
 
 
+def _mixed_product(a: _Known, b: _Known) -> _Known:
+    """Matrix product in mixed precision.
+
+    Both factors of every product are rounded to bfloat16, and so is the sum, which is added up in float32. Bounds that
+    add up would allow any result, since u is large. So the errors of the terms count as independent: their squares add
+    up, and λ times the root is taken.
+    """
+    squares = (a.error**2) @ (b.value**2) + (a.value**2) @ (b.error**2)
+    squares += 2 * (LUCK * MIXED) ** 2 * ((a.value**2) @ (b.value**2))
+    value = a.value @ b.value
+    return _Known(value, np.sqrt(squares) + 2 * MIXED * abs(value))
+
+
 def _times(a: _Known, b: _Known, u: float) -> _Known:
     value = a.value * b.value
     return _Known(value, a.error * abs(b.value) + abs(a.value) * b.error + u * abs(value))
+
+
+def rounding_of_sum(n: int, u: float) -> float:
+    """Return the relative error that a sum of n terms adds to each of them; of mixed precision it is float32."""
+    return 3 * u if u == MIXED else gamma(n, u)
 
 
 def _scaled(a: _Known, factor: float, u: float) -> _Known:
@@ -132,7 +156,7 @@ def _forward(
         z = _product(feds[-1], _exact(layer.weight), u, terms=layer.weight.shape[0] + 2)
         if layer.bias is not None:
             bias = layer.bias.astype(np.float64)
-            z = _Known(z.value + bias, z.error + gamma(layer.weight.shape[0] + 2, u) * abs(bias))
+            z = _Known(z.value + bias, z.error + rounding_of_sum(layer.weight.shape[0] + 2, u) * abs(bias))
         kind = recipe.output_activation if number == len(parameters) else recipe.hidden_activation
         zs.append(z)
         ys.append(_activate(kind, z, u, ExtendedRecipe.of(recipe).negative_slope))
@@ -201,7 +225,7 @@ def _after_softmax(dy: _Known, y: _Known, u: float) -> _Known:
     product = _times(dy, y, u)
     total = _Known(
         product.value.sum(axis=1, keepdims=True),
-        (product.error + gamma(y.value.shape[1], u) * abs(product.value)).sum(axis=1, keepdims=True),
+        (product.error + rounding_of_sum(y.value.shape[1], u) * abs(product.value)).sum(axis=1, keepdims=True),
     )
     difference = dy.value - total.value
     return _times(y, _Known(difference, dy.error + total.error + u * abs(difference)), u)
@@ -212,6 +236,9 @@ def _gradient_bound(recipe: Recipe, y: _Known, dz: _Known, u: float) -> Layer:
     weight = _product(_Known(y.value.T, y.error.T), dz, u, terms=batch + 1).error
     if not recipe.bias:
         return Layer(weight, None)
+    if u == MIXED:
+        squares = (dz.error**2 + (LUCK * u * dz.value) ** 2).sum(axis=0)
+        return Layer(weight, np.sqrt(squares) + 2 * u * abs(dz.value.sum(axis=0)))
     return Layer(weight, (gamma(batch + 1, u) * abs(dz.value) + dz.error).sum(axis=0))
 
 
@@ -228,7 +255,7 @@ def logarithm_error(recipe: Recipe, y: Floats, error: Float64s, t: Floats) -> fl
 
     That is so with a convention for the logarithms of a cross-entropy; from the pre-activations, it is 0.
     """
-    full, u = ExtendedRecipe.of(recipe), unit_roundoff(recipe.dtype)
+    full, u = ExtendedRecipe.of(recipe), unit_roundoff(recipe)
     least = full.log_epsilon or full.log_clip
     if not least:
         return 0.0

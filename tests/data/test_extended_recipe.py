@@ -41,6 +41,7 @@ FIELDS: dict[str, Any] = {
     "inverse_rate_decay": 0.1,
     "negative_slope": 0.01,
     "dropout": 0.3,
+    "mixed_precision": True,
 }
 DONE_BY_ALL: dict[str, Any] = {"drop_last": True, "with_replacement": True, "standardize": True}
 VALUES: dict[str, Any] = {

@@ -16,7 +16,7 @@ LINES = numbered_lines(read_sources())
 EQUATIONS = [int(n) for n in re.findall(r"\\qquad \((\d+)\)$", TEXT, re.MULTILINE)]
 BLOCKS = [int(n) for n in re.findall(r"<!-- code of \((\d+)\) -->", TEXT)]
 REFERENCE_FILES = {"activations.py", "losses.py", "numpy_trainer.py", "optimizers.py"}
-EXTENDED = range(27, 47)
+EXTENDED = range(27, 48)
 """What scratch-python does not do."""
 
 

@@ -133,6 +133,17 @@ def relative_tolerances(expected: NamedArrays, tolerance: float) -> list[float]:
     return [tolerance * float(abs(array).max()) for _, array in expected]
 
 
+BFLOAT16_EPSILON = 2.0**-7
+"""Spacing of numbers of bfloat16 at 1."""
+
+
+def spacing_at_1(recipe: Recipe) -> float:
+    """Return the spacing at 1 of the numbers in which a recipe is computed, of mixed precision that of the products."""
+    if recipe.dtype == "float32" and ExtendedRecipe.of(recipe).mixed_precision:
+        return BFLOAT16_EPSILON
+    return float(np.finfo(recipe.dtype).eps)
+
+
 SPREAD_MARGIN = 16.0
 """How many times further apart two implementations may be than two trainings whose initial weights differ by rounding.
 
@@ -149,7 +160,7 @@ roundings a step of 64 examples, and by up to 730 of 6,000.
 """
 
 
-def moved_by_rounding(parameters: Parameters, seed: int, roundings: int) -> Parameters:
+def moved_by_rounding(parameters: Parameters, seed: int, roundings: float) -> Parameters:
     """Return weights that are so many numbers of their dtype away, up or down at random; those that are 0 stay."""
     rng = np.random.default_rng(seed)
 
@@ -160,9 +171,9 @@ def moved_by_rounding(parameters: Parameters, seed: int, roundings: int) -> Para
     return tuple(Layer(move(layer.weight), None if layer.bias is None else move(layer.bias)) for layer in parameters)
 
 
-def drift_of_rounding(steps: int, batch: int, dtype: str) -> float:
+def drift_of_rounding(steps: int, batch: int, recipe: Recipe) -> float:
     """Return how far rounding may drive two trainings apart in so many steps, relative to the largest weight."""
-    return ROUNDINGS_PER_STEP * steps * max(math.sqrt(batch), batch / 8) * float(np.finfo(dtype).eps) / 2
+    return ROUNDINGS_PER_STEP * steps * max(math.sqrt(batch), batch / 8) * spacing_at_1(recipe) / 2
 
 
 LOSS_ROUNDINGS = 6.0
@@ -172,11 +183,11 @@ LOSS_ROUNDINGS = 6.0
 def loss_rounding(recipe: Recipe, n_examples: int) -> float:
     """Return how far rounding may move the mean loss of so many examples, as a share of it."""
     terms = n_examples * recipe.layer_sizes[-1]
-    return LOSS_ROUNDINGS * math.sqrt(terms) * float(np.finfo(recipe.dtype).eps) / 2
+    return LOSS_ROUNDINGS * math.sqrt(terms) * spacing_at_1(recipe) / 2
 
 
 def rounding_tolerances(
-    straight: NamedArrays, moved: Sequence[NamedArrays], steps: int, batch: int, dtype: str
+    straight: NamedArrays, moved: Sequence[NamedArrays], steps: int, batch: int, recipe: Recipe
 ) -> list[float]:
     """Return how far rounding may drive another implementation from a reference, for every array.
 
@@ -190,7 +201,7 @@ def rounding_tolerances(
     steps, batch
         Weight updates, and examples in each.
     """
-    drift = drift_of_rounding(steps, batch, dtype)
+    drift = drift_of_rounding(steps, batch, recipe)
     return [
         SPREAD_MARGIN * spread + drift * float(abs(array).max())
         for spread, (_, array) in zip(spreads(straight, moved), straight, strict=True)

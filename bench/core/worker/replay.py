@@ -18,6 +18,7 @@ from backprop_bench.bench.core.stats.tolerances import (
     moved_by_rounding,
     name_arrays,
     rounding_tolerances,
+    spacing_at_1,
     spreads,
     worst,
 )
@@ -194,7 +195,7 @@ class _Work:
         pieces, n_examples = self.turns[place].pieces, len(self.examples.x)
         steps = sum(piece.stop - piece.start for piece in pieces)
         batch = min(self.recipe.batch_size or n_examples, n_examples)
-        tolerances = rounding_tolerances(straight, moved, steps, batch, self.recipe.dtype)
+        tolerances = rounding_tolerances(straight, moved, steps, batch, self.recipe)
         mean_of = max(examples_in(piece, self.recipe, n_examples) for piece in pieces)
         tolerances[-1] += loss_rounding(self.recipe, mean_of) * float(abs(straight[-1][1]).max())
         return tolerances
@@ -231,10 +232,11 @@ class _Check:
 
     def train(self, place: int) -> tuple[NamedArrays, list[NamedArrays]]:
         """Train one turn with the reference, and with those that are moved."""
-        start, orders = self.work.start(place), self.work.orders(place)
+        start, orders, recipe = self.work.start(place), self.work.orders(place), self.work.recipe
         straight = self.straight.train(start, orders)
+        coarser = spacing_at_1(recipe) / float(np.finfo(recipe.dtype).eps)
         moved = [
-            reference.train(moved_by_rounding(start, 1000 * place + number, roundings), orders)
+            reference.train(moved_by_rounding(start, 1000 * place + number, coarser * roundings), orders)
             for number, (reference, roundings) in enumerate(zip(self.moved, self.roundings, strict=True))
         ]
         return straight, moved

@@ -16,7 +16,7 @@ from backprop_bench.bench.verify.checks import (
     first_batch,
 )
 from backprop_bench.bench.verify.inspection import Quantity, allowed_error, compare_quantity, quantity_of
-from backprop_bench.bench.verify.rounding import ErrorBounds, error_bounds, gamma, unit_roundoff
+from backprop_bench.bench.verify.rounding import ErrorBounds, error_bounds, rounding_of_sum, unit_roundoff
 from backprop_bench.bench.verify.vectors.arrays import STEPS, Arrays, Vectors, weights_after
 from backprop_bench.data import Floats, initial_parameters
 
@@ -65,7 +65,7 @@ def _allowed_loss(vectors: Vectors, bounds: ErrorBounds) -> float:
     if recipe.dtype == "float64":
         return LOSS_TOLERANCE * loss
     dz = vectors.arrays[f"dEdz{len(recipe.layer_sizes) - 1}"]
-    return 2 * (float((abs(dz) * bounds.z[-1]).sum()) + gamma(dz.size, unit_roundoff(recipe.dtype)) * loss)
+    return 2 * (float((abs(dz) * bounds.z[-1]).sum()) + rounding_of_sum(dz.size, unit_roundoff(recipe)) * loss)
 
 
 def _compare_after(vectors: Vectors, actual: Arrays, steps: int) -> dict[str, Quantity]:
