@@ -13,7 +13,19 @@ from pathlib import Path
 
 from backprop_bench.bench.report.drawing import Drawing, save
 from tests.docs.chinese import stamped
-from tests.docs.generated import ROOT, data, derivation, method, published, questions, readme, speed, why, your_own
+from tests.docs.generated import (
+    ROOT,
+    data,
+    derivation,
+    method,
+    network,
+    published,
+    questions,
+    readme,
+    speed,
+    why,
+    your_own,
+)
 
 
 @dataclass(frozen=True)
@@ -34,6 +46,7 @@ RENDERERS = {
     "docs/derivation.md": Renderer(derivation.page),
     "docs/questions.md": Renderer(questions.page),
     "docs/data.md": Renderer(data.page),
+    "docs/network/mnist.js": Renderer(network.page),
     "docs/your-own.md": Renderer(your_own.page),
 }
 MEASURING = "docs/your-own.md"
