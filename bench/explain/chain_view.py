@@ -11,7 +11,17 @@ from backprop_bench.bench.explain.chain import END, LOADED, START, AblationChain
 from backprop_bench.bench.report import style
 from backprop_bench.bench.report.chart import Bar, Chart
 from backprop_bench.bench.report.drawing import Drawing
-from backprop_bench.bench.report.numbers import ABSENT, NBSP, count, has_bounds, listing, plain
+from backprop_bench.bench.report.language import _
+from backprop_bench.bench.report.numbers import (
+    ABSENT,
+    NBSP,
+    count,
+    has_bounds,
+    listing,
+    paragraph,
+    plain,
+    without_gaps,
+)
 from backprop_bench.bench.report.table import Table, make_table
 
 NAMES, CHAIN_AXIS, PARTS_AXIS = 1.5, 3.9, 2.7
@@ -26,66 +36,44 @@ SHOWN_PARTS = 3
 TABLE_DIGITS, TEXT_DIGITS = 4, 3
 """Digits of the whole time, in tables and in sentences."""
 
-CHANGES = {
-    "matrix products": "PyTorch's matrix products, on the memory of NumPy's arrays",
-    "operations": "tensors, with one PyTorch operation for each of NumPy's",
-    "functions": "PyTorch's functions for a layer, its activation and the loss; weights as in nn.Linear",
-    "optimizer": "torch.optim instead of a hand-written weight update",
-    "autograd": "autograd instead of a hand-written gradient",
-    "modules": "nn.Module instead of functions of plain tensors",
-    "loading": "a DataLoader instead of batches by index",
-}
-PART_NAMES = {"calls": "cost of calls"}
-"""Of the parts that are not called what they are."""
-HOW = {
-    "loading": "batches by index, alone",
-    "matrix products": "alone, without the cost of calls",
-    "elementwise": "activations, loss and biases alone, without the cost of calls",
-    "allocation": "both of these with newly allocated results, minus the same with preallocated ones",
-    "calls": "a step with one hidden unit and one example, minus its loading and weight update",
-    "optimizer": "the weight update alone",
-    "autograd": "its step of the chain",
-    "modules": "its step of the chain",
-    "rest": "the time of a side minus its parts",
-}
-
 
 def chain_sentences(chain: AblationChain) -> list[str]:
     """Return what the chain says, the gap first."""
-    return [
+    loading = _("The DataLoader of {loaded} adds {change} to the time of {end}.")
+    sentences = [
         _gap_sentence(chain),
         _steps_sentence(chain),
         _largest_sentence(chain),
         _parts_sentence(chain),
         _rest_sentence(chain),
-        f"The DataLoader of {LOADED} adds {_stated(chain, chain.loader.change)} to the time of {END}.",
+        loading.format(loaded=LOADED, change=_stated(chain, chain.loader.change), end=END),
         _extent_sentence(chain),
     ]
+    return list(map(without_gaps, sentences))
 
 
 def _gap_sentence(chain: AblationChain) -> str:
     first, last = (_milliseconds_of(chain, each) for each in (chain.start, chain.steps[-1].time))
-    return (
-        f"With the same recipe, an epoch takes {first} with {START} and {last} with {END}: {_stated(chain, chain.gap)}."
-    )
+    text = _("With the same recipe, an epoch takes {first} with {start} and {last} with {end}: {gap}.")
+    return text.format(first=first, start=START, last=last, end=END, gap=_stated(chain, chain.gap))
 
 
 def _steps_sentence(chain: AblationChain) -> str:
     each = listing(
-        f"{step.part} {_signed(step.change.estimate, _decimals(chain, TEXT_DIGITS))}" for step in chain.steps
+        f"{_name(step.part)} {_signed(step.change.estimate, _decimals(chain, TEXT_DIGITS))}" for step in chain.steps
     )
-    return f"The steps from {START} to {END} add up to this gap, in ms: {each}."
+    text = _("The steps from {start} to {end} add up to this gap, in ms: {each}.")
+    return text.format(start=START, end=END, each=each)
 
 
 def _largest_sentence(chain: AblationChain) -> str:
     step = _largest_step(chain)
-    calls = ""
+    text = _("The largest step is {step}, {change}.")
+    sentences = [text.format(step=_name(step.part), change=_stated(chain, step.change))]
     if step.calls is not None:
-        calls = (
-            " The cost of calls, measured with one hidden unit and one example per batch, changes by "
-            f"{_stated(chain, step.calls)}."
-        )
-    return f"The largest step is {step.part}, {_stated(chain, step.change)}.{calls}"
+        text = _("The cost of calls, measured with one hidden unit and one example per batch, changes by {change}.")
+        sentences.append(text.format(change=_stated(chain, step.calls)))
+    return paragraph(sentences)
 
 
 def _largest_step(chain: AblationChain) -> ChainStep:
@@ -95,27 +83,69 @@ def _largest_step(chain: AblationChain) -> ChainStep:
 def _parts_sentence(chain: AblationChain) -> str:
     ranked = sorted(chain.parts, key=lambda part: -abs(part.difference.estimate))[:SHOWN_PARTS]
     decimals = _decimals(chain, TEXT_DIGITS)
-    each = listing(f"{_part_name(part)} {_signed(part.difference.estimate, decimals)}" for part in ranked)
-    return f"Part by part, the largest differences of PyTorch minus from scratch are, in ms: {each}."
+    each = listing(f"{_name(part.name)} {_signed(part.difference.estimate, decimals)}" for part in ranked)
+    text = _("Part by part, the largest differences of PyTorch minus from scratch are, in ms: {each}.")
+    return text.format(each=each)
 
 
 def _rest_sentence(chain: AblationChain) -> str:
     first, second = (_milliseconds_of(chain, each) for each in (chain.rest.from_scratch, chain.rest.pytorch))
-    return (
-        f"The parts leave {first} from scratch and {second} with PyTorch unexplained: "
-        f"{_stated(chain, chain.rest.difference)} of the gap."
-    )
+    text = _("The parts leave {first} from scratch and {second} with PyTorch unexplained: {difference} of the gap.")
+    return text.format(first=first, second=second, difference=_stated(chain, chain.rest.difference))
 
 
 def _extent_sentence(chain: AblationChain) -> str:
-    return (
-        f"An epoch has {count(chain.examples, 'training example')} and {count(chain.updates, 'weight update')}; "
-        f"intervals are over {count(chain.gap.n, 'process replicate')}."
+    return _("An epoch has {examples} and {updates}; intervals are over {replicates}.").format(
+        examples=count(chain.examples, "training example"),
+        updates=count(chain.updates, "weight update"),
+        replicates=count(chain.gap.n, "process replicate"),
     )
 
 
-def _part_name(part: Part) -> str:
-    return PART_NAMES.get(part.name, part.name)
+def _name(part: str) -> str:
+    """Return what a step of the chain or a part is called, in the language that is spoken."""
+    return {
+        "matrix products": _("matrix products"),
+        "operations": _("operations"),
+        "functions": _("functions"),
+        "optimizer": _("optimizer"),
+        "autograd": _("autograd"),
+        "modules": _("modules"),
+        "loading": _("loading"),
+        "elementwise": _("elementwise"),
+        "allocation": _("allocation"),
+        "calls": _("cost of calls"),
+        "rest": _("rest"),
+    }[part]
+
+
+def _what_changes(step: str) -> str:
+    """Return what a step of the chain replaces."""
+    return {
+        "matrix products": _("PyTorch's matrix products, on the memory of NumPy's arrays"),
+        "operations": _("tensors, with one PyTorch operation for each of NumPy's"),
+        "functions": _("PyTorch's functions for a layer, its activation and the loss; weights as in nn.Linear"),
+        "optimizer": _("torch.optim instead of a hand-written weight update"),
+        "autograd": _("autograd instead of a hand-written gradient"),
+        "modules": _("nn.Module instead of functions of plain tensors"),
+        "loading": _("a DataLoader instead of batches by index"),
+    }[step]
+
+
+def _how(part: str) -> str:
+    """Return how a part is measured."""
+    of_chain = _("its step of the chain")
+    return {
+        "loading": _("batches by index, alone"),
+        "matrix products": _("alone, without the cost of calls"),
+        "elementwise": _("activations, loss and biases alone, without the cost of calls"),
+        "allocation": _("both of these with newly allocated results, minus the same with preallocated ones"),
+        "calls": _("a step with one hidden unit and one example, minus its loading and weight update"),
+        "optimizer": _("the weight update alone"),
+        "autograd": of_chain,
+        "modules": of_chain,
+        "rest": _("the time of a side minus its parts"),
+    }[part]
 
 
 def _decimals(chain: AblationChain, digits: int = TABLE_DIGITS) -> int:
@@ -133,8 +163,8 @@ def _stated(chain: AblationChain, interval: Interval) -> str:
     """Return "+259 ms (95 % CI +248 to +271)" for a sentence."""
     decimals = _decimals(chain, TEXT_DIGITS)
     value, low, high = (_signed(each, decimals) for each in (interval.estimate, interval.low, interval.high))
-    brackets = f" (95{NBSP}% CI {low} to {high})" if has_bounds(interval) else ""
-    return f"{value}{NBSP}ms{brackets}"
+    text = _("{value} (95\N{NO-BREAK SPACE}% CI {low} to {high})") if has_bounds(interval) else "{value}"
+    return text.format(value=f"{value}{NBSP}ms", low=low, high=high)
 
 
 def _amount(chain: AblationChain, interval: Interval | None) -> str:
@@ -142,8 +172,10 @@ def _amount(chain: AblationChain, interval: Interval | None) -> str:
     if interval is None:
         return ABSENT
     value, low, high = (plain(each, _decimals(chain)) for each in (interval.estimate, interval.low, interval.high))
-    between = "–" if interval.low >= 0 else " to "
-    return f"{value} ({low}{between}{high})" if has_bounds(interval) else value
+    if not has_bounds(interval):
+        return value
+    brackets = _(" ({low}–{high})") if interval.low >= 0 else _(" ({low} to {high})")
+    return value + brackets.format(low=low, high=high)
 
 
 def _change(chain: AblationChain, interval: Interval | None) -> str:
@@ -151,7 +183,7 @@ def _change(chain: AblationChain, interval: Interval | None) -> str:
     if interval is None:
         return ABSENT
     value, low, high = (_signed(each, _decimals(chain)) for each in (interval.estimate, interval.low, interval.high))
-    return f"{value} ({low} to {high})" if has_bounds(interval) else value
+    return value + _(" ({low} to {high})").format(low=low, high=high) if has_bounds(interval) else value
 
 
 def _signed(value: float, decimals: int) -> str:
@@ -166,45 +198,45 @@ def chain_tables(chain: AblationChain) -> list[Table]:
 def steps_table(chain: AblationChain) -> Table:
     """Return the trainers from one end to the other."""
     rows = [[START, "", _amount(chain, chain.start), ABSENT, ABSENT]]
+    described = _("{name}: {values}")
     rows += [
         [
             step.trainer,
-            f"{step.part}: {CHANGES[step.part]}",
+            described.format(name=_name(step.part), values=_what_changes(step.part)),
             _amount(chain, step.time),
             _change(chain, step.change),
             _change(chain, step.calls),
         ]
         for step in (*chain.steps, chain.loader)
     ]
-    note = (
-        f"Milliseconds per epoch: mean and 95 % CI over {count(chain.gap.n, 'process replicate')}. The changes up to "
-        f"{END} add up to the whole gap. Change in cost of calls: the same difference with one hidden unit and one "
-        "example per batch."
-    )
-    columns = ["<trainer", "<step", "ms per epoch", "change", "change in cost of calls"]
-    return make_table("The ablation chain from NumPy to PyTorch", columns, rows, note)
+    note = _(
+        "Milliseconds per epoch: mean and 95 % CI over {replicates}. The changes up to {end} add up to the whole gap. "
+        "Change in cost of calls: the same difference with one hidden unit and one example per batch."
+    ).format(replicates=count(chain.gap.n, "process replicate"), end=END)
+    columns = ["<" + _("trainer"), "<" + _("step"), _("ms per epoch"), _("change"), _("change in cost of calls")]
+    return make_table(_("The ablation chain from NumPy to PyTorch"), columns, rows, without_gaps(note))
 
 
 def parts_table(chain: AblationChain) -> Table:
     """Return the time of each part on both sides."""
     rows = [
         [
-            _part_name(part),
+            _name(part.name),
             _amount(chain, part.from_scratch),
             _amount(chain, part.pytorch),
             _change(chain, part.difference),
-            HOW[part.name],
+            _how(part.name),
         ]
         for part in (*chain.parts, chain.rest)
     ]
     whole = [_amount(chain, chain.start), _amount(chain, chain.steps[-1].time), _change(chain, chain.gap)]
-    rows.append(["all", *whole, f"{START} and {END}"])
-    note = (
-        f"Milliseconds per epoch: mean and 95 % CI over {count(chain.gap.n, 'process replicate')}. Difference: PyTorch "
-        "minus from scratch. The rows add up to the last one."
-    )
-    columns = ["<part", "from scratch", "PyTorch", "difference", "<how measured"]
-    return make_table("Parts of an epoch, from scratch and with PyTorch", columns, rows, note)
+    rows.append([_("all"), *whole, listing([START, END])])
+    note = _(
+        "Milliseconds per epoch: mean and 95 % CI over {replicates}. Difference: PyTorch minus from scratch. The rows "
+        "add up to the last one."
+    ).format(replicates=count(chain.gap.n, "process replicate"))
+    columns = ["<" + _("part"), _("from scratch"), "PyTorch", _("difference"), "<" + _("how measured")]
+    return make_table(_("Parts of an epoch, from scratch and with PyTorch"), columns, rows, without_gaps(note))
 
 
 def chain_charts(chain: AblationChain) -> list[Chart]:
@@ -293,7 +325,7 @@ def _draw_parts(band: style.Band, chain: AblationChain) -> None:
     axes = band.axes(style.MARGIN + NAMES, PARTS_AXIS, ABOVE, BELOW)
     band.write(style.MARGIN, 0.02, "Part by part", weight="bold")
     parts = [*chain.parts, chain.rest]
-    style.name_rows(axes, [_part_name(part) for part in parts])
+    style.name_rows(axes, [_name(part.name) for part in parts])
     for row, part in enumerate(parts):
         _draw_pair(axes, row, part)
     axes.axvline(0, color=style.GREY, linewidth=0.8)
@@ -306,7 +338,7 @@ def _draw_parts(band: style.Band, chain: AblationChain) -> None:
 
 def _draw_pair(axes: Axes, row: int, part: Part) -> None:
     """Draw both sides of a part, from scratch above PyTorch."""
-    for place, interval, (_, colour) in zip((-0.19, 0.19), (part.from_scratch, part.pytorch), SIDES, strict=True):
+    for place, interval, (_side, colour) in zip((-0.19, 0.19), (part.from_scratch, part.pytorch), SIDES, strict=True):
         if interval is not None:
             axes.barh(row + place, interval.estimate, height=0.34, color=colour)
             _draw_interval(axes, row + place, interval)

@@ -12,6 +12,7 @@ from backprop_bench.bench.explain.analysis import MARGIN, Equivalence, Explanati
 from backprop_bench.bench.report import style
 from backprop_bench.bench.report.chart import Bar, Chart
 from backprop_bench.bench.report.drawing import Drawing
+from backprop_bench.bench.report.language import _
 from backprop_bench.bench.report.numbers import (
     NBSP,
     at_least_one,
@@ -26,6 +27,7 @@ from backprop_bench.bench.report.numbers import (
     points,
     points_interval,
     seconds,
+    without_gaps,
 )
 from backprop_bench.bench.report.table import Table, make_table
 
@@ -50,23 +52,41 @@ def explanation_sentences(explanation: Explanation) -> list[str]:
     ]
     sentences += [_equivalence_sentence(item) for item in explanation.equivalences if item.interval.n]
     if explanation.diverged:
-        cells = ", ".join(f"{n} of cell {name}" for name, n in explanation.diverged.items())
-        sentences.append(f"Diverged training jobs, which count with the accuracy that they had: {cells}.")
-    return sentences
+        cells = _(", ").join(_("{n} of cell {name}").format(n=n, name=name) for name, n in explanation.diverged.items())
+        text = _("Diverged training jobs, which count with the accuracy that they had: {cells}.")
+        sentences.append(text.format(cells=cells))
+    return list(map(without_gaps, sentences))
+
+
+def _factor(name: str) -> str:
+    """Return the name of a factor, those of the profiles in the language that is spoken."""
+    known = {
+        "loss": _("loss"),
+        "batch": _("batch"),
+        "batch of all examples": _("batch of all examples"),
+        "threads": _("threads"),
+        "bias": _("bias"),
+        "initial weights": _("initial weights"),
+        "bias and initial weights": _("bias and initial weights"),
+        "inputs and order": _("inputs and order"),
+        "precision": _("precision"),
+        "implementation": _("implementation"),
+        "learning rate": _("learning rate"),
+        LOADING: _("data loading"),
+    }
+    return known.get(name, name)
 
 
 def _accuracy_sentence(explanation: Explanation) -> str:
     first, last = (percent(accuracy.estimate) for accuracy in explanation.accuracies)
-    return (
-        f"Test accuracy of the hand-written network and of PyTorch's: {first} vs {last} "
-        f"(difference {points(explanation.accuracy.gap).replace('-', '−')})."
-    )
+    text = _("Test accuracy of the hand-written network and of PyTorch's: {first} vs {last} (difference {gap}).")
+    return text.format(first=first, last=last, gap=points(explanation.accuracy.gap).replace("-", "−"))
 
 
 def _accuracy_causes(explanation: Explanation) -> str:
     largest = _by_size(explanation.accuracy.contributions)[:SHOWN_CONTRIBUTIONS]
-    each = listing(f"{item.factor} {_signed_points(item.interval.estimate)}" for item in largest)
-    return f"The largest contributions to accuracy are, in points: {each}."
+    each = listing(f"{_factor(item.factor)} {_signed_points(item.interval.estimate)}" for item in largest)
+    return _("The largest contributions to accuracy are, in points: {each}.").format(each=each)
 
 
 def _signed_points(fraction: float) -> str:
@@ -77,38 +97,45 @@ def _signed_points(fraction: float) -> str:
 def _time_sentence(explanation: Explanation) -> str:
     first, last = (seconds(time.estimate * explanation.examples) for time in explanation.times)
     whole = _ratio(_whole(explanation))
-    ahead = "faster" if whole.estimate < 1 else "slower"
-    by = plain(at_least_one(whole).estimate)
-    return f"PyTorch's network is {by}× {ahead} per epoch than the hand-written one: {last} vs {first}."
+    faster = _("PyTorch's network is {factor}× faster per epoch than the hand-written one: {last} vs {first}.")
+    slower = _("PyTorch's network is {factor}× slower per epoch than the hand-written one: {last} vs {first}.")
+    text = faster if whole.estimate < 1 else slower
+    return text.format(factor=plain(at_least_one(whole).estimate), last=last, first=first)
 
 
 def _time_causes(explanation: Explanation) -> str:
     largest = _by_size(_runtime(explanation))[:SHOWN_CONTRIBUTIONS]
-    each = listing(f"{item.factor} ({_direction(item.interval)})" for item in largest)
-    return f"The largest contributions to time are: {each}."
+    text = _("{name} ({note})")
+    each = listing(text.format(name=_factor(item.factor), note=_direction(item.interval)) for item in largest)
+    return _("The largest contributions to time are: {each}.").format(each=each)
 
 
 def _direction(logs: Interval) -> str:
     """Return a difference of logarithms of times as "1.43× faster"."""
     ratio = _ratio(logs)
-    return f"{plain(at_least_one(ratio).estimate)}× {'faster' if ratio.estimate < 1 else 'slower'}"
+    text = _("{factor}× faster") if ratio.estimate < 1 else _("{factor}× slower")
+    return text.format(factor=plain(at_least_one(ratio).estimate))
 
 
 def _extent_sentence(explanation: Explanation) -> str:
-    return (
-        f"Accuracy: {count(explanation.examples, 'training example')}, {count(explanation.epochs, 'epoch')}, "
-        f"{count(explanation.accuracy.gap.n, 'seed')}. Time: {count(explanation.runtime.gap.n, 'process replicate')}."
+    return _("Accuracy: {examples}, {epochs}, {seeds}. Time: {replicates}.").format(
+        examples=count(explanation.examples, "training example"),
+        epochs=count(explanation.epochs, "epoch"),
+        seeds=count(explanation.accuracy.gap.n, "seed"),
+        replicates=count(explanation.runtime.gap.n, "process replicate"),
     )
 
 
 def _factors_sentences(explanation: Explanation) -> list[str]:
     accuracy, time = (
-        listing(item.factor for item in attribution.contributions)
+        listing(_factor(item.factor) for item in attribution.contributions)
         for attribution in (explanation.accuracy, explanation.runtime)
     )
     return [
-        f"Factors of accuracy: {accuracy}. Factors of time: {time}, and then the DataLoader.",
-        "All else is as in the hand-written network, but accuracies are of float32 where precision is no factor.",
+        _("Factors of accuracy: {accuracy}. Factors of time: {time}, and then the DataLoader.").format(
+            accuracy=accuracy, time=time
+        ),
+        _("All else is as in the hand-written network, but accuracies are of float32 where precision is no factor."),
     ]
 
 
@@ -127,7 +154,7 @@ def _effect(logs: Interval) -> str:
     """Return a difference of logarithms of times for a table: "1.43× faster (1.41–1.45)"."""
     ratio = _ratio(logs)
     if has_bounds(ratio) and ratio.contains(1):
-        return f"no significant difference ({bounds(ratio)})"
+        return _("{name} ({note})").format(name=_("no significant difference"), note=bounds(ratio))
     return compared(ratio)
 
 
@@ -144,10 +171,20 @@ def _runtime(explanation: Explanation) -> list[Contribution]:
 
 
 def _equivalence_sentence(item: Equivalence) -> str:
-    verdict = "are" if item.p < ALPHA else "are not shown to be"
-    return (
-        f"In cell {item.cell}, {named(item.first)} and {named(item.second)} {verdict} equivalent within "
-        f"±{100 * MARGIN:g} points: difference {_points(item.interval)}, {count(item.interval.n, 'seed')}."
+    equal = _(
+        "In cell {cell}, {first} and {second} are equivalent within ±{margin} points: difference {difference}, {seeds}."
+    )
+    unknown = _(
+        "In cell {cell}, {first} and {second} are not shown to be equivalent within ±{margin} points: "
+        "difference {difference}, {seeds}."
+    )
+    return (equal if item.p < ALPHA else unknown).format(
+        cell=item.cell,
+        first=named(item.first),
+        second=named(item.second),
+        margin=f"{100 * MARGIN:g}",
+        difference=_points(item.interval),
+        seeds=count(item.interval.n, "seed"),
     )
 
 
@@ -164,27 +201,28 @@ def explanation_tables(explanation: Explanation) -> list[Table]:
 def accuracy_table(explanation: Explanation) -> Table:
     """Return what each factor contributes to the accuracy."""
     rows = [
-        [item.factor, _points(item.interval), _p(item.p), "yes" if item.significant else "no"]
+        [_factor(item.factor), _points(item.interval), _p(item.p), _("yes") if item.significant else _("no")]
         for item in explanation.accuracy.contributions
     ]
-    rows.append(["all", _points(explanation.accuracy.gap), "", ""])
-    note = (
+    rows.append([_("all"), _points(explanation.accuracy.gap), "", ""])
+    note = _(
         "Shapley values: the change in accuracy from moving a factor to PyTorch's level, averaged over all orders. "
-        f"In brackets: 95 % CI over {count(explanation.accuracy.gap.n, 'seed')}; p is corrected by Holm's method."
-    )
-    columns = ["<factor", "percentage points", "p", "<significant"]
-    return make_table("What the accuracy gap comes from", columns, rows, note)
+        "In brackets: 95 % CI over {seeds}; p is corrected by Holm's method."
+    ).format(seeds=count(explanation.accuracy.gap.n, "seed"))
+    columns = ["<" + _("factor"), _("percentage points"), "p", "<" + _("significant")]
+    return make_table(_("What the accuracy gap comes from"), columns, rows, without_gaps(note))
 
 
 def epochs_table(explanation: Explanation) -> Table:
     """Return the gap in accuracy and its causes after every epoch."""
-    factors = [item.factor for item in explanation.accuracy.contributions]
+    factors = [_factor(item.factor) for item in explanation.accuracy.contributions]
     rows = [
         [str(epoch), _points(one.gap), *(_points(item.interval) for item in one.contributions)]
         for epoch, one in explanation.by_epoch.items()
     ]
-    note = "Percentage points, with 95 % CI; the contributions of a row add up to its gap."
-    return make_table("What the accuracy gap comes from, over the epochs", ["epoch", "gap", *factors], rows, note)
+    note = _("Percentage points, with 95 % CI; the contributions of a row add up to its gap.")
+    columns = [_("epoch"), _("gap"), *factors]
+    return make_table(_("What the accuracy gap comes from, over the epochs"), columns, rows, note)
 
 
 def draw_epochs(explanation: Explanation) -> Drawing:
@@ -232,22 +270,31 @@ def _draw_epochs(band: style.Band, explanation: Explanation) -> None:
 
 def runtime_table(explanation: Explanation) -> Table:
     """Return what each factor contributes to the runtime."""
-    rows = [[item.factor, _effect(item.interval), _p(item.p)] for item in _runtime(explanation)]
-    rows.append(["all", _effect(_whole(explanation)), ""])
-    note = (
+    rows = [[_factor(item.factor), _effect(item.interval), _p(item.p)] for item in _runtime(explanation)]
+    rows.append([_("all"), _effect(_whole(explanation)), ""])
+    note = _(
         "Effect of moving a factor to PyTorch's level, averaged over all orders; the effects multiply to the last row. "
-        f"In brackets: 95 % CI over {count(explanation.runtime.gap.n, 'process replicate')}. Data loading comes last, "
-        "since the DataLoader exists only with PyTorch."
-    )
-    return make_table("What the runtime gap comes from", ["<factor", "effect on time", "p"], rows, note)
+        "In brackets: 95 % CI over {replicates}. Data loading comes last, since the DataLoader exists only with "
+        "PyTorch."
+    ).format(replicates=count(explanation.runtime.gap.n, "process replicate"))
+    columns = ["<" + _("factor"), _("effect on time"), "p"]
+    return make_table(_("What the runtime gap comes from"), columns, rows, without_gaps(note))
 
 
 def interactions_table(explanation: Explanation) -> Table:
     """Return the largest interactions of both gaps."""
-    accuracy = _interactions("accuracy", explanation.accuracy.interactions, lambda item: f"{_points(item)} points")
-    rows = accuracy + _interactions("time", explanation.runtime.interactions, _effect)
-    note = "What two factors do together beyond the sum (time: product) of each alone, with its 95 % CI."
-    return make_table("Largest interactions", ["<gap", "<factors", "interaction"], rows, note)
+    text = _("{value} points")
+    rows = [
+        *_interactions(
+            _("accuracy"),
+            explanation.accuracy.interactions,
+            lambda item: without_gaps(text.format(value=_points(item))),
+        ),
+        *_interactions(_("time"), explanation.runtime.interactions, _effect),
+    ]
+    note = _("What two factors do together beyond the sum (time: product) of each alone, with its 95 % CI.")
+    columns = ["<" + _("gap"), "<" + _("factors"), _("interaction")]
+    return make_table(_("Largest interactions"), columns, rows, note)
 
 
 def _p(value: float) -> str:
@@ -256,7 +303,8 @@ def _p(value: float) -> str:
 
 def _interactions(gap: str, interactions: Sequence[Interaction], write: Callable[[Interval], str]) -> list[list[str]]:
     return [
-        [gap, f"{item.first} and {item.second}", write(item.interval)] for item in interactions[:SHOWN_INTERACTIONS]
+        [gap, without_gaps(listing(map(_factor, (item.first, item.second)))), write(item.interval)]
+        for item in interactions[:SHOWN_INTERACTIONS]
     ]
 
 

@@ -94,6 +94,7 @@ def _counted(number: str, noun: str, is_one: bool) -> str:
         "seed": (_("{n} seed"), _("{n} seeds")),
         "thread": (_("{n} thread"), _("{n} threads")),
         "training example": (_("{n} training example"), _("{n} training examples")),
+        "weight update": (_("{n} weight update"), _("{n} weight updates")),
     }
     one, several = known.get(noun, (f"{{n}} {noun}", f"{{n}} {noun}s"))
     return (one if is_one else several).format(n=number)
@@ -180,7 +181,7 @@ def number_interval(interval: Interval) -> str:
 
 def bounds(interval: Interval) -> str:
     """Return the interval alone, "1.97–2.09", with as many digits as beside its estimate; `ABSENT` without one."""
-    return _parts(interval)[1].strip(" ()") or ABSENT
+    return _parts(interval)[1].strip(" ()（）") or ABSENT
 
 
 def confidence(interval: Interval, digits: int = 1) -> str:
@@ -313,7 +314,7 @@ def scaled_points(difference: Interval) -> str:
 def points_interval(interval: Interval) -> str:
     """Return a difference of fractions in percentage points, "+0.12 (-0.03 to +0.27)"."""
     value, low, high = (f"{100 * number:+.2f}" for number in (interval.estimate, interval.low, interval.high))
-    return f"{value} ({low} to {high})" if has_bounds(interval) else value
+    return value + _(" ({low} to {high})").format(low=low, high=high) if has_bounds(interval) else value
 
 
 def value_interval(interval: Interval, unit: str) -> str:
