@@ -6,8 +6,11 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PAGES = [
     ROOT / name
-    for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "results/README.md", "data/mnist/README.md")
-] + sorted((ROOT / "docs").glob("*.md"))
+    for name in (
+        *("README.md", "README.zh-CN.md", "CONTRIBUTING.md", "CHANGELOG.md"),
+        *("results/README.md", "data/mnist/README.md"),
+    )
+] + sorted((ROOT / "docs").rglob("*.md"))
 """Every page that people read."""
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 SPANS = re.compile(r"`([^`\n]+)`")
@@ -24,10 +27,10 @@ def prose(text: str) -> str:
     return FENCED.sub("", text)
 
 
-def headings(text: str) -> set[str]:
-    """Return what links may name after #."""
+def anchors(text: str) -> list[str]:
+    """Return what links may name after #, in the order of the headings."""
     titles = re.findall(r"^#+ (.*)$", prose(text), re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+    return [re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles]
 
 
 def links(text: str) -> list[str]:

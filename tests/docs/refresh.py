@@ -2,8 +2,9 @@
 
 Without a page, in all but docs/your-own.md, whose commands measure anew. Figures of the pages are drawn too.
 
-Whoever has changed README.md brings README.zh-CN.md after it and says so with ``--translated``: every section of it has
-the checksum of the English one that it was written from, and a test names those that have changed since.
+Whoever has changed a page that is in Chinese too brings the Chinese one after it and says so with ``--translated`` and
+its name: every section of it has the checksum of the English one that it was written from, and a test names those that
+have changed since.
 """
 
 import sys
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from backprop_bench.bench.report.drawing import Drawing, save
-from tests.docs.chinese import stamped
+from tests.docs.chinese import ENGLISH, stamped
 from tests.docs.generated import (
     ROOT,
     data,
@@ -48,6 +49,9 @@ RENDERERS = {
     "docs/data.md": Renderer(data.page),
     "docs/network/mnist.js": Renderer(network.page),
     "docs/your-own.md": Renderer(your_own.page),
+    "docs/zh/derivation.md": Renderer(derivation.chinese_page),
+    "docs/zh/why.md": Renderer(why.chinese_page),
+    "docs/zh/your-own.md": Renderer(your_own.chinese_page),
 }
 MEASURING = "docs/your-own.md"
 TRANSLATED = "--translated"
@@ -61,12 +65,12 @@ def main(words: list[str]) -> None:
             sys.exit(f"{name!r} is no page with generated text; expected one of {', '.join(RENDERERS)}")
     for name in names:
         path = ROOT / name
-        path.write_text(RENDERERS[name].page(path.read_text(encoding="utf-8")), encoding="utf-8")
+        text = RENDERERS[name].page(path.read_text(encoding="utf-8"))
+        if TRANSLATED in words and name in ENGLISH:
+            text = stamped(text, (ROOT / ENGLISH[name]).read_text(encoding="utf-8"), ENGLISH[name])
+        path.write_text(text, encoding="utf-8")
         for folder, drawing in RENDERERS[name].figures():
             save(drawing, folder)
-    if TRANSLATED in words:
-        english, chinese = (path.read_text(encoding="utf-8") for path in (readme.README, readme.CHINESE))
-        readme.CHINESE.write_text(stamped(chinese, english), encoding="utf-8")
 
 
 if __name__ == "__main__":

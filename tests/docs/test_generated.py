@@ -5,7 +5,10 @@ import pytest
 from tests.docs.generated import ROOT, put
 from tests.docs.refresh import MEASURING, RENDERERS, main
 
-QUICK = ("README.md", "README.zh-CN.md", "docs/method.md", "docs/derivation.md")
+QUICK = (
+    *("README.md", "README.zh-CN.md", "docs/method.md", "docs/derivation.md"),
+    *("docs/zh/derivation.md", "docs/zh/your-own.md"),
+)
 
 
 @pytest.mark.parametrize(

@@ -14,10 +14,10 @@ from backprop_bench.bench.core.worker import replay
 from backprop_bench.bench.verify import checks as parity
 from backprop_bench.bench.verify import rounding
 from tests.docs import pages
-from tests.docs.pages import PAGES, ROOT, commands, headings, links, read, spans
+from tests.docs.pages import PAGES, ROOT, anchors, commands, links, read, spans
 
 DOCS = ROOT / "docs"
-WITH_FORMULAS = [DOCS / "derivation.md", DOCS / "parity.md"]
+WITH_FORMULAS = [DOCS / "derivation.md", DOCS / "parity.md", DOCS / "zh" / "derivation.md"]
 
 
 def of_pages(found: list[Path]) -> pytest.MarkDecorator:
@@ -38,7 +38,7 @@ def test_every_link_leads_somewhere(page: Path) -> None:
             continue
         other = page.parent / path if path else page
         is_section = anchor and not re.fullmatch(r"L\d+", anchor)
-        if not other.exists() or (is_section and anchor not in headings(read(other))):
+        if not other.exists() or (is_section and anchor not in anchors(read(other))):
             broken.append(target)
     assert broken == []
 

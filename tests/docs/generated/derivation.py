@@ -1,4 +1,4 @@
-"""docs/derivation.md: the links into the code.
+"""docs/derivation.md and docs/zh/derivation.md: the links into the code.
 
 A line of code that computes an equation says so in a comment, ``# (5)``. Below the equation, the derivation lists these
 lines between two markers; what stands there is made here.
@@ -24,8 +24,8 @@ class CodeLine:
     number: int
     code: str
 
-    def link(self) -> str:
-        return f"[`{self.code}`](../scratch/{self.file}#L{self.number})"
+    def link(self, root: str) -> str:
+        return f"[`{self.code}`]({root}/scratch/{self.file}#L{self.number})"
 
 
 def numbered_lines(sources: dict[str, str]) -> dict[int, list[CodeLine]]:
@@ -44,11 +44,11 @@ def read_sources() -> dict[str, str]:
     return {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "scratch").glob("*.py")}
 
 
-def refresh(text: str, lines: dict[int, list[CodeLine]]) -> str:
-    """Return the derivation with the lines of code listed below their equations."""
+def refresh(text: str, lines: dict[int, list[CodeLine]], root: str = "..") -> str:
+    """Return the derivation with the lines of code listed below their equations; the code is in a folder of `root`."""
 
     def block(match: re.Match[str]) -> str:
-        items = [f"- {line.file}: {line.link()}\n" for line in lines.get(int(match[2]), [])]
+        items = [f"- {line.file}: {line.link(root)}\n" for line in lines.get(int(match[2]), [])]
         return match[1] + "\n" + "".join(items) + "\n" + match[3]
 
     return _BLOCK.sub(block, text)
@@ -57,3 +57,8 @@ def refresh(text: str, lines: dict[int, list[CodeLine]]) -> str:
 def page(text: str) -> str:
     """Return the derivation with the links into the code as it is."""
     return refresh(text, numbered_lines(read_sources()))
+
+
+def chinese_page(text: str) -> str:
+    """Return the derivation in Chinese with the same links."""
+    return refresh(text, numbered_lines(read_sources()), "../..")

@@ -1,4 +1,4 @@
-"""docs/why.md: what the committed runs of `explain` say."""
+"""docs/why.md and docs/zh/why.md: what the committed runs of `explain` say."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +12,7 @@ from backprop_bench.bench.explain.chain import AblationChain, summarize_chain
 from backprop_bench.bench.explain.chain_view import chain_sentences, chain_tables, draw_chain
 from backprop_bench.bench.explain.view import draw_epochs, draw_explanation, explanation_sentences, explanation_tables
 from backprop_bench.bench.report.drawing import Drawing
+from backprop_bench.bench.report.language import speaking
 from tests.docs.generated import REFERENCE, listed, listed_with_tables, put, with_spaces
 from tests.docs.generated.readme import reference_summary
 
@@ -46,6 +47,12 @@ def page(text: str) -> str:
             },
         },
     )
+
+
+def chinese_page(text: str) -> str:
+    """Return the Chinese page with the same in Chinese."""
+    with speaking("zh"):
+        return page(text)
 
 
 def _article_sentences() -> list[str]:

@@ -1,4 +1,4 @@
-"""docs/your-own.md: what its commands say."""
+"""docs/your-own.md and docs/zh/your-own.md: what the commands of the first say."""
 
 import os
 import re
@@ -35,3 +35,9 @@ def say(words: str) -> str:
 def page(text: str) -> str:
     """Run every command of the page, and return it with what they say."""
     return QUOTED.sub(lambda found: f"$ backprop-bench {found[1]}\n{say(found[1])}", text)
+
+
+def chinese_page(text: str) -> str:
+    """Return the Chinese page with what the English one has of every command: nothing is measured twice."""
+    outputs = dict(QUOTED.findall(PAGE.read_text(encoding="utf-8")))
+    return QUOTED.sub(lambda found: f"$ backprop-bench {found[1]}\n{outputs[found[1]]}", text)
