@@ -16,6 +16,9 @@ const charts = (() => {
 
   function surface(given, trail) {
     const [across, up] = [find("across").value, find("up").value];
+    for (const [id, other] of [["across", up], ["up", across]]) {
+      for (const option of find(id).options) option.disabled = option.value === other;
+    }
     const way = [...trail, given];
     const reach = Math.max(Number(find("reach").value), ...way.map((point) => 1.2 * Math.max(Math.abs(point[across] - given[across]), Math.abs(point[up] - given[up]))));
     const at = (centre, n) => centre + reach * ((2 * n) / (CELLS - 1) - 1);
@@ -117,6 +120,11 @@ const charts = (() => {
     const series = [{ name: texts.phrase("correct"), values: lossesOf(given, ""), look: "correct" }];
     if (example.mistake) series.push({ name: texts.phrase("withMistake"), values: lossesOf(given, example.mistake), look: "mistaken" });
     const finite = series.flatMap(({ values }) => values).filter(Number.isFinite);
+    find("losses").style.display = finite.length > 0 ? "" : "none";
+    if (finite.length === 0) {
+      find("losses-note").textContent = texts.phrase("surfaceNone");
+      return;
+    }
     const top = roundedUp(Math.max(...finite, 0.01));
     drawCurves(find("losses"), { series, first: 0, top, xLabel: texts.phrase("updates"), yLabel: texts.phrase("loss") });
     const ends = series.map(({ values }) => numbers.computed(values[UPDATES], 6));

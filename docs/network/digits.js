@@ -37,6 +37,7 @@ const digits = (() => {
   let moved = null; // the weights after the update, once it is made
   let image = new Float64Array(SIDE * SIDE);
   let at = 0;
+  let past = []; // the weights before each update that was kept
   let timer = null;
   let run = 0; // of the training that is shown, so that an older one ends
 
@@ -101,6 +102,7 @@ const digits = (() => {
     return Float64Array.from({ length: W.length / outputs }, (_, i) => W[i * outputs + j]);
   }
 
+  // After the update, the values are those of the new weights, and there are no errors yet.
   function showHidden({ y, dy, dz, gradient }) {
     const source = moved || layers;
     const largest = largestOf(gradient[0].W); // one scale for all units
@@ -112,14 +114,15 @@ const digits = (() => {
       paintSigned(picture, at >= 7 ? column(gradient[0].W, SIZES[1], j) : new Float64Array(SIDE * SIDE), SIDE, largest);
       for (const [name, from, value] of [["y", 1, y[1][j]], ["dy", 5, dy[0][j]], ["dz", 6, dz[0][j]]]) {
         const cell = card.querySelector(`.${name}`);
-        put(cell, at >= from, value);
-        if (at >= from) cell.textContent = `${name === "y" ? "y" : `∂E/∂${name[1]}`} ${cell.textContent}`;
+        const isShown = at >= from && (name === "y" || at < LAST);
+        put(cell, isShown, value);
+        if (isShown) cell.textContent = `${name === "y" ? "y" : `∂E/∂${name[1]}`} ${cell.textContent}`;
       }
     });
   }
 
-  function showOutputs({ y, t, dy, dz }) {
-    const outputs = moved ? backprop.forward(moved, image).y[2] : y[2];
+  function showOutputs({ y, t, dy, dz, gradient }) {
+    const outputs = y[2];
     const best = outputs.indexOf(Math.max(...outputs));
     [...find("output-units").children].forEach((row, k) => {
       row.classList.toggle("best", at >= 2 && k === best);
@@ -127,29 +130,30 @@ const digits = (() => {
       put(row.querySelector(".y"), at >= 2, outputs[k]);
       put(row.querySelector(".t"), at >= 3, t[k]);
       row.querySelector(".t").textContent = at >= 3 ? String(t[k]) : "";
-      put(row.querySelector(".dy"), at >= 3, dy[1][k]);
-      put(row.querySelector(".dz"), at >= 4, dz[1][k]);
+      put(row.querySelector(".dy"), at >= 3 && at < LAST, dy[1][k]);
+      put(row.querySelector(".dz"), at >= 4 && at < LAST, dz[1][k]);
     });
-    paintSigned(find("output-gradient"), at >= 7 ? computed().gradient[1].W : new Float64Array(160), 10);
-    find("output-gradient").classList.toggle("empty", at < 7);
+    paintSigned(find("output-gradient"), gradient[1].W, 10);
+    find("output-gradient-frame").classList.toggle("empty", at < 7);
     return { outputs, best };
   }
 
   function show() {
-    const values = computed();
+    const before = computed();
+    const values = moved ? { ...before, y: backprop.forward(moved, image).y } : before;
     paintGrey(find("input"), image);
     showHidden(values);
     const { outputs, best } = showOutputs(values);
     find("stage").textContent = texts.stage(at);
-    find("stage-where").textContent = texts.phrase("step", at, LAST);
-    const before = backprop.lossOf(values.y[2], values.t);
-    const first = values.y[2].indexOf(Math.max(...values.y[2]));
+    find("stage-where").textContent = `${texts.phrase("step", at, LAST)} · ${texts.phrase("update", past.length + 1)}`;
+    const loss = backprop.lossOf(before.y[2], before.t);
     const short = (value) => numbers.computed(value, 4);
     find("answer").textContent = at < 2 ? ""
-      : at < LAST ? texts.phrase("answer", first, find("target").value, short(before))
-      : texts.phrase("after", best, short(before), short(backprop.lossOf(outputs, values.t)));
+      : at < LAST ? texts.phrase("answer", best, find("target").value, short(loss))
+      : texts.phrase("after", best, short(loss), short(backprop.lossOf(outputs, values.t)));
     find("empty").textContent = image.some((value) => value > 0) ? "" : texts.phrase("empty");
-    find("digit-back").disabled = at === 0;
+    find("digit-back").disabled = at === 0 && past.length === 0;
+    find("weights").options[1].textContent = texts.phrase("random");
     find("digit-play").textContent = texts.phrase(timer ? "pause" : "play");
   }
 
@@ -170,8 +174,15 @@ const digits = (() => {
 
   function forward() {
     if (at < LAST) return go(at + 1);
+    past.push(layers);
     layers = moved;
     return go(1);
+  }
+
+  function back() {
+    if (at > 1 || past.length === 0) return go(at - 1);
+    layers = past.pop();
+    return go(LAST);
   }
 
   function play(isOn) {
@@ -180,18 +191,26 @@ const digits = (() => {
     show();
   }
 
-  function restart() {
+  // Whoever moves on takes over from playing.
+  const taking = (action) => () => {
+    clearInterval(timer);
+    timer = null;
+    action();
+  };
+
+  function restart(stage = Math.min(at, 2)) {
     moved = null;
-    at = Math.min(at, 2);
+    at = stage;
     show();
   }
 
   // ---- Drawing
 
-  function take(sample) {
+  // A digit that somebody takes or draws is answered at once.
+  function take(sample, stage = 2) {
     image = sample.x.slice();
     find("target").value = String(sample.label);
-    restart();
+    restart(stage);
   }
 
   function clear() {
@@ -224,7 +243,7 @@ const digits = (() => {
       const next = place(event);
       stroke(last, next);
       last = next;
-      restart();
+      restart(2);
     };
     pad.addEventListener("pointerdown", (event) => {
       pad.setPointerCapture(event.pointerId);
@@ -260,7 +279,10 @@ const digits = (() => {
       }
       charts.drawCurves(find("accuracies"), { series: sides, first: 0, top: 1, xLabel: texts.phrase("epochs"), yLabel: texts.phrase("accuracy") });
       const ends = sides.map(({ values }) => Math.round(testing.length * values[number]));
-      find("training-note").textContent = number < EPOCHS
+      const isFinite = sides.every(({ layers: [, { W }] }) => W.every(Number.isFinite));
+      find("training-note").textContent = !isFinite
+        ? texts.phrase("diverged")
+        : number < EPOCHS
         ? texts.phrase("training", number, EPOCHS)
         : texts.phrase(ends.length > 1 ? "trainedBoth" : "trained", EPOCHS, ...ends);
       if (number < EPOCHS) setTimeout(() => epoch(number + 1), 0);
@@ -270,23 +292,25 @@ const digits = (() => {
 
   function useWeights() {
     layers = find("weights").value === "initial" ? backprop.initial(SIZES) : trainedLayers();
+    past = [];
     restart();
   }
 
   function begin() {
     drawUnits();
     listenToPen();
-    find("digit-forward").addEventListener("click", forward);
-    find("digit-back").addEventListener("click", () => go(at - 1));
-    find("digit-play").addEventListener("click", () => play(!timer));
+    find("digit-forward").addEventListener("click", keys.ArrowRight);
+    find("digit-back").addEventListener("click", keys.ArrowLeft);
+    find("digit-play").addEventListener("click", keys[" "]);
+    find("digit-reset").addEventListener("click", taking(useWeights));
     find("clear").addEventListener("click", clear);
-    find("target").addEventListener("change", restart);
+    find("target").addEventListener("change", () => restart());
     find("weights").addEventListener("change", useWeights);
     find("train").addEventListener("click", train);
-    take(testing.find(({ label }) => label === 3));
+    take(testing.find(({ label }) => label === 3), 0);
   }
 
-  const keys = { ArrowRight: forward, ArrowLeft: () => go(at - 1), Home: () => go(0), End: () => go(LAST), " ": () => play(!timer) };
+  const keys = { ArrowRight: taking(forward), ArrowLeft: taking(back), Home: taking(() => go(0)), End: taking(() => go(LAST)), " ": () => play(!timer) };
 
   // What is shown changes with the language and with the mistake.
   function refresh() {

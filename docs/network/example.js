@@ -50,27 +50,44 @@ const example = (() => {
     return backprop.lossOf(backprop.forward(layers, [given.x1, given.x2]).y[2], [given.t5]);
   };
 
-  // The steps in order. `made` are the keys that a step computes, `from` those that it uses; `formula` writes the right
-  // side with whatever stands for a key: its symbol, or its number.
+  // The steps in order, each with the key that it computes. `formula` writes the right side with whatever stands for a key: its symbol, or its number.
   const sum = (f, pairs, bias) => `${pairs.map(([a, b]) => backprop.times(f(a), f(b))).join(" + ")}${bias ? ` + ${f(bias)}` : ""}`;
   const parts = () => backprop.partsOf(example.mistake);
+
+  // The keys that a formula takes, as it is with the mistake that is on.
+  const usedBy = ({ formula }) => [...formula((key) => `{${key}}`).matchAll(/\{(.+?)\}/g)].map(([, key]) => key);
+
+  // The formula without the mistake.
+  function rightFormula({ formula }, f) {
+    const { mistake } = example;
+    example.mistake = "";
+    const text = formula(f);
+    example.mistake = mistake;
+    return text;
+  }
+
+  // The derivative of E with respect to a weight, measured: E is computed with the weight a little larger and smaller.
+  function measured(given, weight, h = 1e-4) {
+    const at = (step) => lossAt({ ...given, [weight]: given[weight] + step });
+    return (at(h) - at(-h)) / (2 * h);
+  }
+
   const weighted = (key, pairs, bias) => ({
-    key, equation: 1, reason: "z", from: [...pairs.flat(), bias], formula: (f) => sum(f, pairs, bias),
+    key, equation: 1, reason: "z", formula: (f) => sum(f, pairs, bias),
   });
-  const activated = (key, z) => ({ key, equation: 2, reason: "y", from: [z], formula: (f) => `σ(${f(z, true)})` });
+  const activated = (key, z) => ({ key, equation: 2, reason: "y", formula: (f) => `σ(${f(z, true)})` });
   const gradientOf = (weight, below, z, above) => ({
     key: `d${weight}`,
     equation: 6,
     reason: "dW",
-    from: [above, below],
     formula: (f) => backprop.times(f(above), z ? parts().below.text(f(below), f(z)) : f(below)),
   });
-  const ofBias = (bias, above) => ({ key: `d${bias}`, equation: 6, reason: "db", from: [above], formula: (f) => backprop.times(f(above), "1") });
+  const ofBias = (bias, above) => ({ key: `d${bias}`, equation: 6, reason: "db", formula: (f) => backprop.times(f(above), "1") });
   const sentBack = (key, weight) => ({
-    key, equation: 7, reason: "dyHidden", from: ["dz5", weight], formula: (f) => backprop.times(parts().sent.text(f("dy5"), f("dz5")), f(weight)),
+    key, equation: 7, reason: "dyHidden", formula: (f) => backprop.times(parts().sent.text(f("dy5"), f("dz5")), f(weight)),
   });
   const ofHidden = (key, dy, y, z) => ({
-    key, equation: 5, reason: "dzHidden", from: [dy, y], formula: (f) => parts().hidden.text(f(dy), f(y), f(z)),
+    key, equation: 5, reason: "dzHidden", formula: (f) => parts().hidden.text(f(dy), f(y), f(z)),
   });
 
   const STEPS = [
@@ -80,9 +97,9 @@ const example = (() => {
     activated("y4", "z4"),
     weighted("z5", [["y3", "w35"], ["y4", "w45"]], "b5"),
     activated("y5", "z5"),
-    { key: "E", equation: 3, reason: "E", from: ["y5", "t5"], formula: (f) => `½ (${f("y5", true)} − ${f("t5")})²` },
-    { key: "dy5", equation: 4, reason: "dyOut", from: ["y5", "t5"], formula: (f) => parts().error.text(f("y5"), f("t5")) },
-    { key: "dz5", equation: 5, reason: "dzOut", from: ["dy5", "y5"], formula: (f) => parts().output.text(f("dy5"), f("y5")) },
+    { key: "E", equation: 3, reason: "E", formula: (f) => `½ (${f("y5", true)} − ${f("t5")})²` },
+    { key: "dy5", equation: 4, reason: "dyOut", formula: (f) => parts().error.text(f("y5"), f("t5")) },
+    { key: "dz5", equation: 5, reason: "dzOut", formula: (f) => parts().output.text(f("dy5"), f("y5")) },
     gradientOf("w35", "y3", "z3", "dz5"),
     gradientOf("w45", "y4", "z4", "dz5"),
     ofBias("b5", "dz5"),
@@ -100,7 +117,6 @@ const example = (() => {
       key: `new-${weight}`,
       equation: 8,
       reason: "moved",
-      from: [weight, `d${weight}`, "rate"],
       together: true, // all of them are one step of the page
       formula: (f) => {
         const isBelow = weight.startsWith("w") && !weight.endsWith("5");
@@ -109,5 +125,5 @@ const example = (() => {
     })),
   ];
 
-  return { START, WEIGHTS, STEPS, symbol, compute, lossAt, layersOf, named, mistake: "" };
+  return { START, WEIGHTS, STEPS, symbol, compute, usedBy, rightFormula, measured, lossAt, layersOf, mistake: "" };
 })();

@@ -5,6 +5,7 @@
 
   function showLanguage(language) {
     document.documentElement.lang = language;
+    location.replace(`#${language}`); // a page that is loaded again keeps its language
     for (const button of document.querySelectorAll("[data-language]")) {
       button.setAttribute("aria-pressed", String(button.dataset.language === language));
     }
@@ -48,7 +49,7 @@
     charts.begin();
     stepper.begin();
     digits.begin();
-    const asked = new URLSearchParams(location.search).get("lang") || navigator.language || "en";
+    const asked = location.hash.slice(1) || navigator.language || "en";
     showLanguage(asked.startsWith("zh") ? "zh" : "en");
     find("old").hidden = true;
     find("network").hidden = false;

@@ -20,10 +20,12 @@ const stepper = (() => {
     return plain ? text : numbers.factor(text);
   };
 
+  const addressOf = (equation) => `${find(`derivation-${texts.language()}`).href}#eq-${equation}`;
+
   // ---- The picture: units at fixed places, values beside them
 
-  const PLACES = { 1: [40, 70], 2: [40, 190], 3: [215, 70], 4: [215, 190], 5: [375, 130] };
-  const BIASES = { b3: [128, 16, 3], b4: [128, 262, 4], b5: [272, 250, 5] };
+  const PLACES = { 1: [40, 70], 2: [40, 190], 3: [215, 70], 4: [215, 190], 5: [392, 130] };
+  const BIASES = { b3: [128, 16, 3], b4: [128, 262, 4], b5: [287, 250, 5] };
   const EDGES = { w13: [1, 3, 0.46], w14: [1, 4, 0.3], w23: [2, 3, 0.3], w24: [2, 4, 0.46], w35: [3, 5, 0.46], w45: [4, 5, 0.55] };
 
   function drawPicture() {
@@ -39,7 +41,7 @@ const stepper = (() => {
     for (const [key, [x, y, to]] of Object.entries(BIASES)) edge([x, y], PLACES[to], key);
     for (const [key, [from, to, share]] of Object.entries(EDGES)) {
       const [[x1, y1], [x2, y2]] = [PLACES[from], PLACES[to]];
-      label(x1 + share * (x2 - x1), y1 + share * (y2 - y1) - 4, key);
+      label(x1 + share * (x2 - x1), y1 + share * (y2 - y1) - 6, key);
     }
     for (const [key, [x, y]] of Object.entries(BIASES)) {
       picture.append(svg("rect", { x: x - 9, y: y - 9, width: 18, height: 18, rx: 3, class: "unit" }), svg("text", { x, y: y + 4, class: "name" }, "1"));
@@ -55,19 +57,20 @@ const stepper = (() => {
       const beside = number === "5" ? x + 8 : number === "3" ? x + 24 : x; // where no edge runs
       keys.forEach((key, n) => picture.append(svg("text", { x: n < 2 && number === "3" ? x : beside, y: n < 2 ? y + 31 + 13 * n : y - 24 - 13 * (n - 2), class: n < 2 ? "forward" : "backward", "data-text": key })));
     }
-    picture.append(svg("text", { x: 383, y: 187, class: "forward", "data-text": "t5" }), svg("text", { x: 383, y: 205, class: "forward strong", "data-text": "E" }));
+    picture.append(svg("text", { x: 400, y: 187, class: "forward", "data-text": "t5" }), svg("text", { x: 400, y: 205, class: "forward strong", "data-text": "E" }));
   }
 
   function showPicture(values) {
     const done = new Set([...Object.keys(given), ...STEPS.slice(0, stepsDone()).map(({ key }) => key)]);
-    const made = new Set(current().map(({ key }) => key.replace("new-", "")));
-    const used = new Set(current().flatMap(({ from }) => from));
+    const made = new Set(current().filter(({ key }) => values[key] !== values[key.replace("new-", "")] || !key.startsWith("new-")).map(({ key }) => key.replace("new-", "")));
+    const used = new Set(current().flatMap(example.usedBy));
     for (const text of find("picture").querySelectorAll("[data-text]")) {
       const key = text.getAttribute("data-text");
-      const value = at === LAST && `new-${key}` in values ? values[`new-${key}`] : values[key];
-      text.textContent = done.has(key) ? `${symbol(key)} ${numbers.computed(value, 3)}` : "";
-      text.classList.toggle("made", made.has(key));
-      text.classList.toggle("used", !made.has(key) && used.has(key));
+      const name = made.has(`d${key}`) ? `d${key}` : key; // beside its weight, while it is computed
+      const value = at === LAST && `new-${key}` in values ? values[`new-${key}`] : values[name];
+      text.textContent = done.has(name) ? `${symbol(name)} ${numbers.computed(value, 3)}` : "";
+      text.classList.toggle("made", made.has(name));
+      text.classList.toggle("used", !made.has(name) && used.has(name));
     }
     for (const line of find("picture").querySelectorAll("[data-key]")) {
       const key = line.getAttribute("data-key");
@@ -89,7 +92,6 @@ const stepper = (() => {
       row.innerHTML = "<th scope=\"row\"></th><td class=\"number\"></td><td class=\"formula\"></td><td class=\"value\"></td>";
       row.children[0].textContent = symbol(step.key);
       const link = document.createElement("a");
-      link.href = `${find("derivation").href}#eq-${step.equation}`;
       link.textContent = `(${step.equation})`;
       row.children[1].append(link);
       row.addEventListener("click", (event) => {
@@ -105,6 +107,7 @@ const stepper = (() => {
       const isDone = n < stepsDone();
       const value = values[step.key];
       row.classList.toggle("now", current().includes(step));
+      row.querySelector("a").href = addressOf(step.equation);
       row.children[2].textContent = `${step.formula(symbol)}${isDone ? ` = ${step.formula(numberOf(values))}` : ""}`;
       row.children[3].textContent = isDone ? numbers.computed(value) : "";
       row.children[3].dataset.value = isDone ? String(value) : "";
@@ -121,14 +124,30 @@ const stepper = (() => {
     find("where").textContent = `${texts.phrase("step", at, LAST)} · ${texts.phrase("update", trail.length + 1)}`;
     find("reason").textContent = step ? texts.reason(step.reason) : texts.reason("ready");
     find("line").textContent = "";
-    for (const { key, formula, equation } of at === LAST ? current().slice(0, 1) : current()) {
-      const lines = [`${symbol(key)} = ${formula(symbol)}`, `= ${formula(numberOf(values))}`, `= ${numbers.computed(values[key])}`];
-      if (!Object.is(values[key], right[key])) lines.push(`(${texts.phrase("right", numbers.computed(right[key]))})`);
-      for (const line of [...lines, texts.phrase("equation", equation)]) {
-        const made = document.createElement("div");
-        made.textContent = line;
-        find("line").append(made);
+    find("beside-line").textContent = "";
+    const add = (place, line) => {
+      const made = document.createElement("div");
+      made.textContent = line;
+      find(place).append(made);
+      return made;
+    };
+    if (step) {
+      const { key, formula, equation } = step;
+      for (const line of [`${symbol(key)} = ${formula(symbol)}`, `= ${formula(numberOf(values))}`, `= ${numbers.computed(values[key])}`]) add("line", line);
+      const isWrong = formula(symbol) !== example.rightFormula(step, symbol);
+      if (isWrong) add("beside-line", texts.phrase("instead", equation, example.rightFormula(step, symbol))).className = "problem";
+      if (!Object.is(values[key], right[key])) add("beside-line", texts.phrase("right", numbers.computed(right[key]))).className = "problem";
+      const weight = key.slice(1);
+      if (WEIGHTS.includes(weight)) {
+        const slope = example.measured(given, weight);
+        const agrees = Math.abs(slope - values[key]) < 1e-6 * Math.max(1, Math.abs(slope));
+        add("beside-line", texts.phrase("measured", symbol(weight), numbers.computed(slope), agrees ? "✓" : "✗")).className = agrees ? "agrees" : "problem";
       }
+      if (at === LAST) add("beside-line", texts.phrase("others"));
+      const link = document.createElement("a");
+      link.href = addressOf(equation);
+      link.textContent = texts.phrase("equation", equation);
+      if (!isWrong) add("beside-line", "").append(link);
     }
     const bad = STEPS.slice(0, stepsDone()).find(({ key }) => !Number.isFinite(values[key]));
     find("problem").textContent = bad ? texts.phrase("notFinite", symbol(bad.key)) : "";
@@ -232,15 +251,21 @@ const stepper = (() => {
     drawTable();
     drawInputs();
     showInputs();
-    find("forward").addEventListener("click", forward);
-    find("back").addEventListener("click", back);
-    find("play").addEventListener("click", () => play(!timer));
-    find("finish").addEventListener("click", finishUpdate);
+    find("forward").addEventListener("click", keys.ArrowRight);
+    find("back").addEventListener("click", keys.ArrowLeft);
+    find("play").addEventListener("click", keys[" "]);
+    find("finish").addEventListener("click", keys.End);
     find("reset").addEventListener("click", reset);
     go(0);
   }
 
-  const keys = { ArrowRight: forward, ArrowLeft: back, Home: () => go(0), End: finishUpdate, " ": () => play(!timer) };
+  // Whoever moves on takes over from playing.
+  const taking = (action) => () => {
+    clearInterval(timer);
+    timer = null;
+    action();
+  };
+  const keys = { ArrowRight: taking(forward), ArrowLeft: taking(back), Home: taking(() => go(0)), End: taking(finishUpdate), " ": () => play(!timer) };
 
   return { begin, show, keys, given: () => given, trail: () => trail, onChange: (listener) => listeners.push(listener) };
 })();

@@ -10,10 +10,14 @@ const texts = (() => {
     pause: ["Pause", "暂停"],
     equation: ["equation ({0})", "式（{0}）"],
     given: ["given", "已知"],
-    wrong: ["with the mistake", "有错误"],
-    right: ["right: {0}", "正确值：{0}"],
+    right: ["correct value: {0}", "正确值：{0}"],
+    instead: ["correct is equation ({0}): {1}", "正确的是式（{0}）：{1}"],
+    measured: ["measured, by moving {0} by ±0.0001 and computing E again: {1} {2}", "实测，把 {0} 改变 ±0.0001 再算 E：{1} {2}"],
+    others: ["so too the eight others, see the table", "其余八个同理，见表"],
+    random: ["random", "随机"],
     noMistake: ["none: everything is right", "无：全部正确"],
     notNumber: ["{0} is “{1}”, which is not a number. The network keeps {2}.", "{0} 为“{1}”，不是数。网络仍用 {2}。"],
+    diverged: ["The training with the mistake diverges: its weights are no longer finite.", "带错误的训练发散了：权重不再是有限的数。"],
     notFinite: [
       "{0} is not finite: a weight, an input or the learning rate is too large. Nothing after it means anything. Reset, or type smaller numbers.",
       "{0} 不是有限的数：某个权重、输入或学习率过大，其后的数都没有意义。请重置，或输入较小的数。",
@@ -29,10 +33,10 @@ const texts = (() => {
     epochs: ["epochs", "训练轮数"],
     accuracy: ["accuracy on 100 other digits", "另外 100 个数字上的准确率"],
     surfaceNote: [
-      "E from {0} (dark) to {1} (light). The circle is at {2} = {3}, {4} = {5}, where E = {6}. The line is the path of the updates so far.",
-      "E 从 {0}（深）到 {1}（浅）。圆点处 {2} = {3}，{4} = {5}，E = {6}。折线是到目前为止各次更新走过的路。",
+      "E from {0} (dark) to {1} (light). The circle is at {2} = {3}, {4} = {5}, where E = {6}. The other weights stay as they are. The line is the path of the updates so far.",
+      "E 从 {0}（深）到 {1}（浅）。圆点处 {2} = {3}，{4} = {5}，E = {6}。其余权重不变。折线是到目前为止各次更新走过的路。",
     ],
-    surfaceNone: ["E is not finite here. Reset, or type smaller weights.", "此处 E 不是有限的数。请重置，或输入较小的权重。"],
+    surfaceNone: ["E is not finite here: a number is too large. Reset, or type smaller ones.", "此处 E 不是有限的数：某个数过大。请重置，或输入较小的数。"],
     curveNote: [
       "After {0} updates: E = {1}.",
       "{0} 次更新之后：E = {1}。",
@@ -55,16 +59,16 @@ const texts = (() => {
   // One sentence for each kind of quantity: what happens here, and why.
   const REASONS = {
     z: ["Pre-activation: the weighted sum of what comes in, plus the bias.", "预激活值：输入的加权和，再加偏置。"],
-    y: ["Activation: the sigmoid brings the sum between 0 and 1.", "激活值：sigmoid 函数把加权和压到 0 与 1 之间。"],
+    y: ["Activation: the sigmoid σ(z) = 1 / (1 + e⁻ᶻ) brings the sum between 0 and 1.", "激活值：sigmoid 函数 σ(z) = 1 / (1 + e⁻ᶻ) 把加权和压到 0 与 1 之间。"],
     E: ["Loss: half of the squared distance from the target.", "损失：与目标之差的平方的一半。"],
     dyOut: ["How does E change with the output? By the difference from the target.", "E 随输出如何变化？变化率就是输出与目标之差。"],
     dzOut: [
-      "z₅ acts on E through y₅ = σ(z₅) alone. The chain rule multiplies by the derivative of this sigmoid, y₅(1 − y₅).",
-      "z₅ 只通过 y₅ = σ(z₅) 影响 E。由链式法则，乘以这个 sigmoid 的导数 y₅(1 − y₅)。",
+      "z₅ acts on E through y₅ = σ(z₅) alone. The chain rule multiplies by its derivative, σ′(z₅) = y₅(1 − y₅). ∂E/∂z₅ is called the error of unit 5.",
+      "z₅ 只通过 y₅ = σ(z₅) 影响 E。由链式法则，乘以它的导数 σ′(z₅) = y₅(1 − y₅)。∂E/∂z₅ 称为单元 5 的误差。",
     ],
     dW: [
-      "A weight's gradient: the error of the unit above it, times what comes in from below it.",
-      "权重的梯度：它上方单元的误差，乘以从它下方传入的值。",
+      "A weight's gradient: the error ∂E/∂z of the unit it leads to, times what comes through it from the unit before.",
+      "权重的梯度：它通向的单元的误差 ∂E/∂z，乘以从前一个单元传来的值。",
     ],
     db: ["A bias is a weight from an input that is always 1.", "偏置就是一个输入恒为 1 的权重。"],
     dyHidden: [
@@ -72,12 +76,12 @@ const texts = (() => {
       "误差沿着正向所用的那个权重传回来。若有多个输出，就对所有输出求和。",
     ],
     dzHidden: [
-      "z of a hidden unit acts on E through its own y = σ(z) alone. So the error is multiplied by the derivative of that unit's own sigmoid, y(1 − y).",
-      "隐藏单元的 z 只通过它自己的 y = σ(z) 影响 E，所以误差要乘以该单元自己的 sigmoid 的导数 y(1 − y)。",
+      "z of a hidden unit acts on E through its own y = σ(z) alone. So the chain rule has the derivative of that unit's own sigmoid as a factor: σ′(z) = y(1 − y).",
+      "隐藏单元的 z 只通过它自己的 y = σ(z) 影响 E。所以链式法则里有一个因子是该单元自己的 sigmoid 的导数：σ′(z) = y(1 − y)。",
     ],
     moved: [
       "Gradient descent: every weight moves against its gradient, by ε times its size. The next step starts again, with the new weights.",
-      "梯度下降：每个权重逆着梯度移动 ε 倍。下一步用新的权重重新开始。",
+      "梯度下降：每个权重逆着梯度方向移动，移动量为梯度的 ε 倍。下一步用新的权重重新开始。",
     ],
     ready: ["The example and the weights are given. Press → or “Forward”.", "样本和权重已经给定。请按 → 键或“前进”。"],
   };
@@ -92,7 +96,7 @@ const texts = (() => {
     ["Back, (7): each hidden unit sums the errors of all ten outputs, each times the weight that leads there.", "反向，式（7）：每个隐藏单元把 10 个输出的误差按相连的权重加权求和。"],
     ["Back, (5): times the derivative y(1 − y) of each hidden unit's own sigmoid.", "反向，式（5）：乘以各隐藏单元自己的 sigmoid 的导数 y(1 − y)。"],
     ["Gradient, (6): error of the unit times pixel. So each gradient is the drawing itself, weighed by one number.", "梯度，式（6）：单元的误差乘以像素。所以每个梯度都是这幅图本身，乘以一个数。"],
-    ["Update, (8): all 12,730 weights and biases move against their gradients.", "更新，式（8）：12,730 个权重和偏置都逆着梯度移动。"],
+    ["Update, (8): all 12,730 weights and biases move against their gradients, with ε = 3. What is shown is computed with the new ones.", "更新，式（8）：12,730 个权重和偏置都逆着梯度移动，ε = 3。显示的是用新权重算出的值。"],
   ];
 
   // The mistakes in Chinese; in English they have the names of docs/mutations.md.
@@ -104,7 +108,7 @@ const texts = (() => {
     "the derivative of the hidden activation takes y as if it were z": "隐藏层激活函数的导数把 y 当成了 z",
     "the error is t − y instead of y − t": "误差写成 t − y 而不是 y − t",
     "the gradient of the weights takes the pre-activations z of the layer below instead of its activations y":
-      "权重的梯度用了下一层的预激活值 z 而不是激活值 y",
+      "权重的梯度用了前一层的预激活值 z 而不是激活值 y",
     "the weights of the hidden layers are never updated": "隐藏层的权重从不更新",
   };
 
@@ -132,18 +136,20 @@ function svg(tag, attributes, text = "") {
 // Numbers as they are read: six decimals as in docs/derivation.md, or as few as a typed one has.
 const numbers = (() => {
   const SIGN = /^-/;
+  const scientific = (value) => {
+    const [head, power] = value.toExponential(2).split("e");
+    return `${minus(head)} · 10${[...power.replace("+", "")].map((sign) => "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"["-0123456789".indexOf(sign)]).join("")}`;
+  };
   const minus = (text) => text.replace(SIGN, "−");
   function computed(value, decimals = 6) {
     if (Number.isNaN(value)) return "NaN";
     if (!Number.isFinite(value)) return value > 0 ? "∞" : "−∞";
     const size = Math.abs(value);
-    if (size !== 0 && (size >= 1e6 || size < 0.5 * 10 ** -decimals)) {
-      const [head, power] = value.toExponential(2).split("e");
-      return `${minus(head)} · 10${[...power.replace("+", "")].map((sign) => "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"["-0123456789".indexOf(sign)]).join("")}`;
-    }
+    const least = decimals < 3 ? 0 : decimals < 6 ? 0.5 * 10 ** -decimals : 1e-4; // below, too few digits would be left
+    if (size !== 0 && (size >= 1e6 || size < least)) return scientific(value);
     return minus(value.toFixed(decimals).replace(/^-(0\.?0*)$/, "$1"));
   }
-  const typed = (value) => (String(value).length <= 8 ? minus(String(value)) : computed(value));
+  const typed = (value) => (/^[^e]{1,8}$/.test(String(value)) ? minus(String(value)) : computed(value));
   // A factor of a product: negative ones in brackets.
   const factor = (text) => (/^−|·/.test(text) ? `(${text})` : text);
   return { computed, typed, factor };

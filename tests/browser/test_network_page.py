@@ -242,9 +242,50 @@ def test_the_card_has_formula_numbers_result_and_equation_of_the_step(browser: A
         "∂E/∂z₃ = ∂E/∂y₃ · y₃ · (1 − y₃)",
         "= (−0.073053) · 0.450166 · (1 − 0.450166)",
         "= −0.018082",
-        "equation (5)",
     ]
     assert "derivative of that unit's own sigmoid" in one(browser, "#reason").text
+    assert one(browser, "#beside-line a").text == "equation (5)"
+    press(browser, RIGHT, RIGHT)
+    slope = "measured, by moving w₁₃ by ±0.0001 and computing E again: −0.009041 ✓"
+    assert one(browser, "#beside-line").text.splitlines() == [slope, "equation (6)"]
+
+
+def test_with_a_mistake_the_card_says_what_is_correct_and_the_measured_slope_disagrees(browser: Any) -> None:
+    choose_mistake(browser, "the derivative of the hidden activation is missing")
+    for _ in range(15):
+        press(browser, RIGHT)
+    assert one(browser, "#line").text.splitlines()[0] == "∂E/∂z₃ = ∂E/∂y₃"
+    assert one(browser, "#beside-line").text.splitlines() == [
+        "correct is equation (5): ∂E/∂y₃ · y₃ · (1 − y₃)",
+        "correct value: −0.018082",
+    ]
+    used = [text.text.split()[0] for text in browser.find_elements("css selector", "#picture text.used")]
+    assert used == ["∂E/∂y₃"]  # what the formula with the mistake takes
+    press(browser, RIGHT, RIGHT)
+    assert one(browser, "#beside-line").text.splitlines() == [
+        "correct value: −0.009041",
+        "measured, by moving w₁₃ by ±0.0001 and computing E again: −0.009041 ✗",
+        "equation (6)",
+    ]
+
+
+def test_the_picture_shows_the_gradient_of_a_weight_while_it_is_computed(browser: Any) -> None:
+    for _ in range(10):
+        press(browser, RIGHT)
+    made = [text.text for text in browser.find_elements("css selector", "#picture text.made")]
+    assert made == ["∂E/∂w₃₅ −0.047"]
+
+
+def test_a_digit_can_be_stepped_back_over_an_update(browser: Any) -> None:
+    before = digit_layers(browser, "digits.layers()")
+    for _ in range(9):
+        one(browser, "#digit-forward").click()
+    assert one(browser, "#stage-where").text == "Step 1 of 8 · update 2"
+    assert not is_same(digit_layers(browser, "digits.layers()"), before)
+    one(browser, "#digit-back").click()
+    assert one(browser, "#stage-where").text == "Step 8 of 8 · update 1"
+    assert is_same(digit_layers(browser, "digits.layers()"), before)
+    assert browser.execute_script("return document.querySelector('#output-units .dy').textContent") == ""
 
 
 @pytest.mark.parametrize("wrong", ["abc", "", "1e999", "NaN", "0x"])
@@ -345,13 +386,13 @@ def test_everything_is_there_in_chinese(browser: Any) -> None:
     assert browser.title == "反向传播，一步一步看"
     text = one(browser, "body").text.replace("English", "")
     words = set("".join(sign if sign.isascii() and sign.isalpha() else " " for sign in text).split())
-    assert words <= {"b", "E", "MNIST", "n", "random", "sigmoid", "t", "w", "x", "y", "z"}
+    assert words <= {"b", "e", "E", "End", "Home", "MNIST", "sigmoid", "t", "w", "x", "y", "z"}
 
 
 def test_only_files_beside_the_page_are_read_and_no_script_complains(browser: Any) -> None:
     browser.get_log("performance")
     browser.get_log("browser")
-    browser.get(PAGE.as_uri() + "?lang=en")
+    browser.get(PAGE.as_uri())
     events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
     asked = [event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"]
     assert len(asked) == 10  # itself, its style, eight scripts
