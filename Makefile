@@ -38,7 +38,7 @@ reproduce: $(INSTALLED) ## train the published experiments again: results/latest
 	$(BIN)/backprop-bench reproduce
 
 .PHONY: slides
-slides: $(INSTALLED) ## make results/slides.pptx of the latest run, or of the reference: the derivation and the numbers
+slides: $(INSTALLED) ## make slides for a class, of the latest run or the reference: results/slides.pptx, and slides.zh-CN.pptx in Chinese
 	$(BIN)/backprop-bench slides
 
 .PHONY: test

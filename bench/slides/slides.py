@@ -1,179 +1,120 @@
-"""The slides of a run: the derivation, then what the run and those beside it say. Pure functions of the records."""
+"""The slides of a run: the text of the lesson, filled with what the run says. Pure functions of the records.
 
-import dataclasses
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+A lesson is Markdown, one file per language. ``<<name>>`` stands for what a run says, see
+:mod:`backprop_bench.bench.slides.values`, and ``![words](name "labels")`` for a figure. A slide is left out where the
+run does not have what stands on it, and so is a paragraph of the notes.
+"""
+
+import math
+import re
+from collections.abc import Callable, Mapping
 from importlib import resources
+from xml.etree.ElementTree import Element
 
-from backprop_bench.bench.compare import answer as claims
-from backprop_bench.bench.compare import setting, tables
-from backprop_bench.bench.compare.charts import epoch_charts
-from backprop_bench.bench.core.records.plan import Description
+from backprop_bench.bench.compare import answer
+from backprop_bench.bench.compare.causes import time_steps
+from backprop_bench.bench.compare.steps import AS_PUBLISHED, SAME_RECIPE
+from backprop_bench.bench.compare.verdicts import article_pair, question_named
 from backprop_bench.bench.core.summary import Summary
-from backprop_bench.bench.report import certainty
-from backprop_bench.bench.report.findings import Findings
-from backprop_bench.bench.report.numbers import clean, named, two_digits
-from backprop_bench.bench.report.table import Table, make_table
-from backprop_bench.bench.scaling.analysis import Scaling
-from backprop_bench.bench.scaling.view import scaling_sentences
-from backprop_bench.bench.slides.markdown import Block, Slide, Words, front, to_markdown
-from backprop_bench.bench.slides.pictures import chart_pictures, network_picture, scaling_picture
+from backprop_bench.bench.report.language import spoken
+from backprop_bench.bench.report.numbers import clean
+from backprop_bench.bench.slides import figures
+from backprop_bench.bench.slides.equations import stack, to_omml
+from backprop_bench.bench.slides.shapes import Box, text_width
+from backprop_bench.bench.slides.values import Values, values_of
 
-QUESTIONS = "Is it right? How fast is it? Why do they differ?"
-TITLE = "Back-propagation from scratch and in PyTorch"
-RESULT_COLUMNS = ("implementation", "test accuracy", "wall time per epoch", "faster than")
-"""Beginnings of the columns of the results for which a slide has room; all are in the report."""
-MACHINE = ("dataset", "threads", "cpu: model", "memory", "operating system")
-SOFTWARE = ("checkout: commit", "python", "packages: numpy", "packages: torch")
-"""Rows of the environment, likewise."""
-
-
-@dataclass(frozen=True)
-class Beside:
-    """A run of another command than ``compare``: its description, what it says, and its axes if it is of ``scale``."""
-
-    description: Description
-    findings: Findings
-    scalings: Sequence[Scaling] = ()
+LESSONS = {"en": "lesson.md", "zh": "lesson.zh-CN.md"}
+"""By language, the file of the lesson."""
+SLIDE = re.compile(r"^(?=# )", re.MULTILINE)
+NAME = re.compile(r"<<(\w+)>>")
+FIGURE = re.compile(r'^!\[(?P<alt>.*)\]\((?P<name>[\w-]+)(?: "(?P<labels>.*)")?\)$', re.MULTILINE)
+EQUATION = re.compile(r"^\$\$.*\$\$$", re.MULTILINE)
+NOTES = re.compile(r"^::: notes$.*?^:::$", re.MULTILINE | re.DOTALL)
+PARAGRAPHS = re.compile(r"\n\n|\n(?=\*|\d\.)")
+MINUTES = re.compile(r"^(?:Time: |用时：)(\d+)", re.MULTILINE)
+PUNCTUATION = re.compile(r"[!-/:-@\[-`{-~]")
+"""The signs that may mean something to Markdown, each of which may stand behind a backslash."""
+BODY, BOTTOM = Box(0.6, 1.35, 8.8, 3.6), 5.3
+"""Where text stands on a slide, and down to where a figure below it may reach, in inches."""
+POINTS, LINE, BETWEEN = 20, 0.34, 0.1
+"""Letters of text, and inches of a line and between two paragraphs."""
 
 
-def make_slides(summary: Summary, beside: Mapping[str, Beside]) -> tuple[str, dict[str, bytes]]:
-    """Return the slides of a run and of those beside it in Markdown, and pictures by the names of their files."""
-    source, pictures = _source(summary.description), {"network.png": network_picture()}
-    answer = [*(Words(text, bold=True) for text in claims.warnings(summary)), *map(Words, claims.answer(summary))]
-    opening = Slide(QUESTIONS, answer, source, ["These sentences are made from the records of the run."])
-    found = [
-        *_is_it_right(summary),
-        *_how_fast(summary),
-        *(_ladder(beside["ladder"]) if "ladder" in beside else ()),
-        *(_scale(beside["scale"]) if "scale" in beside else ()),
-        *_why(summary, beside.get("explain")),
-        *_failed(beside.values()),
-        *_where_measured(summary, beside.values()),
-    ]
-    lesson = resources.files("backprop_bench.bench.slides").joinpath("lesson.md").read_text(encoding="utf-8")
-    text = [front(TITLE, source), to_markdown([opening], pictures), lesson, to_markdown(found, pictures)]
-    return "\n\n".join(text), pictures
+def lesson(language: str) -> str:
+    """Return the text of the lesson before it is filled."""
+    return resources.files("backprop_bench.bench.slides").joinpath(LESSONS[language]).read_text(encoding="utf-8")
 
 
-def _is_it_right(summary: Summary) -> Iterator[Slide]:
-    blocks: list[Block] = [
-        Words(
-            "Same initial weights, same batches, same order: outputs, gradients and weights after many steps are "
-            "compared number by number. The tolerances follow from rounding, not from what was found."
-        ),
-        Words(f"{claims.verification_sentence(summary)}.", bold=True),
-        errors_table(summary),
-    ]
-    notes = [
-        "Of every kind of check the table has the largest error. All of them are in the report.",
-        "Nothing is timed before this holds: the time of a wrong computation is no time to compare.",
-    ]
-    yield Slide("Is it right?", blocks, _source(summary.description), notes)
+def make_slides(summary: Summary) -> str:
+    """Return the slides of a run in Markdown, in the language that is spoken."""
+    values = dict(values_of(summary))
+    front, *slides = SLIDE.split(lesson(spoken()))
+    slides = [NOTES.sub(lambda notes: _known(notes[0], values), slide) for slide in slides]
+    slides = [slide for slide in slides if _is_known(slide, values)]
+    values["minutes"] = [str(sum(int(minutes) for slide in slides for minutes in MINUTES.findall(slide)))]
+    latex = tuple(equation for slide in slides for equation in EQUATION.findall(slide))
+    equations = dict(zip(latex, to_omml(latex), strict=True))
+    drawn = [_with_shapes(slide, summary, values, equations) for slide in slides]
+    return "".join(_filled(slide, values, escape) for slide in (front, *drawn))
 
 
-def errors_table(summary: Summary) -> Table:
-    """Return, of every kind of check, the largest error as a fraction of its tolerance."""
-    checks = [check for question in summary.questions for check in question.verifications]
-    kinds = dict.fromkeys((check.dtype, check.check) for check in checks)
-    rows = []
-    for dtype, name in sorted(kinds, key=lambda kind: kind[0], reverse=True):
-        same = [check for check in checks if (check.dtype, check.check) == (dtype, name)]
-        worst = max(same, key=lambda check: (not check.passed, claims.share_of_tolerance(check)))
-        error = f"{two_digits(100 * claims.share_of_tolerance(worst))} % of its tolerance"
-        passed = f"{sum(check.passed for check in same)} of {len(same)}"
-        rows.append([dtype, name, passed, error, named(worst.implementation)])
-    return make_table("Verification", ["<precision", "<compared", "<passed", "largest error", "<implementation"], rows)
+def _is_known(text: str, values: Values) -> bool:
+    return set(NAME.findall(text)) <= values.keys()
 
 
-def _how_fast(summary: Summary) -> Iterator[Slide]:
-    source = _source(summary.description)
-    sure = [
-        Words(
-            "In every round each of them trains one short block, in random order: what slows the machine slows all of "
-            "them. Brackets are 95 % confidence intervals over process replicates."
-        )
-    ]
-    for question, chart in zip(summary.questions, epoch_charts(summary), strict=True):
-        title, results = clean(question.title), tables.results_table(question)
-        said = [certainty.stop_sentence(summary, question), certainty.self_test_sentence(question) or ""]
-        headline = Words(f"{claims.headline(question)}.", bold=True)
-        shown: list[Block] = [headline, *chart_pictures(chart), _columns(results)]
-        yield Slide(f"How fast? {title}", shown, source, [results.note, *said])
-        sure += [Words(f"{title}: {text}") for text in said if text]
-    note = "Two times from two separate runs, divided by each other, are the usual way to a wrong ratio."
-    yield Slide("How sure is that?", sure, source, [note])
+def _known(notes: str, values: Values) -> str:
+    """Return the paragraphs of notes for which the run has something."""
+    return "\n\n".join(paragraph for paragraph in notes.split("\n\n") if _is_known(paragraph, values))
 
 
-def _columns(table: Table) -> Table:
-    kept = [index for index, column in enumerate(table.columns) if column.name.startswith(RESULT_COLUMNS)]
-    columns = tuple(table.columns[index] for index in kept)
-    return dataclasses.replace(table, columns=columns, rows=tuple(tuple(row[i] for i in kept) for row in table.rows))
+def escape(text: str) -> str:
+    """Return text on one line in which no sign means anything to pandoc, wherever the line stands."""
+    return PUNCTUATION.sub(r"\\\g<0>", clean(text))
 
 
-def _ladder(run: Beside) -> Iterator[Slide]:
-    blocks = [picture for chart in run.findings.charts for picture in chart_pictures(chart)]
-    said, notes = map(Words, run.findings.sentences), _notes(run.findings.tables)
-    yield Slide("What is the speed-up of each stage?", [*blocks, *said], _source(run.description), notes)
+def _filled(text: str, values: Values, write: Callable[[str], str]) -> str:
+    return NAME.sub(lambda match: "\n\n".join(map(write, values[match[1]])), text)
 
 
-def _scale(run: Beside) -> Iterator[Slide]:
-    """Yield the first axis, and the others along which an implementation overtakes another."""
-    drawn = [scaling for scaling in run.scalings if any(curve.points for curve in scaling.curves)]
-    for scaling in [*drawn[:1], *(scaling for scaling in drawn[1:] if scaling.crossovers)]:
-        said, title = scaling_sentences([scaling]), f"How does time grow? Along {clean(scaling.counted)}"
-        yield Slide(title, [scaling_picture(scaling), *map(Words, said[:2])], _source(run.description), said)
+def _with_shapes(slide: str, summary: Summary, values: Values, omml: Mapping[str, Element]) -> str:
+    """Return a slide with its figure, or its equations, as shapes below its text."""
+    equations, figure, notes = EQUATION.findall(slide), FIGURE.search(slide), NOTES.findall(slide)
+    text = EQUATION.sub("", FIGURE.sub("", NOTES.sub("", slide)))
+    top = BODY.top + text_height(_filled(text.partition("\n")[2], values, clean))
+    box = Box(BODY.left, top, BODY.width, BOTTOM - top)
+    shapes = stack(box, [omml[latex] for latex in equations]) if equations else ""
+    if figure is not None:
+        shapes += draw_figure(figure, box, summary, values)
+    return "\n\n".join([text, *([f"```{{=openxml}}\n{shapes}\n```"] if shapes else []), *notes, ""])
 
 
-def _why(summary: Summary, run: Beside | None) -> Iterator[Slide]:
-    differing = setting.differing_fields(list(setting.recipes_of(summary).values()))
-    differences = _rows(setting.recipes_table(summary), differing)
-    yield Slide("Why? What differs at once", [differences], _source(summary.description))
-    if run is None:
-        unknown = (
-            "This run compares implementations as they are. It did not change one factor at a time, so it does not say "
-            "how much any single cause accounts for."
-        )
-        remedy = "backprop-bench explain does; its run beside this one fills these slides."
-        yield Slide("Why? Not yet known", [Words(unknown), Words(remedy)], _source(summary.description))
-        return
-    for part in run.findings.parts:  # their first sentences are about their charts, in the same order
-        for chart, text in zip(part.charts, part.sentences, strict=False):
-            notes = [*part.sentences, *_notes(part.tables)]
-            shown: list[Block] = [*chart_pictures(chart), Words(text)]
-            yield Slide(f"Why? {clean(chart.title)}", shown, _source(run.description), notes)
+def text_height(text: str) -> float:
+    """Return about how many inches paragraphs and items of lists need on a slide."""
+    paragraphs = [clean(paragraph) for paragraph in PARAGRAPHS.split(text) if paragraph.strip()]
+    lines = [math.ceil(text_width(paragraph, POINTS) / BODY.width) for paragraph in paragraphs]
+    return sum(LINE * n + BETWEEN for n in lines)
 
 
-def _failed(beside: Iterable[Beside]) -> Iterator[Slide]:
-    """Yield what failed in the runs beside; what failed in the run itself is on its first slide."""
-    for run in beside:
-        yield Slide("What failed", list(map(Words, run.findings.failures)), _source(run.description))
+def draw_figure(figure: re.Match[str], box: Box, summary: Summary, values: Values) -> str:
+    """Return a figure of the lesson as an element of a slide.
 
-
-def _where_measured(summary: Summary, beside: Iterable[Beside]) -> Iterator[Slide]:
-    table = _rows(setting.environment_table(summary), (*MACHINE, *SOFTWARE))
-    yield Slide("Where it was measured", [table], _source(summary.description))
-    commands = [found.command for found in (summary.description, *(run.description for run in beside))]
-    again = [Words("The numbers hold for one machine and one set of versions. On yours:")]
-    yield Slide("Measure it yourself", [*again, *(Words(command, bold=True) for command in commands)])
-    own = [
-        Words("Is a network of your own right, and where does it go wrong if not?"),
-        Words("backprop-bench parity path/to/file.py:ClassName", bold=True),
-    ]
-    notes = ["docs/notebook.ipynb goes through the derivation, with questions for a class."]
-    yield Slide("Check a network of your own", own, notes=notes)
-
-
-def _rows(table: Table, first_cells: Sequence[str]) -> Table:
-    return dataclasses.replace(table, rows=tuple(row for row in table.rows if row[0] in first_cells))
-
-
-def _notes(found: Sequence[Table]) -> list[str]:
-    return [f"{table.title}: {table.note}" for table in found if table.note]
-
-
-def _source(description: Description) -> str:
-    """Return which run the numbers of a slide are of."""
-    model = description.environment.get("cpu", {}).get("model")
-    command = " ".join(description.command.split()[1:2])
-    return " · ".join([command, description.created[:10], *([clean(model)] if model else [])])
+    Raises
+    ------
+    LookupError
+        Where there is no figure of this name.
+    """
+    name, alt = figure["name"], _filled(figure["alt"], values, clean)
+    same, published = (question_named(summary, question) for question in (SAME_RECIPE, AS_PUBLISHED))
+    if name == "network":
+        return figures.network(alt, box)
+    if name == "blocks":
+        return figures.blocks(alt, box, (figure["labels"] or "").split("|"))
+    if name == "same" and same is not None:
+        return figures.times(name, alt, box, answer.timed(same))
+    pair = None if published is None else article_pair(published)
+    if name == "published" and pair is not None:
+        return figures.times(name, alt, box, sorted(pair, key=lambda item: item.wall_s.estimate))
+    steps = None if published is None else time_steps(published)
+    if name == "time-causes" and steps is not None:
+        return figures.causes(alt, box, steps)
+    raise LookupError(name)
