@@ -96,8 +96,9 @@ def scaling_table(scaling: Scaling) -> Table:
         "In brackets: 95 % CI over process replicates. Roofline: the dense matrix products of a step, or fetching "
         "its batches, whichever takes longer."
     )
-    if scaling.is_numeric:
-        slopes = "; ".join(_slopes(curve) for curve in scaling.curves)
+    known = [curve for curve in scaling.curves if math.isfinite(curve.low) and math.isfinite(curve.high)]
+    if scaling.is_numeric and known:
+        slopes = "; ".join(_slopes(curve) for curve in known)
         note += f" Exponent of the time per example, in the lower and the upper half: {slopes}."
     return make_table(f"Along {scaling.counted}", columns, rows, note)
 

@@ -255,6 +255,14 @@ def test_without_a_framework_there_is_no_map() -> None:
     assert "Exponent" not in scaling_table(alone).note
 
 
+def test_a_curve_of_too_few_places_has_no_exponent() -> None:
+    scaling = made_up(lambda place: 1e-6 * place, lambda place: 1e-6)
+    assert "scratch-numpy 1.00 and 1.00; torch-eager 0.00 and 0.00" in scaling_table(scaling).note
+    short, whole = (dataclasses.replace(scaling.curves[0], low=math.nan), scaling.curves[1])
+    assert "half: torch-eager 0.00" in scaling_table(dataclasses.replace(scaling, curves=(short, whole))).note
+    assert "Exponent" not in scaling_table(dataclasses.replace(scaling, curves=(short,))).note
+
+
 @pytest.mark.slow
 def test_the_command_times_every_place_and_draws(tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
