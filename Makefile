@@ -41,6 +41,12 @@ reproduce: $(INSTALLED) ## train the published experiments again: results/latest
 slides: $(INSTALLED) ## make slides for a class, of the latest run or the reference: results/slides.pptx, and slides.zh-CN.pptx in Chinese
 	$(BIN)/backprop-bench slides
 
+.PHONY: docs
+docs: $(INSTALLED) ## make site/index.html of all pages, to read and search without a network
+	rm -rf site
+	$(BIN)/python -m sphinx -q -E -W --keep-going -c docs/site -d build/site . site
+	@echo "$(CURDIR)/site/index.html"
+
 .PHONY: test
 test: $(INSTALLED) ## run the tests that take less than a second each
 	$(BIN)/python -m pytest -n auto --dist loadgroup -m "not slow"
@@ -59,6 +65,6 @@ lint: $(INSTALLED) ## check style and types
 
 .PHONY: clean
 clean: ## remove what runs and builds leave, but not results/reference
-	rm -rf $(VENV) tests/browser/node_modules build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks *.egg-info
+	rm -rf $(VENV) tests/browser/node_modules build dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	find results -mindepth 1 -maxdepth 1 ! -name reference ! -name README.md -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""What makes a site of the pages: an extension of Sphinx. ``make docs`` builds it."""
