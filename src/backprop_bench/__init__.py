@@ -11,6 +11,7 @@ In a program or a notebook::
     bb.train([Mine, "torch-eager"], epochs=3, seeds=3)  # how accurate is it?
     bb.compare(Mine, "torch-eager", profile="quick")  # all of it, and the report
     bb.runs("results")  # what was measured so far?
+    bb.load_dataset("mnist").x_train  # the examples
 
 The folders at the root of the repository are the subpackages: :mod:`backprop_bench.data`,
 :mod:`backprop_bench.scratch`, :mod:`backprop_bench.torch_impl`,
@@ -28,11 +29,12 @@ if TYPE_CHECKING:
     from backprop_bench.bench.api.runs import runs
     from backprop_bench.bench.api.timing import Timing, time
     from backprop_bench.bench.api.training import Training, train
-    from backprop_bench.data import InputError, Layer, Recipe, Trainer, UnsupportedRecipe
+    from backprop_bench.data import Dataset, InputError, Layer, Recipe, Trainer, UnsupportedRecipe, load_dataset
 
 __all__ = [
     "Check",
     "Comparison",
+    "Dataset",
     "InputError",
     "Layer",
     "Recipe",
@@ -43,6 +45,7 @@ __all__ = [
     "adapt",
     "check",
     "compare",
+    "load_dataset",
     "plot",
     "runs",
     "time",
@@ -57,7 +60,15 @@ _PLACES = {
     "backprop_bench.bench.api.runs": ("runs",),
     "backprop_bench.bench.api.timing": ("Timing", "time"),
     "backprop_bench.bench.api.training": ("Training", "train"),
-    "backprop_bench.data": ("InputError", "Layer", "Recipe", "Trainer", "UnsupportedRecipe"),
+    "backprop_bench.data": (
+        "Dataset",
+        "InputError",
+        "Layer",
+        "Recipe",
+        "Trainer",
+        "UnsupportedRecipe",
+        "load_dataset",
+    ),
 }
 
 

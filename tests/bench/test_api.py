@@ -411,6 +411,15 @@ def test_to_import_the_package_imports_nothing_that_a_timed_worker_does_not_need
         assert getattr(bb, name).__module__.startswith("backprop_bench.")
 
 
+def test_the_examples_of_a_dataset_are_arrays_and_its_first_ones_can_be_taken(dataset: str) -> None:
+    few = bb.load_dataset(dataset).subset(20, 10)
+    assert isinstance(few, bb.Dataset)
+    assert (few.x_train.shape, few.t_train.shape, few.y_test.shape) == ((20, 16), (20, 3), (10,))
+    assert (few.t_train.argmax(axis=1) == few.y_train).all()
+    with pytest.raises(InputError, match="is neither a dataset nor a file nor a folder"):
+        bb.load_dataset("no-such-data")
+
+
 # What a review found: each was right once, and should not have been
 
 
