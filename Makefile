@@ -60,7 +60,7 @@ lint: $(INSTALLED) ## check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/mypy docs/notebook.py
+	$(BIN)/mypy docs/notebook.py docs/notebook.zh-CN.py
 	$(BIN)/lint-imports
 
 .PHONY: clean

@@ -1,6 +1,7 @@
 """Bring what is generated in the pages up to date: ``python -m tests.docs.refresh [PAGE]...``.
 
-Without a page, in all but docs/your-own.md, whose commands measure anew. Figures of the pages are drawn too.
+Without a page, in all but docs/your-own.md and docs/notebook.ipynb, which measure anew. Figures of the pages are drawn
+too.
 
 Whoever has changed a page that is in Chinese too brings the Chinese one after it and says so with ``--translated`` and
 its name: every section of it has the checksum of the English one that it was written from, and a test names those that
@@ -20,6 +21,7 @@ from tests.docs.generated import (
     derivation,
     method,
     network,
+    notebook,
     published,
     questions,
     readme,
@@ -52,14 +54,16 @@ RENDERERS = {
     "docs/zh/derivation.md": Renderer(derivation.chinese_page),
     "docs/zh/why.md": Renderer(why.chinese_page),
     "docs/zh/your-own.md": Renderer(your_own.chinese_page),
+    "docs/notebook.ipynb": Renderer(notebook.page),
+    "docs/notebook.zh-CN.ipynb": Renderer(notebook.chinese_page),
 }
-MEASURING = "docs/your-own.md"
+MEASURING = ("docs/your-own.md", "docs/notebook.ipynb")
 TRANSLATED = "--translated"
 
 
 def main(words: list[str]) -> None:
     """Refresh the pages that are named; ends with one sentence for one that is not known."""
-    names = [word for word in words if word != TRANSLATED] or [name for name in RENDERERS if name != MEASURING]
+    names = [word for word in words if word != TRANSLATED] or [name for name in RENDERERS if name not in MEASURING]
     for name in names:
         if name not in RENDERERS:
             sys.exit(f"{name!r} is no page with generated text; expected one of {', '.join(RENDERERS)}")

@@ -55,7 +55,7 @@ PAGES = sorted(
 REPORTS = sorted((ROOT / "results" / "reference").glob("**/*.md"))
 CODE = sorted(
     path
-    for folder in ("bench", "data", "scratch", "torch_impl", "peers", "examples", "tests")
+    for folder in ("bench", "data", "scratch", "torch_impl", "peers", "examples", "tests", "docs")
     for path in (ROOT / folder).rglob("*.py")
     if path != Path(__file__)
 )
