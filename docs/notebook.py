@@ -381,14 +381,14 @@ plt.show()
 # <details>
 # <summary>Solution</summary>
 #
-# On the right, Taylor's theorem: $E(w + h) - E(w - h) = 2h \, E' + \frac{h^3}{3} E''' + \dots$ Terms of even order
-# cancel. Divided by $2h$, the error is $\frac{h^2}{6} E'''$, which has slope 2.
+# On the right, Taylor's theorem: $E(w + h) - E(w - h) = 2h \, E' + \frac{h^3}{3} E^{(3)} + \dots$ Terms of even order
+# cancel. Divided by $2h$, the error is $\frac{h^2}{6} E^{(3)}$, which has slope 2.
 #
 # On the left, rounding: both losses are rounded, each by about $u E$, where $u$ is $10^{-16}$ in `float64` and
 # $6 \cdot 10^{-8}$ in `float32`. Their difference is divided by $2h$, so the error is about $u E / h$, which has slope
 # −1.
 #
-# The sum of the two is smallest at $h^3 = 3 u E / |E'''|$. The right side of the curve gives $E'''$, so:
+# The sum of the two is smallest at $h^3 = 3 u E / |E^{(3)}|$. The right side of the curve gives $E^{(3)}$, so:
 #
 # ```python
 # error = central_difference(network.W2, place, 0.1) - gradients[2].flat[place]
