@@ -25,28 +25,6 @@ def cell_name(cell: Sequence[int]) -> str:
     return "".join(map(str, cell))
 
 
-def best_rate(searches: Iterable[Search], seeds: Sequence[int]) -> float:
-    """Return the learning rate with the highest accuracy on held-out examples, the smaller of equals; NaN of none.
-
-    Parameters
-    ----------
-    searches
-        Rows of kind ``search`` of one cell.
-    seeds
-        Over which the accuracy is the mean; a rate that was not tried from all of them is not selected.
-    """
-    tried: dict[float, dict[int, float]] = {}
-    for row in searches:
-        if row.learning_rate is not None and row.seed is not None:
-            tried.setdefault(row.learning_rate, {})[row.seed] = row.curve[-1][2]
-    totals = {
-        rate: math.fsum(by_seed[seed] for seed in seeds)
-        for rate, by_seed in tried.items()
-        if by_seed.keys() >= set(seeds)
-    }
-    return min(totals, key=lambda rate: (-totals[rate], rate), default=math.nan)
-
-
 def reused(rows: Iterable[AnyRecord]) -> tuple[int, list[str]]:
     """Return how many training jobs were reused from earlier runs, and the names of these runs."""
     origins: dict[tuple[object, ...], str] = {}

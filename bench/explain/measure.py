@@ -19,13 +19,14 @@ from backprop_bench.bench.core.engine.progress import Progress
 from backprop_bench.bench.core.engine.reuse import unchanged_runs
 from backprop_bench.bench.core.engine.run_log import RunLog
 from backprop_bench.bench.core.engine.runner import Runner
+from backprop_bench.bench.core.engine.tuning import HELD_OUT, RATES, TUNING_SEEDS, best_rate
 from backprop_bench.bench.core.implementations import named_implementation
 from backprop_bench.bench.core.machine.environment import usable_cores
 from backprop_bench.bench.core.records.kinds import AnyRecord, Epoch, Search, Stretch
 from backprop_bench.bench.core.records.plan import Entry, Plan, Question, Timing
 from backprop_bench.bench.core.records.reader import of_kind, read_description
 from backprop_bench.bench.core.worker.client import start_again
-from backprop_bench.bench.explain.analysis import LOADER, OTHER, TUNED, best_rate, cell_name
+from backprop_bench.bench.explain.analysis import LOADER, OTHER, TUNED, cell_name
 from backprop_bench.bench.explain.chain_plan import chain_question
 from backprop_bench.data import ARTICLE_SCRATCH, Dataset, InputError, Recipe, fit_recipe
 
@@ -130,12 +131,6 @@ SCOPES = {
         8,
     ),
 }
-RATES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)  # documented in docs/why.md
-"""Learning rates that are tried in every cell."""
-TUNING_SEEDS = (1000, 1001, 1002)  # documented in docs/why.md
-"""Seeds from which they are tried; cells are later trained from others."""
-HELD_OUT = 5
-"""One of so many training examples is held out to select the rate."""
 FAST = {"dtype": "float32"}
 """For accuracies where precision is no factor: half the time, with far more digits than accuracies depend on."""
 VERIFICATION_STEPS = 20

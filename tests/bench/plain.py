@@ -9,6 +9,7 @@ from typing import Any, TypeVar, get_args
 
 import msgspec
 
+from backprop_bench.bench.core.engine.tuning import best_rate as _best_rate
 from backprop_bench.bench.core.records.kinds import AnyRecord, kind_of
 from backprop_bench.bench.core.records.plan import Description, Plan, Question
 from backprop_bench.bench.core.records.reader import DESCRIPTION, RECORDS
@@ -20,7 +21,6 @@ from backprop_bench.bench.core.stats.ratios import pairs_by_replicate as _pairs_
 from backprop_bench.bench.core.stats.ratios import spent_s as _spent_s
 from backprop_bench.bench.core.stats.ratios import under_interference as _under_interference
 from backprop_bench.bench.core.summary import summarize as _summarize
-from backprop_bench.bench.explain.analysis import best_rate as _best_rate
 from backprop_bench.bench.explain.analysis import explain as _explain
 from backprop_bench.bench.explain.analysis import reused as _reused
 from backprop_bench.bench.explain.chain import summarize_chain as _summarize_chain
