@@ -23,6 +23,7 @@ Section = Literal["right", "fast", "why", "published", "noise"]
 FOLDERS: Mapping[str, str] = {
     "compare": "compare",
     "explain": "explain",
+    "curves": "curves",
     "ladder": "ladder",
     "scale": "scaling",
     "diff": "changes",

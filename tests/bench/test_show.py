@@ -20,7 +20,7 @@ from backprop_bench.bench.core.records.plan import Timing
 from backprop_bench.bench.core.records.reader import DESCRIPTION, RECORDS
 from backprop_bench.bench.ladder.stages import STAGES
 from backprop_bench.bench.report.chart import WIDEST
-from tests.bench import test_chain, test_explain
+from tests.bench import test_chain, test_curves, test_explain
 from tests.bench.plain import Row
 from tests.bench.recorded import recorded_run, write_run
 from tests.bench.refusal import refused
@@ -71,6 +71,7 @@ MADE_UP: dict[str, Callable[[], tuple[dict[str, Any], list[Row]]]] = {
     "scale": scaled,
     "calibrate": calibrated,
     "explain": explained,
+    "curves": test_curves.made_up,
 }
 SAID = {
     "compare": "Right: gradients and weights agree with PyTorch's within rounding error. All 12 checks passed",
@@ -79,6 +80,7 @@ SAID = {
     "calibrate": "have a 95 % CI that excludes 1",
     "race": "with everything imported and compiled",
     "explain": "of the hand-written network and of PyTorch's:",
+    "curves": "80 % test accuracy takes",
 }
 
 
@@ -253,7 +255,7 @@ def test_what_is_no_run_is_refused(command: str, tmp_path: Path) -> None:
 
 def test_a_run_of_an_unknown_command_is_refused(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "run", "guess", *recorded_run())
-    refused(run("show", folder), "holds a run of 'guess'; expected one of calibrate, compare, explain, ladder")
+    refused(run("show", folder), "holds a run of 'guess'; expected one of calibrate, compare, curves, explain, ladder")
 
 
 def test_a_run_of_another_version_is_refused(tmp_path: Path) -> None:

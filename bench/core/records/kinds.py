@@ -22,6 +22,8 @@ LearningCurve = tuple[
     tuple[Positive, NotNegative | None, Fraction | None, Fraction | None, Fraction | None, Fraction | None], ...
 ]
 """Epoch, mean loss, share of the trained examples that are right, that are close, and the same of those held out."""
+UpdateCurve = tuple[tuple[Positive, Fraction, Fraction | None], ...]
+"""Weight updates so far, accuracy, and the share of the output error that is left in dE/dz."""
 Weights = tuple[tuple[Any, ...], ...]
 """Arrays as nested tuples: weight [fan_in, fan_out] and bias [fan_out] of every layer."""
 
@@ -364,6 +366,21 @@ class Stretch(OfImplementation, frozen=True, kw_only=True, tag="stretch"):
     key: ClassVar[tuple[str, ...]] = (*OfImplementation.key, "seed", "epoch")
 
 
+class Curve(OfImplementation, frozen=True, kw_only=True, tag="curve"):
+    """A training from one seed, evaluated on all test examples after some of its weight updates, and after each epoch.
+
+    The last number of each evaluation is Σ |dE/dz| / Σ |y − t| over the outputs of some training examples: 1 where the
+    derivative of the output activation cancels, less where it stays. ``None`` where there is no finite number.
+    """
+
+    seed: Count
+    examples: Positive
+    learning_rate: NotNegative
+    curve: UpdateCurve
+
+    key: ClassVar[tuple[str, ...]] = (*OfImplementation.key, "seed")
+
+
 class Trained(OfImplementation, frozen=True, kw_only=True, tag="trained"):
     """Where the network lies that came of the first seed, and what one needs to show it an example.
 
@@ -421,6 +438,7 @@ AnyRecord = (
     | TimeToAccuracy
     | Trial
     | Stretch
+    | Curve
     | Trained
     | Stop
     | Failure

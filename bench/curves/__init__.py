@@ -1,0 +1,1 @@
+"""What one sees while networks learn: test accuracy between single weight updates."""

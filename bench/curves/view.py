@@ -1,0 +1,308 @@
+"""What one sees while networks learn: sentences, a table and the figures."""
+
+import math
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+from backprop_bench.bench.curves.analysis import (
+    BATCHES,
+    HAND_WRITTEN,
+    LOSSES,
+    NETWORKS,
+    PYTORCH,
+    SAMPLE,
+    Comparison,
+    Line,
+    Point,
+)
+from backprop_bench.bench.report import style
+from backprop_bench.bench.report.chart import Bar, Chart
+from backprop_bench.bench.report.drawing import Drawing
+from backprop_bench.bench.report.numbers import ABSENT, count, listing, percent, points
+from backprop_bench.bench.report.table import Table, make_table
+
+EXAMPLES, UPDATES = "training examples seen", "weight updates"
+ACCURACY, SHARE = "test accuracy", "share of the error left in ∂E/∂z"
+PANELS = {
+    NETWORKS: ((EXAMPLES, ACCURACY), (UPDATES, ACCURACY)),
+    LOSSES: ((UPDATES, ACCURACY), (UPDATES, SHARE)),
+    BATCHES: ((EXAMPLES, ACCURACY), (UPDATES, ACCURACY)),
+}
+"""What each figure shows, over what."""
+COLOURS = {
+    HAND_WRITTEN: style.SHADES["from scratch"][0],
+    PYTORCH: style.SHADES["PyTorch"][0],
+    "cross-entropy": style.OTHER_PART_COLOURS[0],
+    "squared error": style.GREY,
+}
+BATCH_COLOURS = ("#00382a", "#008a64", "#2fb38a", "#7cc9ae")
+"""Lightnesses of one green, by batch size."""
+LEFT, BETWEEN, HEIGHT, KEY_ROW, BELOW = 0.6, 0.85, 2.5, 0.24, 0.5
+NARROW_HEIGHT = 1.9
+TICKS, NARROW_TICKS = 8, 4
+"""At most, on the axis of updates or examples."""
+TABLE_TARGETS = (0.5, 0.8, 0.9, 0.95)
+SHOWN_UPDATES = 8
+"""How many of the first updates after which there is an evaluation the caption has."""
+
+
+def curves_sentences(comparison: Comparison) -> list[str]:
+    """Return what it takes to reach an accuracy, and what explains or follows it."""
+    target = comparison.target
+    reached = [] if target is None else [_target_sentence(comparison, target)]
+    more = {NETWORKS: _network_sentences, LOSSES: _loss_sentences, BATCHES: _batch_sentences}[comparison.name]
+    return [*reached, *more(comparison)]
+
+
+def _target_sentence(comparison: Comparison, target: float) -> str:
+    reached = [(line, _reached(line, target)) for line in comparison.lines]
+    each = listing(
+        f"{count(point.examples, 'example')} in {count(point.updates, 'update')} {_with(line)}"
+        for line, point in reached
+    )
+    return f"{percent(target, 0)} test accuracy takes {each}."
+
+
+def _reached(line: Line, target: float) -> Point:
+    """Return where a line reaches a target that all lines reach."""
+    point = line.reaches(target)
+    assert point is not None
+    return point
+
+
+def _with(line: Line) -> str:
+    return line.label if line.label == HAND_WRITTEN else f"with {line.label}"
+
+
+def _network_sentences(comparison: Comparison) -> list[str]:
+    """Return how the two networks compare after the first epoch and after the last."""
+    return [_after_sentence(comparison, epoch) for epoch in sorted({1, comparison.epochs})]
+
+
+def _after_sentence(comparison: Comparison, epoch: int) -> str:
+    place = epoch * comparison.examples
+    each = " vs ".join(f"{percent(line.after(place).accuracy, 2)} {_with(line)}" for line in comparison.lines)
+    difference = points(comparison.difference(epoch)).replace("-", "−")
+    return f"After {count(epoch, 'epoch')}: {each} (difference {difference})."
+
+
+def _loss_sentences(comparison: Comparison) -> list[str]:
+    """Return what the derivative of the outputs leaves of the error, the least first, and the rates."""
+    shares = [(line, known) for line in comparison.lines if (known := _known_shares(line))]
+    shares.sort(key=lambda item: min(point.error_share for point in item[1]))
+    rates = listing(f"{line.learning_rate:g} with {line.label}" for line in comparison.lines)
+    return [
+        *(_share_sentence(line, known) for line, known in shares),
+        f"Each has the learning rate that is best for it on examples held out: {rates}.",
+    ]
+
+
+def _known_shares(line: Line) -> list[Point]:
+    return [point for point in line.points if math.isfinite(point.error_share)]
+
+
+def _share_sentence(line: Line, known: Sequence[Point]) -> str:
+    least, most = (pick(known, key=lambda point: point.error_share) for pick in (min, max))
+    if least.error_share < 1:
+        low, high = percent(least.error_share, 0), percent(most.error_share, 0)
+        return (
+            f"With {line.label}, the derivative of the output activation leaves between {low} "
+            f"(after {count(least.updates, 'update')}) and {high} of the error in ∂E/∂z."
+        )
+    return f"With {line.label} that derivative cancels, and all of the error is left."
+
+
+def _batch_sentences(comparison: Comparison) -> list[str]:
+    """Return what the sizes come to after the last epoch."""
+    last = comparison.epochs * comparison.examples
+    each = listing(f"{percent(line.after(last).accuracy)} {_with(line)}" for line in comparison.lines)
+    return [f"After {count(comparison.epochs, 'epoch')}: {each}."]
+
+
+def curves_table(comparison: Comparison) -> Table:
+    """Return where each curve reaches some accuracies, and the accuracy after the first and the last epoch."""
+    ends = sorted({1, comparison.epochs})
+    columns = [
+        "<training",
+        *(f"to {percent(target, 0)}" for target in TABLE_TARGETS),
+        *(f"after {count(epoch, 'epoch')}" for epoch in ends),
+    ]
+    rows = [
+        [
+            _named(comparison, line),
+            *(_place(line.reaches(target)) for target in TABLE_TARGETS),
+            *(percent(line.after(epoch * comparison.examples).accuracy, 2) for epoch in ends),
+        ]
+        for line in comparison.lines
+    ]
+    note = f"Weight updates (training examples) until the mean accuracy is reached. {_note(comparison)}"
+    return make_table(comparison.title, columns, rows, note)
+
+
+def _place(point: Point | None) -> str:
+    return ABSENT if point is None else f"{point.updates:,} ({point.examples:,})"
+
+
+def _named(comparison: Comparison, line: Line) -> str:
+    """Return the name of a curve, with what else one wants to know of it."""
+    if comparison.name == NETWORKS:
+        return f"{line.label}, batch {line.batch_size}"
+    return f"{line.label}, rate {line.learning_rate:g}" if comparison.name == LOSSES else line.label
+
+
+def curves_charts(comparison: Comparison) -> list[Chart]:
+    """Return what it takes to reach the accuracy that is compared, for a terminal; nothing where there is none."""
+    target = comparison.target
+    if target is None:
+        return []
+    over, _ = PANELS[comparison.name][0]
+    places = [_x(_reached(line, target), over) for line in comparison.lines]
+    bars = [Bar(line.label, x, f"{x:,}") for line, x in zip(comparison.lines, places, strict=True)]
+    title = f"{comparison.title}: {over} to {percent(target, 0)} test accuracy"
+    return [Chart(title, tuple(bars), lambda value: f"{value:,.0f}")]
+
+
+def _note(comparison: Comparison) -> str:
+    first = ", ".join(f"{point.updates:,}" for point in comparison.lines[0].points[:SHOWN_UPDATES])
+    return (
+        f"Mean and range of {count(comparison.seeds, 'seed')} on {count(comparison.test_examples, 'test example')}, "
+        f"after the updates {first} and so on, evenly on this axis, and after every epoch. {_recipe_note(comparison)}."
+    )
+
+
+def _recipe_note(comparison: Comparison) -> str:
+    """Return what a figure must say of the recipes, or of how its numbers come about."""
+    network = "-".join(map(str, comparison.layer_sizes))
+    if comparison.name == NETWORKS:
+        trainers = listing(line.implementation for line in comparison.lines)
+        return f"Trained by {trainers}, both verified; dots: the accuracy in the title"
+    if comparison.name == LOSSES:
+        sample = count(min(SAMPLE, comparison.examples), "training example")
+        size = comparison.lines[0].batch_size
+        return f"{network}, sigmoid outputs, batches of {size}; share: Σ |∂E/∂z| / Σ |o − t| over {sample}"
+    rates = listing(sorted({f"{line.learning_rate:g}" for line in comparison.lines}))
+    return f"{network}, softmax and cross-entropy, mean over the batch, learning rate {rates}"
+
+
+def draw_comparison(comparison: Comparison, width: float = style.PAGE_INCHES) -> Drawing:
+    """Draw the curves over logarithmic axes, for a page or for a phone."""
+    with style.look():
+        page, title = style.Page(width), _title(comparison)
+        page.heading(title, comparison.title)
+        panels = PANELS[comparison.name]
+        if width > style.PHONE_INCHES:
+            page.band(KEY_ROW + HEIGHT + BELOW, lambda band: _draw_beside(band, comparison, panels))
+        else:
+            for number, panel in enumerate(panels):
+                _draw_below(page, comparison, panel, keyed=number == 0)
+        page.text(_note(comparison), style.SMALL, color=style.GREY)
+        alt = " ".join([f"{title}.", *curves_sentences(comparison)])
+        return Drawing(f"curves-{comparison.name}", title, alt, page.figure())
+
+
+def _title(comparison: Comparison) -> str:
+    first, last, target = comparison.lines[0], comparison.lines[-1], comparison.target
+    if target is None:
+        ends = [line.points[-1].accuracy for line in (first, last)]
+        what = f"{percent(ends[0])} {_with(first)}, {percent(ends[1])} {_with(last)}"
+        return f"After {count(comparison.epochs, 'epoch')}: {what}"
+    over, _ = PANELS[comparison.name][0]
+    places = [_x(_reached(line, target), over) for line in (first, last)]
+    unit = "example" if over == EXAMPLES else "update"
+    what = f"{count(places[0], unit)} {_with(first)}, {places[1]:,} {_with(last)}"
+    return f"To {percent(target, 0)} accuracy: {what}"
+
+
+def _draw_beside(band: style.Band, comparison: Comparison, panels: Sequence[tuple[str, str]]) -> None:
+    panel = (style.PAGE_INCHES - 2 * style.MARGIN - LEFT - BETWEEN) / 2
+    for number, (over, what) in enumerate(panels):
+        left = style.MARGIN + LEFT + number * (panel + BETWEEN)
+        axes = band.axes(left, panel, KEY_ROW, BELOW)
+        _draw_lines(axes, comparison, over, what)
+        if number == 0:
+            _key(axes, len(comparison.lines))
+
+
+def _draw_below(page: style.Page, comparison: Comparison, panel: tuple[str, str], keyed: bool) -> None:
+    columns = 1 if len(comparison.lines) == 2 else 2  # two recipes have long names
+    rows = -(-len(comparison.lines) // columns) if keyed else 0
+    above = KEY_ROW * rows + 0.05
+
+    def draw(band: style.Band) -> None:
+        axes = band.axes(style.MARGIN + LEFT, style.PHONE_INCHES - 2 * style.MARGIN - LEFT, above, BELOW)
+        _draw_lines(axes, comparison, *panel, ticks=NARROW_TICKS)
+        if keyed:
+            _key(axes, columns)
+
+    page.band(above + NARROW_HEIGHT + BELOW, draw)
+
+
+def _key(axes: Axes, columns: int) -> None:
+    axes.legend(  # above the axes: within, it would hide curves
+        loc="lower left",
+        bbox_to_anchor=(0, 1),
+        borderaxespad=0.2,
+        ncols=columns,
+        frameon=False,
+        fontsize=style.SMALL,
+        columnspacing=1.2,
+    )
+
+
+def _draw_lines(axes: Axes, comparison: Comparison, over: str, what: str, ticks: int = TICKS) -> None:
+    for number, line in enumerate(comparison.lines):
+        x = [_x(point, over) for point in line.points]
+        colour, dash = _colour(line, number), _dash(comparison, number)
+        y = [point.accuracy if what == ACCURACY else point.error_share for point in line.points]
+        axes.plot(x, y, color=colour, linestyle=dash, linewidth=1.6, label=_named(comparison, line))
+        if what == ACCURACY:
+            low, high = zip(*(point.spread for point in line.points), strict=True)
+            axes.fill_between(x, low, high, color=colour, alpha=0.15, linewidth=0)
+    if what == ACCURACY and comparison.target is not None:
+        _mark_target(axes, comparison, comparison.target, over)
+    if over == EXAMPLES:
+        _mark_epoch(axes, comparison.examples)
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(numticks=ticks))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    axes.set_ylim(0, 1.02)
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: percent(value, 0)))
+    axes.tick_params(labelsize=style.SMALL)
+    axes.set_xlabel(f"{over}, log axis")
+    axes.set_ylabel(what)
+
+
+def _x(point: Point, over: str) -> int:
+    return point.examples if over == EXAMPLES else point.updates
+
+
+def _colour(line: Line, number: int) -> str:
+    return COLOURS.get(line.label) or BATCH_COLOURS[number % len(BATCH_COLOURS)]
+
+
+def _dash(comparison: Comparison, number: int) -> str:
+    return style.DASHES[number % len(style.DASHES)] if comparison.name == BATCHES else "-"
+
+
+def _mark_target(axes: Axes, comparison: Comparison, target: float, over: str) -> None:
+    """Mark the accuracy that the title names, and where each curve reaches it."""
+    axes.axhline(target, color=style.GREY, linewidth=0.8, linestyle=":")
+    for number, line in enumerate(comparison.lines):
+        point = _reached(line, target)
+        axes.plot([_x(point, over)], [point.accuracy], "o", color=_colour(line, number), markersize=5)
+
+
+def _mark_epoch(axes: Axes, examples: int) -> None:
+    axes.axvline(examples, color=style.GREY, linewidth=0.8, linestyle=":")
+    axes.annotate(
+        "1 epoch",
+        (examples, 0),
+        (-3, 3),
+        textcoords="offset points",
+        ha="right",
+        fontsize=style.SMALL,
+        color=style.GREY,
+    )
