@@ -20,7 +20,7 @@ from backprop_bench.bench.curves.analysis import (
 from backprop_bench.bench.report import style
 from backprop_bench.bench.report.chart import Bar, Chart
 from backprop_bench.bench.report.drawing import Drawing
-from backprop_bench.bench.report.numbers import ABSENT, count, listing, percent, points
+from backprop_bench.bench.report.numbers import ABSENT, NBSP, count, listing, percent, points
 from backprop_bench.bench.report.table import Table, make_table
 
 EXAMPLES, UPDATES = "training examples seen", "weight updates"
@@ -39,10 +39,10 @@ COLOURS = {
 }
 BATCH_COLOURS = ("#00382a", "#008a64", "#2fb38a", "#7cc9ae")
 """Lightnesses of one green, by batch size."""
-LEFT, BETWEEN, HEIGHT, KEY_ROW, BELOW = 0.6, 0.85, 2.5, 0.24, 0.5
-NARROW_HEIGHT = 1.9
-TICKS, NARROW_TICKS = 8, 4
-"""At most, on the axis of updates or examples."""
+LEFT, BETWEEN, KEY, BELOW = 0.6, 0.25, 0.28, 0.5
+HEIGHT, NARROW_HEIGHT = 2.5, 1.8
+NARROW_INCHES = 5.2
+"""Of a figure whose letters can be read on a page and on a phone: its panels are below each other."""
 TABLE_TARGETS = (0.5, 0.8, 0.9, 0.95)
 SHOWN_UPDATES = 8
 """How many of the first updates after which there is an evaluation the caption has."""
@@ -73,7 +73,7 @@ def _reached(line: Line, target: float) -> Point:
 
 
 def _with(line: Line) -> str:
-    return line.label if line.label == HAND_WRITTEN else f"with {line.label}"
+    return line.label if line.label == HAND_WRITTEN else f"with {line.label.replace('batch ', f'batch{NBSP}')}"
 
 
 def _network_sentences(comparison: Comparison) -> list[str]:
@@ -168,7 +168,8 @@ def _note(comparison: Comparison) -> str:
     first = ", ".join(f"{point.updates:,}" for point in comparison.lines[0].points[:SHOWN_UPDATES])
     return (
         f"Mean and range of {count(comparison.seeds, 'seed')} on {count(comparison.test_examples, 'test example')}, "
-        f"after the updates {first} and so on, evenly on this axis, and after every epoch. {_recipe_note(comparison)}."
+        f"after the updates {first} and so on, evenly on a logarithmic axis, and after every epoch. "
+        f"{_recipe_note(comparison)}."
     )
 
 
@@ -180,26 +181,25 @@ def _recipe_note(comparison: Comparison) -> str:
         return f"Trained by {trainers}, both verified; dots: the accuracy in the title"
     if comparison.name == LOSSES:
         sample = count(min(SAMPLE, comparison.examples), "training example")
-        size = comparison.lines[0].batch_size
-        return f"{network}, sigmoid outputs, batches of {size}; share: Σ |∂E/∂z| / Σ |o − t| over {sample}"
+        size, share = comparison.lines[0].batch_size, "share: Σ |∂E/∂z| / Σ |o − t|".replace(" ", NBSP)
+        return f"{network}, sigmoid outputs, batches of {size}; {share} over {sample}"
     rates = listing(sorted({f"{line.learning_rate:g}" for line in comparison.lines}))
     return f"{network}, softmax and cross-entropy, mean over the batch, learning rate {rates}"
 
 
 def draw_comparison(comparison: Comparison, width: float = style.PAGE_INCHES) -> Drawing:
-    """Draw the curves over logarithmic axes, for a page or for a phone."""
+    """Draw the curves over logarithmic axes: panels beside each other, or below where there is no room for that."""
     with style.look():
         page, title = style.Page(width), _title(comparison)
         page.heading(title, comparison.title)
-        panels = PANELS[comparison.name]
-        if width > style.PHONE_INCHES:
-            page.band(KEY_ROW + HEIGHT + BELOW, lambda band: _draw_beside(band, comparison, panels))
-        else:
-            for number, panel in enumerate(panels):
-                _draw_below(page, comparison, panel, keyed=number == 0)
+        panels, beside = PANELS[comparison.name], width >= style.PAGE_INCHES
+        for row in [panels] if beside else [panels[:1], panels[1:]]:
+            height = KEY + (HEIGHT if beside else NARROW_HEIGHT) + BELOW
+            page.band(height, lambda band, row=row: _draw_row(band, comparison, row, width))  # type: ignore[misc]
         page.text(_note(comparison), style.SMALL, color=style.GREY)
         alt = " ".join([f"{title}.", *curves_sentences(comparison)])
-        return Drawing(f"curves-{comparison.name}", title, alt, page.figure())
+        name = f"curves-{comparison.name}"
+        return Drawing(name if beside else f"{name}-narrow", title, alt, page.figure())
 
 
 def _title(comparison: Comparison) -> str:
@@ -215,43 +215,24 @@ def _title(comparison: Comparison) -> str:
     return f"To {percent(target, 0)} accuracy: {what}"
 
 
-def _draw_beside(band: style.Band, comparison: Comparison, panels: Sequence[tuple[str, str]]) -> None:
-    panel = (style.PAGE_INCHES - 2 * style.MARGIN - LEFT - BETWEEN) / 2
-    for number, (over, what) in enumerate(panels):
-        left = style.MARGIN + LEFT + number * (panel + BETWEEN)
-        axes = band.axes(left, panel, KEY_ROW, BELOW)
+def _draw_row(band: style.Band, comparison: Comparison, row: Sequence[tuple[str, str]], width: float) -> None:
+    step = (width - 2 * style.MARGIN + BETWEEN) / len(row)
+    for number, (over, what) in enumerate(row):
+        axes = band.axes(style.MARGIN + LEFT + number * step, step - LEFT - BETWEEN, KEY, BELOW)
         _draw_lines(axes, comparison, over, what)
-        if number == 0:
-            _key(axes, len(comparison.lines))
+        if (over, what) == PANELS[comparison.name][0]:
+            axes.legend(  # above the axes: within, it would hide curves
+                loc="lower left",
+                bbox_to_anchor=(0, 1),
+                borderaxespad=0.2,
+                ncols=len(comparison.lines),
+                frameon=False,
+                fontsize=style.SMALL,
+                columnspacing=1.2,
+            )
 
 
-def _draw_below(page: style.Page, comparison: Comparison, panel: tuple[str, str], keyed: bool) -> None:
-    columns = 1 if len(comparison.lines) == 2 else 2  # two recipes have long names
-    rows = -(-len(comparison.lines) // columns) if keyed else 0
-    above = KEY_ROW * rows + 0.05
-
-    def draw(band: style.Band) -> None:
-        axes = band.axes(style.MARGIN + LEFT, style.PHONE_INCHES - 2 * style.MARGIN - LEFT, above, BELOW)
-        _draw_lines(axes, comparison, *panel, ticks=NARROW_TICKS)
-        if keyed:
-            _key(axes, columns)
-
-    page.band(above + NARROW_HEIGHT + BELOW, draw)
-
-
-def _key(axes: Axes, columns: int) -> None:
-    axes.legend(  # above the axes: within, it would hide curves
-        loc="lower left",
-        bbox_to_anchor=(0, 1),
-        borderaxespad=0.2,
-        ncols=columns,
-        frameon=False,
-        fontsize=style.SMALL,
-        columnspacing=1.2,
-    )
-
-
-def _draw_lines(axes: Axes, comparison: Comparison, over: str, what: str, ticks: int = TICKS) -> None:
+def _draw_lines(axes: Axes, comparison: Comparison, over: str, what: str) -> None:
     for number, line in enumerate(comparison.lines):
         x = [_x(point, over) for point in line.points]
         colour, dash = _colour(line, number), _dash(comparison, number)
@@ -265,7 +246,7 @@ def _draw_lines(axes: Axes, comparison: Comparison, over: str, what: str, ticks:
     if over == EXAMPLES:
         _mark_epoch(axes, comparison.examples)
     axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(numticks=ticks))
+    axes.xaxis.set_major_locator(LogLocator(numticks=8))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axes.set_ylim(0, 1.02)
