@@ -7,10 +7,11 @@ from matplotlib.text import Text
 from backprop_bench.bench.core.records.reader import read_description
 from backprop_bench.bench.explain.view import draw_epochs, draw_explanation
 from tests.docs.generated import REFERENCE
-from tests.docs.generated.why import OTHERS, reference_chain, reference_explanation
+from tests.docs.generated.why import OTHERS, reference_chain, reference_curves, reference_explanation
+from tests.docs.pages import ROOT, read
 
 
-@pytest.mark.parametrize("folder", ["explain", *OTHERS.values()])
+@pytest.mark.parametrize("folder", ["explain", *OTHERS.values(), "curves"])
 def test_the_committed_runs_are_of_committed_code(folder: str) -> None:
     assert read_description(REFERENCE / folder).environment["checkout"]["dirty"] is False
 
@@ -51,3 +52,25 @@ def test_the_figure_over_the_epochs_has_the_gap_and_each_factor_under_its_name()
         estimates = [100 * one.contributions[number].interval.estimate for one in epochs]
         assert drawn[item.factor] == pytest.approx(estimates)
     assert not any("−0.0\N{NO-BREAK SPACE}" in text.get_text() for text in drawing.figure.findobj(Text))
+
+
+def test_the_page_names_the_command_that_left_the_curves() -> None:
+    seeds = {comparison.seeds for comparison in reference_curves()}
+    assert f"from `backprop-bench curves --seeds {seeds.pop()}`." in read(ROOT / "docs" / "why.md")
+    assert not seeds, "as many of every comparison"
+
+
+def test_what_the_page_says_of_learning_is_what_the_committed_curves_show() -> None:
+    networks, losses, batches = reference_curves()
+    reached = [
+        [point for line in comparison.lines if (point := line.reaches(comparison.target or 1)) is not None]
+        for comparison in (networks, losses, batches)
+    ]
+    (hand_written, pytorch), (cross_entropy, squared_error), of_batches = reached
+    assert hand_written.examples < pytorch.examples, "by examples, the hand-written network is ahead at first"
+    assert pytorch.updates < hand_written.updates, "by updates, PyTorch's is ahead"
+    assert cross_entropy.updates < squared_error.updates
+    assert losses.lines[1].points[0].error_share < 0.05, "the first updates drive all outputs towards 0"
+    assert {point.error_share for point in losses.lines[0].points} == {1.0}
+    examples, updates = ([getattr(point, what) for point in of_batches] for what in ("examples", "updates"))
+    assert max(examples) / min(examples) > 10 * max(updates) / min(updates), "what counts is the number of updates"
