@@ -1,7 +1,7 @@
 """What one sees while networks learn: sentences, a table and the figures."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
@@ -20,7 +20,8 @@ from backprop_bench.bench.curves.analysis import (
 from backprop_bench.bench.report import style
 from backprop_bench.bench.report.chart import Bar, Chart
 from backprop_bench.bench.report.drawing import Drawing
-from backprop_bench.bench.report.numbers import ABSENT, NBSP, count, listing, percent, points
+from backprop_bench.bench.report.language import _, spoken
+from backprop_bench.bench.report.numbers import ABSENT, NBSP, count, in_turn, listing, percent, points
 from backprop_bench.bench.report.table import Table, make_table
 
 EXAMPLES, UPDATES = "training examples seen", "weight updates"
@@ -58,11 +59,14 @@ def curves_sentences(comparison: Comparison) -> list[str]:
 
 def _target_sentence(comparison: Comparison, target: float) -> str:
     reached = [(line, _reached(line, target)) for line in comparison.lines]
-    each = listing(
-        f"{count(point.examples, 'example')} in {count(point.updates, 'update')} {_with(line)}"
+    text = _("{examples} in {updates} {network}")
+    each = _each(
+        text.format(
+            examples=count(point.examples, "example"), updates=count(point.updates, "update"), network=_with(line)
+        )
         for line, point in reached
     )
-    return f"{percent(target, 0)} test accuracy takes {each}."
+    return _("{share} test accuracy takes {each}.").format(share=percent(target, 0), each=each)
 
 
 def _reached(line: Line, target: float) -> Point:
@@ -73,7 +77,21 @@ def _reached(line: Line, target: float) -> Point:
 
 
 def _with(line: Line) -> str:
-    return line.label if line.label == HAND_WRITTEN else f"with {line.label.replace('batch ', f'batch{NBSP}')}"
+    known = {HAND_WRITTEN: _("hand-written"), PYTORCH: _("with PyTorch")}
+    return known.get(line.label) or _("with {name}").format(name=_name(line))
+
+
+def _each(items: Iterable[str]) -> str:
+    """Return "a, b and c"; in Chinese, where each has commas of its own, "a；b；c"."""
+    return listing(items) if spoken() == "en" else in_turn(items)
+
+
+def _name(line: Line) -> str:
+    """Return the label of a line in the language that is spoken."""
+    known = {"cross-entropy": _("cross-entropy"), "squared error": _("squared error")}
+    if line.label.startswith("batch "):
+        return _("batch {n}").format(n=line.batch_size).replace(" ", NBSP)
+    return known.get(line.label, line.label)
 
 
 def _network_sentences(comparison: Comparison) -> list[str]:
@@ -83,19 +101,26 @@ def _network_sentences(comparison: Comparison) -> list[str]:
 
 def _after_sentence(comparison: Comparison, epoch: int) -> str:
     place = epoch * comparison.examples
-    each = " vs ".join(f"{percent(line.after(place).accuracy, 2)} {_with(line)}" for line in comparison.lines)
+    first, last = (_accuracy(line, place, 2) for line in comparison.lines)
     difference = points(comparison.difference(epoch)).replace("-", "−")
-    return f"After {count(epoch, 'epoch')}: {each} (difference {difference})."
+    text = _("After {epochs}: {first} vs {last} (difference {difference}).")
+    return text.format(epochs=count(epoch, "epoch"), first=first, last=last, difference=difference)
+
+
+def _accuracy(line: Line, place: int, decimals: int) -> str:
+    share = percent(line.after(place).accuracy, decimals)
+    return _("{share} {network}").format(share=share, network=_with(line))
 
 
 def _loss_sentences(comparison: Comparison) -> list[str]:
     """Return what the derivative of the outputs leaves of the error, the least first, and the rates."""
     shares = [(line, known) for line in comparison.lines if (known := _known_shares(line))]
     shares.sort(key=lambda item: min(point.error_share for point in item[1]))
-    rates = listing(f"{line.learning_rate:g} with {line.label}" for line in comparison.lines)
+    text = _("{rate} with {loss}")
+    rates = _each(text.format(rate=f"{line.learning_rate:g}", loss=_name(line)) for line in comparison.lines)
     return [
         *(_share_sentence(line, known) for line, known in shares),
-        f"Each has the learning rate that is best for it on examples held out: {rates}.",
+        _("Each has the learning rate that is best for it on examples held out: {rates}.").format(rates=rates),
     ]
 
 
@@ -106,19 +131,20 @@ def _known_shares(line: Line) -> list[Point]:
 def _share_sentence(line: Line, known: Sequence[Point]) -> str:
     least, most = (pick(known, key=lambda point: point.error_share) for pick in (min, max))
     if least.error_share < 1:
-        low, high = percent(least.error_share, 0), percent(most.error_share, 0)
-        return (
-            f"With {line.label}, the derivative of the output activation leaves between {low} "
-            f"(after {count(least.updates, 'update')}) and {high} of the error in ∂E/∂z."
+        text = _(
+            "With {loss}, the derivative of the output activation leaves between {low} (after {updates}) and {high} "
+            "of the error in ∂E/∂z."
         )
-    return f"With {line.label} that derivative cancels, and all of the error is left."
+        low, high = percent(least.error_share, 0), percent(most.error_share, 0)
+        return text.format(loss=_name(line), low=low, updates=count(least.updates, "update"), high=high)
+    return _("With {loss} that derivative cancels, and all of the error is left.").format(loss=_name(line))
 
 
 def _batch_sentences(comparison: Comparison) -> list[str]:
     """Return what the sizes come to after the last epoch."""
     last = comparison.epochs * comparison.examples
-    each = listing(f"{percent(line.after(last).accuracy)} {_with(line)}" for line in comparison.lines)
-    return [f"After {count(comparison.epochs, 'epoch')}: {each}."]
+    each = _each(_accuracy(line, last, 1) for line in comparison.lines)
+    return [_("After {epochs}: {each}.").format(epochs=count(comparison.epochs, "epoch"), each=each)]
 
 
 def curves_table(comparison: Comparison) -> Table:

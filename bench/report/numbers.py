@@ -94,6 +94,7 @@ def _counted(number: str, noun: str, is_one: bool) -> str:
         "seed": (_("{n} seed"), _("{n} seeds")),
         "thread": (_("{n} thread"), _("{n} threads")),
         "training example": (_("{n} training example"), _("{n} training examples")),
+        "update": (_("{n} update"), _("{n} updates")),
         "weight update": (_("{n} weight update"), _("{n} weight updates")),
     }
     one, several = known.get(noun, (f"{{n}} {noun}", f"{{n}} {noun}s"))
