@@ -31,7 +31,7 @@
 #
 # 下面的输出是上一次运行时保存的。除了时间和舍入误差的大小，你得到的应当与之相同。
 #
-# 公式的编号与 [derivation.md](derivation.md) 一致，那里有逐步的推导。你需要用 `make install` 安装好本项目，还需要一个能打开 notebook 的程序。
+# 公式的编号与 [derivation.md](zh/derivation.md) 一致，那里有逐步的推导。你需要用 `make install` 安装好本项目，还需要一个能打开 notebook 的程序。
 
 # %%
 import os
@@ -60,7 +60,7 @@ Array = npt.NDArray[np.float64]
 #
 # $$z = \sum_i x_i \, w_i + b \quad (1) \qquad\qquad y = \sigma(z) = \frac{1}{1 + e^{-z}} \quad (2)$$
 #
-# 下面是 [derivation.md](derivation.md) 算例中的第一个隐藏单元。
+# 下面是 [derivation.md](zh/derivation.md) 算例中的第一个隐藏单元。
 
 
 # %%
@@ -553,7 +553,7 @@ plt.show()
 #
 # 两个程序的学习率、初始权重、偏置、输入的范围和顺序、隐藏单元数、轮数以及精度，也都可能不同。
 #
-# [why.md](why.md) 做了这个实验，并给出数字。文章的解释对了一半。
+# [why.md](zh/why.md) 做了这个实验，并给出数字。文章的解释对了一半。
 #
 # </details>
 
@@ -836,6 +836,6 @@ bb.plot(timed)
 #
 # 1. **写对了吗？** 先用中心差分验证，再与另一个实现逐个数比较。网络能学习，说明不了什么。
 # 2. **有多快？** 先验证，再计时。成对计时，给出 95% 置信区间，并做 A/A 测试。
-# 3. **两个网络为什么不同？** 一次只改一个因素，最好是试遍所有组合（[why.md](why.md)）。
+# 3. **两个网络为什么不同？** 一次只改一个因素，最好是试遍所有组合（[why.md](zh/why.md)）。
 #
-# 要检查自己的网络并给它计时，见 [your-own.md](your-own.md)。
+# 要检查自己的网络并给它计时，见 [your-own.md](zh/your-own.md)。

@@ -66,7 +66,7 @@ const stepper = (() => {
     const used = new Set(current().flatMap(example.usedBy));
     for (const text of find("picture").querySelectorAll("[data-text]")) {
       const key = text.getAttribute("data-text");
-      const name = made.has(`d${key}`) ? `d${key}` : key; // beside its weight, while it is computed
+      const name = WEIGHTS.includes(key) && made.has(`d${key}`) ? `d${key}` : key; // beside its weight, while it is computed
       const value = at === LAST && `new-${key}` in values ? values[`new-${key}`] : values[name];
       text.textContent = done.has(name) ? `${symbol(name)} ${numbers.computed(value, 3)}` : "";
       text.classList.toggle("made", made.has(name));

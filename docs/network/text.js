@@ -8,10 +8,10 @@ const texts = (() => {
     update: ["update {0}", "第 {0} 次更新"],
     play: ["Play", "播放"],
     pause: ["Pause", "暂停"],
-    equation: ["equation ({0})", "式（{0}）"],
+    equation: ["equation ({0})", "公式 ({0})"],
     given: ["given", "已知"],
     right: ["correct value: {0}", "正确值：{0}"],
-    instead: ["correct is equation ({0}): {1}", "正确的是式（{0}）：{1}"],
+    instead: ["correct is equation ({0}): {1}", "正确的是公式 ({0})：{1}"],
     measured: ["measured, by moving {0} by ±0.0001 and computing E again: {1} {2}", "实测，把 {0} 改变 ±0.0001 再算 E：{1} {2}"],
     others: ["so too the eight others, see the table", "其余八个同理，见表"],
     random: ["random", "随机"],
@@ -89,14 +89,14 @@ const texts = (() => {
   // What each stage of the larger network does.
   const STAGES = [
     ["Inputs: 784 pixels, from 0 (black) to 1 (white).", "输入：784 个像素，从 0（黑）到 1（白）。"],
-    ["Forward, (1) and (2): each of 16 hidden units weighs all pixels. Its weights are an image: blue adds, orange takes away.", "正向，式（1）（2）：16 个隐藏单元各自对所有像素加权。权重画成图像：蓝色为正，橙色为负。"],
-    ["Forward, (1) and (2): ten output units weigh the 16 activations.", "正向，式（1）（2）：10 个输出单元对 16 个激活值加权。"],
-    ["Error, (3) and (4): output minus target. Every output that should be 0 and is not has an error too.", "误差，式（3）（4）：输出减目标。本应为 0 而不为 0 的输出也有误差。"],
-    ["Back, (5): times the derivative y(1 − y) of each output unit's own sigmoid. Where y is near 0 or 1, little is left.", "反向，式（5）：乘以各输出单元自己的 sigmoid 的导数 y(1 − y)。y 接近 0 或 1 时所剩无几。"],
-    ["Back, (7): each hidden unit sums the errors of all ten outputs, each times the weight that leads there.", "反向，式（7）：每个隐藏单元把 10 个输出的误差按相连的权重加权求和。"],
-    ["Back, (5): times the derivative y(1 − y) of each hidden unit's own sigmoid.", "反向，式（5）：乘以各隐藏单元自己的 sigmoid 的导数 y(1 − y)。"],
-    ["Gradient, (6): error of the unit times pixel. So each gradient is the drawing itself, weighed by one number.", "梯度，式（6）：单元的误差乘以像素。所以每个梯度都是这幅图本身，乘以一个数。"],
-    ["Update, (8): all 12,730 weights and biases move against their gradients, with ε = 3. What is shown is computed with the new ones.", "更新，式（8）：12,730 个权重和偏置都逆着梯度移动，ε = 3。显示的是用新权重算出的值。"],
+    ["Forward, (1) and (2): each of 16 hidden units weighs all pixels. Its weights are an image: blue adds, orange takes away.", "正向，公式 (1)、(2)：16 个隐藏单元各自对所有像素加权。权重画成图像：蓝色为正，橙色为负。"],
+    ["Forward, (1) and (2): ten output units weigh the 16 activations.", "正向，公式 (1)、(2)：10 个输出单元对 16 个激活值加权。"],
+    ["Error, (3) and (4): output minus target. Every output that should be 0 and is not has an error too.", "误差，公式 (3)、(4)：输出减目标。本应为 0 而不为 0 的输出也有误差。"],
+    ["Back, (5): times the derivative y(1 − y) of each output unit's own sigmoid. Where y is near 0 or 1, little is left.", "反向，公式 (5)：乘以各输出单元自己的 sigmoid 的导数 y(1 − y)。y 接近 0 或 1 时所剩无几。"],
+    ["Back, (7): each hidden unit sums the errors of all ten outputs, each times the weight that leads there.", "反向，公式 (7)：每个隐藏单元把 10 个输出的误差按相连的权重加权求和。"],
+    ["Back, (5): times the derivative y(1 − y) of each hidden unit's own sigmoid.", "反向，公式 (5)：乘以各隐藏单元自己的 sigmoid 的导数 y(1 − y)。"],
+    ["Gradient, (6): error of the unit times pixel. So each gradient is the drawing itself, weighed by one number.", "梯度，公式 (6)：单元的误差乘以像素。所以每个梯度都是这幅图本身，乘以一个数。"],
+    ["Update, (8): all 12,730 weights and biases move against their gradients, with ε = 3. What is shown is computed with the new ones.", "更新，公式 (8)：12,730 个权重和偏置都逆着梯度移动，ε = 3。显示的是用新权重算出的值。"],
   ];
 
   // The mistakes in Chinese; in English they have the names of docs/mutations.md.

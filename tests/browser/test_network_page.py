@@ -274,6 +274,17 @@ def test_the_picture_shows_the_gradient_of_a_weight_while_it_is_computed(browser
         press(browser, RIGHT)
     made = [text.text for text in browser.find_elements("css selector", "#picture text.made")]
     assert made == ["∂E/∂w₃₅ −0.047"]
+    press(browser, *[RIGHT] * 5)
+    of_unit_3 = [text.text for text in browser.find_elements("css selector", "#picture text") if "₃ " in text.text]
+    assert of_unit_3 == [
+        "w₁₃ 0.100",
+        "w₂₃ 0.300",
+        "b₃ 0.050",
+        "y₃ 0.450",
+        "z₃ −0.200",
+        "∂E/∂y₃ −0.073",
+        "∂E/∂z₃ −0.018",
+    ]
 
 
 def test_a_digit_can_be_stepped_back_over_an_update(browser: Any) -> None:
