@@ -168,6 +168,12 @@ def batch_order(recipe: Recipe, n_examples: int, epoch: int) -> Order:
     return order.astype(np.int64, copy=False)[:kept]
 
 
+def check_order(order: Order, n_examples: int) -> None:
+    """Raise `IndexError` where an order names examples that are not there: compiled code would read other memory."""
+    if order.min() < 0 or order.max() >= n_examples:
+        raise IndexError(f"the order names examples from {order.min()} to {order.max()}, of {n_examples}")
+
+
 def dropout_masks(recipe: Recipe, number: int, n_examples: int) -> tuple[Floats, ...]:
     """Return what the activations of the hidden units are multiplied by in a batch of training.
 

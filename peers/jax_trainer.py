@@ -10,7 +10,7 @@ import numpy as np
 import optax
 from jax import Array, lax
 
-from backprop_bench.data import Floats, Layer, Order, Parameters, Recipe, check_plain
+from backprop_bench.data import Floats, Layer, Order, Parameters, Recipe, check_order, check_plain
 
 Weights = tuple[tuple[Array, Array | None], ...]
 """Weight [I, J] and bias [J], or ``None``, of each layer."""
@@ -115,8 +115,7 @@ class JaxTrainer:
 
     def train_epoch(self, x: Floats, t: Floats, order: Order) -> float:
         """Pass once over the examples; see :class:`backprop_bench.data.Trainer`."""
-        if order.min() < 0 or order.max() >= len(x):
-            raise IndexError(f"the order names examples from {order.min()} to {order.max()}, of {len(x)}")
+        check_order(order, len(x))
         inputs, targets = self._hold("x", x), self._hold("t", t)
         size = self.recipe.batch_size or len(x)
         self._compile(inputs, targets, len(x) % size)

@@ -10,7 +10,17 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from backprop_bench.data import ExtendedRecipe, Floats, Layer, Order, Parameters, Recipe, UnsupportedRecipe, check_plain
+from backprop_bench.data import (
+    ExtendedRecipe,
+    Floats,
+    Layer,
+    Order,
+    Parameters,
+    Recipe,
+    UnsupportedRecipe,
+    check_order,
+    check_plain,
+)
 
 OUTPUTS: dict[str, Any] = {"sigmoid": keras.ops.sigmoid, "softmax": keras.ops.softmax, "identity": lambda z: z}
 
@@ -114,8 +124,7 @@ class KerasTrainer:
 
     def train_epoch(self, x: Floats, t: Floats, order: Order) -> float:
         """Pass once over the examples; see :class:`backprop_bench.data.Trainer`."""
-        if order.min() < 0 or order.max() >= len(x):
-            raise IndexError(f"the order names examples from {order.min()} to {order.max()}, of {len(x)}")
+        check_order(order, len(x))
         inputs, targets = self._hold("x", x), self._hold("t", t)
         size = self.recipe.batch_size or len(x)
         self._compile(inputs, targets, len(x) % size)

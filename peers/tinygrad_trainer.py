@@ -10,7 +10,17 @@ os.environ.setdefault("PARALLEL", "0")  # it compiles in this process, not in ot
 import numpy as np
 from tinygrad import Context, Tensor, TinyJit, nn
 
-from backprop_bench.data import ExtendedRecipe, Floats, Layer, Order, Parameters, Recipe, UnsupportedRecipe, check_plain
+from backprop_bench.data import (
+    ExtendedRecipe,
+    Floats,
+    Layer,
+    Order,
+    Parameters,
+    Recipe,
+    UnsupportedRecipe,
+    check_order,
+    check_plain,
+)
 
 Function = Callable[[Tensor], Tensor]
 ACTIVATIONS: dict[str, Function] = {"sigmoid": Tensor.sigmoid, "tanh": Tensor.tanh, "relu": Tensor.relu}
@@ -118,8 +128,7 @@ class TinygradTrainer:
 
     def train_epoch(self, x: Floats, t: Floats, order: Order) -> float:
         """Pass once over the examples; see :class:`backprop_bench.data.Trainer`."""
-        if order.min() < 0 or order.max() >= len(x):
-            raise IndexError(f"the order names examples from {order.min()} to {order.max()}, of {len(x)}")
+        check_order(order, len(x))
         inputs, targets = self._hold("x", x), self._hold("t", t)
         size = self.recipe.batch_size or len(x)
         total = 0.0

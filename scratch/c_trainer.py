@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from backprop_bench.data import Floats, Layer, Order, Parameters, Recipe, StepParts, check_plain
+from backprop_bench.data import Floats, Layer, Order, Parameters, Recipe, StepParts, check_order, check_plain
 from backprop_bench.data.cache import cache_folder
 
 SOURCE = Path(__file__).with_name("network.c")
@@ -216,8 +216,7 @@ class CTrainer:
             For an order that names examples which do not exist.
         """
         self._check(x, t)
-        if order.min() < 0 or order.max() >= len(x):
-            raise IndexError(f"the order names examples from {order.min()} to {order.max()}, of {len(x)}")
+        check_order(order, len(x))
         return [np.ascontiguousarray(x), np.ascontiguousarray(t), np.ascontiguousarray(order, np.int64)]
 
     def _check(self, x: Floats, t: Floats) -> None:

@@ -16,7 +16,17 @@ from typing import Any, TypeVar
 import numpy as np
 from numba.core import config
 
-from backprop_bench.data import ExtendedRecipe, Floats, Layer, Order, Parameters, Recipe, StepParts, check_plain
+from backprop_bench.data import (
+    ExtendedRecipe,
+    Floats,
+    Layer,
+    Order,
+    Parameters,
+    Recipe,
+    StepParts,
+    check_order,
+    check_plain,
+)
 from backprop_bench.scratch.compiled.functions import SOFTMAX, activate
 from backprop_bench.scratch.compiled.gradients import add_gradient, update_by_gradient
 from backprop_bench.scratch.compiled.layers import backward, forward
@@ -124,8 +134,7 @@ class CompiledTrainer:
     def train_epoch(self, x: Floats, t: Floats, order: Order) -> float:
         """Pass once over the examples; see :class:`backprop_bench.data.Trainer`."""
         self._check(x, t)
-        if order.min() < 0 or order.max() >= len(x):
-            raise IndexError(f"the order names examples from {order.min()} to {order.max()}, of {len(x)}")
+        check_order(order, len(x))
         if self.recipe.changes_rates:
             self.settings = self.settings._replace(rule=rule_of(self.recipe, self.epoch))
         self.epoch += 1

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numba import config
 
-from backprop_bench.data import Floats, Layer, Order, Parameters, Recipe, check_plain
+from backprop_bench.data import Floats, Layer, Order, Parameters, Recipe, check_order, check_plain
 from backprop_bench.scratch.cuda_kernels import (
     ACTIVATIONS,
     KEEP_GRADIENT,
@@ -92,8 +92,7 @@ class CudaTrainer:
 
     def train_epoch(self, x: Floats, t: Floats, order: Order) -> float:
         """Pass once over the examples; see :class:`backprop_bench.data.Trainer`."""
-        if order.min() < 0 or order.max() >= len(x):
-            raise IndexError(f"the order names examples from {order.min()} to {order.max()}, of {len(x)}")
+        check_order(order, len(x))
         size = min(self.recipe.batch_size or len(order), len(order))
         first = self.n_updates + 1
         self.n_updates += -(-len(order) // size)

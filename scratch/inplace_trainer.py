@@ -19,6 +19,7 @@ from backprop_bench.data import (
     Recipe,
     StepParts,
     assign_parameters,
+    check_order,
     check_plain,
     copy_parameters,
 )
@@ -142,8 +143,7 @@ class InplaceTrainer:
 
     def train_epoch(self, x: Floats, t: Floats, order: Order) -> float:
         """Pass once over the examples; see :class:`backprop_bench.data.Trainer`."""
-        if order.min() < 0 or order.max() >= len(x):
-            raise IndexError(f"the order names examples from {order.min()} to {order.max()}, of {len(x)}")
+        check_order(order, len(x))
         batch_size = self.recipe.batch_size or len(order)
         loss = 0.0
         self.workspace(min(batch_size, len(order)))

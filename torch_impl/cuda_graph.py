@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from backprop_bench.data import Floats, Order, Parameters, Recipe, StepParts, UnsupportedRecipe
+from backprop_bench.data import Floats, Order, Parameters, Recipe, StepParts, UnsupportedRecipe, check_order
 from backprop_bench.torch_impl.manual import ManualTrainer
 from backprop_bench.torch_impl.model import loss_of
 
@@ -110,8 +110,7 @@ class CudaGraphTrainer(ManualTrainer):
     @torch.no_grad()
     def train_epoch(self, x: Floats, t: Floats, order: Order) -> float:
         """Pass once over the examples; see :class:`backprop_bench.data.Trainer`."""
-        if order.min() < 0 or order.max() >= len(x):
-            raise IndexError(f"the order names examples from {order.min()} to {order.max()}, of {len(x)}")
+        check_order(order, len(x))
         n_examples = len(order)
         self._hold(x, t, n_examples)
         size = min(self.recipe.batch_size or n_examples, n_examples)

@@ -445,19 +445,6 @@ def right(summary: Summary) -> str:
     return _("{first}. {second}").format(first=first, second=second)
 
 
-def answer(summary: Summary) -> list[str]:
-    """Return the answer of the run: verification, then the result of each question."""
-    work = work_sentence(summary)
-    return [
-        f"{verification_sentence(summary)}." if work is None else f"{verification_sentence(summary)}. {work}.",
-        *(f"{clean(question.title)} ({_extent(question)}): {headline(question)}." for question in summary.questions),
-    ]
-
-
-def _extent(question: QuestionSummary) -> str:
-    return f"{count(question.examples, 'training example')}, {count(question.epochs, 'epoch')}"
-
-
 def with_notes(question: QuestionSummary, performance: Performance, introduced: bool) -> str:
     """Name an implementation, and say so where it is the fastest of several of its kind.
 

@@ -214,8 +214,14 @@ def test_training_shows_both_curves_and_a_mistake_that_ruins_it(browser: Any) ->
     words = one(browser, "#training-note").text.replace(",", "").split()
     right, wrong = int(words[words.index("100") - 2]), int(words[-4])
     assert right > 70 > 30 > wrong
-    names = [line.get_attribute("data-name") for line in browser.find_elements("css selector", "#accuracies polyline")]
-    assert names == ["correct", "with the mistake"]
+    curves = browser.find_elements("css selector", "#accuracies polyline")
+    assert [(curve.get_attribute("data-name"), curve.get_attribute("class")) for curve in curves] == [
+        ("correct", "curve correct"),
+        ("with the mistake", "curve mistaken"),
+    ]
+    last = [float(curve.get_attribute("points").split(",")[-1]) for curve in curves]
+    assert last[0] < last[1]  # y runs down: the correct one ends higher
+    assert {"epochs", "accuracy on 100 other digits"} <= set(texts_of(browser, "#accuracies"))
 
 
 def test_keys_step_forward_and_back_and_play(browser: Any) -> None:
@@ -438,3 +444,68 @@ def test_the_trained_weights_recognise_what_the_page_shows(browser: Any) -> None
       return digits.testing.map(({ x, label }) => [label, answer(x).indexOf(Math.max(...answer(x)))]);
     """
     assert sum(label == answer for label, answer in browser.execute_script(script)) >= 95
+
+
+def test_every_gradient_agrees_with_its_measured_slope(browser: Any) -> None:
+    slopes = []
+    for _ in range(22):
+        press(browser, RIGHT)
+        slopes += [line for line in one(browser, "#beside-line").text.splitlines() if line.startswith("measured")]
+    gradients = [value for key, value in expected(START).items() if key.startswith("d")]
+    assert [line.split()[-1] for line in slopes] == ["✓"] * len(gradients)
+    shown = sorted(float(line.split()[-2].replace("−", "-")) for line in slopes)
+    np.testing.assert_allclose(shown, sorted(gradients), atol=1e-6)
+
+
+def loss_after(updates: int, trainer: type[NumpyTrainer]) -> float:
+    x, t = np.array([[START["x1"], START["x2"]]]), np.array([[START["t5"]]])
+    network = trainer(RECIPE, layers_of(START))
+    for _ in range(updates):
+        network.train_epoch(x, t, np.array([0]))
+    return float(0.5 * np.square(network.predict(x) - t).sum())
+
+
+def texts_of(browser: Any, selector: str) -> list[str]:
+    return [text.text for text in browser.find_elements("css selector", f"{selector} text")]
+
+
+def test_the_curves_of_the_loss_are_those_of_200_updates_and_are_named(browser: Any) -> None:
+    (mutation,) = (item for item in MISTAKES if item.name == "the derivative of the output activation is missing")
+    choose_mistake(browser, mutation.name)
+    right, wrong = (loss_after(200, trainer) for trainer in (NumpyTrainer, make_trainer(mutation.edits)))
+    assert f"{wrong:.2e}".endswith("e-05")
+    small = f"{wrong:.2e}".replace("e-05", " · 10⁻⁵")
+    note = f"After 200 updates: E = {right:.6f} when correct, {small} with the mistake."
+    assert one(browser, "#losses-note").text == note
+    texts = texts_of(browser, "#losses")
+    assert [text for text in texts if not text.replace(".", "").isdigit()] == [
+        *("weight updates", "loss E"),
+        *("correct", "with the mistake"),
+    ]
+    curves = browser.find_elements("css selector", "#losses polyline")
+    ends = [float(curve.get_attribute("points").split(",")[-1]) for curve in curves]
+    assert [(curve.get_attribute("data-name"), curve.get_attribute("class")) for curve in curves] == [
+        ("correct", "curve correct"),
+        ("with the mistake", "curve mistaken"),
+    ]
+    assert ends[0] < ends[1]  # y runs down: the mistake ends lower
+
+
+def test_blue_is_above_0_and_orange_below_and_errors_of_an_update_are_gone_after_it(browser: Any) -> None:
+    for _ in range(7):
+        one(browser, "#digit-forward").click()
+    script = """
+      const cards = [...document.querySelectorAll("#hidden-units li")];
+      return cards.map((card) => {
+        const { data } = card.querySelector(".gradient").getContext("2d").getImageData(0, 0, 28, 28);
+        const strongest = Math.max(...data.filter((_, n) => n % 4 === 3));
+        const place = data.findIndex((value, n) => n % 4 === 3 && value === strongest) - 3;
+        return [Number(card.querySelector(".dz").dataset.value), [...data.slice(place, place + 4)]];
+      });
+    """
+    seen = [(dz, red < blue) for dz, (red, _, blue, alpha) in browser.execute_script(script) if alpha > 4]
+    assert {is_blue for _, is_blue in seen} == {True, False}
+    assert all((dz > 0) == is_blue for dz, is_blue in seen)
+    one(browser, "#digit-forward").click()
+    errors = browser.find_elements("css selector", "#hidden-units .dy, #hidden-units .dz, #output-units .dz")
+    assert {cell.text for cell in errors} == {""}

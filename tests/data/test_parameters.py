@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backprop_bench.data import CHOICES, Recipe, batch_order, copy_parameters, initial_parameters
+from backprop_bench.data import CHOICES, Recipe, batch_order, check_order, copy_parameters, initial_parameters
 
 FAN_IN, FAN_OUT = 500, 300
 STANDARD_DEVIATIONS = {
@@ -161,3 +161,13 @@ def test_examples_can_be_drawn_with_replacement() -> None:
     assert 580 < len(set(order.tolist())) < 690  # 1 - 1/e of them are expected
     assert batch_order(recipe, 1000, 0).tolist() == order.tolist()
     assert batch_order(recipe, 1000, 1).tolist() != order.tolist()
+
+
+@pytest.mark.parametrize("order", [[-1, 0, 1], [0, 1, 3]])
+def test_an_order_that_names_an_example_just_outside_is_refused(order: list[int]) -> None:
+    with pytest.raises(IndexError, match=rf"from {min(order)} to {max(order)}, of 3$"):
+        check_order(np.array(order), 3)
+
+
+def test_an_order_may_name_the_first_and_the_last_example() -> None:
+    check_order(np.array([2, 0, 2]), 3)

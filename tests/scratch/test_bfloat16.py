@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backprop_bench.bench.verify.checks import compare_gradients, compare_outputs, compare_training, first_batch
-from backprop_bench.data import Floats, Layer, Parameters, Recipe
+from backprop_bench.data import Floats, Layer, Parameters, Recipe, Trainer, initial_parameters
 from backprop_bench.scratch.bfloat16 import mixed_product, rounded
 from backprop_bench.scratch.numpy_trainer import NumpyTrainer
 from backprop_bench.torch_impl.trainers import EagerTrainer, FusedTrainer, LoaderTrainer
@@ -48,6 +48,19 @@ def test_pytorch_trains_as_numpy_and_neither_in_float32(trainer: type[EagerTrain
     plain = compare_gradients(MIXED.replace(mixed_precision=False), trainer, NumpyTrainer, batch)
     assert plain.difference is not None
     assert plain.difference < 1e-5
+
+
+@pytest.mark.parametrize("trainer", [NumpyTrainer, EagerTrainer, FusedTrainer, LoaderTrainer])
+def test_outputs_gradients_and_weights_are_others_than_in_float32(trainer: type[Trainer]) -> None:
+    x, t = EXAMPLES.x[:32], EXAMPLES.t[:32]
+    parameters = initial_parameters(MIXED)
+    mixed, plain = (trainer(recipe, parameters) for recipe in (MIXED, MIXED.replace(mixed_precision=False)))
+    assert abs(mixed.predict(x) - plain.predict(x)).max() > 1e-4
+    pairs = [mixed.gradients(x, t), plain.gradients(x, t)]
+    for network in (mixed, plain):
+        network.train_epoch(x, t, np.arange(32))
+    for one, other in (pairs, [mixed.parameters(), plain.parameters()]):
+        assert all(abs(a.weight - b.weight).max() > 1e-6 for a, b in zip(one, other, strict=True))
 
 
 class TooLarge(EagerTrainer):
