@@ -1,15 +1,22 @@
 """The speed-up of each stage of the ladder. Pure functions of the records."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from backprop_bench.bench.core.records.kinds import AnyRecord, Block, Memory
-from backprop_bench.bench.core.records.plan import Description
+from backprop_bench.bench.core.records.kinds import AnyRecord, Block, Epoch, Memory
+from backprop_bench.bench.core.records.plan import Description, Question
 from backprop_bench.bench.core.records.reader import of_kind
 from backprop_bench.bench.core.stats.intervals import Interval
 from backprop_bench.bench.core.stats.ratios import Ratio, paired_ratio
-from backprop_bench.bench.core.summary import QuestionSummary, Summary, summarize
-from backprop_bench.bench.ladder.stages import IN_C, LOWER_PRECISION
+from backprop_bench.bench.core.summary import (
+    Difference,
+    Performance,
+    QuestionSummary,
+    Summary,
+    paired_difference,
+    summarize,
+)
+from backprop_bench.bench.ladder.stages import IN_C, LOWER_PRECISION, in_full_precision
 
 BASELINE, PEER, YOURS = "baseline", "peer", "yours"
 """The side of the dense-GEMM baselines, that of the peers, and that of your own."""
@@ -72,6 +79,23 @@ class Side:
 
 
 @dataclasses.dataclass(frozen=True)
+class MixedPrecision:
+    """Test accuracies of a stage in mixed precision, and of the same in full precision.
+
+    Attributes
+    ----------
+    mixed, full
+        What was measured of the two stages.
+    difference
+        Accuracy in mixed precision minus that in full precision, seed by seed.
+    """
+
+    mixed: Performance
+    full: Performance
+    difference: Difference
+
+
+@dataclasses.dataclass(frozen=True)
 class Ladder:
     """All sides, and how their fastest stages compare.
 
@@ -86,6 +110,8 @@ class Ladder:
         Dense-GEMM baselines, the fastest library first.
     above_baseline
         time(fastest stage of the first side) / time(fastest baseline); ``None`` without a baseline.
+    accuracies
+        Of each stage in mixed precision.
     question, summary
         Of the same records.
     """
@@ -94,6 +120,7 @@ class Ladder:
     across: tuple[Ratio, ...]
     baselines: tuple[StageResult, ...]
     above_baseline: Ratio | None
+    accuracies: tuple[MixedPrecision, ...]
     question: QuestionSummary
     summary: Summary
 
@@ -147,7 +174,18 @@ def summarize_ladder(description: Description, rows: list[AnyRecord], side_of: M
         if first is not None
     ]
     above_baseline = paired_ratio(blocks, first.name, baselines[0].name) if first and baselines else None
-    return Ladder(sides, tuple(across), tuple(baselines), above_baseline, question, summary)
+    accuracies = tuple(_accuracies(description.plan.questions[0], question, of_kind(rows, Epoch)))
+    return Ladder(sides, tuple(across), tuple(baselines), above_baseline, accuracies, question, summary)
+
+
+def _accuracies(plan: Question, question: QuestionSummary, epochs: Sequence[Epoch]) -> Iterator[MixedPrecision]:
+    """Return each stage in mixed precision that was trained beside the same in full precision."""
+    trained = {item.implementation: item for item in question.performances if item.curve}
+    for entry in plan.trained:
+        full = in_full_precision(entry, plan.trained)
+        if full is not None and {entry.label, full.label} <= trained.keys():
+            difference = paired_difference(epochs, entry.label, full.label)
+            yield MixedPrecision(trained[entry.label], trained[full.label], difference)
 
 
 def _to_fastest(

@@ -14,13 +14,15 @@ from backprop_bench.bench.core.engine.plan import (
 )
 from backprop_bench.bench.core.implementations import BASELINES, named_implementation, registered
 from backprop_bench.bench.core.records.plan import Entry, Plan, Timing
-from backprop_bench.bench.ladder.stages import BEFORE_BLAS, SELF_TEST, STAGES, Stage
+from backprop_bench.bench.ladder.stages import BEFORE_BLAS, SELF_TEST, STAGES, Stage, in_full_precision
 from backprop_bench.data import Dataset, InputError, Recipe
 
 ROUNDS = 8
 """In a process replicate: with so many implementations, their start takes longer than their blocks."""
 VERIFICATION_STEPS = 200
 """Weight updates after which the verification compares float64 weights."""
+SEEDS, EPOCHS = 5, 5
+"""Of the trainings in mixed and in full precision, whose accuracies are compared."""
 LADDER = "ladder"
 """Name of the question in the records."""
 
@@ -54,7 +56,7 @@ def plan_ladder(
     Returns
     -------
     plan
-        A question in which nothing is trained for accuracy.
+        A question in which only stages in mixed precision are trained for accuracy, and the same in full precision.
     left_out
         Why stages are not in it, by name.
 
@@ -86,13 +88,23 @@ def plan_ladder(
     entries.append(dataclasses.replace(copied, second_copy=True))
     timing = Timing(target, budget_s, BLOCK_S, ROUNDS, MIN_REPLICATES, secrets.randbits(32))
     check_timing(timing, len(entries))
-    extent = Extent(examples=examples, epochs=0, seeds=0, budget_s=budget_s)
+    entries = _trained_where_precision_differs(entries)
+    is_trained = any(entry.trained for entry in entries)
+    epochs, seeds = (EPOCHS, SEEDS) if is_trained else (0, 0)
+    extent = Extent(examples=examples, epochs=epochs, seeds=seeds, budget_s=budget_s)
     question = make_question(
         LADDER, f"The ladder: one idea a stage, {_shape(recipe)}", dataset, extent, entries, timing
     )
     return Plan(
         (question,), part_blocks=0, part_seconds=0.0, verification_steps=VERIFICATION_STEPS, verifies_timed_work=True
     ), left_out
+
+
+def _trained_where_precision_differs(entries: Sequence[Entry]) -> list[Entry]:
+    """Return entries of which only those in mixed precision, and the same in full precision, train for accuracy."""
+    pairs = [(entry, in_full_precision(entry, entries)) for entry in entries if not entry.second_copy]
+    trained = [entry for mixed, full in pairs if full is not None for entry in (mixed, full)]
+    return [dataclasses.replace(entry, trained=entry in trained) for entry in entries]
 
 
 def yours(selected: Sequence[str]) -> list[str]:

@@ -1,9 +1,11 @@
 """The stages of the ladder: from lists to compiled loops, from a newcomer's PyTorch to its fastest, and peers."""
 
 import dataclasses
+from collections.abc import Iterable
 from typing import Any
 
 from backprop_bench.bench.core.implementations import BASELINES, IMPLEMENTATIONS
+from backprop_bench.bench.core.records.plan import Entry
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,3 +69,12 @@ def side_of_stages() -> dict[str, str]:
     sides = {name: known.side for name, known in {**IMPLEMENTATIONS, **BASELINES}.items()}
     lower = [stage.name for stage in STAGES if dict(stage.changes).get("mixed_precision")]
     return {**sides, "scratch-c": IN_C, **dict.fromkeys(lower, LOWER_PRECISION)}
+
+
+def in_full_precision(entry: Entry, entries: Iterable[Entry]) -> Entry | None:
+    """Return the same implementation with the same recipe in full precision; ``None`` where that is no other entry."""
+    full = entry.recipe.replace(mixed_precision=False)
+    if entry.recipe == full:
+        return None
+    same = (other for other in entries if (other.implementation, other.recipe) == (entry.implementation, full))
+    return next(same, None)

@@ -1,6 +1,7 @@
 """The ladder: sentences, tables and a figure of the speed-up of each stage."""
 
 import dataclasses
+import functools
 import math
 
 from matplotlib.axes import Axes
@@ -8,7 +9,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from backprop_bench.bench.core.stats.intervals import Interval, inverse
 from backprop_bench.bench.core.stats.ratios import Ratio
-from backprop_bench.bench.ladder.analysis import APART, PEER, YOURS, Ladder, Side, StageResult
+from backprop_bench.bench.ladder.analysis import APART, PEER, YOURS, Ladder, MixedPrecision, Side, StageResult
 from backprop_bench.bench.ladder.stages import IN_C, LOWER_PRECISION
 from backprop_bench.bench.report import style
 from backprop_bench.bench.report.certainty import self_test_sentence, stop_sentence
@@ -25,9 +26,13 @@ from backprop_bench.bench.report.numbers import (
     large,
     mebibytes,
     named,
+    percent,
+    percent_interval,
     plain,
+    points_interval,
     seconds,
     seconds_interval,
+    signed_points,
     speed,
 )
 from backprop_bench.bench.report.table import Table, make_table
@@ -64,6 +69,7 @@ def ladder_sentences(ladder: Ladder) -> list[str]:
                 f"{HEADINGS[side.name]}: the largest speed-up over a previous stage is "
                 f"{factor(_interval(best.speedup))}, by {best.name!r}."
             )
+    sentences += map(_accuracy_sentence, ladder.accuracies)
     sentences.append(stop_sentence(ladder.summary, ladder.question))
     test = self_test_sentence(ladder.question)
     return sentences if test is None else [*sentences, test]
@@ -72,6 +78,20 @@ def ladder_sentences(ladder: Ladder) -> list[str]:
 def _speed(ladder: Ladder, ratio: Ratio) -> str:
     names = (_one(ratio.numerator, ladder), _one(ratio.denominator, ladder))
     return f"{speed(*names, ratio.interval, 'per epoch')}."
+
+
+def _accuracy_sentence(accuracy: MixedPrecision) -> str:
+    """Say what an epoch's shorter time costs in accuracy, or that no cost was seen."""
+    difference = accuracy.difference
+    in_mixed, in_full = (percent(item.accuracy.estimate, 2) for item in (accuracy.mixed, accuracy.full))
+    sentence = (
+        f"{named(accuracy.mixed.source)} ({accuracy.mixed.implementation}) reaches a test accuracy of {in_mixed} after "
+        f"{count(difference.epoch, 'epoch')}, and {in_full} in full precision"
+    )
+    if not has_bounds(difference.interval):
+        return f"{sentence} (one seed)."
+    gap = "no significant difference" if difference.interval.contains(0) else "the difference is significant"
+    return f"{sentence}: {gap} ({signed_points(difference.interval)}; {count(difference.interval.n, 'seed')})."
 
 
 def _one(name: str, ladder: Ladder) -> str:
@@ -89,8 +109,9 @@ def _estimate(ratio: Ratio | None) -> float:
 
 
 def ladder_tables(ladder: Ladder) -> list[Table]:
-    """Return the stages in the order they build on each other: their times, then their work and memory."""
-    return [_times_table(ladder), _memory_table(ladder)]
+    """Return the stages in the order they build on each other: times, accuracy in mixed precision, work and memory."""
+    accuracies = [_accuracy_table(ladder)] if ladder.accuracies else []
+    return [_times_table(ladder), *accuracies, _memory_table(ladder)]
 
 
 def _times_table(ladder: Ladder) -> Table:
@@ -137,6 +158,18 @@ def _speedup_in_figure(ratio: Interval) -> str:
 def _without_interval(ratio: Interval) -> str:
     by = f"{plain(at_least_one(ratio).estimate)}×"
     return by if ratio.estimate >= 1 else f"{by} slower"
+
+
+def _accuracy_table(ladder: Ladder) -> Table:
+    columns = ["<stage", "<precision", "test accuracy", "difference in points"]
+    rows = []
+    for item in ladder.accuracies:
+        rows.append([item.full.implementation, "full", percent_interval(item.full.accuracy), ABSENT])
+        accuracy, difference = percent_interval(item.mixed.accuracy), points_interval(item.difference.interval)
+        rows.append([item.mixed.implementation, "mixed", accuracy, difference])
+    last = ladder.accuracies[0].difference
+    note = f"After {count(last.epoch, 'epoch')}, {count(last.interval.n, 'seed')}. In brackets: 95 % CI over the seeds."
+    return make_table("Accuracy in mixed precision", columns, rows, note)
 
 
 def _memory_table(ladder: Ladder) -> Table:
@@ -200,13 +233,12 @@ def draw_ladder(ladder: Ladder) -> Drawing:
         page.heading(title, f"{ladder.question.title}: {count(ladder.question.examples, 'training example')} per epoch")
         intervals = [stage.wall_s for side in ladder.sides for stage in side.stages]
         times = [value for item in intervals for value in (item.low, item.estimate, item.high) if math.isfinite(value)]
-        baseline_s = ladder.baselines[0].wall_s.estimate if ladder.baselines else None
         for side in ladder.sides:
             last = side is ladder.sides[-1]
             height = ABOVE + ROW * len(side.stages) + BELOW + (LAST if last else 0)
             page.band(
                 height,
-                lambda band, side=side, last=last: _draw_side(band, side, times, baseline_s, last),  # type: ignore[misc]
+                functools.partial(_draw_side, ladder=ladder, side=side, times=times, last=last),
             )
         page.text(_note(ladder), style.SMALL, color=style.GREY)
         return Drawing("ladder", title, " ".join([f"{title}.", *ladder_sentences(ladder)]), page.figure())
@@ -223,7 +255,8 @@ def _of(ladder: Ladder, name: str) -> str:
     return next(named(stage.implementation) for side in ladder.sides for stage in side.stages if stage.name == name)
 
 
-def _draw_side(band: style.Band, side: Side, times: list[float], baseline_s: float | None, last: bool) -> None:
+def _draw_side(band: style.Band, ladder: Ladder, side: Side, times: list[float], last: bool) -> None:
+    baseline_s = ladder.baselines[0].wall_s.estimate if ladder.baselines else None
     axes = band.axes(style.MARGIN + NAMES, AXIS, ABOVE, BELOW + (LAST if last else 0))
     band.write(style.MARGIN, 0.02, HEADINGS[side.name], weight="bold")
     style.name_rows(axes, [stage.name for stage in side.stages])
@@ -236,6 +269,13 @@ def _draw_side(band: style.Band, side: Side, times: list[float], baseline_s: flo
     if baseline_s is not None:
         axes.axvline(baseline_s, color=style.INK, linewidth=1, linestyle="--", zorder=1)
     style.row_texts(axes, TIMES, "time per epoch, 95 % CI", [seconds_interval(stage.wall_s) for stage in side.stages])
+    if side.name == LOWER_PRECISION:
+        accuracies = {item.mixed.implementation: item for item in ladder.accuracies}
+        found = [accuracies.get(stage.name) for stage in side.stages]
+        texts = ["" if item is None else percent(item.mixed.accuracy.estimate, 2) for item in found]
+        style.row_texts(axes, SPEEDUP, "test accuracy", texts)
+        texts = ["" if item is None else percent(item.full.accuracy.estimate, 2) for item in found]
+        style.row_texts(axes, CUMULATIVE, "in full precision", texts)
     if side.name in APART:
         return
     texts = ["" if stage.speedup is None else _speedup_in_figure(stage.speedup.interval) for stage in side.stages]

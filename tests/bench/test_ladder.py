@@ -21,10 +21,10 @@ from backprop_bench.bench.ladder import plan
 from backprop_bench.bench.ladder.analysis import Ladder
 from backprop_bench.bench.ladder.command import ladder_findings
 from backprop_bench.bench.ladder.plan import plan_ladder
-from backprop_bench.bench.ladder.stages import STAGES
+from backprop_bench.bench.ladder.stages import STAGES, side_of_stages
 from backprop_bench.bench.ladder.view import draw_ladder, ladder_sentences, ladder_tables
 from backprop_bench.bench.report.style import NAME_LETTERS
-from backprop_bench.data import SHARED, InputError, fit_recipe, load_dataset
+from backprop_bench.data import SHARED, InputError, Recipe, fit_recipe, load_dataset
 from tests.bench.plain import read_rows, recorded, rows_of, summarize_ladder
 from tests.bench.timed import timed_question, timed_run
 from tests.tiny import write_tiny_dataset
@@ -118,6 +118,63 @@ def test_a_stage_that_is_slower_than_the_previous_one_is_said_to_be_slower() -> 
     assert rows[2][4].startswith("no significant difference (")
     written = [text.get_text() for axes in draw_ladder(ladder).figure.axes for text in axes.texts]
     assert "not significant" in written
+
+
+def mixed_ladder(mixed: list[float], full: list[float]) -> Ladder:
+    """Return a ladder in which these are the accuracies after the second epoch, by seed."""
+    times = {"float32": 8e-6, "tensors by index": 16e-6, "tensors by index, bfloat16": 10e-6}
+    question, rows = timed_question("ladder", times, IMPLEMENTATION_OF)
+    question = {**question, "epochs": 2, "seeds": list(range(len(mixed)))}
+    for entry in question["entries"]:
+        entry["trained"] = entry["label"] != "float32"
+    question["entries"][2]["recipe"] = Recipe().replace(mixed_precision=True).to_dict()
+    common = {"kind": "epoch", "session": 0, "question": "ladder", "examples": 1000, "loss": 1.0}
+    for label, accuracies in (("tensors by index, bfloat16", mixed), ("tensors by index", full)):
+        rows += [
+            {**common, "implementation": label, "seed": seed, "epoch": epoch, "accuracy": accuracy * epoch / 2}
+            for seed, accuracy in enumerate(accuracies)
+            for epoch in range(3)
+        ]
+    return summarize_ladder(*timed_run((question, rows)), side_of_stages())
+
+
+@pytest.mark.parametrize(
+    ("mixed", "said"),
+    [
+        ([0.960, 0.970, 0.980], "no significant difference (0.0 points, 95 % CI −0.2 to 0.1; 3 seeds)."),
+        ([0.950, 0.960, 0.970], "the difference is significant (−1.0 points, 95 % CI −1.2 to −0.9; 3 seeds)."),
+    ],
+)
+def test_the_accuracy_in_mixed_precision_stands_beside_that_in_full_precision(mixed: list[float], said: str) -> None:
+    ladder = mixed_ladder(mixed, [0.960, 0.971, 0.980])
+    share = f"{100 * mixed[1]:.2f} %"
+    (sentence,) = (text for text in ladder_sentences(ladder) if "test accuracy" in text)
+    assert sentence.replace("\N{NO-BREAK SPACE}", " ") == (
+        f"torch-eager (tensors by index, bfloat16) reaches a test accuracy of {share} after 2 epochs, "
+        f"and 97.03 % in full precision: {said}"
+    )
+    (table,) = (table for table in ladder_tables(ladder) if table.title == "Accuracy in mixed precision")
+    assert [row[:2] for row in table.rows] == [("tensors by index", "full"), ("tensors by index, bfloat16", "mixed")]
+    assert "After 2 epochs, 3 seeds." in table.note
+    axes = draw_ladder(ladder).figure.axes[-1]
+    written = [text.get_text().replace("\N{NO-BREAK SPACE}", " ") for text in axes.texts]
+    assert written == [
+        *("10.00 ms (9.87–10.13)", "time per epoch, 95 % CI"),
+        *(share, "test accuracy"),
+        *("97.03 %", "in full precision"),
+    ]
+
+
+def test_only_what_differs_in_precision_is_trained(tiny: str) -> None:
+    dataset = load_dataset(tiny)
+    recipe = fit_recipe(SHARED, dataset).replace(batch_size=32)
+    plan, _ = plan_ladder(dataset, recipe, None, 0.02, 100.0)
+    (question,) = plan.questions
+    assert [entry.label for entry in question.trained] == ["tensors by index", "tensors by index, bfloat16"]
+    assert (question.epochs, len(question.seeds)) == (5, 5)
+    plan, _ = plan_ladder(dataset, recipe, None, 0.02, 100.0, ("scratch-numpy", "scratch-inplace"))
+    (question,) = plan.questions
+    assert (question.trained, question.epochs, question.seeds) == ((), 0, ())
 
 
 def test_every_implementation_is_on_the_ladder_and_every_stage_is_an_implementation() -> None:
