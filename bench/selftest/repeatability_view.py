@@ -9,7 +9,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from backprop_bench.bench.report import style
 from backprop_bench.bench.report.certainty import within
 from backprop_bench.bench.report.drawing import Drawing
-from backprop_bench.bench.report.numbers import count, has_bounds, listing, named, number_interval, percent, plain
+from backprop_bench.bench.report.numbers import NBSP, count, has_bounds, listing, named, number_interval, percent, plain
 from backprop_bench.bench.report.table import Table, make_table
 from backprop_bench.bench.selftest.repeatability import TOLERANCE, Repeatability, RepeatedRatio, Repetition, Spread
 
@@ -38,12 +38,20 @@ def repeatability_sentences(result: Repeatability) -> list[str]:
         wider = sum(item.repeats for item in outside)
         others = "the other one" if len(outside) == 1 else f"of the {len(outside)} others"
         sentence += f"; {others}{_with_wider_interval(wider, len(outside))}"
-    each = [
-        f"{_name(ratio)} {percent(ratio.paired.sd, 2)} paired, {percent(ratio.median_per_round.sd, 2)} as median "
-        f"per-round ratio, {percent(ratio.unpaired.sd, 2)} measured separately"
-        for ratio in result.ratios
-    ]
-    return [f"{sentence}.", f"Standard deviation between runs: {'; '.join(each)}."]
+    paired, per_round, unpaired = (
+        _range([spread.sd for spread in spreads])
+        for spreads in zip(
+            *((item.paired, item.median_per_round, item.unpaired) for item in result.ratios), strict=True
+        )
+    )
+    deviation = f"{paired} paired, {per_round} as median per-round ratio, {unpaired} measured separately"
+    return [f"{sentence}.", f"Standard deviation between runs: {deviation}."]
+
+
+def _range(shares: Sequence[float]) -> str:
+    """Return the smallest and the largest, "0.29–0.47 %"."""
+    low, high = (percent(pick(shares), 2) for pick in (min, max))
+    return high if low == high else f"{low.split(NBSP)[0]}–{high}"
 
 
 def _with_wider_interval(wider: int, others: int) -> str:

@@ -85,6 +85,19 @@ def test_unpaired_ratios_are_of_times_of_different_runs(result: Repeatability) -
     assert ratio.unpaired.sd == pytest.approx(math.sqrt((2 * (1 / 6) ** 2 + 2 * (2 / 3) ** 2 + 2 * (5 / 6) ** 2) / 5))
 
 
+def test_a_ratio_below_1_is_turned_round(template: Summary, result: Repeatability) -> None:
+    """The same three runs with A the slower one: A by B, and what was above the pooled value is below it."""
+    runs = [(1.0, 0.5, 1 / 1.99), (1.0, 0.5, 1 / 2.01), (2.0, 1.0, 0.5)]
+    turned = repeatability([(str(number), run(template, *values, 0.01)) for number, values in enumerate(runs)])
+    (ratio,), (expected,) = turned.ratios, result.ratios
+    assert (ratio.numerator, ratio.denominator) == (A, B)
+    assert ratio.pooled == pytest.approx(expected.pooled)
+    assert ratio.paired.deviations == pytest.approx(expected.paired.deviations)
+    assert [item.unpaired for item in ratio.repetitions] == [item.unpaired for item in expected.repetitions]
+    interval = ratio.repetitions[0].interval
+    assert (interval.low, interval.estimate, interval.high) == pytest.approx((1.99 / 1.01, 1.99, 1.99 / 0.99))
+
+
 @pytest.mark.parametrize(
     ("ratio", "half_width", "within", "is_wider", "contains_pooled", "repeats"),
     [
@@ -146,10 +159,12 @@ def test_it_becomes_json(template: Summary, result: Repeatability) -> None:
 def test_the_sentences_say_how_many_repeat_and_what_pairing_does(result: Repeatability) -> None:
     message = " ".join(repeatability_sentences(result)).replace("\N{NO-BREAK SPACE}", " ")
     assert "3 of 3 paired time ratios from 3 runs are within ±2 % of their pooled value." in message
-    assert (
-        "torch-eager / scratch-numpy 0.50 % paired, 0.50 % as median per-round ratio, 68.31 % measured separately"
-        in message
-    )
+    deviations = "0.50 % paired, 0.50 % as median per-round ratio, 68.31 % measured separately."
+    assert message.endswith(f"Standard deviation between runs: {deviations}")
+    (ratio,) = result.ratios
+    closer = [dataclasses.replace(item, deviation=item.deviation / 2) for item in ratio.repetitions]
+    both = dataclasses.replace(result, ratios=(ratio, dataclasses.replace(ratio, repetitions=tuple(closer))))
+    assert "0.25–0.50 % paired" in repeatability_sentences(both)[-1].replace("\N{NO-BREAK SPACE}", " ")
 
 
 def test_runs_beyond_the_tolerance_are_excused_only_by_their_own_intervals(template: Summary) -> None:
