@@ -193,16 +193,9 @@ def _of_steps(steps: Sequence[TimeStep]) -> str:
 
 def _why_accuracy(question: QuestionSummary) -> str:
     """Return whether PyTorch is more accurate, and what makes that."""
-    gaps, pair = gaps_by_epoch(question), article_pair(question)
-    if pair is None or question.epochs not in gaps:
+    comparison, causes = compared_accuracy(question), accuracy_causes(question)
+    if comparison is None:
         return _("No accuracy of the article's two networks was measured")
-    gap = gaps[question.epochs]
-    from_scratch, torch = (percent(item.accuracy.estimate, 2) for item in pair)
-    text = _("{verdict} after {epochs}: PyTorch {torch}, hand-written {from_scratch} (difference {gap})")
-    comparison = text.format(
-        verdict=_accurate(gap), torch=torch, from_scratch=from_scratch, epochs=epochs_of(question), gap=points(gap)
-    )
-    causes = accuracy_causes(question)
     if causes is None:
         return comparison
     second = _(
@@ -215,6 +208,19 @@ def _why_accuracy(question: QuestionSummary) -> str:
         rest=scaled_points(causes.rest),
     )
     return _("{first}. {second}").format(first=comparison, second=second)
+
+
+def compared_accuracy(question: QuestionSummary) -> str | None:
+    """Return how the accuracies of the article's two networks compare; ``None`` where they were not measured."""
+    gaps, pair = gaps_by_epoch(question), article_pair(question)
+    if pair is None or question.epochs not in gaps:
+        return None
+    gap = gaps[question.epochs]
+    from_scratch, torch = (percent(item.accuracy.estimate, 2) for item in pair)
+    text = _("{verdict} after {epochs}: PyTorch {torch}, hand-written {from_scratch} (difference {gap})")
+    return text.format(
+        verdict=_accurate(gap), torch=torch, from_scratch=from_scratch, epochs=epochs_of(question), gap=points(gap)
+    )
 
 
 def _accurate(gap: Interval) -> str:

@@ -194,7 +194,9 @@ def _of_accuracies(question: QuestionSummary) -> Texts:
     start, end = question.pair
     labels = {"start": start, "batches": FLOAT32, "loss": LOSS, "both": BOTH, "end": end}
     reached = {f"accuracy_of_{name}": percent_interval(causes.reached[label]) for name, label in labels.items()}
-    return {**reached, "accuracy_sentences": accuracy_figure.sentences(question)}
+    compared = verdicts.compared_accuracy(question)
+    gap = "" if compared is None else _("{sentence}.").format(sentence=compared)
+    return {**reached, "accuracy_gap": gap, "accuracy_sentences": accuracy_figure.sentences(question)}
 
 
 def _of_mistakes() -> Texts:

@@ -343,6 +343,9 @@ def test_the_table_of_accuracies_has_every_network_in_its_cell(made: tuple[Summa
         [written["cross-entropy"], written["cross-entropy, mini-batches"]],
         ["", written["torch-loader"]],
     ]
+    sentence = next(text for text in verdicts.lead(summary) if "hand-written" in text and "accura" in text.lower())
+    comparison = sentence.partition(". ")[0].rstrip(".").replace(numbers.NBSP, " ")
+    assert f"\n{comparison}.\n" in notes_of(beginning(files["en"], "Why? Cross-entropy"))
 
 
 def worked() -> list[str]:
