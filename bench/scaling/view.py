@@ -31,31 +31,26 @@ PRODUCTS, FETCHING = ":", "-."
 
 def scaling_sentences(scalings: Sequence[Scaling]) -> list[str]:
     """Return where one overtakes another, and which fraction of the roofline each reaches at most."""
-    sentences = []
-    for scaling in scalings:
-        sentences += [_crossover_sentence(scaling, crossover) for crossover in scaling.crossovers]
-        best = [
-            f"{named(curve.implementation)} {percent(max(shares), 0)}"
-            for curve in scaling.curves
-            if (shares := [point.of_roofline for point in curve.points if math.isfinite(point.of_roofline)])
-        ]
-        if best:
-            sentences.append(
-                f"Along {scaling.counted}, the highest fractions of the roofline ({_roofline(scaling)}) are: "
-                f"{listing(best)}."
-            )
-        rates = [
-            _rates("matrix products", scaling.products, "FLOP/s"),
-            _rates("fetching", scaling.fetched, "B/s"),
-        ]
-        if any(rates):
-            sentences.append(f"Along {scaling.counted}, the machine alone does: {listing(filter(None, rates))}.")
+    sentences = [_crossover_sentence(scaling, crossover) for scaling in scalings for crossover in scaling.crossovers]
+    best: dict[str, float] = {}
+    for curve in (curve for scaling in scalings for curve in scaling.curves):
+        shares = [point.of_roofline for point in curve.points if math.isfinite(point.of_roofline)]
+        best[curve.implementation] = max([best.get(curve.implementation, 0.0), *shares])
+    reached = [f"{named(name)} {percent(share, 0)}" for name, share in best.items() if share]
+    if reached:
+        sentences.append(f"The highest fractions of the roofline ({_roofline(scalings)}) are: {listing(reached)}.")
+    rates = [
+        _rates("matrix products", [limit for scaling in scalings for limit in scaling.products], "FLOP/s"),
+        _rates("fetching", [limit for scaling in scalings for limit in scaling.fetched], "B/s"),
+    ]
+    if any(rates):
+        sentences.append(f"The machine alone does: {listing(filter(None, rates))}.")
     return sentences
 
 
-def _roofline(scaling: Scaling) -> str:
+def _roofline(scalings: Sequence[Scaling]) -> str:
     both = "dense matrix products or fetching, whichever takes longer"
-    return both if scaling.fetched else "dense matrix products"
+    return both if any(scaling.fetched for scaling in scalings) else "dense matrix products"
 
 
 def _rates(what: str, limits: Sequence[Limit], unit: str) -> str:

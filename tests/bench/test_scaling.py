@@ -103,11 +103,21 @@ def test_sentences_table_and_figure_hold_the_numbers(curves_that_meet: Scaling) 
     sentences = " ".join(scaling_sentences([curves_that_meet])).replace("\N{NO-BREAK SPACE}", " ")
     assert "examples in a batch on (between 100 and 1,000), torch-eager is faster than scratch-numpy" in sentences
     assert "scratch-numpy 40 %" in sentences
-    assert "the machine alone does: matrix products" in sentences
+    assert "The machine alone does: matrix products" in sentences
     assert len(scaling_table(curves_that_meet).rows) == 2 * len(PLACES)
     drawing = draw_scaling([curves_that_meet])
     assert "torch-eager overtakes scratch-numpy" in drawing.title
     assert len(drawing.figure.axes) == 3
+
+
+def test_the_fractions_of_the_roofline_are_the_highest_of_all_axes(curves_that_meet: Scaling) -> None:
+    slower = made_up(lambda _: 20e-6, lambda x: 100e-6 / x + 1e-6)
+    (sentence,) = (text for text in scaling_sentences([slower, curves_that_meet]) if "roofline" in text)
+    highest = [
+        max(point.of_roofline for point in curve.points) for curve in (curves_that_meet.curves[0], slower.curves[1])
+    ]
+    expected = f"scratch-numpy {100 * highest[0]:.0f} % and torch-eager {100 * highest[1]:.0f} %."
+    assert sentence.replace("\N{NO-BREAK SPACE}", " ").endswith(expected)
 
 
 def test_reading_is_of_the_inputs_of_every_batch() -> None:

@@ -31,6 +31,8 @@ def listed(sentences: Sequence[str]) -> str:
 
 def listed_with_tables(sentences: Sequence[str], tables: Sequence[Table]) -> str:
     """Return sentences as a Markdown list, then tables."""
+    if not tables:
+        return listed(sentences)
     return listed(sentences) + "\n" + with_spaces("\n".join(map(to_markdown, tables))) + "\n"
 
 

@@ -32,6 +32,8 @@ from tests.docs.generated import REFERENCE, listed, listed_with_tables, put
 LADDERS = ("ladder", "ladder-threads", "ladder-per-example")
 RUNS = (*LADDERS, *(name.replace("ladder", "ladder-intel") for name in LADDERS), "scale", "race")
 """Folders of the committed runs."""
+MAIN = "ladder"
+"""The ladder of which all tables are shown; of the others it is that of the times, or none."""
 PRODUCTS = "NumPy's products alone"
 
 
@@ -59,7 +61,8 @@ def shown() -> dict[str, tuple[list[str], list[Table], Drawing]]:
     ladders = {name: reference_ladder(name) for name in RUNS if name.startswith("ladder")}
     scale = reference_scale()
     of_ladders = {
-        name: (ladder_sentences(ladder), ladder_tables(ladder), draw_ladder(ladder)) for name, ladder in ladders.items()
+        name: (ladder_sentences(ladder), _shown_tables(name, ladder), draw_ladder(ladder))
+        for name, ladder in ladders.items()
     }
     tables = [scaling_table(item) for item in scale]
     results = summarize_time_to_accuracy(*reference_run("race"), TARGETS)
@@ -74,6 +77,11 @@ def shown() -> dict[str, tuple[list[str], list[Table], Drawing]]:
             draw_time_to_accuracy(results),
         ),
     }
+
+
+def _shown_tables(name: str, ladder: Ladder) -> list[Table]:
+    tables = ladder_tables(ladder)
+    return tables if name == MAIN else tables[:1] if name in LADDERS else []
 
 
 def short() -> str:
