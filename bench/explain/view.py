@@ -158,10 +158,6 @@ def _effect(logs: Interval) -> str:
     return compared(ratio)
 
 
-def _points(interval: Interval) -> str:
-    return points_interval(interval).replace("-", "−")
-
-
 def _runtime(explanation: Explanation) -> list[Contribution]:
     """Return the contributions to the runtime, with what the DataLoader adds at the end."""
     parts = list(explanation.runtime.contributions)
@@ -183,7 +179,7 @@ def _equivalence_sentence(item: Equivalence) -> str:
         first=named(item.first),
         second=named(item.second),
         margin=f"{100 * MARGIN:g}",
-        difference=_points(item.interval),
+        difference=points_interval(item.interval),
         seeds=count(item.interval.n, "seed"),
     )
 
@@ -201,10 +197,10 @@ def explanation_tables(explanation: Explanation) -> list[Table]:
 def accuracy_table(explanation: Explanation) -> Table:
     """Return what each factor contributes to the accuracy."""
     rows = [
-        [_factor(item.factor), _points(item.interval), _p(item.p), _("yes") if item.significant else _("no")]
+        [_factor(item.factor), points_interval(item.interval), _p(item.p), _("yes") if item.significant else _("no")]
         for item in explanation.accuracy.contributions
     ]
-    rows.append([_("all"), _points(explanation.accuracy.gap), "", ""])
+    rows.append([_("all"), points_interval(explanation.accuracy.gap), "", ""])
     note = _(
         "Shapley values: the change in accuracy from moving a factor to PyTorch's level, averaged over all orders. "
         "In brackets: 95 % CI over {seeds}; p is corrected by Holm's method."
@@ -217,7 +213,7 @@ def epochs_table(explanation: Explanation) -> Table:
     """Return the gap in accuracy and its causes after every epoch."""
     factors = [_factor(item.factor) for item in explanation.accuracy.contributions]
     rows = [
-        [str(epoch), _points(one.gap), *(_points(item.interval) for item in one.contributions)]
+        [str(epoch), points_interval(one.gap), *(points_interval(item.interval) for item in one.contributions)]
         for epoch, one in explanation.by_epoch.items()
     ]
     note = _("Percentage points, with 95 % CI; the contributions of a row add up to its gap.")
@@ -239,8 +235,8 @@ def draw_epochs(explanation: Explanation) -> Drawing:
         note = f"Shapley values in percentage points, with 95 % CI over {count(last.gap.n, 'seed')}."
         page.text(note, style.SMALL, color=style.GREY)
         alt = "; ".join(
-            f"epoch {epoch}: gap {_points(one.gap)}, "
-            + ", ".join(f"{item.factor} {_points(item.interval)}" for item in one.contributions)
+            f"epoch {epoch}: gap {points_interval(one.gap)}, "
+            + ", ".join(f"{item.factor} {points_interval(item.interval)}" for item in one.contributions)
             for epoch, one in explanation.by_epoch.items()
         )
         return Drawing("why-over-epochs", title, f"{title}. {alt}.", page.figure())
@@ -288,7 +284,7 @@ def interactions_table(explanation: Explanation) -> Table:
         *_interactions(
             _("accuracy"),
             explanation.accuracy.interactions,
-            lambda item: without_gaps(text.format(value=_points(item))),
+            lambda item: without_gaps(text.format(value=points_interval(item))),
         ),
         *_interactions(_("time"), explanation.runtime.interactions, _effect),
     ]
@@ -311,7 +307,7 @@ def _interactions(gap: str, interactions: Sequence[Interaction], write: Callable
 def explanation_charts(explanation: Explanation) -> list[Chart]:
     """Return what each factor contributes to the two gaps, the largest first, for a terminal."""
     accuracy = [
-        Bar(item.factor, item.interval.estimate, _points(item.interval))
+        Bar(item.factor, item.interval.estimate, points_interval(item.interval))
         for item in _by_size(explanation.accuracy.contributions)
     ]
     runtime = [
@@ -340,7 +336,7 @@ def draw_explanation(explanation: Explanation) -> Drawing:
         title = _title(explanation)
         page.heading(title, f"{count(explanation.examples, 'training example')}, {count(explanation.epochs, 'epoch')}")
         accuracy = explanation.accuracy.contributions
-        texts = [_points(item.interval) for item in accuracy]
+        texts = [points_interval(item.interval) for item in accuracy]
         _waterfall(page, "Test accuracy", accuracy, explanation.accuracies[0].estimate, texts)
         runtime = _runtime(explanation)
         start = math.log(explanation.times[0].estimate * explanation.examples)

@@ -3,19 +3,12 @@
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 
-from backprop_bench.bench.core.records.kinds import AnyRecord, Block, Epoch, Memory
+from backprop_bench.bench.core.records.kinds import AnyRecord, Block, Memory
 from backprop_bench.bench.core.records.plan import Description, Question
 from backprop_bench.bench.core.records.reader import of_kind
-from backprop_bench.bench.core.stats.intervals import Interval
+from backprop_bench.bench.core.stats.intervals import Interval, mean_interval
 from backprop_bench.bench.core.stats.ratios import Ratio, paired_ratio
-from backprop_bench.bench.core.summary import (
-    Difference,
-    Performance,
-    QuestionSummary,
-    Summary,
-    paired_difference,
-    summarize,
-)
+from backprop_bench.bench.core.summary import QuestionSummary, Summary, summarize
 from backprop_bench.bench.ladder.stages import IN_C, LOWER_PRECISION, in_full_precision
 
 BASELINE, PEER, YOURS = "baseline", "peer", "yours"
@@ -80,19 +73,29 @@ class Side:
 
 @dataclasses.dataclass(frozen=True)
 class MixedPrecision:
-    """Test accuracies of a stage in mixed precision, and of the same in full precision.
+    """Test accuracies of a stage in mixed precision, and of the same in full precision, after the last epoch.
 
     Attributes
     ----------
+    implementation
+        Of both stages.
     mixed, full
-        What was measured of the two stages.
+        Names of the stages.
+    in_mixed, in_full
+        Accuracies, fractions, means over the seeds from which both were trained.
     difference
         Accuracy in mixed precision minus that in full precision, seed by seed.
+    epochs
+        After which they are.
     """
 
-    mixed: Performance
-    full: Performance
-    difference: Difference
+    implementation: str
+    mixed: str
+    full: str
+    in_mixed: Interval
+    in_full: Interval
+    difference: Interval
+    epochs: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -174,18 +177,30 @@ def summarize_ladder(description: Description, rows: list[AnyRecord], side_of: M
         if first is not None
     ]
     above_baseline = paired_ratio(blocks, first.name, baselines[0].name) if first and baselines else None
-    accuracies = tuple(_accuracies(description.plan.questions[0], question, of_kind(rows, Epoch)))
+    accuracies = tuple(_accuracies(description.plan.questions[0], question))
     return Ladder(sides, tuple(across), tuple(baselines), above_baseline, accuracies, question, summary)
 
 
-def _accuracies(plan: Question, question: QuestionSummary, epochs: Sequence[Epoch]) -> Iterator[MixedPrecision]:
-    """Return each stage in mixed precision that was trained beside the same in full precision."""
-    trained = {item.implementation: item for item in question.performances if item.curve}
+def _accuracies(plan: Question, question: QuestionSummary) -> Iterator[MixedPrecision]:
+    """Return each stage in mixed precision that was trained to the end beside the same in full precision."""
     for entry in plan.trained:
         full = in_full_precision(entry, plan.trained)
-        if full is not None and {entry.label, full.label} <= trained.keys():
-            difference = paired_difference(epochs, entry.label, full.label)
-            yield MixedPrecision(trained[entry.label], trained[full.label], difference)
+        if full is None:
+            continue
+        reached = [question.accuracies.get(item.label, {}) for item in (entry, full)]
+        seeds = [seed for seed in plan.seeds if plan.epochs and all(plan.epochs in of.get(seed, {}) for of in reached)]
+        if not seeds:
+            continue
+        in_mixed, in_full = ([of[seed][plan.epochs] for seed in seeds] for of in reached)
+        yield MixedPrecision(
+            implementation=entry.implementation,
+            mixed=entry.label,
+            full=full.label,
+            in_mixed=mean_interval(in_mixed),
+            in_full=mean_interval(in_full),
+            difference=mean_interval([a - b for a, b in zip(in_mixed, in_full, strict=True)]),
+            epochs=plan.epochs,
+        )
 
 
 def _to_fastest(

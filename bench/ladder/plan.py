@@ -14,6 +14,7 @@ from backprop_bench.bench.core.engine.plan import (
 )
 from backprop_bench.bench.core.implementations import BASELINES, named_implementation, registered
 from backprop_bench.bench.core.records.plan import Entry, Plan, Timing
+from backprop_bench.bench.core.worker.batches import n_batches
 from backprop_bench.bench.ladder.stages import BEFORE_BLAS, SELF_TEST, STAGES, Stage, in_full_precision
 from backprop_bench.data import Dataset, InputError, Recipe
 
@@ -21,8 +22,9 @@ ROUNDS = 8
 """In a process replicate: with so many implementations, their start takes longer than their blocks."""
 VERIFICATION_STEPS = 200
 """Weight updates after which the verification compares float64 weights."""
-SEEDS, EPOCHS = 5, 5
-"""Of the trainings in mixed and in full precision, whose accuracies are compared."""
+SEEDS, EPOCHS, UPDATES = 5, 5, 25_000
+"""Of the trainings in mixed and in full precision, whose accuracies are compared: fewer epochs where they are more than
+so many weight updates."""
 LADDER = "ladder"
 """Name of the question in the records."""
 
@@ -90,8 +92,9 @@ def plan_ladder(
     check_timing(timing, len(entries))
     entries = _trained_where_precision_differs(entries)
     is_trained = any(entry.trained for entry in entries)
-    epochs, seeds = (EPOCHS, SEEDS) if is_trained else (0, 0)
-    extent = Extent(examples=examples, epochs=epochs, seeds=seeds, budget_s=budget_s)
+    updates = n_batches(recipe, min(examples or len(dataset.x_train), len(dataset.x_train)))
+    epochs = max(1, min(EPOCHS, UPDATES // updates)) if is_trained else 0
+    extent = Extent(examples=examples, epochs=epochs, seeds=SEEDS if is_trained else 0, budget_s=budget_s)
     question = make_question(
         LADDER, f"The ladder: one idea a stage, {_shape(recipe)}", dataset, extent, entries, timing
     )
@@ -104,7 +107,7 @@ def _trained_where_precision_differs(entries: Sequence[Entry]) -> list[Entry]:
     """Return entries of which only those in mixed precision, and the same in full precision, train for accuracy."""
     pairs = [(entry, in_full_precision(entry, entries)) for entry in entries if not entry.second_copy]
     trained = [entry for mixed, full in pairs if full is not None for entry in (mixed, full)]
-    return [dataclasses.replace(entry, trained=entry in trained) for entry in entries]
+    return [dataclasses.replace(entry, trained=entry in trained, trains_itself=entry in trained) for entry in entries]
 
 
 def yours(selected: Sequence[str]) -> list[str]:

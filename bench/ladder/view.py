@@ -81,17 +81,16 @@ def _speed(ladder: Ladder, ratio: Ratio) -> str:
 
 
 def _accuracy_sentence(accuracy: MixedPrecision) -> str:
-    """Say what an epoch's shorter time costs in accuracy, or that no cost was seen."""
-    difference = accuracy.difference
-    in_mixed, in_full = (percent(item.accuracy.estimate, 2) for item in (accuracy.mixed, accuracy.full))
+    in_mixed, in_full = (percent(interval.estimate, 2) for interval in (accuracy.in_mixed, accuracy.in_full))
     sentence = (
-        f"{named(accuracy.mixed.source)} ({accuracy.mixed.implementation}) reaches a test accuracy of {in_mixed} after "
-        f"{count(difference.epoch, 'epoch')}, and {in_full} in full precision"
+        f"After {count(accuracy.epochs, 'epoch')}, {accuracy.implementation} reaches a test accuracy of {in_mixed} in "
+        f"mixed precision and {in_full} in full precision"
     )
-    if not has_bounds(difference.interval):
+    difference = accuracy.difference
+    if not has_bounds(difference):
         return f"{sentence} (one seed)."
-    gap = "no significant difference" if difference.interval.contains(0) else "the difference is significant"
-    return f"{sentence}: {gap} ({signed_points(difference.interval)}; {count(difference.interval.n, 'seed')})."
+    gap = f"{signed_points(difference)}; {count(difference.n, 'seed')}"
+    return f"{sentence}: {'no ' if difference.contains(0) else 'a '}significant difference ({gap})."
 
 
 def _one(name: str, ladder: Ladder) -> str:
@@ -164,11 +163,10 @@ def _accuracy_table(ladder: Ladder) -> Table:
     columns = ["<stage", "<precision", "test accuracy", "difference in points"]
     rows = []
     for item in ladder.accuracies:
-        rows.append([item.full.implementation, "full", percent_interval(item.full.accuracy), ABSENT])
-        accuracy, difference = percent_interval(item.mixed.accuracy), points_interval(item.difference.interval)
-        rows.append([item.mixed.implementation, "mixed", accuracy, difference])
-    last = ladder.accuracies[0].difference
-    note = f"After {count(last.epoch, 'epoch')}, {count(last.interval.n, 'seed')}. In brackets: 95 % CI over the seeds."
+        rows.append([item.full, "full", percent_interval(item.in_full), ABSENT])
+        rows.append([item.mixed, "mixed", percent_interval(item.in_mixed), points_interval(item.difference)])
+    last = ladder.accuracies[0]
+    note = f"After {count(last.epochs, 'epoch')}, {count(last.difference.n, 'seed')}. In brackets: 95 % CI."
     return make_table("Accuracy in mixed precision", columns, rows, note)
 
 
@@ -269,12 +267,12 @@ def _draw_side(band: style.Band, ladder: Ladder, side: Side, times: list[float],
     if baseline_s is not None:
         axes.axvline(baseline_s, color=style.INK, linewidth=1, linestyle="--", zorder=1)
     style.row_texts(axes, TIMES, "time per epoch, 95 % CI", [seconds_interval(stage.wall_s) for stage in side.stages])
-    if side.name == LOWER_PRECISION:
-        accuracies = {item.mixed.implementation: item for item in ladder.accuracies}
+    if side.name == LOWER_PRECISION and ladder.accuracies:
+        accuracies = {item.mixed: item for item in ladder.accuracies}
         found = [accuracies.get(stage.name) for stage in side.stages]
-        texts = ["" if item is None else percent(item.mixed.accuracy.estimate, 2) for item in found]
+        texts = ["" if item is None else percent(item.in_mixed.estimate, 2) for item in found]
         style.row_texts(axes, SPEEDUP, "test accuracy", texts)
-        texts = ["" if item is None else percent(item.full.accuracy.estimate, 2) for item in found]
+        texts = ["" if item is None else percent(item.in_full.estimate, 2) for item in found]
         style.row_texts(axes, CUMULATIVE, "in full precision", texts)
     if side.name in APART:
         return

@@ -303,7 +303,7 @@ def points(difference: Interval) -> str:
 def signed_points(difference: Interval) -> str:
     """Return a change of a fraction with its sign: "+3.4 points, 95 % CI 1.3–5.5"."""
     text = points(difference)
-    return f"+{text}" if scaled_points(difference).startswith("+") else text
+    return f"+{text}" if difference.estimate > 0 and set("123456789") & set(text.split()[0]) else text
 
 
 def scaled_points(difference: Interval) -> str:
@@ -313,8 +313,9 @@ def scaled_points(difference: Interval) -> str:
 
 
 def points_interval(interval: Interval) -> str:
-    """Return a difference of fractions in percentage points, "+0.12 (-0.03 to +0.27)"."""
-    value, low, high = (f"{100 * number:+.2f}" for number in (interval.estimate, interval.low, interval.high))
+    """Return a difference of fractions in percentage points, "+0.12 (−0.03 to +0.27)"."""
+    numbers = (interval.estimate, interval.low, interval.high)
+    value, low, high = (f"{100 * number:+.2f}".replace("-", "−") for number in numbers)
     return value + _(" ({low} to {high})").format(low=low, high=high) if has_bounds(interval) else value
 
 

@@ -161,6 +161,10 @@ class Scaling:
         """The places in words, in their order."""
         return dict(sorted({point.x: point.label for curve in self.curves for point in curve.points}.items()))
 
+    def where(self, label: str) -> str:
+        """Return a place with what is counted there: "256 units of the hidden layer", "precision = float64"."""
+        return f"{label} {self.counted}" if self.is_numeric else f"{self.counted} = {label}"
+
 
 @dataclasses.dataclass(frozen=True)
 class _Place:

@@ -44,7 +44,7 @@ def lead_sentences(scalings: Sequence[Scaling]) -> list[str]:
         scaling, lead = max(ahead, key=lambda item: item[1].ratio.estimate)
         sentences.append(f"The smallest lead: {_sentence(scaling, lead)}")
     sentences += [_sentence(scaling, lead) for scaling, lead in leads if lead.is_behind]
-    missing = [_where(scaling, lead) for scaling, lead in leads if not lead.is_timed]
+    missing = [scaling.where(lead.label) for scaling, lead in leads if not lead.is_timed]
     return [*sentences, f"Not timed on both sides: {listing(missing)}."] if missing else sentences
 
 
@@ -54,11 +54,7 @@ def _ahead(leads: Sequence[tuple[Scaling, Lead]]) -> str:
 
 
 def _sentence(scaling: Scaling, lead: Lead) -> str:
-    return f"{speed(named(lead.scratch), named(lead.framework), lead.ratio)}, at {_where(scaling, lead)}."
-
-
-def _where(scaling: Scaling, lead: Lead) -> str:
-    return f"{lead.label} {scaling.counted}" if scaling.is_numeric else f"{scaling.counted} = {lead.label}"
+    return f"{speed(named(lead.scratch), named(lead.framework), lead.ratio)}, at {scaling.where(lead.label)}."
 
 
 def lead_tables(scalings: Sequence[Scaling]) -> list[Table]:

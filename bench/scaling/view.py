@@ -13,7 +13,6 @@ from backprop_bench.bench.report.drawing import Drawing
 from backprop_bench.bench.report.numbers import (
     has_bounds,
     large,
-    listing,
     named,
     percent,
     plain,
@@ -32,20 +31,34 @@ PRODUCTS, FETCHING = ":", "-."
 def scaling_sentences(scalings: Sequence[Scaling]) -> list[str]:
     """Return where one overtakes another, and which fraction of the roofline each reaches at most."""
     sentences = [_crossover_sentence(scaling, crossover) for scaling in scalings for crossover in scaling.crossovers]
-    best: dict[str, float] = {}
-    for curve in (curve for scaling in scalings for curve in scaling.curves):
-        shares = [point.of_roofline for point in curve.points if math.isfinite(point.of_roofline)]
-        best[curve.implementation] = max([best.get(curve.implementation, 0.0), *shares])
-    reached = [f"{named(name)} {percent(share, 0)}" for name, share in best.items() if share]
-    if reached:
-        sentences.append(f"The highest fractions of the roofline ({_roofline(scalings)}) are: {listing(reached)}.")
+    names = dict.fromkeys(curve.implementation for scaling in scalings for curve in scaling.curves)
+    best = [_best(scalings, name) for name in names]
+    if any(best):
+        sentences.append(
+            f"The highest fraction of the roofline ({_roofline(scalings)}): {'; '.join(filter(None, best))}."
+        )
     rates = [
-        _rates("matrix products", [limit for scaling in scalings for limit in scaling.products], "FLOP/s"),
-        _rates("fetching", [limit for scaling in scalings for limit in scaling.fetched], "B/s"),
+        _highest("matrix products", [(scaling, limit) for scaling in scalings for limit in scaling.products], "FLOP/s"),
+        _highest("fetching", [(scaling, limit) for scaling in scalings for limit in scaling.fetched], "B/s"),
     ]
     if any(rates):
-        sentences.append(f"The machine alone does: {listing(filter(None, rates))}.")
+        sentences.append(f"The highest rates of what is timed alone: {'; '.join(filter(None, rates))}.")
     return sentences
+
+
+def _best(scalings: Sequence[Scaling], implementation: str) -> str:
+    """Return where an implementation reaches the highest fraction of the roofline; empty where none is known."""
+    reached = [
+        (point.of_roofline, scaling.where(point.label))
+        for scaling in scalings
+        for curve in scaling.curves
+        for point in curve.points
+        if curve.implementation == implementation and math.isfinite(point.of_roofline)
+    ]
+    if not reached:
+        return ""
+    share, place = max(reached)
+    return f"{named(implementation)} {percent(share, 0)} at {place}"
 
 
 def _roofline(scalings: Sequence[Scaling]) -> str:
@@ -53,9 +66,12 @@ def _roofline(scalings: Sequence[Scaling]) -> str:
     return both if any(scaling.fetched for scaling in scalings) else "dense matrix products"
 
 
-def _rates(what: str, limits: Sequence[Limit], unit: str) -> str:
-    rates = [limit.rate for limit in limits]
-    return f"{what} {large(min(rates), unit)} to {large(max(rates), unit)}" if rates else ""
+def _highest(what: str, limits: Sequence[tuple[Scaling, Limit]], unit: str) -> str:
+    """Return where what is timed alone is fastest; empty where it was not timed."""
+    if not limits:
+        return ""
+    scaling, limit = max(limits, key=lambda item: item[1].rate)
+    return f"{what} {large(limit.rate, unit)} at {scaling.where(scaling.labels[limit.x])}"
 
 
 def _crossover_sentence(scaling: Scaling, crossover: Crossover) -> str:

@@ -45,7 +45,7 @@ def repeatability_sentences(result: Repeatability) -> list[str]:
         )
     )
     deviation = f"{paired} paired, {per_round} as median per-round ratio, {unpaired} measured separately"
-    return [f"{sentence}.", f"Standard deviation between runs: {deviation}."]
+    return [f"{sentence}.", f"Standard deviation between runs, the smallest and the largest: {deviation}."]
 
 
 def _range(shares: Sequence[float]) -> str:

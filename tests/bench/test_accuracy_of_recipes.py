@@ -120,6 +120,14 @@ def test_each_recipe_is_trained_once_from_each_seed_and_counts_for_all_who_have_
 
 
 @pytest.mark.slow
+def test_what_is_to_train_itself_is_trained_by_no_other(tmp_path: Path, dataset: str, notes: Path) -> None:
+    own = dataclasses.replace(ENTRIES[1], trains_itself=True)
+    rows = train(tmp_path, plan_of(ENTRIES[0], own), dataset, *ALL_VERIFIED)
+    assert trainings_noted(notes) == len(SEEDS) * EPOCHS
+    assert trainers(rows) == {("scratch-numpy", NOTING), (own.label, None)}
+
+
+@pytest.mark.slow
 def test_what_is_recorded_is_not_trained_again_and_what_is_missing_is_without_the_others(
     tmp_path: Path, dataset: str, notes: Path
 ) -> None:

@@ -1,5 +1,6 @@
 """The ladder: its stages, the results of made-up times, and the command."""
 
+import math
 import platform
 import re
 import sys
@@ -120,8 +121,8 @@ def test_a_stage_that_is_slower_than_the_previous_one_is_said_to_be_slower() -> 
     assert "not significant" in written
 
 
-def mixed_ladder(mixed: list[float], full: list[float]) -> Ladder:
-    """Return a ladder in which these are the accuracies after the second epoch, by seed."""
+def mixed_ladder(mixed: list[float], full: list[float], epochs: int = 2) -> Ladder:
+    """Return a ladder in which these are the accuracies after so many of two epochs, by seed; NaN for none."""
     times = {"float32": 8e-6, "tensors by index": 16e-6, "tensors by index, bfloat16": 10e-6}
     question, rows = timed_question("ladder", times, IMPLEMENTATION_OF)
     question = {**question, "epochs": 2, "seeds": list(range(len(mixed)))}
@@ -131,50 +132,99 @@ def mixed_ladder(mixed: list[float], full: list[float]) -> Ladder:
     common = {"kind": "epoch", "session": 0, "question": "ladder", "examples": 1000, "loss": 1.0}
     for label, accuracies in (("tensors by index, bfloat16", mixed), ("tensors by index", full)):
         rows += [
-            {**common, "implementation": label, "seed": seed, "epoch": epoch, "accuracy": accuracy * epoch / 2}
+            {**common, "implementation": label, "seed": seed, "epoch": epoch, "accuracy": accuracy * epoch / epochs}
             for seed, accuracy in enumerate(accuracies)
-            for epoch in range(3)
+            for epoch in range(epochs + 1)
+            if not math.isnan(accuracy)
         ]
     return summarize_ladder(*timed_run((question, rows)), side_of_stages())
 
 
+def accuracy_sentences(ladder: Ladder) -> list[str]:
+    sentences = (text.replace("\N{NO-BREAK SPACE}", " ") for text in ladder_sentences(ladder))
+    return [text for text in sentences if "test accuracy" in text]
+
+
 @pytest.mark.parametrize(
-    ("mixed", "said"),
+    ("mixed", "mean", "difference", "said"),
     [
-        ([0.960, 0.970, 0.980], "no significant difference (0.0 points, 95 % CI −0.2 to 0.1; 3 seeds)."),
-        ([0.950, 0.960, 0.970], "the difference is significant (−1.0 points, 95 % CI −1.2 to −0.9; 3 seeds)."),
+        (
+            [0.960, 0.970, 0.980],
+            ("97.00 % (94.52–99.48)", "97.00 %"),
+            "−0.03 (−0.18 to +0.11)",
+            "no significant difference (0.0 points, 95 % CI −0.2 to 0.1; 3 seeds)",
+        ),
+        (
+            [0.950, 0.960, 0.970],
+            ("96.00 % (93.52–98.48)", "96.00 %"),
+            "−1.03 (−1.18 to −0.89)",
+            "a significant difference (−1.0 points, 95 % CI −1.2 to −0.9; 3 seeds)",
+        ),
     ],
 )
-def test_the_accuracy_in_mixed_precision_stands_beside_that_in_full_precision(mixed: list[float], said: str) -> None:
+def test_the_accuracy_in_mixed_precision_stands_beside_that_in_full_precision(
+    mixed: list[float], mean: tuple[str, str], difference: str, said: str
+) -> None:
     ladder = mixed_ladder(mixed, [0.960, 0.971, 0.980])
-    share = f"{100 * mixed[1]:.2f} %"
-    (sentence,) = (text for text in ladder_sentences(ladder) if "test accuracy" in text)
-    assert sentence.replace("\N{NO-BREAK SPACE}", " ") == (
-        f"torch-eager (tensors by index, bfloat16) reaches a test accuracy of {share} after 2 epochs, "
-        f"and 97.03 % in full precision: {said}"
+    (sentence,) = accuracy_sentences(ladder)
+    assert sentence == (
+        f"After 2 epochs, torch-eager reaches a test accuracy of {mean[1]} in mixed precision and 97.03 % in full "
+        f"precision: {said}."
     )
     (table,) = (table for table in ladder_tables(ladder) if table.title == "Accuracy in mixed precision")
-    assert [row[:2] for row in table.rows] == [("tensors by index", "full"), ("tensors by index, bfloat16", "mixed")]
+    assert [[cell.replace("\N{NO-BREAK SPACE}", " ") for cell in row] for row in table.rows] == [
+        ["tensors by index", "full", "97.03 % (94.55–99.52)", "–"],
+        ["tensors by index, bfloat16", "mixed", mean[0], difference],
+    ]
     assert "After 2 epochs, 3 seeds." in table.note
     axes = draw_ladder(ladder).figure.axes[-1]
     written = [text.get_text().replace("\N{NO-BREAK SPACE}", " ") for text in axes.texts]
     assert written == [
         *("10.00 ms (9.87–10.13)", "time per epoch, 95 % CI"),
-        *(share, "test accuracy"),
+        *(mean[1], "test accuracy"),
         *("97.03 %", "in full precision"),
     ]
 
 
-def test_only_what_differs_in_precision_is_trained(tiny: str) -> None:
+def test_accuracies_are_of_the_seeds_that_both_were_trained_from() -> None:
+    ladder = mixed_ladder([0.1, 0.96, math.nan], [math.nan, 0.97, 0.2])
+    (sentence,) = accuracy_sentences(ladder)
+    assert sentence == (
+        "After 2 epochs, torch-eager reaches a test accuracy of 96.00 % in mixed precision and 97.00 % in full "
+        "precision (one seed)."
+    )
+
+
+@pytest.mark.parametrize(
+    ("mixed", "full", "epochs"),
+    [([0.9, math.nan], [math.nan, 0.9], 2), ([0.9, 0.9], [0.9, 0.9], 1), ([math.nan], [math.nan], 2)],
+)
+def test_trainings_that_do_not_meet_at_the_last_epoch_are_not_compared(
+    mixed: list[float], full: list[float], epochs: int
+) -> None:
+    ladder = mixed_ladder(mixed, full, epochs)
+    assert accuracy_sentences(ladder) == []
+    assert [table.title for table in ladder_tables(ladder)] == ["The ladder", "Work and memory of the stages"]
+    written = [text.get_text() for text in draw_ladder(ladder).figure.axes[-1].texts]
+    assert "test accuracy" not in written
+
+
+def test_only_what_differs_in_precision_is_trained_and_trains_itself(
+    tiny: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     dataset = load_dataset(tiny)
     recipe = fit_recipe(SHARED, dataset).replace(batch_size=32)
-    plan, _ = plan_ladder(dataset, recipe, None, 0.02, 100.0)
-    (question,) = plan.questions
+    all_stages, _ = plan_ladder(dataset, recipe, None, 0.02, 100.0)
+    (question,) = all_stages.questions
     assert [entry.label for entry in question.trained] == ["tensors by index", "tensors by index, bfloat16"]
+    assert tuple(entry for entry in question.entries if entry.trains_itself) == question.trained
     assert (question.epochs, len(question.seeds)) == (5, 5)
-    plan, _ = plan_ladder(dataset, recipe, None, 0.02, 100.0, ("scratch-numpy", "scratch-inplace"))
-    (question,) = plan.questions
+    few, _ = plan_ladder(dataset, recipe, None, 0.02, 100.0, ("scratch-numpy", "scratch-inplace"))
+    (question,) = few.questions
     assert (question.trained, question.epochs, question.seeds) == ((), 0, ())
+    monkeypatch.setattr(plan, "UPDATES", 700)
+    one_by_one, _ = plan_ladder(dataset, recipe.replace(batch_size=1), None, 0.02, 100.0)
+    assert one_by_one.questions[0].epochs == 2, "of 300 updates each"
 
 
 def test_every_implementation_is_on_the_ladder_and_every_stage_is_an_implementation() -> None:

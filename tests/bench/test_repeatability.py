@@ -160,7 +160,7 @@ def test_the_sentences_say_how_many_repeat_and_what_pairing_does(result: Repeata
     message = " ".join(repeatability_sentences(result)).replace("\N{NO-BREAK SPACE}", " ")
     assert "3 of 3 paired time ratios from 3 runs are within ±2 % of their pooled value." in message
     deviations = "0.50 % paired, 0.50 % as median per-round ratio, 68.31 % measured separately."
-    assert message.endswith(f"Standard deviation between runs: {deviations}")
+    assert message.endswith(f"Standard deviation between runs, the smallest and the largest: {deviations}")
     (ratio,) = result.ratios
     closer = [dataclasses.replace(item, deviation=item.deviation / 2) for item in ratio.repetitions]
     both = dataclasses.replace(result, ratios=(ratio, dataclasses.replace(ratio, repetitions=tuple(closer))))

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 
@@ -56,6 +57,14 @@ ACCEPTED: dict[str, Callable[[Recipe], Recipe]] = {
     "KerasTrainer": accepted_by_keras,
     "TinygradTrainer": accepted_by_tinygrad,
 }
+
+
+def test_an_order_that_names_an_example_past_the_end_is_refused(peer: type[Trainer]) -> None:
+    recipe = ACCEPTED[peer.__name__](SMALL) if peer.__name__ in ACCEPTED else SMALL
+    examples = random_examples(recipe, N_EXAMPLES)
+    trainer = peer(recipe, initial_parameters(recipe))
+    with pytest.raises(IndexError, match=str(N_EXAMPLES)):
+        trainer.train_epoch(examples.x, examples.t, np.array([0, N_EXAMPLES]))
 
 
 @pytest.mark.slow

@@ -84,7 +84,7 @@ def _groups(run: RunContext, question: Question) -> list[tuple[Entry, tuple[Entr
         return [(entry, (entry,)) for entry in able]
     groups: dict[Entry, list[Entry]] = {}
     for entry in able:
-        name = fastest_verified(run.log, question, entry)
+        name = entry.implementation if entry.trains_itself else fastest_verified(run.log, question, entry)
         own = entry.implementation == name
         key = dataclasses.replace(entry if own else Entry(name, entry.recipe_name, entry.recipe), alias=None)
         groups.setdefault(key, []).append(entry)

@@ -65,6 +65,8 @@ class Entry:
         Of its workers while it is timed; ``None`` for as many as the others of its question have.
     timed, trained
         Whether its time is measured, and the accuracy of its recipe.
+    trains_itself
+        Whether no faster verified implementation may train its recipe for it.
     """
 
     implementation: str
@@ -78,6 +80,7 @@ class Entry:
     threads: int | None = None
     timed: bool = True
     trained: bool = True
+    trains_itself: bool = False
 
     def __post_init__(self) -> None:
         """Build the recipe of the plain values that are in the file."""
