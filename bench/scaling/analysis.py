@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import math
+import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -14,6 +15,8 @@ from backprop_bench.bench.core.stats.intervals import Interval, scaled
 from backprop_bench.bench.core.stats.ratios import Ratio
 from backprop_bench.bench.core.summary import QuestionSummary, summarize
 from backprop_bench.data import Recipe
+
+PLURAL = re.compile(r"s\b")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -163,7 +166,9 @@ class Scaling:
 
     def where(self, label: str) -> str:
         """Return a place with what is counted there: "256 units of the hidden layer", "precision = float64"."""
-        return f"{label} {self.counted}" if self.is_numeric else f"{self.counted} = {label}"
+        if not self.is_numeric:
+            return f"{self.counted} = {label}"
+        return f"{label} {PLURAL.sub('', self.counted, count=1) if label == '1' else self.counted}"
 
 
 @dataclasses.dataclass(frozen=True)
