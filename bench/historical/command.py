@@ -47,8 +47,8 @@ SHOWN_READINGS = 12
 def reproduce(options: RunOptions, names: tuple[str, ...], seeds: int | None) -> None:
     """Replicate published results: train with the published settings, and compare.
 
-    NAMES are experiments; all of them otherwise, which takes an hour on two cores. Settings that are not published are
-    guesses, and listed as such.
+    NAMES are experiments; all of them otherwise, which takes an hour and a half on two cores. Settings that are not
+    published are guesses, and listed as such.
 
     \b
     Examples:

@@ -1,6 +1,5 @@
-"""docs/published.md: what the committed runs of `reproduce` say."""
+"""docs/published.md: what the committed run of `reproduce` says."""
 
-import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,22 +13,12 @@ from backprop_bench.bench.report.table import to_markdown
 from tests.docs.generated import REFERENCE, listed, listed_with_tables, put, with_spaces
 
 RUN = REFERENCE / "reproduce"
-LATER = REFERENCE / "reproduce-rashid"
-"""A run of experiments that the first one has not."""
 
 
 def reference() -> tuple[Reproduction, list[Drawing]]:
-    """Return the results of the committed runs, and their figures."""
+    """Return the results of the committed run, and its figures."""
     description, rows = read_description(RUN), read_records(RUN)
     outcome, codes = summarize(description, rows), family_codes(rows)
-    later = summarize(read_description(LATER), read_records(LATER))
-    outcome = dataclasses.replace(
-        outcome,
-        verdicts=(*outcome.verdicts, *later.verdicts),
-        errors=(*outcome.errors, *later.errors),
-        titles={**outcome.titles, **later.titles},
-        failures=(*outcome.failures, *later.failures),
-    )
     return outcome, drawings(outcome, codes, family_activity(description, rows, codes))
 
 
