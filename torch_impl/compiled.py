@@ -25,7 +25,7 @@ N_KEPT = {"sgd": 0, "momentum": 1, "rmsprop": 1, "adam": 2}
 
 
 torch._dynamo.config.recompile_limit = 64
-"""Versions of the step that a process may have: of other recipes, dtypes and numbers of examples."""
+"""Versions of a recipe's step that a process may have: of other data and numbers of examples."""
 
 
 def forward(recipe: Recipe, weights: Weights, x: Tensor) -> Tensor:
@@ -86,6 +86,7 @@ def compiled_step(recipe: Recipe) -> Callable[..., None]:
         for weight, gradient, kept in zip(weights, gradients, state, strict=True):
             update(recipe, weight, gradient, kept, rates)
 
+    step.__code__ = step.__code__.replace()  # torch counts the versions of a code object, which all recipes would share
     compiled: Callable[..., None] = torch.compile(step, fullgraph=True, dynamic=False)
     return compiled
 

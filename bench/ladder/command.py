@@ -15,7 +15,7 @@ from backprop_bench.bench.ladder.measure import run_ladder
 from backprop_bench.bench.ladder.plan import plan_ladder, yours
 from backprop_bench.bench.ladder.stages import side_of_stages
 from backprop_bench.bench.ladder.view import draw_ladder, ladder_charts, ladder_sentences, ladder_tables
-from backprop_bench.bench.report.findings import Finding, Findings
+from backprop_bench.bench.report.findings import Finding, Findings, is_failed
 from backprop_bench.bench.report.numbers import listing, number_interval
 from backprop_bench.data import SHARED, Dataset, fit_recipe
 
@@ -91,7 +91,7 @@ def ladder_findings(run: RecordedRun) -> Findings:
     return Findings(
         [finding],
         [f"{failure.implementation}: {failure.message}" for failure in failures],
-        any(failure.phase != "verification" or failure.message.startswith("not timed") for failure in failures),
+        is_failed(failures),
     )
 
 

@@ -125,6 +125,11 @@ def failure_sentences(failures: Iterable[Failure]) -> list[str]:
     return [f"{failure.question}: {failure.implementation}: {failure.message}" for failure in failures]
 
 
+def is_failed(failures: Iterable[Failure]) -> bool:
+    """Say whether rows of kind ``failure`` make a run a failure: a recipe that was only refused does not."""
+    return any(failure.phase != "verification" or failure.message.startswith("not timed") for failure in failures)
+
+
 def _write_part(part: Finding, folder: Path) -> list[Path]:
     page = write_whole(folder / f"{part.name}.md", to_page(part.sentences, part.tables).encode())
     return [page, *(path for drawing in part.draw() for path in save_figure(drawing, folder))]

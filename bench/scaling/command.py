@@ -12,7 +12,7 @@ from backprop_bench.bench.core.records.kinds import AnyRecord, Failure
 from backprop_bench.bench.core.records.plan import Description
 from backprop_bench.bench.core.records.reader import of_kind
 from backprop_bench.bench.core.records.recorded_run import RecordedRun
-from backprop_bench.bench.report.findings import Finding, Findings, failure_sentences
+from backprop_bench.bench.report.findings import Finding, Findings, failure_sentences, is_failed
 from backprop_bench.bench.scaling.analysis import Scaling, summarize_scale
 from backprop_bench.bench.scaling.map_view import draw_map, lead_sentences, lead_tables
 from backprop_bench.bench.scaling.plan import AXES, COUNTED, FETCH, plan_scale
@@ -53,8 +53,8 @@ def scale_findings(run: RecordedRun) -> Findings:
         charts=[scaling_chart(scaling) for scaling in scalings],
         draw=lambda: [*draw_map(scalings), draw_scaling(scalings)] if scalings else [],  # none of a run just begun
     )
-    failures = failure_sentences(of_kind(run.rows, Failure))
-    return Findings([finding], failures, bool(failures))
+    failures = of_kind(run.rows, Failure)
+    return Findings([finding], failure_sentences(failures), is_failed(failures))
 
 
 def scalings_of_run(description: Description, rows: list[AnyRecord]) -> list[Scaling]:

@@ -125,6 +125,20 @@ def test_the_fractions_of_the_roofline_are_the_highest_of_all_axes(curves_that_m
     assert sentence.replace("\N{NO-BREAK SPACE}", " ").endswith(f": {expected}.")
 
 
+@pytest.mark.parametrize(
+    ("message", "failed"),
+    [("keras cannot do this recipe: adam_reordered: it does True", False), ("not timed: verification failed", True)],
+)
+def test_what_refuses_a_place_is_said_and_is_no_failure(message: str, failed: bool) -> None:
+    description, rows = timed_run(timed_question("optimizer=adam", {"scratch-numpy": 2e-6, "torch-eager": 3e-6}))
+    refused = {"kind": "failure", "session": 0, "question": "optimizer=adam", "implementation": "keras"}
+    findings = scale_findings(
+        recorded(description, [*rows, {**refused, "phase": "verification", "number": None, "message": message}])
+    )
+    assert findings.failures == [f"optimizer=adam: keras: {message}"]
+    assert findings.failed == failed
+
+
 def test_reading_is_of_the_inputs_of_every_batch() -> None:
     recipe = Recipe(layer_sizes=(6, 5, 3), batch_size=8)
     examples, order = random_examples(recipe, 20), batch_order(recipe, 20, 0)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from backprop_bench.bench.core.implementations import named_implementation
@@ -30,6 +31,18 @@ def test_outputs_gradients_and_weights_are_those_of_torch_eager(changes: dict[st
     recipe = Recipe(layer_sizes=(20, 16, 5), batch_size=8, dtype="float64").replace(**changes)
     examples = random_examples(recipe, 21)  # 8 + 8 + 5: the last batch is short
     assert_same(recipe, CompileTrainer, EagerTrainer, examples, 20)
+
+
+@pytest.mark.slow
+def test_each_recipe_may_have_as_many_versions_as_if_it_were_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    reason = named_implementation("torch-compile").unavailable()
+    if reason is not None:
+        pytest.skip(reason)
+    monkeypatch.setattr("torch._dynamo.config.recompile_limit", 1)
+    for units in (5, 6, 7):
+        recipe = Recipe(layer_sizes=(8, units, 3), batch_size=8)
+        examples = random_examples(recipe, 16)
+        CompileTrainer(recipe, initial_parameters(recipe)).train_epoch(examples.x, examples.t, np.arange(16))
 
 
 def test_a_convention_is_refused_by_field() -> None:
