@@ -73,7 +73,7 @@ class Side:
 
 @dataclasses.dataclass(frozen=True)
 class MixedPrecision:
-    """Test accuracies of a stage in mixed precision, and of the same in full precision, after the last epoch.
+    """A stage in mixed precision beside the same in full precision: its time, and test accuracies after the last epoch.
 
     Attributes
     ----------
@@ -81,6 +81,8 @@ class MixedPrecision:
         Of both stages.
     mixed, full
         Names of the stages.
+    time
+        time(in mixed precision) / time(in full precision).
     in_mixed, in_full
         Accuracies, fractions, means over the seeds from which both were trained.
     difference
@@ -92,6 +94,7 @@ class MixedPrecision:
     implementation: str
     mixed: str
     full: str
+    time: Ratio
     in_mixed: Interval
     in_full: Interval
     difference: Interval
@@ -108,7 +111,7 @@ class Ladder:
         The first one is that from scratch.
     across
         time(fastest stage of another side) / time(fastest stage of the first side), and the same of every peer and of
-        each of yours.
+        each of yours. Not of mixed precision.
     baselines
         Dense-GEMM baselines, the fastest library first.
     above_baseline
@@ -168,20 +171,24 @@ def summarize_ladder(description: Description, rows: list[AnyRecord], side_of: M
     sides = tuple(Side(side, tuple(stages)) for side, stages in by_side.items())
     first = sides[0].fastest if sides else None
     if first is not None:
-        sides = tuple(Side(side.name, _to_fastest(side.stages, first, blocks)) for side in sides)
+        sides = tuple(
+            side if side.name == LOWER_PRECISION else Side(side.name, _to_fastest(side.stages, first, blocks))
+            for side in sides
+        )
         baselines = list(_to_fastest(baselines, first, blocks))
     across = [
         paired_ratio(blocks, stage.name, first.name)
         for side in sides[1:]
+        if side.name != LOWER_PRECISION
         for stage in (side.stages if side.name in APART else [side.fastest])
         if first is not None
     ]
     above_baseline = paired_ratio(blocks, first.name, baselines[0].name) if first and baselines else None
-    accuracies = tuple(_accuracies(description.plan.questions[0], question))
+    accuracies = tuple(_accuracies(description.plan.questions[0], question, blocks))
     return Ladder(sides, tuple(across), tuple(baselines), above_baseline, accuracies, question, summary)
 
 
-def _accuracies(plan: Question, question: QuestionSummary) -> Iterator[MixedPrecision]:
+def _accuracies(plan: Question, question: QuestionSummary, blocks: Sequence[Block]) -> Iterator[MixedPrecision]:
     """Return each stage in mixed precision that was trained to the end beside the same in full precision."""
     for entry in plan.trained:
         full = in_full_precision(entry, plan.trained)
@@ -196,6 +203,7 @@ def _accuracies(plan: Question, question: QuestionSummary) -> Iterator[MixedPrec
             implementation=entry.implementation,
             mixed=entry.label,
             full=full.label,
+            time=paired_ratio(blocks, entry.label, full.label),
             in_mixed=mean_interval(in_mixed),
             in_full=mean_interval(in_full),
             difference=mean_interval([a - b for a, b in zip(in_mixed, in_full, strict=True)]),

@@ -23,8 +23,8 @@ ROUNDS = 8
 VERIFICATION_STEPS = 200
 """Weight updates after which the verification compares float64 weights."""
 SEEDS, EPOCHS, UPDATES = 5, 5, 25_000
-"""Of the trainings in mixed and in full precision, whose accuracies are compared: fewer epochs where they are more than
-so many weight updates."""
+"""Of the trainings in mixed and in full precision, whose accuracies are compared: as many epochs as have so many weight
+updates, none where one epoch has more."""
 LADDER = "ladder"
 """Name of the question in the records."""
 
@@ -90,11 +90,14 @@ def plan_ladder(
     entries.append(dataclasses.replace(copied, second_copy=True))
     timing = Timing(target, budget_s, BLOCK_S, ROUNDS, MIN_REPLICATES, secrets.randbits(32))
     check_timing(timing, len(entries))
-    entries = _trained_where_precision_differs(entries)
-    is_trained = any(entry.trained for entry in entries)
     updates = n_batches(recipe, min(examples or len(dataset.x_train), len(dataset.x_train)))
-    epochs = max(1, min(EPOCHS, UPDATES // updates)) if is_trained else 0
-    extent = Extent(examples=examples, epochs=epochs, seeds=SEEDS if is_trained else 0, budget_s=budget_s)
+    epochs = min(EPOCHS, UPDATES // updates)
+    trained = _compared_in_accuracy(entries) if epochs else []
+    entries = [
+        dataclasses.replace(entry, trained=entry in trained, trains_itself=entry in trained) for entry in entries
+    ]
+    epochs, seeds = (epochs, SEEDS) if trained else (0, 0)
+    extent = Extent(examples=examples, epochs=epochs, seeds=seeds, budget_s=budget_s)
     question = make_question(
         LADDER, f"The ladder: one idea a stage, {_shape(recipe)}", dataset, extent, entries, timing
     )
@@ -103,11 +106,10 @@ def plan_ladder(
     ), left_out
 
 
-def _trained_where_precision_differs(entries: Sequence[Entry]) -> list[Entry]:
-    """Return entries of which only those in mixed precision, and the same in full precision, train for accuracy."""
+def _compared_in_accuracy(entries: Sequence[Entry]) -> list[Entry]:
+    """Return the entries in mixed precision, and the same in full precision."""
     pairs = [(entry, in_full_precision(entry, entries)) for entry in entries if not entry.second_copy]
-    trained = [entry for mixed, full in pairs if full is not None for entry in (mixed, full)]
-    return [dataclasses.replace(entry, trained=entry in trained, trains_itself=entry in trained) for entry in entries]
+    return [entry for mixed, full in pairs if full is not None for entry in (mixed, full)]
 
 
 def yours(selected: Sequence[str]) -> list[str]:

@@ -69,7 +69,9 @@ def ladder_sentences(ladder: Ladder) -> list[str]:
                 f"{HEADINGS[side.name]}: the largest speed-up over a previous stage is "
                 f"{factor(_interval(best.speedup))}, by {best.name!r}."
             )
-    sentences += map(_accuracy_sentence, ladder.accuracies)
+    for item in ladder.accuracies:
+        mixed, full = (f"{named(item.implementation)} in {precision} precision" for precision in ("mixed", "full"))
+        sentences += [f"{speed(mixed, full, item.time.interval, 'per epoch')}.", _accuracy_sentence(item)]
     sentences.append(stop_sentence(ladder.summary, ladder.question))
     test = self_test_sentence(ladder.question)
     return sentences if test is None else [*sentences, test]
@@ -245,7 +247,8 @@ def draw_ladder(ladder: Ladder) -> Drawing:
 def _title(ladder: Ladder) -> str:
     if not ladder.across:
         return f"{HEADINGS[ladder.sides[0].name]}, stage by stage" if ladder.sides else "No stage was timed"
-    ratio = ladder.across[0]
+    torch = [stage.name for side in ladder.sides if side.name == "PyTorch" for stage in side.stages]
+    ratio = next((ratio for ratio in ladder.across if ratio.numerator in torch), ladder.across[0])
     return speed(_of(ladder, ratio.numerator), _of(ladder, ratio.denominator), ratio.interval, with_interval=False)
 
 

@@ -166,6 +166,12 @@ def test_the_accuracy_in_mixed_precision_stands_beside_that_in_full_precision(
     mixed: list[float], mean: tuple[str, str], difference: str, said: str
 ) -> None:
     ladder = mixed_ladder(mixed, [0.960, 0.971, 0.980])
+    assert [ratio.numerator for ratio in ladder.across] == ["tensors by index"], "in the same precision"
+    assert [stage.to_fastest for stage in ladder.sides[-1].stages] == [None]
+    assert any(
+        text.startswith("torch-eager in mixed precision is 1.60× faster per epoch than torch-eager in full precision (")
+        for text in ladder_sentences(ladder)
+    )
     (sentence,) = accuracy_sentences(ladder)
     assert sentence == (
         f"After 2 epochs, torch-eager reaches a test accuracy of {mean[1]} in mixed precision and 97.03 % in full "
@@ -225,6 +231,10 @@ def test_only_what_differs_in_precision_is_trained_and_trains_itself(
     monkeypatch.setattr(plan, "UPDATES", 700)
     one_by_one, _ = plan_ladder(dataset, recipe.replace(batch_size=1), None, 0.02, 100.0)
     assert one_by_one.questions[0].epochs == 2, "of 300 updates each"
+    monkeypatch.setattr(plan, "UPDATES", 299)
+    too_long, _ = plan_ladder(dataset, recipe.replace(batch_size=1), None, 0.02, 100.0)
+    (question,) = too_long.questions
+    assert (question.trained, question.epochs, question.seeds) == ((), 0, ())
 
 
 def test_every_implementation_is_on_the_ladder_and_every_stage_is_an_implementation() -> None:

@@ -364,7 +364,8 @@ def test_parquet_has_a_row_per_record(runs: dict[str, Path], name: str, tmp_path
 def test_parquet_has_weights_as_json(tmp_path: Path) -> None:
     pd = pytest.importorskip("pandas")
     lines = (REFERENCE / "reproduce" / RECORDS).read_text().splitlines(keepends=True)
-    with_weights = [line for line in lines if '"weights": [' in line][:4]
+    with_weights = [line for line in lines if json.loads(line).get("weights")][:4]
+    assert with_weights
     shutil.copy(REFERENCE / "reproduce" / DESCRIPTION, tmp_path)
     (tmp_path / RECORDS).write_text("".join(with_weights))
     assert run("export", tmp_path).exit_code == 0

@@ -30,10 +30,13 @@ from backprop_bench.bench.time_to_accuracy.view import (
 from tests.docs.generated import REFERENCE, listed, listed_with_tables, put
 
 LADDERS = ("ladder", "ladder-threads", "ladder-per-example")
-RUNS = (*LADDERS, *(name.replace("ladder", "ladder-intel") for name in LADDERS), "scale", "race")
+INTEL = tuple(name.replace("ladder", "ladder-intel") for name in LADDERS)
+TO_ACCURACY = ("race", "race-threads")
+RUNS = (*LADDERS, *INTEL, "scale", *TO_ACCURACY)
 """Folders of the committed runs."""
 MAIN = "ladder"
-"""The ladder of which all tables are shown; of the others it is that of the times, or none."""
+"""The ladder of which all tables are shown; of the same on another processor all but work and memory, of the others
+that of the times, or none."""
 PRODUCTS = "NumPy's products alone"
 
 
@@ -65,22 +68,24 @@ def shown() -> dict[str, tuple[list[str], list[Table], Drawing]]:
         for name, ladder in ladders.items()
     }
     tables = [scaling_table(item) for item in scale]
-    results = summarize_time_to_accuracy(*reference_run("race"), TARGETS)
     (drawn,) = draw_map(scale)
     return {
         **of_ladders,
         "map": (lead_sentences(scale), lead_tables(scale), drawn),
         "scale": (scaling_sentences(scale), tables, draw_scaling(scale)),
-        "race": (
-            time_to_accuracy_sentences(results),
-            [time_to_accuracy_table(results)],
-            draw_time_to_accuracy(results),
-        ),
+        **{name: _to_accuracy(name) for name in TO_ACCURACY},
     }
+
+
+def _to_accuracy(name: str) -> tuple[list[str], list[Table], Drawing]:
+    results = summarize_time_to_accuracy(*reference_run(name), TARGETS)
+    return time_to_accuracy_sentences(results), [time_to_accuracy_table(results)], draw_time_to_accuracy(results)
 
 
 def _shown_tables(name: str, ladder: Ladder) -> list[Table]:
     tables = ladder_tables(ladder)
+    if name == INTEL[0]:
+        return tables[:-1]
     return tables if name == MAIN else tables[:1] if name in LADDERS else []
 
 
