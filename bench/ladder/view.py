@@ -71,7 +71,9 @@ def ladder_sentences(ladder: Ladder) -> list[str]:
             )
     for item in ladder.accuracies:
         mixed, full = (f"{named(item.implementation)} in {precision} precision" for precision in ("mixed", "full"))
-        sentences += [f"{speed(mixed, full, item.time.interval, 'per epoch')}.", _accuracy_sentence(item)]
+        if item.time.interval.n:
+            sentences.append(f"{speed(mixed, full, item.time.interval, 'per epoch')}.")
+        sentences.append(_accuracy_sentence(item))
     sentences.append(stop_sentence(ladder.summary, ladder.question))
     test = self_test_sentence(ladder.question)
     return sentences if test is None else [*sentences, test]

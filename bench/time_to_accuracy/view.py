@@ -26,8 +26,10 @@ STARTS = {True: "cold", False: "warm"}
 
 
 def time_to_accuracy_sentences(results: TimeToAccuracyResults) -> list[str]:
-    """Return which implementation is faster, by target and start, and how often a target was missed."""
-    sentences = [_comparison_sentence(comparison) for comparison in results.comparisons]
+    """Return which implementation is faster, by target and start, or how fast one alone is, and what was missed."""
+    compared = {(comparison.target, comparison.cold) for comparison in results.comparisons}
+    alone = [item for item in results.results if item.reached and (item.choice.target, item.cold) not in compared]
+    sentences = [*map(_comparison_sentence, results.comparisons), *map(_alone, alone)]
     missed = [result for result in results.results if result.reached < result.of and result.cold]
     return (
         sentences
@@ -40,8 +42,18 @@ def time_to_accuracy_sentences(results: TimeToAccuracyResults) -> list[str]:
     )
 
 
+def _start(cold: bool) -> str:
+    return "from the start of a process" if cold else "with everything imported and compiled"
+
+
+def _alone(result: Result) -> str:
+    reached = f"{result.reached} of {count(result.of, 'seed')}"
+    time = f"{seconds_interval(result.wall_s)}, {_start(result.cold)}"
+    return f"{named(result.choice.implementation)} reaches {_target(result)} in {time}: {reached}."
+
+
 def _comparison_sentence(comparison: Comparison) -> str:
-    start = "from the start of a process" if comparison.cold else "with everything imported and compiled"
+    start = _start(comparison.cold)
     names = (named(comparison.second), named(comparison.first))
     ahead = speed(
         *names, comparison.ratio, f"to {percent(comparison.target)}", with_interval=has_bounds(comparison.ratio)
@@ -130,7 +142,7 @@ def _ends(result: Result) -> tuple[float, float]:
 def _title(results: TimeToAccuracyResults) -> str:
     warm = [comparison for comparison in results.comparisons if not comparison.cold]
     if not warm:
-        return "No two implementations reached the same accuracy"
+        return _title_of_one(results)
     comparison = warm[-1]
     return speed(
         named(comparison.second),
@@ -139,6 +151,15 @@ def _title(results: TimeToAccuracyResults) -> str:
         f"to {percent(comparison.target)}",
         with_interval=False,
     )
+
+
+def _title_of_one(results: TimeToAccuracyResults) -> str:
+    """Say how soon somebody reaches the highest accuracy of those that it reaches from the most seeds."""
+    reached = [result for result in results.results if result.reached and not result.cold]
+    if not reached:
+        return "No implementation reached an accuracy that was asked for"
+    best = max(reached, key=lambda result: (result.reached / result.of, result.choice.target))
+    return f"{named(best.choice.implementation)} reaches {_target(best)} in {seconds(best.wall_s.estimate)}"
 
 
 def _draw(band: style.Band, shown: list[Result], times: list[float], last: bool) -> None:

@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,13 +21,13 @@ from backprop_bench.bench.core.worker.replies import MemoryUse
 from backprop_bench.bench.core.worker.shared_data import SharedExamples
 from backprop_bench.bench.ladder import plan
 from backprop_bench.bench.ladder.analysis import Ladder
-from backprop_bench.bench.ladder.command import ladder_findings
+from backprop_bench.bench.ladder.command import DESCRIPTORS, ladder_findings
 from backprop_bench.bench.ladder.plan import plan_ladder
 from backprop_bench.bench.ladder.stages import STAGES, side_of_stages
 from backprop_bench.bench.ladder.view import draw_ladder, ladder_sentences, ladder_tables
 from backprop_bench.bench.report.style import NAME_LETTERS
 from backprop_bench.data import SHARED, InputError, Recipe, fit_recipe, load_dataset
-from tests.bench.plain import read_rows, recorded, rows_of, summarize_ladder
+from tests.bench.plain import Row, read_rows, recorded, rows_of, summarize_ladder
 from tests.bench.timed import timed_question, timed_run
 from tests.tiny import write_tiny_dataset
 
@@ -122,7 +123,11 @@ def test_a_stage_that_is_slower_than_the_previous_one_is_said_to_be_slower() -> 
 
 
 def mixed_ladder(mixed: list[float], full: list[float], epochs: int = 2) -> Ladder:
-    """Return a ladder in which these are the accuracies after so many of two epochs, by seed; NaN for none."""
+    return summarize_ladder(*mixed_run(mixed, full, epochs), side_of_stages())
+
+
+def mixed_run(mixed: list[float], full: list[float], epochs: int = 2) -> tuple[dict[str, Any], list[Row]]:
+    """Return a run in which these are the accuracies after so many of two epochs, by seed; NaN for none."""
     times = {"float32": 8e-6, "tensors by index": 16e-6, "tensors by index, bfloat16": 10e-6}
     question, rows = timed_question("ladder", times, IMPLEMENTATION_OF)
     question = {**question, "epochs": 2, "seeds": list(range(len(mixed)))}
@@ -137,7 +142,7 @@ def mixed_ladder(mixed: list[float], full: list[float], epochs: int = 2) -> Ladd
             for epoch in range(epochs + 1)
             if not math.isnan(accuracy)
         ]
-    return summarize_ladder(*timed_run((question, rows)), side_of_stages())
+    return timed_run((question, rows))
 
 
 def accuracy_sentences(ladder: Ladder) -> list[str]:
@@ -190,6 +195,33 @@ def test_the_accuracy_in_mixed_precision_stands_beside_that_in_full_precision(
         *(mean[1], "test accuracy"),
         *("97.03 %", "in full precision"),
     ]
+
+
+def test_a_ladder_that_has_trained_but_not_timed_says_its_accuracies_and_no_speed() -> None:
+    question, rows = timed_question("ladder", {"tensors by index": 1.0, "tensors by index, bfloat16": 1.0})
+    for entry in question["entries"]:
+        entry["implementation"] = "torch-eager"
+    question["entries"][1]["recipe"] = Recipe().replace(mixed_precision=True).to_dict()
+    question = {**question, "epochs": 1, "seeds": [0]}
+    common = {"kind": "epoch", "session": 0, "question": "ladder", "examples": 1000, "loss": 1.0}
+    rows = [
+        {**common, "implementation": entry["label"], "seed": 0, "epoch": epoch, "accuracy": 0.5}
+        for entry in question["entries"]
+        for epoch in (0, 1)
+    ]
+    ladder = summarize_ladder(*timed_run((question, rows)), side_of_stages())
+    sentences = ladder_sentences(ladder)
+    assert accuracy_sentences(ladder)[0].startswith("After 1 epoch, torch-eager reaches a test accuracy of 50.00 %")
+    assert not any("nan" in text or "faster" in text for text in sentences)
+
+
+def test_the_records_that_the_ladder_names_as_its_source_are_all_that_it_needs() -> None:
+    description, rows = mixed_run([0.96, 0.97], [0.96, 0.98])
+    (descriptor,) = DESCRIPTORS
+    kinds = {"stop", *descriptor.sources["ladder"]}
+    assert ladder_findings(recorded(description, [row for row in rows if row["kind"] in kinds])).parts[0].tables == (
+        ladder_findings(recorded(description, rows)).parts[0].tables
+    )
 
 
 def test_accuracies_are_of_the_seeds_that_both_were_trained_from() -> None:

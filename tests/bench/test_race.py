@@ -92,7 +92,11 @@ def test_what_is_refused_is_not_tried_and_who_refuses_all_is_named() -> None:
     assert [(choice.implementation, choice.label) for choice in choices] == [("scratch", FAST)]
     description, _ = run_of()
     results = summarize_time_to_accuracy(description, [*rows, timed_row(FAST, 1, 0.97, False, 1.0)], (0.97,))
-    assert time_to_accuracy_sentences(results) == ["torch refuses all recipes that are tried."]
+    alone, refusing = time_to_accuracy_sentences(results)
+    assert alone.replace("\N{NO-BREAK SPACE}", " ") == (
+        "scratch reaches 97.0 % in 1.00 s, with everything imported and compiled: 1 of 1 seed."
+    )
+    assert refusing == "torch refuses all recipes that are tried."
     assert results.failures == ()
 
 
@@ -121,6 +125,21 @@ def test_misses_count_and_seeds_are_paired() -> None:
     table = time_to_accuracy_table(results)
     assert ["0 of 1", "–"] in [list(row[3:5]) for row in table.rows]
     assert draw_time_to_accuracy(results).title.startswith("scratch is 4.00× faster to 97.0")
+
+
+def test_one_alone_has_its_times_said_and_the_figure_its_highest_reliable_accuracy_as_title() -> None:
+    rows = [timed_row(FAST, seed, 0.97, False, 1.0) for seed in (1, 2)]
+    rows += [timed_row(SLOW, seed, 0.98, False, 2.0, reached=seed == 1) for seed in (1, 2)]
+    results = summarize_time_to_accuracy(*run_of(*rows), TARGETS)
+    sentences = [text.replace("\N{NO-BREAK SPACE}", " ") for text in time_to_accuracy_sentences(results)]
+    assert sentences[0].startswith("scratch reaches 97.0 % in 1.00 s")
+    assert sentences[0].endswith(", with everything imported and compiled: 2 of 2 seeds.")
+    assert sentences[1] == "scratch reaches 98.0 % in 2.00 s, with everything imported and compiled: 1 of 2 seeds."
+    title = draw_time_to_accuracy(results).title.replace("\N{NO-BREAK SPACE}", " ")
+    assert title == "scratch reaches 97.0 % in 1.00 s"
+    missed = timed_row(SLOW, 1, 0.98, False, 2.0, reached=False)
+    nothing = summarize_time_to_accuracy(*run_of(missed), TARGETS)
+    assert draw_time_to_accuracy(nothing).title == "No implementation reached an accuracy that was asked for"
 
 
 def test_the_search_sees_no_test_example(tmp_path: Path) -> None:

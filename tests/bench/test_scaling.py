@@ -106,10 +106,28 @@ def test_sentences_table_and_figure_hold_the_numbers(curves_that_meet: Scaling) 
     assert re.search(
         r"The highest rates of what is timed alone: matrix products \S+ GFLOP/s at \S+ examples? in a batch", sentences
     )
+    assert re.search(r"; fetching \S+ [GT]B/s at 100 examples in a batch\.", sentences), "where it takes 10 ns"
     assert len(scaling_table(curves_that_meet).rows) == 2 * len(PLACES)
     drawing = draw_scaling([curves_that_meet])
     assert "torch-eager overtakes scratch-numpy" in drawing.title
     assert len(drawing.figure.axes) == 3
+
+
+@pytest.mark.parametrize(
+    ("axis", "place", "said"),
+    [
+        ("batch-size", "1", "1 example in a batch"),
+        ("batch-size", "all", "all examples in a batch"),
+        ("width", "1", "1 unit of the hidden layer"),
+        ("depth", "1", "1 hidden layer of 128 units"),
+        ("depth", "2", "2 hidden layers of 128 units"),
+        ("threads", "1", "1 thread"),
+    ],
+)
+def test_a_place_is_said_with_what_is_counted(curves_that_meet: Scaling, axis: str, place: str, said: str) -> None:
+    assert dataclasses.replace(curves_that_meet, counted=COUNTED[axis]).where(place) == said
+    named = dataclasses.replace(curves_that_meet, counted="precision", is_numeric=False)
+    assert named.where("float64") == "precision = float64"
 
 
 def test_the_fractions_of_the_roofline_are_the_highest_of_all_axes(curves_that_meet: Scaling) -> None:

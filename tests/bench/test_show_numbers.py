@@ -20,6 +20,7 @@ from backprop_bench.bench.report.numbers import (
     seconds,
     seconds_interval,
     shorten,
+    signed_points,
     spans,
     speed,
     value_interval,
@@ -155,3 +156,18 @@ def test_a_ratio_below_one_is_turned_round_with_its_interval() -> None:
     assert at_least_one(turned) is turned
     assert factor(turned) == "2.00× (1.60–2.50)"
     assert factor(NOTHING) == ABSENT
+
+
+@pytest.mark.parametrize(
+    ("low", "middle", "high", "said"),
+    [
+        (0.0001, 0.0004, 0.0007, "+0.04 points, 95 % CI 0.01–0.07"),
+        (-0.0007, -0.0004, -0.0001, "−0.04 points, 95 % CI −0.07 to −0.01"),
+        (0.013, 0.034, 0.055, "+3.4 points, 95 % CI 1.3–5.5"),
+        (-0.0002, 0.00001, 0.0003, "0.00 points, 95 % CI −0.02 to 0.03"),
+    ],
+)
+def test_a_change_in_points_has_a_sign_unless_it_is_shown_as_0(
+    low: float, middle: float, high: float, said: str
+) -> None:
+    assert spaced(signed_points(Interval(middle, low, high, 5))) == said
