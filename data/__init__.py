@@ -26,6 +26,7 @@ from backprop_bench.data.parameters import (
     connections,
     copy_parameters,
     dropout_masks,
+    epoch_of,
     examples_per_epoch,
     initial_parameters,
 )
@@ -76,6 +77,7 @@ __all__ = [
     "conventions_for",
     "copy_parameters",
     "dropout_masks",
+    "epoch_of",
     "evaluation_examples",
     "examples_per_epoch",
     "fit_recipe",

@@ -206,3 +206,11 @@ def examples_per_epoch(recipe: Recipe, n_examples: int) -> int:
     if not ExtendedRecipe.of(recipe).drop_last or size is None or size > n_examples:
         return n_examples
     return n_examples - n_examples % size
+
+
+def epoch_of(recipe: Recipe, n_visited: int, n_examples: int) -> int:
+    """Return in which epoch, counted from 0, a trainer is that has visited so many of the training examples.
+
+    A trainer may get an epoch in parts, one call of ``train_epoch`` each, and the learning rate is that of the epoch.
+    """
+    return n_visited // examples_per_epoch(recipe, n_examples)

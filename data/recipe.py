@@ -335,12 +335,15 @@ class ExtendedRecipe(Recipe):
 
 DONE_IN_FULL = ("scratch-numpy", "torch-eager", "torch-fused", "torch-loader")
 """Implementations that do every field of an `ExtendedRecipe`."""
+_RATE_DECAY = ("rate_factor", "rate_period", "inverse_rate_decay")
 DONE_IN_PART: dict[str, tuple[str, ...]] = {
     "scratch-compiled": (
         *("decay_biases", "nesterov", "dampened_momentum", "adam_reordered"),
-        *("schedule", "rate_factor", "rate_period", "inverse_rate_decay"),
+        *("schedule", *_RATE_DECAY),
     ),
-    "keras": ("nesterov", "adam_reordered"),
+    "torch-compile": _RATE_DECAY,
+    "jax": _RATE_DECAY,
+    "keras": ("nesterov", "adam_reordered", *_RATE_DECAY),
     "sklearn": ("nesterov", "adam_reordered"),
     "tinygrad": ("nesterov",),
 }

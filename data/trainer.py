@@ -22,6 +22,9 @@ class Trainer(Protocol):
     def train_epoch(self, x: Floats, t: Floats, order: Order) -> float:
         """Pass once over the examples ``x`` [N, D], ``t`` [N, C] in this order, updating the weights after each batch.
 
+        They may be part of an epoch, in whole batches: an epoch ends when as many examples were visited as it has
+        (:func:`backprop_bench.data.epoch_of`).
+
         Returns the mean over the examples of the loss, each example taken when its batch was visited.
         """
         ...

@@ -26,6 +26,7 @@ from backprop_bench.data import (
     StepParts,
     check_order,
     check_plain,
+    epoch_of,
 )
 from backprop_bench.scratch.compiled.functions import SOFTMAX, activate
 from backprop_bench.scratch.compiled.gradients import add_gradient, update_by_gradient
@@ -108,7 +109,7 @@ class CompiledTrainer:
         self.network = network_of(recipe, parameters, threads_for(recipe))
         self.settings = settings_of(recipe)
         self.state = state_of(recipe, self.network)
-        self.epoch, self.n_updates = 0, 0
+        self.n_updates = self.n_visited = 0
         self.workspaces: list[Workspace] = []
         self.threads: dict[int, Threads] = {}
         """By how many there are."""
@@ -136,8 +137,9 @@ class CompiledTrainer:
         self._check(x, t)
         check_order(order, len(x))
         if self.recipe.changes_rates:
-            self.settings = self.settings._replace(rule=rule_of(self.recipe, self.epoch))
-        self.epoch += 1
+            epoch = epoch_of(self.recipe, self.n_visited, len(x))
+            self.settings = self.settings._replace(rule=rule_of(self.recipe, epoch))
+        self.n_visited += len(order)
         batch_size = min(self.recipe.batch_size or len(order), len(order))
         n_threads = self.network.n_shares
         in_workspace = max(2, min(batch_size, WORD))  # two: an example and the one that follows

@@ -19,6 +19,7 @@ from backprop_bench.data import (
     connections,
     copy_parameters,
     dropout_masks,
+    epoch_of,
 )
 from backprop_bench.scratch.activations import ACTIVATIONS, DERIVATIVES, leaky_relu
 from backprop_bench.scratch.bfloat16 import mixed_product
@@ -89,7 +90,7 @@ class NumpyTrainer:
         arrays = [array for layer in self.layers for array in layer.arrays()]
         self.penalized = decayed_by(self.recipe, arrays) if self.recipe.penalty_in_loss else []
         self.optimizer = optimizer_of(recipe, arrays)
-        self.epoch = self.n_updates = 0
+        self.epoch = self.n_updates = self.n_visited = 0
 
     def masks(self, n_examples: int) -> tuple[Floats, ...]:
         """Return the masks of dropout [B, J] for the next batch; none without dropout."""
@@ -155,9 +156,10 @@ class NumpyTrainer:
 
     def train_epoch(self, x: Floats, t: Floats, order: Order) -> float:
         """Pass once over the examples; see :class:`backprop_bench.data.Trainer`."""
+        self.epoch = epoch_of(self.recipe, self.n_visited, len(x))
+        self.n_visited += len(order)
         if self.recipe.changes_rates:
             self.optimizer.set_rates(*self.recipe.rates(self.epoch))  # (29) (42)
-        self.epoch += 1
         batch_size = self.recipe.batch_size or len(order)
         loss = 0.0
         with np.errstate(all="ignore"):  # a run that diverges is seen by its loss

@@ -7,7 +7,17 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 
-from backprop_bench.data import ExtendedRecipe, Floats, Order, Parameters, Recipe, StepParts, Trace, dropout_masks
+from backprop_bench.data import (
+    ExtendedRecipe,
+    Floats,
+    Order,
+    Parameters,
+    Recipe,
+    StepParts,
+    Trace,
+    dropout_masks,
+    epoch_of,
+)
 from backprop_bench.torch_impl.model import (
     Perceptron,
     batch_loss,
@@ -32,7 +42,7 @@ class EagerTrainer:
         self.model = Perceptron(recipe)
         load_parameters(self.model, parameters)
         self.optimizer = optimizer_of(recipe, self.model.parameters())
-        self.epoch = self.n_updates = 0
+        self.n_updates = self.n_visited = 0
 
     def masks(self, n_examples: int) -> list[Tensor]:
         """Return the masks of dropout [B, J] for the next batch; none without dropout."""
@@ -49,8 +59,8 @@ class EagerTrainer:
     def train_epoch(self, x: Floats, t: Floats, order: Order) -> float:
         """Pass once over the examples; see :class:`backprop_bench.data.Trainer`."""
         if self.recipe.changes_rates:
-            set_rates(self.optimizer, *rates_of(self.recipe, self.epoch))
-        self.epoch += 1
+            set_rates(self.optimizer, *rates_of(self.recipe, epoch_of(self.recipe, self.n_visited, len(x))))
+        self.n_visited += len(order)
         total = 0.0
         for x_batch, t_batch in self.batches(torch.from_numpy(x), torch.from_numpy(t), order):
             self.optimizer.zero_grad()

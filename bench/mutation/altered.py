@@ -304,15 +304,16 @@ def _dividing(trainer: type[NumpyTrainer], size: int | None, times: int, number:
     class Altered(trainer):  # type: ignore[valid-type,misc]
         def train_epoch(self, x: Floats, t: Floats, order: Order) -> float:
             whole, loss = self.recipe.batch_size or len(order), 0.0
-            epoch: int = self.epoch
+            before: int = self.n_visited
             for start in range(0, len(order), whole):
                 batch = order[start : start + whole]
                 each = size or -(-len(batch) // number)
                 for part in range(0, len(batch), each):
                     examples = batch[part : part + each]
                     for _ in range(times):
-                        self.epoch: int = epoch
+                        self.n_visited: int = before
                         loss += super().train_epoch(x, t, examples) * len(examples) / times
+            self.n_visited = before + len(order)
             return loss / len(order)
 
     return Altered
@@ -322,7 +323,7 @@ def _counting_epochs(trainer: type[NumpyTrainer]) -> type[NumpyTrainer]:
     class Altered(trainer):  # type: ignore[valid-type,misc]
         def update(self, backward: Backward) -> None:
             adam: Any = getattr(self.optimizer, "inner", self.optimizer)  # that of weight decay has it within
-            adam.steps = self.epoch - 1
+            adam.steps = self.epoch
             super().update(backward)
 
     return Altered

@@ -10,7 +10,16 @@ import torch
 from backprop_bench.bench.core.implementations import named_implementation
 from backprop_bench.bench.mutation.recipes import stored_examples
 from backprop_bench.bench.verify.checks import verify
-from backprop_bench.data import RASHID, Floats, Parameters, Recipe, Trainer, dropout_masks, initial_parameters
+from backprop_bench.data import (
+    RASHID,
+    Floats,
+    Parameters,
+    Recipe,
+    Trainer,
+    batch_order,
+    dropout_masks,
+    initial_parameters,
+)
 from backprop_bench.scratch.numpy_trainer import NumpyTrainer
 from backprop_bench.torch_impl.trainers import EagerTrainer
 from tests.recipes import random_examples
@@ -219,6 +228,20 @@ def test_learning_rates_decay_by_epoch(make: Make, changes: dict[str, float], fa
         w = [w_i - 0.1 * factor * g_i for w_i, g_i in zip(w, g, strict=True)]
     for a, b in zip(actual, w, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-12)
+
+
+@OF_UPDATES
+@pytest.mark.parametrize("drop_last", [False, True])
+def test_an_epoch_in_parts_has_one_learning_rate(make: Make, drop_last: bool) -> None:
+    recipe = SMALL.replace(rate_factor=0.5, drop_last=drop_last)
+    examples, whole, in_parts = random_examples(recipe, 7), *(make(recipe, initial_parameters(recipe)) for _ in "ab")
+    for epoch in range(3):
+        order = batch_order(recipe, 7, epoch)
+        whole.train_epoch(examples.x, examples.t, order)
+        for part in (order[:2], order[2:4], order[4:]):
+            in_parts.train_epoch(examples.x, examples.t, part)
+    for a, b in zip(weights(in_parts), weights(whole), strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 @TRAINERS
