@@ -10,7 +10,17 @@ import numpy as np
 import optax
 from jax import Array, lax
 
-from backprop_bench.data import Floats, Layer, Order, Parameters, Recipe, check_order, check_plain
+from backprop_bench.data import (
+    ExtendedRecipe,
+    Floats,
+    Layer,
+    Order,
+    Parameters,
+    Recipe,
+    check_order,
+    check_plain,
+    epoch_of,
+)
 
 Weights = tuple[tuple[Array, Array | None], ...]
 """Weight [I, J] and bias [J], or ``None``, of each layer."""
@@ -39,12 +49,14 @@ def loss_of(recipe: Recipe, weights: Weights, x: Array, t: Array) -> Array:
     return error / len(x) if recipe.reduction == "mean" else error
 
 
-def optimizer_of(recipe: Recipe) -> optax.GradientTransformation:
-    """Return the recipe's optimizer from Optax."""
-    rate = recipe.learning_rate
+def optimizer_of(recipe: Recipe, rate: Any) -> optax.GradientTransformation:
+    """Return the recipe's optimizer from Optax, with a learning rate.
+
+    Momentum carries weight updates over, not gradients, so that a change of the rate leaves them as they were made.
+    """
     kinds: dict[str, Callable[[], optax.GradientTransformation]] = {
         "sgd": lambda: optax.sgd(rate),
-        "momentum": lambda: optax.sgd(rate, momentum=recipe.momentum),
+        "momentum": lambda: optax.chain(optax.scale_by_learning_rate(rate), optax.trace(recipe.momentum)),
         "rmsprop": lambda: optax.rmsprop(rate, decay=recipe.rmsprop_alpha, eps=recipe.epsilon, eps_in_sqrt=False),
         "adam": lambda: optax.adam(rate, b1=recipe.beta1, b2=recipe.beta2, eps=recipe.epsilon),
     }
@@ -60,29 +72,31 @@ class Trained(NamedTuple):
     loss: Array
 
 
-def step(recipe: Recipe, before: Trained, x: Array, t: Array, examples: Array) -> Trained:
-    """Return what some examples of x [N, D] and t [N, C] make of the weights."""
+def step(recipe: Recipe, before: Trained, rate: Array, x: Array, t: Array, examples: Array) -> Trained:
+    """Return what some examples of x [N, D] and t [N, C] make of the weights with a learning rate."""
     loss, gradients = jax.value_and_grad(functools.partial(loss_of, recipe))(before.weights, x[examples], t[examples])
-    updates, state = optimizer_of(recipe).update(gradients, before.state, before.weights)
+    updates, state = optimizer_of(recipe, rate).update(gradients, before.state, before.weights)
     weights: Any = optax.apply_updates(before.weights, updates)
     return Trained(weights, state, before.loss + (loss * len(examples) if recipe.reduction == "mean" else loss))
 
 
 @functools.partial(jax.jit, static_argnums=0, donate_argnums=1)
-def train_batch(recipe: Recipe, before: Trained, x: Array, t: Array, examples: Array) -> Trained:
+def train_batch(recipe: Recipe, before: Trained, rate: Array, x: Array, t: Array, examples: Array) -> Trained:
     """Do the same in one compiled call, which overwrites ``before``."""
-    return step(recipe, before, x, t, examples)
+    return step(recipe, before, rate, x, t, examples)
 
 
 @functools.partial(jax.jit, static_argnums=0, donate_argnums=1)
-def train_batches(recipe: Recipe, before: Trained, x: Array, t: Array, batches: Array, n_batches: int) -> Trained:
+def train_batches(
+    recipe: Recipe, before: Trained, rate: Array, x: Array, t: Array, batches: Array, n_batches: int
+) -> Trained:
     """Return what the first ``n_batches`` of the batches [M, B] make of the weights; overwrites ``before``.
 
     The number of batches is not compiled in, so that every part of an epoch runs the same code.
     """
 
     def one(number: int, carried: Trained) -> Trained:
-        return step(recipe, carried, x, t, batches[number])
+        return step(recipe, carried, rate, x, t, batches[number])
 
     result: Trained = lax.fori_loop(0, n_batches, one, before)
     return result
@@ -95,11 +109,17 @@ class JaxTrainer:
         check_plain("jax", recipe)
         if recipe.dtype == "float64":
             jax.config.update("jax_enable_x64", True)  # type: ignore[no-untyped-call]
-        self.recipe, self.fixed = recipe, recipe.replace(seed=0, epochs=0)  # what is compiled is for all seeds
+        self.recipe, self.fixed = (
+            ExtendedRecipe.of(recipe),
+            recipe.replace(seed=0, epochs=0),
+        )  # what is compiled is for all seeds
         weights: Weights = tuple(
             (jnp.array(layer.weight), None if layer.bias is None else jnp.array(layer.bias)) for layer in parameters
         )
-        self.trained = Trained(weights, optimizer_of(recipe).init(weights), jnp.zeros((), recipe.dtype))
+        self.trained = Trained(
+            weights, optimizer_of(recipe, recipe.learning_rate).init(weights), jnp.zeros((), recipe.dtype)
+        )
+        self.n_visited = 0
         self.held: dict[str, tuple[Floats, Array]] = {}
         """Arrays that JAX has a copy of, by name: the original and the copy."""
         self.compiled: set[int] = set()
@@ -118,23 +138,26 @@ class JaxTrainer:
         check_order(order, len(x))
         inputs, targets = self._hold("x", x), self._hold("t", t)
         size = self.recipe.batch_size or len(x)
-        self._compile(inputs, targets, len(x) % size)
+        epoch_rate, _ = self.recipe.rates(epoch_of(self.recipe, self.n_visited, len(x)))
+        self.n_visited += len(order)
+        rate = jnp.asarray(epoch_rate, self.recipe.dtype)
+        self._compile(rate, inputs, targets, len(x) % size)
         whole = len(order) // size
         self.trained = self.trained._replace(loss=jnp.zeros((), self.recipe.dtype))
         if whole:
             batches = np.zeros((max(whole, len(x) // size), size), np.int32)
             batches[:whole] = order[: whole * size].reshape(whole, size)
-            self.trained = train_batches(self.fixed, self.trained, inputs, targets, jnp.array(batches), whole)
+            self.trained = train_batches(self.fixed, self.trained, rate, inputs, targets, jnp.array(batches), whole)
         if whole * size < len(order):
             rest = jnp.array(order[whole * size :].astype(np.int32))
-            self.trained = train_batch(self.fixed, self.trained, inputs, targets, rest)
+            self.trained = train_batch(self.fixed, self.trained, rate, inputs, targets, rest)
         return float(self.trained.loss) / len(order)
 
-    def _compile(self, inputs: Array, targets: Array, n_examples: int) -> None:
+    def _compile(self, rate: Array, inputs: Array, targets: Array, n_examples: int) -> None:
         """Compile the step for the last batch of a whole epoch, which may be short, without changing weights."""
         if n_examples and n_examples not in self.compiled:
             copies = jax.tree.map(jnp.copy, self.trained)
-            train_batch(self.fixed, copies, inputs, targets, jnp.zeros(n_examples, jnp.int32))
+            train_batch(self.fixed, copies, rate, inputs, targets, jnp.zeros(n_examples, jnp.int32))
             self.compiled.add(n_examples)
 
     def gradients(self, x: Floats, t: Floats) -> Parameters:

@@ -20,6 +20,7 @@ from backprop_bench.data import (
     UnsupportedRecipe,
     check_order,
     check_plain,
+    epoch_of,
 )
 
 OUTPUTS: dict[str, Any] = {"sigmoid": keras.ops.sigmoid, "softmax": keras.ops.softmax, "identity": lambda z: z}
@@ -77,12 +78,13 @@ class KerasTrainer:
         check(recipe)
         keras.config.set_floatx(recipe.dtype)
         keras.config.set_dtype_policy(recipe.dtype)
-        self.recipe = recipe
+        self.recipe = ExtendedRecipe.of(recipe)
         self.model, self.optimizer = model_of(recipe, parameters), optimizer_of(recipe)
         self.weights = self.model.trainable_variables
         self.optimizer.build(self.weights)
         self.train_batch = tf.function(self._train_batch, jit_compile=True)
         self.train_batches = tf.function(self._train_batches, jit_compile=True)
+        self.n_visited = 0
         self.held: dict[str, tuple[Floats, Any]] = {}
         """Arrays that TensorFlow has a copy of, by name: the original and the copy."""
         self.compiled: set[int] = set()
@@ -127,6 +129,10 @@ class KerasTrainer:
         check_order(order, len(x))
         inputs, targets = self._hold("x", x), self._hold("t", t)
         size = self.recipe.batch_size or len(x)
+        if self.recipe.changes_rates:
+            rate, _ = self.recipe.rates(epoch_of(self.recipe, self.n_visited, len(x)))
+            self.optimizer.learning_rate.assign(rate)
+        self.n_visited += len(order)
         self._compile(inputs, targets, len(x) % size)
         whole, loss = len(order) // size, 0.0
         if whole:

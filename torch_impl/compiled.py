@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from backprop_bench.data import Floats, Layer, Order, Parameters, Recipe, check_plain
+from backprop_bench.data import ExtendedRecipe, Floats, Layer, Order, Parameters, Recipe, check_plain, epoch_of
 from backprop_bench.torch_impl.model import activate_output, loss_of
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -44,29 +44,29 @@ def update(recipe: Recipe, weight: Tensor, gradient: Tensor, kept: list[Tensor],
         gradient = gradient + recipe.weight_decay * weight
     match recipe.optimizer:
         case "sgd":
-            weight.sub_(recipe.learning_rate * gradient)
+            weight.sub_(rates[0] * gradient)
         case "momentum":
-            kept[0].mul_(recipe.momentum).sub_(recipe.learning_rate * gradient)
+            kept[0].mul_(recipe.momentum).sub_(rates[0] * gradient)
             weight.add_(kept[0])
         case "rmsprop":
             kept[0].mul_(recipe.rmsprop_alpha).addcmul_(gradient, gradient, value=1 - recipe.rmsprop_alpha)
-            weight.sub_(recipe.learning_rate * gradient / (kept[0].sqrt() + recipe.epsilon))
+            weight.sub_(rates[0] * gradient / (kept[0].sqrt() + recipe.epsilon))
         case "adam":
             kept[0].mul_(recipe.beta1).add_(gradient, alpha=1 - recipe.beta1)
             kept[1].mul_(recipe.beta2).addcmul_(gradient, gradient, value=1 - recipe.beta2)
             weight.sub_(rates[0] * kept[0] / (kept[1].sqrt() * rates[1] + recipe.epsilon))
 
 
-def rates_of(recipe: Recipe, first: int, n_updates: int) -> Sequence[Tensor]:
-    """Return learning rate and factor of the root [2] of Adam for some updates from number ``first`` on.
+def rates_of(recipe: Recipe, rate: float, first: int, n_updates: int) -> Sequence[Tensor]:
+    """Return learning rate and factor of the root [2] for some updates from number ``first`` on.
 
-    Other optimizers do not look at them.
+    They correct the bias of Adam's running means; other optimizers take the learning rate as it is.
     """
     if recipe.optimizer != "adam":
-        return [torch.zeros(2)] * n_updates
+        return [torch.from_numpy(np.array([rate, 1], recipe.dtype))] * n_updates
     numbers = np.arange(first, first + n_updates)
     with np.errstate(all="ignore"):
-        rates = recipe.learning_rate / (1 - recipe.beta1**numbers), (1 - recipe.beta2**numbers) ** -0.5
+        rates = rate / (1 - recipe.beta1**numbers), (1 - recipe.beta2**numbers) ** -0.5
     return torch.from_numpy(np.stack(rates, axis=1).astype(recipe.dtype)).unbind()
 
 
@@ -96,12 +96,12 @@ class CompileTrainer:
 
     def __init__(self, recipe: Recipe, parameters: Parameters) -> None:
         check_plain("torch-compile", recipe)
-        self.recipe = recipe
+        self.recipe = ExtendedRecipe.of(recipe)
         self.weights: Weights = [torch.from_numpy(array.copy()) for layer in parameters for array in layer.arrays()]
         self.state: State = [
             [torch.zeros_like(weight) for _ in range(N_KEPT[recipe.optimizer])] for weight in self.weights
         ]
-        self.n_updates = 0
+        self.n_updates = self.n_visited = 0
         self.step = compiled_step(recipe.replace(seed=0, epochs=0))
         self.compiled: set[int] = set()
         """Numbers of examples for which there is compiled code."""
@@ -115,7 +115,10 @@ class CompileTrainer:
         for size in sorted(sizes - self.compiled):
             weights = [weight.clone() for weight in self.weights]
             state = [[array.clone() for array in kept] for kept in self.state]
-            (rates,), examples = rates_of(self.recipe, 1, 1), torch.zeros(size, dtype=torch.int64)
+            (rates,), examples = (
+                rates_of(self.recipe, self.recipe.learning_rate, 1, 1),
+                torch.zeros(size, dtype=torch.int64),
+            )
             self.step(weights, state, rates, x, t, examples, torch.zeros(1, dtype=x.dtype))
             self.compiled.add(size)
 
@@ -128,8 +131,10 @@ class CompileTrainer:
         short = {len(x) % size} - {0} if len(x) > size else set()  # that of a whole epoch, for its last batch
         self._compile(inputs, targets, {len(examples) for examples in batches} | short)
         total = torch.zeros(1, dtype=inputs.dtype)  # of one number: what is added to a tensor of none is lost
-        rates = rates_of(self.recipe, self.n_updates + 1, len(batches))
+        rate, _ = self.recipe.rates(epoch_of(self.recipe, self.n_visited, len(x)))
+        rates = rates_of(self.recipe, rate, self.n_updates + 1, len(batches))
         self.n_updates += len(batches)
+        self.n_visited += len(order)
         for examples, its_rates in zip(batches, rates, strict=True):
             self.step(self.weights, self.state, its_rates, inputs, targets, examples, total)
         return total.item() / len(order)

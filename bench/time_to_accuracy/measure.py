@@ -44,11 +44,16 @@ QUESTION = "race"
 NOT_TRIED = TrainedUntil((), reached=False, turns=())
 """What is recorded of a recipe that an implementation refuses."""
 
-WIDTHS, BATCHES = (128, 256, 512, 1024), (32, 64)
+WIDTHS, BATCHES = (128, 256, 512), (32, 64)
+RATE_FACTOR = 0.7
+"""Of a learning rate that decays, after each epoch: large steps at first, and small ones near the end."""
 OPTIMIZERS: tuple[dict[str, Any], ...] = (
-    *({"learning_rate": rate} for rate in (0.1, 0.3)),
-    *({"optimizer": "momentum", "momentum": 0.9, "learning_rate": rate} for rate in (0.01, 0.03)),
-    *({"optimizer": "adam", "learning_rate": rate} for rate in (1e-3, 2e-3)),
+    {"learning_rate": 0.3},
+    {"learning_rate": 0.6, "rate_factor": RATE_FACTOR},
+    {"optimizer": "momentum", "momentum": 0.9, "learning_rate": 0.03},
+    {"optimizer": "momentum", "momentum": 0.9, "learning_rate": 0.06, "rate_factor": RATE_FACTOR},
+    {"optimizer": "adam", "learning_rate": 1e-3},
+    {"optimizer": "adam", "learning_rate": 3e-3, "rate_factor": RATE_FACTOR},
 )
 GRID: list[dict[str, Any]] = [
     {"layer_sizes": (width,), "batch_size": batch, **optimizer}
@@ -95,7 +100,8 @@ def _entry(name: str, dataset: Dataset, changes: dict[str, Any]) -> Entry:
     recipe = recipe.replace(**common, **{**changes, "layer_sizes": sizes})
     optimizer = "" if recipe.optimizer == "sgd" else f" {recipe.optimizer}"
     hidden = "-".join(map(str, changes["layer_sizes"]))
-    recipe_name = f"{hidden}, batch {recipe.batch_size},{optimizer} {recipe.learning_rate:g}"
+    decaying = " decaying" if "rate_factor" in changes else ""
+    recipe_name = f"{hidden}, batch {recipe.batch_size},{optimizer} {recipe.learning_rate:g}{decaying}"
     return Entry(name, recipe_name, recipe, alias=f"{name}: {recipe_name}")
 
 

@@ -1,5 +1,6 @@
 """Time to accuracy: recipes are selected on held-out examples, misses count as misses, seeds are paired."""
 
+import itertools
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +19,7 @@ from backprop_bench.bench.time_to_accuracy.view import (
     time_to_accuracy_sentences,
     time_to_accuracy_table,
 )
-from backprop_bench.data import load_dataset
+from backprop_bench.data import ExtendedRecipe, load_dataset
 from tests.bench.plain import Row, candidates, choose, read_rows, recorded, rows_of, summarize_time_to_accuracy
 from tests.tiny import write_tiny_dataset
 
@@ -153,8 +154,13 @@ def test_the_search_sees_no_test_example(tmp_path: Path) -> None:
         for name in ("scratch-numpy", "torch-eager")
     }
     assert tried["scratch-numpy"] == tried["torch-eager"], "the same for all"
-    assert len(tried["torch-eager"]) == 48
-    assert {recipe.optimizer for recipe in tried["torch-eager"]} == {"sgd", "momentum", "adam"}
+    assert len(tried["torch-eager"]) == 36
+    kinds = {(recipe.optimizer, ExtendedRecipe.of(recipe).rate_factor < 1) for recipe in tried["torch-eager"]}
+    assert kinds == set(itertools.product(("sgd", "momentum", "adam"), (False, True))), "each optimizer decays, too"
+    decaying = [entry for entry in question.entries if "decaying" in entry.label]
+    assert [entry.recipe for entry in decaying] == [
+        entry.recipe for entry in question.entries if ExtendedRecipe.of(entry.recipe).rate_factor < 1
+    ]
     held_out = dataset.hold_out(len(dataset.x_train) // measure.HELD_OUT)
     assert (held_out.x_test == dataset.x_train[-33:]).all()
 

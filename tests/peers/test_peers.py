@@ -81,6 +81,25 @@ def test_outputs_gradients_and_weights_are_those_of_numpy(peer: type[Trainer], r
     assert_same(recipe, peer, NumpyTrainer, examples, 10)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("decay", [{"rate_factor": 0.5}, {"rate_factor": 0.1, "rate_period": 2}])
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        {"learning_rate": 0.1, "weight_decay": 0.01},
+        {"optimizer": "momentum", "momentum": 0.9, "learning_rate": 0.05},
+        {"optimizer": "adam", "learning_rate": 0.01},
+    ],
+    ids=["sgd", "momentum", "adam"],
+)
+@pytest.mark.parametrize("name", ["jax", "keras"])
+def test_learning_rates_decay_by_epoch_as_in_numpy(name: str, optimizer: dict[str, Any], decay: dict[str, Any]) -> None:
+    peer = load(name)
+    recipe = SMALL.replace(**optimizer, **decay)
+    recipe = ACCEPTED[peer.__name__](recipe) if peer.__name__ in ACCEPTED else recipe
+    assert_same(recipe, peer, NumpyTrainer, random_examples(recipe, N_EXAMPLES), 10)
+
+
 @pytest.mark.parametrize(
     ("name", "changes", "field"),
     [

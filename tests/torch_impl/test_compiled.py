@@ -21,8 +21,10 @@ from tests.recipes import random_examples
         {"optimizer": "momentum", "momentum": 0.9, "learning_rate": 0.05},
         {"optimizer": "rmsprop", "learning_rate": 0.01},
         {"optimizer": "adam", "learning_rate": 0.01, "weight_decay": 0.01},
+        {"optimizer": "momentum", "momentum": 0.9, "learning_rate": 0.05, "rate_factor": 0.5},
+        {"optimizer": "adam", "learning_rate": 0.01, "inverse_rate_decay": 0.5},
     ],
-    ids=["sgd", "momentum", "rmsprop", "adam"],
+    ids=["sgd", "momentum", "rmsprop", "adam", "momentum, decaying", "adam, decaying"],
 )
 def test_outputs_gradients_and_weights_are_those_of_torch_eager(changes: dict[str, Any]) -> None:
     reason = named_implementation("torch-compile").unavailable()
