@@ -74,8 +74,9 @@ class Reference:
 
 
 def has_state(recipe: Recipe) -> bool:
-    """Say whether an update depends on more than weights and batch."""
-    return recipe.optimizer != "sgd" or ExtendedRecipe.of(recipe).dropout > 0  # masks depend on the updates before
+    """Say whether an update depends on more than weights and batch: also on the updates, or the epochs, before."""
+    extended = ExtendedRecipe.of(recipe)
+    return recipe.optimizer != "sgd" or extended.dropout > 0 or extended.changes_rates
 
 
 @handler()
