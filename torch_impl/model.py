@@ -235,7 +235,7 @@ def set_rates(optimizer: torch.optim.Optimizer, learning_rate: float, momentum: 
             group["momentum"] = momentum
         for weight in group["params"]:
             velocity = optimizer.state[weight].get("momentum_buffer")
-            if velocity is not None:
+            if velocity is not None and learning_rate:  # one that decays long enough comes to 0
                 velocity *= before / learning_rate
 
 

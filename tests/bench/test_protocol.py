@@ -141,12 +141,12 @@ class LazyLoss(NumpyTrainer):
 class TransposesAfterTraining(NumpyTrainer):
     def parameters(self) -> Parameters:
         result = super().parameters()
-        return tuple(Layer(layer.weight.T, layer.bias) for layer in result) if self.epoch else result
+        return tuple(Layer(layer.weight.T, layer.bias) for layer in result) if self.n_visited else result
 
 
 class RaisesAfterTraining(NumpyTrainer):
     def parameters(self) -> Parameters:
-        if self.epoch:
+        if self.n_visited:
             raise RuntimeError("no weights")  # this line
         return super().parameters()
 

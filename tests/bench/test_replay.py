@@ -160,6 +160,7 @@ def test_one_batch_that_was_left_out_is_found_in_the_turn_where_it_was(optimizer
     "changes",
     [
         {"dropout": 0.3},
+        {"rate_factor": 0.9},
         {"optimizer": "momentum", "momentum": 0.9, "nesterov": True},
         {"optimizer": "adam", "adam_reordered": True},
         {"output_activation": "softmax", "loss": "squared_error"},

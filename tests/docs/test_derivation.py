@@ -160,3 +160,18 @@ def test_the_figure_shows_the_numbers_of_the_worked_example() -> None:
     shown = dict(re.findall(r"([wbxt]\d+) = (-?[\d.]+)", plain))
     given = {re.sub(r"[_{}]", "", name): value for name, value in GIVEN.items() if name != r"\varepsilon"}
     assert {name: float(value) for name, value in shown.items()} == given
+
+
+def test_the_chinese_figure_is_the_english_one_with_other_words() -> None:
+    english, chinese = (
+        (DERIVATION.parent / "figures" / name).read_text(encoding="utf-8").splitlines()
+        for name in ("two-two-one.svg", "two-two-one.zh-CN.svg")
+    )
+    words = [
+        (re.search(r">([^<]+)<", before), re.search(r">([^<]+)<", after))
+        for before, after in zip(english, chinese, strict=True)
+        if before != after and "font-family" not in before
+    ]
+    assert all(before and re.search("[a-z]", before[1]) for before, _ in words)
+    assert all(after and re.search("[\u4e00-\u9fff]", after[1]) for _, after in words)
+    assert not re.search(">[^<]*[a-z]{4}", "".join(chinese)), "no English word is left"

@@ -244,6 +244,16 @@ def test_an_epoch_in_parts_has_one_learning_rate(make: Make, drop_last: bool) ->
         np.testing.assert_array_equal(a, b)
 
 
+@OF_UPDATES
+def test_a_learning_rate_may_decay_to_nothing(make: Make) -> None:
+    recipe = SMALL.replace(optimizer="momentum", momentum=0.9, rate_factor=0.1)
+    _, before, _ = trained(make, recipe, 200)
+    _, after, _ = trained(make, recipe, 400)
+    assert recipe.rates(399)[0] == 0
+    for a, b in zip(after, before, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-3)
+
+
 @TRAINERS
 def test_leaky_relu_is_that_of_pytorch(make: Make) -> None:
     recipe = SMALL.replace(layer_sizes=(4, 6, 3), hidden_activation="relu", negative_slope=0.2)

@@ -100,12 +100,14 @@ def short() -> str:
         f"{fastest.implementation} holds {fastest.training_bytes / 2**20:.3g} MiB in training, "
         f"{fastest.training_bytes / fastest.parameter_bytes:.3g} times its weights."
     )
-    environment = description.environment
-    where = (
-        f"Measured on {environment['cpu']['model']}, {environment['cpu']['usable_cores']} cores, with "
-        f"{description.threads} thread each, on {description.created[:10]}: 784-128-10, batches of 64, float32."
-    )
-    return listed([*ahead, memory, where, *lead_sentences(reference_scale())])
+    what = f"{_where(description)}: 784-128-10, batches of 64, float32, {description.threads} thread each."
+    on_the_map = f"{_where(reference_run('scale')[0])}: all places."
+    return listed([*ahead, memory, what, *lead_sentences(reference_scale()), on_the_map])
+
+
+def _where(description: Description) -> str:
+    cpu = description.environment["cpu"]
+    return f"Measured on {cpu['model']}, {cpu['usable_cores']} cores, on {description.created[:10]}"
 
 
 def numpy() -> str:
