@@ -109,16 +109,13 @@ class JaxTrainer:
         check_plain("jax", recipe)
         if recipe.dtype == "float64":
             jax.config.update("jax_enable_x64", True)  # type: ignore[no-untyped-call]
-        self.recipe, self.fixed = (
-            ExtendedRecipe.of(recipe),
-            recipe.replace(seed=0, epochs=0),
-        )  # what is compiled is for all seeds
+        self.recipe = ExtendedRecipe.of(recipe)
+        self.fixed = recipe.replace(seed=0, epochs=0)  # what is compiled is for all seeds
         weights: Weights = tuple(
             (jnp.array(layer.weight), None if layer.bias is None else jnp.array(layer.bias)) for layer in parameters
         )
-        self.trained = Trained(
-            weights, optimizer_of(recipe, recipe.learning_rate).init(weights), jnp.zeros((), recipe.dtype)
-        )
+        state = optimizer_of(recipe, recipe.learning_rate).init(weights)
+        self.trained = Trained(weights, state, jnp.zeros((), recipe.dtype))
         self.n_visited = 0
         self.held: dict[str, tuple[Floats, Array]] = {}
         """Arrays that JAX has a copy of, by name: the original and the copy."""

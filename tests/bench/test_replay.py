@@ -181,6 +181,18 @@ def test_what_only_scratch_numpy_and_pytorch_do_is_compared_with_each_other(chan
         assert "round 3" in false.where
 
 
+def test_what_a_kink_may_do_is_seen_at_the_learning_rate_of_the_epoch() -> None:
+    recipe = RECIPE.replace(learning_rate=0.01, rate_factor=0.01, hidden_activation="relu")
+    with WeightsFile(recipe, ROUNDS) as weights:
+        turns = work_of(FusedTrainer, recipe, EXAMPLES, weights, [40] * ROUNDS)
+        work = replay._Work(NumpyTrainer, recipe, EXAMPLES, weights.descriptor, turns)
+        for place, moves in ((0, True), (2, False)):
+            *after, _ = replay._SecondLook(work, [])._with_another_example(place, 0)
+            before = name_arrays(work.start(place))
+            moved = max(float(abs(a - b).max()) for (_, a), (_, b) in zip(after, before, strict=True))
+            assert (moved > 1e-5) == moves, "after five epochs and more the rate is nearly 0"
+
+
 @pytest.mark.parametrize("place", range(ROUNDS))
 def test_a_weight_that_differs_by_more_than_rounding_is_found(place: int) -> None:
     with WeightsFile(RECIPE, ROUNDS) as weights:

@@ -185,6 +185,11 @@ class _Work:
         """Return the examples of every piece of a turn."""
         return [order_of(piece, self.recipe, len(self.examples.x)) for piece in self.turns[place].pieces]
 
+    def visited(self, place: int) -> int:
+        """Return how many examples were visited before a turn, which decides the epoch."""
+        pieces = [piece for turn in self.turns[:place] for piece in turn.pieces]
+        return sum(examples_in(piece, self.recipe, len(self.examples.x)) for piece in pieces)
+
     def first_lost(self, place: int) -> int:
         """Return the turn in which the numbers were lost that another one began without; itself where it had them."""
         while place and not has_state(self.recipe) and not _is_finite(name_arrays(self.start(place))):
@@ -289,13 +294,18 @@ class _SecondLook:
         return work.compare(place, straight, tolerances)
 
     def _with_another_example(self, place: int, seed: int) -> NamedArrays:
-        """Train a turn with the example before it in place of one; a new optimizer does for how much that changes."""
+        """Train a turn with the example before it in place of one.
+
+        A new optimizer does for how much that changes, but its learning rate must be that of the epoch.
+        """
         orders = self.work.orders(place)
         rng = np.random.default_rng(seed)
         order = orders[rng.integers(len(orders))]
         at = rng.integers(len(order))
         order[at] = order[at - 1]
-        return Reference(self.work.make, self.work.recipe, self.work.examples).train(self.work.start(place), orders)
+        reference = Reference(self.work.make, self.work.recipe, self.work.examples)
+        reference.trainer.n_visited = self.work.visited(place)  # type: ignore[attr-defined]
+        return reference.train(self.work.start(place), orders)
 
 
 KINK_RUNS, KINK_MARGIN = 8, 4.0
