@@ -8,12 +8,15 @@ import pytest
 
 from backprop_bench.bench.core.engine import verification
 from backprop_bench.bench.core.worker.client import Worker
+from backprop_bench.bench.mutation.altered import _counting_epochs, _dividing
 from backprop_bench.bench.mutation.handlers import diagnose
 from backprop_bench.bench.verify.handlers import inspect
 from backprop_bench.bench.verify.replies import Inspection, Reading
 from backprop_bench.bench.verify.view import conclusion as concluded
 from backprop_bench.bench.verify.view import reading as words
-from backprop_bench.data import Recipe
+from backprop_bench.data import Recipe, batch_order, initial_parameters
+from backprop_bench.scratch.numpy_trainer import NumpyTrainer
+from tests.recipes import random_examples
 from tests.tiny import write_tiny_dataset
 
 pytestmark = pytest.mark.xdist_group("likely_mistakes")  # what its fixtures make is made once
@@ -634,3 +637,23 @@ def test_the_verification_before_timing_asks_the_same(tmp_path: Path, dataset: s
     with Worker(1) as worker:
         outcome = verification.verify(worker, write_mine(tmp_path, DERIVATIVE, ""), SOFTMAX, dataset, STEPS)
     assert outcome.questions == ("did you forget to multiply by the derivative of the hidden activation?",)
+
+
+@pytest.mark.parametrize(("size", "times"), [(None, 2), (3, 1)])
+def test_who_updates_more_often_in_a_batch_has_the_learning_rate_of_the_epoch(size: int | None, times: int) -> None:
+    recipe = Recipe(layer_sizes=(4, 3), batch_size=6).replace(rate_factor=0.5)
+    examples, trainer = random_examples(recipe, 15), _dividing(NumpyTrainer, size, times, 1)
+    altered = trainer(recipe, initial_parameters(recipe))
+    for epoch in range(3):
+        altered.train_epoch(examples.x, examples.t, batch_order(recipe, 15, epoch))
+        assert altered.epoch == epoch
+    assert altered.n_visited == 45
+
+
+def test_who_counts_the_epochs_as_steps_of_adam_begins_with_1() -> None:
+    recipe = Recipe(layer_sizes=(4, 3), batch_size=6, optimizer="adam")
+    examples, trainer = random_examples(recipe, 15), _counting_epochs(NumpyTrainer)
+    altered: Any = trainer(recipe, initial_parameters(recipe))
+    for epoch in range(3):
+        altered.train_epoch(examples.x, examples.t, batch_order(recipe, 15, epoch))
+        assert altered.optimizer.steps == epoch + 1
