@@ -148,7 +148,7 @@ class Result:
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-    """time(second implementation) / time(first), of the seeds with which both reached the target."""
+    """time(second implementation) / time(first, the fastest), of the seeds with which both reached the target."""
 
     first: str
     second: str
@@ -220,15 +220,29 @@ def _result(choice: Choice, cold: bool, runs: Sequence[TimeToAccuracy]) -> Resul
     )
 
 
+def by_goal(results: Sequence[Result]) -> dict[tuple[float, bool], list[Result]]:
+    """Return the results by target and by whether the start is cold."""
+    goals: dict[tuple[float, bool], list[Result]] = {}
+    for result in results:
+        goals.setdefault((result.choice.target, result.cold), []).append(result)
+    return goals
+
+
+def fastest(results: Sequence[Result]) -> Result | None:
+    """Return the result that reached its target from the largest share of seeds, then the fastest; or ``None``."""
+    reached = [result for result in results if result.reached]
+    return min(reached, key=lambda result: (-result.reached / result.of, result.wall_s.estimate), default=None)
+
+
 def _comparisons(results: Sequence[Result]) -> list[Comparison]:
+    """Compare the fastest to each target, from each start, with each other one."""
     comparisons = []
-    for number, first in enumerate(results):
-        for second in results[number + 1 :]:
-            if (first.choice.target, first.cold) != (second.choice.target, second.cold):
-                continue
-            both = sorted(first.by_seed.keys() & second.by_seed.keys())
-            if both:
+    for (target, cold), group in by_goal(results).items():
+        first = fastest(group)
+        for second in group:
+            both = sorted(first.by_seed.keys() & second.by_seed.keys()) if first and second is not first else []
+            if first and both:
                 ratio = geometric_mean_interval([second.by_seed[seed] / first.by_seed[seed] for seed in both])
                 names = first.choice.implementation, second.choice.implementation
-                comparisons.append(Comparison(*names, first.choice.target, first.cold, ratio))
+                comparisons.append(Comparison(*names, target, cold, ratio))
     return comparisons

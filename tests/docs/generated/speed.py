@@ -31,9 +31,10 @@ from tests.docs.generated import REFERENCE, listed, listed_with_tables, put
 
 LADDERS = ("ladder", "ladder-threads", "ladder-per-example")
 INTEL = tuple(name.replace("ladder", "ladder-intel") for name in LADDERS)
-TO_ACCURACY = ("race", "race-threads")
-RUNS = (*LADDERS, *INTEL, "scale", *TO_ACCURACY)
+RUNS = (*LADDERS, *INTEL, "scale", "race")
 """Folders of the committed runs."""
+ARTICLE = "article-recipe"
+"""Folder of the run that times the article's recipe: the fastest from scratch first, then frameworks."""
 MAIN = "ladder"
 """The ladder of which all tables are shown; of the same on another processor all but work and memory, of the others
 that of the times, or none."""
@@ -73,12 +74,12 @@ def shown() -> dict[str, tuple[list[str], list[Table], Drawing]]:
         **of_ladders,
         "map": (lead_sentences(scale), lead_tables(scale), drawn),
         "scale": (scaling_sentences(scale), tables, draw_scaling(scale)),
-        **{name: _to_accuracy(name) for name in TO_ACCURACY},
+        "race": _to_accuracy(),
     }
 
 
-def _to_accuracy(name: str) -> tuple[list[str], list[Table], Drawing]:
-    results = summarize_time_to_accuracy(*reference_run(name), TARGETS)
+def _to_accuracy() -> tuple[list[str], list[Table], Drawing]:
+    results = summarize_time_to_accuracy(*reference_run("race"), TARGETS)
     return time_to_accuracy_sentences(results), [time_to_accuracy_table(results)], draw_time_to_accuracy(results)
 
 
@@ -127,10 +128,22 @@ def numpy() -> str:
     )
 
 
+def article() -> str:
+    """Return how much faster the fastest from scratch trains the article's recipe than each framework."""
+    description, rows = reference_run(ARTICLE)
+    (question,) = description.plan.questions
+    first, *others = (entry.label for entry in question.originals)
+    timed = of_kind(rows, Block)
+    ratios = {name: paired_ratio(timed, first, name).interval for name in others}
+    nearest_first = sorted(others, key=lambda name: -ratios[name].estimate)
+    ahead = [f"{speed(first, name, ratios[name], 'per epoch')}." for name in nearest_first]
+    return listed([*ahead, f"{_where(description)}, {description.threads} thread each."])
+
+
 def page(text: str) -> str:
     """Return the page with its blocks."""
     runs = {name: listed_with_tables(sentences, tables) for name, (sentences, tables, _) in shown().items()}
-    return put(text, {"short": short(), "numpy": numpy(), **runs})
+    return put(text, {"short": short(), "numpy": numpy(), "article": article(), **runs})
 
 
 def figures() -> Iterator[tuple[Path, Drawing]]:
