@@ -109,11 +109,13 @@ class KerasTrainer:
     def _train_batches(self, x: Any, t: Any, batches: Any, n_batches: Any) -> Any:
         """Do the same with the first ``n_batches`` of the batches [M, B].
 
-        The number of batches is not compiled in, so that every part of an epoch runs the same code.
+        The number of batches is not compiled in, so that every part of an epoch runs the same code. It would be by a
+        loop over ``tf.range``, whose length XLA has to know.
         """
-        total = tf.zeros((), x.dtype)
-        for number in tf.range(n_batches):
+        total, number = tf.zeros((), x.dtype), tf.zeros((), tf.int32)
+        while number < n_batches:
             total += self._train_batch(x, t, batches[number])
+            number += 1
         return total
 
     def _hold(self, name: str, array: Floats) -> Any:
