@@ -229,9 +229,13 @@ def by_goal(results: Sequence[Result]) -> dict[tuple[float, bool], list[Result]]
 
 
 def fastest(results: Sequence[Result]) -> Result | None:
-    """Return the result that reached its target from the largest share of seeds, then the fastest; or ``None``."""
-    reached = [result for result in results if result.reached]
-    return min(reached, key=lambda result: (-result.reached / result.of, result.wall_s.estimate), default=None)
+    """Return the fastest of those that reached a target from at least half of the seeds; ``None`` without one.
+
+    Who broke early has few seeds: they are as many as anybody's.
+    """
+    seeds = max(result.of for result in results)
+    reached = [result for result in results if 2 * result.reached >= seeds]
+    return min(reached, key=lambda result: result.wall_s.estimate, default=None)
 
 
 def _comparisons(results: Sequence[Result]) -> list[Comparison]:

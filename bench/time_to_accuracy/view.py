@@ -9,9 +9,7 @@ from backprop_bench.bench.report.numbers import (
     ABSENT,
     count,
     has_bounds,
-    listing,
     named,
-    number_interval,
     percent,
     plain,
     seconds,
@@ -34,14 +32,12 @@ STARTS = {True: "cold", False: "warm"}
 
 
 def time_to_accuracy_sentences(results: TimeToAccuracyResults) -> list[str]:
-    """Return who is fastest to each target, from each start, how much longer others take, and what was missed.
-
-    Nobody is named fastest to what is missed from most seeds.
-    """
+    """Return who is fastest to each target, from each start, by how much, and what was missed."""
     leads = [
-        _lead_sentence(first, [item for item in results.comparisons if (item.target, item.cold) == goal])
-        for goal, group in by_goal(results.results).items()
-        if (first := fastest(group)) and 2 * first.reached >= first.of
+        sentence
+        for group in by_goal(results.results).values()
+        if (first := fastest(group))
+        for sentence in (_alone(first), *map(_comparison_sentence, _nearest_first(results, first)))
     ]
     missed = [result for result in results.results if result.reached < result.of and result.cold]
     return (
@@ -55,16 +51,30 @@ def time_to_accuracy_sentences(results: TimeToAccuracyResults) -> list[str]:
     )
 
 
-def _lead_sentence(first: Result, comparisons: list[Comparison]) -> str:
-    start = "from the start of a process" if first.cold else "with everything imported and compiled"
-    reached = f"{first.reached} of {count(first.of, 'seed')}"
-    lead = f"{named(first.choice.implementation)} reaches {_target(first)} in {seconds_interval(first.wall_s)}, {start}"
-    nearest_first = sorted(comparisons, key=lambda comparison: comparison.ratio.estimate)
-    if not nearest_first:
-        return f"{lead}: {reached}."
-    nearest, *others = [(named(item.second), number_interval(item.ratio)) for item in nearest_first]
-    takes = [f"{nearest[0]} takes {nearest[1]} times as long", *(f"{name} {times}" for name, times in others)]
-    return f"{lead}: {reached}; {listing(takes)}."
+def _nearest_first(results: TimeToAccuracyResults, first: Result) -> list[Comparison]:
+    """Return the comparisons of the fastest to a target with the others."""
+    goal = first.choice.target, first.cold
+    comparisons = [item for item in results.comparisons if (item.target, item.cold) == goal]
+    return sorted(comparisons, key=lambda comparison: comparison.ratio.estimate)
+
+
+def _start(cold: bool) -> str:
+    return "from the start of a process" if cold else "with everything imported and compiled"
+
+
+def _alone(result: Result) -> str:
+    reached = f"{result.reached} of {count(result.of, 'seed')}"
+    time = f"{seconds_interval(result.wall_s)}, {_start(result.cold)}"
+    return f"{named(result.choice.implementation)} reaches {_target(result)} in {time}: {reached}."
+
+
+def _comparison_sentence(comparison: Comparison) -> str:
+    start = _start(comparison.cold)
+    names = (named(comparison.second), named(comparison.first))
+    ahead = speed(
+        *names, comparison.ratio, f"to {percent(comparison.target)}", with_interval=has_bounds(comparison.ratio)
+    )
+    return f"{ahead}, {start} ({count(comparison.ratio.n, 'seed')})."
 
 
 def _target(result: Result) -> str:
@@ -145,15 +155,14 @@ def _ends(result: Result) -> tuple[float, float]:
 
 
 def _title(results: TimeToAccuracyResults) -> str:
-    """Say who is fastest to the highest accuracy that is reached from the most seeds, and by how much."""
+    """Say who is fastest to the highest accuracy that somebody reaches warm from the most seeds, and by how much."""
     warm = [first for first in map(fastest, by_goal(results.results).values()) if first and not first.cold]
     if not warm:
-        return "No implementation reached an accuracy that was asked for"
+        return "No accuracy that was asked for was reached from most seeds"
     best = max(warm, key=lambda result: (result.reached / result.of, result.choice.target))
     name, target = named(best.choice.implementation), _target(best)
-    rivals = [item for item in results.comparisons if (item.target, item.cold) == (best.choice.target, False)]
-    nearest = min(rivals, key=lambda comparison: comparison.ratio.estimate, default=None)
-    if nearest is None or nearest.ratio.estimate < 1:  # another one is faster where it gets there, and misses more
+    nearest = next((item for item in _nearest_first(results, best) if has_bounds(item.ratio)), None)
+    if nearest is None:
         return f"{name} reaches {target} in {seconds(best.wall_s.estimate)}"
     return speed(named(nearest.second), name, nearest.ratio, f"to {target}", with_interval=False)
 

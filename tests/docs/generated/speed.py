@@ -10,9 +10,11 @@ from backprop_bench.bench.core.records.plan import Description
 from backprop_bench.bench.core.records.reader import of_kind, read_description, read_records
 from backprop_bench.bench.core.records.recorded_run import comparable
 from backprop_bench.bench.core.stats.ratios import paired_ratio
+from backprop_bench.bench.core.summary import summarize
 from backprop_bench.bench.ladder.analysis import Ladder, summarize_ladder
 from backprop_bench.bench.ladder.stages import side_of_stages
 from backprop_bench.bench.ladder.view import draw_ladder, ladder_sentences, ladder_tables
+from backprop_bench.bench.report.certainty import self_test_sentence, stop_sentence
 from backprop_bench.bench.report.drawing import Drawing
 from backprop_bench.bench.report.numbers import speed
 from backprop_bench.bench.report.table import Table
@@ -131,13 +133,17 @@ def numpy() -> str:
 def article() -> str:
     """Return how much faster the fastest from scratch trains the article's recipe than each framework."""
     description, rows = reference_run(ARTICLE)
-    (question,) = description.plan.questions
-    first, *others = (entry.label for entry in question.originals)
+    summary = summarize(description, rows)
+    (question,) = summary.questions
+    first, *others = (entry.label for entry in description.plan.questions[0].originals)
     timed = of_kind(rows, Block)
     ratios = {name: paired_ratio(timed, first, name).interval for name in others}
     nearest_first = sorted(others, key=lambda name: -ratios[name].estimate)
     ahead = [f"{speed(first, name, ratios[name], 'per epoch')}." for name in nearest_first]
-    return listed([*ahead, f"{_where(description)}, {description.threads} thread each."])
+    test = self_test_sentence(question)
+    assert test is not None
+    measured = f"{_where(description)}, {description.threads} thread each."
+    return listed([*ahead, stop_sentence(summary, question), test, measured])
 
 
 def page(text: str) -> str:
