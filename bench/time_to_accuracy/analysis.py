@@ -231,7 +231,7 @@ def by_goal(results: Sequence[Result]) -> dict[tuple[float, bool], list[Result]]
 def fastest(results: Sequence[Result]) -> Result | None:
     """Return the fastest of those that reached a target from at least half of the seeds; ``None`` without one.
 
-    Who broke early has few seeds: they are as many as anybody's.
+    The seeds are those of the implementation that was timed from most: one that broke was timed from few.
     """
     seeds = max(result.of for result in results)
     reached = [result for result in results if 2 * result.reached >= seeds]
@@ -243,9 +243,11 @@ def _comparisons(results: Sequence[Result]) -> list[Comparison]:
     comparisons = []
     for (target, cold), group in by_goal(results).items():
         first = fastest(group)
+        if first is None:
+            continue
         for second in group:
-            both = sorted(first.by_seed.keys() & second.by_seed.keys()) if first and second is not first else []
-            if first and both:
+            both = sorted(first.by_seed.keys() & second.by_seed.keys())
+            if second is not first and both:
                 ratio = geometric_mean_interval([second.by_seed[seed] / first.by_seed[seed] for seed in both])
                 names = first.choice.implementation, second.choice.implementation
                 comparisons.append(Comparison(*names, target, cold, ratio))

@@ -158,7 +158,7 @@ def _title(results: TimeToAccuracyResults) -> str:
     """Say who is fastest to the highest accuracy that somebody reaches warm from the most seeds, and by how much."""
     warm = [first for first in map(fastest, by_goal(results.results).values()) if first and not first.cold]
     if not warm:
-        return "No accuracy that was asked for was reached from most seeds"
+        return "Each accuracy was missed from most seeds"
     best = max(warm, key=lambda result: (result.reached / result.of, result.choice.target))
     name, target = named(best.choice.implementation), _target(best)
     nearest = next((item for item in _nearest_first(results, best) if has_bounds(item.ratio)), None)
