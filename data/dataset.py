@@ -167,14 +167,16 @@ def changed_recipe(recipe: Recipe, changes: Mapping[str, Any], dataset: Dataset)
 
 
 def training_examples(recipe: Recipe, dataset: Dataset) -> Examples:
-    """Return the training examples, mapped to the recipe's ranges and dtype."""
+    """Return the training examples, mapped to the recipe's ranges and dtype, their labels smoothed where it says so."""
     check_fit(recipe, dataset)
     recipe = _standardized(recipe, dataset)
-    return _prepare(recipe, dataset.x_train, dataset.t_train, dataset.y_train, dataset.ends)
+    examples = _prepare(recipe, dataset.x_train, dataset.t_train, dataset.y_train, dataset.ends)
+    smoothing = ExtendedRecipe.of(recipe).label_smoothing
+    return dataclasses.replace(examples, t=_smoothed(examples.t, smoothing)) if smoothing else examples
 
 
 def evaluation_examples(recipe: Recipe, dataset: Dataset) -> Examples:
-    """Return the test examples, mapped to the recipe's ranges and dtype.
+    """Return the test examples, mapped to the recipe's ranges and dtype; their labels are never smoothed.
 
     Where the recipe standardises inputs, mean and standard deviation are those of the training examples.
     """
@@ -204,6 +206,12 @@ def _standardized(recipe: Recipe, dataset: Dataset) -> Recipe:
         )
     low, high = ((end - mean) / deviation for end in dataset.ends)
     return recipe.replace(standardize=False, input_range=(low, high))
+
+
+def _smoothed(t: Floats, smoothing: float) -> Floats:
+    """Return (1 − s) t + s / C, targets [N, C] that give a share s of the probability to all C classes alike."""
+    smoothed: Floats = ((1 - smoothing) * t + smoothing / t.shape[1]).astype(t.dtype)
+    return smoothed
 
 
 def mean_and_deviation(x: npt.NDArray[Any]) -> tuple[float, float]:

@@ -185,8 +185,7 @@ class ExtendedRecipe(Recipe):
 
     :meth:`Recipe.from_dict` and :meth:`Recipe.replace` return this class where one of its fields is not its default.
     `scratch-numpy`, `torch-eager`, `torch-fused` and `torch-loader` do them all. Others do those of
-    :data:`DONE_IN_PART`, and ``drop_last``, ``with_replacement`` and ``standardize``, by which examples and orders are
-    made. The rest they refuse by field.
+    :data:`DONE_IN_PART` and :data:`DONE_BY_DATA`. The rest they refuse by field.
 
     Attributes
     ----------
@@ -241,6 +240,9 @@ class ExtendedRecipe(Recipe):
         Whether every example of an epoch is drawn from all, so that some come more than once and others not at all.
     standardize
         Whether the inputs have mean 0 and standard deviation 1 over all inputs of the training examples together.
+    label_smoothing
+        s in [0, 1), for softmax and cross-entropy: the targets t of the C classes become (1 − s) t + s / C, as with
+        ``nn.CrossEntropyLoss(label_smoothing=s)``.
     mixed_precision
         Whether matrix products have factors and results in bfloat16, as under ``torch.autocast``. Weights, their
         updates and losses stay float32. With dtype float64 it changes nothing.
@@ -269,6 +271,7 @@ class ExtendedRecipe(Recipe):
     drop_last: bool = False
     with_replacement: bool = False
     standardize: bool = False
+    label_smoothing: float = 0.0
     mixed_precision: bool = False
 
     def __post_init__(self) -> None:
@@ -348,7 +351,7 @@ DONE_IN_PART: dict[str, tuple[str, ...]] = {
     "tinygrad": ("nesterov",),
 }
 """Implementations that do some of these fields, and which."""
-DONE_BY_DATA = ("drop_last", "with_replacement", "standardize")
+DONE_BY_DATA = ("drop_last", "with_replacement", "standardize", "label_smoothing")
 """Fields of an `ExtendedRecipe` that change examples and orders alone, so every implementation does them."""
 
 
@@ -468,6 +471,7 @@ def _check_numbers_of_conventions(recipe: ExtendedRecipe) -> None:
     check_number("rate_factor", recipe.rate_factor, "a number in (0, 1]", lambda value: 0 < value <= 1)
     check_number("negative_slope", recipe.negative_slope, "a number in [0, 1)", lambda value: 0 <= value < 1)
     check_number("dropout", recipe.dropout, "a number in [0, 1)", lambda value: 0 <= value < 1)
+    check_number("label_smoothing", recipe.label_smoothing, "a number in [0, 1)", lambda value: 0 <= value < 1)
     check_int("rate_period", recipe.rate_period, 1)
     check_number(
         "inverse_rate_decay", recipe.inverse_rate_decay, "a finite number of 0 or above", lambda value: value >= 0
@@ -499,6 +503,10 @@ def _check_conventions(recipe: ExtendedRecipe) -> None:
         "drop_last": (recipe.batch_size not in (None, 1), "False where a batch has all examples, or one"),
         "with_replacement": (recipe.shuffle, "False without shuffle"),
         "standardize": (recipe.input_range == (0.0, 1.0), "False beside an input_range"),
+        "label_smoothing": (
+            recipe.output_activation == "softmax" and not squared,
+            "0 unless output_activation is 'softmax' and loss is 'cross_entropy'",
+        ),
     }
     for name, value in recipe.additions.items():
         means_something, expected = allowed.get(name, (True, ""))

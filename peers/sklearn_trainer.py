@@ -30,6 +30,8 @@ def check(recipe: Recipe) -> None:
         raise UnsupportedRecipe(
             "sklearn", "adam_reordered", "its Adam adds epsilon to the uncorrected root; it does True"
         )
+    if ExtendedRecipe.of(recipe).label_smoothing:
+        raise UnsupportedRecipe("sklearn", "label_smoothing", "it takes labels instead of targets; it does 0")
     check_plain("sklearn", recipe)
     if len(recipe.layer_sizes) < 3:
         raise UnsupportedRecipe("sklearn", "layer_sizes", "it has a hidden layer; it does three sizes or more")

@@ -117,6 +117,7 @@ _HELP: dict[str, str] = {
     "drop_last": "Leave out the last batch of an epoch where it is short.",
     "with_replacement": "Draw the examples of an epoch with replacement.",
     "standardize": "Inputs of mean 0 and standard deviation 1.",
+    "label_smoothing": "Label smoothing S: targets t of C classes become (1 - S) t + S / C.",
     "mixed_precision": "Matrix products in bfloat16; weights, their updates and losses in float32.",
     "inverse_rate_decay": "1/t decay K: learning rate divided by 1 + K times the epoch.",
 }

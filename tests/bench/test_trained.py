@@ -582,8 +582,9 @@ def test_a_network_of_another_dataset_is_a_note(kept: Path, tmp_path: Path) -> N
     assert "has 16 inputs, 3 classes and 100 test examples; expected 784, 10 and 10000, as mnist has." in text
 
 
-def test_standardised_examples_are_shared_apart_from_others(dataset: str) -> None:
+def test_standardised_and_smoothed_examples_are_shared_apart_from_others(dataset: str) -> None:
     with SharedForms(load_dataset(dataset)) as shared:
         plain, standardised = (shared.of(RECIPE.replace(standardize=value), N_EXAMPLES) for value in (False, True))
         assert shared.of(RECIPE, N_EXAMPLES) is plain
         assert plain is not standardised
+        assert shared.of(RECIPE.replace(label_smoothing=0.1), N_EXAMPLES) is not plain

@@ -3,10 +3,20 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backprop_bench.data import Dataset, InputError, Recipe, check_fit, evaluation_examples, training_examples
+from backprop_bench.data import (
+    Dataset,
+    InputError,
+    Recipe,
+    check_fit,
+    evaluation_examples,
+    initial_parameters,
+    training_examples,
+)
+from backprop_bench.scratch.numpy_trainer import NumpyTrainer
 
 RANGES = st.tuples(st.floats(-100, 100), st.floats(0.001, 100)).map(lambda pair: (pair[0], pair[0] + pair[1]))
 
@@ -171,3 +181,23 @@ def test_standardised_inputs_have_mean_0_and_deviation_1_over_all_training_pixel
     blank = dataclasses.replace(dataset, x_train=np.zeros_like(x))
     with pytest.raises(InputError, match="all training inputs of made up are equal"):
         training_examples(recipe, blank)
+
+
+@pytest.mark.parametrize("smoothing", [0.1, 0.6])
+def test_smoothed_labels_give_the_loss_and_the_gradients_of_pytorch(smoothing: float) -> None:
+    recipe = Recipe(layer_sizes=(12, 5), dtype="float64", batch_size=None).replace(label_smoothing=smoothing)
+    dataset = make_dataset(n_inputs=12, n_classes=5)
+    examples, test = training_examples(recipe, dataset), evaluation_examples(recipe, dataset)
+    np.testing.assert_array_equal(test.t, dataset.t_test, err_msg="those of the test are as they are")
+    np.testing.assert_allclose(examples.t.sum(axis=1), 1, rtol=1e-12)
+    (layer,) = initial_parameters(recipe)
+    weight = torch.tensor(layer.weight, requires_grad=True)
+    z = torch.from_numpy(examples.x) @ weight + torch.tensor(layer.bias)
+    loss = torch.nn.functional.cross_entropy(z, torch.from_numpy(examples.y), label_smoothing=smoothing)
+    (expected,) = torch.autograd.grad(loss, (weight,))
+    network = NumpyTrainer(recipe, (layer,))
+    (gradients,) = network.gradients(examples.x, examples.t)
+    np.testing.assert_allclose(gradients.weight, expected.numpy(), rtol=1e-12, atol=1e-15)
+    assert network.train_epoch(examples.x, examples.t, np.arange(len(examples.x))) == pytest.approx(
+        loss.item(), rel=1e-12
+    )

@@ -120,6 +120,7 @@ BAD_VALUES: dict[str, list[Any]] = {
     "drop_last": BOOLEANS,
     "with_replacement": BOOLEANS,
     "standardize": BOOLEANS,
+    "label_smoothing": DECAYS,
     "mixed_precision": BOOLEANS,
     "rate_factor": [*NUMBERS, -0.1, 0, 1.5],
     "rate_period": [0, *COUNTS, None, 2],

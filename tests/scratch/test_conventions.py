@@ -311,8 +311,12 @@ def test_masks_leave_out_units_as_often_as_said_and_change_with_every_batch() ->
     assert all((mask == 1).all() for mask in dropout_masks(recipe.replace(dropout=0.0), 0, 5))
 
 
-@pytest.mark.parametrize("name", ["scratch-numpy", "scratch-inplace", "torch-eager", "torch-manual"])
-@pytest.mark.parametrize("changes", [{"drop_last": True}, {"with_replacement": True}, {"standardize": True}])
+@pytest.mark.parametrize(
+    "name", ["scratch-numpy", "scratch-inplace", "scratch-compiled", "torch-eager", "torch-manual"]
+)
+@pytest.mark.parametrize(
+    "changes", [{"drop_last": True}, {"with_replacement": True}, {"standardize": True}, {"label_smoothing": 0.1}]
+)
 def test_what_changes_examples_and_orders_alone_is_verified_for_all(name: str, changes: dict[str, Any]) -> None:
     recipe = SMALL.replace(layer_sizes=(12, 9, 5), batch_size=8, learning_rate=0.5, **changes)
     checks = verify(named_implementation(name), recipe, stored_examples(12, 5), steps=20)

@@ -114,8 +114,9 @@ class SharedForms:
 
     def of(self, recipe: Recipe, n_examples: int) -> SharedExamples:
         """Return the first training examples, and all test examples, in the form of a recipe."""
-        standardize = ExtendedRecipe.of(recipe).standardize
-        form = (recipe.dtype, recipe.input_range, standardize, recipe.target_range, n_examples)
+        full = ExtendedRecipe.of(recipe)
+        ranges = full.input_range, full.target_range
+        form = (full.dtype, *ranges, full.standardize, full.label_smoothing, n_examples)
         with self._making:
             if form not in self._made:
                 self._made[form] = SharedExamples(recipe, self._dataset.subset(n_examples))

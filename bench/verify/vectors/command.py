@@ -50,6 +50,7 @@ EXPLAINED = (
     "multiplicative_decay",
     "error_dead_zone",
     "standardize",
+    "label_smoothing",
 )
 """Additions of an `ExtendedRecipe` that the page of the vectors has in its formulas, or that change the examples."""
 VERIFY, DIAGNOSE = "verify.vectors.handlers:verify", "mutation.vectors:diagnose_vectors"
