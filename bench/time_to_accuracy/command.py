@@ -53,9 +53,7 @@ def time_to_accuracy_findings(run: RecordedRun) -> Findings:
     results = summarize_time_to_accuracy(run.description, run.rows, TARGETS)
     finding = Finding(
         name="time-to-accuracy",
-        sentences=time_to_accuracy_sentences(results)
-        if results.results
-        else ["Nothing has been trained to a target accuracy yet."],
+        sentences=time_to_accuracy_sentences(results) or ["Nothing has been trained to a target accuracy yet."],
         tables=[time_to_accuracy_table(results)],
         charts=time_to_accuracy_charts(results),
         draw=lambda: (

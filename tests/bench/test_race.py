@@ -280,3 +280,10 @@ def test_a_run_just_begun_says_so_without_a_figure(tmp_path: Path) -> None:
     findings = time_to_accuracy_findings(recorded(*run_of()))
     assert findings.sentences == ["Nothing has been trained to a target accuracy yet."]
     assert [path.name for path in findings.write(tmp_path)] == ["time-to-accuracy.md"]
+
+
+def test_who_refuses_all_recipes_alone_is_named() -> None:
+    refused = {"kind": "search", "implementation": WIDE, "curve": [], "reached": False}
+    description, _ = run_of()
+    findings = time_to_accuracy_findings(recorded(description, [refused]))
+    assert findings.sentences == ["torch refuses all recipes that are tried."]
