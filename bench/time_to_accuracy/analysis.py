@@ -183,8 +183,8 @@ def summarize_time_to_accuracy(
     runs = of_kind(rows, TimeToAccuracy)
     searches = of_kind(rows, Search)
     choices = choose(searches, implementations, targets)
-    searched = [implementations[row.implementation] for row in searches]
-    accepting = {choice.implementation for choice in choices}
+    refused = {row.implementation for row in searches if not row.curve}
+    accepting = {name for label, name in implementations.items() if label not in refused}
     results = [
         _result(
             choice,
@@ -200,7 +200,7 @@ def summarize_time_to_accuracy(
         tuple(_comparisons(results)),
         question.epochs,
         tuple(of_kind(rows, Failure)),
-        tuple(name for name in dict.fromkeys(searched) if name not in accepting),
+        tuple(name for name in dict.fromkeys(implementations.values()) if name not in accepting),
     )
 
 

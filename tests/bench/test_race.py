@@ -287,3 +287,6 @@ def test_who_refuses_all_recipes_alone_is_named() -> None:
     description, _ = run_of()
     findings = time_to_accuracy_findings(recorded(description, [refused]))
     assert findings.sentences == ["torch refuses all recipes that are tried."]
+    not_all = {**refused, "implementation": SLOW}
+    findings = time_to_accuracy_findings(recorded(description, [not_all]))
+    assert findings.sentences == ["Nothing has been trained to a target accuracy yet."], "another is still to be tried"
