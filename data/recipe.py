@@ -352,7 +352,10 @@ DONE_IN_PART: dict[str, tuple[str, ...]] = {
 }
 """Implementations that do some of these fields, and which."""
 DONE_BY_DATA = ("drop_last", "with_replacement", "standardize", "label_smoothing")
-"""Fields of an `ExtendedRecipe` that change examples and orders alone, so every implementation does them."""
+"""Fields of an `ExtendedRecipe` that change examples, targets and orders alone.
+
+Every implementation does them, except that `sklearn` takes labels, which cannot be smoothed.
+"""
 
 
 def check_plain(implementation: str, recipe: Recipe) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from backprop_bench.data import Floats, Layer, Order, Parameters, Recipe, UnsupportedRecipe, check_plain
 
 DOES: dict[str, object] = {"hidden_activation": "sigmoid", "output_activation": "softmax", "loss": "cross_entropy"}
-DOES |= {"reduction": "mean", "bias": True, "optimizer": "sgd", "weight_decay": 0.0}
+DOES |= {"reduction": "mean", "bias": True, "optimizer": "sgd", "weight_decay": 0.0, "label_smoothing": 0.0}
 
 
 class Wrong:
@@ -23,7 +23,7 @@ class Wrong:
         name = type(self).__name__
         check_plain(name, recipe)
         for field, value in DOES.items():
-            if getattr(recipe, field) != value:
+            if getattr(recipe, field, value) != value:
                 raise UnsupportedRecipe(name, field, f"it does {value}")
         if len(parameters) != 2:
             raise UnsupportedRecipe(name, "layer_sizes", "it does one hidden layer")

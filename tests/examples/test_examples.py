@@ -77,6 +77,13 @@ def test_an_example_refuses_by_field_what_it_cannot_do(name: str, changes: dict[
     assert refused.value.field == next(iter(changes))
 
 
+@pytest.mark.parametrize("name", ["correct.py:Correct", "wrong.py:Wrong"])
+def test_an_example_whose_loss_looks_at_targets_of_1_alone_refuses_smoothed_ones(name: str) -> None:
+    recipe = Recipe().replace(layer_sizes=(6, 5, 3), label_smoothing=0.1)
+    with pytest.raises(UnsupportedRecipe, match="cannot do this recipe: label_smoothing"):
+        named_implementation(f"{EXAMPLES / name}").load()(recipe, initial_parameters(recipe))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "quoted"), [quote for quote in QUOTED.findall(PAGE.read_text(encoding="utf-8")) if "parity" in quote[0]]
