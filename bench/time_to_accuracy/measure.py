@@ -57,6 +57,7 @@ OPTIMIZERS: tuple[dict[str, Any], ...] = (
 )
 """Rates and factor were chosen on held-out training examples, with 256 hidden units and batches of 32 to 128."""
 COMMON: dict[str, Any] = {"hidden_activation": "relu", "initialization": "he_uniform", "label_smoothing": 0.1}
+"""What all recipes share; the smoothing was chosen in the same way."""
 GRID: list[dict[str, Any]] = [
     {"layer_sizes": (width,), "batch_size": batch, **optimizer}
     for width, batch, optimizer in itertools.product(WIDTHS, BATCHES, OPTIMIZERS)

@@ -229,6 +229,7 @@ def test_the_search_sees_no_test_example(tmp_path: Path) -> None:
     }
     assert tried["scratch-numpy"] == tried["torch-eager"], "the same for all"
     assert len(tried["torch-eager"]) == 54
+    assert {ExtendedRecipe.of(recipe).label_smoothing for recipe in tried["torch-eager"]} == {0.1}
     kinds = {(recipe.optimizer, ExtendedRecipe.of(recipe).rate_factor < 1) for recipe in tried["torch-eager"]}
     assert kinds == set(itertools.product(("sgd", "momentum", "adam"), (False, True))), "each optimizer decays, too"
     decaying = [entry for entry in question.entries if "decaying" in entry.label]

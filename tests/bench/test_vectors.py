@@ -102,6 +102,13 @@ def test_pytorch_computes_the_same_vectors_and_their_names_are_in_order(changes:
     assert compared.keys() == ours.computed.keys()
 
 
+def test_smoothed_targets_are_written_as_they_are_trained_on(dataset: str, tmp_path: Path) -> None:
+    result = run("vectors", *OPTIONS, "--label-smoothing", 0.3, "--dataset", dataset, "--out", tmp_path / "vectors")
+    assert result.exit_code == 0, result.output
+    assert "verified" in said(result)
+    np.testing.assert_allclose(np.unique(np.load(tmp_path / "vectors" / "npy" / "t.npy")), [0.1, 0.8], rtol=1e-12)
+
+
 def test_the_losses_are_those_of_the_first_batch_and_of_whole_epochs(dataset: str) -> None:
     for reduction, times in (("mean", 1), ("sum", 8)):
         vectors = vectors_of(RECIPE.replace(reduction=reduction, learning_rate=0.05), dataset)
