@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from backprop_bench.bench.core.implementations import named_implementation
 from backprop_bench.data import Recipe, UnsupportedRecipe, initial_parameters
@@ -36,15 +37,15 @@ def test_outputs_gradients_and_weights_are_those_of_torch_eager(changes: dict[st
 
 
 @pytest.mark.slow
-def test_each_recipe_may_have_as_many_versions_as_if_it_were_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_recipe_may_have_as_many_versions_as_if_it_were_alone() -> None:
     reason = named_implementation("torch-compile").unavailable()
     if reason is not None:
         pytest.skip(reason)
-    monkeypatch.setattr("torch._dynamo.config.recompile_limit", 1)
-    for units in (5, 6, 7):
-        recipe = Recipe(layer_sizes=(8, units, 3), batch_size=8)
-        examples = random_examples(recipe, 16)
-        CompileTrainer(recipe, initial_parameters(recipe)).train_epoch(examples.x, examples.t, np.arange(16))
+    with torch._dynamo.config.patch(recompile_limit=1):  # monkeypatch would delete the setting afterwards
+        for units in (5, 6, 7):
+            recipe = Recipe(layer_sizes=(8, units, 3), batch_size=8)
+            examples = random_examples(recipe, 16)
+            CompileTrainer(recipe, initial_parameters(recipe)).train_epoch(examples.x, examples.t, np.arange(16))
 
 
 def test_a_convention_is_refused_by_field() -> None:
