@@ -164,14 +164,14 @@ class TimeToAccuracyResults:
     Attributes
     ----------
     refusing
-        Implementations that refused every recipe.
+        Implementations that refused every recipe, with what each said; nothing where that was not recorded.
     """
 
     results: tuple[Result, ...]
     comparisons: tuple[Comparison, ...]
     epochs: int
     failures: tuple[Failure, ...]
-    refusing: tuple[str, ...]
+    refusing: Mapping[str, tuple[str, ...]]
 
 
 def summarize_time_to_accuracy(
@@ -200,8 +200,17 @@ def summarize_time_to_accuracy(
         tuple(_comparisons(results)),
         question.epochs,
         tuple(of_kind(rows, Failure)),
-        tuple(name for name in dict.fromkeys(implementations.values()) if name not in accepting),
+        {
+            name: _refusals([row for row in searches if implementations[row.implementation] == name])
+            for name in dict.fromkeys(implementations.values())
+            if name not in accepting
+        },
     )
+
+
+def _refusals(searches: Sequence[Search]) -> tuple[str, ...]:
+    """Return what an implementation said of the recipes that it refused, each sentence once."""
+    return tuple(dict.fromkeys(row.refusal for row in searches if row.refusal is not None))
 
 
 def _result(choice: Choice, cold: bool, runs: Sequence[TimeToAccuracy]) -> Result:

@@ -41,9 +41,6 @@ SEARCH_SEEDS = 5
 VERIFICATION_STEPS = 200
 WARM_UP_S = 0.01
 QUESTION = "race"
-NOT_TRIED = TrainedUntil((), reached=False, turns=())
-"""What is recorded of a recipe that an implementation refuses."""
-
 WIDTHS, BATCHES = (128, 256, 512), (32, 64, 128)
 RATE_FACTOR = 0.6
 """Of a learning rate that decays, after each epoch: large steps at first, and small ones near the end."""
@@ -180,6 +177,7 @@ class _RecipeSearch:
 
     def _try_one(self, entry: Entry, seed: int, target: float) -> None:
         question, examples = self.question, self.shared.of(entry.recipe, self.n_examples)
+        run, said = TrainedUntil((), reached=False), None
         try:
             with opened_worker(entry, examples, self.threads) as (worker, opened):
                 self.sources.check(entry.implementation, opened.sources)
@@ -188,8 +186,8 @@ class _RecipeSearch:
                 timed.warm_up(WARM_UP_S, None)  # what is compiled is compiled now
                 worker.ask("begin", Begun, seed=seed)
                 run = train_until(worker, entry.recipe, self.n_examples, examples, target, question.epochs, PIECES)
-        except Refusal:
-            run = NOT_TRIED
+        except Refusal as refusal:
+            said = str(refusal)
         except WorkerError as failure:
             self.log.add_failure(question, entry, "tuning", seed, failure)
             return
@@ -201,6 +199,7 @@ class _RecipeSearch:
                 seed=seed,
                 curve=run.curve,
                 reached=run.reached,
+                refusal=said,
             )
         )
 

@@ -21,7 +21,7 @@ from backprop_bench.bench.time_to_accuracy.view import (
     time_to_accuracy_sentences,
     time_to_accuracy_table,
 )
-from backprop_bench.data import ExtendedRecipe, load_dataset
+from backprop_bench.data import ExtendedRecipe, UnsupportedRecipe, load_dataset
 from tests.bench import drawn
 from tests.bench.plain import Row, candidates, choose, read_rows, recorded, rows_of, summarize_time_to_accuracy
 from tests.tiny import write_tiny_dataset
@@ -144,7 +144,7 @@ def timed_rows(label: str, cold: bool, *seconds: float, missed: tuple[int, ...] 
     return [timed_row(label, seed, 0.98, cold, s, seed not in missed) for seed, s in enumerate(seconds, 1)]
 
 
-def test_the_fastest_of_several_is_compared_with_each_other_one_the_nearest_first() -> None:
+def test_the_fastest_of_several_is_compared_with_the_nearest_and_in_the_table_each_other_one_with_it() -> None:
     warm = [
         *timed_rows("jax: a", False, 8.0, 9.0, 7.0),
         *timed_rows(SLOW, False, 1.0, 1.1, 0.9),
@@ -161,9 +161,18 @@ def test_the_fastest_of_several_is_compared_with_each_other_one_the_nearest_firs
         for text in time_to_accuracy_sentences(results)
     ]
     assert [match and match.groups() for match in found] == [
-        *(("jax", None, "from"), ("jax", "torch", "from"), ("jax", "scratch", "from")),
-        *(("scratch", None, "with"), ("scratch", "torch", "with"), ("scratch", "jax", "with")),
-    ], "torch and jax are not compared with each other where scratch leads"
+        *(("jax", None, "from"), ("jax", "torch", "from")),
+        *(("scratch", None, "with"), ("scratch", "torch", "with")),
+    ]
+    table = time_to_accuracy_table(results)
+    names = [column.name for column in table.columns]
+    columns = [names.index(name) for name in ("start", "implementation and recipe", "compared with the fastest")]
+    shown = [[row[number].split(" ")[0] for number in columns] for row in table.rows]
+    assert shown == [
+        *(["cold", "jax:", "–"], ["cold", "scratch:", "8.35×"], ["cold", "torch:", "2.48×"]),
+        *(["warm", "jax:", "7.98×"], ["warm", "scratch:", "–"], ["warm", "torch:", "2.98×"]),
+    ]
+    assert {row[columns[-1]].split(" ")[1] for row in table.rows if "×" in row[columns[-1]]} == {"slower"}
     title = draw_time_to_accuracy(results).title.replace("\N{NO-BREAK SPACE}", " ")
     assert title == "scratch is 3.0× faster to 98.0 % than torch", "the nearest, with everything imported and compiled"
 
@@ -255,7 +264,7 @@ def test_the_command_selects_verifies_times_and_draws(
         words += ["--implementation", name]
     result = CliRunner().invoke(main, words)
     assert result.exit_code == 0, result.output
-    assert "refuses all recipes that are tried" in " ".join(result.output.split())
+    assert "refuses all recipes that are tried: hidden_activation: it does sigmoid." in " ".join(result.output.split())
     folder = tmp_path / "results" / "latest-race"
     rows = read_rows(folder)
     seeds: dict[str, list[int]] = {}
@@ -284,10 +293,11 @@ def test_a_run_just_begun_says_so_without_a_figure(tmp_path: Path) -> None:
 
 
 def test_who_refuses_all_recipes_alone_is_named() -> None:
-    refused = {"kind": "search", "implementation": WIDE, "curve": [], "reached": False}
+    said = str(UnsupportedRecipe("torch", "label_smoothing", "it takes labels"))
+    refused = {"kind": "search", "implementation": WIDE, "curve": [], "reached": False, "refusal": said}
     description, _ = run_of()
-    findings = time_to_accuracy_findings(recorded(description, [refused]))
-    assert findings.sentences == ["torch refuses all recipes that are tried."]
+    findings = time_to_accuracy_findings(recorded(description, [refused, {**refused, "seed": 1}]))
+    assert findings.sentences == ["torch refuses all recipes that are tried: label_smoothing: it takes labels."]
     not_all = {**refused, "implementation": SLOW}
     findings = time_to_accuracy_findings(recorded(description, [not_all]))
     assert findings.sentences == ["Nothing has been trained to a target accuracy yet."], "another is still to be tried"

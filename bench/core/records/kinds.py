@@ -306,11 +306,13 @@ class StepPart(OfImplementation, frozen=True, kw_only=True, tag="part"):
 class Search(OfImplementation, frozen=True, kw_only=True, tag="search"):
     """A recipe that is tried on examples held out; ``reached`` says whether it reached the highest target.
 
-    Where the learning rate is chosen, it is in the record, and the ``seed``, for it is chosen over several.
+    Where the learning rate is chosen, it is in the record, and the ``seed``, for it is chosen over several. One
+    that the implementation refuses has no curve; ``refusal`` is what it said.
     """
 
     curve: TrainingCurve
     reached: bool
+    refusal: str | None = None
     learning_rate: NotNegative | None = None
     seed: Count | None = None
     from_run: str | None = None
