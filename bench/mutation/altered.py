@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from backprop_bench.bench.mutation.hypothesis import BATCH_SIZES, Alter, Hypothesis
-from backprop_bench.data import Floats, Order, Parameters, Recipe, copy_parameters
+from backprop_bench.data import ExtendedRecipe, Floats, Order, Parameters, Recipe, copy_parameters
 from backprop_bench.scratch.activations import ACTIVATIONS as KNOWN
 from backprop_bench.scratch.activations import DERIVATIVES
 from backprop_bench.scratch.losses import LossFunction
@@ -48,9 +48,10 @@ TARGETS: Mapping[str, Callable[[Floats, float, float], Floats]] = {
 } | {
     "the targets are those of the next class": lambda t, a, b: np.roll(t, 1, axis=1),  # noqa: ARG005
     "the targets are those of the class before": lambda t, a, b: np.roll(t, -1, axis=1),  # noqa: ARG005
-    "the targets are smoothed by 0.1": lambda t, a, b: a + (b - a) * ((t - a) / (b - a) * 0.9 + 0.1 / t.shape[1]),
 }
 """What people do to the targets within a network, t [B, C] of a range from a to b."""
+SMOOTHINGS = (0.05, 0.1, 0.2)
+"""By how much people smooth the targets."""
 ACTIVATIONS: Mapping[str, tuple[Function, Function]] = {
     "softplus": (lambda z: np.logaddexp(0, z), lambda y: 1 - np.exp(-y)),
     "elu": (lambda z: np.where(z > 0, z, np.expm1(np.minimum(z, 0))), lambda y: np.where(y > 0, 1, y + 1)),
@@ -105,6 +106,7 @@ def altered_hypotheses(recipe: Recipe, decay: float | None) -> Iterator[Hypothes
         yield _altered(name, "do you change the inputs within the network?", _with_inputs(function))
     for name, targets in TARGETS.items():
         yield _altered(name, "do you change the targets within the network?", _with_targets(targets))
+    yield from _of_smoothing(recipe)
     for name, functions in ACTIVATIONS.items():
         words = name if name.startswith("missing") else f"{name}, which is not that of the recipe"
         yield _altered(
@@ -127,6 +129,27 @@ def altered_hypotheses(recipe: Recipe, decay: float | None) -> Iterator[Hypothes
 
 def _altered(name: str, question: str, alter: Alter) -> Hypothesis:
     return Hypothesis(name, question, alter=alter)
+
+
+def _of_smoothing(recipe: Recipe) -> Iterator[Hypothesis]:
+    """Yield smoothed targets: those of softmax with cross-entropy are smoothed before, if the recipe says so."""
+    for smoothing in SMOOTHINGS:
+        if ExtendedRecipe.of(recipe).label_smoothing:
+            advice = " They are smoothed already when it gets them."
+        elif recipe.output_activation == "softmax" and recipe.loss == "cross_entropy":
+            advice = f" Leave them as they are, and say --label-smoothing {smoothing:g}."
+        else:
+            advice = ""
+        yield _altered(
+            f"the targets are smoothed by {smoothing:g}",
+            f"do you smooth the targets within the network?{advice}",
+            _with_targets(functools.partial(_smoothed, smoothing)),
+        )
+
+
+def _smoothed(smoothing: float, t: Floats, low: float, high: float) -> Floats:
+    smoothed: Floats = low + (high - low) * ((1 - smoothing) * (t - low) / (high - low) + smoothing / t.shape[1])
+    return smoothed
 
 
 def _with_inputs(function: Function) -> Alter:

@@ -14,7 +14,7 @@ from backprop_bench.bench.verify.handlers import inspect
 from backprop_bench.bench.verify.replies import Inspection, Reading
 from backprop_bench.bench.verify.view import conclusion as concluded
 from backprop_bench.bench.verify.view import reading as words
-from backprop_bench.data import Recipe, batch_order, initial_parameters
+from backprop_bench.data import ExtendedRecipe, Recipe, batch_order, initial_parameters
 from backprop_bench.scratch.numpy_trainer import NumpyTrainer
 from tests.recipes import random_examples
 from tests.tiny import write_tiny_dataset
@@ -316,6 +316,27 @@ def test_it_is_named_in_a_network_of_one_hidden_layer_too(tmp_path: Path, datase
     sentences = reading(inspected(write_mine(tmp_path, old, new), dataset, with_one_hidden_layer(recipe)))
     assert any(sentence.startswith(sure) for sentence in sentences), sentences
     assert question in sentences[-1]
+
+
+@pytest.mark.parametrize("smoothing", [0.05, 0.1, 0.2])
+@pytest.mark.parametrize(
+    ("recipe", "advice"),
+    [
+        (SOFTMAX, " Leave them as they are, and say --label-smoothing {:g}."),
+        (ExtendedRecipe.of(SOFTMAX).replace(label_smoothing=0.1), " They are smoothed already when it gets them."),
+        (SQUARED, ""),
+    ],
+    ids=["softmax", "smoothed already", "squared error"],
+)
+def test_who_smooths_the_targets_is_told_that_the_suite_does(
+    tmp_path: Path, dataset: str, recipe: Recipe, advice: str, smoothing: float
+) -> None:
+    smoothed = f"((1 - {smoothing}) * t + {smoothing} / t.shape[1])"
+    source = BEGINNER.replace("dz = y[-1] - t", f"dz = y[-1] - {smoothed}").replace("-(t * ", f"-({smoothed} * ")
+    (tmp_path / "mine.py").write_text(source.replace("(y - t)", f"(y - {smoothed})"), encoding="utf-8")
+    _, cause, question = reading(inspected(f"{tmp_path / 'mine.py'}:Beginner", dataset, recipe))
+    assert cause == f"{SAME}the targets are smoothed by {smoothing:g}."
+    assert question == f"Question: do you smooth the targets within the network?{advice.format(smoothing)}"
 
 
 IN_TRAINING = {
