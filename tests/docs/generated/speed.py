@@ -37,8 +37,6 @@ RUNS = (*LADDERS, *INTEL, "scale", "race")
 """Folders of the committed runs."""
 ARTICLE = "article-recipe"
 """Folder of the run that times the article's recipe: the fastest from scratch first, then frameworks."""
-WIDTHS = "scale-width"
-"""Folder of the run that times the widths alone, of the fastest from scratch and the fastest frameworks."""
 MAIN = "ladder"
 """The ladder of which all tables are shown; of the same on another processor all but work and memory, of the others
 that of the times, or none."""
@@ -59,9 +57,9 @@ def reference_ladder(name: str) -> Ladder:
 
 
 @functools.cache
-def reference_scale(name: str = "scale") -> list[Scaling]:
-    """Return what a committed run of scale says."""
-    return summarize_scale(*reference_run(name), COUNTED, list(BASELINES), FETCH)
+def reference_scale() -> list[Scaling]:
+    """Return what the committed run of scale says."""
+    return summarize_scale(*reference_run("scale"), COUNTED, list(BASELINES), FETCH)
 
 
 def shown() -> dict[str, tuple[list[str], list[Table], Drawing]]:
@@ -151,8 +149,6 @@ def article() -> str:
 def page(text: str) -> str:
     """Return the page with its blocks."""
     runs = {name: listed_with_tables(sentences, tables) for name, (sentences, tables, _) in shown().items()}
-    widths = reference_scale(WIDTHS)
-    runs["widths"] = listed_with_tables(lead_sentences(widths), lead_tables(widths))
     return put(text, {"short": short(), "numpy": numpy(), "article": article(), **runs})
 
 
