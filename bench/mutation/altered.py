@@ -133,13 +133,12 @@ def _altered(name: str, question: str, alter: Alter) -> Hypothesis:
 
 def _of_smoothing(recipe: Recipe) -> Iterator[Hypothesis]:
     """Yield smoothed targets: those of softmax with cross-entropy are smoothed before, if the recipe says so."""
+    advice = ""  # the same for all values: it is also asked where the value is another one
+    if ExtendedRecipe.of(recipe).label_smoothing:
+        advice = " They are smoothed already when it gets them."
+    elif recipe.output_activation == "softmax" and recipe.loss == "cross_entropy":
+        advice = " Leave them as they are, and say --label-smoothing with your value."
     for smoothing in SMOOTHINGS:
-        if ExtendedRecipe.of(recipe).label_smoothing:
-            advice = " They are smoothed already when it gets them."
-        elif recipe.output_activation == "softmax" and recipe.loss == "cross_entropy":
-            advice = f" Leave them as they are, and say --label-smoothing {smoothing:g}."
-        else:
-            advice = ""
         yield _altered(
             f"the targets are smoothed by {smoothing:g}",
             f"do you smooth the targets within the network?{advice}",

@@ -318,11 +318,19 @@ def test_it_is_named_in_a_network_of_one_hidden_layer_too(tmp_path: Path, datase
     assert question in sentences[-1]
 
 
+def write_smoothing(folder: Path, smoothing: float) -> str:
+    """Write the beginner's network with smoothed targets; returns what the command line calls it."""
+    smoothed = f"((1 - {smoothing}) * t + {smoothing} / t.shape[1])"
+    source = BEGINNER.replace("dz = y[-1] - t", f"dz = y[-1] - {smoothed}").replace("-(t * ", f"-({smoothed} * ")
+    (folder / "mine.py").write_text(source.replace("(y - t)", f"(y - {smoothed})"), encoding="utf-8")
+    return f"{folder / 'mine.py'}:Beginner"
+
+
 @pytest.mark.parametrize("smoothing", [0.05, 0.1, 0.2])
 @pytest.mark.parametrize(
     ("recipe", "advice"),
     [
-        (SOFTMAX, " Leave them as they are, and say --label-smoothing {:g}."),
+        (SOFTMAX, " Leave them as they are, and say --label-smoothing with your value."),
         (ExtendedRecipe.of(SOFTMAX).replace(label_smoothing=0.1), " They are smoothed already when it gets them."),
         (SQUARED, ""),
     ],
@@ -331,12 +339,17 @@ def test_it_is_named_in_a_network_of_one_hidden_layer_too(tmp_path: Path, datase
 def test_who_smooths_the_targets_is_told_that_the_suite_does(
     tmp_path: Path, dataset: str, recipe: Recipe, advice: str, smoothing: float
 ) -> None:
-    smoothed = f"((1 - {smoothing}) * t + {smoothing} / t.shape[1])"
-    source = BEGINNER.replace("dz = y[-1] - t", f"dz = y[-1] - {smoothed}").replace("-(t * ", f"-({smoothed} * ")
-    (tmp_path / "mine.py").write_text(source.replace("(y - t)", f"(y - {smoothed})"), encoding="utf-8")
-    _, cause, question = reading(inspected(f"{tmp_path / 'mine.py'}:Beginner", dataset, recipe))
+    _, cause, question = reading(inspected(write_smoothing(tmp_path, smoothing), dataset, recipe))
     assert cause == f"{SAME}the targets are smoothed by {smoothing:g}."
-    assert question == f"Question: do you smooth the targets within the network?{advice.format(smoothing)}"
+    assert question == f"Question: do you smooth the targets within the network?{advice}"
+
+
+def test_of_another_smoothing_no_value_is_advised_and_nothing_is_asked_twice(tmp_path: Path, dataset: str) -> None:
+    sentences = reading(inspected(write_smoothing(tmp_path, 0.3), dataset, SOFTMAX))
+    questions = sentences[-1].removeprefix(ALIKE).split(" Or: ")
+    assert len(questions) > 1, "others look alike, too"
+    assert len({question.split("?")[0] for question in questions}) == len(questions)
+    assert "--label-smoothing with your value" in sentences[-1]
 
 
 IN_TRAINING = {
