@@ -237,14 +237,19 @@ def by_goal(results: Sequence[Result]) -> dict[tuple[float, bool], list[Result]]
     return goals
 
 
-def fastest(results: Sequence[Result]) -> Result | None:
-    """Return the fastest of those that reached a target from at least half of the seeds; ``None`` without one.
+def reliable(results: Sequence[Result]) -> list[Result]:
+    """Return those that reached a target from at least half of the seeds, the fastest first.
 
     The seeds are those of the implementation that was timed from most: one that broke was timed from few.
     """
     seeds = max(result.of for result in results)
     reached = [result for result in results if 2 * result.reached >= seeds]
-    return min(reached, key=lambda result: result.wall_s.estimate, default=None)
+    return sorted(reached, key=lambda result: result.wall_s.estimate)
+
+
+def fastest(results: Sequence[Result]) -> Result | None:
+    """Return the fastest of those that are reliable; ``None`` without one."""
+    return next(iter(reliable(results)), None)
 
 
 def _comparisons(results: Sequence[Result]) -> list[Comparison]:

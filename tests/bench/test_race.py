@@ -131,6 +131,19 @@ def test_misses_count_and_seeds_are_paired() -> None:
     assert draw_time_to_accuracy(results).title.startswith("scratch reaches 98.0"), "the highest that nobody misses"
 
 
+def test_the_table_compares_with_the_fastest_to_the_same_accuracy_from_the_same_start() -> None:
+    rows = [
+        *(timed_row(FAST, seed, target, cold, 1.0) for seed in (1, 2) for target in TARGETS for cold in (True, False)),
+        *(timed_row(WIDE, seed, 0.97, cold, 4.0) for seed in (1, 2) for cold in (True, False)),
+        *(timed_row(WIDE, seed, 0.98, cold, 9.0) for seed in (1, 2) for cold in (True, False)),
+        *(timed_row(SLOW, seed, 0.98, cold, 1.0) for seed in (1, 2) for cold in (True, False)),
+    ]
+    table = time_to_accuracy_table(summarize_time_to_accuracy(*run_of(*rows), TARGETS))
+    column = [column.name for column in table.columns].index("compared with the fastest")
+    torch = {row[:2]: row[column].split(" ")[0] for row in table.rows if row[2].startswith("torch")}
+    assert [factor.replace("×", "") for factor in torch.values()] == ["2.50", "4.00", "5.00", "9.00"], torch
+
+
 def of_three(*rows: Row) -> TimeToAccuracyResults:
     """Return the results where `scratch` is neither the first nor the last of three."""
     names = {"jax: a": "jax", SLOW: "scratch", WIDE: "torch"}
@@ -199,10 +212,16 @@ def test_the_figure_shows_each_time_beside_its_name_and_its_start() -> None:
 def test_nobody_is_named_the_fastest_to_what_is_missed_from_most_seeds() -> None:
     one_of_three = timed_rows(SLOW, False, 1.0, 1.0, 1.0, missed=(2, 3))
     results = of_three(*one_of_three, *timed_rows(WIDE, False, 8.0, 8.0, 8.0, missed=(3,)))
-    (lead, comparison) = time_to_accuracy_sentences(results)
+    (lead,) = time_to_accuracy_sentences(results)
     assert lead.startswith("torch reaches 98.0")
-    assert comparison.endswith("(1 seed).")
     assert draw_time_to_accuracy(results).title.startswith("torch reaches 98.0"), "one seed is no comparison"
+    later = timed_rows("jax: a", False, 16.0, 16.1, 15.9)
+    results = of_three(*one_of_three, *timed_rows(WIDE, False, 8.0, 8.1, 8.2), *later)
+    lead, comparison = (text.replace("\N{NO-BREAK SPACE}", " ") for text in time_to_accuracy_sentences(results))
+    assert lead.startswith("torch reaches 98.0")
+    assert comparison.startswith("torch is 2.0× faster to 98.0 % than jax"), "not with who missed it from most seeds"
+    title = draw_time_to_accuracy(results).title.replace("\N{NO-BREAK SPACE}", " ")
+    assert title == "torch is 2.0× faster to 98.0 % than jax"
     results = of_three(*one_of_three)
     assert time_to_accuracy_sentences(results) == []
     assert draw_time_to_accuracy(results).title.startswith("Each accuracy was missed")
@@ -296,8 +315,11 @@ def test_who_refuses_all_recipes_alone_is_named() -> None:
     said = str(UnsupportedRecipe("torch", "label_smoothing", "it takes labels"))
     refused = {"kind": "search", "implementation": WIDE, "curve": [], "reached": False, "refusal": said}
     description, _ = run_of()
-    findings = time_to_accuracy_findings(recorded(description, [refused, {**refused, "seed": 1}]))
-    assert findings.sentences == ["torch refuses all recipes that are tried: label_smoothing: it takes labels."]
+    other = {**refused, "seed": 1, "refusal": str(UnsupportedRecipe("torch", "optimizer", "it does sgd."))}
+    findings = time_to_accuracy_findings(recorded(description, [refused, {**refused, "seed": 2}, other]))
+    assert findings.sentences == [
+        "torch refuses all recipes that are tried: label_smoothing: it takes labels. Or: optimizer: it does sgd."
+    ]
     not_all = {**refused, "implementation": SLOW}
     findings = time_to_accuracy_findings(recorded(description, [not_all]))
     assert findings.sentences == ["Nothing has been trained to a target accuracy yet."], "another is still to be tried"
