@@ -41,6 +41,7 @@ SEARCH_SEEDS = 5
 VERIFICATION_STEPS = 200
 WARM_UP_S = 0.01
 QUESTION = "race"
+
 WIDTHS, BATCHES = (128, 256, 512), (32, 64, 128)
 RATE_FACTOR = 0.6
 """Of a learning rate that decays, after each epoch: large steps at first, and small ones near the end."""

@@ -33,7 +33,7 @@ NAMES, AXIS, TIMES, MISSED = 2.6, 3.6, 0.12, 1.9
 ROW, ABOVE, BELOW = 0.34, 0.3, 0.2
 LAST = 0.35
 REASONS = 3
-"""Of those why an implementation refuses recipes, as many as are said."""
+"""How many reasons of an implementation that refuses all recipes are said."""
 STARTS = {True: "cold", False: "warm"}
 
 
@@ -121,9 +121,9 @@ def time_to_accuracy_table(results: TimeToAccuracyResults) -> Table:
     ]
     note = (
         "Time from the data in memory until all test examples give the accuracy, without evaluations: geometric mean "
-        "and 95 % CI over the seeds that reached it. The fastest is that of those that reached it from half of the "
-        "seeds or more; ratios are over the seeds with which both reached it. Cold: with process start, imports and "
-        "compilation. Warm: again in the same process. The recipe was selected on held-out training examples: of "
+        "and 95 % CI over the seeds that reached it. The fastest is chosen among those that reached it from at least "
+        "half of the seeds; a ratio is over the seeds with which both reached it. Cold: with process start, imports "
+        "and compilation. Warm: again in the same process. The recipe was selected on held-out training examples: of "
         "those tried with several seeds, the one with the fewest misses, then with the fewest seconds."
     )
     return make_table("Time to accuracy", columns, rows, note)
